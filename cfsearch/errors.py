@@ -1,0 +1,127 @@
+"""Every error and warning of cfsearch.
+
+::
+
+    CfsearchError                 anything that cfsearch refuses or gives up on
+    |-- ConfigError               a setting, a flag or a configuration file is wrong       E2
+    |-- DataError                 an input (image, table, folder) cannot be used           E2
+    |-- ShapeError                a tensor does not have the shape that was promised       E2
+    |-- ModelFileError            a model file cannot be read or does not fit              E2
+    |   `-- UnsafeModelError      a model file would run code or reach outside its folder  E5
+    |-- CapabilityError           a plug-in lacks what a setting needs (a critic, ...)     E2
+    |-- PluginError               a plug-in broke its contract                             E2
+    |-- MissingExtraError         an optional package is not installed                     E2
+    |-- RunError                  a run directory cannot be used                           E2
+    |-- ProviderError             the audited model failed while it was asked              E3
+    |   |-- NonFiniteError        it answered NaN or infinity                              E3
+    |   `-- DeadlineError         it did not answer in time                                E3
+    |-- BudgetExhausted           no queries are left (caught inside; a result, no fault)  E0
+    `-- PartialFailure            the work ended, but some instances failed                E4
+
+    CfsearchWarning               something the reader of a result should know
+
+Each error is also a ``ValueError`` (wrong input) or a ``RuntimeError`` (wrong event), and has
+an exit code for the command line. A message has four parts: who, what was expected, what
+came, what to do.
+"""
+
+from typing import ClassVar
+
+
+class CfsearchError(Exception):
+    """Base of all errors of cfsearch; ``exit_code`` is what the command line returns."""
+
+    exit_code: ClassVar[int] = 2
+    code: ClassVar[str] = "error"
+
+
+class ConfigError(CfsearchError, ValueError):
+    """A setting, a flag or a configuration file is wrong."""
+
+    code = "config"
+
+
+class DataError(CfsearchError, ValueError):
+    """An input cannot be used."""
+
+    code = "data"
+
+
+class ShapeError(CfsearchError, ValueError):
+    """A tensor does not have the shape that was promised."""
+
+    code = "shape"
+
+
+class ModelFileError(CfsearchError, ValueError):
+    """A model file cannot be read, or does not fit what was said about it."""
+
+    code = "model_file"
+
+
+class UnsafeModelError(ModelFileError):
+    """A model file would run code when loaded, or reaches outside its folder."""
+
+    exit_code = 5
+    code = "unsafe_model"
+
+
+class CapabilityError(CfsearchError, ValueError):
+    """A plug-in lacks a capability that a setting needs."""
+
+    code = "capability"
+
+
+class PluginError(CfsearchError, RuntimeError):
+    """A plug-in broke its contract."""
+
+    code = "plugin"
+
+
+class MissingExtraError(CfsearchError, RuntimeError):
+    """An optional package is not installed."""
+
+    code = "missing_extra"
+
+
+class RunError(CfsearchError, RuntimeError):
+    """A run directory cannot be used."""
+
+    code = "run"
+
+
+class ProviderError(CfsearchError, RuntimeError):
+    """The audited model failed while it was asked."""
+
+    exit_code = 3
+    code = "provider"
+
+
+class NonFiniteError(ProviderError):
+    """The audited model answered NaN or infinity."""
+
+    code = "nonfinite_output"
+
+
+class DeadlineError(ProviderError):
+    """The audited model did not answer in time."""
+
+    code = "deadline"
+
+
+class BudgetExhausted(CfsearchError, RuntimeError):
+    """No queries are left; the search turns this into a result."""
+
+    exit_code = 0
+    code = "budget_exhausted"
+
+
+class PartialFailure(CfsearchError, RuntimeError):
+    """The work ended, but some instances failed and that was not allowed."""
+
+    exit_code = 4
+    code = "partial"
+
+
+class CfsearchWarning(UserWarning):
+    """Something that the reader of a result should know."""

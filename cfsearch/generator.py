@@ -1,0 +1,72 @@
+"""The contract of generators: from a change ``z`` to a decoded input ``x``."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.space import SearchSpace
+
+State = TypeVar("State")
+"""What ``encode`` keeps of the queries; only the generator looks inside."""
+
+
+class Generator(ABC, Generic[State]):
+    """Turns changes of a query into inputs of the audited model.
+
+    Images are float32 RGB in [0, 1], channels first, at every public border of cfsearch; a
+    generator that works on another range converts inside. ``decode(state, zeros)`` is the
+    generator's reconstruction of the query. Decoding is row by row: a candidate's output does
+    not depend on which others are decoded with it.
+    """
+
+    name: ClassVar[str]
+    shape: tuple[int, ...]
+    """Shape of one decoded input, ``*x``; images (3, height, width)."""
+
+    @abstractmethod
+    def encode(self, x: Float[Tensor, "b *x"]) -> State:
+        """Everything about the queries that decoding needs; called once a query."""
+
+    @abstractmethod
+    def space(self, state: State) -> SearchSpace:
+        """Names, bounds and rules of the changes of these queries."""
+
+    @abstractmethod
+    def decode(self, state: State, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n *x"]:
+        """The inputs that the changes lead to."""
+
+    @abstractmethod
+    def select(self, state: State, i: int) -> State:
+        """The state of query ``i`` alone, with ``b = 1``."""
+
+    @abstractmethod
+    def to(self, device: str) -> "Generator[State]":
+        """This generator on another device ("cpu", "cuda", "cuda:1")."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of everything that decides what is decoded: weights and settings."""
+
+
+class Critic(ABC):
+    """Marker: this generator can say how real an input looks."""
+
+    critic_kind: str
+    """One sentence for the reader: which plausibility this is."""
+
+    @abstractmethod
+    def realism(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n"]:
+        """How real each input looks; larger is more real, no fixed unit."""
+
+
+class AttributeEstimator(ABC):
+    """Marker: this generator can say which attributes an input has."""
+
+    attribute_names: tuple[str, ...]
+
+    @abstractmethod
+    def attributes(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n a"]:
+        """Probability of each attribute."""

@@ -1,0 +1,36 @@
+"""The contract of objectives and constraints: one number a candidate, smaller is better."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.records import Candidates, Need
+
+
+class _Measure(ABC):
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    @abstractmethod
+    def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
+        """One finite number a candidate, on its dtype and device.
+
+        Row by row: a candidate's value depends on itself and its query only.
+        """
+
+
+class Objective(_Measure):
+    """Something to minimise.
+
+    There is no direction switch: what one would like large is negated by its own objective,
+    whose docstring says so. An implementation is a frozen dataclass whose fields are its
+    settings; ``name`` is how it is called in configuration, ``unit`` what its numbers mean,
+    ``needs`` what must be there besides the audited model.
+    """
+
+
+class Constraint(_Measure):
+    """Something to keep: a candidate is feasible where the value is <= 0."""

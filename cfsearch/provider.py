@@ -1,0 +1,54 @@
+"""The contract of providers: the audited model, of which we see the answers only."""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+class ScoreKind(Enum):
+    """What a provider's numbers are; the value is the sentence for the user."""
+
+    LOGITS = "logits: unbounded, larger means more of the class"
+    PROBABILITIES = "probabilities: in [0, 1], summing to 1 over the classes"
+    LABELS = "labels only: one for the chosen class, zero for the others"
+
+
+class Provider(ABC):
+    """The audited model behind one door.
+
+    ``predict`` takes inputs in the house form (images: float32 RGB in [0, 1], channels first,
+    any size that the provider can bring to its own) and answers in its own kind of numbers,
+    always with ``k = len(labels) >= 2`` columns: a model with a single output is widened to
+    two classes by its provider. ``scores`` says which kind; ``cfsearch.problem`` turns each
+    kind into the log-probabilities or logits that objectives receive.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    scores: ScoreKind
+    max_batch: int
+
+    @abstractmethod
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The model's answer for each input, row by row, on the device of ``x``.
+
+        Raises:
+            ProviderError: the model failed, or did not answer in time.
+            ShapeError: the inputs are not what the model takes and cannot be brought there.
+        """
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A hash of the model and of its preprocessing."""
+
+    @property
+    def note(self) -> str:
+        """What the reader of a result must know about the scores; empty if nothing."""
+        return ""
+
+
+class DifferentiableProvider(Provider):
+    """Marker: gradients of ``predict`` reach ``x``."""

@@ -1,0 +1,171 @@
+"""What flows through a search: queries, candidates under evaluation, and what was measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cfsearch.errors import CapabilityError
+from cfsearch.space import SearchSpace
+
+AWAY = -1
+"""As a target: any class but the present one."""
+
+
+class Need(Enum):
+    """What an objective needs; the value says what would provide it."""
+
+    CRITIC = (
+        "a generator with a critic (train one with `cfsearch train critic`, or give the pixels "
+        "generator a folder of reference images)"
+    )
+    REFERENCE = "scores of reference inputs (give a folder of them with --reference)"
+    IMAGE = "image inputs of shape (channels, height, width)"
+
+
+class Reason(Enum):
+    """Why the search of one query stopped; the value is the sentence for the user."""
+
+    BUDGET = "budget_exhausted: all queries that were allowed have been spent"
+    STALLED = "stalled: the front stopped improving"
+    ALREADY_TARGET = "already_target: the model already gives the target class"
+    INFEASIBLE = "constraints_infeasible: no candidate kept every constraint"
+    CONSTANT = "no_cf_reason: the model's output never changed"
+    PROVIDER = "provider_error: the model failed while it was asked"
+
+    @property
+    def code(self) -> str:
+        """The short name of the reason."""
+        return self.value.split(":", 1)[0]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """``b`` instances searched in lockstep, with what is known of them beforehand.
+
+    Shapes:
+        x: ``(b, *x)`` inputs in the house form; scores: ``(b, k)`` log-probabilities or logits;
+        source, target: ``(b,)`` class indices, target ``AWAY`` (-1) for "any other class";
+        realism: ``(b,)`` of ``x``, None without a critic; reference: ``(r, k)`` scores of
+        reference inputs, None when there are none.
+    """
+
+    names: tuple[str, ...]
+    x: Float[Tensor, "b *x"]
+    scores: Float[Tensor, "b k"]
+    source: Int[Tensor, " b"]
+    target: Int[Tensor, " b"]
+    realism: Float[Tensor, " b"] | None
+    reference: Float[Tensor, "r k"] | None
+
+    def pick(self, i: int) -> "Queries":
+        """Query ``i`` alone, with ``b = 1``."""
+        part = slice(i, i + 1)
+        return Queries(
+            names=self.names[part],
+            x=self.x[part],
+            scores=self.scores[part],
+            source=self.source[part],
+            target=self.target[part],
+            realism=None if self.realism is None else self.realism[part],
+            reference=self.reference,
+        )
+
+
+@final
+class Candidates:
+    """``n`` candidates of each of ``b`` queries; computes ``x``, ``scores`` and ``realism`` once.
+
+    An objective reads what it needs, and what nobody reads is never computed.
+
+    Shapes:
+        z: ``(b, n, d)`` changes; x: ``(b, n, *x)`` decoded inputs; scores: ``(b, n, k)`` as in
+        ``Queries``; realism: ``(b, n)``.
+    """
+
+    __slots__ = ("_decode", "_realism", "_realism_fn", "_score", "_scores", "_x", "queries", "space", "z")
+
+    def __init__(
+        self,
+        z: Float[Tensor, "b n d"],
+        *,
+        queries: Queries,
+        space: SearchSpace,
+        decode: Callable[[Tensor], Tensor],
+        score: Callable[[Tensor], Tensor],
+        realism: Callable[[Tensor], Tensor] | None,
+    ) -> None:
+        self.z = z
+        self.queries = queries
+        self.space = space
+        self._decode, self._score, self._realism_fn = decode, score, realism
+        self._x: Tensor | None = None
+        self._scores: Tensor | None = None
+        self._realism: Tensor | None = None
+
+    @property
+    def x(self) -> Float[Tensor, "b n *x"]:
+        """The decoded inputs."""
+        if self._x is None:
+            self._x = self._decode(self.z)
+        return self._x
+
+    @property
+    def scores(self) -> Float[Tensor, "b n k"]:
+        """What the audited model says of ``x``, as log-probabilities or logits."""
+        if self._scores is None:
+            self._scores = self._score(self.x)
+        return self._scores
+
+    @property
+    def realism(self) -> Float[Tensor, "b n"]:
+        """How real ``x`` looks; larger is more real.
+
+        Raises:
+            CapabilityError: the generator has no critic.
+        """
+        if self._realism is None:
+            if self._realism_fn is None:
+                raise CapabilityError(f"candidates: realism needs {Need.CRITIC.value}.")
+            self._realism = self._realism_fn(self.x)
+        return self._realism
+
+    @property
+    def reference(self) -> Float[Tensor, "r k"]:
+        """Scores of the reference inputs.
+
+        Raises:
+            CapabilityError: none were given.
+        """
+        if self.queries.reference is None:
+            raise CapabilityError(f"candidates: reference scores need {Need.REFERENCE.value}.")
+        return self.queries.reference
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What was measured of candidates.
+
+    Shapes:
+        z: ``(b, n, d)``; f: ``(b, n, m)``, smaller is better; violation: ``(b, n)``, 0 where
+        every constraint is kept; scores: ``(b, n, k)``.
+    """
+
+    z: Float[Tensor, "b n d"]
+    f: Float[Tensor, "b n m"]
+    violation: Float[Tensor, "b n"]
+    scores: Float[Tensor, "b n k"]
+
+
+def flipped(
+    scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]
+) -> Tensor:
+    """Whether the winning class is the target, or, where the target is AWAY, not the source."""
+    winner = scores.argmax(-1)
+    return torch.where(target == AWAY, winner != source, winner == target)

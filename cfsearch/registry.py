@@ -1,0 +1,69 @@
+"""Names of plug-ins, through entry points: built-ins use the same door as strangers."""
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Literal
+
+from cfsearch.errors import ConfigError, MissingExtraError, PluginError
+
+PluginKind = Literal["generators", "objectives", "constraints", "solvers", "providers", "explainers"]
+
+
+@cache
+def installed(kind: PluginKind) -> Mapping[str, EntryPoint]:
+    """The installed plug-ins of one kind, by name.
+
+    Raises:
+        PluginError: two packages claim one name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=f"cfsearch.{kind}"):
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            raise PluginError(
+                f"registry: {kind[:-1]} {point.name!r} is claimed by {_owner(other)} and by "
+                f"{_owner(point)}. Uninstall one of them."
+            )
+        found[point.name] = point
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def load(kind: PluginKind, name: str) -> type:
+    """The class behind a name.
+
+    Raises:
+        ConfigError: no plug-in has that name; says which exist and which is nearest.
+        MissingExtraError: it needs a package that is not installed.
+        PluginError: it cannot be imported.
+    """
+    points = installed(kind)
+    if name not in points:
+        raise ConfigError(unknown(f"{kind[:-1]}", name, list(points)))
+    try:
+        loaded = points[name].load()
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{kind[:-1]} {name!r} of {_owner(points[name])} needs the package {error.name!r}, "
+            "which is not installed."
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{kind[:-1]} {name!r} of {_owner(points[name])} cannot be imported: {error}."
+        ) from error
+    if not isinstance(loaded, type):
+        raise PluginError(f"{kind[:-1]} {name!r} of {_owner(points[name])} is no class: {loaded!r}.")
+    return loaded
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """The sentence for a name that nobody has: the nearest by spelling, and all of them."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def _owner(point: EntryPoint) -> str:
+    return f"package {point.dist.name!r}" if point.dist is not None else f"{point.value!r}"

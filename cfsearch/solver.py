@@ -1,0 +1,56 @@
+"""The contract of solvers: ask for candidates, be told what they are worth."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.records import Evaluation
+from cfsearch.space import SearchSpace
+
+
+class Solver(ABC):
+    """A multi-objective optimiser that never sees the model.
+
+    The search calls ``start`` once, then ``ask`` and ``tell`` in turn until the budget ends.
+    All ``b`` queries advance in lockstep; query ``i`` draws random numbers from ``rngs[i]``
+    alone, so its path does not depend on which queries run beside it. ``ask`` must return the
+    same ``n`` for all queries, and every point must keep the rules of the space
+    (``space.repair`` does that).
+    """
+
+    name: ClassVar[str]
+    population: int
+    """Candidates asked for a query and generation."""
+
+    @abstractmethod
+    def start(
+        self,
+        space: SearchSpace,
+        *,
+        objectives: int,
+        constrained: bool,
+        rngs: Sequence[np.random.Generator],
+        generations: int,
+        seeds: Float[Tensor, "b s d"] | None = None,
+    ) -> None:
+        """Forget everything and begin on ``space.b`` queries.
+
+        Args:
+            objectives: how many numbers a candidate is judged by, ``m >= 2``.
+            constrained: whether violations will be told.
+            rngs: one generator of random numbers a query.
+            generations: how many turns there will be, for schedules.
+            seeds: points that the first population should hold.
+        """
+
+    @abstractmethod
+    def ask(self) -> Float[Tensor, "b n d"]:
+        """The next candidates."""
+
+    @abstractmethod
+    def tell(self, evaluation: Evaluation) -> None:
+        """What the candidates of the last ``ask`` are worth."""

@@ -1,0 +1,229 @@
+"""The space that a search moves in: bounds, kinds, and what must never change.
+
+A point ``z`` is a *change*: ``z = 0`` is the query itself, and the value that a variable takes
+is ``origin + z``. All tensors carry the queries of a lockstep first: ``(b, d)``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, ShapeError
+
+_ON = 0.5
+"""A member of an exclusive group counts as on above this value."""
+
+
+class Kind(Enum):
+    """What values a search variable may take."""
+
+    REAL = "real"
+    INTEGER = "integer"
+    CATEGORICAL = "categorical"
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchSpace:
+    """Bounds and rules of ``d`` search variables for ``b`` queries.
+
+    Args:
+        names: one name a variable, unique.
+        lower: smallest change, per query.
+        upper: largest change, per query; ``lower <= 0 <= upper`` so that "no change" is inside.
+        origin: the value of each variable at the query (``z = 0``); zeros when left out.
+        kinds: real (default), integer or categorical (an index); the *value* is what is whole.
+        immutable: names that must not change at all.
+        monotone: name -> +1 (may only rise) or -1 (may only fall).
+        groups: sets of names of which at most one may be *switched on* (value above 0.5).
+        dead_zone: real changes smaller than this in magnitude become no change, so that a
+            counterfactual does not carry a dozen invisible edits.
+
+    Shapes:
+        ``lower``, ``upper``, ``origin``: ``(b, d)``; points: ``(b, n, d)``.
+
+    Raises:
+        ConfigError: a name is unknown or doubled, bounds are crossed, not finite, or exclude 0.
+        ShapeError: tensors that do not fit the names.
+    """
+
+    names: tuple[str, ...]
+    lower: Float[Tensor, "b d"]
+    upper: Float[Tensor, "b d"]
+    origin: Float[Tensor, "b d"] = field(default_factory=lambda: torch.empty(0))
+    kinds: tuple[Kind, ...] = ()
+    immutable: frozenset[str] = frozenset()
+    monotone: tuple[tuple[str, int], ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+    dead_zone: float = 0.0
+
+    def __post_init__(self) -> None:
+        d = len(self.names)
+        if d == 0 or len(set(self.names)) != d:
+            raise ConfigError(f"search space: names must be unique and at least one, got {self.names!r}.")
+        if self.lower.ndim != 2 or self.lower.shape != self.upper.shape or self.lower.shape[1] != d:
+            raise ShapeError(
+                f"search space: expected bounds of shape (b, {d}), got {tuple(self.lower.shape)} "
+                f"and {tuple(self.upper.shape)}."
+            )
+        origin = self.origin if self.origin.numel() else torch.zeros_like(self.lower)
+        if origin.shape != self.lower.shape:
+            raise ShapeError(
+                f"search space: expected an origin of shape {tuple(self.lower.shape)}, "
+                f"got {tuple(origin.shape)}."
+            )
+        kinds = self.kinds or (Kind.REAL,) * d
+        if len(kinds) != d:
+            raise ShapeError(f"search space: expected {d} kinds, got {len(kinds)}.")
+        if not (torch.isfinite(self.lower).all() and torch.isfinite(self.upper).all()):
+            raise ConfigError("search space: bounds must be finite.")
+        if not 0.0 <= self.dead_zone < np.inf:
+            raise ConfigError(f"search space: `dead_zone` must be finite and >= 0, got {self.dead_zone!r}.")
+        self._check_names(self.immutable, "immutable")
+        self._check_names([name for name, _ in self.monotone], "monotone")
+        self._check_names([name for group in self.groups for name in group], "groups")
+        if any(sign not in (-1, 1) for _, sign in self.monotone):
+            raise ConfigError(f"search space: monotone signs are +1 or -1, got {self.monotone!r}.")
+        lower, upper = self.lower.clone(), self.upper.clone()
+        for name in self.immutable:
+            lower[:, self.names.index(name)] = 0.0
+            upper[:, self.names.index(name)] = 0.0
+        for name, sign in self.monotone:
+            bound = lower if sign > 0 else upper
+            bound[:, self.names.index(name)] = 0.0
+        if not ((lower <= 0).all() and (upper >= 0).all()):
+            raise ConfigError("search space: bounds must contain 0 (no change) for every variable.")
+        object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "upper", upper)
+        object.__setattr__(self, "origin", origin)
+        object.__setattr__(self, "kinds", kinds)
+
+    def _check_names(self, used: Sequence[str] | frozenset[str], what: str) -> None:
+        unknown = [name for name in used if name not in self.names]
+        if unknown:
+            raise ConfigError(
+                f"search space: {what} names unknown variable {unknown[0]!r}; "
+                f"the variables are {', '.join(self.names)}."
+            )
+
+    @property
+    def b(self) -> int:
+        """Number of queries."""
+        return int(self.lower.shape[0])
+
+    @property
+    def d(self) -> int:
+        """Number of search variables."""
+        return len(self.names)
+
+    def query(self, i: int) -> Self:
+        """The space of query ``i`` alone, with ``b = 1``."""
+        return self._with(
+            lower=self.lower[i : i + 1], upper=self.upper[i : i + 1], origin=self.origin[i : i + 1]
+        )
+
+    def restrict(
+        self,
+        *,
+        immutable: Sequence[str] = (),
+        monotone: Sequence[tuple[str, int]] = (),
+    ) -> Self:
+        """The same space with more variables held fixed or bound to one direction."""
+        return self._with(
+            immutable=self.immutable | frozenset(immutable), monotone=(*self.monotone, *monotone)
+        )
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same space with its tensors on another device."""
+        return self._with(
+            lower=self.lower.to(device), upper=self.upper.to(device), origin=self.origin.to(device)
+        )
+
+    def _with(
+        self,
+        *,
+        lower: Tensor | None = None,
+        upper: Tensor | None = None,
+        origin: Tensor | None = None,
+        immutable: frozenset[str] | None = None,
+        monotone: tuple[tuple[str, int], ...] | None = None,
+    ) -> Self:
+        return type(self)(
+            names=self.names,
+            lower=self.lower if lower is None else lower,
+            upper=self.upper if upper is None else upper,
+            origin=self.origin if origin is None else origin,
+            kinds=self.kinds,
+            immutable=self.immutable if immutable is None else immutable,
+            monotone=self.monotone if monotone is None else monotone,
+            groups=self.groups,
+            dead_zone=self.dead_zone,
+        )
+
+    def sample(self, n: int, *, rngs: Sequence[np.random.Generator]) -> Float[Tensor, "b n d"]:
+        """Uniform points within bounds, repaired; query ``i`` draws from ``rngs[i]`` alone."""
+        if len(rngs) != self.b:
+            raise ShapeError(f"search space: expected {self.b} random generators, got {len(rngs)}.")
+        unit = np.stack([rng.random((n, self.d)) for rng in rngs])
+        u = torch.from_numpy(unit).to(self.lower)
+        return self.repair(self.lower[:, None] + u * (self.upper - self.lower)[:, None])
+
+    def clamp(self, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The nearest points within bounds."""
+        self._check_points(z)
+        return torch.maximum(torch.minimum(z, self.upper[:, None]), self.lower[:, None])
+
+    def repair(self, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The nearest points that keep every rule; leaves permitted points as they are.
+
+        In order: bounds, whole values, dead zone, exclusive groups (the member that was
+        switched on most strongly stays, the others are switched off), bounds again.
+        """
+        z = self.clamp(z)
+        origin = self.origin[:, None]
+        whole = torch.tensor([k is not Kind.REAL for k in self.kinds], device=z.device)
+        if bool(whole.any()):
+            # stay at the query's own value where it is not whole and nothing was asked
+            rounded = torch.round(origin + z) - origin
+            z = torch.where(whole & (z != 0), rounded, z)
+            z = torch.where((z < self.lower[:, None]) | (z > self.upper[:, None]), torch.zeros_like(z), z)
+        if self.dead_zone > 0.0:
+            z = torch.where((z.abs() < self.dead_zone) & ~whole, torch.zeros_like(z), z)
+        for group in self.groups:
+            z = self._exclusive(z, [self.names.index(name) for name in group])
+        return z
+
+    def _exclusive(self, z: Tensor, index: list[int]) -> Tensor:
+        part, base = z[..., index], self.origin[:, None, index]
+        raised = (part > 0) & (base + part > _ON)
+        strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
+        winner = torch.nn.functional.one_hot(strength.argmax(-1), len(index)).bool()
+        clash = raised.any(-1, keepdim=True) & ~winner
+        # a loser that was off at the query returns there, one that was on goes to value 0;
+        # where its bounds do not let it go off, the winner is refused instead
+        low = self.lower[:, None, index]
+        off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
+        off = torch.where(base + part > _ON, torch.maximum(off, low), part)
+        stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
+        kept = torch.where(clash, off, part)
+        blocked = torch.where(raised, torch.zeros_like(part), part)
+        out = z.clone()
+        out[..., index] = torch.where(stuck, blocked, kept)
+        return out
+
+    def contains(self, z: Float[Tensor, "b n d"], *, tolerance: float = 1e-6) -> Bool[Tensor, "b n"]:
+        """Whether each point keeps every rule, up to ``tolerance``."""
+        self._check_points(z)
+        return ((z - self.repair(z)).abs() <= tolerance).all(-1)
+
+    def _check_points(self, z: Tensor) -> None:
+        if z.ndim != 3 or z.shape[0] != self.b or z.shape[2] != self.d:
+            raise ShapeError(
+                f"search space: expected points of shape (b={self.b}, n, d={self.d}), got {tuple(z.shape)}."
+            )
