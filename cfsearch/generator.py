@@ -1,7 +1,9 @@
 """The contract of generators: from a change ``z`` to a decoded input ``x``."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -24,6 +26,16 @@ class Generator(ABC, Generic[State]):
     name: ClassVar[str]
     shape: tuple[int, ...]
     """Shape of one decoded input, ``*x``; images (3, height, width)."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Generator[Any]":
+        """The generator of a file (None where it has none) and of named settings.
+
+        Raises:
+            ModelFileError: the file cannot be read.
+            ConfigError: a setting is unknown or out of range.
+        """
 
     @abstractmethod
     def encode(self, x: Float[Tensor, "b *x"]) -> State:

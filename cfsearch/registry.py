@@ -1,11 +1,12 @@
 """Names of plug-ins, through entry points: built-ins use the same door as strangers."""
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from cfsearch.errors import ConfigError, MissingExtraError, PluginError
 
@@ -56,6 +57,32 @@ def load(kind: PluginKind, name: str) -> type:
     if not isinstance(loaded, type):
         raise PluginError(f"{kind[:-1]} {name!r} of {_owner(points[name])} is no class: {loaded!r}.")
     return loaded
+
+
+def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # Any: the caller knows the kind
+    """An object of the class behind a name, made with the given settings.
+
+    Raises:
+        ConfigError: as ``load``; or a setting that the class does not take, or refuses.
+        MissingExtraError, PluginError: as ``load``.
+    """
+    made = load(kind, name)
+    takes = [
+        parameter.name
+        for parameter in inspect.signature(made).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    for key in settings:
+        if key not in takes:
+            near = difflib.get_close_matches(key, takes, n=1, cutoff=0.5)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise ConfigError(
+                f"{kind[:-1]} {name!r}: unknown setting `{key}` (it takes: {', '.join(takes) or 'none'}).{hint}"
+            )
+    try:
+        return made(**settings)
+    except TypeError as error:
+        raise ConfigError(f"{kind[:-1]} {name!r}: {error}.") from error
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

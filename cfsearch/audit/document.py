@@ -1,0 +1,195 @@
+"""``audit.json``: the one document that the page, gates and exports read."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cfsearch.assembly import Assembly
+from cfsearch.audit.effects import changes, wilson
+from cfsearch.generator import Critic
+from cfsearch.objective import Objective
+from cfsearch.records import Reason
+from cfsearch.runs import InstanceRow
+
+FORMAT = "cfsearch-audit/1"
+
+
+def model_entry(model: str, assembly: Assembly) -> dict[str, Any]:
+    """What the document says of one audited model."""
+    return {
+        "id": model,
+        "name": assembly.model.name,
+        "file": Path(assembly.config.model.path).name,
+        "fingerprint": assembly.model.fingerprint,
+        "labels": list(assembly.model.labels),
+        "scores": assembly.model.scores.value,
+        "note": " ".join(assembly.notes),
+        "device": assembly.config.run.device,
+    }
+
+
+def audit_document(
+    *,
+    run_id: str,
+    title: str,
+    created: str,
+    finished: str | None,
+    command: str,
+    assemblies: Mapping[str, Assembly],
+    models: Sequence[dict[str, Any]],
+    rows: Mapping[str, Sequence[InstanceRow]],
+    effects: Sequence[dict[str, Any]],
+    versions: Mapping[str, str],
+    hashes: Mapping[str, str],
+    genuine: Sequence[dict[str, Any]] = (),
+    python: str = "",
+) -> dict[str, Any]:
+    """The document of one or more audited models, searched alike."""
+    first = next(iter(assemblies.values()))
+    return {
+        "format": FORMAT,
+        "title": title,
+        "run_id": run_id,
+        "created": created,
+        "finished": finished,
+        "versions": dict(versions),
+        "command": command,
+        "models": list(models),
+        "generator": _generator(first, rows),
+        "search": _search(first),
+        "counts": [_counts(model, part) for model, part in rows.items()],
+        "instances": [_instance(model, row) for model, part in rows.items() for row in part],
+        "changes": [
+            {
+                "model": model,
+                "variable": change.variable,
+                "direction": change.direction,
+                "count": change.count,
+                "n": change.n,
+                "rate": change.rate.to_dict(),
+            }
+            for model, part in rows.items()
+            for change in changes([row.front for row in part if row.front is not None])
+        ],
+        "effects": list(effects),
+        "genuine": list(genuine),
+        "warnings": _warnings(assemblies, rows, bool(genuine)),
+        "reproduce": {
+            "command": command,
+            "python": python or _PYTHON,
+            "hashes": [{"what": what, "sha256": digest} for what, digest in hashes.items()],
+        },
+    }
+
+
+_PYTHON = """\
+from cfsearch import Audit, Config, RunDirectory
+
+Audit(Config.read("config.resolved.toml"), directory="again").run()
+with RunDirectory.read("again") as run:
+    fronts = {row.name: row.front for row in run.rows()}
+"""
+
+
+def _generator(assembly: Assembly, rows: Mapping[str, Sequence[InstanceRow]]) -> dict[str, Any]:
+    fronts = (row.front for part in rows.values() for row in part if row.front is not None)
+    front = next(fronts, None)
+    generator = assembly.search.generator
+    return {
+        "name": generator.name,
+        "fingerprint": generator.fingerprint,
+        "critic": generator.critic_kind if isinstance(generator, Critic) else "",
+        "size": list(generator.shape[1:]),
+        "variables": [] if front is None else list(front.variables),
+    }
+
+
+def _search(assembly: Assembly) -> dict[str, Any]:
+    config, search = assembly.config.search, assembly.search
+    return {
+        "solver": config.solver.name,
+        "population": search.population,
+        "evaluations": search.evaluations,
+        "objectives": [
+            {"name": o.name, "unit": o.unit, "meaning": _meaning(o), "settings": _settings(o)}
+            for o in search.objectives
+        ],
+        "constraints": [c.name for c in search.constraints],
+        "target": search.target,
+        "immutable": list(search.immutable),
+        "seed": search.seed,
+    }
+
+
+def _meaning(objective: Objective) -> str:
+    return (inspect.getdoc(type(objective)) or "").split("\n\n")[0].replace("\n", " ").replace("``", "")
+
+
+def _settings(objective: Objective) -> dict[str, Any]:
+    if not dataclasses.is_dataclass(objective):
+        return {}
+    return {f.name: getattr(objective, f.name) for f in dataclasses.fields(objective)}
+
+
+def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
+    count = {s: sum(r.status == s for r in rows) for s in ("found", "not_found", "already_target", "failed")}
+    searched = count["found"] + count["not_found"]
+    rate = wilson(count["found"], searched)
+    return {
+        "model": model,
+        "instances": len(rows),
+        "searched": searched,
+        **count,
+        "found_rate": None if rate is None else rate.to_dict(),
+    }
+
+
+def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
+    source = "" if row.front is None else row.front.labels[row.front.source]
+    return {
+        "key": f"{model}/{row.name}",
+        "model": model,
+        "name": row.name,
+        "status": row.status,
+        "reason": row.code,
+        "reason_text": row.message,
+        "message": row.message if row.status == "failed" else "",
+        "source": source,
+        "sha256": row.sha256,
+        "notes": [*row.notes, *(() if row.front is None else row.front.note)],
+    }
+
+
+def _warnings(
+    assemblies: Mapping[str, Assembly], rows: Mapping[str, Sequence[InstanceRow]], genuine: bool
+) -> list[str]:
+    """What weakens the result, most serious first."""
+    found = []
+    everything = [row for part in rows.values() for row in part]
+    failed = sum(row.status == "failed" for row in everything)
+    if failed:
+        found.append(f"{failed} of {len(everything)} instances failed and are not in any figure.")
+    same = sum(row.code == Reason.CONSTANT.code for row in everything)
+    if same:
+        found.append(f"For {same} instances the model's output never changed.")
+    broken = sum(any("before anything is changed" in n for n in row.front.note) for row in everything if row.front)
+    if broken:
+        found.append(
+            f"For {broken} of {len(everything)} instances the generator's reconstruction alone already "
+            "changes the model's mind; their named changes are not what flips it."
+        )
+    searched = sum(row.status in ("found", "not_found") for row in everything)
+    if searched < 30 * len(rows):
+        found.append(
+            f"Few instances ({searched} searched over {len(rows)} model{'s' * (len(rows) > 1)}): the intervals are wide, "
+            "and what they do not settle is not settled."
+        )
+    if not genuine:
+        found.append(
+            "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
+            "image; whether it would react to a real photograph changed alike is not measured here."
+        )
+    found += list(dict.fromkeys(note for a in assemblies.values() for note in a.notes))
+    return found

@@ -1,0 +1,242 @@
+"""An audit: many instances, one run directory; a run that was killed goes on where it stood."""
+
+import hashlib
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from cfsearch.assembly import Assembly, assemble, read_fitting
+from cfsearch.audit.document import audit_document, model_entry
+from cfsearch.audit.effects import effect_rows, effects_through_generator
+from cfsearch.config import Config
+from cfsearch.datasets.images import ImageRecord, ImageRef, find_images
+from cfsearch.errors import CfsearchError, ConfigError, DataError
+from cfsearch.front import ParetoFront
+from cfsearch.generator import AttributeEstimator
+from cfsearch.problem import Problem
+from cfsearch.records import Reason
+from cfsearch.runs import InstanceRow, RunDirectory, now
+from cfsearch.search import Failure, Progress
+
+_EFFECT_INSTANCES = 200
+"""Effects are averaged over at most so many instances, the first ones."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AuditProgress:
+    """Where an audit stands: whole instances, and the generation inside the present lockstep."""
+
+    done: int
+    total: int
+    failed: int
+    found: int
+    inside: Progress | None
+
+
+@final
+class Audit:
+    """Searches a front for each image of a folder, and writes down what the model reacts to.
+
+    Args:
+        config: all settings.
+        directory: the run directory; a run in it that was interrupted goes on.
+        title: what the report is called.
+        command: the command line, for the report's last section.
+        watch: told of progress.
+
+    Example:
+        ``Audit(Config.read("cfsearch.toml"), directory=Path("runs/one")).run()``
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        directory: Path,
+        title: str = "Counterfactual audit",
+        command: str = "",
+        watch: Callable[[AuditProgress], None] | None = None,
+    ) -> None:
+        self._config, self._directory = config, directory
+        self._title, self._command, self._watch = title, command, watch
+
+    def run(self) -> dict[str, Any]:
+        """Do what is left, write ``audit.json``, and return it.
+
+        Raises:
+            CfsearchError: the settings, the model or the directory cannot be used; instances
+                that fail are results, not errors.
+        """
+        refs = self._images()
+        assembly = assemble(self._config)
+        hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
+        decisive = {k: v for k, v in self._config.resolved().items() if k != "run"}
+        with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
+            run.write("config.resolved.toml", self._config.resolved())
+            run.event("started", {"instances": len(refs), "done": len(run.done())})
+            self._manifest(run, assembly, status="running")
+            try:
+                self._search(run, refs, assembly)
+                document = self._document(run, assembly)
+            except BaseException as error:
+                run.event("interrupted", {"error": type(error).__name__})
+                self._manifest(run, assembly, status="interrupted")
+                raise
+            run.write("audit.json", document)
+            self._manifest(run, assembly, status="finished")
+            run.event("finished", {"instances": len(refs)})
+        return document
+
+    def _images(self) -> Sequence[ImageRef]:
+        data = self._config.data
+        refs = find_images(Path(data.images), recursive=data.recursive)
+        return refs if data.limit is None else refs[: data.limit]
+
+    def _search(self, run: RunDirectory, refs: Sequence[ImageRef], assembly: Assembly) -> None:
+        lockstep = self._config.run.lockstep or (4 if self._config.run.device == "cpu" else 64)
+        done = run.done()
+        tally = {"done": len(done), "failed": 0, "found": 0}
+        for row in run.rows():
+            tally["failed"] += row.status == "failed"
+            tally["found"] += row.status == "found"
+        left = [(i, ref) for i, ref in enumerate(refs) if ref.name not in done]
+
+        def report(inside: Progress | None) -> None:
+            if self._watch is not None:
+                self._watch(AuditProgress(tally["done"], len(refs), tally["failed"], tally["found"], inside))
+
+        report(None)
+        search = assembly.watched(report)
+        for begin in range(0, len(left), lockstep):
+            group = left[begin : begin + lockstep]
+            rows, images = [], []
+            for position, ref in group:
+                try:
+                    images.append((position, read_fitting(ref, search.generator.shape)))
+                except DataError as error:
+                    rows.append(_failed(ref.name, position, error))
+            if images:
+                x = torch.stack([record.x for _, record in images])
+                results = search.run(x.to(self._config.run.device), names=[r.name for _, r in images])
+                rows += [
+                    _row(position, record, result)
+                    for (position, record), result in zip(images, results, strict=True)
+                ]
+            run.add(rows)
+            tally["done"] += len(rows)
+            tally["failed"] += sum(row.status == "failed" for row in rows)
+            tally["found"] += sum(row.status == "found" for row in rows)
+            report(None)
+
+    def _document(self, run: RunDirectory, assembly: Assembly) -> dict[str, Any]:
+        rows = list(run.rows())
+        effects: list[dict[str, Any]] = []
+        if isinstance(assembly.search.generator, AttributeEstimator):
+            effects = effect_rows("model", estimate_effects(assembly, rows))
+        return audit_document(
+            run_id=run.run_id,
+            title=self._title,
+            created=run.created,
+            finished=now(),
+            command=self._command,
+            assemblies={"model": assembly},
+            models=[model_entry("model", assembly)],
+            rows={"model": rows},
+            effects=effects,
+            versions=versions(),
+            hashes=run.hashes,
+        )
+
+    def _manifest(self, run: RunDirectory, assembly: Assembly, *, status: str) -> None:
+        run.write(
+            "manifest.json",
+            {
+                "format": "cfsearch-run/1",
+                "run_id": run.run_id,
+                "status": status,
+                "created": run.created,
+                "updated": now(),
+                "command": self._command,
+                "seed": self._config.search.seed,
+                "device": self._config.run.device,
+                "threads": torch.get_num_threads(),
+                "hashes": run.hashes,
+                "versions": versions(),
+                "handshake": assembly.handshake.to_dict(),
+            },
+        )
+
+
+def estimate_effects(assembly: Assembly, rows: Sequence[InstanceRow]) -> dict[str, torch.Tensor]:
+    """Effects through the generator on the log-odds of the last class, per variable.
+
+    Shapes:
+        each value ``(n,)``, logits, for the first instances that have an image.
+    """
+    found: dict[str, list[torch.Tensor]] = {}
+    fronts = [row.front for row in rows if row.front is not None and row.front.original is not None]
+    for front in fronts[:_EFFECT_INSTANCES]:
+        if front.original is None:
+            continue
+        problem = Problem(
+            (front.original.float() / 255.0)[None].to(assembly.config.run.device),
+            names=[front.name],
+            provider=assembly.search.provider,
+            generator=assembly.search.generator,
+            objectives=assembly.search.objectives,
+            constraints=assembly.search.constraints,
+            immutable=(),
+            reference=assembly.search.reference,
+        )
+        for name, values in effects_through_generator(problem, label=len(front.labels) - 1).items():
+            found.setdefault(name, []).append(values)
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides results."""
+    packages = ("cfsearch", "torch", "onnxruntime", "pymoo", "moocore", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _row(position: int, record: ImageRecord, result: ParetoFront | Failure) -> InstanceRow:
+    if isinstance(result, Failure):
+        return InstanceRow(
+            record.name,
+            position,
+            "failed",
+            result.error.code,
+            str(result.error),
+            record.sha256,
+            tuple(record.notes),
+            None,
+        )
+    status = "found" if result.found else "not_found"
+    if result.reason is Reason.ALREADY_TARGET:
+        status = "already_target"
+    return InstanceRow(
+        record.name,
+        position,
+        status,
+        result.reason.code,
+        result.reason.value,
+        record.sha256,
+        tuple(record.notes),
+        result,
+    )
+
+
+def _failed(name: str, position: int, error: CfsearchError) -> InstanceRow:
+    return InstanceRow(name, position, "failed", error.code, str(error), "", (), None)
+
+
+def _listing(refs: Sequence[ImageRef]) -> str:
+    if len({ref.name for ref in refs}) != len(refs):
+        raise ConfigError("audit: two inputs have the same name.")
+    return hashlib.sha256("\n".join(ref.name for ref in refs).encode()).hexdigest()

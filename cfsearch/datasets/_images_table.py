@@ -1,0 +1,180 @@
+"""Attribute tables: one row an image, one yes-or-no column an attribute."""
+
+import csv
+import difflib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from cfsearch.errors import DataError
+
+KEYS: Final = ("file", "filename", "image_id", "image")
+"""Names of the column with the file name; where none occurs it is the first column."""
+
+_VALUES: Final = {"-1": -1, "0": 0, "1": 1}
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class AttributeTable:
+    """Which image has which attribute.
+
+    Args:
+        files: file name of each row, unique.
+        names: name of each attribute, unique.
+        values: whether the image has the attribute.
+        extra: text columns that are no attributes, by name (a split, an identity).
+
+    Shapes:
+        ``values`` ``(n, a)`` for n files and a names.
+    """
+
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    values: Bool[Tensor, "n a"]
+    extra: Mapping[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def columns(self, names: Sequence[str]) -> Bool[Tensor, "n a"]:
+        """The values of these attributes, in this order.
+
+        Raises:
+            DataError: the table has no such attribute.
+        """
+        for name in names:
+            if name not in self.names:
+                near = difflib.get_close_matches(name, self.names, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else "Name one of its columns."
+                raise DataError(
+                    f"attributes: the table has no attribute {name!r} among its "
+                    f"{len(self.names)}. {hint}"
+                )
+        return self.values[:, [self.names.index(name) for name in names]]
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """These rows alone, in this order."""
+        return type(self)(
+            files=tuple(self.files[i] for i in rows),
+            names=self.names,
+            values=self.values[list(rows)],
+            extra={name: tuple(column[i] for i in rows) for name, column in self.extra.items()},
+        )
+
+
+def read_attributes(path: Path, *, extra: Sequence[str] = ()) -> AttributeTable:
+    """The attribute table in a comma-separated UTF-8 file with a header.
+
+    The file name stands in the column named file, filename, image_id or image, else in the
+    first. All other columns are attributes with values in {-1, 1} or {0, 1}, but for ``extra``.
+
+    Args:
+        extra: columns to keep as text.
+
+    Raises:
+        DataError: the file cannot be read as such a table; names the line.
+    """
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        key, kept, attributes = _header(header, extra, path)
+        rows: dict[str, int] = {}
+        texts: list[list[str]] = []
+        values: list[list[int]] = []
+        for row in reader:
+            line = reader.line_num
+            if not row:
+                continue
+            if len(row) != len(header):
+                raise _error(path, line, f"must have {len(header)} cells, got {len(row)}")
+            if row[key] in rows:
+                raise _error(path, line, f"names {row[key]!r} again after line {rows[row[key]]}")
+            if not row[key]:
+                raise _error(path, line, "names no file")
+            rows[row[key]] = line
+            texts.append([row[i] for i in kept])
+            try:
+                values.append([_VALUES[row[i].strip()] for i in attributes])
+            except KeyError as error:
+                at = next(i for i in attributes if row[i].strip() not in _VALUES)
+                raise _error(
+                    path,
+                    line,
+                    f"must have -1, 0 or 1 in column {header[at]!r}, got "
+                    f"{row[at][:40]!r} (name a column that is no attribute as `extra`)",
+                ) from error
+    except csv.Error as error:
+        raise _error(path, reader.line_num, f"is no comma-separated row ({error})") from error
+    if not rows:
+        raise _error(path, 2, "must be the first row, but there is only the header")
+    array = np.array(values, dtype=np.int8).reshape(len(rows), len(attributes))
+    for column, at in enumerate(attributes):
+        v = array[:, column]
+        if (v == -1).any() and (v == 0).any():
+            later = max(int((v == -1).argmax()), int((v == 0).argmax()))
+            raise _error(
+                path,
+                list(rows.values())[later],
+                f"mixes -1 and 0 in column {header[at]!r}; use -1 and 1, or 0 and 1",
+            )
+    return AttributeTable(
+        files=tuple(rows),
+        names=tuple(header[i] for i in attributes),
+        values=torch.from_numpy(array == 1),
+        extra={header[i]: tuple(text[j] for text in texts) for j, i in enumerate(kept)},
+    )
+
+
+def _error(path: Path, line: int, what: str) -> DataError:
+    return DataError(f"attributes: {path.name!r}, line {line} {what}. Correct the table.")
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise DataError(
+                f"attributes: {str(path)!r} must be a comma-separated file, but there is no "
+                "such file. Check the path."
+            )
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"attributes: {str(path)!r} must be readable, got {error.strerror}. Check its rights."
+        ) from error
+    if b"\0" in raw:
+        line = raw[: raw.index(b"\0")].count(b"\n") + 1
+        raise _error(path, line, "holds a NUL byte, so this is no text file")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise _error(path, line, "is not UTF-8 (Latin-1, perhaps?)") from error
+
+
+def _header(
+    header: list[str], extra: Sequence[str], path: Path
+) -> tuple[int, list[int], list[int]]:
+    if not any(header):
+        raise _error(path, 1, "must be a header, but the file is empty")
+    if len(header) < 2:
+        raise _error(path, 1, f"must name columns separated by commas, got {header[0][:60]!r}")
+    for i, name in enumerate(header):
+        if not name:
+            raise _error(path, 1, f"has no name for column {i + 1}")
+        if name in header[:i]:
+            raise _error(path, 1, f"names column {name!r} twice")
+    missing = [name for name in extra if name not in header]
+    if missing:
+        raise _error(path, 1, f"must name the column {missing[0]!r}, which was asked for")
+    key = next((header.index(name) for name in KEYS if name in header), 0)
+    kept = [header.index(name) for name in extra]
+    attributes = [i for i in range(len(header)) if i != key and i not in kept]
+    return key, kept, attributes

@@ -1,0 +1,37 @@
+"""Files written whole or not at all."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from cfsearch.errors import RunError
+
+
+def write_atomically(path: Path, content: bytes | str) -> Path:
+    """Write through a temporary file beside the target, flushed to disk, then renamed.
+
+    Raises:
+        RunError: the folder does not exist, is read-only, or the disk is full.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
+            temporary = file.name
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+    return path
+
+
+def dump_json(value: Any) -> str:  # Any: whatever JSON holds
+    """Indented JSON without NaN tokens, keys as given, one trailing newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

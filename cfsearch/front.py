@@ -1,0 +1,447 @@
+"""What a user holds in the end: the Pareto front of counterfactuals of one instance."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from cfsearch import pareto
+from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.files import write_atomically
+from cfsearch.records import Reason
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "cfsearch-front/1"
+PICKS = ("closest", "sparsest", "knee", "crossing")
+"""Ways to pick one member of a front; see ``ParetoFront.pick``."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ParetoFront:
+    """The non-dominated counterfactuals of one query, in the form in which they are stored.
+
+    Args:
+        name: the query's name, as the user gave it.
+        labels: the audited model's classes.
+        source: index of the class that the model gives the original.
+        target: index of the class asked for, None for "any other".
+        variables: names of the search variables.
+        objectives, units: names and units of the objectives, all minimised.
+        z: the changes.
+        f: objective values as the search measured them.
+        origin_values: the variables' values at the query (``z = 0``), for words such as
+            "Eyeglasses 0.02 -> 0.98".
+        scores: log-probabilities or logits of the *stored* members.
+        original_scores: the same of the original.
+        reconstruction_scores: the same of the generator's output without any change; where
+            it flips by itself, the flips of the front do not show what was changed.
+        verified: the audited model, asked again about the stored form, gives the class.
+        images: the stored members, None for inputs that are no images.
+        original, reconstruction: the original, and the generator's output without a change.
+        origins: which solver or explainer found each member.
+        reason: why the search stopped.
+        reference_point: the point that hypervolumes are measured from.
+        evaluations: candidates that were evaluated for this query.
+        note: what a reader must know, one sentence each.
+        extra: plain JSON values that belong to the result (seed, fingerprints, settings).
+
+    Shapes:
+        z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
+        reconstruction_scores ``(k,)``; verified ``(n,)``; images ``(n, c, h, w)`` uint8;
+        original, reconstruction ``(c, h, w)`` uint8; origin_values ``(d,)``;
+        reference_point ``(m,)``. ``n`` may be 0.
+
+    Raises:
+        ShapeError: the parts do not fit each other.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    source: int
+    target: int | None
+    variables: tuple[str, ...]
+    objectives: tuple[str, ...]
+    units: tuple[str, ...]
+    z: Float[Tensor, "n d"]
+    f: Float[Tensor, "n m"]
+    origin_values: Float[Tensor, " d"]
+    scores: Float[Tensor, "n k"]
+    original_scores: Float[Tensor, " k"]
+    reconstruction_scores: Float[Tensor, " k"]
+    verified: Bool[Tensor, " n"]
+    images: UInt8[Tensor, "n c h w"] | None
+    original: UInt8[Tensor, "c h w"] | None
+    reconstruction: UInt8[Tensor, "c h w"] | None
+    origins: tuple[str, ...]
+    reason: Reason
+    reference_point: Float[Tensor, " m"]
+    evaluations: int
+    note: tuple[str, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)  # Any: plain JSON, whatever it is
+
+    def __post_init__(self) -> None:
+        n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
+        expected = {
+            "z": (n, d),
+            "f": (n, m),
+            "scores": (n, k),
+            "original_scores": (k,),
+            "reconstruction_scores": (k,),
+            "verified": (n,),
+            "origin_values": (d,),
+            "reference_point": (m,),
+        }
+        for part, shape in expected.items():
+            came = tuple(getattr(self, part).shape)
+            if came != shape:
+                raise ShapeError(f"front {self.name!r}: expected {part} of shape {shape}, got {came}.")
+        if len(self.origins) != n or len(self.units) != m:
+            raise ShapeError(
+                f"front {self.name!r}: expected {n} origins and {m} units, got {len(self.origins)} "
+                f"and {len(self.units)}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    @property
+    def found(self) -> bool:
+        """Whether any member is a verified counterfactual."""
+        return bool(self.verified.any())
+
+    @property
+    def p(self) -> Float[Tensor, "n k"]:
+        """Probabilities of the stored members, softmax of ``scores``."""
+        return torch.softmax(self.scores.double(), dim=-1)
+
+    @property
+    def changed(self) -> Bool[Tensor, "n d"]:
+        """Which variables a member changes."""
+        return self.z.abs() > 1e-6
+
+    def column(self, objective: str) -> Float[Tensor, " n"]:
+        """The values of one objective.
+
+        Raises:
+            ConfigError: no objective has that name.
+        """
+        if objective not in self.objectives:
+            raise ConfigError(
+                f"front {self.name!r}: no objective {objective!r}; it has {', '.join(self.objectives)}."
+            )
+        return self.f[:, self.objectives.index(objective)]
+
+    def hypervolume(self, reference: Float[Tensor, " m"] | None = None) -> float:
+        """The volume that the front dominates, from its own reference point or another."""
+        return pareto.hypervolume(self.f, self.reference_point if reference is None else reference)
+
+    def lead(self) -> Float[Tensor, " n"]:
+        """How far each stored member is past the decision, in probability; > 0 means flipped.
+
+        Probability of the target less the best other class, or, where any other class will
+        do, of the best other class less the source.
+        """
+        p = self.p
+        wanted = self.source if self.target is None else self.target
+        others = torch.cat([p[:, :wanted], p[:, wanted + 1 :]], dim=1).amax(1)
+        return p[:, wanted] - others if self.target is not None else others - p[:, wanted]
+
+    def pick(self, how: str) -> int | None:
+        """One member, among the verified ones; None where there is none.
+
+        - ``closest``: smallest L2 norm of the change.
+        - ``sparsest``: fewest changed variables, then smallest norm.
+        - ``knee``: nearest to the ideal point after scaling each objective to [0, 1].
+        - ``crossing``: members sorted by the probability of leaving the source class; where
+          that probability and the plausibility objective (scaled to [0, 1]) cross
+          (Barredo-Arrieta and Del Ser 2020, section IV). Needs the objective "plausibility".
+
+        Raises:
+            ConfigError: an unknown way, or "crossing" without a plausibility objective.
+        """
+        if how not in PICKS:
+            raise ConfigError(f"pick: unknown way {how!r}; the ways are {', '.join(PICKS)}.")
+        index = torch.nonzero(self.verified).flatten()
+        if how == "crossing" and "plausibility" not in self.objectives:
+            raise ConfigError("pick: `crossing` needs the objective 'plausibility', which was not searched.")
+        if len(index) == 0:
+            return None
+        norm = self.z.double().norm(dim=1)
+        if how == "closest":
+            return int(index[norm[index].argmin()])
+        if how == "sparsest":
+            count = self.changed.sum(1).double()
+            return int(index[(count + norm / (norm.max() + 1.0))[index].argmin()])
+        if how == "knee":
+            low, high = self.f.amin(0), self.f.amax(0)
+            scaled = (self.f - low) / (high - low).clamp_min(1e-12)
+            return int(index[scaled.double().norm(dim=1)[index].argmin()])
+        return self._crossing(index)
+
+    def _crossing(self, index: Tensor) -> int:
+        leaving = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
+        gan = self.column("plausibility").double()
+        gan = (gan - gan.amin()) / (gan.amax() - gan.amin()).clamp_min(1e-12)
+        order = torch.argsort(leaving, stable=True)
+        gap = (leaving - gan)[order]
+        crossings = torch.nonzero((gap[:-1] < 0) != (gap[1:] < 0)).flatten()
+        at = float(crossings[0]) + 0.5 if len(crossings) else float(gap.abs().argmin())
+        position = torch.empty(len(order), dtype=torch.float64)
+        position[order] = torch.arange(len(order), dtype=torch.float64)
+        return int(index[(position[index] - at).abs().argmin()])
+
+    def picks(self) -> dict[str, int]:
+        """All ways to pick that give a member, by name."""
+        ways = [w for w in PICKS if w != "crossing" or "plausibility" in self.objectives]
+        found = {way: self.pick(way) for way in ways}
+        return {way: i for way, i in found.items() if i is not None}
+
+    def words(self, i: int) -> tuple[str, ...]:
+        """What member ``i`` changes, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
+        z = self.z[i]
+        order = torch.argsort(z.abs(), descending=True, stable=True)
+        return tuple(
+            f"{'+' if z[j] > 0 else '-'}{self.variables[j]} "
+            f"{self.origin_values[j]:.2f} -> {self.origin_values[j] + z[j]:.2f}"
+            for j in order.tolist()
+            if abs(float(z[j])) > 1e-6
+        )
+
+    def merge(self, other: Self) -> Self:
+        """One front of the members of both, dominated ones dropped; origins are kept.
+
+        Raises:
+            ConfigError: the fronts are of different queries or objectives.
+        """
+        if (self.name, self.objectives, self.variables, self.labels, self.target) != (
+            other.name,
+            other.objectives,
+            other.variables,
+            other.labels,
+            other.target,
+        ):
+            raise ConfigError(
+                f"merge: fronts of {self.name!r} and {other.name!r} must share query, target, "
+                "labels, variables and objectives."
+            )
+        f = torch.cat([self.f, other.f])
+        keep = torch.nonzero(pareto.non_dominated(f)).flatten()
+        origins = (*self.origins, *other.origins)
+        both = self.images is not None and other.images is not None
+        return replace(
+            self,
+            z=torch.cat([self.z, other.z])[keep],
+            f=f[keep],
+            scores=torch.cat([self.scores, other.scores])[keep],
+            verified=torch.cat([self.verified, other.verified])[keep],
+            images=torch.cat([self.images, other.images])[keep] if both else None,  # type: ignore[list-item]  # both is known
+            origins=tuple(origins[i] for i in keep.tolist()),
+            reference_point=torch.maximum(self.reference_point, other.reference_point),
+            evaluations=self.evaluations + other.evaluations,
+            note=tuple(dict.fromkeys((*self.note, *other.note))),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
+        p, lead = self.p, self.lead()
+        picks = self.picks()
+        members = [
+            {
+                "index": i,
+                "change": {
+                    name: _number(v)
+                    for name, v in zip(self.variables, self.z[i].tolist(), strict=True)
+                    if abs(v) > 1e-6
+                },
+                "words": list(self.words(i)),
+                "objectives": {
+                    name: _number(v) for name, v in zip(self.objectives, self.f[i].tolist(), strict=True)
+                },
+                "probabilities": {
+                    name: _number(v) for name, v in zip(self.labels, p[i].tolist(), strict=True)
+                },
+                "lead": _number(float(lead[i])),
+                "verified": bool(self.verified[i]),
+                "origin": self.origins[i],
+                "picked_as": [way for way, index in picks.items() if index == i],
+            }
+            for i in range(len(self))
+        ]
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "source": self.labels[self.source],
+            "target": None if self.target is None else self.labels[self.target],
+            "labels": list(self.labels),
+            "variables": list(self.variables),
+            "origin_values": [_number(v) for v in self.origin_values.tolist()],
+            "objectives": [
+                {"name": n, "unit": u, "reference": _number(r)}
+                for n, u, r in zip(self.objectives, self.units, self.reference_point.tolist(), strict=True)
+            ],
+            "original": _probabilities(self.labels, self.original_scores),
+            "reconstruction": _probabilities(self.labels, self.reconstruction_scores),
+            "found": self.found,
+            "reason": self.reason.code,
+            "reason_text": self.reason.value,
+            "nearest_miss": None if self.found or not len(self) else int(lead.argmax()),
+            "hypervolume": _number(self.hypervolume()),
+            "evaluations": self.evaluations,
+            "picks": picks,
+            "note": list(self.note),
+            "extra": self.extra,
+            "members": members,
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a member: objectives, changes, probabilities, verified, origin.
+
+        Raises:
+            MissingExtraError: pandas is not installed (extra ``tables``).
+        """
+        from cfsearch.exports import front_frame
+
+        return front_frame(self)
+
+    def to_bytes(self) -> bytes:
+        """The front as one safetensors blob; the same front always gives the same bytes."""
+        tensors = {part: getattr(self, part).contiguous().cpu() for part in _TENSORS}
+        for part in _PICTURES:
+            picture = getattr(self, part)
+            if picture is not None:
+                tensors[part] = picture.contiguous().cpu()
+        meta = {
+            "format": FORMAT,
+            "name": self.name,
+            "labels": self.labels,
+            "source": self.source,
+            "target": self.target,
+            "variables": self.variables,
+            "objectives": self.objectives,
+            "units": self.units,
+            "origins": self.origins,
+            "reason": self.reason.name,
+            "evaluations": self.evaluations,
+            "note": self.note,
+            "extra": self.extra,
+        }
+        text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
+        return save_tensors(tensors, metadata={"cfsearch": text})
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> "ParetoFront":
+        """The front that ``to_bytes`` wrote.
+
+        Raises:
+            DataError: the bytes are no front, or one of another format.
+        """
+        try:
+            size = int.from_bytes(blob[:8], "little")
+            meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+            if meta["format"] != FORMAT:
+                raise DataError(f"front: format {meta['format']!r} is not {FORMAT!r}; update cfsearch.")
+            tensors = load_tensors(blob)
+            return cls(
+                name=meta["name"],
+                labels=tuple(meta["labels"]),
+                source=meta["source"],
+                target=meta["target"],
+                variables=tuple(meta["variables"]),
+                objectives=tuple(meta["objectives"]),
+                units=tuple(meta["units"]),
+                origins=tuple(meta["origins"]),
+                reason=Reason[meta["reason"]],
+                evaluations=meta["evaluations"],
+                note=tuple(meta["note"]),
+                extra=meta["extra"],
+                **{part: tensors[part] for part in _TENSORS},
+                **{part: tensors.get(part) for part in _PICTURES},
+            )
+        except DataError:
+            raise
+        except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise DataError(f"front: not a front file of cfsearch ({type(error).__name__}).") from error
+
+    def save(self, path: str | Path) -> Path:
+        """Write the front to a file (``.front``), all of it or nothing."""
+        return write_atomically(Path(path), self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ParetoFront":
+        """Read a front from a file.
+
+        Raises:
+            DataError: there is no such file, or it is no front.
+        """
+        try:
+            blob = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"front: cannot read {str(path)!r}: {error.strerror}.") from error
+        return cls.from_bytes(blob)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of ``to_bytes``."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    def strip(self, *, most: int = 8) -> UInt8[np.ndarray, "h w c"]:
+        """A picture: the original, then members along the front by how far they flip.
+
+        Raises:
+            DataError: the front holds no images.
+        """
+        if self.original is None or self.images is None:
+            raise DataError(f"front {self.name!r}: no images to draw.")
+        chosen = self.along(most=most)
+        tiles = [self.original, *(self.images[i] for i in chosen)]
+        gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
+        row = [part for tile in tiles for part in (tile, gap)][:-1]
+        return torch.cat(row, dim=2).permute(1, 2, 0).numpy()
+
+    def along(self, *, most: int) -> list[int]:
+        """At most ``most`` members, evenly spread by how far they flip, least first."""
+        order = torch.argsort(self.lead(), stable=True).tolist()
+        if len(order) <= most:
+            return order
+        at = np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))
+        return [order[i] for i in at]
+
+    def _repr_html_(self) -> str:
+        from cfsearch.report.notebook import front_html
+
+        return front_html(self)
+
+
+_TENSORS = (
+    "z",
+    "f",
+    "origin_values",
+    "scores",
+    "original_scores",
+    "reconstruction_scores",
+    "verified",
+    "reference_point",
+)
+_PICTURES = ("images", "original", "reconstruction")
+
+
+def _number(value: float) -> float:
+    """The shortest decimal that is still the same float32: values that differ stay different."""
+    return float(str(np.float32(value)))
+
+
+def _probabilities(labels: tuple[str, ...], scores: Tensor) -> dict[str, float]:
+    p = torch.softmax(scores.double(), dim=-1).tolist()
+    return {name: _number(v) for name, v in zip(labels, p, strict=True)}

@@ -1,0 +1,254 @@
+"""Dominance, crowding and hypervolume of objective values; knows tensors only.
+
+Every objective is minimised. Everything is computed in float64 on the CPU, whatever arrives;
+masks and indices answer on the device of the input. The sorting underneath is moocore's
+(a C library), which is imported on first use: this file is its only door.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, ShapeError
+
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+
+
+def non_dominated(f: Float[Tensor, "*b n m"]) -> Bool[Tensor, "*b n"]:
+    """Mask of the points that no other point dominates; of equal points the first.
+
+    A point dominates another when it is nowhere worse and somewhere better.
+
+    Raises:
+        ShapeError: ``f`` has fewer than two dimensions.
+        ConfigError: ``f`` is not finite.
+    """
+    values = _points(f, who="non_dominated")
+    mask = np.zeros(values.shape[:-1], dtype=bool)
+    if mask.size:
+        for at in np.ndindex(values.shape[:-2]):
+            mask[at] = _moocore().is_nondominated(values[at])
+    return torch.from_numpy(mask).to(f.device)
+
+
+def ranks(f: Float[Tensor, "*b n m"]) -> Int[Tensor, "*b n"]:
+    """Front of each point: 0 for the non-dominated, 1 for those left without them, ...
+
+    Equal points share a front.
+
+    Raises:
+        ShapeError, ConfigError: as ``non_dominated``.
+
+    References:
+        Deb et al. 2002, https://doi.org/10.1109/4235.996017, section III A.
+    """
+    values = _points(f, who="ranks")
+    rank = np.zeros(values.shape[:-1], dtype=np.int64)
+    if rank.size:
+        for at in np.ndindex(values.shape[:-2]):
+            rank[at] = _moocore().pareto_rank(values[at])
+    return torch.from_numpy(rank).to(f.device)
+
+
+def crowding(f: Float[Tensor, "*b n m"], within: Int[Tensor, "*b n"] | None = None) -> Float[Tensor, "*b n"]:
+    """Crowding distance: how far the neighbours on either side are, summed over objectives.
+
+    Boundary points get infinity, and so do sets of one or two. An objective that is constant
+    within a set adds nothing and has no boundary.
+
+    Args:
+        within: fronts (see ``ranks``); points see only neighbours of their own front.
+
+    Raises:
+        ShapeError, ConfigError: as ``non_dominated``.
+
+    References:
+        Deb et al. 2002, https://doi.org/10.1109/4235.996017, section III B; here each gap is
+        divided by the range of its objective.
+    """
+    values = _points(f, who="crowding")
+    n, m = values.shape[-2:]
+    flat = values.reshape(-1, m)
+    group = np.repeat(np.arange(len(flat) // n if n else 0), n)
+    if within is not None:
+        front = within.detach().cpu().numpy().reshape(-1).astype(np.int64)
+        if front.shape != group.shape:
+            raise ShapeError(
+                f"crowding: expected fronts of shape {tuple(f.shape[:-1])}, got {tuple(within.shape)}."
+            )
+        group = group * (int(front.max(initial=0)) + 1) + front
+    distance = _crowding(flat, group)
+    return torch.from_numpy(distance).reshape(f.shape[:-1]).to(f.device)
+
+
+def hypervolume(f: Float[Tensor, "n m"], reference: Float[Tensor, " m"]) -> float:
+    """Volume that the points dominate, up to a reference point.
+
+    Points that are not better than the reference in every objective add nothing.
+
+    Raises:
+        ShapeError: ``f`` is no matrix, or the reference does not fit it.
+        ConfigError: a value is not finite.
+
+    References:
+        Fonseca et al. 2006, https://doi.org/10.1109/CEC.2006.1688440.
+    """
+    values = _matrix(f, who="hypervolume")
+    corner = _point(reference, m=values.shape[1])
+    inside = values[(values < corner).all(axis=1)]
+    return float(_moocore().hypervolume(inside, ref=corner)) if len(inside) else 0.0
+
+
+def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
+    """Mean distance from a known front to the points, counting only what is worse.
+
+    Zero when every point of the known front is reached or dominated; infinity without points.
+
+    Raises:
+        ShapeError: ``f`` or ``front`` is no matrix, or they do not fit each other.
+        ConfigError: a value is not finite.
+
+    References:
+        Ishibuchi et al. 2015, https://doi.org/10.1007/978-3-319-15892-1_8.
+    """
+    values, known = _matrix(f, who="igd_plus"), _matrix(front, who="igd_plus")
+    if values.shape[1] != known.shape[1] or len(known) == 0:
+        raise ShapeError(
+            f"igd_plus: expected a known front of shape (r >= 1, {values.shape[1]}), got {known.shape}."
+        )
+    return float(_moocore().igd_plus(values, ref=known)) if len(values) else float("inf")
+
+
+def elite(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int) -> Int[Tensor, " k"]:
+    """Indices, in order, of the points worth keeping: at most ``capacity``.
+
+    Feasible points (violation 0 or less) if there are any, else those of the least violation;
+    of these the non-dominated. Where that is too many, the most crowded is dropped and the
+    crowding computed anew, again and again; of equally crowded points the later is dropped.
+    The best point of every objective always stays, and then the worst, as far as
+    ``capacity`` allows.
+
+    Raises:
+        ShapeError: ``f`` is no matrix, or ``violation`` does not fit it.
+        ConfigError: a value is not finite, or ``capacity`` is below 1.
+
+    References:
+        Kukkonen and Deb 2006, Improved pruning of non-dominated solutions based on crowding
+        distance, IEEE CEC (why one by one).
+    """
+    values = _matrix(f, who="elite")
+    broken = violation.detach().double().cpu().numpy()
+    if broken.shape != values.shape[:1]:
+        raise ShapeError(f"elite: expected violations of shape ({len(values)},), got {tuple(violation.shape)}.")
+    if not np.isfinite(broken).all():
+        raise ConfigError("elite: every violation must be finite, got NaN or infinity.")
+    if capacity < 1:
+        raise ConfigError(f"elite: `capacity` must be at least 1, got {capacity!r}.")
+    if len(values) == 0:
+        return torch.zeros(0, dtype=torch.long, device=f.device)
+    index = np.flatnonzero(broken <= max(float(broken.min()), 0.0))
+    index = index[np.asarray(_moocore().is_nondominated(values[index]), dtype=bool)]
+    if len(index) > capacity:
+        index = index[_spread(values[index], capacity)]
+    return torch.from_numpy(index).long().to(f.device)
+
+
+def _spread(f: _Floats, capacity: int) -> _Ints:
+    """Which points stay when the most crowded is dropped until ``capacity`` are left."""
+    n = len(f)
+    order = np.argsort(f, axis=0, kind="stable")
+    span = f.max(axis=0) - f.min(axis=0)
+    f, order = f[:, span > 0] / span[span > 0], order[:, span > 0]
+    values, m = f.tolist(), f.shape[1]
+    corners = list(dict.fromkeys([*order[0].tolist(), *order[-1].tolist()]))
+    if capacity <= len(corners):
+        return np.sort(np.array(corners[:capacity], dtype=np.int64))
+    # in each objective a chain of neighbours, so that a drop changes 2 m distances only
+    before, after = [[-1] * n for _ in range(m)], [[-1] * n for _ in range(m)]
+    for j in range(m):
+        chain = order[:, j].tolist()
+        for left, right in pairwise(chain):
+            before[j][right], after[j][left] = left, right
+
+    fixed = set(corners)
+
+    def distance(i: int) -> float:
+        # the ends of a chain are corners and never asked for
+        return float(sum(values[after[j][i]][j] - values[before[j][i]][j] for j in range(m)))
+
+    width = np.full(n, np.inf)
+    for i in range(n):
+        if i not in fixed:
+            width[i] = distance(i)
+    kept = np.ones(n, dtype=bool)
+    for _ in range(n - capacity):
+        drop = n - 1 - int(np.argmin(width[::-1]))
+        kept[drop], width[drop] = False, np.inf
+        touched: set[int] = set()
+        for j in range(m):
+            left, right = before[j][drop], after[j][drop]
+            after[j][left], before[j][right] = right, left
+            touched.update((left, right))
+        for i in touched - fixed:
+            width[i] = distance(i)
+    return np.flatnonzero(kept)
+
+
+def _crowding(f: _Floats, group: _Ints) -> _Floats:
+    total = np.zeros(len(f))
+    if len(f) == 0:
+        return total
+    for column in f.T:
+        order = np.lexsort((column, group))
+        key, value = group[order], column[order]
+        first = np.concatenate(([True], key[1:] != key[:-1]))
+        last = np.concatenate((first[1:], [True]))
+        number = np.cumsum(first) - 1
+        span = (value[last] - value[first])[number]
+        gap = np.full(len(f), np.inf)
+        inner = ~(first | last)
+        gap[inner] = (value[2:] - value[:-2])[inner[1:-1]] / np.where(span > 0, span, 1.0)[inner]
+        total[order] += np.where(span > 0, gap, 0.0)
+        size = np.bincount(number)[number]
+        total[order[size <= 2]] = np.inf
+    return total
+
+
+def _points(f: Tensor, *, who: str) -> _Floats:
+    if f.ndim < 2 or f.shape[-1] == 0:
+        raise ShapeError(f"{who}: expected objective values of shape (..., n, m >= 1), got {tuple(f.shape)}.")
+    values: _Floats = f.detach().to(device="cpu", dtype=torch.float64).numpy()
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise ConfigError(f"{who}: every objective value must be finite, got {bad} that are NaN or infinite.")
+    return values
+
+
+def _matrix(f: Tensor, *, who: str) -> _Floats:
+    if f.ndim != 2:
+        raise ShapeError(f"{who}: expected objective values of shape (n, m), got {tuple(f.shape)}.")
+    return _points(f, who=who)
+
+
+def _point(reference: Tensor, *, m: int) -> _Floats:
+    corner: _Floats = reference.detach().to(device="cpu", dtype=torch.float64).numpy()
+    if corner.shape != (m,):
+        raise ShapeError(
+            f"hypervolume: expected a reference point of {m} numbers, one an objective, "
+            f"got shape {tuple(reference.shape)}."
+        )
+    if not np.isfinite(corner).all():
+        raise ConfigError(f"hypervolume: the reference point must be finite, got {corner.tolist()}.")
+    return corner
+
+
+def _moocore() -> Any:  # Any: moocore ships no types
+    import moocore  # type: ignore[import-untyped]  # ships no types
+
+    return moocore

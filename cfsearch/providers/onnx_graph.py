@@ -1,0 +1,114 @@
+"""What the graph of an ONNX model says about its scores, labels and refusals."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import onnx
+
+from cfsearch.provider import ScoreKind
+
+_SAME_NUMBERS: Final = frozenset(
+    {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Dropout"}
+)
+_UNBOUNDED: Final = frozenset({"Gemm", "MatMul", "Conv", "LogSoftmax"})
+_METADATA_KEYS: Final = ("labels", "classes", "class_names", "names", "id2label")
+
+
+def ending(model: onnx.ModelProto, output: str) -> ScoreKind | None:
+    """What the last layer before an output says about it; None if it says nothing.
+
+    A softmax or sigmoid gives probabilities, a dense layer or a log-softmax unbounded numbers.
+    """
+    made_by = {name: node for node in model.graph.node for name in node.output if name}
+    node = made_by.get(output)
+    steps = 0
+    while node is not None and node.op_type in _SAME_NUMBERS and node.input and steps < 100:
+        node, steps = made_by.get(node.input[0]), steps + 1
+    if node is None or node.domain not in ("", "ai.onnx"):
+        return None
+    if node.op_type in ("Sigmoid", "Softmax"):
+        return ScoreKind.PROBABILITIES
+    if node.op_type == "Add":  # a dense layer with its bias written apart
+        parents = [made_by.get(name) for name in node.input]
+        dense = any(p is not None and p.op_type in ("MatMul", "Conv") for p in parents)
+        return ScoreKind.LOGITS if dense else None
+    return ScoreKind.LOGITS if node.op_type in _UNBOUNDED else None
+
+
+def hinted_labels(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Labels that the file's metadata mention: a hint to confirm, never taken for granted."""
+    said = {entry.key.lower(): entry.value for entry in model.metadata_props}
+    for key in _METADATA_KEYS:
+        if key in said and (found := _names(said[key])):
+            return found
+    return ()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        pairs = re.findall(r"(\d+)\s*:\s*['\"]([^'\"]*)['\"]", text[:10_000])
+        value = dict(pairs) if pairs else [w.strip() for w in re.split(r"[,\n]", text[:10_000])]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return ()
+    return tuple(str(name) for name in value if str(name))
+
+
+def unsupported(
+    model: onnx.ModelProto, *, complaint: str, known_ops: Iterable[tuple[str, str]]
+) -> str | None:
+    """The operator, or the version, that a runtime lacks; None if that is not the trouble.
+
+    Args:
+        complaint: what the runtime said.
+        known_ops: its operators as (domain, name).
+    """
+    versions = {_domain(entry.domain): entry.version for entry in model.opset_import}
+    if found := re.search(r"IR version: (\d+), max supported IR version: (\d+)", complaint):
+        return (
+            f"it has ONNX IR version {found[1]} (domain 'ai.onnx', opset {versions.get('ai.onnx')}), "
+            f"the installed onnxruntime reads up to {found[2]}. Export it with "
+            f"ir_version={found[2]}, or upgrade onnxruntime"
+        )
+    if found := re.search(r"support for domain (\S+) is till opset (\d+)", complaint):
+        domain = _domain(found[1])
+        users = [node.op_type for node in model.graph.node if _domain(node.domain) == domain]
+        return (
+            f"it uses operators of domain {domain!r} (first {users[0] if users else 'none'!r}) in "
+            f"opset {versions.get(domain)}, the installed onnxruntime knows up to {found[2]}. "
+            "Export it with a lower opset, or upgrade onnxruntime"
+        )
+    own = {(_domain(f.domain), f.name) for f in model.functions}
+    known = {(_domain(domain), name) for domain, name in known_ops} | own
+    nodes = [*model.graph.node, *(node for f in model.functions for node in f.node)]
+    for node in nodes:
+        if (_domain(node.domain), node.op_type) not in known:
+            return (
+                f"operator {node.op_type!r} of domain {_domain(node.domain)!r} is not known to "
+                "onnxruntime. Export the model with standard operators"
+            )
+    if found := re.search(r"implementation for (\w+)\((\d+)\)", complaint):
+        domains = [_domain(n.domain) for n in nodes if n.op_type == found[1]]
+        return (
+            f"operator {found[1]!r} of domain {(domains or ['ai.onnx'])[0]!r}, version {found[2]}, "
+            "is not implemented in onnxruntime for its number type. Export the model as float32"
+        )
+    return None
+
+
+def _domain(name: str) -> str:
+    return name or "ai.onnx"
+
+
+def one_line(complaint: str) -> str:
+    """A runtime's message without its C++ paths and signatures, on one line of bounded length."""
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : ", "", complaint)
+    text = re.sub(r"\S*/\S+\.(?:cc|h|cpp|hpp|cu)(?::\d+)?\s*", "", text)
+    text = re.sub(r"\S*onnxruntime::[^\n]*?\)(?:\s*const)?\s", "", text)
+    text = " ".join(text.split()).rstrip(".")
+    return text if len(text) <= 240 else text[:237] + "..."

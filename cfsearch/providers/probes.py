@@ -1,0 +1,174 @@
+"""Inputs that are known beforehand, and what a model's answers to them give away."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from cfsearch.errors import CfsearchError, ModelFileError
+from cfsearch.provider import ScoreKind
+from .answers import flat, mismatch
+from .preprocessing import Preprocessing
+
+_SUM_TOLERANCE: Final = 1e-3
+_SIZES_TRIED: Final = (64, 128, 224)
+_PROBES: Final = 4
+
+
+def known_inputs(shape: tuple[int, ...], *, n: int, seed: int = 0) -> Float[Tensor, "n *x"]:
+    """Inputs of the house that are the same everywhere: smooth colour fields, all different.
+
+    Images get a few broad waves and blobs, each row with its own colours, brightness and
+    contrast, so that a model that looks at anything answers differently. Rows of other shapes
+    are uniform in [0, 1].
+
+    Shapes:
+        ``(n, *shape)`` float32 in [0, 1]; row ``i`` does not depend on ``n``.
+    """
+    rows = [_one(shape, torch.Generator().manual_seed(1_000_003 * seed + i)) for i in range(n)]
+    return torch.stack(rows)
+
+
+def _one(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    if len(shape) != 3:
+        return torch.rand(shape, generator=rng)
+    channels, height, width = shape
+    field = torch.zeros(1, channels, height, width)
+    for cells in (2, 4, 9):
+        coarse = torch.randn((1, channels, cells, cells), generator=rng)
+        field += interpolate(coarse, (height, width), mode="bicubic", align_corners=True) / cells
+    brightness, contrast = torch.rand((2,), generator=rng).tolist()
+    field = field * (0.6 + 1.8 * contrast) + 3.0 * (brightness - 0.5)
+    return torch.sigmoid(field)[0]
+
+
+def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
+    """What numbers look like: probabilities where that is possible, else logits.
+
+    Probabilities are rows in [0, 1] that sum to 1, or a single output in [0, 1].
+    """
+    rows = rows[torch.isfinite(rows).all(dim=1)]
+    if len(rows) == 0 or bool((rows < 0).any()) or bool((rows > 1).any()):
+        return ScoreKind.LOGITS
+    if rows.shape[1] == 1 or bool(((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all()):
+        return ScoreKind.PROBABILITIES
+    return ScoreKind.LOGITS
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Labels and kind of scores, declared or found out, and what the reader must know of it."""
+
+    labels: tuple[str, ...]
+    scores: ScoreKind
+    note: str
+
+
+def settle(
+    raw: Tensor | None,
+    *,
+    labels: tuple[str, ...] | None,
+    scores: ScoreKind | None,
+    hint: ScoreKind | None,
+    who: str,
+    where: str,
+) -> Settled:
+    """What the user declared, completed by what the model answered to known inputs.
+
+    Args:
+        raw: the answer to known inputs; None if it could not be had, then all is declared.
+        hint: what the model's own structure says about its scores.
+        who: the model, for messages.
+        where: the file that can declare what is missing.
+
+    Raises:
+        ModelFileError: the labels are not as many as the outputs, or cannot be known.
+    """
+    if raw is None:
+        if labels is None or scores is None:
+            raise ModelFileError(
+                f"{who}: could not be asked about images of {', '.join(map(str, _SIZES_TRIED))} "
+                f"pixels to find out its outputs. Declare `size` in [input], `labels` and "
+                f"`scores` in {where}."
+            )
+        return Settled(labels=labels, scores=scores, note="")
+    rows = flat(raw, n=raw.shape[0] if raw.ndim else 0, who=who)
+    width = rows.shape[1]
+    notes: list[str] = []
+    if scores is None:
+        scores, reason = _guess(rows, hint=hint)
+        notes.append(
+            f"{who} does not say what its scores are; they were taken for "
+            f"{scores.value.split(':')[0]} because {reason}. Set `scores` in {where} if that is wrong."
+        )
+    if labels is None:
+        if scores is ScoreKind.LABELS and width == 1:
+            raise ModelFileError(
+                f"{who}: answers class labels only, so the number of classes cannot be seen. "
+                f"Give `labels` in {where}."
+            )
+        labels = tuple(str(i) for i in range(max(width, 2)))
+        notes.append(f"Its classes have no names; give `labels` in {where}.")
+    expected = 2 if width == 1 else width
+    if len(labels) != expected and not (scores is ScoreKind.LABELS and width == 1):
+        raise ModelFileError(f"{who}: {mismatch(len(labels), width)}")
+    return Settled(labels=labels, scores=scores, note=" ".join(notes))
+
+
+def _guess(rows: Tensor, *, hint: ScoreKind | None) -> tuple[ScoreKind, str]:
+    if not rows.is_floating_point() and rows.shape[1] == 1:
+        return ScoreKind.LABELS, "it answers one whole number a row"
+    if hint is ScoreKind.LOGITS:
+        return hint, "no softmax or sigmoid stands at its end"
+    rows = rows.to(torch.float32)
+    kind = kind_of(rows)
+    if kind is ScoreKind.PROBABILITIES:
+        if hint is kind:
+            return kind, "a softmax or sigmoid stands at its end"
+        what = "a single output" if rows.shape[1] == 1 else "rows that sum to 1"
+        return kind, f"known inputs gave {what} in [0, 1]"
+    if bool((rows >= 0).all()) and bool((rows <= 1).all()):
+        return kind, "its rows lie in [0, 1] but do not sum to 1 (independent outputs)"
+    return kind, "known inputs gave values outside [0, 1]"
+
+
+def first_answer(
+    ask: Callable[[Tensor], Tensor],
+    *,
+    preprocessing: Preprocessing | None,
+    features: int | None = None,
+) -> Tensor | None:
+    """The raw answer to a few known inputs; None where no usual size could be asked.
+
+    Args:
+        ask: inputs in the house form -> the model's own numbers.
+        preprocessing: the size is tried out where it is not fixed; None for tables.
+        features: columns of a table.
+
+    Raises:
+        CfsearchError: the model failed at the size (or number of columns) that it takes.
+    """
+    if preprocessing is None:
+        return None if features is None else ask(known_inputs((features,), n=_PROBES))
+    if preprocessing.size is not None:
+        return ask(known_inputs((3, *preprocessing.size), n=_PROBES))
+    for size in _SIZES_TRIED:
+        try:
+            return ask(known_inputs((3, size, size), n=_PROBES))
+        except CfsearchError:
+            continue
+    return None
+
+
+def largest_gap(a: Tensor, b: Tensor) -> float:
+    """The largest absolute difference; infinite where only one of the two is finite."""
+    both = torch.isfinite(a) & torch.isfinite(b)
+    if bool((torch.isfinite(a) != torch.isfinite(b)).any()):
+        return math.inf
+    return float((a - b)[both].abs().max()) if bool(both.any()) else 0.0

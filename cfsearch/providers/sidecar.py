@@ -1,0 +1,187 @@
+"""The small TOML file beside a model that says what the model takes and gives.
+
+::
+
+    # model.toml, beside model.onnx
+    name = "gender"                     # optional; the file's name otherwise
+    labels = ["female", "male"]         # one a class; a single output: the negative class first
+    scores = "probabilities"            # or "logits", "labels"
+    output = "prob"                     # optional: which of several outputs
+    max_batch = 64                      # optional: most inputs asked at once
+
+    [input]                             # what an ONNX file does not say itself
+    size = [64, 64]                     # height, width; or one number
+    channels = 3
+    layout = "nchw"
+    dtype = "float32"
+    range = "-1..1"
+    mean = [0.0]
+    std = [1.0]
+    resize = "bilinear"
+
+A model with a single output is widened to two classes: a probability ``p`` becomes
+``[1 - p, p]`` and a logit ``t`` becomes ``[0, t]``, so ``labels`` is [negative, positive].
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cfsearch.errors import ConfigError
+from cfsearch.provider import ScoreKind
+from .preprocessing import Layout, Number, Preprocessing, Range, Resize
+from cfsearch.registry import unknown
+
+_KINDS = {
+    "logits": ScoreKind.LOGITS,
+    "probabilities": ScoreKind.PROBABILITIES,
+    "labels": ScoreKind.LABELS,
+}
+_LARGEST = 1_000_000
+"""A sidecar of more bytes is none."""
+
+Side = Annotated[int, Field(ge=1, le=65_536)]
+
+
+def _square(value: object) -> object:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _one_number(value: object) -> object:
+    return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Size = Annotated[tuple[Side, Side], BeforeValidator(_square)]
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_one_number)]
+
+
+@final
+class InputTable(BaseModel):
+    """``[input]``: as ``Preprocessing``; None where nothing is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: Size | None = None
+    channels: Literal[1, 3] | None = None
+    layout: Layout | None = None
+    dtype: Number | None = None
+    range: Range | None = None
+    mean: Numbers | None = None
+    std: Numbers | None = None
+    resize: Resize | None = None
+
+    def over(self, base: Preprocessing) -> Preprocessing:
+        """``base`` with everything that is said here.
+
+        Raises:
+            ConfigError: the two together make no sense.
+        """
+        said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        settings: dict[str, Any] = {name: getattr(base, name) for name in type(self).model_fields} | said
+        if settings["dtype"] == "uint8" and "range" not in said:
+            settings["range"] = "0..255"
+        return Preprocessing(**settings)
+
+
+@final
+class Sidecar(BaseModel):
+    """Everything that a sidecar may say; None where nothing is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    labels: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
+    scores: Literal["probabilities", "logits", "labels"] | None = None
+    output: str | None = None
+    max_batch: Annotated[int, Field(ge=1)] | None = None
+    input: InputTable = InputTable()
+
+    @property
+    def kind(self) -> ScoreKind | None:
+        """``scores`` as the contract names it."""
+        return None if self.scores is None else _KINDS[self.scores]
+
+
+def sidecar_of(model: Path, *, given: Path | None) -> Sidecar:
+    """The given sidecar, else the one beside the model, else one that says nothing.
+
+    Raises:
+        ConfigError: the given one does not exist, or the file is wrong.
+    """
+    if given is not None:
+        return read_sidecar(given)
+    beside = sidecar_path(model)
+    return read_sidecar(beside) if beside.is_file() else Sidecar()
+
+
+def sidecar_path(model: Path) -> Path:
+    """Where the sidecar of a model is looked for: ``model.onnx`` -> ``model.toml``."""
+    return model.with_suffix(".toml")
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """What a sidecar says.
+
+    Raises:
+        ConfigError: there is no such file, it is no TOML, or a setting is unknown or wrong;
+            names the line and, for an unknown setting, the nearest one.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file. Correct --sidecar, or leave it out.")
+    if path.stat().st_size > _LARGEST:
+        raise ConfigError(f"{path}: a sidecar has a few lines; this file has {path.stat().st_size} bytes.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        table = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no valid TOML: {error}.") from error
+    try:
+        sidecar = Sidecar.model_validate(table)
+    except ValidationError as error:
+        raise ConfigError(_sentence(path, text, error)) from error
+    labels = sidecar.labels or ()
+    if len(set(labels)) != len(labels):
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        raise ConfigError(
+            f"{path}{_line(text, ('labels',))}: labels must differ, but "
+            f"{', '.join(map(repr, twice))} stands twice."
+        )
+    return sidecar
+
+
+def _sentence(path: Path, text: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    keys = tuple(str(part) for part in first["loc"] if isinstance(part, str))
+    place = f"{path}{_line(text, keys)}"
+    if first["type"] == "extra_forbidden":
+        inside = len(keys) > 1 and keys[0] == "input"
+        known = list((InputTable if inside else Sidecar).model_fields)
+        return f"{place}: {unknown('setting', keys[-1], known)}"
+    more = error.error_count() - 1
+    rest = f" ({more} more)" if more else ""
+    return f"{place}: `{'.'.join(keys)}`: {first['msg']}, got {_short(first['input'])}{rest}."
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _line(text: str, keys: tuple[str, ...]) -> str:
+    """`` line 3`` where the key can be found; tomllib does not say where a key stood."""
+    table = keys[0] if len(keys) > 1 else None
+    name = re.compile(rf"\s*[\"']?{re.escape(keys[-1])}[\"']?\s*[=.]") if keys else None
+    inside: str | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            inside = header.group(1)
+            if table is None and keys and inside == keys[-1]:
+                return f", line {number}"
+        elif name is not None and inside == table and name.match(line):
+            return f", line {number}"
+    return ""

@@ -1,0 +1,122 @@
+"""Text for people: names with nothing hidden in them, numbers, intervals, changes in words."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "–"
+_SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
+_JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
+_CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
+
+
+def mark(text: str) -> str:
+    """``text`` with every invisible or direction-changing character shown as its code point."""
+    return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in text)
+
+
+def mark_all(value: Any, *, keep: str = "") -> Any:  # Any: plain JSON, whatever it is
+    """Plain JSON with ``mark`` on every text; the characters of ``keep`` stay as they are."""
+    if isinstance(value, str):
+        return "".join(c if c in keep else mark(c) for c in value)
+    if isinstance(value, Mapping):
+        return {mark(str(name)): mark_all(part, keep=keep) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [mark_all(part, keep=keep) for part in value]
+    return value
+
+
+def _hidden(c: str) -> bool:
+    return c not in _JOINERS and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where there is none to show."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def number(value: float | None, *, signed: bool = False, digits: int = 2) -> str:
+    """``1.234`` as "1.23"; a dash where there is no number."""
+    value = finite(value)
+    if value is None:
+        return MISSING
+    if value != 0 and not 10.0**-digits <= abs(value) < 1e5:
+        text = f"{value:{'+' if signed else ''}.{digits}g}"
+    else:
+        text = f"{value:{'+' if signed else ''},.{digits}f}".replace(",", _SPACE)
+    return text.replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """``0.917`` as "92 %"."""
+    value = finite(value)
+    return MISSING if value is None else f"{100 * value:.0f}{_SPACE}%"
+
+
+def span(rate: Mapping[str, float | None] | None, *, form: str = "percent") -> str:
+    """The interval of an estimate in words: "65 to 99 %", or signed with ``form="logit"``."""
+    low, high = (None, None) if rate is None else (finite(rate["low"]), finite(rate["high"]))
+    if low is None or high is None:
+        return "no interval"
+    if form == "percent":
+        return f"{100 * low:.0f} to {percent(high)}"
+    return f"{number(low, signed=True)} to {number(high, signed=True)}"
+
+
+def sides(effect: Mapping[str, float | None] | None) -> int | None:
+    """-1 or 1 where the interval is on one side of 0, 0 where it holds 0; None without one."""
+    low, high = (None, None) if effect is None else (finite(effect["low"]), finite(effect["high"]))
+    if low is None or high is None:
+        return None
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def human(variable: str) -> str:
+    """``Pale_Skin`` as "Pale skin"; names in another style stay as they are."""
+    if not _CELEBA.fullmatch(variable):
+        return variable
+    return variable.replace("_", " ").capitalize()
+
+
+def negated(variable: str) -> bool:
+    """Whether the variable says that something is absent ("No_Beard")."""
+    return variable.startswith("No_") and len(variable) > 3
+
+
+def subject(variable: str) -> str:
+    """What is added or removed: "Beard" for ``No_Beard``."""
+    return human(variable[3:] if negated(variable) else variable)
+
+
+def direction(variable: str, *, up: bool) -> str:
+    """A counted change in words: "Eyeglasses added", "Beard removed"."""
+    return f"{subject(variable)} {'added' if up != negated(variable) else 'removed'}"
+
+
+def change(variable: str, before: float, after: float) -> str:
+    """One change in words: "Eyeglasses added"; "increased" where it does not cross one half."""
+    up = (after > before) != negated(variable)
+    switch = -0.1 <= before <= 1.1 and -0.6 <= after <= 1.6
+    if switch and (before < 0.5) != (after < 0.5):
+        return f"{subject(variable)} {'added' if up else 'removed'}"
+    return f"{subject(variable)} {'increased' if up else 'reduced'}"
+
+
+def values(variable: str, before: float, after: float) -> str:
+    """The numbers of one change: "0.02 → 0.98", with the name where the words turned it round."""
+    name = f"{variable} " if negated(variable) else ""
+    return f"{name}{number(before)} → {number(after)}"
+
+
+def listing(parts: list[str], *, most: int = 4) -> str:
+    """ "a, b and c"; past ``most``, "a, b, c, d and 3 more"."""
+    if len(parts) > most:
+        return f"{', '.join(parts[:most])} and {len(parts) - most} more"
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+
+
+def counted(n: int, noun: str) -> str:
+    """ "1 picture", "12 pictures"."""
+    return f"{n:,}".replace(",", _SPACE) + f" {noun}{'' if n == 1 else 's'}"

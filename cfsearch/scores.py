@@ -1,0 +1,90 @@
+"""Sums on class scores that objectives, constraints and the problem share.
+
+Everything here is computed in float64, whatever arrives, and answered there: a probability of
+1 - 1e-12 or of 1e-300 keeps its digits. A class index has one entry a query and is spread over
+the candidates of that query.
+"""
+
+import math
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cfsearch.errors import CapabilityError
+from cfsearch.provider import ScoreKind
+from cfsearch.records import AWAY
+
+SMALLEST_PROBABILITY: Final = 1e-7
+"""Probabilities below this count as this, so that their logarithm (-16.1) stays finite."""
+
+
+def objective_scores(raw: Float[Tensor, "*n k"], *, kind: ScoreKind) -> Float[Tensor, "*n k"]:
+    """The scores that objectives receive: logits, or logarithms of probabilities.
+
+    Logits stay as they are. Probabilities become ``log(clip(p, 1e-7, 1))``. NaN and infinity
+    pass through untouched, for the problem to find.
+
+    Raises:
+        CapabilityError: the provider gives labels only, which rank nothing.
+    """
+    match kind:
+        case ScoreKind.LOGITS:
+            return raw
+        case ScoreKind.PROBABILITIES:
+            return torch.where(raw.isfinite(), raw.clamp(SMALLEST_PROBABILITY, 1.0).log(), raw)
+        case ScoreKind.LABELS:
+            raise CapabilityError(
+                "scores: objectives need logits or probabilities, but the provider gives labels "
+                "only. Wrap it in the VotingProvider (cfsearch.providers.votes), which counts votes "
+                "over small perturbations, or give a surrogate."
+            )
+
+
+def log_odds(scores: Float[Tensor, "*n k"], *, index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
+    """Logarithm of p / (1 - p) of one class: its score minus the log-sum-exp of the others.
+
+    Shapes:
+        scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64.
+    """
+    own, others = _split(scores, index=index)
+    return own - others.logsumexp(-1)
+
+
+def log_probability(scores: Float[Tensor, "*n k"], *, index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
+    """Logarithm of the softmax probability of one class, with all digits near p = 1 as well.
+
+    Shapes:
+        scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64, each ``<= 0``.
+    """
+    return torch.nn.functional.logsigmoid(log_odds(scores, index=index))
+
+
+def lead(
+    scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*b"], target: Int[Tensor, "*b"]
+) -> Float[Tensor, "*n"]:
+    """By how much the asked-for outcome wins: positive where the class has flipped.
+
+    Target minus its best rival; where the target is AWAY, the best other class minus the source.
+    In the unit of the scores, so give probabilities for a lead in probability.
+
+    Shapes:
+        scores ``(b, n, k)`` with source and target ``(b,)`` -> ``(b, n)``, float64.
+    """
+    away = target == AWAY
+    own, others = _split(scores, index=torch.where(away, source, target))
+    margin = own - others.amax(-1)
+    return torch.where(_spread(away, ndim=margin.ndim), -margin, margin)
+
+
+def _split(scores: Tensor, *, index: Tensor) -> tuple[Tensor, Tensor]:
+    """The score of one class, and all scores with that class at minus infinity."""
+    scores = scores.double()
+    column = _spread(index, ndim=scores.ndim).expand(*scores.shape[:-1], 1)
+    own: Bool[Tensor, "*n k"] = column == torch.arange(scores.shape[-1], device=scores.device)
+    return scores.gather(-1, column).squeeze(-1), scores.masked_fill(own, -math.inf)
+
+
+def _spread(index: Tensor, *, ndim: int) -> Tensor:
+    return index.reshape(*index.shape, *[1] * (ndim - index.ndim))

@@ -1,0 +1,360 @@
+"""The loop: many queries in lockstep, one solver, a budget, a seed, and a front for each query."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch import pareto
+from cfsearch.errors import CfsearchError, ConfigError
+from cfsearch.front import ParetoFront
+from cfsearch.generator import Critic, Generator
+from cfsearch.objective import Constraint, Objective
+from cfsearch.problem import Clock, Problem, fingerprint, stored_form
+from cfsearch.provider import Provider
+from cfsearch.records import AWAY, Evaluation, Reason, flipped
+from cfsearch.scores import objective_scores
+from cfsearch.solver import Solver
+
+_SAME = 1e-6
+_STALL_SHARE = 0.3
+
+
+class Watcher(Protocol):
+    """Is told of every generation; must not change anything."""
+
+    def __call__(self, progress: "Progress", /) -> None: ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a lockstep stands after a generation."""
+
+    generation: int
+    generations: int
+    queries: int
+    flipped: int
+    evaluations: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A query without a front, and why."""
+
+    name: str
+    error: CfsearchError
+
+
+@final
+@dataclass(frozen=True)
+class Search:
+    """Searches a Pareto front of counterfactuals for each input.
+
+    Args:
+        provider: the audited model as the search asks it.
+        generator: turns changes into inputs.
+        objectives: two or more.
+        solver: makes the solver for a population; called once a lockstep.
+        evaluations: candidates a query, > 0; a whole number of populations is used.
+        population: candidates a generation, made smaller where the budget is.
+        seed: decides all random numbers, together with each input's own pixels.
+        target: the label asked for, None for any other class.
+        constraints, immutable, reference: as for ``Problem``.
+        verifier: the model that stored counterfactuals are asked of again; the provider
+            itself when left out (give the bare model where the provider only estimates it).
+        capacity: most members of a front.
+        reference_point: for hypervolumes; when left out, the worst value of each objective in
+            the first generation, which depends on the seed.
+
+    Raises:
+        ConfigError: a budget, population or capacity below 1.
+
+    Example:
+        >>> import cfsearch.testing.fakes as fakes
+        >>> fronts = fakes.small_search().run(fakes.inputs(2), names=["a", "b"])
+        >>> [front.name for front in fronts]
+        ['a', 'b']
+    """
+
+    provider: Provider
+    generator: Generator[Any]  # Any: a generator's state is its own business
+    objectives: Sequence[Objective]
+    solver: Callable[[int], Solver]
+    evaluations: int = 5000
+    population: int = 100
+    seed: int = 0
+    target: str | None = None
+    constraints: Sequence[Constraint] = ()
+    immutable: Sequence[str] = ()
+    reference: Float[Tensor, "r *x"] | None = None
+    verifier: Provider | None = None
+    capacity: int = 100
+    reference_point: Sequence[float] | None = None
+    clock: Clock | None = None
+    watchers: Sequence[Watcher] = ()
+    note: Sequence[str] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        for name in ("evaluations", "population", "capacity"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"search: `{name}` must be a whole number of at least 1, got {value!r}.")
+        if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
+            raise ConfigError(
+                f"search: `reference_point` needs one number for each of the {len(self.objectives)} "
+                f"objectives, got {len(self.reference_point)}."
+            )
+
+    def run(self, x: Float[Tensor, "b *x"], *, names: Sequence[str]) -> list[ParetoFront | Failure]:
+        """One front a query, in order; a query for which the model failed gives a ``Failure``.
+
+        Raises:
+            PluginError: an objective, generator or solver broke its contract.
+            ConfigError, CapabilityError: see ``Problem``.
+        """
+        if len(x) == 0:
+            return []
+        results: list[ParetoFront | Failure] = []
+        problem = self._problem(x, names)
+        done = flipped(problem.queries.scores, source=problem.queries.source, target=problem.queries.target)
+        active = [i for i in range(len(x)) if not bool(done[i]) and i not in problem.failures]
+        if len(active) == len(x):
+            return self._lockstep(problem)
+        searched = iter(self._lockstep(self._problem(x[active], [names[i] for i in active])) if active else [])
+        for i, name in enumerate(names):
+            if i in problem.failures:
+                results.append(Failure(name, problem.failures[i]))
+            elif bool(done[i]):
+                results.append(self._front(problem, i, _Elite.none(problem), Reason.ALREADY_TARGET, 0, None))
+            else:
+                results.append(next(searched))
+        return results
+
+    def _problem(self, x: Tensor, names: Sequence[str]) -> Problem:
+        return Problem(
+            x,
+            names=names,
+            provider=self.provider,
+            generator=self.generator,
+            objectives=self.objectives,
+            constraints=self.constraints,
+            target=self.target,
+            immutable=self.immutable,
+            reference=self.reference,
+            clock=self.clock,
+        )
+
+    def _lockstep(self, problem: Problem) -> list[ParetoFront | Failure]:
+        population = min(self.population, self.evaluations)
+        generations = self.evaluations // population
+        solver = self.solver(population)
+        solver.start(
+            problem.space,
+            objectives=len(self.objectives),
+            constrained=bool(self.constraints),
+            rngs=[self._rng(problem, i) for i in range(problem.b)],
+            generations=generations,
+        )
+        elites = [_Elite.none(problem) for _ in range(problem.b)]
+        spent, last_gain = 0, [0] * problem.b
+        best = [-np.inf] * problem.b
+        moved = [False] * problem.b
+        reference: Tensor | None = None
+        for generation in range(generations):
+            evaluation = problem.evaluate(solver.ask())
+            solver.tell(evaluation)
+            spent += evaluation.z.shape[1]
+            if reference is None:
+                reference = evaluation.f.amax(dim=1).double().cpu()
+            for i in range(problem.b):
+                if i in problem.failures:
+                    continue
+                elites[i] = elites[i].joined(evaluation, i, capacity=self.capacity)
+                lead = _best_lead(evaluation, problem, i)
+                if lead > best[i] + _SAME:
+                    best[i], last_gain[i] = lead, generation
+                moved[i] = moved[i] or _moved(evaluation, problem, i)
+            self._tell(problem, elites, generation, generations, spent)
+        results: list[ParetoFront | Failure] = []
+        for i, name in enumerate(problem.queries.names):
+            if i in problem.failures:
+                results.append(Failure(name, problem.failures[i]))
+                continue
+            idle = generations - 1 - last_gain[i] > _STALL_SHARE * generations
+            reason = Reason.BUDGET
+            if not moved[i]:
+                reason = Reason.CONSTANT
+            elif not elites[i].feasible:
+                reason = Reason.INFEASIBLE
+            elif best[i] <= 0 and idle:
+                reason = Reason.STALLED
+            point = None if reference is None else reference[i]
+            results.append(self._front(problem, i, elites[i], reason, spent, point, origin=solver.name))
+        return results
+
+    def _tell(
+        self, problem: Problem, elites: list["_Elite"], generation: int, generations: int, spent: int
+    ) -> None:
+        if not self.watchers:
+            return
+        queries = problem.queries
+        count = sum(
+            bool(flipped(e.scores, source=queries.source[i], target=queries.target[i]).any())
+            for i, e in enumerate(elites)
+        )
+        progress = Progress(generation + 1, generations, problem.b, count, spent * problem.b)
+        for watcher in self.watchers:
+            watcher(progress)
+
+    def _rng(self, problem: Problem, i: int) -> np.random.Generator:
+        """Random numbers of a query: from the seed and its pixels, not from its place."""
+        digest = hashlib.sha256(f"{self.seed}:{fingerprint(problem.queries.x[i])}".encode()).digest()
+        return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+    def _front(
+        self,
+        problem: Problem,
+        i: int,
+        elite: "_Elite",
+        reason: Reason,
+        spent: int,
+        reference: Tensor | None,
+        *,
+        origin: str = "",
+    ) -> ParetoFront:
+        queries, image = problem.queries, problem.queries.x.ndim == 4
+        zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
+        reconstruction = problem.decode(zero, query=i)[0]
+        kept = elite.ordered()
+        x = problem.decode(kept.z[None].to(queries.x), query=i) if len(kept.z) else queries.x[:0]
+        stored = stored_form(x) if image else x
+        scores = self._ask_again(stored, problem)
+        verified = flipped(scores, source=queries.source[i].cpu(), target=queries.target[i].cpu())
+        target = int(queries.target[i])
+        again = self._ask_again(
+            torch.stack([stored_form(reconstruction), stored_form(queries.x[i])])
+            if image
+            else torch.stack([reconstruction, queries.x[i]]),
+            problem,
+        )
+        note = list(self.note)
+        if len(kept.z) and bool(
+            flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
+        ):
+            note.append(
+                "The generator's output flips the model before anything is changed; the changes "
+                "named here are not what flips it."
+            )
+        point = (
+            torch.tensor(self.reference_point, dtype=torch.float64)
+            if self.reference_point is not None
+            else reference
+            if reference is not None
+            else torch.zeros(len(self.objectives), dtype=torch.float64)
+        )
+        return ParetoFront(
+            name=queries.names[i],
+            labels=self.provider.labels,
+            source=int(queries.source[i]),
+            target=None if target == AWAY else target,
+            variables=problem.space.names,
+            objectives=tuple(o.name for o in self.objectives),
+            units=tuple(o.unit for o in self.objectives),
+            z=kept.z.cpu(),
+            f=kept.f.cpu(),
+            origin_values=problem.space.origin[i].cpu(),
+            scores=scores.cpu(),
+            original_scores=again[1].cpu(),
+            reconstruction_scores=again[0].cpu(),
+            verified=verified.cpu(),
+            images=stored.cpu() if image else None,
+            original=stored_form(queries.x[i]).cpu() if image else None,
+            reconstruction=stored_form(reconstruction).cpu() if image else None,
+            origins=(origin,) * len(kept.z),
+            reason=reason,
+            reference_point=point,
+            evaluations=spent,
+            note=tuple(note),
+            extra={
+                "seed": self.seed,
+                "input_sha256": fingerprint(queries.x[i]),
+                "model": self.provider.fingerprint,
+                "generator": self.generator.fingerprint,
+                "critic": self.generator.critic_kind if isinstance(self.generator, Critic) else "",
+            },
+        )
+
+    def _ask_again(self, stored: Tensor, problem: Problem) -> Tensor:
+        """Log-scores of inputs in the form in which they are kept, from the verifier."""
+        model = self.verifier or self.provider
+        x = stored.float() / 255.0 if stored.dtype is torch.uint8 else stored
+        if len(x) == 0:
+            return torch.zeros(0, len(model.labels))
+        with torch.no_grad():
+            raw = model.predict(x)
+        if self.verifier is None:
+            return objective_scores(raw, kind=model.scores).cpu()
+        return verdict_scores(raw, model).cpu()
+
+
+def verdict_scores(raw: Float[Tensor, "n k"], provider: Provider) -> Float[Tensor, "n k"]:
+    """Log-scores of raw answers, also of a labels-only provider (its label gets certainty)."""
+    from cfsearch.provider import ScoreKind
+
+    kind = ScoreKind.PROBABILITIES if provider.scores is ScoreKind.LABELS else provider.scores
+    return objective_scores(raw, kind=kind)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Elite:
+    """The best candidates of a query so far."""
+
+    z: Float[Tensor, "n d"]
+    f: Float[Tensor, "n m"]
+    violation: Float[Tensor, " n"]
+    scores: Float[Tensor, "n k"]
+
+    @classmethod
+    def none(cls, problem: Problem) -> "_Elite":
+        d, m, k = problem.space.d, len(problem.objectives), len(problem.provider.labels)
+        return cls(torch.zeros(0, d), torch.zeros(0, m), torch.zeros(0), torch.zeros(0, k))
+
+    @property
+    def feasible(self) -> bool:
+        return len(self.z) > 0 and bool((self.violation <= 0).any())
+
+    def joined(self, evaluation: Evaluation, i: int, *, capacity: int) -> "_Elite":
+        z = torch.cat([self.z, evaluation.z[i].cpu().float()])
+        f = torch.cat([self.f, evaluation.f[i].cpu().float()])
+        violation = torch.cat([self.violation, evaluation.violation[i].cpu().float()])
+        scores = torch.cat([self.scores, evaluation.scores[i].cpu().float()])
+        keep = pareto.elite(f, violation, capacity)
+        return _Elite(z[keep], f[keep], violation[keep], scores[keep])
+
+    def ordered(self) -> "_Elite":
+        """Sorted by the first objective, then the others, so that files are canonical."""
+        order = np.lexsort(self.f.numpy().T[::-1])
+        keep = torch.from_numpy(order.copy())
+        return _Elite(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
+
+
+def _best_lead(evaluation: Evaluation, problem: Problem, i: int) -> float:
+    p = torch.softmax(evaluation.scores[i].double(), dim=-1)
+    target = int(problem.queries.target[i])
+    wanted = int(problem.queries.source[i]) if target == AWAY else target
+    others = torch.cat([p[:, :wanted], p[:, wanted + 1 :]], dim=1).amax(1)
+    gap = (p[:, wanted] - others).cpu()
+    return float(gap.amax()) if target != AWAY else float((-gap).amax())
+
+
+def _moved(evaluation: Evaluation, problem: Problem, i: int) -> bool:
+    change = evaluation.scores[i].double() - problem.queries.scores[i].double()
+    return bool((change.abs() > _SAME).any())

@@ -1,0 +1,70 @@
+"""Random search: what any solver has to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, final
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, PluginError
+from cfsearch.records import Evaluation
+from cfsearch.solver import Solver
+from cfsearch.space import SearchSpace
+
+from .sampling import first, mixed
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class RandomSearch(Solver):
+    """Sparse and uniform random points, without learning.
+
+    The first turn holds the seeds and the query itself; see ``cfsearch.solvers.sampling``.
+
+    Args:
+        population: candidates a query and turn, at least 1.
+
+    Raises:
+        ConfigError: ``population`` is below 1.
+
+    References:
+        Bergstra and Bengio 2012, https://jmlr.org/papers/v13/bergstra12a.html.
+    """
+
+    name: ClassVar[str] = "random"
+    population: int = 100
+    _space: SearchSpace | None = field(init=False, repr=False, default=None)
+    _rngs: Sequence[np.random.Generator] = field(init=False, repr=False, default=())
+    _first: Tensor | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.population < 1:
+            raise ConfigError(f"random: `population` must be at least 1, got {self.population!r}.")
+
+    def start(
+        self,
+        space: SearchSpace,
+        *,
+        objectives: int,
+        constrained: bool,
+        rngs: Sequence[np.random.Generator],
+        generations: int,
+        seeds: Float[Tensor, "b s d"] | None = None,
+    ) -> None:
+        """Forget everything and begin; only ``space``, ``rngs`` and ``seeds`` matter."""
+        self._space, self._rngs = space, rngs
+        self._first = first(space, self.population, rngs=rngs, seeds=seeds)
+
+    def ask(self) -> Float[Tensor, "b n d"]:
+        """The next random points."""
+        if self._space is None:
+            raise PluginError("solver 'random': expected `start` before `ask`.")
+        if self._first is not None:
+            z, self._first = self._first, None
+            return z
+        return mixed(self._space, self.population, rngs=self._rngs)
+
+    def tell(self, evaluation: Evaluation) -> None:
+        """Nothing to learn."""

@@ -1,0 +1,206 @@
+"""What AttGAN trains on: sources of faces, the attribute values to ask for, augmentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, final, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Images with their labels.
+
+    Shapes:
+        ``images`` ``(n, 3, s, s)``, float32 on [0, 1] or uint8 on 0 to 255;
+        ``labels`` ``(n, a)``, 0 or 1.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def signed(self, device: torch.device) -> Self:
+        """The same on the networks' range [-1, 1], float32, on a device."""
+        return type(self)(signed(self.images.to(device)), self.labels.to(device, torch.float32))
+
+
+@runtime_checkable
+class FaceSource(Protocol):
+    """Labelled faces, by index; the same index gives the same face again."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the labels' columns."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Faces:
+        """These faces."""
+        ...
+
+
+@runtime_checkable
+class PairedSource(FaceSource, Protocol):
+    """A source that can show the same faces with other attributes, all else held fixed."""
+
+    def pairs(self, indices: Sequence[int], targets: Float[Tensor, "n a"]) -> Tensor:
+        """The true images of these faces at attribute strengths ``targets`` in [0, 1].
+
+        Shapes:
+            ``(n, 3, s, s)``, float32 on [0, 1] or uint8 on 0 to 255.
+        """
+        ...
+
+
+def signed(images: Tensor) -> Float[Tensor, "n 3 s s"]:
+    """Images on [0, 1] (or uint8) as float32 on [-1, 1]."""
+    if images.dtype == torch.uint8:
+        return images.to(torch.float32) / 127.5 - 1.0
+    return images.to(torch.float32) * 2.0 - 1.0
+
+
+def unsigned(images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
+    """Images on [-1, 1] as float32 on [0, 1]."""
+    return (images.float() * 0.5 + 0.5).clamp(0.0, 1.0)
+
+
+def indices_of(step: int, *, batch: int, total: int, seed: int) -> list[int]:
+    """Which faces batch ``step`` holds: shuffled afresh each time all were seen.
+
+    A function of its arguments alone, so that a resumed training sees what an uninterrupted
+    one would have seen.
+    """
+    first = step * batch
+    picked: list[int] = []
+    order: Tensor | None = None
+    epoch = -1
+    for position in range(first, first + batch):
+        if order is None or position // total != epoch:
+            epoch = position // total
+            order = torch.randperm(total, generator=stream(seed, epoch, salt=1))
+        picked.append(int(order[position % total]))
+    return picked
+
+
+def stream(seed: int, step: int, *, salt: int) -> torch.Generator:
+    """Random numbers that belong to one step and one use of it."""
+    # splitmix64, so that neighbouring steps share nothing
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + salt * 0x94D049BB133111EB) % 2**64
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) % 2**64
+    return torch.Generator().manual_seed((mixed ^ (mixed >> 31)) % 2**63)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TargetRule:
+    """How the attribute values that a training step asks for are drawn.
+
+    The paper's rule is a permutation of the batch's own labels, so that combinations are as
+    frequent as in the data; both shares at 0 give exactly that.
+
+    Args:
+        groups: columns of which at most one may be on; switching one on clears the others.
+        single: share of rows in which one attribute is flipped instead, all others kept
+            (conflicts cleared): what a person tries first.
+        uniform: share of rows in which each attribute goes only part of its way, uniformly
+            drawn, so that a search over continuous changes meets nothing new. Attributes of
+            a group go the same part of the way.
+    """
+
+    groups: tuple[tuple[int, ...], ...] = ()
+    single: float = 0.0
+    uniform: float = 0.0
+
+    def draw(self, labels: Float[Tensor, "n a"], *, rng: torch.Generator) -> Float[Tensor, "n a"]:
+        """Attribute values in [0, 1] to ask for, one row a face."""
+        n, a = labels.shape
+        goal = labels[torch.randperm(n, generator=rng).to(labels.device)]
+        column = torch.randint(a, (n,), generator=rng).to(labels.device)
+        flip = (torch.rand(n, generator=rng) < self.single).to(labels.device)
+        goal = torch.where(flip[:, None], self.flipped(labels, column), goal)
+        part = torch.rand(n, a, generator=rng)
+        for group in self.groups:
+            part[:, list(group)] = part[:, list(group[:1])]
+        whole = torch.rand(n, 1, generator=rng) >= self.uniform
+        part = torch.where(whole, torch.ones_like(part), part).to(labels.device)
+        return labels + part * (goal - labels)
+
+    def flipped(self, labels: Float[Tensor, "n a"], column: Tensor) -> Float[Tensor, "n a"]:
+        """Labels with one column a row flipped; conflicts are cleared where it goes on."""
+        chosen = functional.one_hot(column, labels.shape[1]).bool()
+        out = torch.where(chosen, 1.0 - labels, labels)
+        on = chosen & (out > 0.5)
+        for group in self.groups:
+            member = torch.zeros(labels.shape[1], dtype=torch.bool, device=labels.device)
+            member[list(group)] = True
+            clash = (on & member).any(1, keepdim=True) & member & ~chosen
+            out = torch.where(clash, torch.zeros_like(out), out)
+        return out
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Mild, differentiable disturbance of all that the critic sees, real and edited alike.
+
+    It keeps the generator from painting what only the critic can see: a pattern that does not
+    survive a shift, a blur, a little noise or a covered patch earns nothing.
+
+    Args:
+        shift: largest shift, as a share of the size.
+        blur: share of the images that are blurred (3x3 binomial).
+        noise: largest standard deviation of the noise, on [-1, 1].
+        cutout: share of the images with one grey square of a quarter of the size.
+
+    References:
+        Zhao et al. 2020, Differentiable Augmentation for Data-Efficient GAN Training,
+        https://arxiv.org/abs/2006.10738.
+    """
+
+    shift: float = 0.05
+    blur: float = 0.3
+    noise: float = 0.06
+    cutout: float = 0.3
+
+    def __call__(self, x: Float[Tensor, "n 3 s s"], *, rng: torch.Generator) -> Tensor:
+        n, _, s, _ = x.shape
+        device = x.device
+        x = x.float()
+        reach = round(self.shift * s)
+        if reach:
+            move = torch.randint(-reach, reach + 1, (n, 2), generator=rng).float().to(device)
+            line = (torch.arange(s, device=device) + 0.5) * 2.0 / s - 1.0
+            gx = line[None, None, :] + move[:, 0, None, None] * 2.0 / s
+            gy = line[None, :, None] + move[:, 1, None, None] * 2.0 / s
+            grid = torch.stack([gx.expand(n, s, s), gy.expand(n, s, s)], dim=-1)
+            x = functional.grid_sample(
+                x, grid, mode="bilinear", padding_mode="border", align_corners=False
+            )
+        if self.blur:
+            soft = (torch.rand(n, generator=rng) < self.blur).to(device)
+            x = torch.where(soft[:, None, None, None], _binomial(x), x)
+        if self.noise:
+            sigma = torch.rand(n, 1, 1, 1, generator=rng) * self.noise
+            x = x + (sigma * torch.randn(x.shape, generator=rng)).to(device)
+        if self.cutout:
+            side = s // 4
+            corner = torch.randint(0, s - side + 1, (n, 2), generator=rng)
+            corner[torch.rand(n, generator=rng) >= self.cutout] = s
+            place = torch.arange(s)
+            rows = (place >= corner[:, :1]) & (place < corner[:, :1] + side)
+            columns = (place >= corner[:, 1:]) & (place < corner[:, 1:] + side)
+            hidden = (rows[:, :, None] & columns[:, None, :]).to(device)
+            x = x.masked_fill(hidden[:, None], 0.0)
+        return x
+
+
+def _binomial(x: Tensor) -> Tensor:
+    y = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    y = (y[..., :-2] + 2.0 * y[..., 1:-1] + y[..., 2:]) / 4.0
+    return (y[..., :-2, :] + 2.0 * y[..., 1:-1, :] + y[..., 2:, :]) / 4.0

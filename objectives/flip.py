@@ -1,0 +1,49 @@
+"""The class must have changed."""
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError
+from cfsearch.objective import Constraint
+from cfsearch.records import Candidates, flipped
+from cfsearch.scores import lead
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Flip(Constraint):
+    """Kept where the class has flipped by at least ``margin`` in probability.
+
+    ``margin - (p_target - p_best_rival)``; away from the present class
+    ``margin - (p_best_other - p_source)``. Feasible (<= 0) implies that the winning class is
+    another one: a tie that the old class still wins is out by a hair (1.2e-7). Unit: probability.
+
+    Args:
+        margin: lead over the runner-up, in probability, in ``[0, 1)``. 0: any flip will do.
+
+    Shapes:
+        ``scores`` ``(b, n, k)`` -> ``(b, n)``, each value in ``(margin - 1, margin + 1]``.
+
+    Raises:
+        ConfigError: ``margin`` is outside ``[0, 1)``.
+    """
+
+    margin: float = 0.0
+    name: ClassVar[str] = "flip"
+    unit: ClassVar[str] = "probability"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.margin < 1.0:
+            raise ConfigError(f"flip: `margin` must be a number in [0, 1), got {self.margin!r}.")
+
+    def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
+        scores, source, target = candidates.scores, candidates.queries.source, candidates.queries.target
+        won = lead(scores.double().softmax(-1), source=source, target=target)
+        done = flipped(scores, source=source[:, None], target=target[:, None])
+        hair = torch.finfo(torch.float32).eps
+        value = self.margin - won
+        return torch.where(done, value, value.clamp_min(hair)).to(candidates.z.dtype)

@@ -1,0 +1,48 @@
+"""Not more than so many variables may change."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError
+from cfsearch.objective import Constraint
+from cfsearch.records import Candidates
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class MaxChanged(Constraint):
+    """Kept where at most ``k`` search variables changed: ``#{i : |z_i| > threshold} - k``.
+
+    Unit: variables.
+
+    Args:
+        k: how many may change, >= 1.
+        threshold: largest magnitude that does not count as a change, finite, >= 0.
+
+    Shapes:
+        ``z`` ``(b, n, d)`` -> ``(b, n)``.
+
+    Raises:
+        ConfigError: ``k`` is under 1, or ``threshold`` is negative or not finite.
+    """
+
+    k: int = 3
+    threshold: float = 1e-3
+    name: ClassVar[str] = "max_changed"
+    unit: ClassVar[str] = "variables"
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"max_changed: `k` must be a whole number >= 1, got {self.k!r}.")
+        if not 0.0 <= self.threshold < math.inf:
+            raise ConfigError(
+                f"max_changed: `threshold` must be a finite number >= 0, got {self.threshold!r}."
+            )
+
+    def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
+        z = candidates.z
+        return ((z.abs() > self.threshold).sum(-1) - self.k).to(z.dtype)
