@@ -1,0 +1,103 @@
+"""cfsearch: Pareto fronts of plausible counterfactuals for classifiers that cannot be opened.
+
+Public names are loaded on first use, so that ``import cfsearch`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cfsearch.assembly import Assembly as Assembly
+    from cfsearch.assembly import assemble as assemble
+    from cfsearch.audit.run import Audit as Audit
+    from cfsearch.config import Config as Config
+    from cfsearch.errors import CfsearchError as CfsearchError
+    from cfsearch.errors import CfsearchWarning as CfsearchWarning
+    from cfsearch.front import ParetoFront as ParetoFront
+    from cfsearch.generator import AttributeEstimator as AttributeEstimator
+    from cfsearch.generator import Critic as Critic
+    from cfsearch.generator import Generator as Generator
+    from cfsearch.objective import Constraint as Constraint
+    from cfsearch.objective import Objective as Objective
+    from cfsearch.problem import Problem as Problem
+    from cfsearch.provider import DifferentiableProvider as DifferentiableProvider
+    from cfsearch.provider import Provider as Provider
+    from cfsearch.provider import ScoreKind as ScoreKind
+    from cfsearch.providers.opening import open_provider as open_provider
+    from cfsearch.records import Candidates as Candidates
+    from cfsearch.records import Evaluation as Evaluation
+    from cfsearch.records import Need as Need
+    from cfsearch.records import Queries as Queries
+    from cfsearch.records import Reason as Reason
+    from cfsearch.runs import RunDirectory as RunDirectory
+    from cfsearch.search import Search as Search
+    from cfsearch.solver import Solver as Solver
+    from cfsearch.space import SearchSpace as SearchSpace
+
+_HOME: Final = {
+    "Assembly": "assembly",
+    "AttributeEstimator": "generator",
+    "Audit": "audit.run",
+    "Candidates": "records",
+    "CfsearchError": "errors",
+    "CfsearchWarning": "errors",
+    "Config": "config",
+    "Constraint": "objective",
+    "Critic": "generator",
+    "DifferentiableProvider": "provider",
+    "Evaluation": "records",
+    "Generator": "generator",
+    "Need": "records",
+    "Objective": "objective",
+    "ParetoFront": "front",
+    "Problem": "problem",
+    "Provider": "provider",
+    "Queries": "records",
+    "Reason": "records",
+    "RunDirectory": "runs",
+    "ScoreKind": "provider",
+    "Search": "search",
+    "SearchSpace": "space",
+    "Solver": "solver",
+    "assemble": "assembly",
+    "open_provider": "providers.opening",
+}
+
+__all__ = [
+    "Assembly",
+    "AttributeEstimator",
+    "Audit",
+    "Candidates",
+    "CfsearchError",
+    "CfsearchWarning",
+    "Config",
+    "Constraint",
+    "Critic",
+    "DifferentiableProvider",
+    "Evaluation",
+    "Generator",
+    "Need",
+    "Objective",
+    "ParetoFront",
+    "Problem",
+    "Provider",
+    "Queries",
+    "Reason",
+    "RunDirectory",
+    "ScoreKind",
+    "Search",
+    "SearchSpace",
+    "Solver",
+    "assemble",
+    "open_provider",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cfsearch' has no attribute {name!r}")
+    return getattr(import_module(f"cfsearch.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,7 +2,9 @@
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -121,8 +123,11 @@ class Config(_Strict):
     run: RunConfig = RunConfig()
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
+    def read(cls, path: str | Path, *, over: Mapping[str, Any] = MappingProxyType({})) -> Self:
         """The settings of a TOML file.
+
+        Args:
+            over: values that win over the file's, table by table (those of a command line).
 
         Raises:
             ConfigError: no such file, no TOML, an unknown key (with the nearest name, line and
@@ -137,7 +142,7 @@ class Config(_Strict):
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{name}: not valid TOML: {error}.") from error
-        return cls.check(values, where=name, text=text)
+        return cls.check(overlaid(values, over), where=name, text=text)
 
     @classmethod
     def check(cls, values: dict[str, Any], *, where: str = "settings", text: str = "") -> Self:
@@ -150,6 +155,23 @@ class Config(_Strict):
     def resolved(self) -> dict[str, Any]:
         """All settings as plain values, without those left at None."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with others on top; tables are joined, all else is replaced.
+
+    Another model drops what was said about the old one.
+    """
+    joined = dict(values)
+    for key, value in over.items():
+        below = joined.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            if key == "model" and value.get("path", below.get("path")) != below.get("path"):
+                below = {k: v for k, v in below.items() if k not in ("sidecar", "arch")}
+            joined[key] = overlaid(below, value)
+        else:
+            joined[key] = value
+    return joined
 
 
 def parse_plugin(text: str) -> dict[str, Any]:

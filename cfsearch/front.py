@@ -195,12 +195,14 @@ class ParetoFront:
         gan = self.column("plausibility").double()
         gan = (gan - gan.amin()) / (gan.amax() - gan.amin()).clamp_min(1e-12)
         order = torch.argsort(leaving, stable=True)
-        gap = (leaving - gan)[order]
-        crossings = torch.nonzero((gap[:-1] < 0) != (gap[1:] < 0)).flatten()
-        at = float(crossings[0]) + 0.5 if len(crossings) else float(gap.abs().argmin())
+        gap = leaving - gan
+        turns = torch.nonzero((gap[order][:-1] < 0) != (gap[order][1:] < 0)).flatten()
         position = torch.empty(len(order), dtype=torch.float64)
         position[order] = torch.arange(len(order), dtype=torch.float64)
-        return int(index[(position[index] - at).abs().argmin()])
+        at = float(turns[0]) + 0.5 if len(turns) else float(position[gap.abs().argmin()])
+        # of the two members beside the crossing, the one where the curves are closer
+        distance = (position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax())
+        return int(index[distance[index].argmin()])
 
     def picks(self) -> dict[str, int]:
         """All ways to pick that give a member, by name."""

@@ -20,7 +20,7 @@ SMALLEST_PROBABILITY: Final = 1e-7
 """Probabilities below this count as this, so that their logarithm (-16.1) stays finite."""
 
 
-def objective_scores(raw: Float[Tensor, "*n k"], *, kind: ScoreKind) -> Float[Tensor, "*n k"]:
+def objective_scores(raw: Float[Tensor, "*n k"], kind: ScoreKind) -> Float[Tensor, "*n k"]:
     """The scores that objectives receive: logits, or logarithms of probabilities.
 
     Logits stay as they are. Probabilities become ``log(clip(p, 1e-7, 1))``. NaN and infinity
@@ -42,23 +42,23 @@ def objective_scores(raw: Float[Tensor, "*n k"], *, kind: ScoreKind) -> Float[Te
             )
 
 
-def log_odds(scores: Float[Tensor, "*n k"], *, index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
+def log_odds(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
     """Logarithm of p / (1 - p) of one class: its score minus the log-sum-exp of the others.
 
     Shapes:
         scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64.
     """
-    own, others = _split(scores, index=index)
+    own, others = _split(scores, index)
     return own - others.logsumexp(-1)
 
 
-def log_probability(scores: Float[Tensor, "*n k"], *, index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
+def log_probability(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:
     """Logarithm of the softmax probability of one class, with all digits near p = 1 as well.
 
     Shapes:
         scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64, each ``<= 0``.
     """
-    return torch.nn.functional.logsigmoid(log_odds(scores, index=index))
+    return torch.nn.functional.logsigmoid(log_odds(scores, index))
 
 
 def lead(
@@ -73,12 +73,12 @@ def lead(
         scores ``(b, n, k)`` with source and target ``(b,)`` -> ``(b, n)``, float64.
     """
     away = target == AWAY
-    own, others = _split(scores, index=torch.where(away, source, target))
+    own, others = _split(scores, torch.where(away, source, target))
     margin = own - others.amax(-1)
     return torch.where(_spread(away, ndim=margin.ndim), -margin, margin)
 
 
-def _split(scores: Tensor, *, index: Tensor) -> tuple[Tensor, Tensor]:
+def _split(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """The score of one class, and all scores with that class at minus infinity."""
     scores = scores.double()
     column = _spread(index, ndim=scores.ndim).expand(*scores.shape[:-1], 1)

@@ -77,10 +77,21 @@ class Search:
         ConfigError: a budget, population or capacity below 1.
 
     Example:
-        >>> import cfsearch.testing.fakes as fakes
-        >>> fronts = fakes.small_search().run(fakes.inputs(2), names=["a", "b"])
-        >>> [front.name for front in fronts]
-        ['a', 'b']
+        >>> import torch
+        >>> from cfsearch.objectives.adversarial import Adversarial
+        >>> from cfsearch.objectives.intensity import Intensity
+        >>> from cfsearch.solvers.random import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> search = Search(
+        ...     FakeProvider(),
+        ...     FakeGenerator(),
+        ...     [Adversarial(), Intensity()],
+        ...     lambda population: RandomSearch(population=population),
+        ...     evaluations=200,
+        ... )
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["dark grey"])
+        >>> front.found
+        True
     """
 
     provider: Provider

@@ -22,6 +22,7 @@ OPSET = 17
 
 _IR_VERSION = 8
 _SLOPE = 0.1
+_EPSILON = 1e-5
 _GROWTH = (1, 2, 4, 6, 8)
 
 
@@ -52,9 +53,7 @@ class GenderCnn(nn.Module):
     def __init__(self, *, size: int = 64, width: int = 16, hidden: int = 64) -> None:
         super().__init__()
         if size < 32 or size % 32:
-            raise ConfigError(
-                f"gender_cnn: `size` must be a multiple of 32 (five halvings), got {size!r}."
-            )
+            raise ConfigError(f"gender_cnn: `size` must be a multiple of 32 (five halvings), got {size!r}.")
         if width < 1 or hidden < 1:
             raise ConfigError(
                 f"gender_cnn: `width` and `hidden` must be 1 or more, got {width!r}, {hidden!r}."
@@ -64,7 +63,7 @@ class GenderCnn(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False) for a, b in pairwise(channels)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in channels[1:])
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b, eps=_EPSILON) for b in channels[1:])
         self.dense = nn.Linear(channels[-1] * (size // 32) ** 2, hidden)
         self.unit = nn.Linear(hidden, 1)
 
@@ -106,14 +105,12 @@ def export_onnx(module: GenderCnn, *, path: Path) -> None:
     x = "image"
     pairs = zip(module.convolutions, module.norms, strict=True)
     for i, (convolution, norm) in enumerate(pairs, start=1):
-        assert isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_mean is not None and norm.running_var is not None
         kernel = keep(f"conv{i}.weight", convolution.get_parameter("weight"))
         statistics = [
-            keep(f"norm{i}.weight", norm.weight),
-            keep(f"norm{i}.bias", norm.bias),
-            keep(f"norm{i}.mean", norm.running_mean),
-            keep(f"norm{i}.var", norm.running_var),
+            keep(f"norm{i}.weight", norm.get_parameter("weight")),
+            keep(f"norm{i}.bias", norm.get_parameter("bias")),
+            keep(f"norm{i}.mean", norm.get_buffer("running_mean")),
+            keep(f"norm{i}.var", norm.get_buffer("running_var")),
         ]
         nodes += [
             helper.make_node(
@@ -124,9 +121,7 @@ def export_onnx(module: GenderCnn, *, path: Path) -> None:
                 strides=[2, 2],
                 pads=[1, 1, 1, 1],
             ),
-            helper.make_node(
-                "BatchNormalization", [f"conv{i}", *statistics], [f"norm{i}"], epsilon=norm.eps
-            ),
+            helper.make_node("BatchNormalization", [f"conv{i}", *statistics], [f"norm{i}"], epsilon=_EPSILON),
             helper.make_node("LeakyRelu", [f"norm{i}"], [f"act{i}"], alpha=_SLOPE),
         ]
         x = f"act{i}"
@@ -139,9 +134,7 @@ def export_onnx(module: GenderCnn, *, path: Path) -> None:
         helper.make_node("Gemm", ["hidden", *unit], ["logit"], transB=1),
         helper.make_node("Sigmoid", ["logit"], ["male"]),
     ]
-    image = helper.make_tensor_value_info(
-        "image", TensorProto.FLOAT, ["n", 3, module.size, module.size]
-    )
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, module.size, module.size])
     male = helper.make_tensor_value_info("male", TensorProto.FLOAT, ["n", 1])
     model = helper.make_model(
         helper.make_graph(nodes, "gender_cnn", [image], [male], initializer=weights),
@@ -150,4 +143,5 @@ def export_onnx(module: GenderCnn, *, path: Path) -> None:
         ir_version=_IR_VERSION,
     )
     onnx.checker.check_model(model, full_check=True)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    content: bytes = model.SerializeToString(deterministic=True)  # type: ignore[no-untyped-call]  # protobuf
+    path.write_bytes(content)

@@ -53,7 +53,7 @@ class Adversarial(Objective):
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         source, target = candidates.queries.source, candidates.queries.target
         away = target == AWAY
-        log_p = log_probability(candidates.scores, index=torch.where(away, source, target))
+        log_p = log_probability(candidates.scores, torch.where(away, source, target))
         value = torch.where(away[:, None], log_p, -log_p)
         if self.floor is not None:
             value = value.clamp_min(self.floor)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cfsearch.assembly import Assembly, assemble, read_fitting
 from cfsearch.audit.document import audit_document, model_entry
@@ -48,6 +50,7 @@ class Audit:
         directory: the run directory; a run in it that was interrupted goes on.
         title: what the report is called.
         command: the command line, for the report's last section.
+        effects: whether to measure, through a generator of attributes, what each does.
         watch: told of progress.
 
     Example:
@@ -61,10 +64,11 @@ class Audit:
         directory: Path,
         title: str = "Counterfactual audit",
         command: str = "",
+        effects: bool = True,
         watch: Callable[[AuditProgress], None] | None = None,
     ) -> None:
         self._config, self._directory = config, directory
-        self._title, self._command, self._watch = title, command, watch
+        self._title, self._command, self._effects, self._watch = title, command, effects, watch
 
     def run(self) -> dict[str, Any]:
         """Do what is left, write ``audit.json``, and return it.
@@ -137,8 +141,8 @@ class Audit:
     def _document(self, run: RunDirectory, assembly: Assembly) -> dict[str, Any]:
         rows = list(run.rows())
         effects: list[dict[str, Any]] = []
-        if isinstance(assembly.search.generator, AttributeEstimator):
-            effects = effect_rows("model", estimate_effects(assembly, rows))
+        if self._effects and isinstance(assembly.search.generator, AttributeEstimator):
+            effects = effect_rows("model", estimate_effects(assembly, originals(rows)))
         return audit_document(
             run_id=run.run_id,
             title=self._title,
@@ -173,30 +177,30 @@ class Audit:
         )
 
 
-def estimate_effects(assembly: Assembly, rows: Sequence[InstanceRow]) -> dict[str, torch.Tensor]:
-    """Effects through the generator on the log-odds of the last class, per variable.
-
-    Shapes:
-        each value ``(n,)``, logits, for the first instances that have an image.
-    """
-    found: dict[str, list[torch.Tensor]] = {}
-    fronts = [row.front for row in rows if row.front is not None and row.front.original is not None]
-    for front in fronts[:_EFFECT_INSTANCES]:
-        if front.original is None:
-            continue
+def estimate_effects(assembly: Assembly, x: Float[Tensor, "n *x"]) -> dict[str, Float[Tensor, " n"]]:
+    """Effects through the generator on the log-odds of the last class, in logits, per variable."""
+    found: dict[str, list[Tensor]] = {}
+    search = assembly.search
+    for i in range(len(x)):
         problem = Problem(
-            (front.original.float() / 255.0)[None].to(assembly.config.run.device),
-            names=[front.name],
-            provider=assembly.search.provider,
-            generator=assembly.search.generator,
-            objectives=assembly.search.objectives,
-            constraints=assembly.search.constraints,
-            immutable=(),
-            reference=assembly.search.reference,
+            x[i : i + 1].to(assembly.config.run.device),
+            names=[str(i)],
+            provider=search.provider,
+            generator=search.generator,
+            objectives=search.objectives,
+            constraints=search.constraints,
+            reference=search.reference,
         )
-        for name, values in effects_through_generator(problem, label=len(front.labels) - 1).items():
+        effects = effects_through_generator(problem, label=len(assembly.model.labels) - 1)
+        for name, values in effects.items():
             found.setdefault(name, []).append(values)
     return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def originals(rows: Sequence[InstanceRow]) -> Float[Tensor, "n c h w"]:
+    """The images of the first instances that have one, in the house form."""
+    kept = [row.front.original for row in rows if row.front is not None and row.front.original is not None]
+    return torch.stack(kept[:_EFFECT_INSTANCES]).float() / 255.0 if kept else torch.zeros(0, 3, 1, 1)
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-
 # float32 all through; the type of a product with a plain number says less.
 Plane: TypeAlias = NDArray[np.floating]
 Values: TypeAlias = Mapping[str, Plane]  # name -> (n, 1, 1), or (n, 3, 1, 1) for a colour

@@ -47,6 +47,7 @@ class Build:
     skin: Plane
     hair: Plane
     facial_hair: Plane
+    brows: Plane
 
 
 def build(a: Values, z: Values, *, skin_tone: Plane, hair_hue: Plane) -> Build:
@@ -56,6 +57,7 @@ def build(a: Values, z: Values, *, skin_tone: Plane, hair_hue: Plane) -> Build:
 
     skin = palette(skin_tone, _SKIN)
     skin = skin * (1.0 + z["skin_hue"][:, None] * colour(0.015, -0.01, -0.04))
+    bare = skin
     skin = mix(skin, skin * colour(0.95, 0.94, 0.90), age[:, None])
     skin = mix(skin, _PALE, 0.90 * a["Pale_Skin"][:, None])
 
@@ -79,5 +81,14 @@ def build(a: Values, z: Values, *, skin_tone: Plane, hair_hue: Plane) -> Build:
         mouth_width=0.158 * z["mouth_width"] * z["face_width"],
         skin=skin.astype(np.float32),
         hair=hair.astype(np.float32),
-        facial_hair=(hair * colour(0.58, 0.54, 0.50)).astype(np.float32),
+        facial_hair=_apart(hair * colour(0.55, 0.50, 0.46), bare).astype(np.float32),
+        brows=_apart(hair * colour(0.66, 0.61, 0.57), bare).astype(np.float32),
     )
+
+
+def _apart(hair: Plane, skin: Plane) -> Plane:
+    """Hair of the face, darker where it would be lost against the skin in shade."""
+    gap = hair - skin * 0.78
+    near = 1.0 / (1.0 + 24.0 * (gap * gap).sum(axis=1, keepdims=True))
+    parted: Plane = hair * (1.0 - 0.55 * near)
+    return parted

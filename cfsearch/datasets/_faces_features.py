@@ -81,7 +81,7 @@ def paint_brows(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     distance = np.maximum(np.abs(y) - thick, (np.abs(across) - 1.0) * 0.11)
     hairs = 0.91 + 0.09 * wave(across * 3.1 + y * 10.0)
     strength = mix(0.74, 0.97, bushy)
-    tone = body.hair * colour(0.50, 0.46, 0.43) * mix(1.0, 0.78, bushy)[:, None]
+    tone = body.brows * mix(1.0, 0.80, bushy)[:, None]
     part.paint(part.edge(distance, 0.022) * hairs * strength, tone)
 
 

@@ -116,9 +116,18 @@ def paint_hair(sheet: Sheet, body: Build, hair: Hair, z: Values) -> None:
     sheet.paint(alpha, tone)
 
 
+def paint_fringe(sheet: Sheet, body: Build, a: Values) -> None:
+    """What Bald leaves of the hair: a cropped band above the ears."""
+    part = sheet.window(top=-0.46, bottom=0.1, reach=0.56)
+    band = smooth(1.15 + part.head * 8.0) * part.edge(part.head)
+    band *= smooth((part.y + 0.40) * 5.0) * smooth((0.07 - part.y) * 9.0)
+    lit = 0.42 + 0.50 * part.shade
+    part.paint(band * (0.80 * a["Bald"]), body.hair * lit[:, None])
+
+
 def paint_beard(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     """Beard on jaw, cheeks and chin where No_Beard is 0."""
-    part = sheet.window(top=0.0, bottom=0.72, reach=0.5)
+    part = sheet.window(top=-0.16, bottom=0.74, reach=0.56)
     x, y = np.abs(part.fx), part.fy
     inner = np.maximum(x - 0.13, 0.0)
     rise = body.mouth_y + 0.005 - 3.3 * inner * inner - 0.10 * inner

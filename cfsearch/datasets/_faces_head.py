@@ -136,7 +136,7 @@ def shade_age(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     below = y - body.mouth_y
     line = (x - body.mouth_width - 0.022 - 0.12 * below) * 50.0
     dark += np.maximum(1.0 - line * line, 0.0) * 0.34 * blob(x * 0.0, below - 0.085, 1.0, 0.085)
-    dark += 0.24 * blob(x - 0.29, y - 0.27, 0.12, 0.17)
+    dark += 0.20 * blob(x - 0.31, y - 0.28, 0.17, 0.24)
     part.shade[:] -= age * dark
 
 

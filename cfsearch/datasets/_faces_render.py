@@ -13,6 +13,7 @@ from ._faces_features import paint_brows, paint_eyes, paint_glasses, paint_mouth
 from ._faces_hair import (
     grow_hair,
     paint_beard,
+    paint_fringe,
     paint_hair,
     paint_hair_behind,
     paint_mustache,
@@ -104,6 +105,7 @@ def _paint(image: F32, attributes: F32, nuisances: Nuisances) -> None:
     paint_mouth(sheet, body, a, z)
     paint_eyes(sheet, body, a, z, eye_colour=nuisances.eye_colour)
     paint_brows(sheet, body, a, z)
+    paint_fringe(sheet, body, a)
     paint_beard(sheet, body, a, z)
     paint_mustache(sheet, body, a, z)
     paint_hair(sheet, body, hair, z)

@@ -44,6 +44,7 @@ def find_images(path: Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
     pipe, a broken link) is never opened; one warning names such entries.
 
     Args:
+        path: a folder, a zip, or one image of any name.
         recursive: look into sub-folders too, each once however it is linked; a zip is always
             searched whole.
 
@@ -90,8 +91,7 @@ def open_file(ref: ImageRef) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableImageError(
-            f"images: {ref.name!r} must be readable, got: {reason}. Check that it exists and "
-            "may be read."
+            f"images: {ref.name!r} must be readable, got: {reason}. Check that it exists and may be read."
         ) from error
     raise UnreadableImageError(
         f"images: {ref.name!r} must be a regular file, got a folder, pipe or device, which is "
@@ -128,8 +128,7 @@ def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
             )
         if info.flag_bits & _ENCRYPTED:
             raise UnreadableImageError(
-                f"images: {ref.name!r} must not be encrypted in its zip. Pack it without a "
-                "password."
+                f"images: {ref.name!r} must not be encrypted in its zip. Pack it without a password."
             )
         return BytesIO(archive.read(info))
     except DataError:
@@ -191,9 +190,7 @@ def _in_folder(root: Path, *, recursive: bool) -> list[ImageRef]:
 def _entries(folder: Path, *, root: Path, skipped: list[str]) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from sorted(
-                (e for e in entries if not e.name.startswith(".")), key=lambda e: e.name
-            )
+            yield from sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
     except OSError as error:
         if folder == root:
             raise DataError(

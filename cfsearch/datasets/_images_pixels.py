@@ -66,9 +66,7 @@ class Pixels:
     notes: tuple[str, ...]
 
 
-def decode(
-    stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, max_pixels: int
-) -> Pixels:
+def decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, max_pixels: int) -> Pixels:
     """8-bit RGB pixels of the image in ``stream``, read from its beginning.
 
     Raises:
@@ -96,9 +94,7 @@ def decode(
         ) from error
 
 
-def _decode(
-    stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, max_pixels: int
-) -> Pixels:
+def _decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, max_pixels: int) -> Pixels:
     image: Image.Image = Image.open(stream, formats=FORMATS)
     width, height = image.size
     if width * height > max_pixels:

@@ -55,8 +55,7 @@ class AttributeTable:
                 near = difflib.get_close_matches(name, self.names, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else "Name one of its columns."
                 raise DataError(
-                    f"attributes: the table has no attribute {name!r} among its "
-                    f"{len(self.names)}. {hint}"
+                    f"attributes: the table has no attribute {name!r} among its {len(self.names)}. {hint}"
                 )
         return self.values[:, [self.names.index(name) for name in names]]
 
@@ -77,6 +76,7 @@ def read_attributes(path: Path, *, extra: Sequence[str] = ()) -> AttributeTable:
     first. All other columns are attributes with values in {-1, 1} or {0, 1}, but for ``extra``.
 
     Args:
+        path: the table.
         extra: columns to keep as text.
 
     Raises:
@@ -159,9 +159,7 @@ def _text(path: Path) -> str:
         raise _error(path, line, "is not UTF-8 (Latin-1, perhaps?)") from error
 
 
-def _header(
-    header: list[str], extra: Sequence[str], path: Path
-) -> tuple[int, list[int], list[int]]:
+def _header(header: list[str], extra: Sequence[str], path: Path) -> tuple[int, list[int], list[int]]:
     if not any(header):
         raise _error(path, 1, "must be a header, but the file is empty")
     if len(header) < 2:

@@ -88,6 +88,7 @@ def read_image(
     """One image as 8-bit RGB, brought to ``size`` x ``size``; as it is when None.
 
     Args:
+        image: what ``find_images`` found, or the path of a file.
         size: side of the result in pixels, >= 1.
         crop: the square to keep before resizing; None keeps the centre square when a size
             is asked for.
@@ -101,9 +102,7 @@ def read_image(
         ConfigError: a size or limit below 1.
     """
     if max_pixels < 1 or (size is not None and size < 1):
-        raise ConfigError(
-            f"images: size and max_pixels must be 1 or more, got {size!r} and {max_pixels!r}."
-        )
+        raise ConfigError(f"images: size and max_pixels must be 1 or more, got {size!r} and {max_pixels!r}.")
     ref = image if isinstance(image, ImageRef) else ImageRef(image.name, image)
     if ref.member is None:
         with open_file(ref) as stream:
@@ -170,9 +169,7 @@ class CachedImages:
             if ref.path not in self._archives:
                 self._archives[ref.path] = archive_of(ref.path)
             stream = unpacked(ref, self._archives[ref.path])
-            pixels = decode(
-                stream, name=ref.name, size=self.size, crop=self._crop, max_pixels=MAX_PIXELS
-            ).rgb
+            pixels = decode(stream, name=ref.name, size=self.size, crop=self._crop, max_pixels=MAX_PIXELS).rgb
         if len(self._kept) < self._room:
             self._kept[i] = pixels
         return pixels

@@ -15,9 +15,7 @@ from cfsearch.provider import ScoreKind
 RawArray = NDArray[Any]  # Any: models answer in float, integer or string arrays
 
 
-def ask_in_pieces(
-    x: Float[Tensor, "n *x"], *, max_batch: int, ask: Callable[[Tensor], Tensor]
-) -> Tensor:
+def ask_in_pieces(x: Float[Tensor, "n *x"], *, max_batch: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
     """The answers to all rows, asked at most ``max_batch`` at a time and joined in order.
 
     An empty ``x`` asks nothing and cannot be answered: it is the caller's to avoid.
@@ -79,9 +77,7 @@ def flat(raw: Tensor, *, n: int, who: str) -> Float[Tensor, "n w"]:
         ShapeError: there are more or fewer rows than inputs, or further dimensions.
     """
     if raw.ndim == 0 or raw.shape[0] != n:
-        raise ShapeError(
-            f"{who}: expected one row for each of the {n} inputs, got shape {tuple(raw.shape)}."
-        )
+        raise ShapeError(f"{who}: expected one row for each of the {n} inputs, got shape {tuple(raw.shape)}.")
     rows = raw.reshape(n, 1) if raw.ndim == 1 else raw
     if rows.ndim > 2 and any(size != 1 for size in rows.shape[2:]):
         raise ShapeError(

@@ -1,8 +1,6 @@
 """An audited model in an ONNX file, asked through onnxruntime."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, final
 
@@ -15,53 +13,25 @@ from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeMo
 from cfsearch.provider import Provider, ScoreKind
 
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
+from .onnx_door import MAPS, NUMBERS, WORDS, Arg, Door, door_of
 from .onnx_file import OnnxFile, read_onnx_file
 from .onnx_graph import ending, hinted_labels, one_line, unsupported
-from .preprocessing import Number, Preprocessing
+from .preprocessing import Preprocessing
 from .probes import first_answer, settle
-from .sidecar import InputTable, sidecar_of, sidecar_path
+from .sidecar import sidecar_of, sidecar_path
 
 _FLOOR: Final = (1, 24, 1)
 """Before this version onnxruntime reads external data outside the model's folder."""
 _MAX_BATCH: Final = 256
-_NUMBERS: Final[dict[str, Number]] = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(double)": "float64",
-    "tensor(uint8)": "uint8",
-}
-_WORDS: Final = "tensor(string)"
-_MAPS: Final = "seq(map("
-
-
-class _Arg(Protocol):
-    """What onnxruntime tells of an input or output."""
-
-    name: str
-    type: str
-    shape: Sequence[int | str | None]
 
 
 class _Session(Protocol):
     """The part of ``onnxruntime.InferenceSession`` that is used; it has no types of its own."""
 
-    def get_inputs(self) -> list[_Arg]: ...
-    def get_outputs(self) -> list[_Arg]: ...
+    def get_inputs(self) -> list[Arg]: ...
+    def get_outputs(self) -> list[Arg]: ...
     def get_providers(self) -> list[str]: ...
     def run(self, names: list[str], feeds: dict[str, RawArray]) -> list[Any]: ...  # Any: arrays or maps
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Door:
-    """The one input and the one output through which a model is asked."""
-
-    input: str
-    batch: int | None
-    columns: int | None
-    preprocessing: Preprocessing | None
-    output: str
-    output_type: str
 
 
 @final
@@ -73,7 +43,7 @@ class OnnxProvider(Provider):
         *,
         file: OnnxFile,
         session: _Session,
-        door: _Door,
+        door: Door,
         name: str,
         labels: tuple[str, ...],
         scores: ScoreKind,
@@ -85,7 +55,7 @@ class OnnxProvider(Provider):
         self.labels = labels
         self.scores = scores
         self.max_batch = max_batch
-        self._sha256: Final = file.sha256
+        self.sha256: Final = file.sha256
         self._session: Final = session
         self._door: Final = door
         self._note: Final = note
@@ -122,10 +92,16 @@ class OnnxProvider(Provider):
         file = read_onnx_file(path)
         said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         session = _open_session(file, device=device, threads=threads)
-        door = _door(path, session, table=said.input, output=said.output)
+        door = door_of(
+            path,
+            inputs=session.get_inputs(),
+            outputs=session.get_outputs(),
+            table=said.input,
+            output=said.output,
+        )
         who = said.name or path.stem
-        hint = ending(file.model, door.output) if door.output_type in _NUMBERS else None
-        if door.output_type.startswith(_MAPS):
+        hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
+        if door.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
         raw = first_answer(
             lambda x: _ask(session, door, x, labels=said.labels, who=who),
@@ -135,7 +111,7 @@ class OnnxProvider(Provider):
         settled = settle(
             raw,
             labels=said.labels,
-            scores=ScoreKind.LABELS if door.output_type == _WORDS else said.kind,
+            scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
             hint=hint,
             who=f"{path}",
             where=str(sidecar or sidecar_path(path)),
@@ -177,7 +153,7 @@ class OnnxProvider(Provider):
     def fingerprint(self) -> str:
         """Hash of the file, its external data, the preprocessing and what is read of it."""
         before = self._door.preprocessing.fingerprint if self._door.preprocessing else "table"
-        return f"onnx:{self._sha256}:{before[:16]}:{self._door.output}:{self.scores.name.lower()}"
+        return f"onnx:{self.sha256}:{before[:16]}:{self._door.output}:{self.scores.name.lower()}"
 
     @property
     def note(self) -> str:
@@ -210,7 +186,7 @@ def check_runtime(version: str, *, file: OnnxFile) -> None:
 
 
 def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Session:
-    import onnxruntime as ort  # type: ignore[import-untyped]  # it ships no types
+    import onnxruntime as ort
 
     check_runtime(ort.__version__, file=file)
     engines = _engines(device, available=ort.get_available_providers())
@@ -264,98 +240,7 @@ def _is_out_of_memory(complaint: str) -> bool:
     return bool(re.search(r"bad_?alloc|[Ff]ailed to allocate|out of memory", complaint))
 
 
-def _door(path: Path, session: _Session, *, table: InputTable, output: str | None) -> _Door:
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if len(inputs) != 1:
-        raise ModelFileError(
-            f"{path}: expected a model with one input, got {len(inputs)} "
-            f"({', '.join(i.name for i in inputs)}). Export it with one."
-        )
-    taken = inputs[0]
-    number = _NUMBERS.get(taken.type)
-    if number is None:
-        raise ModelFileError(
-            f"{path}: its input {taken.name!r} is of type {taken.type}, expected one of "
-            f"{', '.join(_NUMBERS)}. Export it for images as numbers."
-        )
-    shape = [size if isinstance(size, int) and size > 0 else None for size in taken.shape]
-    if len(shape) not in (2, 4):
-        raise ModelFileError(
-            f"{path}: its input {taken.name!r} has shape {list(taken.shape)}, expected images "
-            "(n, channels, height, width) or tables (n, columns)."
-        )
-    chosen = _chosen(path, outputs, output=output)
-    images = len(shape) == 4
-    return _Door(
-        input=taken.name,
-        batch=shape[0],
-        columns=None if images else shape[1],
-        preprocessing=_preprocessing(path, shape[1:], number, table=table) if images else None,
-        output=chosen.name,
-        output_type=chosen.type,
-    )
-
-
-def _chosen(path: Path, outputs: list[_Arg], *, output: str | None) -> _Arg:
-    listed = ", ".join(f"{o.name} {o.type}" for o in outputs)
-    if output is not None:
-        named = [o for o in outputs if o.name == output]
-        if not named:
-            raise ModelFileError(f"{path}: has no output {output!r}. It has: {listed}.")
-        return named[0]
-    if len(outputs) == 1:
-        return outputs[0]
-    numeric = [o for o in outputs if o.type in _NUMBERS or o.type.startswith(_MAPS)]
-    rest = [o for o in outputs if o not in numeric]
-    # scikit-learn's converters give the label beside the probabilities.
-    if len(numeric) == 1 and all(o.type in ("tensor(int64)", _WORDS) for o in rest):
-        return numeric[0]
-    raise ModelFileError(
-        f"{path}: has {len(outputs)} outputs ({listed}). Say which holds the scores: "
-        f'output = "..." in {sidecar_path(path)}.'
-    )
-
-
-def _preprocessing(
-    path: Path, shape: list[int | None], number: Number, *, table: InputTable
-) -> Preprocessing:
-    """What the file's input shape says, completed by the sidecar, which must agree with it."""
-    last = shape[2] in (1, 3) and shape[0] not in (1, 3)
-    layout = table.layout or ("nhwc" if last else "nchw")
-    channels, height, width = (shape[2], *shape[:2]) if layout == "nhwc" else shape
-    if channels not in (None, 1, 3):
-        raise ModelFileError(
-            f"{path}: takes {channels} channels ({layout}), expected 1 (grey) or 3 (RGB)."
-        )
-    where = table.size or (None, None)
-    for what, fixed, said in (
-        ("height", height, where[0]),
-        ("width", width, where[1]),
-        ("channels", channels, table.channels),
-    ):
-        if None not in (fixed, said) and fixed != said:
-            raise ModelFileError(
-                f"{path}: takes images of {what} {fixed}, but {sidecar_path(path).name} says {said}. "
-                "Correct [input]."
-            )
-    if table.dtype is not None and table.dtype != number:
-        raise ModelFileError(
-            f"{path}: takes {number}, but {sidecar_path(path).name} says {table.dtype}. Correct [input]."
-        )
-    size = (height, width) if height is not None and width is not None else None
-    base = Preprocessing(
-        size=size,
-        channels=1 if (channels or table.channels) == 1 else 3,
-        layout=layout,
-        dtype=number,
-        range="0..255" if number == "uint8" else "0..1",
-    )
-    return table.over(base)
-
-
-def _ask(
-    session: _Session, door: _Door, x: Tensor, *, labels: tuple[str, ...] | None, who: str
-) -> Tensor:
+def _ask(session: _Session, door: Door, x: Tensor, *, labels: tuple[str, ...] | None, who: str) -> Tensor:
     """The model's own numbers for at most one batch (any number, where it is fixed)."""
     if door.batch is not None and x.shape[0] > door.batch:
         return ask_in_pieces(
@@ -364,8 +249,8 @@ def _ask(
             ask=lambda part: _ask(session, door, part, labels=labels, who=who),
         )
     with torch.no_grad():
-        ready = door.preprocessing.apply(x) if door.preprocessing else x.to(torch.float32)
-    rows = np.ascontiguousarray(ready.cpu().numpy())
+        ready = x if door.preprocessing is None else door.preprocessing.apply(x)
+    rows = np.ascontiguousarray(ready.detach().cpu().numpy(), dtype=door.number)
     n = len(rows)
     if door.batch is not None and n < door.batch:
         rows = np.concatenate([rows, np.repeat(rows[-1:], door.batch - n, axis=0)])
@@ -392,5 +277,3 @@ def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) ->
         answer = indices_of(answer, labels=labels, who=who)
     rows = torch.from_numpy(np.ascontiguousarray(answer))
     return rows[:n] if rows.ndim else rows
-
-

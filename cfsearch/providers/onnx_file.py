@@ -61,9 +61,7 @@ def read_onnx_file(path: Path) -> OnnxFile:
         digest.update(location.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return OnnxFile(
-        path=path, content=content, model=model, external=external, sha256=digest.hexdigest()
-    )
+    return OnnxFile(path=path, content=content, model=model, external=external, sha256=digest.hexdigest())
 
 
 def ordinary_file(path: Path) -> bytes:
@@ -99,16 +97,14 @@ def _why(error: OSError | ValueError) -> str:
 def _parsed(path: Path, content: bytes) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
-        model.ParseFromString(content)
+        model.ParseFromString(content)  # type: ignore[no-untyped-call]  # protobuf has no types
     except DecodeError as error:
         raise ModelFileError(
             f"{path}: expected an ONNX model, got bytes that are none (cut off, or another kind "
             "of file). Export or copy it again."
         ) from error
     if model.ir_version < 1 or not model.graph.node or not model.graph.output:
-        raise ModelFileError(
-            f"{path}: expected an ONNX model, got a file without a graph. Export it again."
-        )
+        raise ModelFileError(f"{path}: expected an ONNX model, got a file without a graph. Export it again.")
     return model
 
 
@@ -120,7 +116,7 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
         if isinstance(message, onnx.TensorProto):
             yield message
             continue
-        for field, value in message.ListFields():
+        for field, value in message.ListFields():  # type: ignore[no-untyped-call]  # the same
             if field.type == field.TYPE_MESSAGE:
                 waiting.extend([value] if isinstance(value, Message) else value)
 
@@ -143,8 +139,7 @@ def _inside(path: Path, location: str) -> Path:
     posix, windows = PurePosixPath(location), PureWindowsPath(location)
     if _IN_MEMORY in location:
         raise UnsafeModelError(
-            f"{path}: external data {location!r} points into the memory of the runtime. "
-            "Do not use this file."
+            f"{path}: external data {location!r} points into the memory of the runtime. Do not use this file."
         )
     if posix.is_absolute() or windows.is_absolute() or windows.drive or windows.root:
         raise UnsafeModelError(

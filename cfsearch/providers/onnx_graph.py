@@ -65,6 +65,7 @@ def unsupported(
     """The operator, or the version, that a runtime lacks; None if that is not the trouble.
 
     Args:
+        model: what was to be loaded.
         complaint: what the runtime said.
         known_ops: its operators as (domain, name).
     """

@@ -78,9 +78,7 @@ class Preprocessing:
                 f"preprocessing: `channels` must be 1 (grey) or 3 (RGB), got {self.channels!r}."
             )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise ConfigError(
-                f"preprocessing: `size` must be (height, width) in pixels, got {self.size!r}."
-            )
+            raise ConfigError(f"preprocessing: `size` must be (height, width) in pixels, got {self.size!r}.")
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (0, 1, self.channels):
                 raise ConfigError(

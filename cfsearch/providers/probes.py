@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from cfsearch.errors import CfsearchError, ModelFileError
 from cfsearch.provider import ScoreKind
+
 from .answers import flat, mismatch
 from .preprocessing import Preprocessing
 
@@ -83,6 +84,8 @@ def settle(
 
     Args:
         raw: the answer to known inputs; None if it could not be had, then all is declared.
+        labels: as declared; None if not.
+        scores: likewise.
         hint: what the model's own structure says about its scores.
         who: the model, for messages.
         where: the file that can declare what is missing.

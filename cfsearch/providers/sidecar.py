@@ -32,8 +32,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cfsearch.errors import ConfigError
 from cfsearch.provider import ScoreKind
-from .preprocessing import Layout, Number, Preprocessing, Range, Resize
 from cfsearch.registry import unknown
+
+from .preprocessing import Layout, Number, Preprocessing, Range, Resize
 
 _KINDS = {
     "logits": ScoreKind.LOGITS,

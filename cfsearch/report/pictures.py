@@ -20,8 +20,8 @@ _LEVELS = 32
 # Cividis (Nunez, Anderton and Renslow 2018, https://doi.org/10.1371/journal.pone.0199239):
 # perceptually uniform, and the same to readers with and without red-green blindness.
 CIVIDIS = (
-    "#00224e", "#083370", "#2a3f6d", "#40506c", "#575d6d", "#696a70", "#7d7c78",
-    "#918c78", "#a59c74", "#bcae6c", "#d3c164", "#ead357", "#fee838",
+    "#00224e", "#003170", "#2a3f6d", "#434e6c", "#575d6d", "#6a6c71", "#7d7c78",
+    "#918b78", "#a59c74", "#bcae6c", "#d2c060", "#e9d34e", "#fee838",
 )  # fmt: skip
 _STEPS = (4, 8, 16, 32, 48, 64, 96, 128, 192, 255)
 
@@ -87,7 +87,7 @@ def heat_png(gap: Float[np.ndarray, "h w"], *, top: int) -> bytes:
         size = (max(1, round(w * scale)), max(1, round(h * scale)))
         gap = np.asarray(Image.fromarray(gap).resize(size, Image.Resampling.BOX))
     levels = np.clip(np.rint(gap / top * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.uint8)
-    image = Image.fromarray(levels, mode="P")
+    image = Image.frombytes("P", (levels.shape[1], levels.shape[0]), levels.tobytes())
     image.putpalette(_palette())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
@@ -109,5 +109,5 @@ def _pillow(picture: Picture) -> Image.Image:
     if values.dtype != torch.uint8:
         values = values.clamp(0, 255).to(torch.uint8)
     if values.shape[0] in (3, 4):
-        return Image.fromarray(values[:3].permute(1, 2, 0).contiguous().numpy(), mode="RGB")
-    return Image.fromarray(values.float().mean(0).round().to(torch.uint8).numpy(), mode="L")
+        return Image.fromarray(values[:3].permute(1, 2, 0).contiguous().numpy())
+    return Image.fromarray(values.float().mean(0).round().to(torch.uint8).numpy())

@@ -1,0 +1,135 @@
+"""The group: finds commands by name without importing the others, and catches every error."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, TextIO, final
+
+import click
+
+from cfsearch.errors import CfsearchWarning
+from cfsearch.registry import unknown
+
+from ._errors import Fault, report, say
+from ._invocation import Invocation
+from ._output import Outcome, deliver, plain
+
+COMMANDS = {
+    "demo": "demo",
+    "init": "init",
+    "doctor": "doctor",
+    "plan": "plan",
+    "search": "search",
+    "audit": "audit",
+    "show": "show",
+    "explore": "pages",
+    "report": "pages",
+    "export": "export",
+    "verify": "verify",
+    "bench": "bench",
+    "train": "train",
+    "schema": "schema",
+}
+"""In which module of this package each command lives, in the order of the help."""
+
+
+@final
+class House(click.Group):
+    """The ``cfsearch`` group."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"cfsearch.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(unknown("command", args[0], list(COMMANDS)), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,  # Any: click's own signature
+    ) -> Any:
+        call = Invocation(tuple(sys.argv[1:] if args is None else args))
+
+        def work() -> object:
+            return super(House, self).main(
+                list(call.argv), prog_name or "cfsearch", complete_var, standalone_mode=False, obj=call, **extra
+            )
+
+        sys.exit(_guarded(work, call=call))
+
+
+def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
+    """The exit code of a call; nothing but it comes out."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn(call)
+        try:
+            result = work()
+            if isinstance(result, Outcome):
+                deliver(result, json_mode=call.json)
+                if result.error is not None:
+                    fault = Fault.of(result.error)
+                    say(fault)
+                    return fault.exit_code
+            sys.stdout.flush()
+            return result if isinstance(result, int) else 0
+        except BrokenPipeError:
+            # whoever read our result has seen enough; leave nothing for the interpreter to flush
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else 2
+        except BaseException as error:
+            return report(error, json_mode=call.json, debug=call.debug)
+
+
+def _warn(call: Invocation) -> Callable[..., None]:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        ours = issubclass(category, CfsearchWarning) and not call.quiet
+        if ours or call.debug:
+            print(f"note: {plain(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"cfsearch {version('cfsearch')}")
+        ctx.exit()
+
+
+@click.group(cls=House, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Multi-objective search for plausible counterfactuals of classifiers that cannot be opened.
+
+    Begin with `cfsearch demo`. For a model of your own: `cfsearch doctor MODEL`, then
+    `cfsearch search FACE.png --model MODEL`, then `cfsearch audit`.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

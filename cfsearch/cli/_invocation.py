@@ -1,0 +1,42 @@
+"""What one call of ``cfsearch`` was asked to do, and how loudly."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Self, final
+
+import click
+
+
+@final
+@dataclass(slots=True)
+class Invocation:
+    """One call: its words, and the options that every command has."""
+
+    argv: tuple[str, ...]
+    quiet: bool = False
+    verbose: int = 0
+
+    @classmethod
+    def current(cls) -> Self:
+        """That of the running command."""
+        found = click.get_current_context().find_root().obj
+        assert isinstance(found, cls), "a command runs under the group"
+        return found
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout is one JSON document."""
+        return "--json" in self._options()
+
+    @property
+    def debug(self) -> bool:
+        """Whether tracebacks are shown."""
+        return "--debug" in self._options()
+
+    @property
+    def command(self) -> str:
+        """The line that was typed, ready to be typed again."""
+        return shlex.join(["cfsearch", *self.argv])
+
+    def _options(self) -> tuple[str, ...]:
+        return self.argv[: self.argv.index("--")] if "--" in self.argv else self.argv

@@ -1,0 +1,165 @@
+"""Options that several commands share, and the settings that they make."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import click
+
+from ._invocation import Invocation
+
+if TYPE_CHECKING:
+    from cfsearch.config import Config
+
+Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
+WHOLE = click.IntRange(min=1)
+FILE = click.Path(path_type=Path)
+
+
+@final
+class Command(click.Command):
+    """A command with the options that all have: ``-q``, ``-v``, ``--debug``."""
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kwargs: Any) -> None:
+        # Any: click's own signature
+        common: list[click.Parameter] = [
+            click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Say less."),
+            click.Option(
+                ["-v", "--verbose"], count=True, expose_value=False, callback=_verbose, help="Say more."
+            ),
+            click.Option(["--debug"], is_flag=True, expose_value=False, help="Show tracebacks."),
+        ]
+        super().__init__(*args, params=[*(params or []), *common], **kwargs)
+
+
+def _quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if isinstance(ctx.find_root().obj, Invocation):
+        ctx.find_root().obj.quiet = value
+
+
+def _verbose(ctx: click.Context, _: click.Parameter, value: int) -> None:
+    if isinstance(ctx.find_root().obj, Invocation):
+        ctx.find_root().obj.verbose = value
+
+
+def json_option(command: Function) -> Function:
+    """``--json``; what it does is decided where results are printed."""
+    return click.option(
+        "--json", is_flag=True, expose_value=False, help="Print one JSON document, also on failure."
+    )(command)
+
+
+def threads_option(command: Function) -> Function:
+    """``--threads``."""
+    return click.option("--threads", type=WHOLE, help="CPU threads of torch; its own choice when left out.")(
+        command
+    )
+
+
+_MODEL = (
+    click.option(
+        "--model", metavar="MODEL", help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict."
+    ),
+    click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."),
+    click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights."),
+    click.option("--votes", type=click.IntRange(2, 1024), help="Questions a candidate to a labels-only model."),
+    click.option("--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]."),
+)
+_SEARCH = (
+    click.option(
+        "--generator", metavar="G", help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels."
+    ),
+    click.option("--objective", "objectives", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
+    click.option("--constraint", "constraints", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
+    click.option("--evaluations", type=WHOLE, help="Candidates an image; default 5000."),
+    click.option("--population", type=WHOLE, help="Candidates a generation; default 100."),
+    click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
+    click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
+    click.option("--target", metavar="LABEL", help="The class asked for; any other class when left out."),
+    click.option("--immutable", metavar="A,B", help="Variables that must not change."),
+    click.option("--reference", type=FILE, help="Folder of images that stand for the classes."),
+)
+_RUN = (
+    click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
+    click.option("--lockstep", type=WHOLE, help="Images searched together."),
+)
+_IMAGES = (
+    click.option("--images", type=FILE, help="A file, folder or zip of images."),
+    click.option("--recursive", is_flag=True, default=None, help="Look into sub-folders."),
+    click.option("--limit", type=WHOLE, help="At most so many images."),
+)
+_SOLVER = (click.option("--solver", metavar="NAME[:k=v]", help="nsga2 (default), smpso, gde3, ..."),)
+
+
+def search_options(*, images: bool, solver: bool = True) -> Callable[[Function], Function]:
+    """The flags that make a search; their values arrive as keywords for ``settings``."""
+
+    def add(command: Function) -> Function:
+        options = (*_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
+        for option in reversed((*(_IMAGES if images else ()), *options)):
+            command = option(command)
+        return threads_option(command)
+
+    return add
+
+
+_PLACE = {
+    "model": ("model", "path"),
+    "sidecar": ("model", "sidecar"),
+    "arch": ("model", "arch"),
+    "votes": ("model", "votes"),
+    "sigma": ("model", "sigma"),
+    "images": ("data", "images"),
+    "recursive": ("data", "recursive"),
+    "limit": ("data", "limit"),
+    "reference": ("data", "reference"),
+    "device": ("run", "device"),
+    "lockstep": ("run", "lockstep"),
+    "threads": ("run", "threads"),
+}
+
+
+def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
+    """The settings of a file with the flags that were given on top.
+
+    Raises:
+        ConfigError: as ``Config.read``; or neither says what is needed.
+    """
+    from cfsearch.config import Config
+    from cfsearch.errors import ConfigError
+
+    over: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value is None or value == ():
+            continue
+        if name == "generator":
+            over["generator"] = value
+            continue
+        table, key = _PLACE.get(name, ("search", name))
+        over.setdefault(table, {})[key] = _toml(name, value)
+    if file is not None:
+        config = Config.read(file, over=over)
+    else:
+        for table, key, flag in (("model", "path", "--model"), ("data", "images", "--images")):
+            if key not in over.get(table, {}):
+                raise ConfigError(f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one).")
+        config = Config.check(over, where="command line")
+    if config.run.threads is not None:
+        use_threads(config.run.threads)
+    return config
+
+
+def use_threads(count: int | None) -> None:
+    """Tell torch how many CPU threads to use."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def _toml(name: str, value: Any) -> Any:  # Any: whatever click parsed
+    if name == "immutable":
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -1,0 +1,75 @@
+"""What a command gives back, and how it reaches the terminal."""
+
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from cfsearch.errors import CfsearchError
+from cfsearch.files import dump_json
+
+from ._invocation import Invocation
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a command.
+
+    Args:
+        document: what ``--json`` prints; plain JSON values.
+        show: prints the same for people.
+        error: said after the result; decides the exit code.
+    """
+
+    document: dict[str, Any]
+    show: Callable[["Console"], None]
+    error: CfsearchError | None = None
+
+
+def deliver(outcome: Outcome, *, json_mode: bool) -> None:
+    """Print a result on stdout."""
+    if json_mode:
+        sys.stdout.write(dump_json(outcome.document))
+    else:
+        outcome.show(stdout())
+    sys.stdout.flush()
+
+
+def stdout() -> "Console":
+    """The console for results: no markup, no guessing of numbers, colours on a terminal only."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def stderr() -> "Console":
+    """The console for everything else."""
+    from rich.console import Console
+
+    return Console(file=sys.stderr, highlight=False, markup=False, emoji=False)
+
+
+def note(text: str) -> None:
+    """One line for the user on stderr, unless they want quiet."""
+    if not Invocation.current().quiet:
+        print(f"note: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def detail(text: str) -> None:
+    """One line on stderr for those who asked for more (``-v``)."""
+    if Invocation.current().verbose:
+        print(plain(text), file=sys.stderr, flush=True)
+
+
+def plain(text: str) -> str:
+    """Text that cannot move the cursor, colour the screen or turn the line around."""
+    return "".join(c if _harmless(c) else f"\\u{ord(c):04x}" for c in text)
+
+
+def _harmless(letter: str) -> bool:
+    return letter == " " or unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}

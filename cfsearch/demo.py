@@ -1,0 +1,294 @@
+"""The main job on what the package carries: two classifiers of "Male", one blind spot apart.
+
+Both networks have the architecture of Barredo-Arrieta and Del Ser 2020; one was trained on
+faces with the natural skew of hair colour, the other on the same faces without blond women
+(their experiment 2). The faces are drawn by ``cfsearch.datasets.faces``, so that every
+counterfactual can be drawn again as it should look, and every effect has a known true value.
+"""
+
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from cfsearch.assembly import Assembly, assemble
+from cfsearch.audit.document import audit_document, model_entry
+from cfsearch.audit.effects import effect_rows, wilson
+from cfsearch.audit.run import Audit, AuditProgress, estimate_effects, versions
+from cfsearch.config import Config
+from cfsearch.datasets import faces
+from cfsearch.errors import ConfigError
+from cfsearch.files import dump_json, write_atomically
+from cfsearch.front import ParetoFront
+from cfsearch.provider import Provider
+from cfsearch.records import AWAY, flipped
+from cfsearch.report.page import ReportInstance, build_page
+from cfsearch.runs import InstanceRow, RunDirectory, now
+from cfsearch.scores import log_odds
+from cfsearch.search import verdict_scores
+
+MODELS: Final = {
+    "natural": "gender_natural.onnx",
+    "without-blond-women": "gender_without_blond_women.onnx",
+}
+TITLES: Final = {
+    "natural": "trained on all faces",
+    "without-blond-women": "trained without blond women",
+}
+GENERATOR: Final = "faces64"
+FROZEN: Final = ("Male",)
+_SEED: Final = 2020
+_EFFECT_FACES: Final = 100
+
+
+@final
+class Demo:
+    """Searches fronts on rendered faces for both classifiers and writes one page.
+
+    Args:
+        directory: where everything goes; an interrupted demo goes on there.
+        count: how many faces, half of them men.
+        evaluations: candidates a face and model.
+        seed: seed of the searches; the faces are always the same.
+        watch: told of progress, with the name of the model that is searched.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        count: int = 12,
+        evaluations: int = 3000,
+        seed: int = 7,
+        command: str = "cfsearch demo",
+        watch: Callable[[str, AuditProgress], None] | None = None,
+    ) -> None:
+        if not 2 <= count <= 200:
+            raise ConfigError(f"demo: the number of faces must lie in 2 to 200, got {count}.")
+        self._directory, self._count, self._evaluations, self._seed = directory, count, evaluations, seed
+        self._command, self._watch = command, watch
+
+    @property
+    def page(self) -> Path:
+        """Where the page is written."""
+        return self._directory / "report.html"
+
+    def run(self) -> dict[str, Any]:
+        """Search what is left, write the page, and return the audit document."""
+        shown = demo_faces(self._count)
+        self._write_faces(shown)
+        assemblies: dict[str, Assembly] = {}
+        rows: dict[str, list[InstanceRow]] = {}
+        started = now()
+        for model, file in MODELS.items():
+            with as_file(files("cfsearch.models").joinpath(file)) as path:
+                config = self._config(path)
+                Audit(
+                    config,
+                    directory=self._directory / model,
+                    title=f"Demo: {TITLES[model]}",
+                    command=self._command,
+                    effects=False,
+                    watch=self._watcher(model),
+                ).run()
+                assemblies[model] = assemble(config)
+            with RunDirectory.read(self._directory / model) as run:
+                rows[model] = list(run.rows())
+        document, instances = self._document(shown, assemblies, rows, started)
+        write_atomically(self._directory / "audit.json", dump_json(document))
+        write_atomically(self.page, build_page(document, instances))
+        return document
+
+    def _config(self, model: Path) -> Config:
+        return Config.check(
+            {
+                "model": {"path": str(model)},
+                "generator": {"source": GENERATOR},
+                "data": {"images": str(self._directory / "faces")},
+                "search": {
+                    "solver": "smpso",
+                    "objectives": ["adversarial", "plausibility", "intensity"],
+                    "evaluations": self._evaluations,
+                    "population": 60,
+                    "capacity": 60,
+                    "seed": self._seed,
+                    "immutable": list(FROZEN),
+                },
+            }
+        )
+
+    def _watcher(self, model: str) -> Callable[[AuditProgress], None] | None:
+        watch = self._watch
+        return None if watch is None else lambda progress: watch(model, progress)
+
+    def _write_faces(self, shown: faces.FaceSet) -> None:
+        folder = self._directory / "faces"
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, pixels in enumerate(shown.images):
+            path = folder / face_name(i)
+            if not path.exists():
+                Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path)
+
+    def _document(
+        self,
+        shown: faces.FaceSet,
+        assemblies: dict[str, Assembly],
+        rows: dict[str, list[InstanceRow]],
+        started: str,
+    ) -> tuple[dict[str, Any], list[ReportInstance]]:
+        further = faces.faces(_EFFECT_FACES, seed=_SEED + 1)
+        effects, genuine, instances = [], [], []
+        for model, assembly in assemblies.items():
+            x = torch.from_numpy(further.images).float() / 255.0
+            effects += effect_rows(
+                model, estimate_effects(assembly, x), true_effects(assembly.model, further)
+            )
+            counted = [0, 0]
+            for row in rows[model]:
+                if row.front is None:
+                    continue
+                index = face_index(row.name)
+                again = rerender(row.front, shown[np.array([index])])
+                marks = survives(row.front, again, assembly.model)
+                picked = row.front.pick("sparsest")
+                if picked is not None:
+                    counted[0] += bool(marks[picked])
+                    counted[1] += 1
+                instances.append(
+                    ReportInstance(
+                        key=f"{model}/{row.name}",
+                        model=model,
+                        front=row.front,
+                        genuine=tuple(marks),
+                        rerenders=again,
+                    )
+                )
+            rate = wilson(counted[0], counted[1])
+            genuine.append(
+                {
+                    "model": model,
+                    "count": counted[0],
+                    "n": counted[1],
+                    "rate": None if rate is None else rate.to_dict(),
+                }
+            )
+        models = [model_entry(model, assembly) | {"name": TITLES[model]} for model, assembly in assemblies.items()]
+        hashes = {
+            f"{what} ({model})": digest
+            for model, assembly in assemblies.items()
+            for what, digest in assembly.hashes.items()
+        }
+        document = audit_document(
+            run_id="demo",
+            title="Two classifiers of “Male”: what would change their mind?",
+            created=started,
+            finished=now(),
+            command=self._command,
+            assemblies=assemblies,
+            models=models,
+            rows=rows,
+            effects=effects,
+            versions=versions(),
+            hashes=hashes,
+            genuine=genuine,
+        )
+        return document, instances
+
+
+def run_demo(
+    directory: Path,
+    *,
+    count: int = 12,
+    evaluations: int = 3000,
+    seed: int = 7,
+    command: str = "cfsearch demo",
+    watch: Callable[[str, AuditProgress], None] | None = None,
+) -> dict[str, Any]:
+    """``Demo(...).run()``: the audit document of both classifiers; the page is in ``directory``."""
+    return Demo(
+        directory, count=count, evaluations=evaluations, seed=seed, command=command, watch=watch
+    ).run()
+
+
+def demo_faces(count: int) -> faces.FaceSet:
+    """The faces of the demo: half men, half women, the first ones of a natural sample."""
+    drawn = faces.faces(20 * count, seed=_SEED)
+    male = drawn.attributes[:, faces.ATTRIBUTES.index("Male")] > 0.5
+    women = np.flatnonzero(~male)[: count - count // 2]
+    men = np.flatnonzero(male)[: count // 2]
+    order = np.empty(len(women) + len(men), dtype=np.int64)
+    order[0::2], order[1::2] = women, men
+    return drawn[order]
+
+
+def face_name(i: int) -> str:
+    """File name of the demo's face ``i``."""
+    return f"face-{i + 1:02d}.png"
+
+
+def face_index(name: str) -> int:
+    """Which face a file name means."""
+    return int(name.removeprefix("face-").removesuffix(".png")) - 1
+
+
+def rerender(front: ParetoFront, face: faces.FaceSet) -> UInt8[Tensor, "n 3 s s"]:
+    """The same face, drawn with the attributes that each member of a front asks for.
+
+    A changed attribute is drawn at the strength the counterfactual gives it, held to [0, 1];
+    an unchanged one as it truly is. Everything else, noise included, is the same.
+    """
+    n = len(front)
+    size = face.images.shape[-1]
+    if n == 0:
+        return torch.zeros(0, 3, size, size, dtype=torch.uint8)
+    wanted = np.repeat(face.attributes, n, axis=0)
+    values = (front.origin_values + front.z).clamp(0.0, 1.0).numpy()
+    changed = front.changed.numpy()
+    for j, name in enumerate(front.variables):
+        at = faces.ATTRIBUTES.index(name)
+        wanted[:, at] = np.where(changed[:, j], values[:, j], wanted[:, at])
+    nuisances = face.nuisances[np.zeros(n, dtype=np.int64)]
+    return torch.from_numpy(faces.quantise(faces.render(wanted.astype(np.float32), nuisances, size=size)))
+
+
+def survives(front: ParetoFront, again: UInt8[Tensor, "n 3 s s"], model: Provider) -> list[bool | None]:
+    """Whether each verified member's flip also happens on the true re-render; None if unverified."""
+    if len(front) == 0:
+        return []
+    with torch.no_grad():
+        scores = verdict_scores(model.predict(again.float() / 255.0), model)
+    n = len(front)
+    hit = flipped(
+        scores,
+        source=torch.full((n,), front.source),
+        target=torch.full((n,), AWAY if front.target is None else front.target),
+    )
+    return [bool(h) if v else None for h, v in zip(hit, front.verified, strict=True)]
+
+
+def true_effects(model: Provider, data: faces.FaceSet) -> dict[str, Float[Tensor, " n"]]:
+    """Interventional effect of each attribute on the log-odds of the last class, by re-rendering.
+
+    Shapes:
+        each value ``(n,)``, logits: on less off, all else of the face held fixed.
+    """
+    size = data.images.shape[-1]
+
+    def odds(attributes: np.ndarray[Any, Any]) -> Tensor:
+        images = faces.quantise(faces.render(attributes, data.nuisances, size=size))
+        with torch.no_grad():
+            scores = verdict_scores(model.predict(torch.from_numpy(images).float() / 255.0), model)
+        return log_odds(scores[None], index=torch.tensor([len(model.labels) - 1]))[0]
+
+    return {
+        name: odds(faces.do(data.attributes, name=name, value=1.0))
+        - odds(faces.do(data.attributes, name=name, value=0.0))
+        for name in faces.ATTRIBUTES
+    }
+

@@ -1,0 +1,63 @@
+"""Queries counted, and held to a limit."""
+
+import threading
+from typing import Final, final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import BudgetExhausted, ConfigError
+from cfsearch.provider import Provider
+
+from .wrapping import WrappedProvider, queries_per_input
+
+
+@final
+class CountingProvider(WrappedProvider):
+    """Counts what the audited model is asked, and stops before a limit is passed.
+
+    One query is one input that the model itself sees: a provider that votes costs as many as
+    it asks. Put it *inside* a cache (``CachedProvider(CountingProvider(...))``) to count only
+    what was really asked. A call that would pass the limit asks nothing at all; a call that
+    fails has been paid. Safe to share among threads.
+
+    Args:
+        limit: most queries, >= 0; None counts without a limit.
+
+    Raises:
+        ConfigError: ``limit`` is negative.
+    """
+
+    def __init__(self, provider: Provider, limit: int | None = None) -> None:
+        super().__init__(provider)
+        if limit is not None and limit < 0:
+            raise ConfigError(f"budget: `limit` must be a whole number >= 0, got {limit!r}.")
+        self.limit: Final = limit
+        self._spent = 0
+        self._lock: Final = threading.Lock()
+
+    @property
+    def spent(self) -> int:
+        """Queries asked so far."""
+        return self._spent
+
+    @property
+    def remaining(self) -> int | None:
+        """Queries left; None without a limit."""
+        return None if self.limit is None else self.limit - self._spent
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The wrapped provider's answer.
+
+        Raises:
+            BudgetExhausted: the answer would cost more queries than are left; none was asked.
+        """
+        cost = x.shape[0] * queries_per_input(self.provider)
+        with self._lock:
+            if self.limit is not None and self._spent + cost > self.limit:
+                raise BudgetExhausted(
+                    f"{self.name}: {cost} queries were wanted, but {self.limit - self._spent} of "
+                    f"{self.limit} are left. Allow more queries to search on."
+                )
+            self._spent += cost
+        return self.provider.predict(x)

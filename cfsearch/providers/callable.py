@@ -1,0 +1,226 @@
+"""An audited model that is a Python function on numpy arrays."""
+
+import hashlib
+import inspect
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, DeadlineError, ProviderError
+from cfsearch.provider import Provider, ScoreKind
+
+from .answers import RawArray, ask_in_pieces, indices_of, scores_of
+from .named import named
+from .preprocessing import Preprocessing
+from .probes import first_answer, settle
+from .sidecar import Sidecar, read_sidecar
+
+Predict = Callable[[RawArray], Any]  # Any: what a stranger's function returns is checked, not known
+
+_MAX_BATCH: Final = 256
+
+
+@final
+class CallableProvider(Provider):
+    """A function from a numpy batch to one row of scores, or one label, an input.
+
+    The function is called in a thread when there is a deadline: a thread takes any function
+    (a lambda, a method of a live object) where a process takes only what can be pickled, and
+    costs nothing. A thread cannot be killed, so a call that hangs is left behind (it does not
+    keep the program from ending) and further questions are refused until it returns.
+
+    Args:
+        function: ``(n, 3, h, w)`` float32 in [0, 1], or as ``preprocessing`` gives it ->
+            ``(n, k)``, ``(n, 1)`` or ``(n,)``; with labels only also ``(n,)`` class indices
+            or label words. It gets its own copy and may write into it.
+        labels: one a class; for a single output [negative, positive].
+        scores: what its numbers are.
+        preprocessing: None gives it the inputs as they come.
+        deadline_s: seconds that one call may take; None waits for ever.
+        max_batch: most inputs a call.
+        name: for messages and results.
+        fingerprint: what tells this function from another version of it; by default a hash of
+            its source, which does not see what it calls.
+        note: what the reader of a result must know about the scores.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    def __init__(
+        self,
+        function: Predict,
+        *,
+        labels: tuple[str, ...],
+        scores: ScoreKind,
+        preprocessing: Preprocessing | None = None,
+        deadline_s: float | None = None,
+        max_batch: int = _MAX_BATCH,
+        name: str = "callable",
+        fingerprint: str | None = None,
+        note: str = "",
+    ) -> None:
+        if len(labels) < 2:
+            raise ConfigError(f"callable: `labels` must name at least 2 classes, got {labels!r}.")
+        if max_batch < 1:
+            raise ConfigError(f"callable: `max_batch` must be at least 1, got {max_batch}.")
+        if deadline_s is not None and not 0 < deadline_s <= threading.TIMEOUT_MAX:
+            raise ConfigError(f"callable: `deadline_s` must be a positive number, got {deadline_s!r}.")
+        self.labels = tuple(labels)
+        self.scores = scores
+        self.name = name
+        self.max_batch = max_batch
+        self.preprocessing: Final = preprocessing
+        self.deadline_s: Final = deadline_s
+        self._function: Final = function
+        self._fingerprint: Final = fingerprint or _source_hash(function)
+        self._note: Final = note
+        self._running: threading.Thread | None = None
+
+    @classmethod
+    def open(
+        cls,
+        spec: str,
+        *,
+        sidecar: str | Path | None = None,
+        deadline_s: float | None = None,
+        max_batch: int | None = None,
+    ) -> "CallableProvider":
+        """The function ``pkg.mod:predict``; importing it runs the user's own code.
+
+        Args:
+            spec: what to import and call.
+            sidecar: a TOML with labels, scores and ``[input]``; what it leaves open is found
+                out from answers to known inputs.
+            deadline_s: seconds that one call may take; None waits for ever.
+            max_batch: most inputs a call, instead of the sidecar's.
+
+        Raises:
+            ConfigError: the function cannot be imported, or the sidecar is wrong.
+            ModelFileError: its labels do not fit its answers.
+            ProviderError: it failed when it was called for the first time.
+        """
+        function = named(spec, what="provider")
+        said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+        preprocessing = said.input.over(Preprocessing())
+        trial = cls(
+            function,
+            labels=said.labels or ("0", "1"),
+            scores=said.kind or ScoreKind.LOGITS,
+            preprocessing=preprocessing,
+            deadline_s=deadline_s,
+            max_batch=max_batch or said.max_batch or _MAX_BATCH,
+            name=said.name or spec,
+        )
+        settled = settle(
+            first_answer(trial._raw, preprocessing=preprocessing),
+            labels=said.labels,
+            scores=said.kind,
+            hint=None,
+            who=spec,
+            where=str(sidecar or "a sidecar (--sidecar)"),
+        )
+        return cls(
+            function,
+            labels=settled.labels,
+            scores=settled.scores,
+            preprocessing=preprocessing,
+            deadline_s=deadline_s,
+            max_batch=trial.max_batch,
+            name=trial.name,
+            note=settled.note,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this function from another, and the preprocessing."""
+        before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
+        return f"callable:{self._fingerprint}:{before[:16]}:{self.scores.name.lower()}"
+
+    @property
+    def note(self) -> str:
+        """What was found out instead of declared."""
+        return self._note
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The function's answer for each input; see ``Provider``."""
+        raw = ask_in_pieces(x, max_batch=self.max_batch, ask=self._raw)
+        answer = scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _raw(self, x: Tensor) -> Tensor:
+        x = x.detach()
+        ready = self.preprocessing.apply(x) if self.preprocessing else x
+        rows = np.array(ready.cpu().numpy(), order="C", copy=True)
+        answer = self._call(rows) if self.deadline_s is None else self._in_time(rows)
+        return self._numbers(answer)
+
+    def _call(self, rows: RawArray) -> object:
+        try:
+            return self._function(rows)
+        except Exception as error:  # a stranger's function may raise anything
+            raise ProviderError(
+                f"{self.name}: the function failed on a batch of shape {rows.shape}: "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
+            ) from error
+
+    def _in_time(self, rows: RawArray) -> object:
+        if self._running is not None and self._running.is_alive():
+            raise DeadlineError(
+                f"{self.name}: an earlier call still runs after its deadline of {self.deadline_s} s. "
+                "Start again with a longer deadline, or a function that ends."
+            )
+        results: list[object] = []
+        failures: list[ProviderError] = []
+
+        def work() -> None:
+            try:
+                results.append(self._call(rows))
+            except ProviderError as error:
+                failures.append(error)
+
+        self._running = threading.Thread(target=work, name=f"cfsearch {self.name}", daemon=True)
+        self._running.start()
+        self._running.join(self.deadline_s)
+        if failures:
+            raise failures[0]
+        if not results:
+            raise DeadlineError(
+                f"{self.name}: the function did not answer {len(rows)} inputs within "
+                f"{self.deadline_s} s. Allow more time, or lower `max_batch`."
+            )
+        return results[0]
+
+    def _numbers(self, answer: object) -> Tensor:
+        try:
+            array = np.asarray(answer)
+        except (ValueError, TypeError) as error:
+            raise ProviderError(
+                f"{self.name}: the function must return an array, got {type(answer).__name__} ({error})."
+            ) from error
+        if array.dtype.kind in "US" and self.scores is ScoreKind.LABELS:
+            array = indices_of(array, labels=self.labels, who=self.name)
+        if array.dtype.kind not in "fiub":
+            raise ProviderError(
+                f"{self.name}: the function must return numbers (label words only with "
+                f"scores = 'labels'), got an array of {array.dtype}."
+            )
+        if array.dtype.kind in "ub":
+            array = array.astype(np.int64)
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _source_hash(function: Predict) -> str:
+    owner = function if inspect.isroutine(function) else type(function)
+    place = f"{getattr(owner, '__module__', '?')}:{getattr(owner, '__qualname__', '?')}"
+    try:
+        text = inspect.getsource(owner)
+    except (OSError, TypeError):
+        text = ""
+    return hashlib.sha256(f"{place}\n{text}".encode()).hexdigest()

@@ -1,0 +1,212 @@
+"""First contact with an audited model: what it takes, gives, and how far it can be trusted."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ShapeError
+from cfsearch.provider import Provider, ScoreKind
+
+from .answers import mismatch
+from .probes import kind_of, known_inputs, largest_gap
+
+_SUM_TOLERANCE: Final = 1e-3
+_REPEAT_TOLERANCE: Final = 1e-6
+_BATCH_TOLERANCE: Final = 1e-4
+_PATIENCE_S: Final = 20.0
+"""A larger batch is not timed if it would probably take longer."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a model answered to known inputs.
+
+    Args:
+        scores: the kind of scores that it declares.
+        looks_like: the kind that its numbers look like.
+        k: number of classes.
+        finite: whether every answer was.
+        sums: smallest and largest sum of a row.
+        range: smallest and largest number.
+        eps_repeat: largest difference when asked the same again.
+        eps_batch: largest difference between an input asked alone, among others, and among
+            others in another order.
+        repeatable: whether ``eps_repeat`` is no more than rounding.
+        batch_dependent: whether ``eps_batch`` is more than rounding and than ``eps_repeat``.
+        constant: whether all inputs got the same answer.
+        seconds: batch size -> seconds an input.
+        queries: how many inputs it was asked about.
+        warnings: sentences for the reader.
+    """
+
+    scores: ScoreKind
+    looks_like: ScoreKind
+    k: int
+    finite: bool
+    sums: tuple[float, float]
+    range: tuple[float, float]
+    eps_repeat: float
+    eps_batch: float
+    repeatable: bool
+    batch_dependent: bool
+    constant: bool
+    seconds: dict[int, float]
+    queries: int
+    warnings: tuple[str, ...]
+
+
+def handshake(
+    provider: Provider,
+    shape: tuple[int, ...],
+    *,
+    n: int = 8,
+    large: int = 32,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Handshake:
+    """Asks a model about known inputs, in several ways, and compares.
+
+    It is asked ``n`` inputs together, the same again, in reverse order, one by one, and
+    ``large`` inputs together for the time they take: ``4 n + large`` queries.
+
+    Args:
+        provider: the model.
+        shape: of one input in the house form; images (3, height, width).
+        n: known inputs, >= 2.
+        large: size of the larger batch; it is left out where it would take too long.
+        seed: of the known inputs.
+        device: where the inputs lie.
+
+    Raises:
+        NonFiniteError: every answer is NaN or infinite.
+        ConfigError: declared probabilities do not lie in [0, 1] or do not sum to 1.
+        ModelFileError: the labels are not as many as the columns of the answer.
+        ShapeError: the answer has not one row an input.
+        ProviderError: the model failed.
+    """
+    if n < 2:
+        raise ConfigError(f"handshake: `n` must be at least 2, got {n}.")
+    x = known_inputs(shape, n=max(n, large), seed=seed).to(device)
+    few, seconds = x[:n], {}
+    first = _asked(provider, few)  # warms the model up as well, so its time does not count
+    _check_finite(provider, first)
+    _check_kind(provider, first)
+    start = time.perf_counter()
+    again = _asked(provider, few)
+    seconds[n] = (time.perf_counter() - start) / n
+    turned = _asked(provider, few.flip(0)).flip(0)
+    start = time.perf_counter()
+    alone = torch.cat([_asked(provider, few[i : i + 1]) for i in range(n)])
+    seconds[1] = (time.perf_counter() - start) / n
+    queries = 4 * n
+    if large > n and seconds[n] * large <= _PATIENCE_S:
+        start = time.perf_counter()
+        _asked(provider, x[:large])
+        seconds[large] = (time.perf_counter() - start) / large
+        queries += large
+
+    known = first[torch.isfinite(first).all(dim=1)]
+    scale = max(1.0, float(known.abs().max()))
+    eps_repeat = largest_gap(first, again)
+    eps_batch = max(largest_gap(first, turned), largest_gap(first, alone))
+    repeatable = eps_repeat <= _REPEAT_TOLERANCE * scale
+    batch_dependent = eps_batch > max(_BATCH_TOLERANCE * scale, 8 * eps_repeat)
+    seen = Handshake(
+        scores=provider.scores,
+        looks_like=ScoreKind.LABELS if _is_one_hot(known) else kind_of(known),
+        k=first.shape[1],
+        finite=bool(torch.isfinite(first).all()),
+        sums=_extent(known.sum(dim=1)),
+        range=_extent(known),
+        eps_repeat=eps_repeat,
+        eps_batch=eps_batch,
+        repeatable=repeatable,
+        batch_dependent=batch_dependent,
+        constant=bool((known == known[0]).all()),
+        seconds=dict(sorted(seconds.items())),
+        queries=queries,
+        warnings=(),
+    )
+    return _with_warnings(seen, provider, broken=n - len(known), n=n)
+
+
+def _asked(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+    with torch.no_grad():
+        answer = provider.predict(x)
+    if answer.ndim != 2 or len(answer) != len(x):
+        raise ShapeError(
+            f"{provider.name}: expected one row of scores for each of {len(x)} inputs, got shape "
+            f"{tuple(answer.shape)}."
+        )
+    if answer.shape[1] != len(provider.labels):
+        raise ModelFileError(f"{provider.name}: {mismatch(len(provider.labels), answer.shape[1])}")
+    return answer.detach().to(device="cpu", dtype=torch.float64)
+
+
+def _check_finite(provider: Provider, scores: Tensor) -> None:
+    if not bool(torch.isfinite(scores).all(dim=1).any()):
+        raise NonFiniteError(
+            f"{provider.name}: answered NaN or infinity to all of {len(scores)} known inputs, expected "
+            "finite scores. Check the model's weights, and `range`, `mean` and `std` in [input]."
+        )
+
+
+def _check_kind(provider: Provider, scores: Tensor) -> None:
+    known = scores[torch.isfinite(scores).all(dim=1)]
+    sums = known.sum(dim=1)
+    low, high = _extent(known)
+    if provider.scores is ScoreKind.PROBABILITIES:
+        wrong = float((sums - 1).abs().max())
+        if low < -_SUM_TOLERANCE or high > 1 + _SUM_TOLERANCE or wrong > _SUM_TOLERANCE:
+            raise ConfigError(
+                f"{provider.name}: declares probabilities, but its rows sum to "
+                f"{float(sums.min()):.4g} to {float(sums.max()):.4g} with numbers from {low:.4g} to "
+                f"{high:.4g}, expected rows in [0, 1] that sum to 1. If these are logits, say scores = "
+                '"logits".'
+            )
+    if provider.scores is ScoreKind.LABELS and not _is_one_hot(known):
+        raise ConfigError(
+            f"{provider.name}: declares labels only, expected rows with one 1 and zeros, got numbers "
+            f'from {low:.4g} to {high:.4g}. Say scores = "logits" or "probabilities".'
+        )
+
+
+def _with_warnings(seen: Handshake, provider: Provider, *, broken: int, n: int) -> Handshake:
+    name = provider.name
+    told: list[str] = []
+    if broken:
+        told.append(f"{name} answered NaN or infinity to {broken} of {n} known inputs.")
+    if seen.constant:
+        told.append(
+            f"{name} answered the same for all known inputs: the model's output never changed. "
+            "Check `range`, `mean` and `std` in [input]."
+        )
+    if not seen.repeatable:
+        told.append(
+            f"{name} is not repeatable: the same input differs by up to {seen.eps_repeat:.3g} when "
+            "asked again. Answers must not be cached, and a flip needs a margin above that."
+        )
+    if seen.batch_dependent:
+        told.append(
+            f"{name} depends on what is asked together: the same input differs by up to "
+            f"{seen.eps_batch:.3g} between batches. Set max_batch = 1 to make it repeatable."
+        )
+    if provider.scores is ScoreKind.LOGITS and seen.looks_like is ScoreKind.PROBABILITIES:
+        told.append(
+            f"{name} declares logits, but its rows lie in [0, 1] and sum to 1, as probabilities do. "
+            'Say scores = "probabilities" if they are.'
+        )
+    return replace(seen, warnings=tuple(told))
+
+
+def _is_one_hot(rows: Tensor) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(dim=1) == 1).all())
+
+
+def _extent(values: Tensor) -> tuple[float, float]:
+    return float(values.min()), float(values.max())

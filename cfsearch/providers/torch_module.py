@@ -1,0 +1,219 @@
+"""An audited model that is a torch network."""
+
+import copy
+from pathlib import Path
+from typing import Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cfsearch.errors import CfsearchError, ConfigError, ProviderError
+from cfsearch.provider import DifferentiableProvider, ScoreKind
+
+from .answers import ask_in_pieces, scores_of
+from .named import named
+from .preprocessing import Preprocessing
+from .probes import first_answer, settle
+from .sidecar import sidecar_of, sidecar_path
+from .weights import fill, read_weights
+
+_MAX_BATCH: Final = 256
+
+
+@final
+class TorchProvider(DifferentiableProvider):
+    """A torch network; gradients of its scores reach the inputs.
+
+    The network is copied and the copy set to evaluation, so that the user's own is left alone.
+
+    Args:
+        module: inputs as ``preprocessing`` gives them -> one row of scores an input.
+        labels: one a class; for a network with a single output [negative, positive].
+        scores: what its numbers are.
+        preprocessing: how images are brought to it; None gives it the inputs as they come.
+        device: "cpu", "cuda" or "cuda:1".
+        max_batch: most inputs asked at once.
+        name: for messages and results.
+        source: a hash of the weights' file, where they came from one.
+        note: what the reader of a result must know about the scores.
+
+    Raises:
+        ConfigError: fewer than two labels, whole-number pixels (no gradients pass), or a
+            device that is not there.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        labels: tuple[str, ...],
+        scores: ScoreKind,
+        preprocessing: Preprocessing | None = None,
+        device: str = "cpu",
+        max_batch: int = _MAX_BATCH,
+        name: str = "torch",
+        source: str | None = None,
+        note: str = "",
+    ) -> None:
+        if len(labels) < 2:
+            raise ConfigError(f"torch: `labels` must name at least 2 classes, got {labels!r}.")
+        if max_batch < 1:
+            raise ConfigError(f"torch: `max_batch` must be at least 1, got {max_batch}.")
+        if preprocessing is not None and not preprocessing.differentiable:
+            raise ConfigError(
+                "torch: dtype uint8 lets no gradient pass, got it in `preprocessing`. Convert to "
+                "whole numbers inside the network, or use a CallableProvider."
+            )
+        self.labels = tuple(labels)
+        self.scores = scores
+        self.name = name
+        self.max_batch = max_batch
+        self.preprocessing: Final = preprocessing
+        self._device: Final = _device(device)
+        self._module: Final = copy.deepcopy(module).eval().requires_grad_(False).to(self._device)
+        self._source: Final = source or _hash_of(self._module)
+        self._note: Final = note
+
+    @classmethod
+    def open(
+        cls,
+        weights: str | Path,
+        *,
+        arch: str,
+        sidecar: str | Path | None = None,
+        device: str = "cpu",
+        max_batch: int | None = None,
+    ) -> "TorchProvider":
+        """The network that ``arch`` builds, with the weights of a file.
+
+        Args:
+            weights: ``.safetensors``, or a ``state_dict`` in ``.pt`` or ``.pth``; parsed
+                without running anything.
+            arch: ``pkg.mod:build``, a function without arguments that returns the network;
+                this is the user's own code and is run.
+            sidecar: its TOML, by default ``weights.toml`` beside the weights.
+            device: "cpu", "cuda" or "cuda:1".
+            max_batch: most inputs asked at once, instead of the sidecar's.
+
+        Raises:
+            ModelFileError: the weights cannot be read or do not fit the network.
+            UnsafeModelError: loading the file would run code.
+            ConfigError: ``arch`` or the sidecar is wrong.
+            ProviderError: the network failed when it was asked for the first time.
+        """
+        path = Path(weights)
+        read = read_weights(path)
+        said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
+        module = _built(arch)
+        fill(module, read, arch=arch)
+        preprocessing = said.input.over(Preprocessing())
+        who = said.name or path.stem
+        trial = cls(
+            module,
+            labels=said.labels or ("0", "1"),
+            scores=said.kind or ScoreKind.LOGITS,
+            preprocessing=preprocessing,
+            device=device,
+            max_batch=max_batch or said.max_batch or _MAX_BATCH,
+            name=who,
+            source=f"{read.sha256}:{arch}",
+        )
+        settled = settle(
+            first_answer(trial._raw, preprocessing=preprocessing),
+            labels=said.labels,
+            scores=said.kind,
+            hint=None,
+            who=str(path),
+            where=str(sidecar or sidecar_path(path)),
+        )
+        trial.labels, trial.scores = settled.labels, settled.scores
+        return cls(
+            trial._module,
+            labels=settled.labels,
+            scores=settled.scores,
+            preprocessing=preprocessing,
+            device=device,
+            max_batch=trial.max_batch,
+            name=who,
+            source=f"{read.sha256}:{arch}",
+            note=settled.note,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights and the preprocessing."""
+        before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
+        return f"torch:{self._source}:{before[:16]}:{self.scores.name.lower()}"
+
+    @property
+    def note(self) -> str:
+        """What was found out instead of declared."""
+        return self._note
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The network's answer; differentiable where ``x`` asks for gradients."""
+        raw = ask_in_pieces(x, max_batch=self.max_batch, ask=self._raw)
+        answer = scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _raw(self, x: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
+            x = x.to(self._device)
+            ready = self.preprocessing.apply(x) if self.preprocessing else x
+            try:
+                answer = self._module(ready)
+            except torch.OutOfMemoryError as error:
+                raise ProviderError(
+                    f"{self.name}: out of memory for {len(x)} inputs at once. Lower `max_batch`."
+                ) from error
+            except CfsearchError:
+                raise
+            except Exception as error:  # a user's network may raise anything
+                raise ProviderError(
+                    f"{self.name}: the network failed on inputs of shape {tuple(ready.shape)}: "
+                    f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
+                ) from error
+        if not isinstance(answer, Tensor):
+            raise ProviderError(
+                f"{self.name}: the network must return one tensor of scores, got "
+                f"{type(answer).__name__}. Return the scores alone."
+            )
+        return answer
+
+
+def _built(arch: str) -> nn.Module:
+    build = named(arch, what="--arch")
+    try:
+        module = build()
+    except Exception as error:  # the user's code may raise anything
+        raise ConfigError(
+            f"--arch: {arch} must build the network without arguments, but it failed: "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"--arch: {arch} must return a torch.nn.Module, got {type(module).__name__}.")
+    return module
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"torch: `device` must be 'cpu', 'cuda' or 'cuda:N', got {name!r}.") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"torch: device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found). "
+            "Use --device cpu."
+        )
+    return device
+
+
+def _hash_of(module: nn.Module) -> str:
+    from hashlib import sha256
+
+    digest = sha256(repr(module).encode())
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

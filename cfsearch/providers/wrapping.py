@@ -1,0 +1,41 @@
+"""What providers that stand around another one have in common."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.provider import Provider
+
+
+class WrappedProvider(Provider):
+    """A provider around another, whose name, labels and kind of scores it keeps."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.name = provider.name
+        self.labels = provider.labels
+        self.scores = provider.scores
+        self.max_batch = provider.max_batch
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the wrapped provider."""
+        return self.provider.fingerprint
+
+    @property
+    def note(self) -> str:
+        """That of the wrapped provider."""
+        return self.provider.note
+
+    @property
+    def queries_per_input(self) -> int:
+        """How often the audited model is asked for one input."""
+        return queries_per_input(self.provider)
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The wrapped provider's answer."""
+        return self.provider.predict(x)
+
+
+def queries_per_input(provider: Provider) -> int:
+    """How often an audited model is asked for one input: once, unless a wrapper votes."""
+    return provider.queries_per_input if isinstance(provider, WrappedProvider) else 1

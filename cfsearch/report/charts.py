@@ -1,0 +1,228 @@
+"""Charts as positions on a shared scale, drawn by the templates as SVG."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from . import wording
+from .wording import finite
+
+_MOST_ROWS = 14
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A value with its interval; positions in per cent of the scale."""
+
+    at: float
+    low: float
+    high: float
+    text: str
+    interval: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a chart: a name, an estimate and, where it is known, the truth."""
+
+    label: str
+    estimate: Mark | None
+    truth: Mark | None
+    n: str
+    verdict: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A line of the scale."""
+
+    at: float
+    text: str
+    zero: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The chart of one model."""
+
+    model: str
+    rows: tuple[Row, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Panels side by side, with the same rows and the same scale."""
+
+    ticks: tuple[Tick, ...]
+    panels: tuple[Panel, ...]
+    has_truth: bool
+    left_out: int
+
+
+def effect_chart(effects: Sequence[Mapping[str, Any]], models: Sequence[str]) -> Chart | None:
+    """Effects in logits, the variables with the largest first; None without effects."""
+    entries = [e for e in effects if _bounds(e["estimate"]) or _bounds(e["truth"])]
+    if not entries:
+        return None
+    values = [v for e in entries for k in ("estimate", "truth") for v in _bounds(e[k])]
+    scale = _Scale.of([*values, 0.0])
+    size: dict[str, float] = {}
+    for e in entries:
+        v = [abs(x) for k in ("truth", "estimate") if (x := _value(e[k])) is not None]
+        size[e["variable"]] = max([size.get(e["variable"], 0.0), *v[:1]])
+    variables = sorted(size, key=lambda v: (-size[v], v))
+    found = {(e["model"], e["variable"]): e for e in entries}
+    panels = tuple(
+        Panel(
+            model=model,
+            rows=tuple(_effect_row(v, found.get((model, v)), scale) for v in variables),
+        )
+        for model in models
+    )
+    has_truth = any(_bounds(e["truth"]) for e in entries)
+    return Chart(ticks=scale.ticks(), panels=panels, has_truth=has_truth, left_out=0)
+
+
+def count_chart(changes: Sequence[Mapping[str, Any]], models: Sequence[str]) -> Chart | None:
+    """Shares of the sparsest flips that hold a change, the most frequent first."""
+    entries = [c for c in changes if _bounds(c["rate"])]
+    if not entries:
+        return None
+    scale = _Scale(low=0.0, high=1.0, step=0.25)
+    top: dict[tuple[str, str], float] = {}
+    for c in entries:
+        key = (c["variable"], c["direction"])
+        top[key] = max(top.get(key, 0.0), _value(c["rate"]) or 0.0)
+    keys = sorted(top, key=lambda k: (-top[k], k))
+    found = {(c["model"], c["variable"], c["direction"]): c for c in entries}
+    panels = tuple(
+        Panel(
+            model=model,
+            rows=tuple(
+                _count_row(k, found.get((model, *k)) or _never(entries, model), scale)
+                for k in keys[:_MOST_ROWS]
+            ),
+        )
+        for model in models
+    )
+    return Chart(
+        ticks=scale.ticks(percent=True),
+        panels=panels,
+        has_truth=False,
+        left_out=max(0, len(keys) - _MOST_ROWS),
+    )
+
+
+def judged(effect: Mapping[str, Any]) -> str:
+    """What an interval lets one say: "raises", "lowers", "cannot tell"."""
+    side = wording.sides(effect["estimate"])
+    truth = wording.sides(effect["truth"])
+    if side is None:
+        return "not measured"
+    if side == 0:
+        return "cannot tell"
+    if truth is not None and truth == -side:
+        return "contradicted by re-rendering"
+    return "raises" if side > 0 else "lowers"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "_Scale":
+        low, high = min(values), max(values)
+        rough = max(high - low, 1e-6) / 5
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
+        return cls(low=math.floor(low / step) * step, high=math.ceil(high / step) * step, step=step)
+
+    def at(self, value: float) -> float:
+        """Per cent of the width, with a margin of 3 on both sides."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(3 + 94 * min(1.0, max(0.0, share)), 2)
+
+    def ticks(self, *, percent: bool = False) -> tuple[Tick, ...]:
+        count = round((self.high - self.low) / self.step)
+        return tuple(
+            Tick(at=self.at(v), text=_tick(v, percent=percent), zero=abs(v) < self.step / 1e3)
+            for v in (self.low + i * self.step for i in range(count + 1))
+        )
+
+
+def _tick(value: float, *, percent: bool) -> str:
+    if percent:
+        return wording.percent(value)
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
+
+
+def _value(rate: Mapping[str, float | None] | None) -> float | None:
+    return None if rate is None else finite(rate["value"])
+
+
+def _bounds(rate: Mapping[str, float | None] | None) -> list[float]:
+    value = _value(rate)
+    if rate is None or value is None:
+        return []
+    ends = [finite(rate["low"]), finite(rate["high"])]
+    return [value, *(e for e in ends if e is not None)]
+
+
+def _mark(rate: Mapping[str, float | None] | None, scale: _Scale, *, form: str) -> Mark | None:
+    value = _value(rate)
+    if rate is None or value is None:
+        return None
+    low, high = finite(rate["low"]), finite(rate["high"])
+    return Mark(
+        at=scale.at(value),
+        low=scale.at(value if low is None else low),
+        high=scale.at(value if high is None else high),
+        text=wording.percent(value) if form == "percent" else wording.number(value, signed=True),
+        interval=wording.span(rate, form=form),
+    )
+
+
+def _effect_row(variable: str, effect: Mapping[str, Any] | None, scale: _Scale) -> Row:
+    label = wording.human(variable)
+    if effect is None:
+        return Row(label=label, estimate=None, truth=None, n=wording.MISSING, verdict="not measured")
+    return Row(
+        label=label,
+        estimate=_mark(effect["estimate"], scale, form="logit"),
+        truth=_mark(effect["truth"], scale, form="logit"),
+        n=str(effect["n"]),
+        verdict=judged(effect),
+    )
+
+
+def _never(changes: Sequence[Mapping[str, Any]], model: str) -> Mapping[str, Any] | None:
+    """A change that no flip of the model holds: 0 of n, with Wilson's upper end at 95 %."""
+    n = max((c["n"] for c in changes if c["model"] == model), default=0)
+    if n == 0:
+        return None
+    rate = {"value": 0.0, "low": 0.0, "high": 1.96**2 / (n + 1.96**2)}
+    return {"count": 0, "n": n, "rate": rate}
+
+
+def _count_row(key: tuple[str, str], change: Mapping[str, Any] | None, scale: _Scale) -> Row:
+    variable, sign = key
+    label = wording.direction(variable, up=sign == "+")
+    if change is None:
+        return Row(label=label, estimate=None, truth=None, n=wording.MISSING, verdict="")
+    return Row(
+        label=label,
+        estimate=_mark(change["rate"], scale, form="percent"),
+        truth=None,
+        n=f"{change['count']} of {change['n']}",
+        verdict="",
+    )

@@ -1,0 +1,87 @@
+"""What was not found, how near the search came, and what to relax."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from cfsearch.front import ParetoFront
+
+from . import wording
+from .gallery import Entry, changes_of
+
+MOST_ROWS = 500
+_WORDS = 3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One search without a verified counterfactual."""
+
+    name: str
+    model: str
+    status: str
+    reason: str
+    message: str
+    nearest: str
+    advice: str
+
+
+def build_failures(
+    document: Mapping[str, Any], entries: Mapping[str, Entry], models: Mapping[str, str]
+) -> list[Failure]:
+    """Instances without a verified counterfactual, what came nearest, and what to try."""
+    rows = []
+    for about in document["instances"]:
+        if about["status"] == "found":
+            continue
+        entry = entries.get(about["key"])
+        rows.append(
+            Failure(
+                name=about["name"],
+                model=models.get(about["model"], about["model"]),
+                status=about["status"].replace("_", " "),
+                reason=about["reason_text"].split(": ", 1)[-1] if about["reason_text"] else "",
+                message=about["message"],
+                nearest=wording.MISSING if entry is None else _nearest(entry.front),
+                advice=_advice(about["reason"], document["search"]),
+            )
+        )
+    return rows
+
+
+def _nearest(front: ParetoFront) -> str:
+    if not len(front):
+        return wording.MISSING
+    lead = front.lead()
+    i = int(lead.argmax())
+    words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "no change"
+    gap = float(lead[i])
+    if gap > 0:
+        return f"{words}: flips as the search saw it, but not in the stored 8-bit form"
+    return f"{words}: {wording.number(-gap)} in probability short of the flip"
+
+
+def _advice(reason: str, search: Mapping[str, Any]) -> str:
+    constraints = wording.listing(list(map(str, search["constraints"])))
+    immutable = wording.listing(list(map(str, search["immutable"])))
+    widen = [
+        *([f"let {immutable} change"] if immutable else []),
+        *([f"relax the constraint {constraints}"] if constraints else []),
+    ]
+    if reason == "budget_exhausted":
+        return _sentence(["allow more evaluations", *widen])
+    if reason == "stalled":
+        return _sentence([*widen, "widen the bounds of the changes", "try another solver"])
+    if reason == "constraints_infeasible":
+        return _sentence(widen or ["widen the bounds of the changes"])
+    if reason == "already_target":
+        return "Nothing to search: ask for another target class."
+    if reason == "no_cf_reason":
+        return "Check the model's input range and labels with cfsearch doctor."
+    return "Read the message; repeat the run, which continues where it stopped."
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    text = ", or ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,279 @@
+"""What is shown of every picture: the original, and a strip of counterfactuals for each model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, softmax
+
+from cfsearch.front import ParetoFront
+
+from . import wording
+from .pictures import Codec, data_uri, difference, heat_png, heat_top
+from .plan import Plan
+
+_WORDS = 3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One front with what is known of it, ready to be drawn."""
+
+    key: str
+    model: str
+    front: ParetoFront
+    genuine: tuple[bool | None, ...] | None
+    rerenders: Tensor | None
+    about: Mapping[str, Any]
+    shown: tuple[int, ...]
+    explored: tuple[int, ...]
+
+    @property
+    def wanted(self) -> int:
+        """The class whose probability is shown."""
+        front = self.front
+        if front.target is not None:
+            return front.target
+        return 1 - front.source if len(front.labels) == 2 else front.source
+
+    def is_genuine(self, i: int) -> bool | None:
+        """Whether member ``i`` flips on its re-render too; None where nobody knows."""
+        return None if self.genuine is None else self.genuine[i]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One counterfactual of a strip."""
+
+    index: int
+    image: str | None
+    heat: str | None
+    rerender: str | None
+    p: str
+    bar: float
+    now: str
+    status: str
+    picks: tuple[str, ...]
+    changes: tuple[tuple[str, str], ...]
+    smaller: int
+    origin: str
+
+    @property
+    def alt(self) -> str:
+        """The picture in words, for those who do not see it."""
+        words = wording.listing([w for w, _ in self.changes]) or "no change"
+        return f"Counterfactual {self.index}: {words}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """What one model's search gave for one picture."""
+
+    number: int
+    key: str
+    model: str
+    wanted: str
+    source: str
+    before: str
+    bar: float
+    reconstruction: str
+    reconstruction_flips: bool
+    status: str
+    reason: str
+    tiles: tuple[Tile, ...]
+    members: int
+    best: Tile | None
+    genuine: str | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One picture."""
+
+    number: int
+    name: str
+    original: str | None
+    reconstruction: str | None
+    tiny: bool
+    strips: tuple[Strip, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """All pictures, and the end of the scale of their difference maps (levels of 255)."""
+
+    articles: tuple[Article, ...]
+    top: int
+
+
+@final
+@dataclass
+class Group:
+    """Fronts of the same picture."""
+
+    name: str
+    entries: list[Entry] = field(default_factory=list)
+
+
+def grouped(entries: Sequence[Entry]) -> list[Group]:
+    """Entries of the same picture together, one of each model, in the order given."""
+    groups: dict[tuple[str, str, int], Group] = {}
+    for entry in entries:
+        name, digest = str(entry.about["name"]), str(entry.about["sha256"])
+        turn = 0
+        while (group := groups.get((name, digest, turn))) and any(
+            e.model == entry.model for e in group.entries
+        ):
+            turn += 1
+        groups.setdefault((name, digest, turn), Group(name)).entries.append(entry)
+    return list(groups.values())
+
+
+def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, str]) -> Gallery:
+    """Everything that the gallery draws.
+
+    Args:
+        groups: pictures with their fronts.
+        plan: how much of each front is drawn.
+        models: names of the models, by id.
+    """
+    gaps = _differences(groups) if plan.heat else {}
+    top = heat_top(list(gaps.values()))
+    number = 0
+    articles = []
+    for g, group in enumerate(groups):
+        strips = []
+        for entry in group.entries:
+            name = models.get(entry.model, entry.model)
+            strips.append(_strip(entry, number, plan=plan, name=name, gaps=gaps, top=top))
+            number += 1
+        front = group.entries[0].front
+        codec = plan.codec
+        articles.append(
+            Article(
+                number=g,
+                name=wording.mark(group.name),
+                original=None if front.original is None else codec.uri(front.original),
+                reconstruction=None
+                if front.reconstruction is None
+                else codec.uri(front.reconstruction),
+                tiny=front.original is not None and max(front.original.shape[-2:]) < 48,
+                strips=tuple(strips),
+            )
+        )
+    return Gallery(articles=tuple(articles), top=top)
+
+
+def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
+    """What member ``i`` changes, strongest first: words and numbers."""
+    z, origin = front.z[i].tolist(), front.origin_values.tolist()
+    order = sorted((j for j in range(len(z)) if abs(z[j]) > 1e-6), key=lambda j: -abs(z[j]))
+    return [
+        (
+            wording.mark(wording.change(front.variables[j], origin[j], origin[j] + z[j])),
+            wording.mark(wording.values(front.variables[j], origin[j], origin[j] + z[j])),
+        )
+        for j in order
+    ]
+
+
+def _differences(groups: Sequence[Group]) -> dict[tuple[str, int], NDArray[np.float32]]:
+    gaps = {}
+    for group in groups:
+        for entry in group.entries:
+            images, original = entry.front.images, entry.front.original
+            if images is not None and original is not None:
+                for i in entry.shown:
+                    gaps[entry.key, i] = difference(images[i], original)
+    return gaps
+
+
+def status_of(entry: Entry, i: int) -> str:
+    """``genuine``, ``artefact``, ``verified`` or ``unverified``."""
+    if not bool(entry.front.verified[i]):
+        return "unverified"
+    genuine = entry.is_genuine(i)
+    return "verified" if genuine is None else "genuine" if genuine else "artefact"
+
+
+def _strip(
+    entry: Entry,
+    number: int,
+    *,
+    plan: Plan,
+    name: str,
+    gaps: Mapping[tuple[str, int], NDArray[np.float32]],
+    top: int,
+) -> Strip:
+    front, wanted = entry.front, entry.wanted
+    original = softmax(front.original_scores.double(), -1)
+    again = softmax(front.reconstruction_scores.double(), -1)
+    tiles = tuple(_tile(entry, i, plan=plan, gaps=gaps, top=top) for i in entry.shown)
+    sparsest = next((t for t in tiles if "sparsest" in t.picks), None)
+    known = [entry.is_genuine(i) for i in range(len(front)) if bool(front.verified[i])]
+    judged = [k for k in known if k is not None]
+    winner = int(again.argmax())
+    flips = winner == front.target if front.target is not None else winner != front.source
+    return Strip(
+        number=number,
+        key=wording.mark(entry.key),
+        model=name,
+        wanted=wording.mark(front.labels[wanted]),
+        source=wording.mark(front.labels[front.source]),
+        before=wording.number(float(original[wanted])),
+        bar=_bar(float(original[wanted])),
+        reconstruction=wording.number(float(again[wanted])),
+        reconstruction_flips=flips and entry.about["status"] != "already_target",
+        status=str(entry.about["status"]),
+        reason=str(entry.about["reason_text"]),
+        tiles=tiles,
+        members=len(front),
+        best=sparsest or (tiles[-1] if tiles else None),
+        genuine=f"{sum(judged)} of {len(judged)}" if judged else None,
+    )
+
+
+def _tile(
+    entry: Entry,
+    i: int,
+    *,
+    plan: Plan,
+    gaps: Mapping[tuple[str, int], NDArray[np.float32]],
+    top: int,
+) -> Tile:
+    front, codec = entry.front, plan.codec
+    p = front.p[i]
+    changes = changes_of(front, i)
+    gap = gaps.get((entry.key, i))
+    again = entry.rerenders if plan.rerenders else None
+    return Tile(
+        index=i,
+        image=None if front.images is None else codec.uri(front.images[i]),
+        heat=None if gap is None else data_uri(heat_png(gap, top=top), "png"),
+        rerender=None if again is None else codec.uri(again[i]),
+        p=wording.number(float(p[entry.wanted])),
+        bar=_bar(float(p[entry.wanted])),
+        now=wording.mark(front.labels[int(p.argmax())]),
+        status=status_of(entry, i),
+        picks=tuple(way for way, index in front.picks().items() if index == i),
+        changes=tuple(changes[:_WORDS]),
+        smaller=max(0, len(changes) - _WORDS),
+        origin=wording.mark(front.origins[i]),
+    )
+
+
+def _bar(p: float) -> float:
+    return round(100 * min(1.0, max(0.0, p)), 1) if p == p else 0.0
+
+
+def explorer_picture(entry: Entry, i: int, *, codec: Codec) -> str | None:
+    """The bytes of a member that is not in the strip, in base64 without the header."""
+    images = entry.front.images
+    return None if images is None else codec.uri(images[i]).split(",", 1)[1]

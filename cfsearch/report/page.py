@@ -1,0 +1,216 @@
+"""The page of an audit: one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+from jaxtyping import UInt8
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.front import ParetoFront
+
+from . import wording
+from .charts import count_chart, effect_chart
+from .failures import MOST_ROWS, build_failures
+from .gallery import Entry, build_gallery, grouped
+from .payload import build_payload, script_json
+from .pictures import CIVIDIS
+from .plan import MOST_FRONTS, choose
+from .story import tell
+
+FORMAT = "cfsearch-audit/1"
+_HERE = Path(__file__).parent
+_STYLES = ("base.css", "charts.css", "gallery.css", "explorer.css", "print.css")
+_SCRIPTS = ("data.js", "plot.js", "explorer.js", "gallery.js")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportInstance:
+    """One front as the page shows it.
+
+    Args:
+        key: unique name of this picture and model.
+        model: id of the audited model.
+        front: the counterfactuals.
+        genuine: for each member, whether the model flips on the true re-render as well; None
+            where nobody knows.
+        rerenders: the true picture of each member's change, None where there is none.
+
+    Shapes:
+        rerenders ``(n, c, h, w)`` uint8, ``n`` members.
+
+    Raises:
+        ShapeError: ``genuine`` or ``rerenders`` do not have one entry a member.
+    """
+
+    key: str
+    model: str
+    front: ParetoFront
+    genuine: tuple[bool | None, ...] | None = None
+    rerenders: UInt8[Tensor, "n c h w"] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.front)
+        for what, part in (("genuine", self.genuine), ("rerenders", self.rerenders)):
+            if part is not None and len(part) != n:
+                raise ShapeError(
+                    f"report instance {self.key!r}: expected {n} entries of {what}, one a member, "
+                    f"got {len(part)}."
+                )
+
+
+def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance]) -> str:
+    """The page as one HTML text.
+
+    Args:
+        document: the content of ``audit.json`` (format ``cfsearch-audit/1``).
+        instances: the fronts, in the order in which they are shown.
+
+    Raises:
+        ConfigError: the document has another format.
+        DataError: two instances share a key, or one names a model that the document lacks.
+    """
+    if document.get("format") != FORMAT:
+        raise ConfigError(
+            f"report: expected a document of format {FORMAT!r}, got {document.get('format')!r}. "
+            "Write the page with the version of cfsearch that made the run."
+        )
+    _check(document, instances)
+    reproduce = wording.mark_all(document["reproduce"], keep="\n")
+    document = {**wording.mark_all(document), "reproduce": reproduce}
+    models = {m["id"]: m["name"] for m in document["models"]}
+    abouts = {about["key"]: about for about in document["instances"]}
+
+    drawn = list(instances)[:MOST_FRONTS]
+    fronts = [i.front for i in drawn]
+    plan = choose(fronts, rerenders=any(i.rerenders is not None for i in drawn))
+    entries = []
+    for instance in drawn:
+        key, front = wording.mark(instance.key), instance.front
+        shown = plan.shown(front)
+        entries.append(
+            Entry(
+                key=key,
+                model=wording.mark(instance.model),
+                front=front,
+                genuine=instance.genuine,
+                rerenders=instance.rerenders,
+                about=abouts.get(key) or _about(instance),
+                shown=tuple(shown),
+                explored=tuple(plan.explored(front, shown=shown)),
+            )
+        )
+    groups = grouped(entries)
+    gallery = build_gallery(groups, plan=plan, models=models)
+    payload = build_payload(groups, plan=plan, models=models)
+    failures = build_failures(document, {e.key: e for e in entries}, models)
+
+    order = list(models)
+    style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
+    template = _environment().get_template("page.html")
+    return template.render(
+        doc=document,
+        models=models,
+        story=tell(document, gallery.articles),
+        effects=effect_chart(document["effects"], order),
+        changes=count_chart(document["changes"], order),
+        gallery=gallery,
+        plan=plan,
+        ramp=CIVIDIS,
+        complete=all(len(e.shown) == len(e.front) for e in entries),
+        explored_all=all(len(e.explored) == len(e.front) for e in entries),
+        fronts_left_out=len(instances) - len(drawn),
+        failures=failures[:MOST_ROWS],
+        failures_left_out=max(0, len(failures) - MOST_ROWS),
+        members={e.key: len(e.front) for e in entries},
+        has_rerenders=plan.rerenders and any(e.rerenders is not None for e in entries),
+        has_genuine=any(e.genuine is not None for e in entries),
+        payload=Markup(script_json(payload)),  # noqa: S704  # escaped for its place
+        style=Markup(style),  # noqa: S704  # our own files
+        script=Markup(script),  # noqa: S704  # our own files
+        policy=_policy(style, script),
+    )
+
+
+def _check(document: Mapping[str, Any], instances: Sequence[ReportInstance]) -> None:
+    known = {m["id"] for m in document["models"]}
+    seen: set[str] = set()
+    for instance in instances:
+        if instance.key in seen:
+            raise DataError(f"report: expected one instance a key, got {instance.key!r} twice.")
+        seen.add(instance.key)
+        if instance.model not in known:
+            raise DataError(
+                f"report: instance {instance.key!r} is of model {instance.model!r}, which the document "
+                f"does not list; it lists {', '.join(map(repr, sorted(known)))}."
+            )
+
+
+def _about(instance: ReportInstance) -> dict[str, Any]:
+    """What is known of a front that the document does not list."""
+    front = instance.front
+    return {
+        "name": wording.mark(front.name),
+        "sha256": "",
+        "status": "found" if front.found else "not_found",
+        "reason_text": front.reason.value,
+    }
+
+
+def _policy(style: str, script: str) -> str:
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src '{_hash(style)}'",
+            f"script-src '{_hash(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def _asset(names: tuple[str, ...], *, wrap: bool = False) -> str:
+    text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
+    return f'(() => {{\n"use strict";\n{text}}})();\n' if wrap else text
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": wording.number,
+        "percent": wording.percent,
+        "span": wording.span,
+        "human": wording.human,
+        "direction": wording.direction,
+        "counted": wording.counted,
+        "day": _day,
+    }
+    return environment
+
+
+def _day(moment: str | None) -> str:
+    """``2026-03-01T10:20:30+00:00`` as "2026-03-01 10:20"."""
+    return wording.MISSING if not moment else moment[:16].replace("T", " ")

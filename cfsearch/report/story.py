@@ -1,0 +1,279 @@
+"""The verdict and the plain summary: sentences written from the numbers, and nothing more."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from . import wording
+from .charts import judged
+from .gallery import Article, Strip
+
+_FEW = 30
+_MOST = 3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of the verdict strip."""
+
+    model: str
+    value: str
+    label: str
+    interval: str
+    tone: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One flip of one model, to begin with."""
+
+    model: str
+    picture: str
+    strip: Strip
+    article: Article
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the numbers say of one model."""
+
+    model: str
+    sentences: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Everything above the fold."""
+
+    headline: str
+    figures: tuple[Figure, ...]
+    weaknesses: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    contrast: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+
+def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
+    """The story of an audit."""
+    names = {m["id"]: m["name"] for m in document["models"]}
+    contrast = _contrast(document["effects"], names)
+    return Story(
+        headline=_headline(document, contrast),
+        figures=tuple(_figures(document, names)),
+        weaknesses=tuple(_weaknesses(document, names, articles)),
+        findings=tuple(
+            Finding(model=name, sentences=tuple(_sentences(document, model)))
+            for model, name in names.items()
+        ),
+        contrast=tuple(contrast[:_MOST]),
+        examples=tuple(_examples(names, articles)),
+    )
+
+
+def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, Any]]:
+    return [e for e in entries if e["model"] == model]
+
+
+def _headline(document: Mapping[str, Any], contrast: Sequence[str]) -> str:
+    counts = document["counts"]
+    found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
+    if not searched:
+        return "Nothing was searched, so this page can say nothing about the model."
+    searches = f"{searched} search{'' if searched == 1 else 'es'}"
+    if not found:
+        return f"No verified counterfactual was found in {searches}; the reasons are below."
+    if contrast:
+        return contrast[0]
+    return f"In {found} of {searches}, a change of the picture made the model change its mind."
+
+
+def _figures(document: Mapping[str, Any], names: Mapping[str, str]) -> list[Figure]:
+    figures = []
+    for c in document["counts"]:
+        rate = c["found_rate"]
+        value = f"{c['found']} of {c['searched']}"
+        figures.append(
+            Figure(
+                model=names.get(c["model"], c["model"]),
+                value=value if c["searched"] else wording.MISSING,
+                label="pictures with a verified counterfactual",
+                interval=wording.span(rate),
+                tone="plain",
+            )
+        )
+    for g in document["genuine"]:
+        if g["n"]:
+            low = wording.finite(g["rate"]["low"])
+            figures.append(
+                Figure(
+                    model=names.get(g["model"], g["model"]),
+                    value=f"{g['count']} of {g['n']}",
+                    label="flips that are genuine: the true re-render flips too",
+                    interval=wording.span(g["rate"]),
+                    tone="good" if low is not None and low > 0.5 else "warn",
+                )
+            )
+    return figures
+
+
+def _weaknesses(
+    document: Mapping[str, Any], names: Mapping[str, str], articles: Sequence[Article]
+) -> list[str]:
+    found = list(document["warnings"])
+    for c in document["counts"]:
+        name = names.get(c["model"], c["model"])
+        if 0 < c["searched"] < _FEW:
+            found.append(
+                f"{name}: only {wording.counted(c['searched'], 'picture')} searched; read the intervals, "
+                "not the shares."
+            )
+        if c["failed"]:
+            found.append(
+                f"{name}: {wording.counted(c['failed'], 'picture')} failed and "
+                f"{'is' if c['failed'] == 1 else 'are'} missing from every share."
+            )
+    for g in document["genuine"]:
+        value = wording.finite(g["rate"]["value"]) if g["n"] else None
+        if value is not None and value < 0.9:
+            found.append(
+                f"{names.get(g['model'], g['model'])}: {g['n'] - g['count']} of "
+                f"{wording.counted(g['n'], 'flip')} did not survive a true re-render. They show what the "
+                "generator does, not what the model reacts to."
+            )
+    flips: dict[str, int] = {}
+    for strip in (s for a in articles for s in a.strips if s.reconstruction_flips):
+        flips[strip.model] = flips.get(strip.model, 0) + 1
+    for name, n in flips.items():
+        found.append(
+            f"{name}: for {wording.counted(n, 'picture')} the generator's copy without any change "
+            "already flips the model; flips of these do not show what was changed."
+        )
+    if not document["genuine"]:
+        found.append(
+            "Nobody knows here whether a flip is genuine: these pictures cannot be rendered again, so a "
+            "flip may be an artefact of the generator."
+        )
+    return list(dict.fromkeys(found))
+
+
+def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
+    said = []
+    for c in _of(document["counts"], model):
+        if c["searched"]:
+            said.append(
+                f"For {c['found']} of {wording.counted(c['searched'], 'picture')} the search found at least "
+                f"one counterfactual that the model itself confirms ({wording.percent(c['found_rate']['value'])}, "
+                f"95 % interval {wording.span(c['found_rate'])})."
+            )
+        if c["already_target"]:
+            said.append(
+                f"{wording.counted(c['already_target'], 'picture')} had the wanted class from the start."
+            )
+    said += _most_frequent(_of(document["changes"], model))
+    said += _effects(document, model)
+    for g in _of(document["genuine"], model):
+        if g["n"]:
+            said.append(
+                f"{g['count']} of {wording.counted(g['n'], 'flip')} are genuine "
+                f"({wording.percent(g['rate']['value'])}, {wording.span(g['rate'])}): the model flips on the "
+                "true picture with the same change, too."
+            )
+    return said
+
+
+def _most_frequent(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+    ranked = sorted(changes, key=lambda c: -(wording.finite(c["rate"]["value"]) or 0.0))
+    words = [
+        f"{wording.direction(c['variable'], up=c['direction'] == '+')} "
+        f"({c['count']} of {c['n']}, {wording.span(c['rate'])})"
+        for c in ranked[:_MOST]
+        if c["count"]
+    ]
+    return [f"Most frequent in the sparsest flips: {wording.listing(words)}."] if words else []
+
+
+def _effects(document: Mapping[str, Any], model: str) -> list[str]:
+    effects = _of(document["effects"], model)
+    label = next((m["labels"][-1] for m in document["models"] if m["id"] == model), "the last class")
+    clear = [e for e in effects if judged(e) in ("raises", "lowers")]
+    clear.sort(key=lambda e: -abs(e["estimate"]["value"] or 0.0))
+    said = []
+    if clear:
+        words = [
+            f"{wording.human(e['variable'])} {wording.number(e['estimate']['value'], signed=True)} "
+            f"({wording.span(e['estimate'], form='logit')})"
+            for e in clear[:_MOST]
+        ]
+        said.append(
+            f"Strongest effects on the log-odds of “{label}”, through the generator: "
+            f"{wording.listing(words)}."
+        )
+    wrong = [wording.human(e["variable"]) for e in effects if judged(e).startswith("contradicted")]
+    if wrong:
+        said.append(
+            f"Re-rendering contradicts the generator for {wording.listing(wrong)}: do not rely on these."
+        )
+    unsure = [wording.human(e["variable"]) for e in effects if judged(e) == "cannot tell"]
+    if unsure:
+        said.append(f"Cannot tell (the interval includes 0): {wording.listing(unsure, most=6)}.")
+    return said
+
+
+def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
+    """Variables whose intervals lie apart for the first two models, widest gap first."""
+    if len(names) < 2:
+        return []
+    (a, first), (b, second) = list(names.items())[:2]
+    of = {(e["model"], e["variable"]): e for e in effects}
+    found = []
+    for variable in dict.fromkeys(e["variable"] for e in effects):
+        pair = [_best(of.get((model, variable))) for model in (a, b)]
+        if pair[0] is None or pair[1] is None:
+            continue
+        left, right = pair[0], pair[1]
+        gap = max(right["low"] - left["high"], left["low"] - right["high"])
+        if gap > 0:
+            found.append((gap, _apart(wording.human(variable), first, left, second, right)))
+    return [sentence for _, sentence in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _best(effect: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """The truth where it is known, the estimate elsewhere; None where a number is missing."""
+    for part in ("truth", "estimate"):
+        found = None if effect is None else effect[part]
+        if found and all(wording.finite(found[k]) is not None for k in ("value", "low", "high")):
+            return dict(found)
+    return None
+
+
+def _apart(
+    name: str, first: str, left: Mapping[str, float], second: str, right: Mapping[str, float]
+) -> str:
+    sides = {wording.sides(left), wording.sides(right)}
+    way = "opposite" if sides == {-1, 1} else "different"
+    return (
+        f"{name} has {way} effects on the two models: {wording.number(left['value'], signed=True)} logits for {first}, "
+        f"{wording.number(right['value'], signed=True)} for {second}; the intervals do not overlap."
+    )
+
+
+def _examples(names: Mapping[str, str], articles: Sequence[Article]) -> list[Example]:
+    """One picture for which every model has a verified flip in the strip, genuine ones first."""
+    ranks = {"genuine": 0, "verified": 1, "artefact": 2}
+    best: tuple[int, Article] | None = None
+    for article in articles:
+        tiles = [s.best for s in article.strips if s.best and s.best.image]
+        scores = [ranks[t.status] for t in tiles if t.status in ranks]
+        if article.original is None or not tiles or len(scores) != len(article.strips):
+            continue
+        rank = sum(scores) - 10 * len(scores)
+        if best is None or rank < best[0]:
+            best = (rank, article)
+    if best is None:
+        return []
+    article = best[1]
+    return [Example(s.model, article.name, s, article) for s in article.strips]

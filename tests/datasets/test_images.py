@@ -1,0 +1,612 @@
+"""Users' images: found without surprises, read by the stated rules, refused in one clear line."""
+
+import os
+import resource
+import struct
+import sys
+import time
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any  # Pillow's options differ by format
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cfsearch.datasets._images_pixels import decode
+from cfsearch.datasets.images import (
+    FORMATS,
+    AttributeTable,
+    CachedImages,
+    Crop,
+    ImageFolderSource,
+    ImageRef,
+    TooLargeImageError,
+    UnreadableImageError,
+    find_images,
+    read_attributes,
+    read_image,
+)
+from cfsearch.errors import CfsearchWarning, ConfigError, DataError
+
+# --- making files ---------------------------------------------------------------------------
+
+
+def picture(width: int = 8, height: int = 8, *, seed: int = 0) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def coded(image: Image.Image, kind: str = "PNG") -> bytes:
+    stream = BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def write(path: Path, image: Image.Image | None = None, **options: Any) -> Path:
+    (image or picture()).save(path, **options)
+    return path
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, *, depth: int, colour: int, raw: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def pixel(path: Path) -> list[int]:
+    return read_image(path).pixels[:, 0, 0].tolist()
+
+
+# --- finding --------------------------------------------------------------------------------
+
+
+def names(path: Path, *, recursive: bool = False) -> list[str]:
+    return [ref.name for ref in find_images(path, recursive=recursive)]
+
+
+def test_a_folder_gives_its_images_sorted_and_nothing_else(tmp_path: Path) -> None:
+    for name in ["b.png", "a.JPG", "c.webp", "d.tiff", "notes.txt", "table.csv", ".hidden.png"]:
+        (tmp_path / name).touch()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.gif").touch()
+    assert names(tmp_path) == ["a.JPG", "b.png", "c.webp", "d.tiff"]
+    assert names(tmp_path, recursive=True) == ["a.JPG", "b.png", "c.webp", "d.tiff", "deep/a.gif"]
+
+
+def test_one_file_is_itself_whatever_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / "portrait"
+    path.write_bytes(coded(picture()))
+    assert find_images(path) == (ImageRef("portrait", path),)
+    assert read_image(find_images(path)[0]).name == "portrait"
+
+
+def test_a_zip_gives_its_images_sorted(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("z/b.png", coded(picture(seed=1)))
+        archive.writestr("a.png", coded(picture(seed=2)))
+        archive.writestr("__MACOSX/a.png", b"")
+        archive.writestr("readme.txt", b"hello")
+    assert names(path) == ["a.png", "z/b.png"]
+    got = read_image(find_images(path)[1]).pixels.permute(1, 2, 0).numpy()
+    assert np.array_equal(got, np.asarray(picture(seed=1)))
+
+
+def test_f29_symlink_loops_end_and_each_folder_is_seen_once(tmp_path: Path) -> None:
+    write(tmp_path / "a.png")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    write(inner / "b.png")
+    (inner / "up").symlink_to(tmp_path)
+    (tmp_path / "self").symlink_to("self")
+    assert names(tmp_path, recursive=True) == ["a.png", "inner/b.png"]
+
+
+def test_f29_a_fifo_is_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")  # opening it would block for ever
+    write(tmp_path / "a.png")
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    with pytest.warns(CfsearchWarning, match=r"left out 2 entries .*'gone.png', 'pipe.png'"):
+        assert names(tmp_path) == ["a.png"]
+    with pytest.raises(DataError, match="pipe, socket or device"):
+        find_images(tmp_path / "pipe.png")
+    with pytest.raises(UnreadableImageError, match="regular file"):
+        read_image(tmp_path / "pipe.png")
+
+
+def test_f29_no_image_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    write(tmp_path / "deep" / "a.png")
+    with pytest.raises(DataError, match=r"no images found under .*looked for \*\.png.*sub-fold"):
+        find_images(tmp_path)
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    with pytest.raises(DataError, match="no images found under"):
+        find_images(tmp_path / "empty.zip")
+
+
+def test_f29_many_names_take_no_time(tmp_path: Path) -> None:
+    # directory entries that link to one file; 10,000 are a tenth of F29, to be kind to the disk
+    target = write(tmp_path / "0.png")
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(10_000):
+        os.link(target, many / f"{i:05d}.png")
+    start = time.perf_counter()
+    assert len(find_images(many)) == 10_000
+    assert time.perf_counter() - start < 1.0
+
+
+def test_f29_an_unreadable_file_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.png")
+    path.chmod(0)
+    if os.geteuid() == 0:  # rights do not stop root, so the refusal is played
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UnreadableImageError, match=r"'a.png' .* Permission denied"):
+        read_image(ImageRef("a.png", path))
+
+
+@pytest.mark.parametrize("name", ["nothing", "nul\0.png"], ids=["missing", "NUL"])
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="cannot be found"):
+        find_images(tmp_path / name)
+
+
+# --- reading: what is refused ---------------------------------------------------------------
+
+
+def test_f23_a_huge_png_is_refused_from_its_header(tmp_path: Path) -> None:
+    # 30,000 rows of zeros; stored as one highly compressed stream of about 1 MB or less
+    squeezed = zlib.compressobj(9)
+    raw = b"".join(squeezed.compress(bytes(3751)) for _ in range(30_000)) + squeezed.flush()
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
+    path = tmp_path / "huge.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", raw) + chunk(b"IEND", b"")
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    start = time.perf_counter()
+    with pytest.raises(TooLargeImageError, match="at most 64,000,000 pixels") as caught:
+        read_image(path)
+    assert time.perf_counter() - start < 0.5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before < 50e6
+    assert caught.value.code == "too_large"
+
+
+@pytest.mark.filterwarnings("error")
+def test_f23_the_limit_is_a_parameter_and_never_a_warning(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", picture(20, 10))
+    assert read_image(path, max_pixels=200).pixels.shape == (3, 10, 20)
+    with pytest.raises(TooLargeImageError, match=r"at most 199 pixels, got 20 x 10"):
+        read_image(path, max_pixels=199)
+    path.write_bytes(png(10_000, 10_000, depth=1, colour=0, raw=b""))  # Pillow would warn
+    with pytest.raises(TooLargeImageError, match="10000 x 10000"):
+        read_image(path)
+
+
+def truncated_jpeg() -> bytes:
+    whole = coded(picture(64, 64), "JPEG")
+    return whole[: len(whole) // 2]
+
+
+def bad_crc() -> bytes:
+    whole = bytearray(coded(picture(16, 16)))
+    whole[whole.index(b"IEND") - 5] ^= 0xFF  # in the checksum of the last IDAT
+    return bytes(whole)
+
+
+BROKEN = {
+    "truncated JPEG": truncated_jpeg(),
+    "bad CRC": bad_crc(),
+    "truncated PNG": coded(picture(16, 16))[:-20],
+    "zero bytes": b"",
+    "text": b"this is a text file, not an image\n",
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n",
+    "PDF": b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n",
+    "SVG": b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="8"/>',
+    "FITS": b"SIMPLE  =                    T" + b" " * 50 + b"END" + b" " * 2797,
+    "PPM": coded(picture(), "PPM"),
+    "ICO": coded(picture(16, 16), "ICO"),
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
+def test_f25_f26_what_is_no_sound_image_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "face.png"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=r"'face.png' must be an undamaged") as caught:
+        read_image(path)
+    assert caught.value.code == "unreadable"
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(FORMATS), data=st.data())
+def test_damaged_bytes_give_an_image_or_our_error(kind: str, data: st.DataObject) -> None:
+    content = bytearray(coded(picture(12, 10), kind))
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    path = Path("damaged")
+    try:
+        got = decode(BytesIO(bytes(content[:cut])), name=str(path), size=8, crop=None, max_pixels=10_000)
+    except DataError:
+        return
+    assert got.rgb.shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_pixels_without_a_known_range_are_refused(tmp_path: Path, mode: str) -> None:
+    write(tmp_path / "a.tiff", Image.new(mode, (4, 4), 1))
+    with pytest.raises(UnreadableImageError, match="8 or 16 bits a channel, got 32"):
+        read_image(tmp_path / "a.tiff")
+
+
+# --- reading: the rules ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_allowed_format_is_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "any.name"
+    path.write_bytes(coded(Image.new("RGB", (6, 5), (255, 0, 0)), kind))
+    record = read_image(path)
+    assert record.pixels.shape == (3, 5, 6)
+    assert record.pixels.dtype == torch.uint8
+    red = torch.tensor([255, 0, 0]).view(3, 1, 1)
+    assert int((record.pixels - red).abs().max()) <= 2, "JPEG and WEBP are lossy"
+
+
+def test_the_house_form_is_float32_between_zero_and_one(tmp_path: Path) -> None:
+    record = read_image(write(tmp_path / "a.png", Image.new("RGB", (2, 2), (255, 0, 51))))
+    assert record.x.dtype == torch.float32
+    torch.testing.assert_close(record.x[:, 0, 0], torch.tensor([1.0, 0.0, 0.2]))
+    assert record.notes == ()
+    assert record.original == (2, 2)
+
+
+def test_f28_palette_with_alpha_is_composed_on_white(tmp_path: Path) -> None:
+    image = Image.new("P", (2, 2), 0)
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    image.putpixel((1, 1), 1)
+    image.save(tmp_path / "a.png", transparency=0)
+    assert pixel(tmp_path / "a.png") == [255, 255, 255]
+    record = read_image(tmp_path / "a.png")
+    assert record.pixels[:, 1, 1].tolist() == [0, 255, 0]
+    assert record.notes == ("palette with alpha composed on white",)
+
+
+def test_f28_transparency_is_composed_on_white(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", Image.new("RGBA", (2, 2), (255, 0, 0, 0)))
+    write(tmp_path / "b.png", Image.new("RGBA", (2, 2), (255, 0, 0, 255)))
+    write(tmp_path / "c.png", Image.new("LA", (2, 2), (0, 51)))
+    assert pixel(tmp_path / "a.png") == [255, 255, 255]
+    assert pixel(tmp_path / "c.png") == [204, 204, 204]
+    assert read_image(tmp_path / "a.png").notes == ("transparency composed on white",)
+    assert pixel(tmp_path / "b.png") == [255, 0, 0]
+    assert read_image(tmp_path / "b.png").notes == (), "an opaque alpha changes nothing"
+
+
+def test_f28_cmyk_is_converted(tmp_path: Path) -> None:
+    write(tmp_path / "a.tiff", Image.new("CMYK", (2, 2), (0, 255, 255, 0)))
+    assert pixel(tmp_path / "a.tiff") == [255, 0, 0]
+    assert read_image(tmp_path / "a.tiff").notes == ("CMYK converted without its colour profile",)
+
+
+def test_f28_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    grey = np.array([[0, 255, 256, 65535]], dtype=np.uint16)
+    write(tmp_path / "grey.png", Image.fromarray(grey))
+    record = read_image(tmp_path / "grey.png")
+    assert record.pixels[0, 0].tolist() == [0, 0, 1, 255]
+    assert record.notes == ("16-bit scaled to 8-bit", "grey repeated in three channels")
+    colour = struct.pack(">3H", 65535, 0x8000, 0x00FF)
+    (tmp_path / "rgb.png").write_bytes(png(1, 1, depth=16, colour=2, raw=b"\0" + colour))
+    record = read_image(tmp_path / "rgb.png")
+    assert record.pixels[:, 0, 0].tolist() == [255, 128, 0]
+    assert record.notes == ("16-bit scaled to 8-bit",)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_f28_the_first_frame_of_an_animation_is_taken(tmp_path: Path, kind: str) -> None:
+    first, second = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
+    path = tmp_path / f"a.{kind}"
+    write(path, first, save_all=True, append_images=[second], duration=100, lossless=True)
+    record = read_image(path)
+    assert record.pixels[:, 0, 0].tolist() == [255, 0, 0]
+    assert record.notes == ("first frame of several used",)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "tiff"])
+def test_the_exif_orientation_is_applied(tmp_path: Path, kind: str) -> None:
+    image = Image.new("RGB", (6, 4), (0, 0, 0))
+    image.paste((255, 255, 255), (0, 0, 3, 4))  # left half white
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    record = read_image(write(tmp_path / f"a.{kind}", image, exif=exif))
+    assert record.pixels.shape == (3, 6, 4)
+    assert record.original == (6, 4)
+    assert int(record.pixels[0, :2].min()) > 200, "left became top"
+    assert int(record.pixels[0, 4:].max()) < 55
+    assert "EXIF orientation 6 applied" in record.notes
+
+
+def test_grey_and_one_bit_become_rgb(tmp_path: Path) -> None:
+    for mode, value in (("L", 77), ("1", 1)):
+        record = read_image(write(tmp_path / "a.png", Image.new(mode, (2, 2), value)))
+        assert record.pixels[:, 0, 0].tolist() == [77 if mode == "L" else 255] * 3
+        assert record.notes == ("grey repeated in three channels",)
+
+
+# --- reading: size --------------------------------------------------------------------------
+
+
+def test_the_centre_square_is_kept(tmp_path: Path) -> None:
+    image = Image.new("RGB", (8, 4), (0, 0, 0))
+    image.paste((255, 255, 255), (2, 0, 6, 4))
+    record = read_image(write(tmp_path / "a.png", image), size=4)
+    assert record.pixels.tolist() == [[[255] * 4] * 4] * 3
+    assert record.notes == ("centre 4 x 4 of 8 x 4 kept",)
+    assert record.original == (4, 8)
+
+
+def test_whole_factors_shrink_by_the_mean_of_blocks(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", picture(12, 12))
+    blocks = np.asarray(picture(12, 12)).reshape(4, 3, 4, 3, 3).astype(float).mean(axis=(1, 3))
+    got = read_image(path, size=4).pixels.permute(1, 2, 0).numpy()
+    assert np.abs(got - blocks).max() <= 1.0, "Pillow rounds twice, once a direction"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(1, 40),
+    height=st.integers(1, 40),
+    size=st.integers(1, 48),
+    grey=st.integers(0, 255),
+)
+def test_a_flat_image_stays_flat_at_any_size(width: int, height: int, size: int, grey: int) -> None:
+    stream = BytesIO(coded(Image.new("RGB", (width, height), (grey, grey, grey))))
+    got = decode(stream, name="flat", size=size, crop=None, max_pixels=10_000)
+    assert got.rgb.shape == (3, size, size)
+    assert bool((got.rgb == grey).all()), "no ringing, no border"
+
+
+def test_a_crop_is_taken_where_it_was_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", picture(10, 12))
+    want = np.asarray(picture(10, 12))[3:9, 2:8]
+    got = read_image(path, crop=Crop(top=3, left=2, side=6)).pixels.permute(1, 2, 0).numpy()
+    assert np.array_equal(got, want)
+    with pytest.raises(DataError, match=r"hold the crop of 6 x 6 .* but it is 10 x 12"):
+        read_image(path, crop=Crop(top=7, left=2, side=6))
+
+
+@pytest.mark.parametrize("corner", [(-1, 0, 4), (0, -1, 4), (0, 0, 0)])
+def test_a_crop_must_be_a_square(corner: tuple[int, int, int]) -> None:
+    with pytest.raises(ConfigError, match="corner >= 0 and a side >= 1"):
+        Crop(*corner)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_size_must_be_positive(tmp_path: Path, size: int) -> None:
+    with pytest.raises(ConfigError, match="must be 1 or more"):
+        read_image(write(tmp_path / "a.png"), size=size)
+    with pytest.raises(ConfigError, match="must be 1 or more"):
+        CachedImages([], size=size)
+
+
+def test_the_hash_is_of_the_pixels_not_of_the_file(tmp_path: Path) -> None:
+    a = read_image(write(tmp_path / "a.png", compress_level=0))
+    b = read_image(write(tmp_path / "b.bmp"))
+    c = read_image(write(tmp_path / "c.png", picture(seed=1)))
+    assert a.sha256 == b.sha256 != c.sha256
+    wide = read_image(write(tmp_path / "d.png", Image.new("RGB", (4, 2))))
+    high = read_image(write(tmp_path / "e.png", Image.new("RGB", (2, 4))))
+    assert wide.sha256 != high.sha256
+
+
+# --- zips -----------------------------------------------------------------------------------
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("bomb.png", "w") as member,
+    ):
+        for _ in range(300):
+            member.write(bytes(2**20))
+    start = time.perf_counter()
+    with pytest.raises(TooLargeImageError, match=r"'bomb.png' must unpack to at most 268,435,456"):
+        read_image(find_images(path)[0])
+    assert time.perf_counter() - start < 0.5
+
+
+def test_a_damaged_zip_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", coded(picture()))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"IDAT", b"IDAX"))  # the zip's own checksum no longer fits
+    with pytest.raises(UnreadableImageError, match=r"'a.png' must be undamaged in its zip"):
+        read_image(find_images(path)[0])
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableImageError, match="must be an undamaged zip"):
+        find_images(path)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", coded(picture()))
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(bytes(whole))
+    with pytest.raises(UnreadableImageError, match="must not be encrypted"):
+        read_image(find_images(path)[0])
+
+
+# --- attribute tables -----------------------------------------------------------------------
+
+
+def table(tmp_path: Path, content: str | bytes, *extra: str) -> AttributeTable:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_attributes(path, extra=extra)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,Male,Young\na.png,1,-1\nb.png,-1,1\n",
+        "file,Male,Young\na.png,1,0\nb.png,0,1\n",
+        "\ufefffile,Male,Young\r\na.png,1,-1\r\nb.png,-1,1\r\n",
+        "Male,image_id,Young\n1,a.png,0\n0,b.png,1\n",
+        "any,Male,Young\n\na.png, 1,0 \n\nb.png,0,1",
+        '"file","Male","Young"\n"a.png","1","0"\n"b.png","0","1"\n',
+    ],
+    ids=["-1/1", "0/1", "BOM and CRLF", "image_id second", "blank lines", "quoted"],
+)
+def test_a_table_is_read(tmp_path: Path, content: str) -> None:
+    got = table(tmp_path, content)
+    assert got.files == ("a.png", "b.png")
+    assert got.names == ("Male", "Young")
+    assert got.values.tolist() == [[True, False], [False, True]]
+
+
+def test_extra_columns_are_kept_as_text(tmp_path: Path) -> None:
+    got = table(tmp_path, "file,split,Male\na.png,train,1\nb.png,val,0\n", "split")
+    assert got.names == ("Male",)
+    assert got.extra == {"split": ("train", "val")}
+    part = got.take([1])
+    assert (part.files, part.extra, len(part)) == (("b.png",), {"split": ("val",)}, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1 must be a header, but the file is empty"),
+        ("file,Male\n", "line 2 must be the first row"),
+        ("file\na.png\n", "line 1 must name columns separated by commas, got 'file'"),
+        ("file;Male\na.png;1\n", "line 1 must name columns separated by commas"),
+        ("file,Male,Male\na.png,1,1\n", "line 1 names column 'Male' twice"),
+        ("file,,Male\na.png,1,1\n", "line 1 has no name for column 2"),
+        ("file,Male\na.png,1\nb.png,1,1\n", "line 3 must have 2 cells, got 3"),
+        ("file,Male\na.png\n", "line 2 must have 2 cells, got 1"),
+        ("file,Male\na.png,2\n", "line 2 must have -1, 0 or 1 in column 'Male', got '2'"),
+        ("file,Male\na.png,\n", "line 2 must have -1, 0 or 1"),
+        ("file,Male\n,1\n", "line 2 names no file"),
+        ("file,Male\na.png,1\nb.png,0\na.png,1\n", "line 4 names 'a.png' again after line 2"),
+        ("file,Male\na.png,1\nb.png,0\nc.png,-1\n", "line 4 mixes -1 and 0 in column 'Male'"),
+        ('file,Male\n"a\nb.png",1\nc.png,x\n', "line 4 must have"),
+        ('file,Male\n"a.png,1\n', "is no comma-separated row"),
+        (b"file,Male\nb\xe9.png,1\n", r"line 2 is not UTF-8 \(Latin-1"),
+        (b"file,Male\na\0.png,1\n", "line 2 holds a NUL byte"),
+        ("file,Male\n" + "a" * 10**6 + ",1\n", "line 2 is no comma-separated row"),
+    ],
+)
+def test_f30_a_wrong_table_names_its_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=rf"'t.csv', .*{message}"):
+        table(tmp_path, content)
+
+
+def test_a_table_that_is_not_there_or_lacks_a_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_attributes(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="must name the column 'split'"):
+        table(tmp_path, "file,Male\na.png,1\n", "split")
+    with pytest.raises(DataError, match=r"no attribute 'Mal' .* Did you mean 'Male'"):
+        table(tmp_path, "file,Male\na.png,1\n").columns(["Mal"])
+
+
+@settings(max_examples=80, deadline=None)
+@given(content=st.text(alphabet='file,Male\n\r"-10x;\t', max_size=60))
+def test_any_text_gives_a_table_or_our_error(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text(content, newline="")
+    try:
+        got = read_attributes(path)
+    except DataError:
+        return
+    assert got.values.shape == (len(got.files), len(got.names))
+
+
+# --- a labelled source ----------------------------------------------------------------------
+
+LABELS = "file,Male,Young\n0.png,1,0\n1.png,0,1\n2.png,1,1\n"
+
+
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "faces"
+    place.mkdir()
+    for i in range(3):
+        write(place / f"{i}.png", picture(16, 16, seed=i))
+    return place
+
+
+def test_a_source_gives_the_asked_faces_with_their_labels(tmp_path: Path) -> None:
+    source = ImageFolderSource(
+        folder(tmp_path), table=table(tmp_path, LABELS), attributes=["Young", "Male"], size=8
+    )
+    assert len(source) == 3
+    assert source.attributes == ("Young", "Male")
+    assert source.names == ("0.png", "1.png", "2.png")
+    got = source.batch([2, 0, 2])
+    assert got.images.shape == (3, 3, 8, 8)
+    assert got.images.dtype == torch.float32
+    assert 0.0 <= float(got.images.min()) <= float(got.images.max()) <= 1.0
+    assert got.labels.tolist() == [[1.0, 1.0], [0.0, 1.0], [1.0, 1.0]]
+    assert torch.equal(got.images[0], got.images[2])
+    x = read_image(tmp_path / "faces" / "0.png", size=8).x
+    assert torch.equal(got.images[1], x)
+
+
+@pytest.mark.parametrize("cache", [0, 3 * 8 * 8, 2**20], ids=["none", "one image", "all"])
+def test_the_cache_changes_nothing_and_saves_decoding(tmp_path: Path, cache: int) -> None:
+    place = folder(tmp_path)
+    source = ImageFolderSource(place, table=table(tmp_path, LABELS), size=8, cache_bytes=cache)
+    first = source.batch([0, 1, 2]).images
+    assert torch.equal(source.batch([0, 1, 2]).images, first)
+    if cache == 2**20:
+        for path in place.iterdir():
+            path.unlink()
+        assert torch.equal(source.batch([2, 1, 0]).images, first.flip(0))
+
+
+def test_several_zips_make_one_source(tmp_path: Path) -> None:
+    for part, rows in enumerate([(0, 1), (2,)]):
+        with zipfile.ZipFile(tmp_path / f"{part}.zip", "w") as archive:
+            for i in rows:
+                archive.writestr(f"deep/{i}.png", coded(picture(16, 16, seed=i)))
+    zips = [tmp_path / "0.zip", tmp_path / "1.zip"]
+    got = ImageFolderSource(zips, table=table(tmp_path, LABELS), size=16)
+    plain = ImageFolderSource(folder(tmp_path), table=table(tmp_path, LABELS), size=16)
+    assert torch.equal(got.batch([0, 1, 2]).images, plain.batch([0, 1, 2]).images)
+
+
+def test_rows_and_images_must_fit(tmp_path: Path) -> None:
+    place = folder(tmp_path)
+    with pytest.raises(DataError, match=r"1 of 1 name none \('9.png'\)"):
+        ImageFolderSource(place, table=table(tmp_path, "file,Male\n9.png,1\n"))
+    (place / "twin").mkdir()
+    write(place / "twin" / "0.png")
+    write(place / "twin" / "9.png")
+    one = ImageFolderSource(place, table=table(tmp_path, "file,Male\n0.png,1\n"))
+    assert one.names == ("0.png",), "the path wins over the bare name"
+    (place / "other").mkdir()
+    write(place / "other" / "9.png")
+    with pytest.raises(DataError, match=r"'9.png' must name one image, but 2 are called so"):
+        ImageFolderSource(place, table=table(tmp_path, "file,Male\n9.png,1\n"))

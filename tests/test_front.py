@@ -1,0 +1,148 @@
+"""ParetoFront: picks, files, merging and words, on a front that can be read by eye."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.front import ParetoFront
+from cfsearch.records import Reason
+
+
+def logits(p: list[float]) -> torch.Tensor:
+    q = torch.tensor(p, dtype=torch.float64)
+    return torch.stack([torch.zeros_like(q), torch.log(q / (1 - q))], -1).float()
+
+
+def front() -> ParetoFront:
+    """Four members; p(yes) = .1 .6 .8 .95; the first does not flip."""
+    return ParetoFront(
+        name="face",
+        labels=("no", "yes"),
+        source=0,
+        target=None,
+        variables=("hat", "scarf", "coat"),
+        objectives=("adversarial", "plausibility", "intensity"),
+        units=("nat", "critic", "attribute"),
+        z=torch.tensor([[0.0, 0.0, 0.1], [0.5, 0.4, 0.3], [0.0, -0.9, 0.0], [1.0, 0.0, 1.0]]),
+        f=torch.tensor([[-0.1, 0.0, 0.1], [-0.9, 0.5, 0.7], [-1.6, 0.4, 0.9], [-3.0, 1.0, 1.4]]),
+        origin_values=torch.tensor([0.0, 0.95, 0.0]),
+        scores=logits([0.1, 0.6, 0.8, 0.95]),
+        original_scores=logits([0.05])[0],
+        reconstruction_scores=logits([0.06])[0],
+        verified=torch.tensor([False, True, True, True]),
+        images=torch.arange(4 * 3 * 2 * 2, dtype=torch.uint8).reshape(4, 3, 2, 2),
+        original=torch.zeros(3, 2, 2, dtype=torch.uint8),
+        reconstruction=torch.ones(3, 2, 2, dtype=torch.uint8),
+        origins=("nsga2",) * 4,
+        reason=Reason.BUDGET,
+        reference_point=torch.tensor([0.0, 2.0, 2.0]),
+        evaluations=100,
+        extra={"seed": 7},
+    )
+
+
+def test_picks_by_hand() -> None:
+    # closest: norms .71 .90 1.41 of the verified; sparsest: 3, 1, 2 changes
+    # crossing: p - gan = .1-0, .6-.5, .8-.4, .95-1: the sign turns between the last two, the
+    # curves are closer at the last
+    assert front().picks() == {"closest": 1, "sparsest": 2, "knee": 2, "crossing": 3}
+
+
+def test_nothing_verified_gives_no_pick() -> None:
+    none = replace(front(), verified=torch.zeros(4, dtype=torch.bool))
+    assert none.picks() == {}
+    assert not none.found
+    assert none.to_dict()["nearest_miss"] == 3
+
+
+def test_lead_is_the_distance_past_the_decision() -> None:
+    assert front().lead().tolist() == pytest.approx([-0.8, 0.2, 0.6, 0.9], abs=1e-6)
+
+
+def test_words_name_the_strongest_change_first() -> None:
+    assert front().words(1) == ("+hat 0.00 -> 0.50", "+scarf 0.95 -> 1.35", "+coat 0.00 -> 0.30")
+    assert front().words(2) == ("-scarf 0.95 -> 0.05",)
+
+
+def test_along_is_sorted_by_how_far_members_flip() -> None:
+    assert front().along(most=10) == [0, 1, 2, 3]
+    assert front().along(most=2) == [0, 3]
+
+
+def test_bytes_round_trip_and_are_the_same_each_time(tmp_path: Path) -> None:
+    path = front().save(tmp_path / "a.front")
+    again = ParetoFront.load(path)
+    assert again.to_bytes() == front().to_bytes() == path.read_bytes()
+    assert again.to_dict() == front().to_dict()
+    assert list(tmp_path.iterdir()) == [path], "no temporary file is left"
+
+
+@given(cut=st.integers(0, 400), flip=st.integers(0, 255))
+def test_damaged_files_are_refused_and_never_crash(cut: int, flip: int) -> None:
+    blob = bytearray(front().to_bytes())
+    blob[cut] ^= flip
+    for bad in (bytes(blob[:cut]), bytes(blob)):
+        try:
+            ParetoFront.from_bytes(bad)
+        except (DataError, ShapeError, ConfigError):
+            continue
+
+
+def test_what_is_no_front_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"hello")
+    with pytest.raises(DataError, match="not a front file"):
+        ParetoFront.load(tmp_path / "x")
+    with pytest.raises(DataError, match="cannot read"):
+        ParetoFront.load(tmp_path / "y")
+
+
+def test_merging_drops_dominated_members_and_keeps_origins() -> None:
+    better = replace(front(), f=front().f - torch.tensor([0.0, 0.1, 0.0]), origins=("smpso",) * 4)
+    merged = front().merge(better)
+    assert set(merged.origins) == {"smpso"}
+    assert len(merged) == 4
+    assert merged.evaluations == 200
+
+
+def test_fronts_of_different_queries_do_not_merge() -> None:
+    with pytest.raises(ConfigError, match="must share query"):
+        front().merge(replace(front(), name="other"))
+
+
+def test_hypervolume_of_two_boxes() -> None:
+    f = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    two = replace(
+        front(),
+        objectives=("a", "b"),
+        units=("", ""),
+        f=f,
+        reference_point=torch.tensor([2.0, 2.0]),
+        **{k: getattr(front(), k)[:2] for k in ("z", "scores", "verified", "images", "origins")},
+    )
+    assert two.hypervolume() == pytest.approx(3.0)
+
+
+def test_the_document_is_json_and_tells_values_apart() -> None:
+    document = front().to_dict()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    close = replace(front(), f=torch.tensor([[1.0, 1, 1]]).repeat(4, 1) * torch.tensor([[1], [1 + 2e-7], [1 + 4e-7], [2]]))
+    values = [m["objectives"]["adversarial"] for m in close.to_dict()["members"]]
+    assert len(set(values)) == 4
+
+
+def test_an_unknown_pick_or_objective_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the ways are closest, sparsest, knee, crossing"):
+        front().pick("best")
+    with pytest.raises(ConfigError, match="no objective 'beauty'; it has adversarial"):
+        front().column("beauty")
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"expected scores of shape \(4, 2\), got \(4, 3\)"):
+        replace(front(), scores=torch.zeros(4, 3))

@@ -1,0 +1,155 @@
+"""Search: fronts that hold what they promise, whatever runs beside them."""
+
+import moocore
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, NonFiniteError
+from cfsearch.front import ParetoFront
+from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.flip import Flip
+from cfsearch.objectives.intensity import Intensity
+from cfsearch.objectives.plausibility import Plausibility
+from cfsearch.provider import Provider, ScoreKind
+from cfsearch.records import Reason
+from cfsearch.search import Failure, Progress, Search
+from cfsearch.solver import Solver
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.testing import FakeGenerator, FakeProvider
+
+GENERATOR = FakeGenerator()
+
+
+def random_search(population: int) -> Solver:
+    return RandomSearch(population=population)
+
+
+def images(*levels: float) -> Tensor:
+    noise = 0.02 * torch.rand(len(levels), 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    return torch.tensor(levels)[:, None, None, None] + noise
+
+
+def search(**changes: object) -> Search:
+    settings: dict[str, object] = {
+        "provider": FakeProvider(),
+        "generator": GENERATOR,
+        "objectives": [Adversarial(), Plausibility(), Intensity()],
+        "solver": random_search,
+        "evaluations": 300,
+        "population": 50,
+    } | changes
+    return Search(**settings)  # type: ignore[arg-type]  # settings vary by test
+
+
+def fronts(results: list[ParetoFront | Failure]) -> list[ParetoFront]:
+    kept = [r for r in results if isinstance(r, ParetoFront)]
+    assert len(kept) == len(results)
+    return kept
+
+
+def test_members_are_not_dominated_finite_and_verified_by_the_stored_pixels() -> None:
+    x = images(0.3, 0.4)
+    for front in fronts(search().run(x, names=["a", "b"])):
+        assert len(front) > 3
+        assert front.images is not None
+        assert bool(moocore.is_nondominated(front.f.numpy(), keep_weakly=False).all())
+        assert bool(torch.isfinite(front.f).all())
+        assert bool((front.z.abs() <= 1).all())
+        again = FakeProvider().predict(front.images.float() / 255.0).argmax(-1) == 1
+        assert torch.equal(again, front.verified)
+        assert front.evaluations == 300
+        assert front.reason is Reason.BUDGET
+
+
+def test_a_front_does_not_depend_on_company_or_order() -> None:
+    x = images(0.2, 0.3, 0.4)
+    together = fronts(search().run(x, names=["a", "b", "c"]))
+    backwards = fronts(search().run(x.flip(0), names=["c", "b", "a"]))
+    alone = fronts(search().run(x[1:2], names=["b"]))
+    assert [f.digest for f in together] == [f.digest for f in backwards[::-1]]
+    assert alone[0].digest == together[1].digest
+
+
+def test_the_seed_decides() -> None:
+    x = images(0.3)
+    first, again, other = (fronts(search(seed=s).run(x, names=["a"]))[0].digest for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_an_instance_that_has_the_target_already_is_not_searched() -> None:
+    result = fronts(search(target="bright").run(images(0.9, 0.3), names=["bright", "dark"]))
+    assert (len(result[0]), result[0].reason, result[0].evaluations) == (0, Reason.ALREADY_TARGET, 0)
+    assert result[1].found
+
+
+def test_the_budget_is_kept_and_a_small_one_makes_a_small_population() -> None:
+    seen: list[Progress] = []
+    front = fronts(search(evaluations=30, watchers=[seen.append]).run(images(0.3), names=["a"]))[0]
+    assert front.evaluations == 30
+    assert [p.evaluations for p in seen] == [30]
+    front = fronts(search(evaluations=120).run(images(0.3), names=["a"]))[0]
+    assert front.evaluations == 100, "whole populations of 50"
+
+
+def test_a_model_that_never_moves_is_said_to_be_constant() -> None:
+    constant = FakeProvider(weight=((0.0,) * 3, (0.0,) * 3), bias=(1.0, 0.0))
+    front = fronts(search(provider=constant).run(images(0.3), names=["a"]))[0]
+    assert front.reason is Reason.CONSTANT
+    assert not front.found
+
+
+def test_constraints_that_cannot_be_met_are_said_to_be_so() -> None:
+    fixed = tuple(GENERATOR.space(images(0.3)).names)[:3]
+    front = fronts(
+        search(constraints=[Flip(margin=0.2)], immutable=fixed, target="bright").run(images(0.2), names=["a"])
+    )[0]
+    assert front.reason is Reason.INFEASIBLE
+    assert not front.found
+    assert bool((front.z[:, :3] == 0).all())
+
+
+def test_with_the_constraint_every_member_flips() -> None:
+    front = fronts(search(constraints=[Flip(margin=0.1)]).run(images(0.4), names=["a"]))[0]
+    assert bool(front.verified.all())
+    assert float(front.lead().amin()) > 0.09
+
+
+def test_a_failing_instance_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NanAbove(Provider):
+        name, labels, scores, max_batch, fingerprint = "nan", ("a", "b"), ScoreKind.LOGITS, 99, "nan"
+
+        def predict(self, x: Tensor) -> Tensor:
+            mean = x.flatten(1).mean(1)
+            return torch.stack([torch.zeros_like(mean), torch.where(mean > 0.8, torch.nan, mean - 0.5)], -1)
+
+    # changes of brightness stay below the model's fault for the dark image only
+    result = search(provider=NanAbove(), immutable=("green", "blue")).run(images(0.1, 0.79), names=["dark", "light"])
+    assert isinstance(result[0], ParetoFront)
+    assert isinstance(result[1], Failure)
+    assert isinstance(result[1].error, NonFiniteError)
+
+
+def test_a_verifier_has_the_last_word() -> None:
+    strict = FakeProvider(bias=(0.0, -9.0))  # bright only above 0.75
+    front = fronts(search(verifier=strict).run(images(0.4), names=["a"]))[0]
+    assert front.images is not None
+    bright = front.images.float().div(255).mean((1, 2, 3)) > 0.75
+    assert torch.equal(bright, front.verified)
+
+
+@pytest.mark.parametrize("name", ["evaluations", "population", "capacity"])
+@pytest.mark.parametrize("value", [0, -1, 2.5])
+def test_sizes_must_be_whole_and_positive(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"`{name}` must be a whole number of at least 1, got {value}"):
+        search(**{name: value})
+
+
+def test_global_random_state_is_left_alone() -> None:
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 - the global state is what is looked at
+    before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]  # noqa: NPY002
+    search().run(images(0.3), names=["a"])
+    assert torch.equal(before[0], torch.random.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
