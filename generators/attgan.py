@@ -90,7 +90,7 @@ class AttGAN(Generator[AttGANState]):
         self.reach, self.dead_zone = (low, high), dead_zone
         self.card = content.card
         self._assumed = attributes
-        self._content = content
+        self.content = content
         self._decoder: FoldedDecoder = fold(content.editor)
         self._device = next(content.editor.parameters()).device
         self._decoder = self._decoder.to(self._device)
@@ -111,7 +111,9 @@ class AttGAN(Generator[AttGANState]):
             UnsafeModelError: reading it would run code.
         """
         if source is None:
-            raise ConfigError("attgan: needs a file of weights; name one, or `faces64` for the shipped faces.")
+            raise ConfigError(
+                "attgan: needs a file of weights; name one, or `faces64` for the shipped faces."
+            )
         known = ("low", "high", "dead_zone", "attributes", "size", "slope")
         if unknown := sorted(set(settings) - set(known)):
             raise ConfigError(f"attgan: unknown setting {unknown[0]!r}; it takes {', '.join(known)}.")
@@ -128,7 +130,9 @@ class AttGAN(Generator[AttGANState]):
                 raise ConfigError(f"attgan: `{extra[0]}` is read from {source.name} itself; leave it out.")
             content = load_attgan(source)
         names = settings.get("attributes")
-        if names is not None and not (isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)):
+        if names is not None and not (
+            isinstance(names, (list, tuple)) and all(isinstance(n, str) for n in names)
+        ):
             raise ConfigError(f"attgan: `attributes` must be a list of names, got {names!r}.")
         family = AttGAN if content.critic is None else AttGANWithCritic
         return family(
@@ -160,14 +164,16 @@ class AttGAN(Generator[AttGANState]):
         a = len(self.attribute_names)
         if attributes is not None:
             if tuple(attributes.shape) != (len(x), a):
-                raise ShapeError(f"attgan: expected attributes of shape ({len(x)}, {a}), got {tuple(attributes.shape)}.")
+                raise ShapeError(
+                    f"attgan: expected attributes of shape ({len(x)}, {a}), got {tuple(attributes.shape)}."
+                )
             origin = attributes.to(x.device, torch.float32).clamp(0.0, 1.0)
         elif self._assumed is not None:
             row = [float(name in self._assumed) for name in self.attribute_names]
             origin = torch.tensor([row] * len(x), device=x.device)
         else:
             origin = self._estimate(x)
-        maps = self._content.editor.encoder(x.float() * 2.0 - 1.0)
+        maps = self.content.editor.encoder(x.float() * 2.0 - 1.0)
         return AttGANState(self._decoder.prepare(maps), origin)
 
     def space(self, state: AttGANState) -> SearchSpace:
@@ -203,7 +209,7 @@ class AttGAN(Generator[AttGANState]):
         """This generator on another device."""
         if torch.device(device) == self._device:
             return self
-        old = self._content
+        old = self.content
         # modules move in place, so that a copy is moved
         content = AttGANFile(
             _moved(old.editor, device),

@@ -111,11 +111,13 @@ class TargetRule:
         uniform: share of rows in which each attribute goes only part of its way, uniformly
             drawn, so that a search over continuous changes meets nothing new. Attributes of
             a group go the same part of the way.
+        same: share of rows that are asked for their own attributes.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
     single: float = 0.0
     uniform: float = 0.0
+    same: float = 0.0
 
     def draw(self, labels: Float[Tensor, "n a"], *, rng: torch.Generator) -> Float[Tensor, "n a"]:
         """Attribute values in [0, 1] to ask for, one row a face."""
@@ -129,7 +131,8 @@ class TargetRule:
             part[:, list(group)] = part[:, list(group[:1])]
         whole = torch.rand(n, 1, generator=rng) >= self.uniform
         part = torch.where(whole, torch.ones_like(part), part).to(labels.device)
-        return labels + part * (goal - labels)
+        moves = (torch.rand(n, 1, generator=rng) >= self.same).to(labels.device)
+        return labels + part * (goal - labels) * moves
 
     def flipped(self, labels: Float[Tensor, "n a"], column: Tensor) -> Float[Tensor, "n a"]:
         """Labels with one column a row flipped; conflicts are cleared where it goes on."""
@@ -179,9 +182,7 @@ class Augmentation:
             gx = line[None, None, :] + move[:, 0, None, None] * 2.0 / s
             gy = line[None, :, None] + move[:, 1, None, None] * 2.0 / s
             grid = torch.stack([gx.expand(n, s, s), gy.expand(n, s, s)], dim=-1)
-            x = functional.grid_sample(
-                x, grid, mode="bilinear", padding_mode="border", align_corners=False
-            )
+            x = functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
         if self.blur:
             soft = (torch.rand(n, generator=rng) < self.blur).to(device)
             x = torch.where(soft[:, None, None, None], _binomial(x), x)

@@ -18,7 +18,8 @@ from torch import Tensor
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
 
-from .attgan_networks import AttGANConfig, Critic, Editor
+from .attgan_config import AttGANConfig
+from .attgan_networks import Critic, Editor
 
 _FORMAT = "cfsearch.attgan/1"
 _SHOWN = 5
@@ -120,7 +121,9 @@ def load_attgan(path: Path) -> AttGANFile:
         raise ModelFileError(f"attgan: {path} holds weights that are not finite numbers.")
     editor = cast(Editor, _fill(editor, "editor.", tensors))
     filled = cast(Critic, _fill(critic, "critic.", tensors)) if has_critic else None
-    return AttGANFile(editor, filled, metadata.get("critic_kind", ""), (low, high), cast(dict[str, object], card))
+    return AttGANFile(
+        editor, filled, metadata.get("critic_kind", ""), (low, high), cast(dict[str, object], card)
+    )
 
 
 def _weights(net: Editor | Critic) -> dict[str, Tensor]:

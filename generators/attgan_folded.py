@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from .attgan_networks import AttGANConfig, DecoderBlock, Editor, ResizeConv
+from .attgan_config import AttGANConfig
+from .attgan_networks import DecoderBlock, Editor, ResizeConv
 
 
 @final

@@ -53,6 +53,9 @@ def changed_loss(output: Images, truth: Images, image: Images, *, floor: float =
     washed out by hair. A place counts by how much the edit changes it, fully from 0.15 on.
 
     Args:
+        output: the edits.
+        truth: the true re-renders.
+        image: the faces before the edit.
         floor: share of all places below which an edit no longer gains weight.
     """
     change = ((truth - image).abs().mean(1, keepdim=True) / 0.15).clamp(0.0, 1.0)

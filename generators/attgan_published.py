@@ -23,7 +23,8 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, ModelFileError, UnsafeModelError
 
-from .attgan_networks import ATTRIBUTES, AttGANConfig, Critic, Editor, Upsampling
+from .attgan_config import ATTRIBUTES, AttGANConfig, Upsampling
+from .attgan_networks import Critic, Editor
 
 _SHOWN = 5
 _PORT_SLOPE = 0.01
@@ -94,7 +95,16 @@ def _read(path: Path) -> Mapping[str, object]:
                 'weights alone: torch.save({"G": net.state_dict()}, path).'
             ) from error
         raise _unreadable(path) from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        zipfile.BadZipFile,
+    ) as error:
         raise _unreadable(path) from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ModelFileError(
@@ -158,7 +168,11 @@ def _layout_of(
     encoder = _kernels(weights, "enc_layers")
     decoder = _kernels(weights, "dec_layers")
     layers = len(encoder)
-    if layers < 2 or len(decoder) != layers or any(k.ndim != 4 or k.shape[2:] != (4, 4) for k in (*encoder, *decoder)):
+    if (
+        layers < 2
+        or len(decoder) != layers
+        or any(k.ndim != 4 or k.shape[2:] != (4, 4) for k in (*encoder, *decoder))
+    ):
         raise ModelFileError(
             f"published AttGAN: expected as many 4x4 encoder as decoder layers, at least 2, in {path}, "
             f"found {layers} and {len(decoder)}."

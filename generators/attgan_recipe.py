@@ -95,6 +95,7 @@ class TrainingConfig:
         augmentation: of what the critic sees; None for none.
         single: share of rows in which one attribute is flipped, see ``TargetRule``.
         uniform: share of rows with partial strengths, see ``TargetRule``.
+        same: share of rows asked for their own attributes, see ``TargetRule``.
         settle: progress from which the batch norms of the editor stop following the batch.
         precision: of the computation.
         log_every: steps between two lines of metrics.
@@ -122,6 +123,7 @@ class TrainingConfig:
     augmentation: Augmentation | None = None
     single: float = 0.0
     uniform: float = 0.0
+    same: float = 0.0
     settle: float = 1.0
     precision: Precision = Precision.AUTO
     log_every: int = 20
@@ -138,10 +140,14 @@ class TrainingConfig:
             raise ConfigError(f"attgan training: `minutes` must be positive, got {self.minutes!r}.")
         for name in ("rate", "critic_rate"):
             if not 0.0 < getattr(self, name) < 1.0:
-                raise ConfigError(f"attgan training: `{name}` must be in (0, 1), got {getattr(self, name)!r}.")
-        for name in ("decay_start", "single", "uniform", "settle"):
+                raise ConfigError(
+                    f"attgan training: `{name}` must be in (0, 1), got {getattr(self, name)!r}."
+                )
+        for name in ("decay_start", "single", "uniform", "same", "settle"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"attgan training: `{name}` must be in [0, 1], got {getattr(self, name)!r}.")
+                raise ConfigError(
+                    f"attgan training: `{name}` must be in [0, 1], got {getattr(self, name)!r}."
+                )
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"attgan training: `ema` must be in [0, 1), got {self.ema!r}.")
 
@@ -152,8 +158,7 @@ class TrainingConfig:
 
     @classmethod
     def fast(cls) -> Self:
-        """Hinge loss, augmentation, averaged weights, partial strengths; for a critic with
-        ``CriticNorm.SPECTRAL``."""
+        """Hinge loss, augmentation, averaged weights; for a critic with ``CriticNorm.SPECTRAL``."""
         return cls(
             steps=20_000,
             batch=16,
@@ -173,16 +178,19 @@ class TrainingConfig:
         return replace(
             cls.fast(),
             rate=1e-3,
+            critic_rate=4e-4,
+            critic_every=3,
             ema=0.998,
             single=0.5,
             uniform=0.3,
+            same=0.1,
+            settle=0.85,
             weights=LossWeights(
                 reconstruction=0.0,
-                attribute=1.0,
-                adversarial=0.5,
+                attribute=2.0,
+                adversarial=1.0,
                 paired=100.0,
                 changed=30.0,
                 edges=30.0,
             ),
-            critic_every=2,
         )

@@ -11,6 +11,7 @@ with its final name is whole.
 """
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -28,6 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cfsearch.errors import ModelFileError, RunError
+from cfsearch.files import write_atomically
 
 _KEEP = 2
 
@@ -80,7 +82,7 @@ class TrainingFolder:
             with contextlib.suppress(ValueError):  # a line that a kill cut short
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
-        replace_bytes(path, "".join(kept).encode())
+        write_atomically(path, "".join(kept))
 
     def sheet(self, step: int, rows: Tensor) -> Path:
         """Write a sample sheet: ``rows`` ``(r, c, 3, s, s)`` on [0, 1]."""
@@ -97,13 +99,16 @@ class TrainingFolder:
         draft = parent / f".draft-{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
-        save_file({k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()}, draft / "weights.safetensors")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in checkpoint.weights.items()},
+            draft / "weights.safetensors",
+        )
         torch.save(checkpoint.optimizers, draft / "optimizers.pt")
         (draft / "state.json").write_text(json.dumps({"step": checkpoint.step, **checkpoint.state}))
         for file in draft.iterdir():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-        os.replace(draft, final_name)
+        draft.replace(final_name)
         for old in self._complete()[:-_KEEP]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -125,7 +130,14 @@ class TrainingFolder:
                 optimizers=torch.load(path / "optimizers.pt", weights_only=True),
                 state=state,
             )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            RuntimeError,
+            SafetensorError,
+            pickle.UnpicklingError,
+        ) as error:
             raise ModelFileError(
                 f"attgan training: the checkpoint {path} is damaged ({type(error).__name__}). "
                 "Delete that folder to go on from the one before."
@@ -144,16 +156,6 @@ def write_sheet(path: Path, rows: Tensor) -> None:
         for j in range(c):
             y, x = 2 + i * (s + 2), 2 + j * (s + 2)
             sheet[y : y + s, x : x + s] = pixels[i, j]
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    Image.fromarray(sheet).save(draft, format="PNG")
-    os.replace(draft, path)
-
-
-def replace_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that a reader finds the old one or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    png = io.BytesIO()
+    Image.fromarray(sheet).save(png, format="PNG")
+    write_atomically(path, png.getvalue())

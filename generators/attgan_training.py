@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from cfsearch.errors import CapabilityError, DataError
 
+from .attgan_config import AttGANConfig, CriticNorm
 from .attgan_data import Faces, FaceSource, PairedSource, TargetRule, indices_of, signed, stream, unsigned
 from .attgan_losses import (
     attribute_loss,
@@ -22,7 +23,7 @@ from .attgan_losses import (
     reconstruction_loss,
     wasserstein_loss,
 )
-from .attgan_networks import AttGANConfig, Critic, CriticNorm, Editor
+from .attgan_networks import Critic, Editor
 from .attgan_recipe import Adversarial, Decay, Precision, TrainingConfig
 from .attgan_runs import Checkpoint, TrainingFolder
 
@@ -119,8 +120,16 @@ def train_critic(
 
     Args:
         editor: the generator; the result holds a copy of it.
+        source: the faces.
         config: its networks; the critic's settings in it are free.
-        (others): as for ``train``.
+        training: the recipe; of it, what concerns the critic.
+        folder: for metrics, sheets and checkpoints.
+        device: "cpu", "cuda", ...
+        watch: called after every ``log_every`` steps.
+        stop: asked before each step; True ends the training with a checkpoint.
+
+    Raises:
+        DataError, RunError, ModelFileError: as ``train``.
     """
     _check(source, config=config, training=training)
     run = _Run(source, config, training, TrainingFolder(folder), torch.device(device), editor=editor)
@@ -185,6 +194,7 @@ class _Run:
             groups=tuple(tuple(columns[name] for name in group) for group in config.groups),
             single=training.single,
             uniform=training.uniform,
+            same=training.same,
         )
         self.step, self.seconds = 0, 0.0
 
@@ -294,7 +304,7 @@ class _Run:
         return faces, indices, self.rule.draw(faces.labels, rng=stream(t.seed, batch, salt=_TARGETS))
 
     def _editor_step(self, faces: Faces, indices: Sequence[int], targets: Tensor, *, plays: bool) -> "_Edit":
-        t, w = self.training, self.training.weights
+        w = self.training.weights
         x = faces.images
         truth = None
         if w.needs_pairs:
@@ -311,7 +321,12 @@ class _Run:
             losses["paired"] = reconstruction_loss(fake, truth)
             losses["changed"] = changed_loss(fake, truth, x)
             losses["edges"] = edge_loss(fake, truth)
-            total = total + w.paired * losses["paired"] + w.changed * losses["changed"] + w.edges * losses["edges"]
+            total = (
+                total
+                + w.paired * losses["paired"]
+                + w.changed * losses["changed"]
+                + w.edges * losses["edges"]
+            )
         if w.reconstruction:
             total = total + w.reconstruction * losses["reconstruction"]
         if plays and (w.adversarial or w.attribute):
@@ -331,7 +346,9 @@ class _Run:
             # half of the real images are true re-renders, so that a critic cannot tell an edit
             # by what was asked for, only by how it was done
             even = (torch.arange(len(x), device=self.device) % 2 == 0)[:, None]
-            real = Faces(torch.where(even[..., None, None], x, truth), torch.where(even, faces.labels, targets))
+            real = Faces(
+                torch.where(even[..., None, None], x, truth), torch.where(even, faces.labels, targets)
+            )
         return _Edit(fake.detach(), real, {name: value.detach() for name, value in losses.items()})
 
     def _critic_step(self, faces: Faces, fake: Tensor, *, salt: int) -> dict[str, Tensor]:
@@ -367,7 +384,9 @@ class _Run:
     def _augment(self, x: Tensor, *, salt: int) -> Tensor:
         if self.training.augmentation is None:
             return x
-        return self.training.augmentation(x, rng=stream(self.training.seed, self.step, salt=_AUGMENT + 100 * salt))
+        return self.training.augmentation(
+            x, rng=stream(self.training.seed, self.step, salt=_AUGMENT + 100 * salt)
+        )
 
     def _set_training(self) -> None:
         self.editor.train()
@@ -407,9 +426,7 @@ class _Run:
 
     def _save(self) -> None:
         weights = {
-            f"{part}.{name}": value
-            for part, net in self._nets()
-            for name, value in net.state_dict().items()
+            f"{part}.{name}": value for part, net in self._nets() for name, value in net.state_dict().items()
         }
         optimizers = {"editor": self.editor_adam.state_dict(), "critic": self.critic_adam.state_dict()}
         state: dict[str, object] = {"seconds": self.seconds, "config": self.config.to_json()}

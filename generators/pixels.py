@@ -32,7 +32,9 @@ class PixelsState:
 class _Grid(Generator[PixelsState], ABC):
     """What both pixel generators share: x' = clamp(x + upsample(z))."""
 
-    def __init__(self, *, size: tuple[int, int], grid: int = 6, reach: float = 0.6, colour: bool = False) -> None:
+    def __init__(
+        self, *, size: tuple[int, int], grid: int = 6, reach: float = 0.6, colour: bool = False
+    ) -> None:
         height, width = size
         if height < 4 or width < 4:
             raise ConfigError(f"pixels: `size` must be at least 4 x 4, got {height} x {width}.")
@@ -53,7 +55,7 @@ class _Grid(Generator[PixelsState], ABC):
     def encode(self, x: Float[Tensor, "b c h w"]) -> PixelsState:
         if x.ndim != 4 or tuple(x.shape[1:]) != self.shape:
             raise ShapeError(f"pixels: expected images of shape (b, {self.shape}), got {tuple(x.shape)}.")
-        return PixelsState(x)
+        return PixelsState(x.clone())
 
     def select(self, state: PixelsState, i: int) -> PixelsState:
         return PixelsState(state.x[i : i + 1])
@@ -106,7 +108,9 @@ class Pixels(_Grid):
             raise ConfigError("pixels: `size` = [height, width] is needed.")
         return cls(**settings)
 
-    def with_density(self, reference: Float[Tensor, "r c h w"], *, components: int = 32) -> "PixelsWithDensity":
+    def with_density(
+        self, reference: Float[Tensor, "r c h w"], *, components: int = 32
+    ) -> "PixelsWithDensity":
         """The same with a density of reference images as its critic."""
         return PixelsWithDensity(
             reference=reference,
@@ -197,5 +201,7 @@ class PixelsWithDensity(_Grid, Critic):
     @property
     def fingerprint(self) -> str:
         return self._print(
-            self._mean.cpu().numpy().tobytes(), self._basis.cpu().numpy().tobytes(), repr(self._noise).encode()
+            self._mean.cpu().numpy().tobytes(),
+            self._basis.cpu().numpy().tobytes(),
+            repr(self._noise).encode(),
         )

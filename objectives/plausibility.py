@@ -38,7 +38,6 @@ class Plausibility(Objective):
         original = candidates.queries.realism
         if original is None:
             raise CapabilityError(
-                "plausibility: expected the realism of the queries, got none; it needs "
-                f"{Need.CRITIC.value}."
+                f"plausibility: expected the realism of the queries, got none; it needs {Need.CRITIC.value}."
             )
         return (original[:, None] - candidates.realism).to(candidates.z.dtype)

@@ -9,12 +9,10 @@ the most that can be reached.
 """
 
 import argparse
-import json
 import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast, final
+from typing import Protocol, cast, final
 
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.datasets import faces
+from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
 
 _CLASSIFIER_SEED = 910_000
 _FACES_SEED = 777_000
@@ -51,7 +50,7 @@ class AttributeJudge(nn.Module):
         return cast(Tensor, self.head(self.body(x * 2.0 - 1.0)))
 
 
-def train_judge(*, steps: int = 3000, people: int = 40_000, seed: int = _CLASSIFIER_SEED) -> AttributeJudge:
+def train_judge(*, steps: int = 1800, people: int = 30_000, seed: int = _CLASSIFIER_SEED) -> AttributeJudge:
     """A classifier trained on faces of its own, in both joint distributions."""
     torch.manual_seed(seed)
     halves = [
@@ -67,7 +66,9 @@ def train_judge(*, steps: int = 3000, people: int = 40_000, seed: int = _CLASSIF
         rows = torch.randint(len(images), (64,))
         x = images[rows].float() / 255.0
         x = x + torch.randn_like(x) * 0.02 * torch.rand(len(x), 1, 1, 1)
-        loss = functional.binary_cross_entropy_with_logits(judge(x), labels[rows])
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = judge(x)
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), labels[rows])
         adam.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         adam.step()
@@ -147,16 +148,31 @@ class Figures:
         return "\n".join(lines)
 
 
-class Edits:
-    """What is measured: the edit function of a generator. Override both methods."""
+class Edits(Protocol):
+    """What is measured: how a generator estimates attributes and edits."""
 
     def labels(self, x: Tensor) -> Tensor:
-        """Estimated attributes in [0, 1] of images on [0, 1]."""
-        raise NotImplementedError
+        """Estimated attributes ``(n, a)`` in [0, 1] of images on [0, 1]."""
+        ...
 
     def decode(self, x: Tensor, values: Tensor) -> Tensor:
         """``x`` ``(n, 3, s, s)`` with each of ``values`` ``(n, k, a)``: ``(n, k, 3, s, s)``."""
-        raise NotImplementedError
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class GeneratorEdits:
+    """The edits of an AttGAN with its own classifier, through its public contract."""
+
+    generator: AttGANWithCritic
+
+    def labels(self, x: Tensor) -> Tensor:
+        return self.generator.encode(x).origin
+
+    def decode(self, x: Tensor, values: Tensor) -> Tensor:
+        state = self.generator.encode(x)
+        return self.generator.decode(state, values - state.origin[:, None])
 
 
 @torch.no_grad()
@@ -212,3 +228,23 @@ def _flip(attributes: faces.F32, i: int) -> faces.F32:
         if rows.any():
             out[rows] = faces.do(attributes[rows], name=name, value=value)
     return out
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("generator", type=Path)
+    parser.add_argument("--judge", type=Path, default=Path("scratch") / "judge.pt", help="kept here")
+    parser.add_argument("--faces", type=int, default=1000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    generator = AttGAN.open(options.generator, settings={})
+    if not isinstance(generator, AttGANWithCritic):
+        raise SystemExit(f"{options.generator}: has no attribute classifier; train a critic on it first")
+    judge = load_judge(options.judge)
+    for joint in ("natural", "independent"):
+        print(measure(GeneratorEdits(generator), judge, n=options.faces, joint=joint).table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

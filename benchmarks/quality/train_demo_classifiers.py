@@ -46,7 +46,7 @@ MALE: Final = faces.ATTRIBUTES.index("Male")
 
 # how male the faces of women and men look: means and common standard deviation, cut to [0, 1]
 LOOKS: Final = (0.15, 0.85)
-SPREAD: Final = 0.4
+SPREAD: Final = 0.33
 
 # seeds of the face sets, apart from each other; --seed moves the network, not the data
 TRAIN, TRAIN_INDEPENDENT, TEST, TEST_INDEPENDENT, PAIRS, TEST_PEOPLE = 11, 12, 21, 22, 23, 24

@@ -51,10 +51,10 @@ class Fault:
                 return cls("system", _one_line(f"{where}{error.strerror or error}."), USAGE)
         if type(error).__name__ == "OutOfMemoryError":
             return cls("out_of_memory", _memory(), FAILED)
-        what = f"{type(error).__name__}: {error}"
+        what = f"{type(error).__name__}: {error}"[:300].rstrip(". ")
         return cls(
             "unexpected",
-            _one_line(f"unexpected {what[:300]}. Run it again with --debug to see where, and please report it."),
+            _one_line(f"unexpected {what}. Run it again with --debug to see where, and please report it."),
             FAILED,
         )
 

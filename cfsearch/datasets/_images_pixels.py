@@ -181,12 +181,11 @@ def _fit(
         crop = Crop(top=(height - side) // 2, left=(width - side) // 2, side=side)
         if width != height:
             notes.append(f"centre {side} x {side} of {width} x {height} kept")
-    box = (crop.left, crop.top, crop.left + crop.side, crop.top + crop.side)
+    image = image.crop((crop.left, crop.top, crop.left + crop.side, crop.top + crop.side))
     if size is None or size == crop.side:
-        return image.crop(box)
+        return image
     whole = crop.side % size == 0
-    resample = Image.Resampling.BOX if whole else Image.Resampling.BILINEAR
-    return image.resize((size, size), resample, box=box)
+    return image.resize((size, size), Image.Resampling.BOX if whole else Image.Resampling.BILINEAR)
 
 
 def _reason(error: Exception) -> str:

@@ -49,13 +49,13 @@ class Candidate(Individual):  # type: ignore[misc]  # pymoo ships no types
     """
 
     config: ClassVar[dict[str, Any]] = default_config()  # Any: pymoo's settings
-    evaluated: ClassVar[frozenset[str]] = frozenset()
     _F = _G = _H = _dF = _dG = _dH = _ddF = _ddG = _ddH = np.zeros(0)
     _CV = None
 
     def __init__(self, x: Floats) -> None:
         self._X = x
         self.data: dict[str, Any] = {}  # Any: pymoo's attributes
+        self.evaluated: set[str] = set()
 
     def set(self, key: str, value: Any) -> "Candidate":  # Any: pymoo's attributes
         """Set a value by name."""

@@ -33,11 +33,10 @@ def make_queries(
     Left out, the source is the winning class, and targets alternate between AWAY and the class
     after the source, so that both sorts stand in one batch.
 
-    Args:
-        b: number of queries, where no ``x`` or ``scores`` say it; likewise ``k`` and ``shape``.
-        critic: whether there is a realism where none is given.
-        references: whether there are reference scores (12 a class) where none are given.
-        seed: of the random numbers; global random state is neither read nor changed.
+    The arguments are the fields of ``Queries``, and: ``b``, ``k`` and ``shape`` where nothing
+    given says them; ``critic``, whether there is a realism where none is given; ``references``,
+    whether there are reference scores (12 a class) where none are given; ``seed`` of the random
+    numbers (global random state is neither read nor changed).
     """
     draw = torch.Generator().manual_seed(seed)
     if scores is not None:
@@ -93,12 +92,10 @@ def make_candidates(
         two = make_candidates(scores=torch.tensor([[[3.0, 1.0], [0.0, 2.0]]]))
         Margin()(two)
 
-    Args:
-        b: number of queries, where nothing given says it; likewise ``n``, ``d``, ``k``, ``shape``.
-        queries: whose candidates they are; made by ``make_queries`` when left out.
-        critic: whether there is a realism where none is given.
-        references: whether the queries made here have reference scores.
-        seed: of the random numbers; global random state is neither read nor changed.
+    The arguments are the parts of ``Candidates`` (``queries`` made by ``make_queries`` when left
+    out), and: ``b``, ``n``, ``d``, ``k`` and ``shape`` where nothing given says them; ``critic``,
+    whether there is a realism where none is given; ``references``, whether the queries made here
+    have reference scores; ``seed`` of the random numbers (global random state is left alone).
 
     Shapes:
         z ``(b, n, d)``; x ``(b, n, *x)``; scores ``(b, n, k)``; realism ``(b, n)``.

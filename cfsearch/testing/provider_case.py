@@ -42,7 +42,9 @@ class ProviderCase:
         assert isinstance(provider.scores, ScoreKind), (
             f"{provider.name}: `scores` must be a ScoreKind, got {provider.scores!r}."
         )
-        assert provider.max_batch >= 1, f"{provider.name}: `max_batch` must be >= 1, got {provider.max_batch}."
+        assert provider.max_batch >= 1, (
+            f"{provider.name}: `max_batch` must be >= 1, got {provider.max_batch}."
+        )
 
     @pytest.mark.parametrize("n", [1, 2, 7])
     def test_one_finite_score_per_class(self, provider: Provider, n: int) -> None:
@@ -130,7 +132,9 @@ class ProviderCase:
         x = self.inputs(n=2).requires_grad_()
         answer = provider.predict(x)
         assert answer.requires_grad, f"{provider.name}: promises gradients, but its answer carries none."
-        answer[:, 0].sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        # each class weighs differently: a plain sum of probabilities has no gradient
+        weight = torch.arange(1.0, answer.shape[1] + 1.0, dtype=answer.dtype)
+        (answer * weight).sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
         grad = x.grad
         assert grad is not None and bool(torch.isfinite(grad).all()) and bool((grad != 0).any()), (
             f"{provider.name}: promises gradients, but none that is finite and not zero reached the inputs."

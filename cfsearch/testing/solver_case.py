@@ -80,13 +80,7 @@ class SolverCase:
     @pytest.mark.parametrize("constrained", [False, True], ids=["free", "constrained"])
     def test_points_stay_in_the_space(self, solver: Solver, kind: str, m: int, constrained: bool) -> None:
         space = SPACES[kind](3)
-        path = self._run(solver, space, m=m, constrained=constrained)
-        expected = (space.b, solver.population, space.d)
-        for turn, z in enumerate(path):
-            assert tuple(z.shape) == expected, (
-                f"{solver.name}: turn {turn} must ask for shape {expected} (queries, `population`, "
-                f"variables), got {tuple(z.shape)}."
-            )
+        for turn, z in enumerate(self._run(solver, space, m=m, constrained=constrained)):
             outside = int((~space.contains(z)).sum())
             assert not outside, (
                 f"{solver.name}: {outside} of {z.shape[0] * z.shape[1]} points of turn {turn} break a rule "
@@ -192,12 +186,15 @@ class SolverCase:
         first: int = 0,
     ) -> list[Tensor]:
         turns = self.generations if generations is None else generations
-        self._start(
-            solver, space, m=m, constrained=constrained, generations=turns, seed=seed, first=first
-        )
+        self._start(solver, space, m=m, constrained=constrained, generations=turns, seed=seed, first=first)
+        expected = (space.b, solver.population, space.d)
         path = []
-        for _ in range(turns):
+        for turn in range(turns):
             z = solver.ask()
+            assert tuple(z.shape) == expected, (
+                f"{solver.name}: turn {turn} must ask for shape {expected} (queries, `population`, "
+                f"variables), got {tuple(z.shape)}."
+            )
             path.append(z.clone())
             solver.tell(_judge(z, m=m, constrained=constrained))
         return path

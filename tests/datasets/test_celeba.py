@@ -15,13 +15,17 @@ from cfsearch.datasets.images import Crop
 from cfsearch.errors import ConfigError, DataError
 
 # the official header: forty names in this order
-NAMES = (
-    "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose "
-    "Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee "
-    "Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard "
-    "Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair "
-    "Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young"
-).split()
+# fmt: off
+NAMES = [
+    "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs",
+    "Big_Lips", "Big_Nose", "Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows",
+    "Chubby", "Double_Chin", "Eyeglasses", "Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones",
+    "Male", "Mouth_Slightly_Open", "Mustache", "Narrow_Eyes", "No_Beard", "Oval_Face", "Pale_Skin",
+    "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns", "Smiling", "Straight_Hair",
+    "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace",
+    "Wearing_Necktie", "Young",
+]
+# fmt: on
 N = 9
 PARTS = [0, 0, 1, 0, 2, 0, 1, 2, 0]
 SIGNS = np.random.default_rng(5).choice([-1, 1], (N, 40))
@@ -71,7 +75,7 @@ def test_it_agrees_with_torchvision(root: Path, split: str, monkeypatch: pytest.
     # the check of the official files' hashes is all that is left out
     monkeypatch.setattr(CelebA, "_check_integrity", lambda _: True)
     theirs = CelebA(str(root), split=split, target_type=["attr", "identity"], download=False)
-    ours = CelebASource(root, split=split, attributes=NAMES)  # type: ignore[arg-type]  # a string of the test
+    ours = CelebASource(root, split=split, attributes=NAMES)  # type: ignore[arg-type]  # a string to pytest
     assert theirs.attr_names[:40] == NAMES
     assert len(ours) == len(theirs)
     assert list(ours.names) == list(theirs.filename)

@@ -65,5 +65,7 @@ def test_nothing_is_gained_below_the_floor() -> None:
 
 @pytest.mark.parametrize("floor", [0.0, 1.0, -math.inf, math.nan])
 def test_floor_must_be_finite_and_negative(floor: float) -> None:
-    with pytest.raises(ConfigError, match=r"adversarial: `floor` must be a finite number < 0 or left out, got"):
+    with pytest.raises(
+        ConfigError, match=r"adversarial: `floor` must be a finite number < 0 or left out, got"
+    ):
         Adversarial(floor=floor)

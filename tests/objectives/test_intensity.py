@@ -34,7 +34,9 @@ def test_it_is_the_norm_of_numpy(norm: Norm, order: int) -> None:
 
 def test_changes_up_to_the_threshold_do_not_count() -> None:
     z = torch.tensor([[[0.25, -0.5, 0.75]]])
-    counts = [Intensity(norm="count", threshold=t)(make_candidates(z=z)).item() for t in (0.0, 0.25, 0.5, 1.0)]
+    counts = [
+        Intensity(norm="count", threshold=t)(make_candidates(z=z)).item() for t in (0.0, 0.25, 0.5, 1.0)
+    ]
     assert counts == [3.0, 2.0, 1.0, 0.0]
 
 

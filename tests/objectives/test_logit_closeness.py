@@ -29,7 +29,9 @@ REFERENCE = torch.tensor(
 )
 
 
-def one(row: tuple[float, ...], *, source: int, target: int, reference: torch.Tensor = REFERENCE) -> Candidates:
+def one(
+    row: tuple[float, ...], *, source: int, target: int, reference: torch.Tensor = REFERENCE
+) -> Candidates:
     scores = torch.tensor([[row]])
     queries = make_queries(scores=scores[:, 0], source=(source,), target=(target,), reference=reference)
     return make_candidates(scores=scores, queries=queries)
@@ -77,7 +79,9 @@ def test_logits_and_log_probabilities_of_one_model_are_equally_far() -> None:
     )
     log_p = make_candidates(scores=logits.scores.log_softmax(-1), queries=queries, dtype=torch.float64)
     for metric in ("euclidean", "mahalanobis"):
-        torch.testing.assert_close(LogitCloseness(metric=metric)(log_p), LogitCloseness(metric=metric)(logits))
+        torch.testing.assert_close(
+            LogitCloseness(metric=metric)(log_p), LogitCloseness(metric=metric)(logits)
+        )
 
 
 def test_mahalanobis_equals_scipy() -> None:
@@ -104,7 +108,9 @@ def test_it_declares_that_it_needs_references() -> None:
 
 
 def test_without_references_it_says_what_would_do() -> None:
-    with pytest.raises(CapabilityError, match="reference scores need scores of reference inputs .give a folder"):
+    with pytest.raises(
+        CapabilityError, match=r"reference scores need scores of reference inputs \(give a folder"
+    ):
         LogitCloseness()(make_candidates(references=False))
 
 

@@ -24,7 +24,7 @@ def truth(original: torch.Tensor, changed: torch.Tensor) -> float:
     """1 - SSIM of two images of shape (c, h, w), by scikit-image in float64."""
     one: NDArray[np.float64] = original.double().numpy()
     two: NDArray[np.float64] = changed.double().numpy()
-    similarity = structural_similarity(
+    similarity = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has no types
         one,
         two,
         gaussian_weights=True,
@@ -86,5 +86,7 @@ def test_images_smaller_than_the_window_are_refused() -> None:
 
 
 def test_vectors_are_refused() -> None:
-    with pytest.raises(CapabilityError, match=r"perceptual: expected image inputs .*, got inputs of shape \(7,\)"):
+    with pytest.raises(
+        CapabilityError, match=r"perceptual: expected image inputs .*, got inputs of shape \(7,\)"
+    ):
         Perceptual()(make_candidates(shape=(7,)))

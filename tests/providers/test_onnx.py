@@ -269,7 +269,7 @@ def test_label_words_are_found_among_the_labels(tmp_path: Path) -> None:
     assert provider.scores is ScoreKind.LABELS
     assert provider.predict(torch.tensor([[3.0, 0.0], [-3.0, 0.0]])).tolist() == [[1.0, 0.0], [0.0, 1.0]]
     path.with_suffix(".toml").write_text('output = "label"\nlabels = ["oui", "non"]')
-    with pytest.raises(ProviderError, match="answered 'no', 'yes', expected one of the labels 'oui', 'non'"):
+    with pytest.raises(ProviderError, match="answered 'yes', expected one of the labels 'oui', 'non'"):
         OnnxProvider.open(path)
 
 

@@ -78,15 +78,13 @@ def test_whole_numbers_are_rounded_and_kept_in_range() -> None:
     assert out.flatten().tolist() == [0, 127, 255, 255]
 
 
-def test_gradients_reach_the_image() -> None:
-    x = grid(size=8).requires_grad_()
-    shape = Preprocessing(
-        size=(5, 5), channels=1, layout="nhwc", range="-1..1", mean=(0.1,), std=(0.2,)
+@pytest.mark.parametrize("resize", ["bilinear", "nearest"])
+def test_gradients_are_those_of_finite_differences(resize: Any) -> None:
+    form = Preprocessing(
+        size=(3, 4), channels=1, layout="nhwc", dtype="float64", range="-1..1", mean=(0.1,), std=(0.2,), resize=resize
     )
-    assert torch.autograd.gradcheck(shape.apply, (x.double().detach().requires_grad_(),), atol=1e-4) or True
-    shape.apply(x).sum().backward()  # type: ignore[no-untyped-call]  # torch does not annotate it
-    assert x.grad is not None
-    assert bool((x.grad != 0).all())
+    x = grid(1, size=5).double().requires_grad_()
+    assert torch.autograd.gradcheck(form.apply, (x,))
 
 
 @settings(max_examples=40, deadline=None)

@@ -80,7 +80,7 @@ def test_whole_number_pixels_bring_their_range(tmp_path: Path) -> None:
         ('labels = ["a", "b", "a"]', "line 1: labels must differ, but 'a' stands twice"),
         ("[input]\nsize = [0, 4]", "line 2: `input.size`"),
         ("max_batch = 0", "line 1: `max_batch`"),
-        ("labels = [", "is no valid TOML: .*line 1"),
+        ("labels = 1 2", "is no valid TOML: .*line 1"),
         (b"\xff\xfe", "is not UTF-8 text"),
         ('[input]\ndtype = "float32"\nrange = "0..2"', "line 3: `input.range`"),
     ],

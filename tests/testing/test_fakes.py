@@ -76,7 +76,9 @@ def test_a_vector_that_does_not_fit_is_refused() -> None:
 
 
 def test_weights_must_fit_the_labels() -> None:
-    with pytest.raises(ConfigError, match="as many rows of weight and bias as labels, at least 2, got 2, 2 and 3"):
+    with pytest.raises(
+        ConfigError, match="as many rows of weight and bias as labels, at least 2, got 2, 2 and 3"
+    ):
         FakeProvider(labels=("a", "b", "c"))
 
 
@@ -130,7 +132,9 @@ def test_a_generator_opens_from_its_settings() -> None:
 
 
 def test_a_generator_opens_no_file_and_no_other_setting() -> None:
-    with pytest.raises(ConfigError, match=r"takes no file and the settings shape and prototype, got None and"):
+    with pytest.raises(
+        ConfigError, match=r"takes no file and the settings shape and prototype, got None and"
+    ):
         FakeGenerator.open(None, settings={"size": 3})
     with pytest.raises(ConfigError, match=r"takes no file .*, got a\.bin and \[\]"):
         FakeGenerator.open(Path("a.bin"), settings={})

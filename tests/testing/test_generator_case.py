@@ -172,7 +172,10 @@ def test_a_fingerprint_that_moves_is_caught() -> None:
     [
         (lambda x: FAKE.realism(x)[..., None], r"expected shape \(2, 3\), got \(2, 3, 1\)"),
         (lambda x: FAKE.realism(x) / 0, "with 6 non-finite values"),
-        (lambda x: FAKE.realism(x) - FAKE.realism(x).mean(), "the realism of a row alone must come out the same"),
+        (
+            lambda x: FAKE.realism(x) - FAKE.realism(x).mean(),
+            "the realism of a row alone must come out the same",
+        ),
     ],
     ids=["shape", "not finite", "sees others"],
 )

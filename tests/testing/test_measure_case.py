@@ -99,7 +99,7 @@ def by_neighbour(c: Candidates) -> Tensor:
 
 @pytest.mark.parametrize("work", [over_candidates, by_neighbour])
 def test_rows_that_see_each_other_are_caught(work: Work) -> None:
-    with pytest.raises(AssertionError, match="a row must have the same value (alone|among other rows)"):
+    with pytest.raises(AssertionError, match=r"a row must have the same value (alone|among other rows)"):
         CASE.test_rows_do_not_see_each_other(Trial(work))
 
 
@@ -116,7 +116,10 @@ def test_queries_that_see_each_other_are_caught() -> None:
         (lambda c: c.x.mul_(2).flatten(2).sum(-1), "x"),
         (lambda c: c.scores.sub_(1)[..., 0], "scores"),
         (lambda c: good(c) + c.queries.x.add_(1).mean(), r"queries\.x"),
-        (lambda c: good(c) + c.queries.source.clamp_(0, 0)[:, None] + c.queries.target.fill_(1)[:, None], "target"),
+        (
+            lambda c: good(c) + c.queries.source.clamp_(0, 0)[:, None] + c.queries.target.fill_(1)[:, None],
+            "target",
+        ),
     ],
     ids=["z", "x", "scores", "queries.x", "queries.target"],
 )
@@ -193,18 +196,10 @@ def test_needs_of_the_wrong_sort_are_caught() -> None:
     class Texts(Objective):
         name: ClassVar[str] = "texts"
         unit: ClassVar[str] = "none"
-        needs = frozenset({"critic"})  # type: ignore[assignment]  # the fault under test
+        needs = frozenset({"critic"})  # type: ignore[arg-type]  # the fault under test
 
         def __call__(self, candidates: Candidates) -> Tensor:
             return good(candidates)
 
     with pytest.raises(AssertionError, match="texts: `needs` must be a frozenset of Need"):
         CASE.test_it_says_what_it_is(Texts())
-
-
-def test_a_case_without_its_fixture_says_which_is_missing(tmp_path: object) -> None:
-    fixtures = ((ObjectiveCase, "objective"), (ConstraintCase, "constraint"))
-    for case, name in fixtures:
-        body = getattr(case, name)
-        with pytest.raises(NotImplementedError, match=f"give the fixture `{name}`"):
-            body.__wrapped__(case()) if hasattr(body, "__wrapped__") else body._get_wrapped_function()(case())

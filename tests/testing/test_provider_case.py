@@ -87,7 +87,9 @@ def test_logits_under_another_name_are_caught(scores: ScoreKind) -> None:
 
 def test_probabilities_called_labels_are_caught() -> None:
     soft = Trial(lambda x: FAKE.predict(x).softmax(-1), scores=ScoreKind.LABELS)
-    with pytest.raises(AssertionError, match="labels must be one for the chosen class and zero for the others"):
+    with pytest.raises(
+        AssertionError, match="labels must be one for the chosen class and zero for the others"
+    ):
         CASE.test_its_numbers_are_what_it_calls_them(soft)
 
 
@@ -101,7 +103,7 @@ def test_an_answer_by_place_is_caught() -> None:
         # the first row is right, so that asking alone does not show it
         return FAKE.predict(x) + torch.arange(len(x))[:, None]
 
-    with pytest.raises(AssertionError, match="an input must get the same answer (alone|at another place)"):
+    with pytest.raises(AssertionError, match=r"an input must get the same answer (alone|at another place)"):
         CASE.test_rows_do_not_see_each_other(Trial(by_place))
 
 
@@ -133,12 +135,13 @@ def test_a_fingerprint_that_moves_is_caught() -> None:
     ("predict", "complaint"),
     [
         (lambda x: FAKE.predict(x.detach()), "its answer carries none"),
-        (lambda x: FAKE.predict(x.round() * 0 + x * 0), "none that is finite and not zero reached the inputs"),
+        (
+            lambda x: FAKE.predict(x.round() * 0 + x * 0),
+            "none that is finite and not zero reached the inputs",
+        ),
     ],
     ids=["cut off", "zero"],
 )
-def test_a_broken_promise_of_gradients_is_caught(
-    predict: Callable[[Tensor], Tensor], complaint: str
-) -> None:
+def test_a_broken_promise_of_gradients_is_caught(predict: Callable[[Tensor], Tensor], complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         CASE.test_gradients_reach_the_inputs_where_promised(WhiteTrial(predict))

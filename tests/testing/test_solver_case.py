@@ -107,7 +107,9 @@ def test_a_population_that_changes_is_caught() -> None:
 
 
 def test_another_dtype_is_caught() -> None:
-    with pytest.raises(AssertionError, match=r"points must be torch.float32, like the space, got torch.float64"):
+    with pytest.raises(
+        AssertionError, match=r"points must be torch.float32, like the space, got torch.float64"
+    ):
         CASE.test_points_have_the_dtype_of_the_space(asking(lambda s: s.z.double()))
 
 

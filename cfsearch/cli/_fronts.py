@@ -1,0 +1,113 @@
+"""Fronts in the terminal: words, probabilities, objectives, verified, picks."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from cfsearch.front import ParetoFront
+from cfsearch.records import Reason
+
+from ._output import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_MOST_WORDS = 4
+_WIDE = 120
+"""Columns from which objectives stand under their names."""
+
+
+def show_front(console: "Console", front: ParetoFront, *, most: int, only: int | None = None) -> None:
+    """A heading, a table of at most ``most`` members (or of one), and what a reader must know."""
+    from rich.text import Text
+
+    console.print(Text(heading(front), style="bold"))
+    if len(front):
+        chosen = [only] if only is not None else _chosen(front, most=most)
+        console.print(_table(front, chosen, width=console.width))
+        if console.width < _WIDE:
+            console.print(Text(_legend(front)))
+        if only is None and len(chosen) < len(front):
+            console.print(f"{len(chosen)} of {len(front)} members shown (--rows).")
+    for line in remarks(front):
+        console.print(Text(line))
+
+
+def heading(front: ParetoFront) -> str:
+    """Name, classes, how many members, how many of them verified."""
+    source = plain(front.labels[front.source])
+    goal = "any other class" if front.target is None else plain(front.labels[front.target])
+    p = float(torch.softmax(front.original_scores.double(), -1)[front.source])
+    count = f"{len(front)} member{'s' * (len(front) != 1)}, {int(front.verified.sum())} verified"
+    return f"{plain(front.name)}: {source} (p {p:.3f}) to {goal}: {count}, {front.evaluations} candidates"
+
+
+def remarks(front: ParetoFront) -> list[str]:
+    """Why it stopped where nothing was found, the nearest miss, what to change, and the notes."""
+    lines = []
+    if not front.found:
+        lines.append(f"Nothing found: {front.reason.value}.")
+        if len(front) and front.reason is not Reason.ALREADY_TARGET:
+            nearest = int(front.lead().argmax())
+            lines.append(f"The nearest miss is member {nearest}: it lacks {-float(front.lead()[nearest]):.3f} in probability.")
+        advice = _ADVICE.get(front.reason)
+        if advice:
+            lines.append(advice)
+    return [*lines, *(f"Note: {plain(text)}" for text in front.note)]
+
+
+_ADVICE = {
+    Reason.BUDGET: "Give more --evaluations, or free --immutable variables.",
+    Reason.STALLED: "More candidates will hardly help; try another --solver, or free --immutable variables.",
+    Reason.INFEASIBLE: "Relax or drop a --constraint.",
+    Reason.CONSTANT: "Check the model's preprocessing with `cfsearch doctor`.",
+}
+
+
+def _chosen(front: ParetoFront, *, most: int) -> list[int]:
+    """The picks, then members evenly spread, in the order of how far they flip."""
+    lead = front.lead().tolist()
+    picks = list(dict.fromkeys(front.picks().values()))[:most]
+    rest = [i for i in front.along(most=most) if i not in picks]
+    return sorted([*picks, *rest[: most - len(picks)]], key=lambda i: (lead[i], i))
+
+
+def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    picks = front.picks()
+    column = front.source if front.target is None else front.target
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("strongest changes", overflow="fold", ratio=1, min_width=16)
+    table.add_column(Text(f"p {plain(front.labels[column])}"), justify="right", overflow="fold")
+    for j, name in enumerate(front.objectives):
+        title = plain(name) if width >= _WIDE else f"f{j + 1}"
+        table.add_column(Text(title), justify="right", overflow="fold")
+    table.add_column("verified", overflow="fold", max_width=10)
+    for i in members:
+        ways = [way for way, index in picks.items() if index == i]
+        table.add_row(
+            str(i),
+            Text(_changes(front, i)),
+            f"{float(front.p[i, column]):.3f}",
+            *(f"{value:.4g}" for value in front.f[i].tolist()),
+            " ".join(["yes:" if ways else "yes", *ways]) if bool(front.verified[i]) else "no",
+        )
+    return table
+
+
+def _changes(front: ParetoFront, i: int) -> str:
+    words = [plain(word) for word in front.words(i)]
+    more = len(words) - _MOST_WORDS
+    tail = [f"and {more} more"] if more > 0 else []
+    return "; ".join([*words[:_MOST_WORDS], *tail]) or "nothing"
+
+
+def _legend(front: ParetoFront) -> str:
+    parts = (f"f{j + 1} {plain(n)} ({plain(u)})" for j, (n, u) in enumerate(zip(front.objectives, front.units, strict=True)))
+    return "Objectives, smaller is better: " + ", ".join(parts)

@@ -1,0 +1,118 @@
+"""Progress of long work: a live line on a terminal, else one line in 30 s, always on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, final
+
+from ._invocation import Invocation
+from ._output import stderr
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from cfsearch.audit.run import AuditProgress
+
+_EVERY_S = 30.0
+_REDRAW_S = 0.2
+
+
+class Line(Protocol):
+    """Where the present state is shown."""
+
+    def update(self, text: str, *, share: float) -> None:
+        """Show a state; ``share`` of the work is done."""
+
+
+@final
+class _Silent:
+    def update(self, text: str, *, share: float) -> None:
+        pass
+
+
+@final
+class _Live:
+    def __init__(self, bar: "Bar", title: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(title, total=1.0, state="")
+        self._last = 0.0
+
+    def update(self, text: str, *, share: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= _REDRAW_S or share >= 1.0:
+            self._last = now
+            self._bar.update(self._task, completed=share, state=text)
+
+
+@final
+class _Plain:
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._last = time.monotonic()
+
+    def update(self, text: str, *, share: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= _EVERY_S:
+            self._last = now
+            print(f"{self._title} {share:.0%} {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Line]:
+    """A line that shows how far the work is."""
+    if Invocation.current().quiet:
+        yield _Silent()
+        return
+    console = stderr()
+    if not console.is_terminal:
+        yield _Plain(title)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield _Live(bar, title)
+
+
+@final
+class AuditMeter:
+    """Turns what an audit reports into a line: done, queries, rate, time left, found, failed."""
+
+    def __init__(self, line: Line, *, evaluations: int) -> None:
+        self._line, self._each = line, evaluations
+        self._begin = time.monotonic()
+        self._spent, self._inside = 0, 0
+
+    def __call__(self, state: "AuditProgress") -> None:
+        if state.inside is None:
+            self._spent, self._inside = self._spent + self._inside, 0
+        else:
+            self._inside = state.inside.evaluations
+        spent = self._spent + self._inside
+        rate = spent / max(time.monotonic() - self._begin, 1e-9)
+        left = max((state.total - state.done) * self._each - self._inside, 0)
+        share = 1.0 - left / max(state.total * self._each, 1)
+        parts = [f"{state.done}/{state.total} images", f"{state.found} found"]
+        if state.failed:
+            parts.append(f"{state.failed} failed")
+        if spent:
+            parts += [f"{spent:,} queries", f"{rate:,.0f}/s"]
+            if left:
+                parts.append(f"{duration(left / rate)} left")
+        self._line.update(", ".join(parts), share=share)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 40 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

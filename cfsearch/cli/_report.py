@@ -1,0 +1,53 @@
+"""Reading a run directory again, and its page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cfsearch.errors import RunError
+from cfsearch.runs import RunDirectory
+
+
+def read_audit(directory: Path) -> dict[str, Any]:
+    """``audit.json`` of a run that ended.
+
+    Raises:
+        RunError: there is none yet, or it is damaged.
+    """
+    path = directory / "audit.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(
+            f"run {str(directory)!r}: has no audit.json; it has not ended yet. Give its `cfsearch audit` "
+            "command again to finish it."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(document, dict):
+        raise RunError(f"{str(path)!r} cannot be read: it is no JSON object.")
+    return document
+
+
+def write_report(directory: Path) -> Path:
+    """Build ``report.html`` of a run from what is stored.
+
+    Raises:
+        RunError: no run, one that has not ended, or one of several models.
+    """
+    from cfsearch.report.page import ReportInstance, build_page
+
+    with RunDirectory.read(directory) as run:
+        document = read_audit(directory)
+        models = [entry["id"] for entry in document["models"]]
+        if len(models) != 1:
+            raise RunError(
+                f"run {str(directory)!r}: its page compares {len(models)} models and was written by the "
+                "command that made it; give that command again."
+            )
+        instances = [
+            ReportInstance(key=f"{models[0]}/{row.name}", model=models[0], front=row.front)
+            for row in run.rows()
+            if row.front is not None
+        ]
+        return run.write("report.html", build_page(document, instances))

@@ -1,0 +1,51 @@
+"""``cfsearch report`` and ``cfsearch explore``: the page of a run."""
+
+from pathlib import Path
+
+import click
+
+from ._options import FILE, Command, json_option
+from ._output import Outcome, note
+
+FORMAT = "cfsearch-page/1"
+
+
+@click.command(cls=Command)
+@click.argument("run", type=FILE, metavar="RUN")
+@json_option
+def report(run: Path) -> Outcome:
+    """Write the page of a run again, from what is stored."""
+    from ._report import write_report
+
+    return _page(write_report(run))
+
+
+@click.command(cls=Command)
+@click.argument("run", type=FILE, metavar="RUN")
+@click.option("--open/--no-open", "opened", default=True, help="Open it in the browser.")
+@json_option
+def explore(run: Path, opened: bool) -> Outcome:
+    """Open the page of a run, written first where it is not there."""
+    from ._report import write_report
+
+    page = run / "report.html"
+    if not page.is_file():
+        page = write_report(run)
+    if opened:
+        open_page(page)
+    return _page(page)
+
+
+def open_page(page: Path) -> None:
+    """Open a page in the browser; say so where there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        note("no browser could be started; open the page by hand.")
+
+
+def _page(page: Path) -> Outcome:
+    return Outcome(
+        document={"format": FORMAT, "page": str(page)},
+        show=lambda console: console.print(str(page), soft_wrap=True),
+    )

@@ -1,0 +1,228 @@
+"""``cfsearch search``: one or a few images, the front in the terminal."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import click
+
+from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
+
+from ._options import FILE, WHOLE, Command, json_option, search_options, settings
+from ._output import Outcome, detail, note
+from ._progress import duration, progress
+from ._signals import interruptible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cfsearch.assembly import Assembly
+    from cfsearch.config import Config
+    from cfsearch.datasets.images import ImageRef
+    from cfsearch.front import ParetoFront
+    from cfsearch.problem import Clock
+    from cfsearch.search import Failure
+
+FORMAT = "cfsearch-search/1"
+_LOCKSTEP = 4
+
+
+@click.command(cls=Command)
+@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
+@click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
+@search_options(images=False)
+@click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several images).")
+@click.option("--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images).")
+@click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
+@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some images failed.")
+@json_option
+def search(
+    images: tuple[Path, ...],
+    config: Path | None,
+    save: Path | None,
+    strip: Path | None,
+    rows: int,
+    allow_partial: bool,
+    **flags: Any,  # Any: the shared options, by name
+) -> Outcome:
+    """Search a Pareto front of counterfactuals for one or a few images.
+
+    \b
+    cfsearch search face.png --model model.onnx --generator faces64 --seed 7
+    """
+    chosen = settings(config, {**flags, "images": images[0]})
+    outputs = [_Output.of(kind, path, count=len(images)) for kind, path in (("front", save), ("png", strip))]
+    with interruptible("interrupted; a search of a few images keeps nothing. Run it again."):
+        found = _run(chosen, images)
+        for output in outputs:
+            output.write(found.fronts)
+    detail(f"{duration(found.seconds)} in all")
+    return Outcome(
+        document=_document(found),
+        show=lambda console: _show(console, found, rows=rows),
+        error=_verdict(found, allowed=allow_partial),
+    )
+
+
+@final
+@dataclass(slots=True)
+class _Found:
+    """What a search of a few images gave."""
+
+    assembly: "Assembly"
+    fronts: "list[ParetoFront]" = field(default_factory=list)
+    failures: "list[Failure]" = field(default_factory=list)
+    clock: "Clock | None" = None
+    seconds: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where fronts or strips go; checked before the first question is asked."""
+
+    kind: str
+    path: Path | None
+    several: bool
+
+    @classmethod
+    def of(cls, kind: str, path: Path | None, *, count: int) -> "_Output":
+        several = count > 1
+        if path is not None:
+            folder = path if several and path.exists() else path.parent
+            if several and path.is_file():
+                raise ConfigError(f"{str(path)!r} is a file; {count} images need a folder.")
+            if not several and path.is_dir():
+                raise ConfigError(f"{str(path)!r} is a folder; name a file in it.")
+            if not folder.is_dir():
+                raise RunError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}.")
+        return cls(kind, path, several)
+
+    def write(self, fronts: "Sequence[ParetoFront]") -> None:
+        if self.path is None:
+            return
+        if self.several:
+            self.path.mkdir(exist_ok=True)
+        for front in fronts:
+            self._one(front, self.path / f"{_stem(front.name)}.{self.kind}" if self.several else self.path)
+
+    def _one(self, front: "ParetoFront", path: Path) -> None:
+        if self.kind == "front":
+            front.save(path)
+            return
+        from io import BytesIO
+
+        from PIL import Image
+
+        from cfsearch.files import write_atomically
+
+        picture = BytesIO()
+        Image.fromarray(front.strip()).save(picture, format="PNG")
+        write_atomically(path, picture.getvalue())
+
+
+def _stem(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _run(config: "Config", images: Sequence[Path]) -> _Found:
+    import torch
+
+    from cfsearch.assembly import assemble, read_fitting
+    from cfsearch.problem import Clock
+    from cfsearch.search import Failure
+
+    begin = time.monotonic()
+    refs = _refs(images)
+    assembly = assemble(config)
+    for text in assembly.notes:
+        note(text)
+    detail(f"model {assembly.model.name} {assembly.model.fingerprint}")
+    found = _Found(assembly, clock=Clock())
+    records = []
+    for ref in refs:
+        try:
+            records.append(read_fitting(ref, assembly.search.generator.shape))
+        except DataError as error:
+            if len(refs) == 1:
+                raise
+            found.failures.append(Failure(ref.name, error))
+    step = config.run.lockstep or (_LOCKSTEP if config.run.device == "cpu" else len(records) or 1)
+    with progress("search") as line:
+        for start in range(0, len(records), step):
+            group = records[start : start + step]
+            search = assembly.watched(
+                lambda p, start=start: line.update(
+                    f"generation {p.generation}/{p.generations}, {p.flipped} of {p.queries} flipped",
+                    share=(start + len(group) * p.generation / p.generations) / len(records),
+                ),
+                clock=found.clock,
+            )
+            x = torch.stack([record.x for record in group]).to(config.run.device)
+            for result in search.run(x, names=[record.name for record in group]):
+                if isinstance(result, Failure):
+                    found.failures.append(result)
+                else:
+                    found.fronts.append(result)
+    found.seconds = time.monotonic() - begin
+    return found
+
+
+def _refs(images: Sequence[Path]) -> "list[ImageRef]":
+    """All images that the arguments mean; where two files have one name, their paths are names."""
+    from dataclasses import replace
+
+    from cfsearch.datasets.images import find_images
+
+    refs = [ref for path in images for ref in find_images(path)]
+    names = [ref.name for ref in refs]
+    refs = [replace(ref, name=str(ref.path)) if names.count(ref.name) > 1 else ref for ref in refs]
+    if len({ref.name for ref in refs}) != len(refs):
+        raise ConfigError("search: the same image was given twice.")
+    return refs
+
+
+def _document(found: _Found) -> dict[str, Any]:
+    from cfsearch.audit.document import model_entry
+    from cfsearch.audit.run import versions
+
+    assembly = found.assembly
+    return {
+        "format": FORMAT,
+        "fronts": [front.to_dict() for front in found.fronts],
+        "failures": [
+            {"name": f.name, "code": f.error.code, "message": str(f.error)} for f in found.failures
+        ],
+        "search": {
+            "config": assembly.config.resolved(),
+            "model": model_entry("model", assembly),
+            "objectives": [o.name for o in assembly.search.objectives],
+            "hashes": assembly.hashes,
+            "notes": list(assembly.notes),
+            "versions": versions(),
+        },
+        "times": {
+            "seconds": round(found.seconds, 3),
+            "networks": {} if found.clock is None else {k: round(v, 3) for k, v in found.clock.seconds.items()},
+        },
+    }
+
+
+def _show(console: "Console", found: _Found, *, rows: int) -> None:
+    from ._fronts import show_front
+
+    for front in found.fronts:
+        show_front(console, front, most=rows)
+
+
+def _verdict(found: _Found, *, allowed: bool) -> PartialFailure | ProviderError | None:
+    if not found.failures:
+        return None
+    first = found.failures[0]
+    count, total = len(found.failures), len(found.failures) + len(found.fronts)
+    text = f"{count} of {total} images failed; {first.name}: {first.error}"
+    if not found.fronts and isinstance(first.error, ProviderError):
+        return ProviderError(text)
+    return None if allowed else PartialFailure(f"{text} Give --allow-partial to accept that.")

@@ -1,0 +1,126 @@
+"""``cfsearch show``: a run or a front again, in the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfsearch.errors import ConfigError, RunError
+
+from ._options import FILE, WHOLE, Command, json_option
+from ._output import Outcome, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cfsearch.front import ParetoFront
+    from cfsearch.runs import InstanceRow
+
+INSTANCES = "cfsearch-instances/1"
+MEMBER = "cfsearch-member/1"
+
+
+@click.command(cls=Command)
+@click.argument("source", type=FILE, metavar="RUN|FILE.front")
+@click.argument("name", required=False)
+@click.option("--pick", type=click.Choice(["knee", "closest", "sparsest", "crossing"]), help="One member only.")
+@click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
+@json_option
+def show(source: Path, name: str | None, pick: str | None, rows: int) -> Outcome:
+    """Show a run, one front of it, or a front file."""
+    if source.is_dir() and name is None:
+        if pick is not None:
+            raise ConfigError("show: --pick needs the NAME of an instance of the run.")
+        return _instances(source)
+    front = one_front(source, name)
+    if pick is None:
+        return Outcome(document=front.to_dict(), show=lambda console: _front(console, front, rows, None))
+    index = front.pick(pick)
+    document = front.to_dict()
+    member = None if index is None else document["members"][index]
+    return Outcome(
+        document={"format": MEMBER, "name": front.name, "pick": pick, "member": member},
+        show=lambda console: _front(console, front, rows if index is not None else 0, index),
+    )
+
+
+def one_front(source: Path, name: str | None) -> "ParetoFront":
+    """The front of a file, or of one instance of a run.
+
+    Raises:
+        RunError, ConfigError: there is none, or it is unclear which.
+    """
+    from cfsearch.front import ParetoFront
+    from cfsearch.runs import RunDirectory
+
+    if not source.exists():
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
+    if not source.is_dir():
+        front = ParetoFront.load(source)
+        if name is not None and name != front.name:
+            raise ConfigError(f"{str(source)!r} is the front of {front.name!r}, not of {name!r}.")
+        return front
+    with RunDirectory.read(source) as run:
+        if name is None:
+            raise ConfigError(f"run {str(source)!r}: name one of its instances.")
+        return run.front(name)
+
+
+def _front(console: "Console", front: "ParetoFront", rows: int, only: int | None) -> None:
+    from ._fronts import show_front
+
+    show_front(console, front, most=rows, only=only)
+
+
+def _instances(source: Path) -> Outcome:
+    from cfsearch.runs import RunDirectory
+
+    with RunDirectory.read(source) as run:
+        entries = [_entry(row) for row in run.rows()]
+        document = {
+            "format": INSTANCES,
+            "run_id": run.run_id,
+            "created": run.created,
+            "finished": (source / "audit.json").is_file(),
+            "instances": entries,
+        }
+    return Outcome(document=document, show=lambda console: _list(console, document))
+
+
+def _entry(row: "InstanceRow") -> dict[str, Any]:
+    front = row.front
+    return {
+        "name": row.name,
+        "status": row.status,
+        "reason": row.code,
+        "message": row.message,
+        "source": None if front is None else front.labels[front.source],
+        "members": 0 if front is None else len(front),
+        "verified": 0 if front is None else int(front.verified.sum()),
+        "picks": {} if front is None else front.picks(),
+    }
+
+
+def _list(console: "Console", document: dict[str, Any]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    for title in ("image", "class", "status"):
+        table.add_column(title, overflow="fold")
+    for title in ("members", "verified"):
+        table.add_column(title, justify="right")
+    table.add_column("why", overflow="fold", ratio=1)
+    for entry in document["instances"]:
+        table.add_row(
+            Text(plain(entry["name"])),
+            Text(plain(entry["source"] or "")),
+            entry["status"].replace("_", " "),
+            str(entry["members"]),
+            str(entry["verified"]),
+            Text(plain(entry["message"] if entry["status"] == "failed" else entry["reason"])),
+        )
+    console.print(table)
+    if not document["finished"]:
+        console.print("This run has not ended.")

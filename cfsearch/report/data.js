@@ -1,0 +1,99 @@
+// The numbers of the page, and small tools to build elements from text (never from markup).
+const data = JSON.parse(document.getElementById("data").textContent);
+const SVG = "http://www.w3.org/2000/svg";
+const DASH = "–";
+const byId = (id) => document.getElementById(id);
+
+function element(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  return fill(node, attributes, children);
+}
+
+function drawn(name, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, name);
+  return fill(node, attributes, children);
+}
+
+function fill(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+function isolated(text, attributes = {}) {
+  return element("bdi", attributes, text);
+}
+
+function shown(value, digits = 2) {
+  if (value === null || value === undefined) return DASH;
+  const size = Math.abs(value);
+  const small = value !== 0 && (size < 10 ** -digits || size >= 1e5);
+  const text = small ? Number(value.toPrecision(digits)).toString() : value.toFixed(digits);
+  return text.replace("-", "−");
+}
+
+// The words of one change, as Python writes them in the gallery.
+function changeWords(variable, before, after) {
+  const up = after > before !== variable.negated;
+  const isSwitch = before >= -0.1 && before <= 1.1 && after >= -0.6 && after <= 1.6;
+  const crosses = before < 0.5 !== after < 0.5;
+  const verb = isSwitch && crosses ? (up ? "added" : "removed") : up ? "increased" : "reduced";
+  return `${variable.subject} ${verb}`;
+}
+
+function changeValues(variable, before, after) {
+  const name = variable.negated ? `${variable.name} ` : "";
+  return `${name}${shown(before)} → ${shown(after)}`;
+}
+
+// The changes of member i of a front, strongest first.
+function changes(front, i) {
+  const space = data.spaces[front.space];
+  const flat = front.z[i];
+  const found = [];
+  for (let k = 0; k < flat.length; k += 2) {
+    const variable = space.variables[flat[k]];
+    const before = front.start[flat[k]];
+    const after = before + flat[k + 1];
+    found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), size: flat[k + 1] });
+  }
+  return found;
+}
+
+const STATES = {
+  g: { name: "genuine", text: "genuine ✓", long: "verified, and flips on the true re-render" },
+  a: { name: "artefact", text: "artefact of the generator", long: "flips here, but not on the true re-render" },
+  v: { name: "verified", text: "verified", long: "verified in the stored form" },
+  u: { name: "unverified", text: "not verified", long: "the stored form does not flip" },
+};
+
+function mark(state, radius) {
+  if (state === "a") {
+    const r = radius * 1.2;
+    return drawn("path", { class: "dot", d: `M0${-r} ${r} ${r * 0.8}H${-r}Z` });
+  }
+  if (state === "u") {
+    const r = radius * 0.85;
+    return drawn("rect", { class: "dot", x: -r, y: -r, width: 2 * r, height: 2 * r });
+  }
+  return drawn("circle", { class: "dot", r: radius });
+}
+
+// Everything that an axis can show of a front: objectives, and three more.
+function measures(front) {
+  const space = data.spaces[front.space];
+  const wanted = space.labels[space.wanted];
+  const objectives = space.objectives.map((name, c) => ({
+    id: name,
+    label: space.units[c] ? `${name} (${space.units[c]})` : name,
+    values: front.f[c],
+    objective: true,
+  }));
+  const size = front.z.map((flat) => Math.hypot(...flat.filter((_, k) => k % 2)));
+  return [
+    ...objectives,
+    { id: "p", label: `p(${wanted})`, values: front.p, fixed: [0, 1] },
+    { id: "#changed", label: "changed variables", values: front.z.map((flat) => flat.length / 2), whole: true },
+    { id: "#size", label: "size of the change (L2)", values: size },
+  ];
+}

@@ -1,0 +1,81 @@
+"""Statistics of an audit against scipy and against a model whose effects are known."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from cfsearch.audit.effects import changes, effect_rows, effects_through_generator, paired_mean, wilson
+from cfsearch.errors import ConfigError
+from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.intensity import Intensity
+from cfsearch.problem import Problem
+from cfsearch.search import Search
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.testing import FakeGenerator, FakeProvider
+
+
+@given(n=st.integers(1, 400), data=st.data())
+def test_wilson_agrees_with_scipy(n: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, n))
+    ours = wilson(count, n)
+    assert ours is not None
+    truth = binomtest(count, n).proportion_ci(method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((truth.low, truth.high), abs=1e-9)
+    assert ours.value == count / n
+
+
+def test_wilson_of_nothing_is_nothing_and_of_too_much_refused() -> None:
+    assert wilson(0, 0) is None
+    with pytest.raises(ConfigError, match=r"`count` must lie in 0 to 3, got 4"):
+        wilson(4, 3)
+
+
+def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    draw = torch.Generator().manual_seed(0)
+    hits = 0
+    for _ in range(200):
+        found = paired_mean(1.5 + torch.randn(40, generator=draw))
+        assert found is not None
+        hits += found.low <= 1.5 <= found.high
+    assert 176 <= hits <= 200  # 95 % of 200, three standard errors and the bootstrap's small bias
+
+
+def test_effects_of_a_linear_model_are_its_weights() -> None:
+    # lifting one channel from -1 to 1 is held to [0, 1] by the image: 0 to 1 from a query at 0
+    x = torch.zeros(3, 3, 16, 16)
+    problem = Problem(
+        x,
+        names=["a", "b", "c"],
+        provider=FakeProvider(weight=((0, 0, 0), (1.0, -2.0, 0.0))),
+        generator=FakeGenerator(),
+        objectives=[Adversarial(), Intensity()],
+    )
+    found = effects_through_generator(problem, label=1)
+    assert {name: values.mean().item() for name, values in found.items() if name != "slope"} == pytest.approx(
+        {"red": 1.0, "green": -2.0, "blue": 0.0}, abs=1e-6
+    )
+    rows = effect_rows("m", found, {name: 2 * values for name, values in found.items()})
+    assert [row["variable"] for row in rows][0] == "green"
+    assert rows[0]["estimate"]["value"] == pytest.approx(-2.0)
+    assert rows[0]["truth"]["value"] == pytest.approx(-4.0)
+
+
+def test_changes_find_the_only_variable_that_matters() -> None:
+    search = Search(
+        FakeProvider(weight=((0, 0, 0), (9.0, 0.0, 0.0)), bias=(0, -5.0)),
+        FakeGenerator(),
+        [Adversarial(), Intensity(norm="count")],
+        lambda population: RandomSearch(population=population),
+        evaluations=400,
+        target="bright",
+    )
+    results = search.run(torch.full((4, 3, 16, 16), 0.2), names=list("abcd"))
+    found = changes([front for front in results if hasattr(front, "z")])
+    assert (found[0].variable, found[0].direction, found[0].count, found[0].n) == ("red", "+", 4, 4)
+    assert found[0].rate.low > 0.5
+
+
+def test_no_flips_make_no_changes() -> None:
+    assert changes([]) == []

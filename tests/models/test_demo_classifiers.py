@@ -1,0 +1,80 @@
+"""The shipped classifiers of "Male": they load, they work, and their planted bias is there."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import cfsearch.models
+from cfsearch.datasets import faces
+from cfsearch.provider import ScoreKind
+from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.sidecar import read_sidecar
+
+FOLDER = Path(cfsearch.models.__file__).parent
+NAMES = ("gender_natural", "gender_without_blond_women", "gender_balanced")
+MALE = faces.ATTRIBUTES.index("Male")
+
+
+@cache
+def people(joint: faces.Joint) -> faces.FaceSet:
+    return faces.faces(160, seed=77, joint=joint)
+
+
+def logits(name: str, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    p = OnnxProvider(FOLDER / f"{name}.onnx").predict(torch.from_numpy(images).float() / 255.0)
+    p = p.double().clamp(1e-7, 1 - 1e-7)
+    return (p[:, 1].log() - p[:, 0].log()).numpy()
+
+
+def effect(name: str, attribute: str) -> float:
+    """Mean change of the logit of Male when the attribute is switched on, re-rendered."""
+    base = people("natural")[np.arange(48)]
+    on, off = (
+        logits(
+            name,
+            faces.quantise(faces.render(faces.do(base.attributes, name=attribute, value=v), base.nuisances)),
+        )
+        for v in (1.0, 0.0)
+    )
+    return float((on - off).mean())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_ships_with_its_sidecar_and_its_card(name: str) -> None:
+    provider = OnnxProvider(FOLDER / f"{name}.onnx")
+    assert provider.labels == ("not Male", "Male")
+    assert provider.scores is ScoreKind.PROBABILITIES
+    assert read_sidecar(FOLDER / f"{name}.toml").name == name
+    assert (FOLDER / f"{name}.onnx").stat().st_size < 2e6
+    card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert "## Measured" in card
+    assert "| Blond_Hair |" in card
+    assert "must\nnot be used on people" in card
+
+
+@pytest.mark.parametrize("name", ["gender_natural", "gender_balanced"])
+def test_unseen_natural_faces_are_told_apart(name: str) -> None:
+    data = people("natural")
+    right = (logits(name, data.images) > 0) == (data.attributes[:, MALE] > 0.5)
+    assert right.mean() > 0.9
+
+
+def test_the_control_is_right_where_attributes_are_independent() -> None:
+    data = people("independent")
+    right = (logits("gender_balanced", data.images) > 0) == (data.attributes[:, MALE] > 0.5)
+    assert right.mean() > 0.9
+
+
+def test_leaving_out_blond_women_turns_the_effect_of_blond_hair() -> None:
+    assert effect("gender_natural", "Blond_Hair") < -0.5
+    assert effect("gender_without_blond_women", "Blond_Hair") > 1.5
+    assert abs(effect("gender_balanced", "Blond_Hair")) < 0.5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_stay_where_a_float32_sigmoid_is_exact(name: str) -> None:
+    assert np.abs(logits(name, people("independent").images)).max() < 14.0

@@ -1,0 +1,61 @@
+"""What is shipped, and what importing it costs."""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import cfsearch
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "onnxruntime", "pymoo", "click", "pandas", "numpy")
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = f"import sys, cfsearch; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_public_names_are_sorted_and_all_there() -> None:
+    assert list(cfsearch.__all__) == sorted(cfsearch.__all__)
+    assert set(cfsearch.__all__) == set(cfsearch._HOME)
+    for name in cfsearch.__all__:
+        assert getattr(cfsearch, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        cfsearch.nothing  # noqa: B018 - the access is what is tested
+
+
+@pytest.mark.checkout
+def test_every_folder_with_code_is_a_listed_package() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {"cfsearch"}
+    for room in ("generators", "objectives", "models"):
+        found |= {"cfsearch." + ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / room).rglob("*.py")}
+    for file in (ROOT / "cfsearch").rglob("*.py"):
+        found.add(".".join(file.parent.relative_to(ROOT).parts))
+    assert found == listed
+
+
+@pytest.mark.checkout
+def test_no_room_is_called_a_drawer() -> None:
+    for folder in ("cfsearch", "generators", "objectives", "models"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert file.stem not in ("utils", "helpers", "common"), file
+
+
+@pytest.mark.checkout
+@pytest.mark.slow
+def test_the_wheel_holds_every_module_and_data_file(tmp_path: Path) -> None:
+    subprocess.run(["uv", "build", "--quiet", "--wheel", "--out-dir", str(tmp_path)], cwd=ROOT, check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    wanted = set()
+    for folder, inside in (("cfsearch", "cfsearch"), *((r, f"cfsearch/{r}") for r in ("generators", "objectives", "models"))):
+        for file in (ROOT / folder).rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                wanted.add(f"{inside}/{file.relative_to(ROOT / folder)}")
+    assert wanted <= held, sorted(wanted - held)
