@@ -75,12 +75,14 @@ def assemble(config: Config) -> Assembly:
         for plugin in wanted:
             registry.load(cast(registry.PluginKind, kind), plugin.name)
     model = open_provider(
-        config.model.path, sidecar=config.model.sidecar, arch=config.model.arch, device=config.run.device
+        config.model.path,
+        sidecar=config.model.sidecar,
+        arch=config.model.arch,
+        device=config.run.device,
+        threads=config.run.threads,
     )
     if config.search.target is not None and config.search.target not in model.labels:
-        raise ConfigError(
-            f"target: {registry.unknown('class', config.search.target, list(model.labels))}"
-        )
+        raise ConfigError(f"target: {registry.unknown('class', config.search.target, list(model.labels))}")
     generator = open_generator(config).to(config.run.device)
     notes = []
     reference = None
@@ -88,11 +90,13 @@ def assemble(config: Config) -> Assembly:
         reference = _references(config.data.reference, generator.shape).to(device)
         if isinstance(generator, DensityMaker):
             generator = generator.with_density(reference)
-    hello = handshake(model, generator.shape)
+    hello = handshake(model, generator.shape, device=config.run.device)
     notes += [note for note in (model.note, *hello.warnings) if note]
     asked = model
     if model.scores is ScoreKind.LABELS:
-        asked = VotingProvider(model, votes=config.model.votes, sigma=config.model.sigma, seed=config.search.seed)
+        asked = VotingProvider(
+            model, votes=config.model.votes, sigma=config.model.sigma, seed=config.search.seed
+        )
         notes.append(asked.note)
     objectives = tuple(_objective(p) for p in config.search.objectives) or default_objectives(generator)
     constraints = tuple(_constraint(p) for p in config.search.constraints)
@@ -110,6 +114,7 @@ def assemble(config: Config) -> Assembly:
         immutable=config.search.immutable,
         reference=reference,
         verifier=model,
+        margin=max(1e-4, 3.0 * hello.eps_repeat, 3.0 * hello.eps_batch),
         capacity=config.search.capacity,
         reference_point=config.search.reference_point,
     )
@@ -126,7 +131,8 @@ def open_generator(config: Config) -> Generator[Any]:
         ConfigError: nothing has that name.
         ModelFileError: the file cannot be read.
     """
-    source, settings = config.generator.source, dict(config.generator.settings)
+    source = config.generator.source
+    settings: dict[str, Any] = dict(config.generator.settings)
     if Path(source).exists():
         return _family("attgan").open(Path(source), settings=settings)
     shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
@@ -169,14 +175,18 @@ def _family(name: str) -> type[Generator[Any]]:
 def _objective(plugin: PluginConfig) -> Objective:
     made = registry.create("objectives", plugin.name, plugin.settings)
     if not isinstance(made, Objective):
-        raise PluginError(f"objective {plugin.name!r} must be a cfsearch.Objective, got {type(made).__name__}.")
+        raise PluginError(
+            f"objective {plugin.name!r} must be a cfsearch.Objective, got {type(made).__name__}."
+        )
     return made
 
 
 def _constraint(plugin: PluginConfig) -> Constraint:
     made = registry.create("constraints", plugin.name, plugin.settings)
     if not isinstance(made, Constraint):
-        raise PluginError(f"constraint {plugin.name!r} must be a cfsearch.Constraint, got {type(made).__name__}.")
+        raise PluginError(
+            f"constraint {plugin.name!r} must be a cfsearch.Constraint, got {type(made).__name__}."
+        )
     return made
 
 

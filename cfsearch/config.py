@@ -244,5 +244,3 @@ def _position(text: str, key: str) -> str:
         if column >= 0 and line[:column].strip() in ("", '"', "[", "[["):
             return f", line {number}, column {column + 1}"
     return ""
-
-

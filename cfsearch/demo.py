@@ -178,7 +178,9 @@ class Demo:
                     "rate": None if rate is None else rate.to_dict(),
                 }
             )
-        models = [model_entry(model, assembly) | {"name": TITLES[model]} for model, assembly in assemblies.items()]
+        models = [
+            model_entry(model, assembly) | {"name": TITLES[model]} for model, assembly in assemblies.items()
+        ]
         hashes = {
             f"{what} ({model})": digest
             for model, assembly in assemblies.items()
@@ -291,4 +293,3 @@ def true_effects(model: Provider, data: faces.FaceSet) -> dict[str, Float[Tensor
         - odds(faces.do(data.attributes, name=name, value=0.0))
         for name in faces.ATTRIBUTES
     }
-

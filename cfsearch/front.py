@@ -368,8 +368,17 @@ class ParetoFront:
                 evaluations=meta["evaluations"],
                 note=tuple(meta["note"]),
                 extra=meta["extra"],
-                **{part: tensors[part] for part in _TENSORS},
-                **{part: tensors.get(part) for part in _PICTURES},
+                z=tensors["z"],
+                f=tensors["f"],
+                origin_values=tensors["origin_values"],
+                scores=tensors["scores"],
+                original_scores=tensors["original_scores"],
+                reconstruction_scores=tensors["reconstruction_scores"],
+                verified=tensors["verified"],
+                reference_point=tensors["reference_point"],
+                images=tensors.get("images"),
+                original=tensors.get("original"),
+                reconstruction=tensors.get("reconstruction"),
             )
         except DataError:
             raise

@@ -145,7 +145,9 @@ def elite(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int
     values = _matrix(f, who="elite")
     broken = violation.detach().double().cpu().numpy()
     if broken.shape != values.shape[:1]:
-        raise ShapeError(f"elite: expected violations of shape ({len(values)},), got {tuple(violation.shape)}.")
+        raise ShapeError(
+            f"elite: expected violations of shape ({len(values)},), got {tuple(violation.shape)}."
+        )
     if not np.isfinite(broken).all():
         raise ConfigError("elite: every violation must be finite, got NaN or infinity.")
     if capacity < 1:

@@ -19,9 +19,9 @@ from cfsearch.errors import (
     CapabilityError,
     CfsearchError,
     ConfigError,
+    NonFiniteError,
     PluginError,
     ProviderError,
-    NonFiniteError,
     ShapeError,
 )
 from cfsearch.generator import Critic, Generator
@@ -146,8 +146,7 @@ class Problem:
         if z.is_cuda:
             step = max(1, _ROWS_ON_GPU // self.b)
             parts = [
-                self._measure(part, self.queries, self.space, self.state)
-                for part in z.split(step, dim=1)
+                self._measure(part, self.queries, self.space, self.state) for part in torch.split(z, step, dim=1)
             ]
             return _joined(parts, dim=1)
         return _joined([self._measure_alone(i, z[i : i + 1]) for i in range(self.b)], dim=0)
@@ -178,7 +177,7 @@ class Problem:
             queries=queries,
             space=space,
             decode=lambda points: self._decode(points, state),
-            score=lambda x: self._score(x.flatten(0, 1)).unflatten(0, x.shape[:2]),
+            score=lambda x: self._score(x.flatten(0, 1)).reshape(*x.shape[:2], -1),
             realism=self._realism if isinstance(self.generator, Critic) else None,
         )
         scores = candidates.scores
@@ -195,9 +194,7 @@ class Problem:
         except CfsearchError:
             raise
         except Exception as error:
-            raise PluginError(
-                f"{kind} {measure.name!r} raised {type(error).__name__}: {error}"
-            ) from error
+            raise PluginError(f"{kind} {measure.name!r} raised {type(error).__name__}: {error}") from error
         if not isinstance(value, Tensor):
             raise PluginError(
                 f"{kind} {measure.name!r} must return a tensor of shape {expected}, "
@@ -217,8 +214,7 @@ class Problem:
         expected = (*z.shape[:2], *self.generator.shape)
         if tuple(x.shape) != expected:
             raise PluginError(
-                f"generator {self.generator.name!r} must decode to shape {expected}, "
-                f"got {tuple(x.shape)}."
+                f"generator {self.generator.name!r} must decode to shape {expected}, got {tuple(x.shape)}."
             )
         if not bool(torch.isfinite(x).all()):
             raise PluginError(f"generator {self.generator.name!r} decoded non-finite values.")
@@ -229,8 +225,7 @@ class Problem:
         expected = (len(x), len(self.provider.labels))
         if tuple(raw.shape) != expected:
             raise PluginError(
-                f"provider {self.provider.name!r} must answer with shape {expected}, "
-                f"got {tuple(raw.shape)}."
+                f"provider {self.provider.name!r} must answer with shape {expected}, got {tuple(raw.shape)}."
             )
         if not bool(torch.isfinite(raw).all()):
             rows = int((~torch.isfinite(raw)).any(-1).sum())

@@ -163,9 +163,7 @@ class Evaluation:
     scores: Float[Tensor, "b n k"]
 
 
-def flipped(
-    scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]
-) -> Tensor:
+def flipped(scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]) -> Tensor:
     """Whether the winning class is the target, or, where the target is AWAY, not the source."""
     winner = scores.argmax(-1)
     return torch.where(target == AWAY, winner != source, winner == target)

@@ -18,7 +18,7 @@ from cfsearch.objective import Constraint, Objective
 from cfsearch.problem import Clock, Problem, fingerprint, stored_form
 from cfsearch.provider import Provider
 from cfsearch.records import AWAY, Evaluation, Reason, flipped
-from cfsearch.scores import objective_scores
+from cfsearch.scores import lead, objective_scores
 from cfsearch.solver import Solver
 
 _SAME = 1e-6
@@ -67,6 +67,8 @@ class Search:
         seed: decides all random numbers, together with each input's own pixels.
         target: the label asked for, None for any other class.
         constraints, immutable, reference: as for ``Problem``.
+        margin: lead, in probability, that a stored counterfactual needs to be called verified;
+            above what the model's answers vary by, so that asking once more does not overturn it.
         verifier: the model that stored counterfactuals are asked of again; the provider
             itself when left out (give the bare model where the provider only estimates it).
         capacity: most members of a front.
@@ -106,6 +108,7 @@ class Search:
     immutable: Sequence[str] = ()
     reference: Float[Tensor, "r *x"] | None = None
     verifier: Provider | None = None
+    margin: float = 1e-4
     capacity: int = 100
     reference_point: Sequence[float] | None = None
     clock: Clock | None = None
@@ -138,7 +141,9 @@ class Search:
         active = [i for i in range(len(x)) if not bool(done[i]) and i not in problem.failures]
         if len(active) == len(x):
             return self._lockstep(problem)
-        searched = iter(self._lockstep(self._problem(x[active], [names[i] for i in active])) if active else [])
+        searched = iter(
+            self._lockstep(self._problem(x[active], [names[i] for i in active])) if active else []
+        )
         for i, name in enumerate(names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
@@ -188,9 +193,9 @@ class Search:
                 if i in problem.failures:
                     continue
                 elites[i] = elites[i].joined(evaluation, i, capacity=self.capacity)
-                lead = _best_lead(evaluation, problem, i)
-                if lead > best[i] + _SAME:
-                    best[i], last_gain[i] = lead, generation
+                gain = float(_leads(evaluation.scores[i], problem, i).amax())
+                if gain > best[i] + _SAME:
+                    best[i], last_gain[i] = gain, generation
                 moved[i] = moved[i] or _moved(evaluation, problem, i)
             self._tell(problem, elites, generation, generations, spent)
         results: list[ParetoFront | Failure] = []
@@ -247,7 +252,7 @@ class Search:
         x = problem.decode(kept.z[None].to(queries.x), query=i) if len(kept.z) else queries.x[:0]
         stored = stored_form(x) if image else x
         scores = self._ask_again(stored, problem)
-        verified = flipped(scores, source=queries.source[i].cpu(), target=queries.target[i].cpu())
+        verified = _leads(scores, problem, i) >= self.margin
         target = int(queries.target[i])
         again = self._ask_again(
             torch.stack([stored_form(reconstruction), stored_form(queries.x[i])])
@@ -357,13 +362,11 @@ class _Elite:
         return _Elite(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
 
 
-def _best_lead(evaluation: Evaluation, problem: Problem, i: int) -> float:
-    p = torch.softmax(evaluation.scores[i].double(), dim=-1)
-    target = int(problem.queries.target[i])
-    wanted = int(problem.queries.source[i]) if target == AWAY else target
-    others = torch.cat([p[:, :wanted], p[:, wanted + 1 :]], dim=1).amax(1)
-    gap = (p[:, wanted] - others).cpu()
-    return float(gap.amax()) if target != AWAY else float((-gap).amax())
+def _leads(scores: Tensor, problem: Problem, i: int) -> Float[Tensor, " n"]:
+    """By how much each candidate of a query flips, in probability."""
+    p = torch.softmax(scores.cpu().double(), dim=-1)[None]
+    part = slice(i, i + 1)
+    return lead(p, source=problem.queries.source[part].cpu(), target=problem.queries.target[part].cpu())[0]
 
 
 def _moved(evaluation: Evaluation, problem: Problem, i: int) -> bool:

@@ -1,5 +1,6 @@
 """AttGAN as a generator of cfsearch: counterfactual faces by changing named attributes."""
 
+import copy
 import hashlib
 import json
 import math
@@ -18,6 +19,7 @@ from cfsearch.space import SearchSpace
 
 from .attgan_files import AttGANFile, load_attgan
 from .attgan_folded import FoldedDecoder, FoldedState, fold
+from .attgan_networks import Verdict
 from .attgan_published import load_published
 
 PUBLISHED_REACH = (-0.5, 1.5)
@@ -249,18 +251,18 @@ class AttGANWithCritic(AttGAN, Critic, AttributeEstimator):
         self.critic_kind = content.critic_kind or "the critic that was trained with this generator"
         self._critic = content.critic
 
-    @torch.no_grad()
     def realism(self, x: Float[Tensor, "b n 3 s s"]) -> Float[Tensor, "b n"]:
         """The critic's score of each image on [0, 1]; larger is more real, no unit."""
-        flat = x.flatten(0, 1).split(_CRITIC_ROWS)
-        return torch.cat([self._critic(part.float() * 2.0 - 1.0).real for part in flat]).view(x.shape[:2])
+        return torch.cat([verdict.real for verdict in self._verdicts(x)]).view(x.shape[:2])
 
-    @torch.no_grad()
     def attributes(self, x: Float[Tensor, "b n 3 s s"]) -> Float[Tensor, "b n a"]:
         """Probability of each attribute in images on [0, 1]."""
-        flat = x.flatten(0, 1).split(_CRITIC_ROWS)
-        logits = torch.cat([self._critic(part.float() * 2.0 - 1.0).logits for part in flat])
+        logits = torch.cat([verdict.logits for verdict in self._verdicts(x)])
         return torch.sigmoid(logits).view(*x.shape[:2], -1)
+
+    def _verdicts(self, x: Tensor) -> list[Verdict]:
+        flat = torch.split(x.flatten(0, 1), _CRITIC_ROWS)
+        return [self._critic(part.float() * 2.0 - 1.0) for part in flat]
 
     def _estimate(self, x: Tensor) -> Tensor:
         # a confident estimate counts as certain, so that a reconstruction is whole
@@ -269,8 +271,6 @@ class AttGANWithCritic(AttGAN, Critic, AttributeEstimator):
 
 
 def _moved(net: Any, device: str) -> Any:  # Any: an Editor or a Critic, given back as what it was
-    import copy
-
     return copy.deepcopy(net).to(device)
 
 

@@ -64,7 +64,7 @@ def signed(images: Tensor) -> Float[Tensor, "n 3 s s"]:
     return images.to(torch.float32) * 2.0 - 1.0
 
 
-def unsigned(images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 3 s s"]:
+def unsigned(images: Float[Tensor, "*n 3 s s"]) -> Float[Tensor, "*n 3 s s"]:
     """Images on [-1, 1] as float32 on [0, 1]."""
     return (images.float() * 0.5 + 0.5).clamp(0.0, 1.0)
 

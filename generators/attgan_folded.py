@@ -135,7 +135,7 @@ def fold(editor: Editor) -> FoldedDecoder:
         else:
             previous = config.decoder_widths[i - 1][1]
             image = config.encoder_widths[config.layers - 1 - i] if i - 1 < config.shortcut_layers else 0
-        own, seen, code = kernel.split([previous, image, injected])
+        own, seen, code = torch.split(kernel, [previous, image, injected])
         blocks.append(
             _Block(
                 kernel=own.clone().contiguous(memory_format=torch.channels_last),

@@ -221,7 +221,7 @@ def _layout_of(
 
 
 def _kernels(weights: Mapping[str, Tensor], part: str) -> list[Tensor]:
-    found = []
+    found: list[Tensor] = []
     while (name := f"{part}.{len(found)}.layers.0.weight") in weights:
         found.append(weights[name])
     return found

@@ -183,7 +183,7 @@ class _Run:
                 self.critic.steady()
         self.mean = copy.deepcopy(self.editor)
         for net in (self.editor, self.critic, self.mean):
-            net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+            net.to(device).to(memory_format=torch.channels_last)
         self.mean.requires_grad_(False).eval()
         self.editor_adam = torch.optim.Adam(self.editor.parameters(), lr=training.rate, betas=training.betas)
         self.critic_adam = torch.optim.Adam(
@@ -478,8 +478,6 @@ def flips(net: Editor, faces: Faces, *, rule: TargetRule) -> Tensor:
     maps = net.encoder(faces.images)
     columns = [faces.images, net.decoder(maps, faces.labels)]
     for i in range(faces.labels.shape[1]):
-        column = torch.full((len(faces.labels),), i, device=faces.labels.device)
-        columns.append(net.decoder(maps, rule.flipped(faces.labels, column)))
-    return unsigned(torch.stack([c.float() for c in columns], dim=1).flatten(0, 1)).unflatten(
-        0, (len(faces.images), -1)
-    )
+        chosen = torch.full((len(faces.labels),), i, device=faces.labels.device)
+        columns.append(net.decoder(maps, rule.flipped(faces.labels, chosen)))
+    return unsigned(torch.stack([column.float() for column in columns], dim=1))

@@ -188,7 +188,7 @@ class PixelsWithDensity(_Grid, Critic):
         raise ConfigError("pixels: a density is made with Pixels.with_density(reference).")
 
     def realism(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n"]:
-        rows = x.flatten(2).double() - self._mean.to(x.device)
+        rows: Tensor = x.flatten(2).double() - self._mean.to(x.device)
         along = rows @ self._basis.T.to(x.device)
         inside = (along**2 / self._variance.to(x.device)).sum(-1)
         outside = (rows.pow(2).sum(-1) - along.pow(2).sum(-1)).clamp_min(0.0) / self._noise

@@ -131,7 +131,9 @@ def test_hypervolume_of_two_boxes() -> None:
 def test_the_document_is_json_and_tells_values_apart() -> None:
     document = front().to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    close = replace(front(), f=torch.tensor([[1.0, 1, 1]]).repeat(4, 1) * torch.tensor([[1], [1 + 2e-7], [1 + 4e-7], [2]]))
+    close = replace(
+        front(), f=torch.tensor([[1.0, 1, 1]]).repeat(4, 1) * torch.tensor([[1], [1 + 2e-7], [1 + 4e-7], [2]])
+    )
     values = [m["objectives"]["adversarial"] for m in close.to_dict()["members"]]
     assert len(set(values)) == 4
 

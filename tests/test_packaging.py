@@ -34,7 +34,9 @@ def test_every_folder_with_code_is_a_listed_package() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     found = {"cfsearch"}
     for room in ("generators", "objectives", "models"):
-        found |= {"cfsearch." + ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / room).rglob("*.py")}
+        found |= {
+            "cfsearch." + ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / room).rglob("*.py")
+        }
     for file in (ROOT / "cfsearch").rglob("*.py"):
         found.add(".".join(file.parent.relative_to(ROOT).parts))
     assert found == listed
@@ -54,7 +56,10 @@ def test_the_wheel_holds_every_module_and_data_file(tmp_path: Path) -> None:
     [wheel] = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
     wanted = set()
-    for folder, inside in (("cfsearch", "cfsearch"), *((r, f"cfsearch/{r}") for r in ("generators", "objectives", "models"))):
+    for folder, inside in (
+        ("cfsearch", "cfsearch"),
+        *((r, f"cfsearch/{r}") for r in ("generators", "objectives", "models")),
+    ):
         for file in (ROOT / folder).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 wanted.add(f"{inside}/{file.relative_to(ROOT / folder)}")

@@ -109,7 +109,10 @@ def test_a_constraint_gives_a_violation_only_where_it_is_broken() -> None:
 @pytest.mark.parametrize(
     ("way", "message"),
     [
-        ("shape", r"objective 'bad' must give one finite value per candidate: expected shape \(1, 3\), got \(1, 3, 1\)"),
+        (
+            "shape",
+            r"objective 'bad' must give one finite value per candidate: expected shape \(1, 3\), got \(1, 3, 1\)",
+        ),
         ("nan", r"got \(1, 3\) of torch.float32 with 1 non-finite values"),
         ("whole", "of torch.int64"),
         ("raise", "objective 'bad' raised ZeroDivisionError: by me"),
@@ -141,10 +144,26 @@ def test_a_provider_that_fails_for_one_query_leaves_the_others() -> None:
         ({"target": "cat"}, ConfigError, "has no class 'cat'; its classes are dark, bright"),
         ({"immutable": ["nose"]}, ConfigError, "unknown variable 'nose'"),
         ({"names": ["one"]}, ShapeError, r"expected inputs of shape \(1, 3, 16, 16\)"),
-        ({"generator": FakeGenerator(shape=(3, 8, 8))}, ShapeError, r"generator 'fake', got \(2, 3, 16, 16\)"),
-        ({"generator": WithoutCritic(FakeGenerator())}, CapabilityError, "'plausibility' needs a generator with a critic"),
-        ({"objectives": [Intensity(), LogitCloseness()]}, CapabilityError, "needs scores of reference inputs"),
-        ({"provider": replace(FakeProvider(), scores=ScoreKind.LABELS)}, CapabilityError, "gives labels only"),
+        (
+            {"generator": FakeGenerator(shape=(3, 8, 8))},
+            ShapeError,
+            r"generator 'fake', got \(2, 3, 16, 16\)",
+        ),
+        (
+            {"generator": WithoutCritic(FakeGenerator())},
+            CapabilityError,
+            "'plausibility' needs a generator with a critic",
+        ),
+        (
+            {"objectives": [Intensity(), LogitCloseness()]},
+            CapabilityError,
+            "needs scores of reference inputs",
+        ),
+        (
+            {"provider": replace(FakeProvider(), scores=ScoreKind.LABELS)},
+            CapabilityError,
+            "gives labels only",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(

@@ -40,13 +40,15 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_settings_are_passed_and_wrong_ones_named() -> None:
     assert registry.create("objectives", "intensity", {"norm": "l1"}) == Intensity(norm="l1")
-    with pytest.raises(ConfigError, match=r"unknown setting `nrom` \(it takes: norm, threshold\). Did you mean `norm`"):
+    with pytest.raises(
+        ConfigError, match=r"unknown setting `nrom` \(it takes: norm, threshold\). Did you mean `norm`"
+    ):
         registry.create("objectives", "intensity", {"nrom": "l1"})
 
 
 def points(monkeypatch: pytest.MonkeyPatch, *entries: tuple[str, str]) -> None:
     made = [EntryPoint(name, value, "cfsearch.objectives") for name, value in entries]
-    monkeypatch.setattr(registry, "entry_points", lambda group: made)  # noqa: ARG005 - as called
+    monkeypatch.setattr(registry, "entry_points", lambda group: made)
     registry.installed.cache_clear()
     monkeypatch.setattr(registry.installed, "cache_clear", registry.installed.cache_clear, raising=False)
 
@@ -104,6 +106,10 @@ class Mean(Objective):
         "print(type(o).__module__, o.name)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == ["stranger", "mean_change"]

@@ -125,7 +125,9 @@ def test_a_failing_instance_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -
             return torch.stack([torch.zeros_like(mean), torch.where(mean > 0.8, torch.nan, mean - 0.5)], -1)
 
     # changes of brightness stay below the model's fault for the dark image only
-    result = search(provider=NanAbove(), immutable=("green", "blue")).run(images(0.1, 0.79), names=["dark", "light"])
+    result = search(provider=NanAbove(), immutable=("green", "blue")).run(
+        images(0.1, 0.79), names=["dark", "light"]
+    )
     assert isinstance(result[0], ParetoFront)
     assert isinstance(result[1], Failure)
     assert isinstance(result[1].error, NonFiniteError)

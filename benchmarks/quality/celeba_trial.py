@@ -14,7 +14,6 @@ trained here may be committed or published; a folder that git does not ignore is
 
 import argparse
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,9 +28,9 @@ from train_demo_classifiers import SIDECAR, SIZE, accuracy, calibration_error, l
 
 from cfsearch.datasets.celeba import CelebAHQSource
 from cfsearch.generators import attgan_training
+from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
 from cfsearch.generators.attgan_data import Faces, signed
 from cfsearch.generators.attgan_files import AttGANFile, save_attgan
-from cfsearch.generators.attgan_networks import AttGANConfig, CriticNorm
 from cfsearch.generators.attgan_recipe import Precision, TrainingConfig
 from cfsearch.models.gender_cnn import LABELS, export_onnx
 
@@ -199,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

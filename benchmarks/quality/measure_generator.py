@@ -16,6 +16,7 @@ from typing import Protocol, cast, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -54,12 +55,12 @@ def train_judge(*, steps: int = 1800, people: int = 30_000, seed: int = _CLASSIF
     """A classifier trained on faces of its own, in both joint distributions."""
     torch.manual_seed(seed)
     halves = [
-        faces.faces(people // 2, seed=seed + i, joint=joint)
-        for i, joint in enumerate(("natural", "independent"))
+        faces.faces(people // 2, seed=seed, joint="natural"),
+        faces.faces(people // 2, seed=seed + 1, joint="independent"),
     ]
     images = torch.from_numpy(np.concatenate([h.images for h in halves]))
     labels = torch.from_numpy(np.concatenate([h.attributes for h in halves]))
-    judge = AttributeJudge().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+    judge = AttributeJudge().to(memory_format=torch.channels_last)
     adam = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=4e-3, total_steps=steps)
     for _ in range(steps):
@@ -73,7 +74,7 @@ def train_judge(*, steps: int = 1800, people: int = 30_000, seed: int = _CLASSIF
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         adam.step()
         schedule.step()
-    return cast(AttributeJudge, judge.eval().requires_grad_(False))
+    return judge.eval().requires_grad_(False)
 
 
 def load_judge(path: Path) -> AttributeJudge:
@@ -133,11 +134,11 @@ class Figures:
             f"{self.faces} unseen faces, {self.joint} joint distribution",
             f"{'attribute':22s} success  (re-render)   others kept  (re-render)",
         ]
-        for name in self.success:
-            lines.append(
-                f"{name:22s} {self.success[name]:7.1%}  {self.possible[name]:10.1%}   "
-                f"{self.kept[name]:11.1%}  {self.possible_kept[name]:10.1%}"
-            )
+        lines += [
+            f"{name:22s} {self.success[name]:7.1%}  {self.possible[name]:10.1%}   "
+            f"{self.kept[name]:11.1%}  {self.possible_kept[name]:10.1%}"
+            for name in self.success
+        ]
         possible = float(np.mean(list(self.possible.values())))
         possible_kept = float(np.mean(list(self.possible_kept.values())))
         lines += [
@@ -220,7 +221,7 @@ def measure(edits: Edits, judge: AttributeJudge, *, n: int = 1000, joint: faces.
     )
 
 
-def _flip(attributes: faces.F32, i: int) -> faces.F32:
+def _flip(attributes: NDArray[np.float32], i: int) -> NDArray[np.float32]:
     out = attributes.copy()
     name = faces.ATTRIBUTES[i]
     for value in (0.0, 1.0):
@@ -241,7 +242,8 @@ def main() -> int:
     if not isinstance(generator, AttGANWithCritic):
         raise SystemExit(f"{options.generator}: has no attribute classifier; train a critic on it first")
     judge = load_judge(options.judge)
-    for joint in ("natural", "independent"):
+    joints: tuple[faces.Joint, ...] = ("natural", "independent")
+    for joint in joints:
         print(measure(GeneratorEdits(generator), judge, n=options.faces, joint=joint).table())
     return 0
 

@@ -27,8 +27,8 @@ class RenderedFaces:
     def __init__(self, n: int, *, seed: int, size: int = 64) -> None:
         self.size = size
         halves = [
-            faces.faces(count, seed=seed * 2 + i, size=size, joint=joint)
-            for i, (count, joint) in enumerate(((n - n // 2, "natural"), (n // 2, "independent")))
+            faces.faces(n - n // 2, seed=seed * 2, size=size, joint="natural"),
+            faces.faces(n // 2, seed=seed * 2 + 1, size=size, joint="independent"),
         ]
         self._halves = halves
         self._images = torch.from_numpy(np.concatenate([half.images for half in halves]))

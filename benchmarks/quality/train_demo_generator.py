@@ -18,6 +18,7 @@ from measure_generator import Figures, GeneratorEdits, load_judge, measure
 from rendered_faces import RenderedFaces
 from rich.console import Console
 
+from cfsearch.datasets import faces
 from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
 from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
 from cfsearch.generators.attgan_files import AttGANFile, save_attgan
@@ -26,6 +27,7 @@ from cfsearch.generators.attgan_training import StepMetrics, Trained, train
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "attgan_faces64"
+JOINTS: tuple[faces.Joint, ...] = ("natural", "independent")
 NETWORKS = AttGANConfig(
     size=64,
     layers=4,
@@ -103,10 +105,7 @@ def _finish(target: Path, *, judge: Path, console: Console) -> None:
     generator = AttGAN.open(target, settings={})
     if not isinstance(generator, AttGANWithCritic):
         raise SystemExit(f"{target} has no critic")
-    found = [
-        measure(GeneratorEdits(generator), load_judge(judge), n=1000, joint=joint)
-        for joint in ("natural", "independent")
-    ]
+    found = [measure(GeneratorEdits(generator), load_judge(judge), n=1000, joint=joint) for joint in JOINTS]
     for figures in found:
         console.print(figures.table())
     content = generator.content

@@ -65,13 +65,17 @@ def networks_alone(problem: Problem, *, population: int, generations: int) -> fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faces", type=int, default=16)
     parser.add_argument("--population", type=int, default=100)
     parser.add_argument("--generations", type=int, default=50)
     parser.add_argument("--solvers", default="nsga2,smpso,gde3")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=None, help="torch threads; torch's own choice if left out")
+    parser.add_argument(
+        "--threads", type=int, default=None, help="torch threads; torch's own choice if left out"
+    )
     arguments = parser.parse_args()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
@@ -83,7 +87,9 @@ def main() -> None:
         f"{arguments.faces} faces x {arguments.population} candidates x {arguments.generations} generations "
         f"= {candidates:,} candidates, {torch.get_num_threads()} threads, {arguments.device}"
     )
-    print(f"{'solver':<10}{'seconds':>9}{'decode':>9}{'model':>9}{'critic':>9}{'outside':>9}{'vs alone':>10}{'found':>8}")
+    print(
+        f"{'solver':<10}{'seconds':>9}{'decode':>9}{'model':>9}{'critic':>9}{'outside':>9}{'vs alone':>10}{'found':>8}"
+    )
     with as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model:
         for solver in arguments.solvers.split(","):
             made = assemble(
@@ -96,7 +102,10 @@ def main() -> None:
                 )
             )
             problem = Problem(
-                x, names=names, provider=made.search.provider, generator=made.search.generator,
+                x,
+                names=names,
+                provider=made.search.provider,
+                generator=made.search.generator,
                 objectives=made.search.objectives,
             )
             networks_alone(problem, population=arguments.population, generations=2)  # warm
@@ -104,7 +113,9 @@ def main() -> None:
             begin = time.perf_counter()
             fronts = made.watched(clock=clock).run(x, names=names)
             wall = time.perf_counter() - begin
-            alone = networks_alone(problem, population=arguments.population, generations=arguments.generations)
+            alone = networks_alone(
+                problem, population=arguments.population, generations=arguments.generations
+            )
             inside = sum(clock.seconds.values())
             found = np.mean([front.found for front in fronts])
             print(

@@ -174,7 +174,9 @@ def _warnings(
     same = sum(row.code == Reason.CONSTANT.code for row in everything)
     if same:
         found.append(f"For {same} instances the model's output never changed.")
-    broken = sum(any("before anything is changed" in n for n in row.front.note) for row in everything if row.front)
+    broken = sum(
+        any("before anything is changed" in n for n in row.front.note) for row in everything if row.front
+    )
     if broken:
         found.append(
             f"For {broken} of {len(everything)} instances the generator's reconstruction alone already "

@@ -1,5 +1,6 @@
 """An audit: many instances, one run directory; a run that was killed goes on where it stood."""
 
+import dataclasses
 import hashlib
 import platform
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from cfsearch.errors import CfsearchError, ConfigError, DataError
 from cfsearch.front import ParetoFront
 from cfsearch.generator import AttributeEstimator
 from cfsearch.problem import Problem
+from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
 from cfsearch.runs import InstanceRow, RunDirectory, now
 from cfsearch.search import Failure, Progress
@@ -61,13 +63,13 @@ class Audit:
         self,
         config: Config,
         *,
-        directory: Path,
+        directory: Path | str,
         title: str = "Counterfactual audit",
         command: str = "",
         effects: bool = True,
         watch: Callable[[AuditProgress], None] | None = None,
     ) -> None:
-        self._config, self._directory = config, directory
+        self._config, self._directory = config, Path(directory)
         self._title, self._command, self._effects, self._watch = title, command, effects, watch
 
     def run(self) -> dict[str, Any]:
@@ -172,7 +174,7 @@ class Audit:
                 "threads": torch.get_num_threads(),
                 "hashes": run.hashes,
                 "versions": versions(),
-                "handshake": assembly.handshake.to_dict(),
+                "handshake": _plain(assembly.handshake),
             },
         )
 
@@ -207,6 +209,13 @@ def versions() -> dict[str, str]:
     """Versions of what decides results."""
     packages = ("cfsearch", "torch", "onnxruntime", "pymoo", "moocore", "numpy")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _plain(hello: Handshake) -> dict[str, Any]:
+    """The handshake as JSON values."""
+    kinds = {"scores": hello.scores.name.lower(), "looks_like": hello.looks_like.name.lower()}
+    times = {"seconds": {str(size): seconds for size, seconds in hello.seconds.items()}}
+    return dataclasses.asdict(hello) | kinds | times
 
 
 def _row(position: int, record: ImageRecord, result: ParetoFront | Failure) -> InstanceRow:

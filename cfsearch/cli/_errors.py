@@ -82,6 +82,8 @@ def say(fault: Fault) -> None:
 
 
 def _usage(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        return f"No such option {error.option_name!r}. Did you mean {error.possibilities[0]!r}?"
     message = _one_line(error.format_message())
     context = error.ctx
     path = context.command_path if context is not None else "cfsearch"

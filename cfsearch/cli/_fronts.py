@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MOST_WORDS = 4
+_NARROW = 70
+"""Columns below which a table would be cut; members become lines instead."""
 _WIDE = 120
 """Columns from which objectives stand under their names."""
 
@@ -26,9 +28,12 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
     console.print(Text(heading(front), style="bold"))
     if len(front):
         chosen = [only] if only is not None else _chosen(front, most=most)
-        console.print(_table(front, chosen, width=console.width))
-        if console.width < _WIDE:
-            console.print(Text(_legend(front)))
+        if console.width < _NARROW:
+            console.print(Text("\n".join(_block(front, i) for i in chosen)))
+        else:
+            console.print(_table(front, chosen, width=console.width))
+            if console.width < _WIDE:
+                console.print(Text(_legend(front)))
         if only is None and len(chosen) < len(front):
             console.print(f"{len(chosen)} of {len(front)} members shown (--rows).")
     for line in remarks(front):
@@ -79,26 +84,43 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
     from rich.table import Table
     from rich.text import Text
 
-    picks = front.picks()
     column = front.source if front.target is None else front.target
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("strongest changes", overflow="fold", ratio=1, min_width=16)
-    table.add_column(Text(f"p {plain(front.labels[column])}"), justify="right", overflow="fold")
+    table.add_column(Text(f"p {plain(front.labels[column])}"), justify="right", min_width=6, overflow="fold")
     for j, name in enumerate(front.objectives):
         title = plain(name) if width >= _WIDE else f"f{j + 1}"
-        table.add_column(Text(title), justify="right", overflow="fold")
+        table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
     table.add_column("verified", overflow="fold", max_width=10)
     for i in members:
-        ways = [way for way, index in picks.items() if index == i]
         table.add_row(
             str(i),
             Text(_changes(front, i)),
             f"{float(front.p[i, column]):.3f}",
             *(f"{value:.4g}" for value in front.f[i].tolist()),
-            " ".join(["yes:" if ways else "yes", *ways]) if bool(front.verified[i]) else "no",
+            _verified(front, i),
         )
     return table
+
+
+def _block(front: ParetoFront, i: int) -> str:
+    column = front.source if front.target is None else front.target
+    values = (f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True))
+    return "\n  ".join(
+        (
+            f"#{i} p {plain(front.labels[column])} {float(front.p[i, column]):.3f}, verified {_verified(front, i)}",
+            ", ".join(values),
+            _changes(front, i),
+        )
+    )
+
+
+def _verified(front: ParetoFront, i: int) -> str:
+    if not bool(front.verified[i]):
+        return "no"
+    ways = [way for way, index in front.picks().items() if index == i]
+    return " ".join(["yes:", *ways]) if ways else "yes"
 
 
 def _changes(front: ParetoFront, i: int) -> str:

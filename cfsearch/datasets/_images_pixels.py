@@ -1,7 +1,7 @@
 """From the bytes of one image file to 8-bit RGB pixels, whatever the bytes are."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, final
 
 import numpy as np
@@ -75,10 +75,9 @@ def decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, 
         DataError: the crop lies outside the image.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns between one and two times its own limit; ours comes next
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _decode(stream, name=name, size=size, crop=crop, max_pixels=max_pixels)
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            got = _decode(stream, name=name, size=size, crop=crop, max_pixels=max_pixels)
     except DataError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -92,6 +91,10 @@ def decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, 
             f"images: {name!r} must be an undamaged {', '.join(FORMATS[:-1])} or {FORMATS[-1]} "
             f"file, but it cannot be read ({_reason(error)}). Save it again, or leave it out."
         ) from error
+    # Pillow warns of damaged metadata, and of sizes for which we have our own limit
+    if all(issubclass(warning.category, Image.DecompressionBombWarning) for warning in heard):
+        return got
+    return replace(got, notes=(*got.notes, "damaged metadata passed over"))
 
 
 def _decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, max_pixels: int) -> Pixels:

@@ -150,9 +150,12 @@ class CallableProvider(Provider):
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The function's answer for each input; see ``Provider``."""
-        raw = ask_in_pieces(x, max_batch=self.max_batch, ask=self._raw)
-        answer = scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _piece(self, x: Tensor) -> Tensor:
+        raw = self._raw(x)
+        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
 
     def _raw(self, x: Tensor) -> Tensor:
         x = x.detach()
@@ -213,7 +216,7 @@ class CallableProvider(Provider):
             )
         if array.dtype.kind in "ub":
             array = array.astype(np.int64)
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.array(array, order="C"))
 
 
 def _source_hash(function: Predict) -> str:

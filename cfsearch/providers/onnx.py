@@ -162,13 +162,12 @@ class OnnxProvider(Provider):
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The model's answer for each input; see ``Provider``."""
-        raw = ask_in_pieces(
-            x,
-            max_batch=self.max_batch,
-            ask=lambda part: _ask(self._session, self._door, part, labels=self.labels, who=self.name),
-        )
-        answer = scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _piece(self, x: Tensor) -> Tensor:
+        raw = _ask(self._session, self._door, x, labels=self.labels, who=self.name)
+        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
 
 
 def check_runtime(version: str, *, file: OnnxFile) -> None:
@@ -275,5 +274,5 @@ def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) ->
         if labels is None:
             raise ModelFileError(f"{who}: answers in words; give `labels` in its sidecar.")
         answer = indices_of(answer, labels=labels, who=who)
-    rows = torch.from_numpy(np.ascontiguousarray(answer))
+    rows = torch.from_numpy(np.array(answer, order="C"))
     return rows[:n] if rows.ndim else rows

@@ -153,9 +153,12 @@ class TorchProvider(DifferentiableProvider):
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The network's answer; differentiable where ``x`` asks for gradients."""
-        raw = ask_in_pieces(x, max_batch=self.max_batch, ask=self._raw)
-        answer = scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _piece(self, x: Tensor) -> Tensor:
+        raw = self._raw(x)
+        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
 
     def _raw(self, x: Tensor) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):

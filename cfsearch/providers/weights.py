@@ -152,7 +152,7 @@ def fill(module: torch.nn.Module, weights: Weights, *, arch: str) -> None:
     own = module.state_dict()
     given = weights.tensors
     wrong = [f"{name} missing" for name in own if name not in given]
-    wrong += [f"{name} unexpected" for name in given if name not in own]
+    wrong += [f"{name} unexpected" for name in sorted(given) if name not in own]
     wrong += [
         f"{name} has shape {tuple(given[name].shape)}, not {tuple(own[name].shape)}"
         for name in own

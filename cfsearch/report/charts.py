@@ -8,7 +8,7 @@ from typing import Any, final
 from . import wording
 from .wording import finite
 
-_MOST_ROWS = 14
+_MOST_ROWS = 10
 
 
 @final
@@ -57,16 +57,19 @@ class Panel:
 @final
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Panels side by side, with the same rows and the same scale."""
+    """Panels side by side, with the same scale and rows; the first ``drawn`` rows are drawn."""
 
     ticks: tuple[Tick, ...]
     panels: tuple[Panel, ...]
     has_truth: bool
-    left_out: int
+    drawn: int
 
 
-def effect_chart(effects: Sequence[Mapping[str, Any]], models: Sequence[str]) -> Chart | None:
-    """Effects in logits, the variables with the largest first; None without effects."""
+def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
+    """Effects in logits, the variables with the largest first; None without effects.
+
+    ``models`` gives the names by id.
+    """
     entries = [e for e in effects if _bounds(e["estimate"]) or _bounds(e["truth"])]
     if not entries:
         return None
@@ -80,16 +83,16 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Sequence[str]) ->
     found = {(e["model"], e["variable"]): e for e in entries}
     panels = tuple(
         Panel(
-            model=model,
+            model=name,
             rows=tuple(_effect_row(v, found.get((model, v)), scale) for v in variables),
         )
-        for model in models
+        for model, name in models.items()
     )
     has_truth = any(_bounds(e["truth"]) for e in entries)
-    return Chart(ticks=scale.ticks(), panels=panels, has_truth=has_truth, left_out=0)
+    return Chart(ticks=scale.ticks(), panels=panels, has_truth=has_truth, drawn=len(variables))
 
 
-def count_chart(changes: Sequence[Mapping[str, Any]], models: Sequence[str]) -> Chart | None:
+def count_chart(changes: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
     """Shares of the sparsest flips that hold a change, the most frequent first."""
     entries = [c for c in changes if _bounds(c["rate"])]
     if not entries:
@@ -103,19 +106,16 @@ def count_chart(changes: Sequence[Mapping[str, Any]], models: Sequence[str]) -> 
     found = {(c["model"], c["variable"], c["direction"]): c for c in entries}
     panels = tuple(
         Panel(
-            model=model,
-            rows=tuple(
-                _count_row(k, found.get((model, *k)) or _never(entries, model), scale)
-                for k in keys[:_MOST_ROWS]
-            ),
+            model=name,
+            rows=tuple(_count_row(k, found.get((model, *k)) or _never(entries, model), scale) for k in keys),
         )
-        for model in models
+        for model, name in models.items()
     )
     return Chart(
         ticks=scale.ticks(percent=True),
         panels=panels,
         has_truth=False,
-        left_out=max(0, len(keys) - _MOST_ROWS),
+        drawn=min(len(keys), _MOST_ROWS),
     )
 
 
@@ -161,9 +161,7 @@ class _Scale:
 
 
 def _tick(value: float, *, percent: bool) -> str:
-    if percent:
-        return wording.percent(value)
-    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
+    return wording.percent(value) if percent else wording.tick(value)
 
 
 def _value(rate: Mapping[str, float | None] | None) -> float | None:

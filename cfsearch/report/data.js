@@ -64,7 +64,7 @@ const STATES = {
   g: { name: "genuine", text: "genuine ✓", long: "verified, and flips on the true re-render" },
   a: { name: "artefact", text: "artefact of the generator", long: "flips here, but not on the true re-render" },
   v: { name: "verified", text: "verified", long: "verified in the stored form" },
-  u: { name: "unverified", text: "not verified", long: "the stored form does not flip" },
+  u: { name: "no flip", shape: "unverified", text: "no flip", long: "does not flip the model" },
 };
 
 function mark(state, radius) {

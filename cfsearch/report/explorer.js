@@ -106,11 +106,11 @@ function setUpExplorer() {
     ];
     if (again) faces.push(picture(again, "True re-render"));
     if (heat) faces.push(picture(heat, "Difference"));
-    const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
+    const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.shape || status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
     const words = changes(front, state.i).map((c) => element("li", {}, isolated(c.words), " ", isolated(`(${c.values})`, { class: "vals" })));
     const rows = all.map((m) => [element("dt", {}, isolated(m.label)), element("dd", {}, shown(m.values[state.i], m.whole ? 0 : 3))]).flat();
-    const p = element("p", {}, "p(", isolated(wanted), `) ${shown(front.before)} → ${shown(front.p[state.i])}; the model now says `, isolated(space.labels[front.now[state.i]]), ".");
+    const p = element("p", {}, "p(", isolated(wanted), `) ${shown(front.before)} → ${shown(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
     const origin = [element("dt", {}, "found by"), element("dd", {}, isolated(space.origins[front.origin[state.i]]))];
     card.replaceChildren(
       element("h3", {}, `Member ${member}`), element("div", { class: "faces" }, ...faces), element("p", { class: "badges" }, badge, ...picks), p,
@@ -166,6 +166,7 @@ function setUpExplorer() {
   }).observe(byId("scatter"));
 
   explorer.hidden = false;
+  state.front = Math.max(0, data.fronts.findIndex((f) => Object.keys(f.picks).length));
   state.i = usual(current());
   if (!recall(true)) draw();
 }

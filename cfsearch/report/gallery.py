@@ -1,12 +1,13 @@
 """What is shown of every picture: the original, and a strip of counterfactuals for each model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, softmax
+from torch import Tensor
 
 from cfsearch.front import ParetoFront
 
@@ -28,6 +29,8 @@ class Entry:
     genuine: tuple[bool | None, ...] | None
     rerenders: Tensor | None
     about: Mapping[str, Any]
+    p: NDArray[np.float64]
+    picks: Mapping[str, int]
     shown: tuple[int, ...]
     explored: tuple[int, ...]
 
@@ -122,6 +125,13 @@ class Group:
     entries: list[Entry] = field(default_factory=list)
 
 
+def probabilities(scores: Tensor) -> NDArray[np.float64]:
+    """Softmax over the last axis, of a few numbers."""
+    values = scores.detach().cpu().double().numpy()
+    powers = np.exp(values - values.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
 def grouped(entries: Sequence[Entry]) -> list[Group]:
     """Entries of the same picture together, one of each model, in the order given."""
     groups: dict[tuple[str, str, int], Group] = {}
@@ -161,9 +171,7 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
                 number=g,
                 name=wording.mark(group.name),
                 original=None if front.original is None else codec.uri(front.original),
-                reconstruction=None
-                if front.reconstruction is None
-                else codec.uri(front.reconstruction),
+                reconstruction=None if front.reconstruction is None else codec.uri(front.reconstruction),
                 tiny=front.original is not None and max(front.original.shape[-2:]) < 48,
                 strips=tuple(strips),
             )
@@ -213,8 +221,8 @@ def _strip(
     top: int,
 ) -> Strip:
     front, wanted = entry.front, entry.wanted
-    original = softmax(front.original_scores.double(), -1)
-    again = softmax(front.reconstruction_scores.double(), -1)
+    original = probabilities(front.original_scores)
+    again = probabilities(front.reconstruction_scores)
     tiles = tuple(_tile(entry, i, plan=plan, gaps=gaps, top=top) for i in entry.shown)
     sparsest = next((t for t in tiles if "sparsest" in t.picks), None)
     known = [entry.is_genuine(i) for i in range(len(front)) if bool(front.verified[i])]
@@ -249,7 +257,7 @@ def _tile(
     top: int,
 ) -> Tile:
     front, codec = entry.front, plan.codec
-    p = front.p[i]
+    p = entry.p[i]
     changes = changes_of(front, i)
     gap = gaps.get((entry.key, i))
     again = entry.rerenders if plan.rerenders else None
@@ -262,7 +270,7 @@ def _tile(
         bar=_bar(float(p[entry.wanted])),
         now=wording.mark(front.labels[int(p.argmax())]),
         status=status_of(entry, i),
-        picks=tuple(way for way, index in front.picks().items() if index == i),
+        picks=tuple(way for way, index in entry.picks.items() if index == i),
         changes=tuple(changes[:_WORDS]),
         smaller=max(0, len(changes) - _WORDS),
         origin=wording.mark(front.origins[i]),
@@ -270,7 +278,7 @@ def _tile(
 
 
 def _bar(p: float) -> float:
-    return round(100 * min(1.0, max(0.0, p)), 1) if p == p else 0.0
+    return 0.0 if math.isnan(p) else round(100 * min(1.0, max(0.0, p)), 1)
 
 
 def explorer_picture(entry: Entry, i: int, *, codec: Codec) -> str | None:

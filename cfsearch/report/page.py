@@ -19,7 +19,7 @@ from cfsearch.front import ParetoFront
 from . import wording
 from .charts import count_chart, effect_chart
 from .failures import MOST_ROWS, build_failures
-from .gallery import Entry, build_gallery, grouped
+from .gallery import Entry, build_gallery, grouped, probabilities
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
 from .plan import MOST_FRONTS, choose
@@ -95,7 +95,8 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
     entries = []
     for instance in drawn:
         key, front = wording.mark(instance.key), instance.front
-        shown = plan.shown(front)
+        picks = front.picks()
+        shown = plan.shown(front, picks=picks)
         entries.append(
             Entry(
                 key=key,
@@ -104,8 +105,10 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
                 genuine=instance.genuine,
                 rerenders=instance.rerenders,
                 about=abouts.get(key) or _about(instance),
+                p=probabilities(front.scores),
+                picks=picks,
                 shown=tuple(shown),
-                explored=tuple(plan.explored(front, shown=shown)),
+                explored=tuple(plan.explored(front, first=[*shown, *picks.values()])),
             )
         )
     groups = grouped(entries)
@@ -113,15 +116,14 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
     payload = build_payload(groups, plan=plan, models=models)
     failures = build_failures(document, {e.key: e for e in entries}, models)
 
-    order = list(models)
     style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
     template = _environment().get_template("page.html")
     return template.render(
         doc=document,
         models=models,
         story=tell(document, gallery.articles),
-        effects=effect_chart(document["effects"], order),
-        changes=count_chart(document["changes"], order),
+        effects=effect_chart(document["effects"], models),
+        changes=count_chart(document["changes"], models),
         gallery=gallery,
         plan=plan,
         ramp=CIVIDIS,

@@ -5,10 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from torch import softmax
-
 from . import wording
-from .gallery import Entry, Group, explorer_picture, status_of
+from .gallery import Entry, Group, explorer_picture, probabilities, status_of
 from .plan import Plan
 
 
@@ -60,8 +58,8 @@ def _space(entry: Entry) -> dict[str, Any]:
 def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
     front = entry.front
     members = list(entry.explored)
-    p, f, z = front.p, front.f.tolist(), front.z.tolist()
-    before = softmax(front.original_scores.double(), -1)[entry.wanted]
+    p, f, z = entry.p, front.f.tolist(), front.z.tolist()
+    before = probabilities(front.original_scores)[entry.wanted]
     origins = sorted({wording.mark(o) for o in front.origins})
     further = plan.further(members, shown=entry.shown)
     pictures = {str(i): explorer_picture(entry, i, codec=plan.codec) for i in further}
@@ -76,7 +74,8 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "start": [_short(v) for v in front.origin_values.tolist()],
         "status": "".join(status_of(entry, i)[0] for i in members),
         "origin": [origins.index(wording.mark(front.origins[i])) for i in members],
-        "picks": front.picks(),
+        "picks": dict(entry.picks),
+        "source": front.source,
         "before": _short(float(before)),
         "pictures": {i: text for i, text in pictures.items() if text is not None},
     }

@@ -75,7 +75,8 @@ def heat_top(differences: list[NDArray[np.float32]]) -> int:
     """The end of a scale that fits all maps of a page, in levels of 255."""
     if not differences:
         return _STEPS[-1]
-    high = max(float(np.quantile(d, 0.995)) for d in differences)
+    pixels = np.concatenate([d[:: max(1, len(d) // 32)].ravel() for d in differences])
+    high = float(np.quantile(pixels, 0.99))
     return next((step for step in _STEPS if step >= high), _STEPS[-1])
 
 
@@ -98,9 +99,7 @@ def _palette() -> list[int]:
     anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in CIVIDIS], dtype=float)
     at = np.linspace(0, len(anchors) - 1, _LEVELS)
     return [
-        round(v)
-        for x in at
-        for v in (np.interp(x, np.arange(len(anchors)), anchors[:, c]) for c in range(3))
+        round(v) for x in at for v in (np.interp(x, np.arange(len(anchors)), anchors[:, c]) for c in range(3))
     ]
 
 

@@ -1,6 +1,6 @@
 """How much of every front the page holds, so that it stays small enough to send."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -39,22 +39,21 @@ class Plan:
     heat: bool = True
     rerenders: bool = True
 
-    def shown(self, front: ParetoFront) -> list[int]:
+    def shown(self, front: ParetoFront, *, picks: Mapping[str, int]) -> list[int]:
         """The members of the strip: the picks, and others evenly spread, least flipped first."""
         if self.strip >= len(front):
             return front.along(most=self.strip)
-        picks = list(dict.fromkeys(front.picks().values()))[: max(1, self.strip // 2)]
-        spread = [i for i in front.along(most=max(1, self.strip)) if i not in picks]
-        room = self.strip - len(picks)
-        chosen = [*picks, *thinned(spread, most=room)]
-        lead = front.lead().tolist()
-        return sorted(chosen, key=lambda i: (lead[i], i))
+        order = front.along(most=len(front))
+        first = list(dict.fromkeys(picks.values()))[: max(1, self.strip // 2)]
+        rest = [i for i in order if i not in first]
+        chosen = {*first, *thinned(rest, most=self.strip - len(first))}
+        return [i for i in order if i in chosen]
 
-    def explored(self, front: ParetoFront, *, shown: Sequence[int]) -> list[int]:
-        """The members of the explorer: those of the strip, the picks, and others evenly spread."""
+    def explored(self, front: ParetoFront, *, first: Sequence[int]) -> list[int]:
+        """The members of the explorer: those of ``first``, and others evenly spread."""
         if len(front) <= self.members:
             return list(range(len(front)))
-        first = list(dict.fromkeys([*shown, *front.picks().values()]))
+        first = list(dict.fromkeys(first))
         rest = [i for i in front.along(most=self.members) if i not in first]
         return sorted([*first, *thinned(rest, most=self.members - len(first))])
 
@@ -112,9 +111,7 @@ def choose(fronts: Sequence[ParetoFront], *, rerenders: bool) -> Plan:
 def _sample(fronts: Sequence[ParetoFront]) -> list[Picture]:
     drawn = [f for f in fronts if f.images is not None and len(f)]
     chosen = thinned(range(len(drawn)), most=_SAMPLE)
-    return [
-        images[len(images) // 2] for i in chosen if (images := drawn[i].images) is not None
-    ]
+    return [images[len(images) // 2] for i in chosen if (images := drawn[i].images) is not None]
 
 
 def _weigh(sample: Sequence[Picture], codec: Codec) -> float:

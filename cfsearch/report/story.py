@@ -9,6 +9,7 @@ from .charts import judged
 from .gallery import Article, Strip
 
 _FEW = 30
+_MATTERS = 0.5  # logits; a smaller difference is not told
 _MOST = 3
 
 
@@ -46,14 +47,25 @@ class Finding:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """A variable with effects on two models whose intervals lie apart."""
+
+    variable: str
+    headline: str
+    detail: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything above the fold."""
 
     headline: str
+    detail: str
     figures: tuple[Figure, ...]
     weaknesses: tuple[str, ...]
     findings: tuple[Finding, ...]
-    contrast: tuple[str, ...]
+    contrast: tuple["Contrast", ...]
     examples: tuple[Example, ...]
 
 
@@ -62,15 +74,15 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     names = {m["id"]: m["name"] for m in document["models"]}
     contrast = _contrast(document["effects"], names)
     return Story(
-        headline=_headline(document, contrast),
+        headline=contrast[0].headline if contrast else _headline(document),
+        detail=contrast[0].detail if contrast else "",
         figures=tuple(_figures(document, names)),
         weaknesses=tuple(_weaknesses(document, names, articles)),
         findings=tuple(
-            Finding(model=name, sentences=tuple(_sentences(document, model)))
-            for model, name in names.items()
+            Finding(model=name, sentences=tuple(_sentences(document, model))) for model, name in names.items()
         ),
-        contrast=tuple(contrast[:_MOST]),
-        examples=tuple(_examples(names, articles)),
+        contrast=tuple(contrast[: _MOST + 1]),
+        examples=tuple(_examples(articles, about=contrast[0].variable if contrast else "")),
     )
 
 
@@ -78,7 +90,7 @@ def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, A
     return [e for e in entries if e["model"] == model]
 
 
-def _headline(document: Mapping[str, Any], contrast: Sequence[str]) -> str:
+def _headline(document: Mapping[str, Any]) -> str:
     counts = document["counts"]
     found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
     if not searched:
@@ -86,8 +98,6 @@ def _headline(document: Mapping[str, Any], contrast: Sequence[str]) -> str:
     searches = f"{searched} search{'' if searched == 1 else 'es'}"
     if not found:
         return f"No verified counterfactual was found in {searches}; the reasons are below."
-    if contrast:
-        return contrast[0]
     return f"In {found} of {searches}, a change of the picture made the model change its mind."
 
 
@@ -124,18 +134,18 @@ def _weaknesses(
     document: Mapping[str, Any], names: Mapping[str, str], articles: Sequence[Article]
 ) -> list[str]:
     found = list(document["warnings"])
-    for c in document["counts"]:
-        name = names.get(c["model"], c["model"])
-        if 0 < c["searched"] < _FEW:
-            found.append(
-                f"{name}: only {wording.counted(c['searched'], 'picture')} searched; read the intervals, "
-                "not the shares."
-            )
-        if c["failed"]:
-            found.append(
-                f"{name}: {wording.counted(c['failed'], 'picture')} failed and "
-                f"{'is' if c['failed'] == 1 else 'are'} missing from every share."
-            )
+    few = sorted({c["searched"] for c in document["counts"] if 0 < c["searched"] < _FEW})
+    if few:
+        found.append(
+            f"Only {' or '.join(map(str, few))} picture{'' if few == [1] else 's'} searched for each model: "
+            "read the intervals, not the shares."
+        )
+    found += [
+        f"{names.get(c['model'], c['model'])}: {wording.counted(c['failed'], 'picture')} failed and "
+        f"{'is' if c['failed'] == 1 else 'are'} missing from every share."
+        for c in document["counts"]
+        if c["failed"]
+    ]
     for g in document["genuine"]:
         value = wording.finite(g["rate"]["value"]) if g["n"] else None
         if value is not None and value < 0.9:
@@ -223,7 +233,7 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     return said
 
 
-def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[str]:
+def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Contrast]:
     """Variables whose intervals lie apart for the first two models, widest gap first."""
     if len(names) < 2:
         return []
@@ -236,33 +246,41 @@ def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
             continue
         left, right = pair[0], pair[1]
         gap = max(right["low"] - left["high"], left["low"] - right["high"])
-        if gap > 0:
-            found.append((gap, _apart(wording.human(variable), first, left, second, right)))
-    return [sentence for _, sentence in sorted(found, key=lambda pair: -pair[0])]
+        if gap > 0 and abs(right["value"] - left["value"]) >= _MATTERS:
+            found.append((gap, _apart(variable, first, left, second, right)))
+    return [contrast for _, contrast in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _best(effect: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+def _best(effect: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The truth where it is known, the estimate elsewhere; None where a number is missing."""
     for part in ("truth", "estimate"):
         found = None if effect is None else effect[part]
         if found and all(wording.finite(found[k]) is not None for k in ("value", "low", "high")):
-            return dict(found)
+            return {**found, "known": part == "truth"}
     return None
 
 
 def _apart(
-    name: str, first: str, left: Mapping[str, float], second: str, right: Mapping[str, float]
-) -> str:
-    sides = {wording.sides(left), wording.sides(right)}
-    way = "opposite" if sides == {-1, 1} else "different"
-    return (
-        f"{name} has {way} effects on the two models: {wording.number(left['value'], signed=True)} logits for {first}, "
-        f"{wording.number(right['value'], signed=True)} for {second}; the intervals do not overlap."
+    variable: str, first: str, left: Mapping[str, Any], second: str, right: Mapping[str, Any]
+) -> Contrast:
+    opposite = {wording.sides(left), wording.sides(right)} == {-1, 1}
+    name = wording.human(variable)
+    headline = (
+        f"{name} pushes the two models in opposite directions."
+        if opposite
+        else f"{name} weighs differently in the two models."
     )
+    parts = [
+        f"{wording.number(effect['value'], signed=True)} logits "
+        f"({wording.span(effect, form='logit')}) for {model}"
+        for model, effect in ((first, left), (second, right))
+    ]
+    how = "Measured by re-rendering" if left["known"] and right["known"] else "Through the generator"
+    return Contrast(variable, headline, f"{how}: {'; '.join(parts)}. The 95 % intervals do not overlap.")
 
 
-def _examples(names: Mapping[str, str], articles: Sequence[Article]) -> list[Example]:
-    """One picture for which every model has a verified flip in the strip, genuine ones first."""
+def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:
+    """One picture with a verified flip for every model: genuine, and telling of ``about``."""
     ranks = {"genuine": 0, "verified": 1, "artefact": 2}
     best: tuple[int, Article] | None = None
     for article in articles:
@@ -270,7 +288,8 @@ def _examples(names: Mapping[str, str], articles: Sequence[Article]) -> list[Exa
         scores = [ranks[t.status] for t in tiles if t.status in ranks]
         if article.original is None or not tiles or len(scores) != len(article.strips):
             continue
-        rank = sum(scores) - 10 * len(scores)
+        told = any(wording.subject(about) in words for t in tiles for words, _ in t.changes[:1])
+        rank = 2 * sum(scores) - (1 if about and told else 0)
         if best is None or rank < best[0]:
             best = (rank, article)
     if best is None:

@@ -6,7 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-MISSING = "–"
+MISSING = "\u2013"
+_MINUS = "\u2212"
 _SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
 _JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
 _CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
@@ -46,7 +47,7 @@ def number(value: float | None, *, signed: bool = False, digits: int = 2) -> str
         text = f"{value:{'+' if signed else ''}.{digits}g}"
     else:
         text = f"{value:{'+' if signed else ''},.{digits}f}".replace(",", _SPACE)
-    return text.replace("-", "−")
+    return text.replace("-", _MINUS)
 
 
 def percent(value: float | None) -> str:
@@ -71,6 +72,11 @@ def sides(effect: Mapping[str, float | None] | None) -> int | None:
     if low is None or high is None:
         return None
     return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def tick(value: float) -> str:
+    """A number beside a scale: "+2", "0", "−4"."""
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", _MINUS)
 
 
 def human(variable: str) -> str:
@@ -111,12 +117,12 @@ def values(variable: str, before: float, after: float) -> str:
 
 
 def listing(parts: list[str], *, most: int = 4) -> str:
-    """ "a, b and c"; past ``most``, "a, b, c, d and 3 more"."""
+    """The parts as "a, b and c"; past ``most``, "a, b, c, d and 3 more"."""
     if len(parts) > most:
         return f"{', '.join(parts[:most])} and {len(parts) - most} more"
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
 
 def counted(n: int, noun: str) -> str:
-    """ "1 picture", "12 pictures"."""
+    """So many of a thing: "1 picture", "12 pictures"."""
     return f"{n:,}".replace(",", _SPACE) + f" {noun}{'' if n == 1 else 's'}"

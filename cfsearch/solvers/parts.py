@@ -11,7 +11,6 @@ from typing import Any, ClassVar, final
 import numpy as np
 import numpy.typing as npt
 import torch
-from pymoo.algorithms.moo.gde3 import GDE3  # type: ignore[import-untyped]  # pymoo ships no types
 from pymoo.core.evaluator import Evaluator  # type: ignore[import-untyped]  # pymoo ships no types
 from pymoo.core.individual import Individual, default_config  # type: ignore[import-untyped]  # no types
 from pymoo.core.infill import InfillCriterion  # type: ignore[import-untyped]  # pymoo ships no types
@@ -125,16 +124,19 @@ class Tournament(Selection):  # type: ignore[misc]  # pymoo ships no types
         count = 2 * n_select * n_parents
         turns = -(-count // len(pop))
         pool = np.concatenate([random_state.permutation(len(pop)) for _ in range(turns)])[:count]
-        a, b = pool[::2], pool[1::2]
+        return self.winners(pop, pool.reshape(-1, 2), random_state=random_state).reshape(n_select, n_parents)
+
+    def winners(self, pop: Any, pairs: Ints, *, random_state: Any, **_: Any) -> Ints:  # Any: pymoo's objects
+        """The winner of each pair, ``(n, 2)`` -> ``(n, 1)``."""
+        a, b = pairs.T
         lead = np.zeros(len(a))
         for rule in self.rules:
-            open_ = lead == 0
-            if not open_.any():
+            undecided = lead == 0
+            if not undecided.any():
                 break
-            lead[open_] = rule(pop, a[open_], b[open_])
+            lead[undecided] = rule(pop, a[undecided], b[undecided])
         chance = random_state.random(len(a)) - 0.5
-        winner: Ints = np.where(np.where(lead == 0, chance, lead) > 0, a, b)
-        return winner.reshape(n_select, n_parents)
+        return np.where(np.where(lead == 0, chance, lead) > 0, a, b)[:, None]
 
 
 def less_violated(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
@@ -291,23 +293,6 @@ class RankAndCrowding(Survival):  # type: ignore[misc]  # pymoo ships no types
         for i in order.tolist():
             pop[i].data["rank"], pop[i].data["crowding"] = int(rank[i]), float(wide[i])
         return pop[order]
-
-
-@final
-class Gde3(GDE3):  # type: ignore[misc]  # pymoo ships no types
-    """GDE3 with the comparison of each trial to its parent on arrays."""
-
-    def _advance(self, infills: Any = None, **_: Any) -> None:  # Any: a pymoo population
-        old, new = objectives(self.pop), objectives(infills)
-        broken = violations(infills) - violations(self.pop)
-        wins = (new < old).any(1) & (new <= old).all(1)
-        loses = (old < new).any(1) & (old <= new).all(1)
-        wins = np.where(broken == 0, wins, broken < 0)
-        loses = np.where(broken == 0, loses, broken > 0)
-        merged = Population.merge(self.pop[~wins], infills[~loses])
-        self.pop = self.survival.do(
-            self.problem, merged, n_survive=self.n_offsprings, random_state=self.random_state
-        )
 
 
 def variables(pop: Sequence[Any]) -> Floats:  # Any: pymoo's individuals

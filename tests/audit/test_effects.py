@@ -57,7 +57,7 @@ def test_effects_of_a_linear_model_are_its_weights() -> None:
         {"red": 1.0, "green": -2.0, "blue": 0.0}, abs=1e-6
     )
     rows = effect_rows("m", found, {name: 2 * values for name, values in found.items()})
-    assert [row["variable"] for row in rows][0] == "green"
+    assert rows[0]["variable"] == "green"
     assert rows[0]["estimate"]["value"] == pytest.approx(-2.0)
     assert rows[0]["truth"]["value"] == pytest.approx(-4.0)
 

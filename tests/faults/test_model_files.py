@@ -391,7 +391,7 @@ def test_f19_weights_that_do_not_fit_are_named_at_most_five(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"text that is no checkpoint", b"\x80", b"PK\x03\x04rubbish", pickle.dumps([1, 2]), pickle.dumps({})],
+    [b"", b"text that is no checkpoint", b"\x80", b"PK\x03\x04rubbish", pickle.dumps([1, 2], protocol=2), pickle.dumps({}, protocol=2)],
     ids=["empty", "text", "cut off", "no zip", "a list", "nothing in it"],
 )
 def test_weights_that_are_none_get_one_line(tmp_path: Path, arch: str, content: bytes) -> None:

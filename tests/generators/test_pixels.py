@@ -57,7 +57,8 @@ def test_density_is_that_of_a_gaussian_when_nothing_is_left_out() -> None:
     kept = 32
     noise = values[:-kept].mean()
     model = multivariate_normal(
-        rows.mean(0), (vectors[:, -kept:] * (values[-kept:] - noise)) @ vectors[:, -kept:].T + noise * np.eye(48)
+        rows.mean(0),
+        (vectors[:, -kept:] * (values[-kept:] - noise)) @ vectors[:, -kept:].T + noise * np.eye(48),
     )
     assert ours == pytest.approx(model.logpdf(x.flatten(1).double().numpy()), rel=1e-5)
     assert np.corrcoef(ours, truth.logpdf(x.flatten(1).double().numpy()))[0, 1] > 0.8

@@ -25,7 +25,7 @@ def people(joint: faces.Joint) -> faces.FaceSet:
 
 
 def logits(name: str, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    p = OnnxProvider(FOLDER / f"{name}.onnx").predict(torch.from_numpy(images).float() / 255.0)
+    p = OnnxProvider.open(FOLDER / f"{name}.onnx").predict(torch.from_numpy(images).float() / 255.0)
     p = p.double().clamp(1e-7, 1 - 1e-7)
     return (p[:, 1].log() - p[:, 0].log()).numpy()
 
@@ -45,7 +45,7 @@ def effect(name: str, attribute: str) -> float:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_ships_with_its_sidecar_and_its_card(name: str) -> None:
-    provider = OnnxProvider(FOLDER / f"{name}.onnx")
+    provider = OnnxProvider.open(FOLDER / f"{name}.onnx")
     assert provider.labels == ("not Male", "Male")
     assert provider.scores is ScoreKind.PROBABILITIES
     assert read_sidecar(FOLDER / f"{name}.toml").name == name

@@ -33,7 +33,7 @@ def truth(original: torch.Tensor, changed: torch.Tensor) -> float:
         data_range=1.0,
         channel_axis=0,
     )
-    return 1.0 - float(similarity)
+    return 1.0 - float(np.asarray(similarity).item())
 
 
 @settings(max_examples=15, deadline=None, derandomize=True, database=None)

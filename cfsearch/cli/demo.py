@@ -1,0 +1,65 @@
+"""``cfsearch demo``: the main job on what the package carries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ._options import FILE, WHOLE, Command, json_option, threads_option, use_threads
+from ._output import Outcome, plain
+from ._progress import AuditMeter, progress
+from ._signals import interruptible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(cls=Command)
+@click.option("--out", type=FILE, default=Path("cfsearch-demo"), show_default=True, metavar="DIR")
+@click.option("--faces", type=WHOLE, default=12, show_default=True, help="Faces to search.")
+@click.option("--evaluations", type=WHOLE, default=2000, show_default=True, help="Candidates a face and model.")
+@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
+@threads_option
+@json_option
+def demo(out: Path, faces: int, evaluations: int, seed: int, opened: bool, threads: int | None) -> Outcome:
+    """Find counterfactuals of drawn faces for two classifiers, and write a page about them.
+
+    One classifier learned from faces with the natural skew of hair colour, the other from the
+    same without blond women; the page shows side by side what each reacts to.
+    """
+    use_threads(threads)
+    from cfsearch.demo import run_demo
+
+    with interruptible(f"interrupted; give the same command again to go on in {str(out)!r}."):
+        with progress("demo") as line:
+            meter = AuditMeter(line, evaluations=evaluations)
+            document = run_demo(out, faces=faces, evaluations=evaluations, seed=seed, watch=meter)
+    page = out / "report.html"
+    if opened:
+        from .pages import open_page
+
+        open_page(page)
+    return Outcome(document=document, show=lambda console: _show(console, document, page))
+
+
+def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table.add_column("model", overflow="fold")
+    table.add_column("verified counterfactuals", justify="right")
+    table.add_column("reacts most to", overflow="fold", ratio=1)
+    names = {entry["id"]: entry["name"] for entry in document["models"]}
+    for count in document["counts"]:
+        rows = [row for row in document["effects"] if row["model"] == count["model"] and row["estimate"]]
+        strongest = (f"{row['variable']} {row['estimate']['value']:+.1f} logits" for row in rows[:3])
+        table.add_row(
+            Text(plain(names[count["model"]])),
+            f"{count['found']}/{count['searched']}",
+            Text(plain(", ".join(strongest))),
+        )
+    console.print(table)
+    console.print(Text(f"The page: {page}"), soft_wrap=True)

@@ -1,0 +1,43 @@
+"""``cfsearch export``: a run as a table."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from cfsearch.errors import RunError
+
+from ._options import FILE, Command, json_option
+from ._output import Outcome, plain
+
+FORMAT = "cfsearch-export/1"
+_FORMATS = ("jsonl", "csv", "parquet")
+
+
+@click.command(cls=Command)
+@click.argument("run", type=FILE, metavar="RUN")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), required=True)
+@click.option("--out", type=FILE, required=True, metavar="FILE")
+@click.option(
+    "--table",
+    type=click.Choice(["members", "instances"]),
+    default="members",
+    show_default=True,
+    help="One row for each member of each front, or for each image.",
+)
+@json_option
+def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
+    """Write a run as one table: JSON lines, CSV or parquet."""
+    from cfsearch.exports import Format, Table, export_run
+    from cfsearch.runs import RunDirectory
+
+    formats: dict[str, Format] = {name: name for name in get_args(Format)}
+    tables: dict[str, Table] = {name: name for name in get_args(Table)}
+    if out.is_dir():
+        raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
+    with RunDirectory.read(run) as opened:
+        count = export_run(opened, out, format=formats[kind], table=tables[table])
+    return Outcome(
+        document={"format": FORMAT, "file": str(out), "rows": count, "table": table},
+        show=lambda console: console.print(f"{count} rows in {plain(str(out))}", soft_wrap=True),
+    )

@@ -1,0 +1,69 @@
+"""``cfsearch init``: a commented configuration to begin with."""
+
+from pathlib import Path
+
+import click
+
+from cfsearch.errors import ConfigError
+
+from ._options import FILE, Command, json_option
+from ._output import Outcome, plain
+
+FORMAT = "cfsearch-init/1"
+
+TEMPLATE = '''\
+# Settings of a cfsearch audit. Run it with:  cfsearch audit cfsearch.toml --out runs/first
+# Flags of the same names win over this file. Paths are relative to where you run it.
+
+[model]                        # the classifier that is audited
+path = "model.onnx"            # or weights.safetensors with arch, or pkg.mod:predict
+# sidecar = "model.toml"       # labels and preprocessing; model.toml beside model.onnx by default
+# arch = "mypackage.nets:build"
+# votes = 16                   # for a model that gives labels only: questions a candidate
+# sigma = 0.05                 # and the size of the perturbations, on [0, 1]
+
+[data]
+images = "images"              # a file, a folder or a zip
+# recursive = true             # look into sub-folders
+# limit = 100                  # the first so many images
+# reference = "reference"      # images that stand for the classes (logit_closeness, pixels)
+
+[generator]
+source = "pixels"              # a file, a shipped checkpoint ("faces64") or a plug-in's name
+# settings = {grid = 6, reach = 0.6}
+
+[search]
+solver = "nsga2"               # nsga2, smpso, gde3, ...; with settings: {name = "nsga2", ...}
+# Two objectives or more, each to be made small. Left out: adversarial, intensity, and
+# plausibility where the generator has a critic, perceptual where it has none.
+# objectives = ["adversarial", "plausibility", "intensity:norm=l1"]
+# constraints = ["flip:margin=0.1"]
+evaluations = 5000             # candidates an image
+population = 100               # candidates a generation
+capacity = 100                 # most members of a front
+seed = 0                       # decides all random numbers
+# target = "male"              # the class asked for; any other class when left out
+# immutable = ["Male"]         # variables that must not change
+# reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
+
+[run]                          # changes no result on a CPU
+device = "cpu"                 # or "cuda", "cuda:1"
+# lockstep = 4                 # images searched together
+# threads = 4                  # CPU threads of torch
+'''
+
+
+@click.command(cls=Command)
+@click.argument("path", type=FILE, default=Path("cfsearch.toml"), metavar="[FILE]")
+@json_option
+def init(path: Path) -> Outcome:
+    """Write a commented cfsearch.toml; never over an existing file."""
+    if path.exists():
+        raise ConfigError(f"init: {str(path)!r} exists already and is left as it is. Name another file.")
+    from cfsearch.files import write_atomically
+
+    write_atomically(path, TEMPLATE)
+    return Outcome(
+        document={"format": FORMAT, "file": str(path)},
+        show=lambda console: console.print(f"Wrote {plain(str(path))}. Set `path` and `images` in it.", soft_wrap=True),
+    )
