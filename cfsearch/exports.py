@@ -89,7 +89,7 @@ def run_rows(run: RunDirectory, *, table: Table = "members") -> Iterator[dict[st
             yield from front_rows(row.front)
 
 
-def export_run(run: RunDirectory, path: Path, *, format: Format, table: Table = "members") -> int:
+def export_run(run: RunDirectory, path: Path, *, kind: Format, table: Table = "members") -> int:
     """Write a run as one file, whole or not at all; returns the number of rows.
 
     Raises:
@@ -99,7 +99,7 @@ def export_run(run: RunDirectory, path: Path, *, format: Format, table: Table = 
     rows = list(run_rows(run, table=table))
     if not rows:
         raise RunError(f"run {str(run.path)!r}: has no {table} to export.")
-    match format:
+    match kind:
         case "jsonl":
             content: bytes | str = to_jsonl(rows)
         case "csv":
@@ -107,7 +107,7 @@ def export_run(run: RunDirectory, path: Path, *, format: Format, table: Table = 
         case "parquet":
             content = to_parquet(rows)
         case _:
-            raise ConfigError(f"export: unknown format {format!r}; the formats are {', '.join(FORMATS)}.")
+            raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")
     write_atomically(path, content)
     return len(rows)
 

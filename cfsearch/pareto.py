@@ -251,6 +251,6 @@ def _point(reference: Tensor, *, m: int) -> _Floats:
 
 
 def _moocore() -> Any:  # Any: moocore ships no types
-    import moocore  # type: ignore[import-untyped]  # ships no types
+    import moocore
 
     return moocore

@@ -1,7 +1,8 @@
 """The space that a search moves in: bounds, kinds, and what must never change.
 
 A point ``z`` is a *change*: ``z = 0`` is the query itself, and the value that a variable takes
-is ``origin + z``. All tensors carry the queries of a lockstep first: ``(b, d)``.
+is ``origin + scale * z``; ``scale`` is 1 where ``z`` has the variable's own unit. All tensors carry the
+queries of a lockstep first: ``(b, d)``.
 """
 
 from collections.abc import Sequence
@@ -42,14 +43,19 @@ class SearchSpace:
         immutable: names that must not change at all.
         monotone: name -> +1 (may only rise) or -1 (may only fall).
         groups: sets of names of which at most one may be *switched on* (value above 0.5).
+        scale: what a change of 1 means in each variable's own unit, > 0; ones when left out. A
+            table's columns are scaled by their ranges, so that solvers treat them alike.
+        steps: values are multiples of this, 0 for any value; when left out 1 for integers and
+            categories, 0 for real variables. A value of the query that is none may stay.
         dead_zone: real changes smaller than this in magnitude become no change, so that a
             counterfactual does not carry a dozen invisible edits.
 
     Shapes:
-        ``lower``, ``upper``, ``origin``: ``(b, d)``; points: ``(b, n, d)``.
+        ``lower``, ``upper``, ``origin``: ``(b, d)``; ``scale``, ``steps``: ``(d,)``; points: ``(b, n, d)``.
 
     Raises:
-        ConfigError: a name is unknown or doubled, bounds are crossed, not finite, or exclude 0.
+        ConfigError: a name is unknown or doubled, bounds are crossed, not finite, or exclude 0; a
+            scale is not positive, a step negative.
         ShapeError: tensors that do not fit the names.
     """
 
@@ -62,6 +68,8 @@ class SearchSpace:
     monotone: tuple[tuple[str, int], ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
     dead_zone: float = 0.0
+    scale: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
+    steps: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
 
     def __post_init__(self) -> None:
         d = len(self.names)
@@ -103,6 +111,21 @@ class SearchSpace:
         object.__setattr__(self, "upper", upper)
         object.__setattr__(self, "origin", origin)
         object.__setattr__(self, "kinds", kinds)
+        self._set_units()
+
+    def _set_units(self) -> None:
+        scale = self.scale if self.scale.numel() else torch.ones_like(self.lower[0])
+        whole = torch.tensor([float(k is not Kind.REAL) for k in self.kinds]).to(self.lower)
+        steps = self.steps if self.steps.numel() else whole
+        for what, tensor in (("scale", scale), ("steps", steps)):
+            if tuple(tensor.shape) != (self.d,):
+                raise ShapeError(
+                    f"search space: expected {what} of shape ({self.d},), got {tuple(tensor.shape)}."
+                )
+        if not (bool((torch.isfinite(scale) & (scale > 0)).all()) and bool((steps >= 0).all())):
+            raise ConfigError("search space: `scale` must be positive and finite, `steps` >= 0.")
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "steps", steps)
 
     def _check_names(self, used: Sequence[str] | frozenset[str], what: str) -> None:
         unknown = [name for name in used if name not in self.names]
@@ -142,7 +165,11 @@ class SearchSpace:
     def to(self, device: torch.device | str) -> Self:
         """The same space with its tensors on another device."""
         return self._with(
-            lower=self.lower.to(device), upper=self.upper.to(device), origin=self.origin.to(device)
+            lower=self.lower.to(device),
+            upper=self.upper.to(device),
+            origin=self.origin.to(device),
+            scale=self.scale.to(device),
+            steps=self.steps.to(device),
         )
 
     def _with(
@@ -151,6 +178,8 @@ class SearchSpace:
         lower: Tensor | None = None,
         upper: Tensor | None = None,
         origin: Tensor | None = None,
+        scale: Tensor | None = None,
+        steps: Tensor | None = None,
         immutable: frozenset[str] | None = None,
         monotone: tuple[tuple[str, int], ...] | None = None,
     ) -> Self:
@@ -164,6 +193,8 @@ class SearchSpace:
             monotone=self.monotone if monotone is None else monotone,
             groups=self.groups,
             dead_zone=self.dead_zone,
+            scale=self.scale if scale is None else scale,
+            steps=self.steps if steps is None else steps,
         )
 
     def sample(self, n: int, *, rngs: Sequence[np.random.Generator]) -> Float[Tensor, "b n d"]:
@@ -182,39 +213,46 @@ class SearchSpace:
     def repair(self, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """The nearest points that keep every rule; leaves permitted points as they are.
 
-        In order: bounds, whole values, dead zone, exclusive groups (the member that was
+        In order: bounds, steps, dead zone, exclusive groups (the member that was
         switched on most strongly stays, the others are switched off), bounds again.
         """
         z = self.clamp(z)
-        origin = self.origin[:, None]
         whole = torch.tensor([k is not Kind.REAL for k in self.kinds], device=z.device)
-        if bool(whole.any()):
-            # stay at the query's own value where it is not whole and nothing was asked
-            rounded = torch.round(origin + z) - origin
-            z = torch.where(whole & (z != 0), rounded, z)
-            z = torch.where((z < self.lower[:, None]) | (z > self.upper[:, None]), torch.zeros_like(z), z)
+        if bool((self.steps > 0).any()):
+            z = self._stepped(z)
         if self.dead_zone > 0.0:
             z = torch.where((z.abs() < self.dead_zone) & ~whole, torch.zeros_like(z), z)
         for group in self.groups:
             z = self._exclusive(z, [self.names.index(name) for name in group])
         return z
 
+    def _stepped(self, z: Tensor) -> Tensor:
+        origin, step = self.origin[:, None], torch.where(self.steps > 0, self.steps, 1.0)
+        # stay at the query's own value where it is no multiple and nothing was asked
+        nearest = torch.round((origin + self.scale * z) / step)
+        same = nearest == torch.round(origin / step)
+        at_home = same & (torch.round(origin / step) * step == origin)
+        moved = (nearest * step - origin) / self.scale
+        moved = torch.where((z == 0) | at_home, torch.zeros_like(z), moved)
+        outside = (moved < self.lower[:, None]) | (moved > self.upper[:, None])
+        return torch.where(self.steps > 0, torch.where(outside, torch.zeros_like(z), moved), z)
+
     def _exclusive(self, z: Tensor, index: list[int]) -> Tensor:
-        part, base = z[..., index], self.origin[:, None, index]
+        part, base = z[..., index] * self.scale[index], self.origin[:, None, index]
         raised = (part > 0) & (base + part > _ON)
         strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
         winner = torch.nn.functional.one_hot(strength.argmax(-1), len(index)).bool()
         clash = raised.any(-1, keepdim=True) & ~winner
         # a loser that was off at the query returns there, one that was on goes to value 0;
         # where its bounds do not let it go off, the winner is refused instead
-        low = self.lower[:, None, index]
+        low = self.lower[:, None, index] * self.scale[index]
         off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
         off = torch.where(base + part > _ON, torch.maximum(off, low), part)
         stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
         kept = torch.where(clash, off, part)
         blocked = torch.where(raised, torch.zeros_like(part), part)
         out = z.clone()
-        out[..., index] = torch.where(stuck, blocked, kept)
+        out[..., index] = torch.where(stuck, blocked, kept) / self.scale[index]
         return out
 
     def contains(self, z: Float[Tensor, "b n d"], *, tolerance: float = 1e-6) -> Bool[Tensor, "b n"]:

@@ -6,6 +6,8 @@ from typing import Self, cast, final
 
 from cfsearch.errors import ConfigError
 
+_MOST_LAYERS = 12
+
 ATTRIBUTES: tuple[str, ...] = (
     "Bald",
     "Bangs",
@@ -92,11 +94,11 @@ class AttGANConfig:
     groups: tuple[tuple[str, ...], ...] = GROUPS
 
     def __post_init__(self) -> None:
-        for name in ("layers", "width", "max_width", "critic_width", "critic_hidden"):
+        for name in ("width", "max_width", "critic_width", "critic_hidden"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"attgan: `{name}` must be at least 1, got {getattr(self, name)}.")
-        if self.layers < 2:
-            raise ConfigError(f"attgan: `layers` must be at least 2, got {self.layers}.")
+        if not 2 <= self.layers <= _MOST_LAYERS:
+            raise ConfigError(f"attgan: `layers` must be from 2 to {_MOST_LAYERS}, got {self.layers}.")
         if self.size < 64 or self.size % 2**self.layers or self.size < 2 ** (self.layers + 1):
             raise ConfigError(
                 f"attgan: `size` must be at least 64 px and a multiple of 2**layers that leaves "

@@ -225,14 +225,17 @@ class Critic(nn.Module):
 
     def plain(self) -> "Critic":
         """A copy for use, the norm of the weights worked into them."""
-        copy = Critic(self.config)
+        with torch.device("meta"):  # no weights of its own, so that nothing is drawn
+            copy = Critic(self.config)
         source = self.state_dict()
         weights = {
             name: source[name] if name in source else self.get_submodule(name.rpartition(".")[0]).weight
             for name in copy.state_dict()
         }
-        copy.load_state_dict({name: cast(Tensor, w).detach().clone() for name, w in weights.items()})
-        return copy.to(next(self.parameters()).device).train(self.training)
+        copy.load_state_dict(
+            {name: cast(Tensor, w).detach().clone() for name, w in weights.items()}, assign=True
+        )
+        return copy.train(self.training)
 
     def _bounded(self) -> list[nn.Module]:
         convs: list[nn.Module] = [cast(CriticBlock, block).conv for block in self.trunk]

@@ -12,6 +12,7 @@ import json
 import math
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -80,7 +81,9 @@ def _read(path: Path) -> Mapping[str, object]:
     if path.stat().st_size > _MAX_BYTES:
         raise ModelFileError(f"published AttGAN: {path} is larger than 4 GiB; no published checkpoint is.")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch remarks on foreign pickles before it refuses them
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if re.search(r"GLOBAL|global|Unsupported class|not an allowed", str(error)):
             raise UnsafeModelError(

@@ -56,7 +56,9 @@ def remarks(front: ParetoFront) -> list[str]:
         lines.append(f"Nothing found: {front.reason.value}.")
         if len(front) and front.reason is not Reason.ALREADY_TARGET:
             nearest = int(front.lead().argmax())
-            lines.append(f"The nearest miss is member {nearest}: it lacks {-float(front.lead()[nearest]):.3f} in probability.")
+            lines.append(
+                f"The nearest miss is member {nearest}: it lacks {-float(front.lead()[nearest]):.3f} in probability."
+            )
         advice = _ADVICE.get(front.reason)
         if advice:
             lines.append(advice)
@@ -131,5 +133,8 @@ def _changes(front: ParetoFront, i: int) -> str:
 
 
 def _legend(front: ParetoFront) -> str:
-    parts = (f"f{j + 1} {plain(n)} ({plain(u)})" for j, (n, u) in enumerate(zip(front.objectives, front.units, strict=True)))
+    parts = (
+        f"f{j + 1} {plain(n)} ({plain(u)})"
+        for j, (n, u) in enumerate(zip(front.objectives, front.units, strict=True))
+    )
     return "Objectives, smaller is better: " + ", ".join(parts)

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, TextIO, final
+from typing import Any, final
 
 import click
 
@@ -68,7 +68,12 @@ class House(click.Group):
 
         def work() -> object:
             return super(House, self).main(
-                list(call.argv), prog_name or "cfsearch", complete_var, standalone_mode=False, obj=call, **extra
+                list(call.argv),
+                prog_name or "cfsearch",
+                complete_var,
+                standalone_mode=False,
+                obj=call,
+                **extra,
             )
 
         sys.exit(_guarded(work, call=call))
@@ -78,6 +83,7 @@ def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
     """The exit code of a call; nothing but it comes out."""
     with warnings.catch_warnings():
         warnings.showwarning = _warn(call)
+        warnings.simplefilter("always", CfsearchWarning)
         try:
             result = work()
             if isinstance(result, Outcome):
@@ -94,19 +100,12 @@ def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
             return 0
         except SystemExit as error:
             return error.code if isinstance(error.code, int) else 2
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # the last door
             return report(error, json_mode=call.json, debug=call.debug)
 
 
 def _warn(call: Invocation) -> Callable[..., None]:
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         ours = issubclass(category, CfsearchWarning) and not call.quiet
         if ours or call.debug:
             print(f"note: {plain(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
@@ -122,8 +121,10 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=House, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+@click.group("cfsearch", cls=House, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Multi-objective search for plausible counterfactuals of classifiers that cannot be opened.

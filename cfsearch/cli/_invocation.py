@@ -20,7 +20,8 @@ class Invocation:
     def current(cls) -> Self:
         """That of the running command."""
         found = click.get_current_context().find_root().obj
-        assert isinstance(found, cls), "a command runs under the group"
+        if not isinstance(found, cls):
+            raise RuntimeError("cli: a command runs under the group `cfsearch` only")
         return found
 
     @property

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import click
 
+from cfsearch.registry import unknown
+
 from ._invocation import Invocation
 
 if TYPE_CHECKING:
@@ -20,16 +22,30 @@ FILE = click.Path(path_type=Path)
 class Command(click.Command):
     """A command with the options that all have: ``-q``, ``-v``, ``--debug``."""
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **kwargs: Any) -> None:
-        # Any: click's own signature
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: click's own signature
         common: list[click.Parameter] = [
-            click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Say less."),
+            click.Option(
+                ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Say less."
+            ),
             click.Option(
                 ["-v", "--verbose"], count=True, expose_value=False, callback=_verbose, help="Say more."
             ),
             click.Option(["--debug"], is_flag=True, expose_value=False, help="Show tracebacks."),
         ]
-        super().__init__(*args, params=[*(params or []), *common], **kwargs)
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *common]
+
+
+@final
+class Family(click.Group):
+    """A command with commands of its own; an unknown one suggests the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(unknown("command", args[0], list(self.commands)), ctx=ctx)
+        return super().resolve_command(ctx, args)
 
 
 def _quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -49,25 +65,34 @@ def json_option(command: Function) -> Function:
     )(command)
 
 
+_THREADS = click.option("--threads", type=WHOLE, help="CPU threads of torch; its own choice when left out.")
+
+
 def threads_option(command: Function) -> Function:
     """``--threads``."""
-    return click.option("--threads", type=WHOLE, help="CPU threads of torch; its own choice when left out.")(
-        command
-    )
+    return _THREADS(command)
 
 
 _MODEL = (
     click.option(
-        "--model", metavar="MODEL", help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict."
+        "--model",
+        metavar="MODEL",
+        help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict.",
     ),
-    click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."),
+    click.option(
+        "--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."
+    ),
     click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights."),
-    click.option("--votes", type=click.IntRange(2, 1024), help="Questions a candidate to a labels-only model."),
+    click.option(
+        "--votes", type=click.IntRange(2, 1024), help="Questions a candidate to a labels-only model."
+    ),
     click.option("--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]."),
 )
 _SEARCH = (
     click.option(
-        "--generator", metavar="G", help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels."
+        "--generator",
+        metavar="G",
+        help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels.",
     ),
     click.option("--objective", "objectives", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
     click.option("--constraint", "constraints", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
@@ -82,6 +107,7 @@ _SEARCH = (
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
     click.option("--lockstep", type=WHOLE, help="Images searched together."),
+    _THREADS,
 )
 _IMAGES = (
     click.option("--images", type=FILE, help="A file, folder or zip of images."),
@@ -98,7 +124,7 @@ def search_options(*, images: bool, solver: bool = True) -> Callable[[Function],
         options = (*_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
         for option in reversed((*(_IMAGES if images else ()), *options)):
             command = option(command)
-        return threads_option(command)
+        return command
 
     return add
 
@@ -142,7 +168,9 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     else:
         for table, key, flag in (("model", "path", "--model"), ("data", "images", "--images")):
             if key not in over.get(table, {}):
-                raise ConfigError(f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one).")
+                raise ConfigError(
+                    f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one)."
+                )
         config = Config.check(over, where="command line")
     if config.run.threads is not None:
         use_threads(config.run.threads)

@@ -84,8 +84,8 @@ def progress(title: str) -> Iterator[Line]:
 class AuditMeter:
     """Turns what an audit reports into a line: done, queries, rate, time left, found, failed."""
 
-    def __init__(self, line: Line, *, evaluations: int) -> None:
-        self._line, self._each = line, evaluations
+    def __init__(self, line: Line, *, evaluations: int, title: str = "") -> None:
+        self._line, self._each, self._title = line, evaluations, title
         self._begin = time.monotonic()
         self._spent, self._inside = 0, 0
 
@@ -98,7 +98,8 @@ class AuditMeter:
         rate = spent / max(time.monotonic() - self._begin, 1e-9)
         left = max((state.total - state.done) * self._each - self._inside, 0)
         share = 1.0 - left / max(state.total * self._each, 1)
-        parts = [f"{state.done}/{state.total} images", f"{state.found} found"]
+        parts = [self._title] if self._title else []
+        parts += [f"{state.done}/{state.total} images", f"{state.found} found"]
         if state.failed:
             parts.append(f"{state.failed} failed")
         if spent:

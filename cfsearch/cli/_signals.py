@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -24,43 +24,66 @@ def interruptible(last_words: str) -> Iterator[None]:
     ends the process when the work has not ended in 4 s. What a run acknowledged is on disk
     by then in any case.
     """
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with _listening(stop, last_words=last_words, grace_s=_GRACE_S):
+            yield
+    except KeyboardInterrupt:
+        raise Interrupted(last_words) from None
+
+
+@contextmanager
+def stoppable(last_words: str, *, grace_s: float) -> Iterator[Callable[[], bool]]:
+    """Gives a question, "has a signal come?", to work that ends itself when it has.
+
+    Work that has not ended after ``grace_s`` is ended from outside, with the last words.
+    """
+    asked = threading.Event()
+    with _listening(asked.set, last_words=last_words, grace_s=grace_s):
+        yield asked.is_set
+    if asked.is_set():
+        raise Interrupted(last_words)
+
+
+@contextmanager
+def _listening(handler: Callable[[], None], *, last_words: str, grace_s: float) -> Iterator[None]:
     call = Invocation.current()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def handle(_: int, __: FrameType | None) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # a second one must not tear what is being saved
+        handler()
+
+    def watch() -> None:
+        while woken := ours.recv(1):
+            if woken[0] in _SIGNALS:
+                break
+        else:
+            return
+        if not ended.wait(grace_s):
+            report(Interrupted(last_words), json_mode=call.json, debug=False)
+            os._exit(INTERRUPTED)
+
     ended = threading.Event()
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    watcher = threading.Thread(target=_watch, args=(ours, ended, last_words, call), daemon=True)
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    watcher = threading.Thread(target=watch, daemon=True)
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     watcher.start()
     try:
         yield
-    except KeyboardInterrupt:
-        raise Interrupted(last_words) from None
     finally:
         ended.set()
         signal.set_wakeup_fd(descriptor)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
         theirs.close()
         watcher.join(timeout=1.0)
         ours.close()
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # a second one must not tear what is being saved
-    raise KeyboardInterrupt
-
-
-def _watch(ours: socket.socket, ended: threading.Event, last_words: str, call: Invocation) -> None:
-    while woken := ours.recv(1):
-        if woken[0] in _SIGNALS:
-            break
-    else:
-        return
-    if not ended.wait(_GRACE_S):
-        report(Interrupted(last_words), json_mode=call.json, debug=False)
-        os._exit(INTERRUPTED)

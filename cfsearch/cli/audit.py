@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import CfsearchError, NonFiniteError, PartialFailure, ProviderError
-from cfsearch.errors import DeadlineError
+from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, PartialFailure, ProviderError
 
 from ._invocation import Invocation
 from ._options import FILE, Command, json_option, search_options, settings
@@ -20,9 +19,15 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 12
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Search a folder of images; resumable.")
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
-@click.option("--out", type=FILE, required=True, metavar="DIR", help="The run directory; an interrupted run in it goes on.")
+@click.option(
+    "--out",
+    type=FILE,
+    required=True,
+    metavar="DIR",
+    help="The run directory; an interrupted run in it goes on.",
+)
 @search_options(images=True)
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some images failed.")
@@ -41,7 +46,7 @@ def audit(
 
     \b
     cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one
-    """
+    """  # noqa: D301  # click reads the backspace
     chosen = settings(config, flags)
     call = Invocation.current()
     from cfsearch.audit.run import Audit, AuditProgress

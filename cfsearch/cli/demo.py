@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._invocation import Invocation
 from ._options import FILE, WHOLE, Command, json_option, threads_option, use_threads
 from ._output import Outcome, plain
 from ._progress import AuditMeter, progress
@@ -13,11 +14,15 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cfsearch.audit.run import AuditProgress
 
-@click.command(cls=Command)
+
+@click.command(cls=Command, short_help="Run the main job on what the package carries.")
 @click.option("--out", type=FILE, default=Path("cfsearch-demo"), show_default=True, metavar="DIR")
-@click.option("--faces", type=WHOLE, default=12, show_default=True, help="Faces to search.")
-@click.option("--evaluations", type=WHOLE, default=2000, show_default=True, help="Candidates a face and model.")
+@click.option("--faces", type=click.IntRange(2, 200), default=12, show_default=True, help="Faces to search.")
+@click.option(
+    "--evaluations", type=WHOLE, default=3000, show_default=True, help="Candidates a face and model."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
 @click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
 @threads_option
@@ -31,10 +36,18 @@ def demo(out: Path, faces: int, evaluations: int, seed: int, opened: bool, threa
     use_threads(threads)
     from cfsearch.demo import run_demo
 
-    with interruptible(f"interrupted; give the same command again to go on in {str(out)!r}."):
-        with progress("demo") as line:
-            meter = AuditMeter(line, evaluations=evaluations)
-            document = run_demo(out, faces=faces, evaluations=evaluations, seed=seed, watch=meter)
+    call = Invocation.current()
+    words = f"interrupted; what is done is saved in {str(out)!r}. To go on: {call.command}"
+    with interruptible(words), progress("demo") as line:
+        meters: dict[str, AuditMeter] = {}
+
+        def watch(model: str, state: "AuditProgress") -> None:
+            meter = meters.setdefault(model, AuditMeter(line, evaluations=evaluations, title=model))
+            meter(state)
+
+        document = run_demo(
+            out, count=faces, evaluations=evaluations, seed=seed, command=call.command, watch=watch
+        )
     page = out / "report.html"
     if opened:
         from .pages import open_page

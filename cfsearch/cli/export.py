@@ -14,7 +14,7 @@ FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Write a run as JSON lines, CSV or parquet.")
 @click.argument("run", type=FILE, metavar="RUN")
 @click.option("--format", "kind", type=click.Choice(_FORMATS), required=True)
 @click.option("--out", type=FILE, required=True, metavar="FILE")
@@ -36,7 +36,7 @@ def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
     if out.is_dir():
         raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
     with RunDirectory.read(run) as opened:
-        count = export_run(opened, out, format=formats[kind], table=tables[table])
+        count = export_run(opened, out, kind=formats[kind], table=tables[table])
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": count, "table": table},
         show=lambda console: console.print(f"{count} rows in {plain(str(out))}", soft_wrap=True),

@@ -11,7 +11,7 @@ from ._output import Outcome, plain
 
 FORMAT = "cfsearch-init/1"
 
-TEMPLATE = '''\
+TEMPLATE = """\
 # Settings of a cfsearch audit. Run it with:  cfsearch audit cfsearch.toml --out runs/first
 # Flags of the same names win over this file. Paths are relative to where you run it.
 
@@ -50,10 +50,10 @@ seed = 0                       # decides all random numbers
 device = "cpu"                 # or "cuda", "cuda:1"
 # lockstep = 4                 # images searched together
 # threads = 4                  # CPU threads of torch
-'''
+"""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Write a commented cfsearch.toml.")
 @click.argument("path", type=FILE, default=Path("cfsearch.toml"), metavar="[FILE]")
 @json_option
 def init(path: Path) -> Outcome:
@@ -65,5 +65,7 @@ def init(path: Path) -> Outcome:
     write_atomically(path, TEMPLATE)
     return Outcome(
         document={"format": FORMAT, "file": str(path)},
-        show=lambda console: console.print(f"Wrote {plain(str(path))}. Set `path` and `images` in it.", soft_wrap=True),
+        show=lambda console: console.print(
+            f"Wrote {plain(str(path))}. Set `path` and `images` in it.", soft_wrap=True
+        ),
     )

@@ -10,7 +10,7 @@ from ._output import Outcome, note
 FORMAT = "cfsearch-page/1"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Write the page of a run again.")
 @click.argument("run", type=FILE, metavar="RUN")
 @json_option
 def report(run: Path) -> Outcome:
@@ -20,7 +20,7 @@ def report(run: Path) -> Outcome:
     return _page(write_report(run))
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Open the page of a run.")
 @click.argument("run", type=FILE, metavar="RUN")
 @click.option("--open/--no-open", "opened", default=True, help="Open it in the browser.")
 @json_option

@@ -12,7 +12,7 @@ from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderErro
 
 from ._options import FILE, WHOLE, Command, json_option, search_options, settings
 from ._output import Outcome, detail, note
-from ._progress import duration, progress
+from ._progress import Line, duration, progress
 from ._signals import interruptible
 
 if TYPE_CHECKING:
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     from cfsearch.datasets.images import ImageRef
     from cfsearch.front import ParetoFront
     from cfsearch.problem import Clock
-    from cfsearch.search import Failure
+    from cfsearch.search import Failure, Progress
 
 FORMAT = "cfsearch-search/1"
 _LOCKSTEP = 4
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Search fronts for one or a few images.")
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @search_options(images=False)
 @click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several images).")
-@click.option("--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images).")
+@click.option(
+    "--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images)."
+)
 @click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some images failed.")
 @json_option
@@ -51,8 +53,8 @@ def search(
 
     \b
     cfsearch search face.png --model model.onnx --generator faces64 --seed 7
-    """
-    chosen = settings(config, {**flags, "images": images[0]})
+    """  # noqa: D301  # click reads the backspace
+    chosen = settings(config, {**flags, "images": first_readable(images)})
     outputs = [_Output.of(kind, path, count=len(images)) for kind, path in (("front", save), ("png", strip))]
     with interruptible("interrupted; a search of a few images keeps nothing. Run it again."):
         found = _run(chosen, images)
@@ -135,7 +137,7 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
     from cfsearch.search import Failure
 
     begin = time.monotonic()
-    refs = _refs(images)
+    refs = image_refs(images)
     assembly = assemble(config)
     for text in assembly.notes:
         note(text)
@@ -153,13 +155,8 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
     with progress("search") as line:
         for start in range(0, len(records), step):
             group = records[start : start + step]
-            search = assembly.watched(
-                lambda p, start=start: line.update(
-                    f"generation {p.generation}/{p.generations}, {p.flipped} of {p.queries} flipped",
-                    share=(start + len(group) * p.generation / p.generations) / len(records),
-                ),
-                clock=found.clock,
-            )
+            meter = _Meter(line, start / len(records), len(group) / len(records))
+            search = assembly.watched(meter, clock=found.clock)
             x = torch.stack([record.x for record in group]).to(config.run.device)
             for result in search.run(x, names=[record.name for record in group]):
                 if isinstance(result, Failure):
@@ -170,7 +167,38 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
     return found
 
 
-def _refs(images: Sequence[Path]) -> "list[ImageRef]":
+@final
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """Shows the generations of one lockstep, which is a ``part`` of the work after ``before``."""
+
+    line: Line
+    before: float
+    part: float
+
+    def __call__(self, state: "Progress", /) -> None:
+        text = (
+            f"generation {state.generation}/{state.generations}, {state.flipped} of {state.queries} flipped"
+        )
+        self.line.update(text, share=self.before + self.part * state.generation / state.generations)
+
+
+def first_readable(images: Sequence[Path]) -> Path:
+    """The image that stands for the others where one has to: the first, unless it is damaged."""
+    if len(images) == 1:
+        return images[0]
+    from cfsearch.datasets.images import find_images, read_image
+
+    for path in images:
+        try:
+            read_image(find_images(path)[0])
+        except DataError:
+            continue
+        return path
+    return images[0]
+
+
+def image_refs(images: Sequence[Path]) -> "list[ImageRef]":
     """All images that the arguments mean; where two files have one name, their paths are names."""
     from dataclasses import replace
 
@@ -192,9 +220,7 @@ def _document(found: _Found) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "fronts": [front.to_dict() for front in found.fronts],
-        "failures": [
-            {"name": f.name, "code": f.error.code, "message": str(f.error)} for f in found.failures
-        ],
+        "failures": [{"name": f.name, "code": f.error.code, "message": str(f.error)} for f in found.failures],
         "search": {
             "config": assembly.config.resolved(),
             "model": model_entry("model", assembly),
@@ -205,7 +231,9 @@ def _document(found: _Found) -> dict[str, Any]:
         },
         "times": {
             "seconds": round(found.seconds, 3),
-            "networks": {} if found.clock is None else {k: round(v, 3) for k, v in found.clock.seconds.items()},
+            "networks": {}
+            if found.clock is None
+            else {k: round(v, 3) for k, v in found.clock.seconds.items()},
         },
     }
 

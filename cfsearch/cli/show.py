@@ -20,10 +20,12 @@ INSTANCES = "cfsearch-instances/1"
 MEMBER = "cfsearch-member/1"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, short_help="Show a run or a front again.")
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
 @click.argument("name", required=False)
-@click.option("--pick", type=click.Choice(["knee", "closest", "sparsest", "crossing"]), help="One member only.")
+@click.option(
+    "--pick", type=click.Choice(["knee", "closest", "sparsest", "crossing"]), help="One member only."
+)
 @click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
 @json_option
 def show(source: Path, name: str | None, pick: str | None, rows: int) -> Outcome:
@@ -101,6 +103,13 @@ def _entry(row: "InstanceRow") -> dict[str, Any]:
     }
 
 
+def _why(entry: dict[str, Any]) -> str:
+    """Why nothing was found; nothing where something was."""
+    if entry["status"] == "found":
+        return ""
+    return str(entry["message"] if entry["status"] == "failed" else entry["reason"])
+
+
 def _list(console: "Console", document: dict[str, Any]) -> None:
     from rich import box
     from rich.table import Table
@@ -119,7 +128,7 @@ def _list(console: "Console", document: dict[str, Any]) -> None:
             entry["status"].replace("_", " "),
             str(entry["members"]),
             str(entry["verified"]),
-            Text(plain(entry["message"] if entry["status"] == "failed" else entry["reason"])),
+            Text(plain(_why(entry))),
         )
     console.print(table)
     if not document["finished"]:

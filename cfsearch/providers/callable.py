@@ -18,7 +18,7 @@ from cfsearch.provider import Provider, ScoreKind
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
 from .named import named
 from .preprocessing import Preprocessing
-from .probes import first_answer, settle
+from .probes import settle
 from .sidecar import Sidecar, read_sidecar
 
 Predict = Callable[[RawArray], Any]  # Any: what a stranger's function returns is checked, not known
@@ -119,10 +119,10 @@ class CallableProvider(Provider):
             name=said.name or spec,
         )
         settled = settle(
-            first_answer(trial._raw, preprocessing=preprocessing),
+            trial._raw,
+            preprocessing=preprocessing,
             labels=said.labels,
             scores=said.kind,
-            hint=None,
             who=spec,
             where=str(sidecar or "a sidecar (--sidecar)"),
         )

@@ -20,7 +20,7 @@ from .torch_module import TorchProvider
 _TOLERANCE: Final = 1e-4
 _CHECKED: Final = 8
 _SIZE_WHERE_FREE: Final = 64
-_OPSETS: Final = (None, 17, 13)
+_OPSETS: Final = (None, 18, 17, 13)
 """As it is, then converted: the operators that onnx2torch knows differ by version."""
 
 
@@ -104,6 +104,7 @@ class _Wired(nn.Module):
 
 
 def _converted(path: Path, model: onnx.ModelProto) -> nn.Module:
+    """The network; ``model`` is the caller's own copy and is changed."""
     try:
         from onnx2torch import convert
     except ModuleNotFoundError as error:
@@ -113,6 +114,13 @@ def _converted(path: Path, model: onnx.ModelProto) -> nn.Module:
             "gradients through an ONNX model need onnx2torch, which is not installed. Run: pip "
             "install 'cfsearch[gradients]'."
         ) from error
+    for node in model.graph.node:
+        if node.op_type == "Reshape":
+            # torch's exporter sets allowzero, which onnx2torch refuses though it matters for empty
+            # shapes alone; the check against onnxruntime would show it if it ever did.
+            kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
     trouble: Exception | None = None
     for opset in _OPSETS:
         try:

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, cast, final
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from .onnx_door import MAPS, NUMBERS, WORDS, Arg, Door, door_of
 from .onnx_file import OnnxFile, read_onnx_file
 from .onnx_graph import ending, hinted_labels, one_line, unsupported
 from .preprocessing import Preprocessing
-from .probes import first_answer, settle
+from .probes import settle
 from .sidecar import sidecar_of, sidecar_path
 
 _FLOOR: Final = (1, 24, 1)
@@ -103,17 +103,14 @@ class OnnxProvider(Provider):
         hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
         if door.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
-        raw = first_answer(
+        settled = settle(
             lambda x: _ask(session, door, x, labels=said.labels, who=who),
             preprocessing=door.preprocessing,
-            features=door.columns,
-        )
-        settled = settle(
-            raw,
+            columns=door.columns,
             labels=said.labels,
             scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
             hint=hint,
-            who=f"{path}",
+            who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )
         hints = hinted_labels(file.model)
@@ -186,6 +183,7 @@ def check_runtime(version: str, *, file: OnnxFile) -> None:
 
 def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Session:
     import onnxruntime as ort
+    from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
     check_runtime(ort.__version__, file=file)
     engines = _engines(device, available=ort.get_available_providers())
@@ -202,10 +200,10 @@ def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Sessi
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     try:
         # The bytes that were checked, not the path: the file may have changed since.
-        session: _Session = ort.InferenceSession(file.content, options, providers=engines)
+        session = cast(_Session, ort.InferenceSession(file.content, options, providers=engines))
     except Exception as error:  # onnxruntime's exceptions share no base of their own
         complaint = str(error)
-        ops = [(s.domain, s.name) for s in ort.capi.onnxruntime_pybind11_state.get_all_operator_schema()]
+        ops = [(s.domain, s.name) for s in get_all_operator_schema()]
         trouble = unsupported(file.model, complaint=complaint, known_ops=ops)
         if trouble is None and _is_out_of_memory(complaint):
             raise ProviderError(f"{file.path}: out of memory while the model was loaded.") from error

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cfsearch.errors import CfsearchError, ModelFileError
+from cfsearch.errors import CfsearchError, DeadlineError, ModelFileError, ProviderError, ShapeError
 from cfsearch.provider import ScoreKind
 
 from .answers import flat, mismatch
@@ -72,18 +72,24 @@ class Settled:
 
 
 def settle(
-    raw: Tensor | None,
+    ask: Callable[[Tensor], Tensor],
     *,
+    preprocessing: Preprocessing | None,
+    columns: int | None = None,
     labels: tuple[str, ...] | None,
     scores: ScoreKind | None,
-    hint: ScoreKind | None,
+    hint: ScoreKind | None = None,
     who: str,
     where: str,
 ) -> Settled:
-    """What the user declared, completed by what the model answered to known inputs.
+    """What the user declared, completed by what the model answers to known inputs.
+
+    A model that takes any size, and of which all is declared, is not asked.
 
     Args:
-        raw: the answer to known inputs; None if it could not be had, then all is declared.
+        ask: inputs in the house form -> the model's own numbers.
+        preprocessing: usual sizes are tried where its size is free; None for tables.
+        columns: of a table; None where any number is taken.
         labels: as declared; None if not.
         scores: likewise.
         hint: what the model's own structure says about its scores.
@@ -92,16 +98,14 @@ def settle(
 
     Raises:
         ModelFileError: the labels are not as many as the outputs, or cannot be known.
+        ShapeError: the answer has further dimensions.
+        ProviderError: the model failed at the size that it takes, or was too late.
     """
-    if raw is None:
-        if labels is None or scores is None:
-            raise ModelFileError(
-                f"{who}: could not be asked about images of {', '.join(map(str, _SIZES_TRIED))} "
-                f"pixels to find out its outputs. Declare `size` in [input], `labels` and "
-                f"`scores` in {where}."
-            )
+    free = columns is None if preprocessing is None else preprocessing.size is None
+    if free and labels is not None and scores is not None:
         return Settled(labels=labels, scores=scores, note="")
-    rows = flat(raw, n=raw.shape[0] if raw.ndim else 0, who=who)
+    raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
+    rows = flat(raw, n=_PROBES, who=who)
     width = rows.shape[1]
     notes: list[str] = []
     if scores is None:
@@ -141,32 +145,32 @@ def _guess(rows: Tensor, *, hint: ScoreKind | None) -> tuple[ScoreKind, str]:
     return kind, "known inputs gave values outside [0, 1]"
 
 
-def first_answer(
+def _first_answer(
     ask: Callable[[Tensor], Tensor],
     *,
     preprocessing: Preprocessing | None,
-    features: int | None = None,
-) -> Tensor | None:
-    """The raw answer to a few known inputs; None where no usual size could be asked.
-
-    Args:
-        ask: inputs in the house form -> the model's own numbers.
-        preprocessing: the size is tried out where it is not fixed; None for tables.
-        features: columns of a table.
-
-    Raises:
-        CfsearchError: the model failed at the size (or number of columns) that it takes.
-    """
-    if preprocessing is None:
-        return None if features is None else ask(known_inputs((features,), n=_PROBES))
-    if preprocessing.size is not None:
+    columns: int | None,
+    who: str,
+    where: str,
+) -> Tensor:
+    """The raw answer to a few known inputs, at a usual size where any may be taken."""
+    if preprocessing is None and columns is not None:
+        return ask(known_inputs((columns,), n=_PROBES))
+    if preprocessing is not None and preprocessing.size is not None:
         return ask(known_inputs((3, *preprocessing.size), n=_PROBES))
-    for size in _SIZES_TRIED:
+    failure: CfsearchError | None = None
+    for size in () if preprocessing is None else _SIZES_TRIED:
         try:
             return ask(known_inputs((3, size, size), n=_PROBES))
-        except CfsearchError:
-            continue
-    return None
+        except DeadlineError:
+            raise
+        except (ProviderError, ShapeError) as error:
+            failure = error
+    tried = "a table" if preprocessing is None else f"images of {', '.join(map(str, _SIZES_TRIED))} pixels"
+    raise ModelFileError(
+        f"{who}: its outputs could not be found out with {tried}{f' ({failure})' if failure else ''}. "
+        f"Declare `size` in [input], or `labels` and `scores`, in {where}."
+    ) from failure
 
 
 def largest_gap(a: Tensor, b: Tensor) -> float:

@@ -149,7 +149,7 @@ def read_sidecar(path: Path) -> Sidecar:
     if len(set(labels)) != len(labels):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         raise ConfigError(
-            f"{path}{_line(text, ('labels',))}: labels must differ, but "
+            f"{path}{_line(text, ['labels'])}: labels must differ, but "
             f"{', '.join(map(repr, twice))} stands twice."
         )
     return sidecar
@@ -157,7 +157,7 @@ def read_sidecar(path: Path) -> Sidecar:
 
 def _sentence(path: Path, text: str, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    keys = tuple(str(part) for part in first["loc"] if isinstance(part, str))
+    keys = [part for part in first["loc"] if isinstance(part, str)]
     place = f"{path}{_line(text, keys)}"
     if first["type"] == "extra_forbidden":
         inside = len(keys) > 1 and keys[0] == "input"
@@ -173,16 +173,18 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _line(text: str, keys: tuple[str, ...]) -> str:
+def _line(text: str, keys: list[str]) -> str:
     """`` line 3`` where the key can be found; tomllib does not say where a key stood."""
+    if not keys:
+        return ""
     table = keys[0] if len(keys) > 1 else None
-    name = re.compile(rf"\s*[\"']?{re.escape(keys[-1])}[\"']?\s*[=.]") if keys else None
+    name = re.compile(rf"\s*[\"']?{re.escape(keys[-1])}[\"']?\s*[=.]")
     inside: str | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
             inside = header.group(1)
-            if table is None and keys and inside == keys[-1]:
+            if table is None and inside == keys[-1]:
                 return f", line {number}"
-        elif name is not None and inside == table and name.match(line):
+        elif inside == table and name.match(line):
             return f", line {number}"
     return ""

@@ -14,7 +14,7 @@ from cfsearch.provider import DifferentiableProvider, ScoreKind
 from .answers import ask_in_pieces, scores_of
 from .named import named
 from .preprocessing import Preprocessing
-from .probes import first_answer, settle
+from .probes import settle
 from .sidecar import sidecar_of, sidecar_path
 from .weights import fill, read_weights
 
@@ -120,14 +120,13 @@ class TorchProvider(DifferentiableProvider):
             source=f"{read.sha256}:{arch}",
         )
         settled = settle(
-            first_answer(trial._raw, preprocessing=preprocessing),
+            trial._raw,
+            preprocessing=preprocessing,
             labels=said.labels,
             scores=said.kind,
-            hint=None,
             who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )
-        trial.labels, trial.scores = settled.labels, settled.scores
         return cls(
             trial._module,
             labels=settled.labels,

@@ -1,6 +1,7 @@
 """Weights from files that are parsed, never run."""
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ def _pickled(path: Path, content: bytes) -> object:
     if zipfile.is_zipfile(BytesIO(content)):
         _refuse_programs(path, content)
     try:
-        return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks about a file that we refuse or read
+            return torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = str(error)
         if "nsupported" in text or "allowed" in text or "GLOBAL" in text:

@@ -77,7 +77,7 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
     scale = _Scale.of([*values, 0.0])
     size: dict[str, float] = {}
     for e in entries:
-        v = [abs(x) for k in ("truth", "estimate") if (x := _value(e[k])) is not None]
+        v = [abs(x) for k in ("truth", "estimate") if (x := wording.rate(e[k])) is not None]
         size[e["variable"]] = max([size.get(e["variable"], 0.0), *v[:1]])
     variables = sorted(size, key=lambda v: (-size[v], v))
     found = {(e["model"], e["variable"]): e for e in entries}
@@ -101,7 +101,7 @@ def count_chart(changes: Sequence[Mapping[str, Any]], models: Mapping[str, str])
     top: dict[tuple[str, str], float] = {}
     for c in entries:
         key = (c["variable"], c["direction"])
-        top[key] = max(top.get(key, 0.0), _value(c["rate"]) or 0.0)
+        top[key] = max(top.get(key, 0.0), wording.rate(c["rate"]) or 0.0)
     keys = sorted(top, key=lambda k: (-top[k], k))
     found = {(c["model"], c["variable"], c["direction"]): c for c in entries}
     panels = tuple(
@@ -164,12 +164,8 @@ def _tick(value: float, *, percent: bool) -> str:
     return wording.percent(value) if percent else wording.tick(value)
 
 
-def _value(rate: Mapping[str, float | None] | None) -> float | None:
-    return None if rate is None else finite(rate["value"])
-
-
 def _bounds(rate: Mapping[str, float | None] | None) -> list[float]:
-    value = _value(rate)
+    value = wording.rate(rate)
     if rate is None or value is None:
         return []
     ends = [finite(rate["low"]), finite(rate["high"])]
@@ -177,7 +173,7 @@ def _bounds(rate: Mapping[str, float | None] | None) -> list[float]:
 
 
 def _mark(rate: Mapping[str, float | None] | None, scale: _Scale, *, form: str) -> Mark | None:
-    value = _value(rate)
+    value = wording.rate(rate)
     if rate is None or value is None:
         return None
     low, high = finite(rate["low"]), finite(rate["high"])

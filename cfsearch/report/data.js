@@ -32,6 +32,12 @@ function shown(value, digits = 2) {
   return text.replace("-", "−");
 }
 
+function shownP(value) {
+  if (value === null) return DASH;
+  if (value < 0.005) return value <= 0 ? "0" : "<0.01";
+  return value > 0.995 && value < 1 ? ">0.99" : value.toFixed(2);
+}
+
 // The words of one change, as Python writes them in the gallery.
 function changeWords(variable, before, after) {
   const up = after > before !== variable.negated;
@@ -90,10 +96,11 @@ function measures(front) {
     objective: true,
   }));
   const size = front.z.map((flat) => Math.hypot(...flat.filter((_, k) => k % 2)));
+  const repeated = objectives.some((m) => m.values.every((v, i) => v !== null && Math.abs(v - size[i]) < 0.005 * (1 + size[i])));
   return [
     ...objectives,
     { id: "p", label: `p(${wanted})`, values: front.p, fixed: [0, 1] },
     { id: "#changed", label: "changed variables", values: front.z.map((flat) => flat.length / 2), whole: true },
-    { id: "#size", label: "size of the change (L2)", values: size },
+    ...(repeated ? [] : [{ id: "#size", label: "size of the change (L2)", values: size }]),
   ];
 }

@@ -110,7 +110,7 @@ function setUpExplorer() {
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
     const words = changes(front, state.i).map((c) => element("li", {}, isolated(c.words), " ", isolated(`(${c.values})`, { class: "vals" })));
     const rows = all.map((m) => [element("dt", {}, isolated(m.label)), element("dd", {}, shown(m.values[state.i], m.whole ? 0 : 3))]).flat();
-    const p = element("p", {}, "p(", isolated(wanted), `) ${shown(front.before)} → ${shown(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
+    const p = element("p", {}, "p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
     const origin = [element("dt", {}, "found by"), element("dd", {}, isolated(space.origins[front.origin[state.i]]))];
     card.replaceChildren(
       element("h3", {}, `Member ${member}`), element("div", { class: "faces" }, ...faces), element("p", { class: "badges" }, badge, ...picks), p,

@@ -63,7 +63,7 @@ def _strip(front: ParetoFront, codec: Codec | None) -> str:
 def _figure(uri: str, title: str, p: float) -> str:
     return (
         f'<figure style="margin:0;text-align:center"><img src="{uri}" alt="{escape(title)}" width="96">'
-        f"<figcaption><small>{escape(title)}<br>p = {wording.number(p)}</small></figcaption></figure>"
+        f"<figcaption><small>{escape(title)}<br>p = {wording.probability(p)}</small></figcaption></figure>"
     )
 
 

@@ -205,6 +205,7 @@ def _environment() -> Environment:
         "number": wording.number,
         "percent": wording.percent,
         "span": wording.span,
+        "rate": wording.rate,
         "human": wording.human,
         "direction": wording.direction,
         "counted": wording.counted,

@@ -38,7 +38,7 @@ function place(x, y, width, taken, box) {
 
 function drawScatter(svg, { front, across, up, chosen, onChoose }) {
   const width = svg.clientWidth || 600;
-  const height = svg.clientHeight || 430;
+  const height = svg.clientHeight || 560;
   const box = { left: 56, right: width - 12, top: 12, bottom: height - 46 };
   const [x0, x1] = range(across);
   const [y0, y1] = range(up);

@@ -8,7 +8,7 @@ from . import wording
 from .charts import judged
 from .gallery import Article, Strip
 
-_FEW = 30
+_GENUINE = 0.9  # a smaller share is told first of all
 _MATTERS = 0.5  # logits; a smaller difference is not told
 _MOST = 3
 
@@ -22,7 +22,6 @@ class Figure:
     value: str
     label: str
     interval: str
-    tone: str
 
 
 @final
@@ -77,7 +76,7 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
         headline=contrast[0].headline if contrast else _headline(document),
         detail=contrast[0].detail if contrast else "",
         figures=tuple(_figures(document, names)),
-        weaknesses=tuple(_weaknesses(document, names, articles)),
+        weaknesses=tuple(_weaknesses(document, names)),
         findings=tuple(
             Finding(model=name, sentences=tuple(_sentences(document, model))) for model, name in names.items()
         ),
@@ -102,72 +101,40 @@ def _headline(document: Mapping[str, Any]) -> str:
 
 
 def _figures(document: Mapping[str, Any], names: Mapping[str, str]) -> list[Figure]:
-    figures = []
-    for c in document["counts"]:
-        rate = c["found_rate"]
-        value = f"{c['found']} of {c['searched']}"
-        figures.append(
-            Figure(
-                model=names.get(c["model"], c["model"]),
-                value=value if c["searched"] else wording.MISSING,
-                label="pictures with a verified counterfactual",
-                interval=wording.span(rate),
-                tone="plain",
-            )
+    figures = [
+        Figure(
+            model=names.get(c["model"], c["model"]),
+            value=f"{c['found']} of {c['searched']}" if c["searched"] else wording.MISSING,
+            label="pictures with a verified counterfactual",
+            interval=wording.span(c["found_rate"]),
         )
-    for g in document["genuine"]:
-        if g["n"]:
-            low = wording.finite(g["rate"]["low"])
-            figures.append(
-                Figure(
-                    model=names.get(g["model"], g["model"]),
-                    value=f"{g['count']} of {g['n']}",
-                    label="flips that are genuine: the true re-render flips too",
-                    interval=wording.span(g["rate"]),
-                    tone="good" if low is not None and low > 0.5 else "warn",
-                )
-            )
+        for c in document["counts"]
+    ]
+    figures += [
+        Figure(
+            model=names.get(g["model"], g["model"]),
+            value=f"{g['count']} of {g['n']}",
+            label="sparsest flips that are genuine: the true re-render flips too",
+            interval=wording.span(g["rate"]),
+        )
+        for g in document["genuine"]
+        if g["n"]
+    ]
     return figures
 
 
-def _weaknesses(
-    document: Mapping[str, Any], names: Mapping[str, str], articles: Sequence[Article]
-) -> list[str]:
-    found = list(document["warnings"])
-    few = sorted({c["searched"] for c in document["counts"] if 0 < c["searched"] < _FEW})
-    if few:
-        found.append(
-            f"Only {' or '.join(map(str, few))} picture{'' if few == [1] else 's'} searched for each model: "
-            "read the intervals, not the shares."
-        )
-    found += [
-        f"{names.get(c['model'], c['model'])}: {wording.counted(c['failed'], 'picture')} failed and "
-        f"{'is' if c['failed'] == 1 else 'are'} missing from every share."
-        for c in document["counts"]
-        if c["failed"]
-    ]
+def _weaknesses(document: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:
+    """What the document warns of, after the flips that turned out to be artefacts."""
+    found = []
     for g in document["genuine"]:
-        value = wording.finite(g["rate"]["value"]) if g["n"] else None
-        if value is not None and value < 0.9:
+        value = wording.rate(g["rate"])
+        if value is not None and value < _GENUINE:
             found.append(
                 f"{names.get(g['model'], g['model'])}: {g['n'] - g['count']} of "
                 f"{wording.counted(g['n'], 'flip')} did not survive a true re-render. They show what the "
                 "generator does, not what the model reacts to."
             )
-    flips: dict[str, int] = {}
-    for strip in (s for a in articles for s in a.strips if s.reconstruction_flips):
-        flips[strip.model] = flips.get(strip.model, 0) + 1
-    for name, n in flips.items():
-        found.append(
-            f"{name}: for {wording.counted(n, 'picture')} the generator's copy without any change "
-            "already flips the model; flips of these do not show what was changed."
-        )
-    if not document["genuine"]:
-        found.append(
-            "Nobody knows here whether a flip is genuine: these pictures cannot be rendered again, so a "
-            "flip may be an artefact of the generator."
-        )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys([*found, *document["warnings"]]))
 
 
 def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
@@ -176,7 +143,7 @@ def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
         if c["searched"]:
             said.append(
                 f"For {c['found']} of {wording.counted(c['searched'], 'picture')} the search found at least "
-                f"one counterfactual that the model itself confirms ({wording.percent(c['found_rate']['value'])}, "
+                f"one counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
                 f"95 % interval {wording.span(c['found_rate'])})."
             )
         if c["already_target"]:
@@ -189,14 +156,14 @@ def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
         if g["n"]:
             said.append(
                 f"{g['count']} of {wording.counted(g['n'], 'flip')} are genuine "
-                f"({wording.percent(g['rate']['value'])}, {wording.span(g['rate'])}): the model flips on the "
+                f"({wording.percent(wording.rate(g['rate']))}, {wording.span(g['rate'])}): the model flips on the "
                 "true picture with the same change, too."
             )
     return said
 
 
 def _most_frequent(changes: Sequence[Mapping[str, Any]]) -> list[str]:
-    ranked = sorted(changes, key=lambda c: -(wording.finite(c["rate"]["value"]) or 0.0))
+    ranked = sorted(changes, key=lambda c: -(wording.rate(c["rate"]) or 0.0))
     words = [
         f"{wording.direction(c['variable'], up=c['direction'] == '+')} "
         f"({c['count']} of {c['n']}, {wording.span(c['rate'])})"
@@ -210,7 +177,7 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     effects = _of(document["effects"], model)
     label = next((m["labels"][-1] for m in document["models"] if m["id"] == model), "the last class")
     clear = [e for e in effects if judged(e) in ("raises", "lowers")]
-    clear.sort(key=lambda e: -abs(e["estimate"]["value"] or 0.0))
+    clear.sort(key=lambda e: -abs(wording.rate(e["estimate"]) or 0.0))
     said = []
     if clear:
         words = [
@@ -263,7 +230,8 @@ def _best(effect: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 def _apart(
     variable: str, first: str, left: Mapping[str, Any], second: str, right: Mapping[str, Any]
 ) -> Contrast:
-    opposite = {wording.sides(left), wording.sides(right)} == {-1, 1}
+    large = min(abs(left["value"]), abs(right["value"])) >= _MATTERS
+    opposite = large and {wording.sides(left), wording.sides(right)} == {-1, 1}
     name = wording.human(variable)
     headline = (
         f"{name} pushes the two models in opposite directions."

@@ -56,6 +56,21 @@ def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.0f}{_SPACE}%"
 
 
+def probability(value: float | None) -> str:
+    """``0.917`` as "0.92"; never a rounded 0 or 1."""
+    value = finite(value)
+    if value is None:
+        return MISSING
+    if value < 0.005:
+        return "0" if value <= 0 else "<0.01"
+    return ">0.99" if 0.995 < value < 1 else f"{value:.2f}"
+
+
+def rate(estimate: Mapping[str, float | None] | None) -> float | None:
+    """The value of an estimate; None where there is none."""
+    return None if estimate is None else finite(estimate["value"])
+
+
 def span(rate: Mapping[str, float | None] | None, *, form: str = "percent") -> str:
     """The interval of an estimate in words: "65 to 99 %", or signed with ``form="logit"``."""
     low, high = (None, None) if rate is None else (finite(rate["low"]), finite(rate["high"]))
@@ -75,7 +90,7 @@ def sides(effect: Mapping[str, float | None] | None) -> int | None:
 
 
 def tick(value: float) -> str:
-    """A number beside a scale: "+2", "0", "−4"."""
+    """A number beside a scale: "+2", "0", "+0.5"."""
     return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", _MINUS)
 
 

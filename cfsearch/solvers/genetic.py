@@ -3,37 +3,82 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+from cfsearch.errors import ConfigError
+
 from .pymoo import PymooSolver, Setting
+
+
+@dataclass(kw_only=True, eq=False)
+class GeneticSolver(PymooSolver):
+    """Simulated binary crossover and polynomial mutation, common to most of pymoo's algorithms.
+
+    Args:
+        population: candidates a query and generation, at least 1.
+        crossover_probability: share of pairs that are crossed, 0 to 1.
+        crossover_eta: the larger, the nearer children are to their parents, > 0.
+        mutation_probability: share of children that are mutated, 0 to 1; each of their
+            variables with probability 1 / d.
+        mutation_eta: the larger, the smaller the mutations, > 0.
+
+    Raises:
+        ConfigError: a setting outside its range.
+
+    References:
+        Deb and Agrawal 1995, Simulated binary crossover for continuous search space.
+    """
+
+    crossover_probability: float = 0.9
+    crossover_eta: float = 15.0
+    mutation_probability: float = 0.9
+    mutation_eta: float = 20.0
+
+    def __post_init__(self) -> None:
+        PymooSolver.__post_init__(self)
+        for setting in ("crossover_probability", "mutation_probability"):
+            value = getattr(self, setting)
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"{self.name}: `{setting}` must be 0 to 1, got {value!r}.")
+        for setting in ("crossover_eta", "mutation_eta"):
+            value = getattr(self, setting)
+            if not 0.0 < value < float("inf"):
+                raise ConfigError(f"{self.name}: `{setting}` must be finite and > 0, got {value!r}.")
+
+    def crossover(self, *, children: int = 2) -> Any:  # Any: pymoo's operators have no types
+        """The crossover operator."""
+        from pymoo.operators.crossover.sbx import SBX
+
+        return SBX(prob=self.crossover_probability, eta=self.crossover_eta, n_offsprings=children)
+
+    def mutation(self) -> Any:  # Any: pymoo's operators have no types
+        """The mutation operator."""
+        from pymoo.operators.mutation.pm import PM
+
+        return PM(prob=self.mutation_probability, eta=self.mutation_eta)
+
+    def mating(self, selection: Any, *, children: int = 2) -> Any:  # Any: pymoo's operators have no types
+        """Selection, crossover and mutation in one."""
+        from .parts import Mating
+
+        return Mating(
+            selection=selection, crossover=self.crossover(children=children), mutation=self.mutation()
+        )
 
 
 @final
 @dataclass(kw_only=True, eq=False)
-class Nsga2(PymooSolver):
-    """NSGA-II: non-dominated sorting, crowding distance.
+class Nsga2(GeneticSolver):
+    """NSGA-II: non-dominated sorting and crowding distance.
 
-    Args:
-        population: candidates a query and generation, at least 1.
-        crossover_probability: share of pairs that are crossed (simulated binary), 0 to 1.
-        crossover_eta: the larger, the nearer children are to their parents, > 1.
-        mutation_probability: share of children that are mutated (polynomial), 0 to 1; each of
-            their variables with probability 1 / d.
-        mutation_eta: the larger, the smaller the mutations, 1 to 100.
+    Settings as in ``GeneticSolver``.
 
     References:
         Deb et al. 2002, https://doi.org/10.1109/4235.996017.
     """
 
     name: ClassVar[str] = "nsga2"
-    crossover_probability: float = 0.9
-    crossover_eta: float = 15.0
-    mutation_probability: float = 0.9
-    mutation_eta: float = 20.0
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        """A fresh algorithm of pymoo."""
-        from pymoo.algorithms.moo.nsga2 import NSGA2  # type: ignore[import-untyped]  # no types
-        from pymoo.operators.crossover.sbx import SBX  # type: ignore[import-untyped]  # no types
-        from pymoo.operators.mutation.pm import PM  # type: ignore[import-untyped]  # no types
+        from pymoo.algorithms.moo.nsga2 import NSGA2
 
         from . import parts
 
@@ -41,12 +86,8 @@ class Nsga2(PymooSolver):
             pop_size=setting.population,
             survival=parts.RankAndCrowding(),
             eliminate_duplicates=False,
-            mating=parts.Mating(
-                selection=parts.Tournament(
-                    parts.less_violated, parts.dominating, parts.larger("crowding")
-                ),
-                crossover=SBX(prob=self.crossover_probability, eta=self.crossover_eta),
-                mutation=PM(prob=self.mutation_probability, eta=self.mutation_eta),
+            mating=self.mating(
+                parts.Tournament(parts.less_violated, parts.dominating, parts.larger("crowding"))
             ),
             **setting.common,
         )
@@ -54,29 +95,143 @@ class Nsga2(PymooSolver):
 
 @final
 @dataclass(kw_only=True, eq=False)
-class Gde3(PymooSolver):
-    """GDE3: differential evolution; a trial replaces its parent when it is better.
+class SmsEmoa(GeneticSolver):
+    """SMS-EMOA: the last front loses those that add least hypervolume, one by one.
 
-    Args:
-        population: candidates a query and generation, at least 1.
-        crossover_rate: share of variables taken from the donor, 0 to 1.
-        scale: how much of the difference is added, 0 to 2; when left out it is drawn anew from
-            0 to 1 for each trial.
+    Generational, with as many children as parents. Settings as in ``GeneticSolver``.
 
     References:
-        Kukkonen and Lampinen 2005, https://doi.org/10.1109/CEC.2005.1554717.
+        Beume et al. 2007, https://doi.org/10.1016/j.ejor.2006.08.008.
     """
 
-    name: ClassVar[str] = "gde3"
-    crossover_rate: float = 0.5
-    scale: float | None = None
+    name: ClassVar[str] = "smsemoa"
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        """A fresh algorithm of pymoo."""
+        from pymoo.algorithms.moo.sms import (
+            SMSEMOA,
+            LeastHypervolumeContributionSurvival,
+        )
+
         from . import parts
 
-        algorithm = parts.Gde3(
-            pop_size=setting.population, survival=parts.RankAndCrowding(), **setting.common
+        return SMSEMOA(
+            pop_size=setting.population,
+            survival=LeastHypervolumeContributionSurvival(),
+            eliminate_duplicates=False,
+            mating=self.mating(parts.Tournament(parts.less_violated, parts.dominating)),
+            **setting.common,
         )
-        algorithm.mating = parts.Differential(rate=self.crossover_rate, scale=self.scale)
-        return algorithm
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class Spea2(GeneticSolver):
+    """SPEA2: strength of dominators, and thinning by nearest neighbours.
+
+    Settings as in ``GeneticSolver``.
+
+    References:
+        Zitzler et al. 2001, https://doi.org/10.3929/ethz-a-004284029.
+    """
+
+    name: ClassVar[str] = "spea2"
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        from pymoo.algorithms.moo.spea2 import SPEA2
+
+        from . import parts
+        from .strength import StrengthSurvival
+
+        return SPEA2(
+            pop_size=setting.population,
+            survival=StrengthSurvival(normalize=True),
+            eliminate_duplicates=False,
+            mating=self.mating(parts.Tournament(parts.less_violated, parts.smaller("SPEA_F"))),
+            **setting.common,
+        )
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class AgeMoea(GeneticSolver):
+    """AGE-MOEA: spread and closeness in a p-norm that is estimated from the front.
+
+    On pymoo's genetic algorithm, with a survival of ours: pymoo's needs numba.
+    Settings as in ``GeneticSolver``.
+
+    References:
+        Panichella 2019, https://doi.org/10.1145/3321707.3321839.
+    """
+
+    name: ClassVar[str] = "agemoea"
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        return _by_geometry(self, setting, projected=False)
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class AgeMoea2(GeneticSolver):
+    """AGE-MOEA-II: as AGE-MOEA, with distances along the estimated front.
+
+    On pymoo's genetic algorithm, with a survival of ours: pymoo's needs numba.
+    Settings as in ``GeneticSolver``.
+
+    References:
+        Panichella 2022, https://doi.org/10.1145/3512290.3528732.
+    """
+
+    name: ClassVar[str] = "agemoea2"
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        return _by_geometry(self, setting, projected=True)
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class Omni(GeneticSolver):
+    """Omni-optimizer: crowding in variables as well, so that unlike changes of one worth stay.
+
+    Settings as in ``GeneticSolver``.
+
+    References:
+        Deb and Tiwari 2008, https://doi.org/10.1016/j.ejor.2006.06.042.
+    """
+
+    name: ClassVar[str] = "omni"
+    crossover_probability: float = 0.8
+    crossover_eta: float = 20.0
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        from pymoo.algorithms.moo.omni import (
+            NeighborBasedTournamentSelection,
+            OmniOptimizer,
+        )
+
+        from . import parts
+
+        rules = parts.Tournament(parts.less_violated, parts.dominating, parts.larger("crowding"))
+        return OmniOptimizer(
+            pop_size=setting.population,
+            eliminate_duplicates=False,
+            mating=self.mating(NeighborBasedTournamentSelection(func_comp=rules.winners)),
+            **setting.common,
+        )
+
+
+def _by_geometry(solver: GeneticSolver, setting: Setting, *, projected: bool) -> Any:  # Any: pymoo's
+    from pymoo.algorithms.base.genetic import GeneticAlgorithm
+
+    from . import parts
+    from .geometry import GeometrySurvival
+
+    return GeneticAlgorithm(
+        pop_size=setting.population,
+        survival=GeometrySurvival(projected=projected),
+        eliminate_duplicates=False,
+        mating=solver.mating(
+            parts.Tournament(parts.less_violated, parts.smaller("rank"), parts.larger("crowding"))
+        ),
+        advance_after_initial_infill=True,
+        **setting.common,
+    )

@@ -8,12 +8,12 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from pymoo.algorithms.moo.cmopso import CMOPSO  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.algorithms.moo.gde3 import GDE3  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.algorithms.moo.moead import ParallelMOEAD  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.algorithms.moo.mopso_cd import MOPSO_CD  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.population import Population  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.util.archive import (  # type: ignore[import-untyped]  # pymoo ships no types
+from pymoo.algorithms.moo.cmopso import CMOPSO
+from pymoo.algorithms.moo.gde3 import GDE3
+from pymoo.algorithms.moo.moead import ParallelMOEAD
+from pymoo.algorithms.moo.mopso_cd import MOPSO_CD
+from pymoo.core.population import Population
+from pymoo.util.archive import (
     MultiObjectiveArchive,
     Truncation,
     VoidArchive,
@@ -21,13 +21,15 @@ from pymoo.util.archive import (  # type: ignore[import-untyped]  # pymoo ships 
 
 from cfsearch import pareto
 
-from .parts import Floats, Ints, candidates, objectives, variables, violations
+from .parts import Floats, Ints, Mask, applied, candidates, objectives, variables, violations
 from .strength import StrengthSurvival
 
 
 @final
 class Gde3(GDE3):  # type: ignore[misc]  # pymoo ships no types
     """GDE3 with the comparison of each trial to its parent on arrays."""
+
+    pop: Any  # Any: a pymoo population
 
     def _advance(self, infills: Any = None, **_: Any) -> None:  # Any: a pymoo population
         wins, loses = _compared(infills, self.pop)
@@ -46,6 +48,9 @@ class Moead(ParallelMOEAD):  # type: ignore[misc]  # pymoo ships no types
     child that breaks the constraints less, or as little with a better weighted value.
     """
 
+    ideal: Floats
+    neighbors: Ints
+
     def _setup(self, problem: Any, **_: Any) -> None:  # Any: pymoo's problem
         gap = ((self.ref_dirs[:, None] - self.ref_dirs[None]) ** 2).sum(-1)
         self.neighbors = np.argsort(gap, axis=1, kind="stable")[:, : self.n_neighbors]
@@ -61,11 +66,11 @@ class Moead(ParallelMOEAD):  # type: ignore[misc]  # pymoo ships no types
         outside = np.argpartition(rng.random((n, n)), 1, axis=1)[:, :2]
         parents = np.where(local[:, None], inside, outside)
         crossover, mutation = self.mating.crossover, self.mating.mutation
-        pair = crossover._do(self.problem, x[parents.T], random_state=rng)
+        pair = applied(crossover, self.problem, x[parents.T], random_state=rng)
         child = pair[rng.integers(len(pair), size=n), np.arange(n)]
         crossed = rng.random(n) < float(crossover.prob.value)
         child = np.where(crossed[:, None], child, x[self.indices])
-        return candidates(mutation._do(self.problem, child, random_state=rng))
+        return candidates(applied(mutation, self.problem, child, random_state=rng))
 
     def _advance(self, infills: Any = None, **_: Any) -> None:  # Any: a pymoo population
         f, cv = objectives(self.pop), violations(self.pop)
@@ -107,7 +112,7 @@ class Cmopso(CMOPSO):  # type: ignore[misc]  # pymoo ships no types
         speed = np.clip(r1 * speed + r2 * (goal - x), -self.V_max, self.V_max)
         moved = x + speed
         low, high = self.problem.bounds()
-        mutants = self.mutation._do(self.problem, np.clip(moved, low, high), random_state=rng)
+        mutants = applied(self.mutation, self.problem, np.clip(moved, low, high), random_state=rng)
         changed = rng.random(len(x)) <= float(self.mutation.prob.value)
         swarm = candidates(np.clip(np.where(changed[:, None], mutants, moved), low, high))
         for individual, own in zip(swarm, speed, strict=True):
@@ -122,6 +127,8 @@ class MopsoCd(MOPSO_CD):  # type: ignore[misc]  # pymoo ships no types
     The archive drops the most crowded one by one; pymoo's draws from the operating system
     whom to drop, so that no seed repeats a run.
     """
+
+    velocities: Floats
 
     def _infill(self) -> Any:  # Any: a pymoo population
         rng, x = self.random_state, variables(self.pop)
@@ -155,7 +162,8 @@ class _ByCrowding(Truncation):  # type: ignore[misc]  # pymoo ships no types
 
     def __call__(self, sols: Any, k: int) -> Any:  # Any: a pymoo population
         wide = pareto.crowding(torch.from_numpy(objectives(sols))).numpy()
-        left, kept = list(range(len(sols))), []
+        left = list(range(len(sols)))
+        kept: list[int] = []
         while len(kept) < k and left:
             drawn = self.random_state.choice(left, size=min(3, len(left)), replace=False)
             best = int(drawn[np.argmax(wide[drawn])])
@@ -164,7 +172,7 @@ class _ByCrowding(Truncation):  # type: ignore[misc]  # pymoo ships no types
         return sols[kept]
 
 
-def _compared(new: Any, old: Any) -> tuple[Ints, Ints]:  # Any: pymoo populations
+def _compared(new: Any, old: Any) -> tuple[Mask, Mask]:  # Any: pymoo populations
     """Which new ones dominate their old ones, and which are dominated; constraints first."""
     f, g = objectives(new), objectives(old)
     broken = violations(new) - violations(old)

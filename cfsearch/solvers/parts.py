@@ -11,16 +11,15 @@ from typing import Any, ClassVar, final
 import numpy as np
 import numpy.typing as npt
 import torch
-from pymoo.core.evaluator import Evaluator  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.individual import Individual, default_config  # type: ignore[import-untyped]  # no types
-from pymoo.core.infill import InfillCriterion  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.population import Population  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.sampling import Sampling  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.selection import Selection  # type: ignore[import-untyped]  # pymoo ships no types
-from pymoo.core.survival import Survival  # type: ignore[import-untyped]  # pymoo ships no types
-
-from pymoo.operators.crossover.dex import DE_REPAIRS  # type: ignore[import-untyped]  # no types
-from pymoo.termination.max_gen import (  # type: ignore[import-untyped]  # pymoo ships no types
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.individual import Individual, default_config
+from pymoo.core.infill import InfillCriterion
+from pymoo.core.population import Population
+from pymoo.core.sampling import Sampling
+from pymoo.core.selection import Selection
+from pymoo.core.survival import Survival
+from pymoo.operators.crossover.dex import DE_REPAIRS
+from pymoo.termination.max_gen import (
     MaximumGenerationTermination,
 )
 
@@ -28,6 +27,7 @@ from cfsearch import pareto
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Rule = Callable[[Any, Ints, Ints], Floats]  # Any: a pymoo population
 """How much better the first of each pair is than the second; 0 where the rule cannot tell."""
 
@@ -48,7 +48,8 @@ class Candidate(Individual):  # type: ignore[misc]  # pymoo ships no types
     """
 
     config: ClassVar[dict[str, Any]] = default_config()  # Any: pymoo's settings
-    _F = _G = _H = _dF = _dG = _dH = _ddF = _ddG = _ddH = np.zeros(0)
+    _F = _G = _H = np.zeros(0)
+    _dF = _dG = _dH = _ddF = _ddG = _ddH = np.zeros(0)  # noqa: N815  # pymoo's names
     _CV = None
 
     def __init__(self, x: Floats) -> None:
@@ -136,7 +137,8 @@ class Tournament(Selection):  # type: ignore[misc]  # pymoo ships no types
                 break
             lead[undecided] = rule(pop, a[undecided], b[undecided])
         chance = random_state.random(len(a)) - 0.5
-        return np.where(np.where(lead == 0, chance, lead) > 0, a, b)[:, None]
+        winner: Ints = np.where(np.where(lead == 0, chance, lead) > 0, a, b)
+        return winner[:, None]
 
 
 def less_violated(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
@@ -150,7 +152,8 @@ def dominating(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
     """The one that dominates the other."""
     f = objectives(pop)
     better, worse = (f[a] < f[b]).any(1), (f[a] > f[b]).any(1)
-    return better.astype(float) * ~worse - worse.astype(float) * ~better
+    lead: Floats = np.where(better & ~worse, 1.0, np.where(worse & ~better, -1.0, 0.0))
+    return lead
 
 
 def smaller(key: str) -> Rule:
@@ -158,7 +161,8 @@ def smaller(key: str) -> Rule:
 
     def rule(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
         value = np.array([_number(ind.data.get(key), np.inf) for ind in pop])
-        return (value[a] < value[b]).astype(float) - (value[a] > value[b])
+        lead: Floats = (value[a] < value[b]).astype(float) - (value[a] > value[b])
+        return lead
 
     return rule
 
@@ -168,7 +172,8 @@ def larger(key: str) -> Rule:
 
     def rule(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
         value = np.array([_number(ind.data.get(key), -np.inf) for ind in pop])
-        return (value[a] > value[b]).astype(float) - (value[a] < value[b])
+        lead: Floats = (value[a] > value[b]).astype(float) - (value[a] < value[b])
+        return lead
 
     return rule
 
@@ -224,12 +229,13 @@ class Mating(InfillCriterion):  # type: ignore[misc]  # pymoo ships no types
         )
         parents = x[chosen.T]
         crossed = random_state.random(matings) < float(self.crossover.prob.value)
-        mated = self.crossover._do(problem, parents, random_state=random_state)
+        mated = applied(self.crossover, problem, parents, random_state=random_state)
         children = np.where(crossed[None, :, None], mated, parents[: self.crossover.n_offsprings])
         children = children.reshape(-1, problem.n_var)[:n]
         changed = random_state.random(n) <= float(self.mutation.prob.value)
-        mutants = self.mutation._do(problem, children, random_state=random_state)
-        return np.where(changed[:, None], mutants, children)
+        mutants = applied(self.mutation, problem, children, random_state=random_state)
+        made: Floats = np.where(changed[:, None], mutants, children)
+        return made
 
 
 @final
@@ -293,6 +299,12 @@ class RankAndCrowding(Survival):  # type: ignore[misc]  # pymoo ships no types
         for i in order.tolist():
             pop[i].data["rank"], pop[i].data["crowding"] = int(rank[i]), float(wide[i])
         return pop[order]
+
+
+def applied(operator: Any, problem: Any, x: Floats, *, random_state: Any) -> Floats:  # Any: pymoo's
+    """What a crossover or mutation of pymoo makes of arrays; its open door takes individuals only."""
+    made = operator._do(problem, x, random_state=random_state)  # noqa: SLF001  # see above
+    return np.asarray(made, dtype=np.float64)
 
 
 def variables(pop: Sequence[Any]) -> Floats:  # Any: pymoo's individuals

@@ -24,6 +24,7 @@ from cfsearch.records import Evaluation
 from cfsearch.solver import Solver
 from cfsearch.space import SearchSpace
 
+from .directions import directions
 from .sampling import distinct, first, mixed
 
 _Floats = npt.NDArray[np.float64]
@@ -45,6 +46,10 @@ class Setting:
     population: int
     generations: int
     common: dict[str, Any]  # Any: arguments of pymoo
+
+    def directions(self) -> _Floats:
+        """As many directions as candidates, as ``(population, objectives)``."""
+        return directions(self.objectives, self.population).copy()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -140,8 +145,7 @@ class PymooSolver(Solver):
         constrained: bool,
         generations: int,
     ) -> "_Lane":
-        assert self._space is not None
-        space = self._space.query(i)
+        space = self._started().query(i)
         free = np.flatnonzero((space.upper > space.lower).numpy()[0])
         # fills and replacements have random numbers of their own, so that how many are
         # needed does not change what the algorithm draws
@@ -149,7 +153,7 @@ class PymooSolver(Solver):
         if len(free) == 0:
             return _Lane(None, space=space, free=free, rng=own, constrained=constrained)
         try:
-            from pymoo.core.problem import Problem  # type: ignore[import-untyped]  # pymoo ships no types
+            from pymoo.core.problem import Problem
 
             from .parts import Endless, Given, Unasked
 
@@ -172,7 +176,7 @@ class PymooSolver(Solver):
             algorithm.output = None
             algorithm.setup(problem, seed=rng, display=_ignore, termination=Endless(generations))
             # the optimum so far is the search's business, and finding it takes pymoo long
-            algorithm._set_optimum = _ignore
+            algorithm._set_optimum = _ignore  # noqa: SLF001  # see above
         except CfsearchError:
             raise
         except ModuleNotFoundError as error:
@@ -256,7 +260,9 @@ def _translated(name: str) -> Iterator[None]:
         except CfsearchError:
             raise
         except Exception as error:  # whatever pymoo raises, the search has to hear of it as ours
-            raise PluginError(f"solver {name!r}: pymoo failed with {type(error).__name__}: {error}") from error
+            raise PluginError(
+                f"solver {name!r}: pymoo failed with {type(error).__name__}: {error}"
+            ) from error
 
 
 def _ignore(*_: object, **__: object) -> None:

@@ -3,12 +3,12 @@
 from typing import Any, final
 
 import numpy as np
-from pymoo.algorithms.moo.nsga3 import (  # type: ignore[import-untyped]  # pymoo ships no types
+from pymoo.algorithms.moo.nsga3 import (
     HyperplaneNormalization,
 )
-from pymoo.core.survival import Survival  # type: ignore[import-untyped]  # pymoo ships no types
+from pymoo.core.survival import Survival
 
-from .parts import Floats, objectives
+from .parts import Floats, Ints, objectives
 
 
 @final
@@ -66,7 +66,7 @@ class StrengthSurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
         return gap
 
 
-def thinned(gap: Floats, n: int) -> Any:  # Any: an index array
+def thinned(gap: Floats, n: int) -> Ints:
     """Which ``n`` points stay when the one nearest to another is dropped again and again.
 
     Of points equally near, the one with the nearer second neighbour goes, and so on; of points
@@ -77,12 +77,12 @@ def thinned(gap: Floats, n: int) -> Any:  # Any: an index array
     nearest = gap.min(axis=1)
     for _ in range(len(gap) - n):
         tied = np.flatnonzero(nearest == nearest.min())
-        drop = int(tied[0]) if len(tied) == 1 else int(tied[np.lexsort(np.sort(gap[tied], axis=1).T[::-1])[0]])
+        drop = (
+            int(tied[0]) if len(tied) == 1 else int(tied[np.lexsort(np.sort(gap[tied], axis=1).T[::-1])[0]])
+        )
         lost = gap[:, drop].copy()
         gap[:, drop] = gap[drop] = np.inf
         kept[drop], nearest[drop] = False, np.inf
         again = kept & (lost == nearest)
         nearest[again] = gap[again].min(axis=1)
-        if not np.isfinite(nearest[kept]).all():
-            nearest[kept & ~np.isfinite(nearest)] = np.finfo(float).max
     return np.flatnonzero(kept)

@@ -44,7 +44,6 @@ class Smpso(PymooSolver):
             )
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        """A fresh algorithm of pymoo."""
         from .smpso import SMPSO
 
         return SMPSO(
@@ -53,5 +52,91 @@ class Smpso(PymooSolver):
             mutation_prob=self.mutation_probability,
             mutation_eta=self.mutation_eta,
             mutate_every=self.mutate_every,
+            **setting.common,
+        )
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class Cmopso(PymooSolver):
+    """CMOPSO: particles follow the nearer by angle of two elites.
+
+    Args:
+        population: particles a query, at least 1.
+        elites: most leaders, at least 1.
+        mutation_probability: share of particles that are mutated, 0 to 1.
+        speed: largest speed, as a share of each variable's range, above 0.
+
+    References:
+        Zhang et al. 2018, https://doi.org/10.1016/j.ins.2017.10.037.
+    """
+
+    name: ClassVar[str] = "cmopso"
+    novel: ClassVar[bool] = False
+    elites: int = 10
+    mutation_probability: float = 0.5
+    speed: float = 0.2
+
+    def __post_init__(self) -> None:
+        PymooSolver.__post_init__(self)
+        if self.elites < 1 or not 0.0 <= self.mutation_probability <= 1.0 or self.speed <= 0.0:
+            raise ConfigError(
+                f"cmopso: `elites` must be at least 1, `mutation_probability` 0 to 1 and `speed` "
+                f"above 0, got {self.elites!r}, {self.mutation_probability!r} and {self.speed!r}."
+            )
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        from . import overrides
+
+        return overrides.Cmopso(
+            pop_size=setting.population,
+            elite_size=self.elites,
+            mutation_rate=self.mutation_probability,
+            max_velocity_rate=self.speed,
+            **setting.common,
+        )
+
+
+@final
+@dataclass(kw_only=True, eq=False)
+class MopsoCd(PymooSolver):
+    """MOPSO-CD: particles follow the less crowded of two leaders; without mutation.
+
+    Args:
+        population: particles a query, at least 1.
+        archive: most leaders, at least 1.
+        inertia: share of the speed that is kept, 0 to 1.
+        pull: how strongly a particle is drawn to its own best and to its leader, above 0.
+        speed: largest speed, as a share of each variable's range, above 0.
+
+    References:
+        Raquel and Naval 2005, https://doi.org/10.1145/1068009.1068047.
+    """
+
+    name: ClassVar[str] = "mopso-cd"
+    novel: ClassVar[bool] = False
+    archive: int = 200
+    inertia: float = 0.6
+    pull: float = 2.0
+    speed: float = 0.5
+
+    def __post_init__(self) -> None:
+        PymooSolver.__post_init__(self)
+        if self.archive < 1 or not 0.0 <= self.inertia <= 1.0 or not (self.pull > 0 and self.speed > 0):
+            raise ConfigError(
+                f"mopso-cd: `archive` must be at least 1, `inertia` 0 to 1, `pull` and `speed` "
+                f"above 0, got {self.archive!r}, {self.inertia!r}, {self.pull!r} and {self.speed!r}."
+            )
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        from . import overrides
+
+        return overrides.MopsoCd(
+            pop_size=setting.population,
+            w=self.inertia,
+            c1=self.pull,
+            c2=self.pull,
+            max_velocity_rate=self.speed,
+            archive_size=self.archive,
             **setting.common,
         )

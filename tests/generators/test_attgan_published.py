@@ -103,7 +103,9 @@ def settled(net: nn.Module, *, seed: int = 5) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
-def port(*, dim: int = 8, layers: int = 4, n_attrs: int = 13, shortcut: int = 1, inject: int = 1) -> nn.Module:
+def port(
+    *, dim: int = 8, layers: int = 4, n_attrs: int = 13, shortcut: int = 1, inject: int = 1
+) -> nn.Module:
     return settled(
         PortGenerator(dim=dim, layers=layers, n_attrs=n_attrs, shortcut=shortcut, inject=inject, size=64)
     )
@@ -112,7 +114,14 @@ def port(*, dim: int = 8, layers: int = 4, n_attrs: int = 13, shortcut: int = 1,
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize(
     ("dim", "layers", "shortcut", "inject", "strength"),
-    [(8, 4, 1, 1, 0.5), (8, 4, 1, 0, 0.5), (4, 5, 1, 1, 0.5), (8, 3, 0, 0, 0.5), (8, 4, 2, 3, 1.0), (8, 3, 0, 1, 0.5)],
+    [
+        (8, 4, 1, 1, 0.5),
+        (8, 4, 1, 0, 0.5),
+        (4, 5, 1, 1, 0.5),
+        (8, 3, 0, 0, 0.5),
+        (8, 4, 2, 3, 1.0),
+        (8, 3, 0, 1, 0.5),
+    ],
 )
 def test_a_converted_network_gives_the_original_outputs(
     tmp_path: Path, prefix: str, dim: int, layers: int, shortcut: int, inject: int, strength: float
@@ -150,7 +159,11 @@ def test_a_bare_state_dict_is_read_too(tmp_path: Path) -> None:
 
 def test_other_attributes_are_named_by_the_settings(tmp_path: Path) -> None:
     torch.save({"G": port(n_attrs=3).state_dict()}, tmp_path / "w.pth")
-    assert load_published(tmp_path / "w.pth").config.attributes == ("attribute_0", "attribute_1", "attribute_2")
+    assert load_published(tmp_path / "w.pth").config.attributes == (
+        "attribute_0",
+        "attribute_1",
+        "attribute_2",
+    )
     (tmp_path / "setting.txt").write_text(json.dumps({"attrs": ["Male", "Young", "Smiling"], "img_size": 64}))
     assert load_published(tmp_path / "w.pth").config.attributes == ("Male", "Young", "Smiling")
 

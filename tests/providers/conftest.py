@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import onnx
@@ -13,25 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 Array = NDArray[np.float32]
 
 
-class LinearModel(Protocol):
+@pytest.fixture
+def linear_model(tmp_path: Path) -> Callable[..., Path]:
     """Writes ``tail(weight @ flat(x) + bias)`` as an ONNX file."""
 
-    def __call__(
-        self,
-        weight: Array,
-        bias: Array,
-        *,
-        name: str = "model.onnx",
-        shape: Sequence[int | str | None] = ("n", 3, 4, 4),
-        tail: str | None = None,
-        number: int = TensorProto.FLOAT,
-        nhwc: bool = False,
-        metadata: dict[str, str] | None = None,
-    ) -> Path: ...
-
-
-@pytest.fixture
-def linear_model(tmp_path: Path) -> LinearModel:
     def write(
         weight: Array,
         bias: Array,
@@ -56,7 +40,9 @@ def linear_model(tmp_path: Path) -> LinearModel:
         if len(shape) == 4:
             nodes.append(helper.make_node("Flatten", [flat], ["flat"]))
             flat = "flat"
-        nodes.append(helper.make_node("Gemm", [flat, "weight", "bias"], ["dense" if tail else "scores"], transB=1))
+        nodes.append(
+            helper.make_node("Gemm", [flat, "weight", "bias"], ["dense" if tail else "scores"], transB=1)
+        )
         if tail:
             nodes.append(helper.make_node(tail, ["dense"], ["scores"]))
         graph = helper.make_graph(

@@ -16,8 +16,7 @@ from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.onnx import OnnxProvider
 from cfsearch.testing.provider_case import ProviderCase
 
-from .conftest import LinearModel
-
+LinearModel = Callable[..., Path]
 Numbers = Callable[..., NDArray[np.float32]]
 
 
@@ -33,7 +32,9 @@ class TestOnnxContract(ProviderCase):
     shape = (3, 8, 8)
 
     @pytest.fixture(params=["logits", "probabilities"])
-    def provider(self, request: pytest.FixtureRequest, linear_model: LinearModel, numbers: Numbers) -> Provider:
+    def provider(
+        self, request: pytest.FixtureRequest, linear_model: LinearModel, numbers: Numbers
+    ) -> Provider:
         tail = "Softmax" if request.param == "probabilities" else None
         return OnnxProvider.open(linear_model(numbers(3, 48), numbers(3), tail=tail), threads=1)
 
@@ -52,9 +53,16 @@ def test_a_linear_model_gives_what_numpy_gives(linear_model: LinearModel, number
 
 def test_a_sidecar_says_it_and_nothing_is_noted(linear_model: LinearModel, numbers: Numbers) -> None:
     path = linear_model(numbers(2, 48), numbers(2))
-    path.with_suffix(".toml").write_text('name = "pair"\nlabels = ["no", "yes"]\nscores = "logits"\nmax_batch = 3')
+    path.with_suffix(".toml").write_text(
+        'name = "pair"\nlabels = ["no", "yes"]\nscores = "logits"\nmax_batch = 3'
+    )
     provider = OnnxProvider.open(path)
-    assert (provider.name, provider.labels, provider.max_batch, provider.note) == ("pair", ("no", "yes"), 3, "")
+    assert (provider.name, provider.labels, provider.max_batch, provider.note) == (
+        "pair",
+        ("no", "yes"),
+        3,
+        "",
+    )
     assert provider.predict(images(8)).shape == (8, 2)
 
 
@@ -134,7 +142,9 @@ def test_half_and_double_precision_answer_in_the_type_that_asked(
     assert provider.predict(x.double()).dtype == torch.float64
 
 
-def test_images_of_another_size_are_brought_to_the_models(linear_model: LinearModel, numbers: Numbers) -> None:
+def test_images_of_another_size_are_brought_to_the_models(
+    linear_model: LinearModel, numbers: Numbers
+) -> None:
     provider = OnnxProvider.open(linear_model(numbers(2, 48), numbers(2)))
     assert provider.predict(images(size=11)).shape == (5, 2)
 
@@ -202,7 +212,7 @@ def test_of_several_outputs_the_sidecar_names_one(tmp_path: Path) -> None:
     path.with_suffix(".toml").write_text('output = "prob"')
     assert OnnxProvider.open(path).scores is ScoreKind.PROBABILITIES
     path.with_suffix(".toml").write_text('output = "probs"')
-    with pytest.raises(ModelFileError, match="has no output 'probs'. It has: logits"):
+    with pytest.raises(ModelFileError, match=r"has no output 'probs'. It has: logits"):
         OnnxProvider.open(path)
 
 
@@ -211,7 +221,9 @@ def sklearn_like(folder: Path, *, words: bool) -> Path:
     classes: dict[str, Any] = (
         {"classlabels_strings": ["no", "yes"]} if words else {"classlabels_ints": [0, 1]}
     )
-    zipped: dict[str, Any] = {"classlabels_strings": ["no", "yes"]} if words else {"classlabels_int64s": [0, 1]}
+    zipped: dict[str, Any] = (
+        {"classlabels_strings": ["no", "yes"]} if words else {"classlabels_int64s": [0, 1]}
+    )
     graph = helper.make_graph(
         [
             helper.make_node(

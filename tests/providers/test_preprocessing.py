@@ -20,12 +20,10 @@ def test_nothing_set_gives_the_same_numbers() -> None:
     assert torch.equal(Preprocessing().apply(x), x)
 
 
-@pytest.mark.parametrize(
-    ("range_", "expected"), [("0..1", 0.5), ("-1..1", 0.0), ("0..255", 127.5)], ids=str
-)
+@pytest.mark.parametrize(("range_", "expected"), [("0..1", 0.5), ("-1..1", 0.0), ("0..255", 127.5)], ids=str)
 def test_range_is_worked_by_hand(range_: Any, expected: float) -> None:
     out = Preprocessing(range=range_).apply(torch.full((1, 3, 2, 2), 0.5))
-    assert out.unique().tolist() == [expected]
+    assert set(out.flatten().tolist()) == {expected}
 
 
 def test_mean_and_std_come_after_range() -> None:
@@ -81,7 +79,14 @@ def test_whole_numbers_are_rounded_and_kept_in_range() -> None:
 @pytest.mark.parametrize("resize", ["bilinear", "nearest"])
 def test_gradients_are_those_of_finite_differences(resize: Any) -> None:
     form = Preprocessing(
-        size=(3, 4), channels=1, layout="nhwc", dtype="float64", range="-1..1", mean=(0.1,), std=(0.2,), resize=resize
+        size=(3, 4),
+        channels=1,
+        layout="nhwc",
+        dtype="float64",
+        range="-1..1",
+        mean=(0.1,),
+        std=(0.2,),
+        resize=resize,
     )
     x = grid(1, size=5).double().requires_grad_()
     assert torch.autograd.gradcheck(form.apply, (x,))

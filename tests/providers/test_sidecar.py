@@ -72,10 +72,16 @@ def test_whole_number_pixels_bring_their_range(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('labels = ["a", "b"]\nlable = 1', r"model.toml, line 2: unknown setting 'lable'. Did you mean 'labels'\?"),
+        (
+            'labels = ["a", "b"]\nlable = 1',
+            r"model.toml, line 2: unknown setting 'lable'. Did you mean 'labels'\?",
+        ),
         ("[input]\n# a word\nsiez = 3", r"line 3: unknown setting 'siez'. Did you mean 'size'\?"),
         ("[inputs]\nsize = 3", r"line 1: unknown setting 'inputs'. Did you mean 'input'\?"),
-        ('scores = "probs"', r"line 1: `scores`: Input should be 'probabilities', 'logits' or 'labels', got 'probs'"),
+        (
+            'scores = "probs"',
+            r"line 1: `scores`: Input should be 'probabilities', 'logits' or 'labels', got 'probs'",
+        ),
         ('labels = ["one"]', "line 1: `labels`: .* at least 2"),
         ('labels = ["a", "b", "a"]', "line 1: labels must differ, but 'a' stands twice"),
         ("[input]\nsize = [0, 4]", "line 2: `input.size`"),

@@ -75,7 +75,7 @@ def test_the_first_question_is_the_input_itself_and_images_stay_in_range() -> No
     VotingProvider(labels_only(look), votes=3, sigma=1.0).predict(x)
     assert torch.equal(seen[0], x)
     assert not torch.equal(seen[1], x)
-    assert all(0 <= float(rows.min()) and float(rows.max()) <= 1 for rows in seen)
+    assert all(float(rows.min()) >= 0 and float(rows.max()) <= 1 for rows in seen)
 
 
 def test_a_row_without_an_answer_stays_without() -> None:
@@ -92,10 +92,8 @@ def test_note_and_fingerprint_tell_the_settings() -> None:
     provider = VotingProvider(labels_only(), votes=8, sigma=0.1, seed=3)
     assert "judge gives labels only: its scores are shares of 8 votes" in provider.note
     assert "standard deviation 0.1 (seed 3)" in provider.note
-    prints = {
-        VotingProvider(labels_only(), **settings).fingerprint
-        for settings in ({}, {"votes": 8}, {"sigma": 0.1}, {"seed": 1})
-    }
+    changes: list[dict[str, Any]] = [{}, {"votes": 8}, {"sigma": 0.1}, {"seed": 1}]
+    prints = {VotingProvider(labels_only(), **change).fingerprint for change in changes}
     assert len(prints) == 4
     assert provider.scores is ScoreKind.PROBABILITIES
 

@@ -1,0 +1,167 @@
+"""``cfsearch doctor``: first contact with a model, and what to change where it does not fit."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import click
+
+from cfsearch.errors import ConfigError
+
+from ._options import FILE, Command, json_option, threads_option, use_threads
+from ._output import Outcome, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cfsearch.provider import Provider
+    from cfsearch.providers.handshake import Handshake
+    from cfsearch.providers.preprocessing import Preprocessing
+
+FORMAT = "cfsearch-doctor/1"
+_SIZE = 64
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A provider that says how it brings images to its model; None for a model of tables."""
+
+    @property
+    def preprocessing(self) -> "Preprocessing | None": ...
+
+
+@click.command(cls=Command, short_help="Check what a model takes and gives.")
+@click.argument("model", metavar="MODEL")
+@click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
+@click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@click.option("--size", type=click.IntRange(min=4), help="Side of the images to ask with, in pixels.")
+@click.option("--device", default="cpu", show_default=True)
+@threads_option
+@json_option
+def doctor(
+    model: str, sidecar: Path | None, arch: str | None, size: int | None, device: str, threads: int | None
+) -> Outcome:
+    """Ask a model about known images: what it takes, what it gives, how far it can be trusted.
+
+    What does not fit is said with the line to change; the line belongs into the TOML beside the
+    model (--sidecar).
+    """
+    use_threads(threads)
+    from cfsearch.providers.handshake import handshake
+    from cfsearch.providers.opening import open_provider
+
+    provider = open_provider(
+        model, sidecar=None if sidecar is None else str(sidecar), arch=arch, device=device
+    )
+    taken = provider.preprocessing if isinstance(provider, Prepared) else None
+    if isinstance(provider, Prepared) and taken is None:
+        raise ConfigError(f"doctor: {model!r} takes tables; this version searches images only.")
+    fixed = None if taken is None else taken.size
+    asked = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
+    seen = handshake(provider, (3, *asked))
+    document = _document(provider, taken, seen, asked=asked, where=_where(model, sidecar))
+    return Outcome(document=document, show=lambda console: _show(console, document))
+
+
+def handshake_entry(seen: "Handshake") -> dict[str, Any]:
+    """What a handshake saw, as plain JSON values."""
+    return {
+        **asdict(seen),
+        "scores": seen.scores.name.lower(),
+        "looks_like": seen.looks_like.name.lower(),
+        "sums": list(seen.sums),
+        "range": list(seen.range),
+        "seconds": {str(batch): round(each, 6) for batch, each in seen.seconds.items()},
+        "warnings": list(seen.warnings),
+    }
+
+
+def _where(model: str, sidecar: Path | None) -> str:
+    return str(sidecar) if sidecar is not None else str(Path(model).with_suffix(".toml"))
+
+
+def _document(
+    provider: "Provider",
+    taken: "Preprocessing | None",
+    seen: "Handshake",
+    *,
+    asked: tuple[int, int],
+    where: str,
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "model": {
+            "name": provider.name,
+            "fingerprint": provider.fingerprint,
+            "labels": list(provider.labels),
+            "scores": provider.scores.name.lower(),
+            "max_batch": provider.max_batch,
+        },
+        "input": None if taken is None else _plain_values(asdict(taken)),
+        "asked_with": list(asked),
+        "sidecar": {"path": where, "present": Path(where).is_file()},
+        "handshake": handshake_entry(seen),
+        "warnings": [text for text in (provider.note, *seen.warnings) if text],
+        "ok": not seen.warnings,
+    }
+
+
+def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+def _show(console: "Console", document: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    model, seen = document["model"], document["handshake"]
+    lines = [
+        ("model", model["name"]),
+        ("classes", ", ".join(model["labels"])),
+        ("scores", f"{model['scores']} (its numbers look like {seen['looks_like']})"),
+        ("input", _input(document)),
+        (
+            "answers",
+            f"{seen['range'][0]:.4g} to {seen['range'][1]:.4g}; rows sum to {seen['sums'][0]:.4g} to {seen['sums'][1]:.4g}",
+        ),
+        (
+            "repeatable",
+            _yes(seen["repeatable"], f"asked again, answers differ by up to {seen['eps_repeat']:.3g}"),
+        ),
+        (
+            "batches",
+            "no influence"
+            if not seen["batch_dependent"]
+            else f"answers depend on the batch, by up to {seen['eps_batch']:.3g}",
+        ),
+        (
+            "speed",
+            ", ".join(
+                f"{1.0 / max(s, 1e-9):,.0f} images/s in batches of {n}" for n, s in seen["seconds"].items()
+            ),
+        ),
+        (
+            "settings",
+            f"{document['sidecar']['path']}{'' if document['sidecar']['present'] else ' (not there)'}",
+        ),
+        ("fingerprint", model["fingerprint"]),
+    ]
+    for name, value in lines:
+        console.print(Text(f"{name:12}{plain(value)}"), soft_wrap=True)
+    for text in document["warnings"]:
+        console.print(Text(f"! {plain(text)}"))
+    console.print("This model can be searched." if document["ok"] else "It can be searched, but see above.")
+
+
+def _input(document: dict[str, Any]) -> str:
+    taken = document["input"]
+    asked = " x ".join(map(str, document["asked_with"]))
+    if taken is None:
+        return f"images as they come; asked with {asked}"
+    size = "any size" if taken["size"] is None else " x ".join(map(str, taken["size"]))
+    extra = "".join(f", {key} {taken[key]}" for key in ("mean", "std") if taken[key])
+    colour = "grey" if taken["channels"] == 1 else "RGB"
+    return f"{size} {colour}, {taken['layout']}, {taken['dtype']} on {taken['range']}{extra}; resize {taken['resize']}"
+
+
+def _yes(value: bool, otherwise: str) -> str:
+    return "yes" if value else f"no: {otherwise}"

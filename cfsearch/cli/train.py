@@ -1,0 +1,243 @@
+"""``cfsearch train``: a generator from labelled images, or a critic for one that has none."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfsearch.errors import RunError
+
+from ._invocation import Invocation
+from ._options import FILE, WHOLE, Command, Family, Function, json_option, threads_option, use_threads
+from ._output import Outcome, note, plain
+from ._progress import duration, progress
+from ._signals import stoppable
+
+if TYPE_CHECKING:
+    from ._trainers import Learned, State, Trainer, Wish
+
+FORMAT = "cfsearch-training/1"
+_GRACE_S = 20.0
+_SHARE = click.FloatRange(0.0, 1.0)
+
+_DATA = (
+    click.option("--data", metavar="faces|FOLDER|ZIP", help="Rendered faces, or images with --attributes."),
+    click.option(
+        "--attributes", "table", type=FILE, metavar="CSV", help="One row an image, one column an attribute."
+    ),
+    click.option(
+        "--celeba", type=FILE, metavar="ROOT", help="CelebA in torchvision's layout, or CelebA-HQ zips."
+    ),
+    click.option("--names", metavar="A,B", help="Which attributes, in this order."),
+    click.option(
+        "--people", type=click.IntRange(min=2), default=10_000, show_default=True, help="Rendered faces."
+    ),
+    click.option("--limit", type=WHOLE, help="The first so many images."),
+)
+_TRAINING = (
+    click.option(
+        "--recipe",
+        type=click.Choice(["fast", "paired", "published"]),
+        help="By default paired for rendered faces, else fast.",
+    ),
+    click.option("--steps", type=WHOLE, help="Steps at most."),
+    click.option(
+        "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Minutes of computing at most."
+    ),
+    click.option("--batch", type=click.IntRange(min=2)),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option("--rate", type=float, help="Learning rate of the generator."),
+    click.option("--critic-rate", type=float, help="Learning rate of the critic."),
+    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"])),
+    click.option("--log-every", type=WHOLE, help="Steps between two lines of metrics.jsonl."),
+    click.option(
+        "--sheet-every", type=click.IntRange(min=0), help="Steps between two sample sheets; 0 for none."
+    ),
+    click.option(
+        "--checkpoint-every",
+        type=click.IntRange(min=0),
+        help="Steps between two checkpoints; 0 for the last only.",
+    ),
+    click.option("--critic-width", type=WHOLE, help="Channels of the critic's first block."),
+    click.option("--critic-hidden", type=WHOLE, help="Units of its hidden layer."),
+    click.option("--family", default="attgan", show_default=True, help="A trainer's name."),
+    click.option(
+        "--out", type=FILE, required=True, metavar="FILE.safetensors", help="What is written in the end."
+    ),
+    click.option("--folder", type=FILE, help="Metrics, sheets, checkpoints; FILE-training when left out."),
+    click.option(
+        "--resume/--no-resume", default=True, help="Go on with a training in the folder (default), or refuse."
+    ),
+    click.option("--device", default="cpu", show_default=True),
+)
+_NETWORKS = ("size", "layers", "width", "max_width", "critic_width", "critic_hidden", "upsampling", "scale")
+_SETTINGS = (
+    "steps",
+    "minutes",
+    "batch",
+    "seed",
+    "rate",
+    "critic_rate",
+    "precision",
+    "log_every",
+    "sheet_every",
+    "checkpoint_every",
+    "uniform",
+    "single",
+)
+
+
+def _options(command: Function) -> Function:
+    for option in reversed((*_DATA, *_TRAINING)):
+        command = option(command)
+    return threads_option(command)
+
+
+@click.group(cls=Family)
+def train() -> None:
+    """Train a generator, or a critic for a generator that has none."""
+
+
+@train.command(cls=Command)
+@click.option(
+    "--size", type=click.IntRange(min=64), default=64, show_default=True, help="Side of the images."
+)
+@click.option("--layers", type=WHOLE, help="Blocks of the encoder, of the decoder and of the critic.")
+@click.option("--width", type=WHOLE, help="Channels of the first block; each further one doubles them.")
+@click.option("--max-width", type=WHOLE, help="Most channels of a block.")
+@click.option("--upsampling", type=click.Choice(["transposed", "resize"]))
+@click.option(
+    "--scale", type=click.FloatRange(min=0.0, min_open=True), help="Of the attributes that the decoder sees."
+)
+@click.option("--uniform", type=_SHARE, help="Share of rows with partial attribute strengths.")
+@click.option("--single", type=_SHARE, help="Share of rows in which one attribute is flipped.")
+@_options
+@json_option
+def generator(**flags: Any) -> Outcome:  # Any: the options, by name
+    """Train a generator with its critic from labelled images.
+
+    A training in the folder goes on from its last checkpoint. Ctrl-C writes one.
+
+    \b
+    cfsearch train generator --data faces --size 64 --minutes 60 --out mine.safetensors
+    """  # noqa: D301  # click reads the backspace
+
+    def work(
+        trainer: "Trainer", wish: "Wish", watch: "Callable[[State], None]", stop: Callable[[], bool]
+    ) -> "Learned":
+        return trainer.train_generator(
+            _source(flags, size=flags["size"], names=_names(flags)), wish=wish, watch=watch, stop=stop
+        )
+
+    return _train("generator", flags, work)
+
+
+@train.command(cls=Command, short_help="Train a critic for a generator without one.")
+@click.option(
+    "--generator",
+    "weights",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="The generator that stays as it is.",
+)
+@_options
+@json_option
+def critic(weights: Path, **flags: Any) -> Outcome:  # Any: the options, by name
+    """Train a critic for a generator that has none, such as a published checkpoint.
+
+    \b
+    cfsearch train critic --generator weights.49.pth --celeba data --out with_critic.safetensors
+    """  # noqa: D301  # click reads the backspace
+
+    def work(
+        trainer: "Trainer", wish: "Wish", watch: "Callable[[State], None]", stop: Callable[[], bool]
+    ) -> "Learned":
+        source = _source(flags, size=trainer.size(weights), names=trainer.attributes(weights))
+        return trainer.train_critic(weights, source, wish=wish, watch=watch, stop=stop)
+
+    return _train("critic", flags, work)
+
+
+_Work = Callable[["Trainer", "Wish", "Callable[[State], None]", Callable[[], bool]], "Learned"]
+
+
+def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
+    use_threads(flags["threads"])
+    from ._trainers import Wish, open_trainer
+
+    out: Path = flags["out"]
+    folder: Path = flags["folder"] or out.with_name(f"{out.stem}-training")
+    _check_places(out, folder, resume=flags["resume"])
+    wish = Wish(
+        recipe=flags["recipe"],
+        networks=_given(flags, _NETWORKS),
+        training=_given(flags, _SETTINGS),
+        folder=folder,
+        out=out,
+        device=flags["device"],
+    )
+    trainer = open_trainer(flags["family"])
+    call = Invocation.current()
+    words = f"interrupted; the last checkpoint is in {str(folder)!r}. To go on: {call.command}"
+    with stoppable(words, grace_s=_GRACE_S) as stop, progress("train") as line:
+
+        def watch(state: "State") -> None:
+            left = state.seconds * (1.0 / max(state.share, 1e-9) - 1.0)
+            losses = " ".join(f"{name} {value:.3g}" for name, value in list(state.losses.items())[:4])
+            line.update(f"step {state.step}, {duration(left)} left, {losses}", share=state.share)
+
+        learned = work(trainer, wish, watch, stop)
+    document = {
+        "format": FORMAT,
+        "what": what,
+        "file": str(out),
+        "folder": str(folder),
+        "steps": learned.steps,
+        "seconds": round(learned.seconds, 3),
+        "finished": learned.finished,
+    }
+    note(f"metrics, sample sheets and checkpoints are in {folder}.")
+    return Outcome(
+        document=document,
+        show=lambda console: console.print(
+            f"{learned.steps} steps in {duration(learned.seconds)}: {plain(str(out))}", soft_wrap=True
+        ),
+    )
+
+
+def _check_places(out: Path, folder: Path, *, resume: bool) -> None:
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise RunError(f"--out: expected FILE.safetensors, got {str(out)!r}.")
+    if not out.parent.is_dir():
+        raise RunError(f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}.")
+    if not resume and any((folder / "checkpoints").glob("step-*")):
+        raise RunError(
+            f"{str(folder)!r} holds a training already. Name another --folder, or leave out --no-resume."
+        )
+
+
+def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: flags[name] for name in names if flags.get(name) is not None}
+
+
+def _names(flags: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (flags["names"] or "").split(",") if part.strip())
+
+
+def _source(
+    flags: dict[str, Any], *, size: int, names: tuple[str, ...]
+) -> Any:  # Any: a Source, see _trainers
+    from ._sources import open_source
+
+    return open_source(
+        flags["data"],
+        celeba=flags["celeba"],
+        table=flags["table"],
+        names=names,
+        size=size,
+        people=flags["people"],
+        seed=flags["seed"],
+        limit=flags["limit"],
+    )

@@ -1,0 +1,179 @@
+"""``cfsearch verify``: do stored counterfactuals still flip a model?"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfsearch.errors import ConfigError, ProviderError, RunError
+
+from ._options import FILE, Command, json_option, threads_option, use_threads
+from ._output import Outcome, plain
+from ._progress import progress
+from ._signals import interruptible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cfsearch.front import ParetoFront
+    from cfsearch.provider import Provider
+
+FORMAT = "cfsearch-verify/1"
+_PICKS = ("sparsest", "closest", "knee", "crossing")
+
+
+@click.command(cls=Command, short_help="Ask a model again about stored counterfactuals.")
+@click.argument("source", type=FILE, metavar="RUN|FILE.front")
+@click.option("--model", required=True, metavar="MODEL", help="The model to ask, for example this month's.")
+@click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
+@click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@click.option(
+    "--pick",
+    type=click.Choice(_PICKS),
+    default="sparsest",
+    show_default=True,
+    help="Which one counts for its image.",
+)
+@click.option("--device", default="cpu", show_default=True)
+@threads_option
+@json_option
+def verify(
+    source: Path,
+    model: str,
+    sidecar: Path | None,
+    arch: str | None,
+    pick: str,
+    device: str,
+    threads: int | None,
+) -> Outcome:
+    """Ask a model again about stored counterfactuals, in the form in which they are stored.
+
+    Counts images whose original class is kept, and images whose picked counterfactual (and any
+    of its front) still flips, with 95 % Wilson intervals. Only what was verified then counts.
+    """
+    use_threads(threads)
+    if not source.exists():
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
+    from cfsearch.providers.opening import open_provider
+
+    with interruptible("interrupted; verify keeps nothing. Run it again."):
+        provider = open_provider(
+            model, sidecar=None if sidecar is None else str(sidecar), arch=arch, device=device
+        )
+        with progress("verify") as line:
+            rows = []
+            for done, total, front in _fronts(source):
+                rows.append(_again(front, provider, pick=pick, device=device))
+                line.update(f"{done}/{total} images", share=done / total)
+    document = _document(provider, rows, pick=pick)
+    return Outcome(document=document, show=lambda console: _show(console, document))
+
+
+def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
+    from cfsearch.front import ParetoFront
+    from cfsearch.runs import RunDirectory
+
+    if not source.is_dir():
+        yield 1, 1, ParetoFront.load(source)
+        return
+    with RunDirectory.read(source) as run:
+        total = max(len(run.done()), 1)
+        for number, row in enumerate(run.rows(), start=1):
+            if row.front is not None:
+                yield number, total, row.front
+
+
+def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str) -> dict[str, Any]:
+    """What the model says now of one front."""
+    import torch
+
+    from cfsearch.records import AWAY, flipped
+    from cfsearch.search import verdict_scores
+
+    if provider.labels != front.labels:
+        raise ConfigError(
+            f"verify: the front of {front.name!r} has the classes {', '.join(front.labels)}, the model "
+            f"{provider.name!r} has {', '.join(provider.labels)}. Name them alike, in the same order."
+        )
+    if front.original is None or front.images is None:
+        raise ConfigError(f"verify: the front of {front.name!r} holds no images.")
+    stored = torch.cat([front.original[None], front.images])
+    with torch.no_grad():
+        # one at a time: the answer must not depend on what else is asked
+        raw = torch.cat([provider.predict(one[None].to(device).float() / 255.0) for one in stored])
+    if not bool(torch.isfinite(raw).all()):
+        raise ProviderError(f"{provider.name}: answered NaN or infinity for images of {front.name!r}.")
+    scores = verdict_scores(raw.cpu(), provider)
+    n = len(front)
+    target = AWAY if front.target is None else front.target
+    flips = flipped(scores[1:], source=torch.full((n,), front.source), target=torch.full((n,), target))
+    known = "plausibility" in front.objectives or pick != "crossing"
+    picked = front.pick(pick) if known else None
+    then = front.verified
+    return {
+        "name": front.name,
+        "source": front.labels[front.source],
+        "now": front.labels[int(scores[0].argmax())],
+        "original_kept": int(scores[0].argmax()) == front.source,
+        "verified_then": int(then.sum()),
+        "still": int((flips & then).sum()),
+        "new": int((flips & ~then).sum()),
+        "pick": picked,
+        "pick_still": None if picked is None else bool(flips[picked]),
+    }
+
+
+def _document(provider: "Provider", rows: list[dict[str, Any]], *, pick: str) -> dict[str, Any]:
+    had = [row for row in rows if row["verified_then"]]
+    return {
+        "format": FORMAT,
+        "model": {
+            "name": provider.name,
+            "fingerprint": provider.fingerprint,
+            "labels": list(provider.labels),
+        },
+        "pick": pick,
+        "originals_kept": _share(sum(row["original_kept"] for row in rows), len(rows)),
+        "picks_still": _share(
+            sum(row["pick_still"] is True for row in had), sum(row["pick"] is not None for row in had)
+        ),
+        "any_still": _share(sum(row["still"] > 0 for row in had), len(had)),
+        "members_then": sum(row["verified_then"] for row in rows),
+        "members_still": sum(row["still"] for row in rows),
+        "instances": rows,
+    }
+
+
+def _share(count: int, n: int) -> dict[str, Any]:
+    from cfsearch.audit.effects import wilson
+
+    rate = wilson(count, n)
+    return {"count": count, "n": n, "rate": None if rate is None else rate.to_dict()}
+
+
+def _show(console: "Console", document: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    console.print(Text(f"{plain(document['model']['name'])}, asked again about what is stored:"))
+    for text, key in (
+        ("originals that keep their class", "originals_kept"),
+        (f"{document['pick']} counterfactuals that still flip", "picks_still"),
+        ("images with any that still flips", "any_still"),
+    ):
+        console.print(Text(f"  {_said(document[key])}  {text}"))
+    console.print(
+        f"  {document['members_still']} of {document['members_then']} members that were verified then still flip"
+    )
+    lost = [row["name"] for row in document["instances"] if row["pick_still"] is False]
+    for name in lost[:10]:
+        console.print(Text(f"no longer: {plain(name)}"))
+    if len(lost) > 10:
+        console.print(f"and {len(lost) - 10} more (--json lists all)")
+
+
+def _said(share: dict[str, Any]) -> str:
+    rate = share["rate"]
+    if rate is None:
+        return "none to ask"
+    return f"{share['count']} of {share['n']} ({rate['value']:.0%}, {rate['low']:.0%} to {rate['high']:.0%})"

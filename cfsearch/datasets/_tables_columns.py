@@ -1,0 +1,215 @@
+"""One column of a table: what its cells may hold, and how a cell becomes a number and back."""
+
+import difflib
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Final, final
+
+from cfsearch.errors import ConfigError, DataError
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+_COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_LARGEST: Final = 2.0**53
+"""Whole numbers beyond this have neighbours that cannot be told apart."""
+
+Cell = float | int | str
+"""What stands in one cell: a number, or a level's name."""
+
+
+class ColumnKind(Enum):
+    """What a column holds."""
+
+    REAL = "real"
+    INTEGER = "integer"
+    ORDINAL = "ordinal"
+    CATEGORICAL = "categorical"
+
+
+class Missing(Enum):
+    """What becomes of a row whose cell is missing; the value is how a schema says it."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+    FILL = "fill"
+    LEVEL = "level"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a table.
+
+    In the house form a number stands in its own unit and a level as its index in ``levels``.
+
+    Args:
+        name: as in the header.
+        kind: real, integer, ordinal (levels in their order) or categorical.
+        low, high: of numbers, where a search may go; cells may lie outside.
+        levels: of ordinal and categorical columns, all that may occur.
+        unit: for people ("years", "EUR"); empty for none.
+        immutable: must never change.
+        monotone: +1 may only rise, -1 may only fall, 0 both; never for categorical columns.
+        step: numbers change to multiples of this only; 0 for any number. Integer columns have
+            whole steps, 1 when left out.
+        missing: refuse the table, drop the row, fill in ``fill``, or take the last level, which
+            stands for "missing": no search ever changes a cell to it.
+        fill: what is filled in, a number or the name of a level.
+        unknown: the level that stands for cells that are none of ``levels``; empty refuses them.
+
+    Raises:
+        ConfigError: the settings do not go together.
+    """
+
+    name: str
+    kind: ColumnKind
+    low: float = 0.0
+    high: float = 0.0
+    levels: tuple[str, ...] = ()
+    unit: str = ""
+    immutable: bool = False
+    monotone: int = 0
+    step: float = 0.0
+    missing: Missing = Missing.REFUSE
+    fill: Cell | None = None
+    unknown: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("table schema: a column has no name.")
+        if self.monotone not in (-1, 0, 1):
+            raise self._wrong(f"`monotone` must be 1 (may only rise), -1 or 0, got {self.monotone!r}")
+        if self.has_levels:
+            self._check_levels()
+        else:
+            self._check_numbers()
+        if (self.missing is Missing.FILL) != (self.fill is not None):
+            raise self._wrong("`fill` goes with missing = 'fill', and needs a value")
+        if self.fill is not None:
+            try:
+                self.code(self.fill)
+            except DataError as error:
+                raise self._wrong(f"`fill` must be a value of the column, got {self.fill!r}") from error
+
+    def _check_levels(self) -> None:
+        if len(set(self.levels)) != len(self.levels) or not self.levels:
+            raise self._wrong(f"`levels` must be at least one, all different, got {self.levels[:8]!r}")
+        if any(level != level.strip() for level in self.levels):
+            raise self._wrong("levels begin and end without spaces, as cells do once they are read")
+        if self.step or self.low or self.high:
+            raise self._wrong("levels have no range and no step")
+        if self.monotone and self.kind is ColumnKind.CATEGORICAL:
+            raise self._wrong("only numbers and ordinal columns can be monotone")
+        if self.missing is Missing.LEVEL and len(self.levels) < 2:
+            raise self._wrong("missing = 'level' needs a level besides the last, which stands for missing")
+        if self.unknown and self.unknown not in self.levels:
+            raise self._wrong(f"`unknown` must be one of the levels, got {self.unknown!r}")
+
+    def _check_numbers(self) -> None:
+        if self.levels or self.unknown or self.missing is Missing.LEVEL:
+            raise self._wrong("levels belong to ordinal and categorical columns")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise self._wrong(f"`range` must be two finite numbers in order, got {self.low!r}, {self.high!r}")
+        if not 0.0 <= self.step < math.inf:
+            raise self._wrong(f"`step` must be a finite number >= 0, got {self.step!r}")
+        if self.kind is ColumnKind.INTEGER:
+            if self.step == 0.0:
+                object.__setattr__(self, "step", 1.0)
+            if any(v != int(v) for v in (self.step, self.low, self.high)):
+                raise self._wrong("an integer column has a whole range and a whole step")
+
+    def _wrong(self, what: str) -> ConfigError:
+        return ConfigError(f"table schema, column {self.name!r}: {what}.")
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the cells are names, not numbers."""
+        return self.kind in (ColumnKind.ORDINAL, ColumnKind.CATEGORICAL)
+
+    @property
+    def decimals(self) -> int | None:
+        """Decimals that a multiple of ``step`` has; None where any number may occur."""
+        if self.has_levels:
+            return 0
+        exponent = Decimal(repr(self.step)).normalize().as_tuple().exponent
+        return None if self.step == 0.0 else max(0, -int(exponent))
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The smallest and largest number (of levels: index) that a search may go to."""
+        if not self.has_levels:
+            return self.low, self.high
+        return 0.0, float(len(self.levels) - 1 - (self.missing is Missing.LEVEL))
+
+    def code(self, cell: Cell) -> float:
+        """The number that stands for a cell; a text is read as it stands in a file.
+
+        Raises:
+            DataError: it is none of the levels, or no finite number.
+        """
+        if self.has_levels:
+            return self._level(cell)
+        if isinstance(cell, str):
+            cell = cell.strip()
+            if not _NUMBER.fullmatch(cell):
+                hint = " (write a decimal point, not a comma)" if _COMMA.fullmatch(cell) else ""
+                raise DataError(
+                    f"column {self.name!r}: must be a number, got {_short(cell)}{hint}. Correct it, or "
+                    "declare it under `missing_values`."
+                )
+        number = float(cell)
+        if not math.isfinite(number):
+            raise DataError(f"column {self.name!r}: must be a finite number, got {_short(cell)}.")
+        if self.kind is ColumnKind.INTEGER and (number != int(number) or abs(number) > _LARGEST):
+            raise DataError(
+                f"column {self.name!r}: must be a whole number under 2^53, got {_short(cell)}. Correct it, "
+                "or make the column real."
+            )
+        return number
+
+    def _level(self, cell: Cell) -> float:
+        name = cell.strip() if isinstance(cell, str) else plain(cell)
+        if name in self.levels:
+            return float(self.levels.index(name))
+        if self.unknown:
+            return float(self.levels.index(self.unknown))
+        near = difflib.get_close_matches(name[:80], self.levels, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataError(
+            f"column {self.name!r}: {_short(name)} is none of its {len(self.levels)} levels "
+            f"({_listed(self.levels)}).{hint} Correct it, add the level, or set `unknown` in the schema to "
+            "the level that stands for it."
+        )
+
+    def cell(self, code: float) -> Cell:
+        """What a number of the house form means: a level's name, an int or a float."""
+        if self.has_levels:
+            return self.levels[round(code)]
+        return int(code) if self.kind is ColumnKind.INTEGER and code == int(code) else float(code)
+
+    def text(self, code: float) -> str:
+        """The same as it is written; reading it gives the same number again."""
+        cell = self.cell(code)
+        if isinstance(cell, str | int):
+            return str(cell)
+        places = self.decimals
+        if places is not None and float(f"{cell:.{places}f}") == cell:
+            return f"{cell:.{places}f}"
+        return repr(cell)
+
+
+def plain(cell: Cell) -> str:
+    """A number as a level's name: 1.0 and 1 are both "1"."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 48 else f"{text[:40]}... ({len(text)} characters)"
+
+
+def _listed(levels: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(level) for level in levels[:6])
+    return shown if len(levels) <= 6 else f"{shown}, ..."

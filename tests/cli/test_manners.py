@@ -1,0 +1,129 @@
+"""The manners of every command: instant help, pipes, colours, warnings, quiet."""
+
+import signal
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from cfsearch.cli._group import COMMANDS
+from cfsearch.cli._progress import AuditMeter, duration
+from cfsearch.errors import CfsearchWarning
+
+HEAVY = ("torch", "pandas", "pymoo", "onnxruntime", "onnx", "pydantic", "moocore", "PIL", "sklearn")
+
+HELP = """
+import sys
+from click.testing import CliRunner
+from cfsearch.cli import main
+for words in {calls!r}:
+    result = CliRunner().invoke(main, [*words, "--help"])
+    assert result.exit_code == 0, (words, result.output)
+    assert "Usage: cfsearch" in result.output, (words, result.output)
+    print(len(result.output))
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+
+
+def test_f88_help_imports_nothing_heavy():
+    calls = [[], *([name] for name in COMMANDS), ["train", "generator"], ["train", "critic"]]
+    done = subprocess.run(
+        [sys.executable, "-c", HELP.format(calls=calls, heavy=HEAVY)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_command_is_listed_with_a_whole_sentence(call):
+    lines = call("--help").out.partition("Commands:")[2].strip().splitlines()
+    assert [line.split()[0] for line in lines] == list(COMMANDS)
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def test_no_command_shows_the_help(call):
+    answer = call()
+    assert answer.code == 0
+    assert "Commands:" in answer.out
+
+
+def test_the_version(call):
+    assert call("--version").out.startswith("cfsearch 0.")
+
+
+def test_head_ends_quietly(spawn):
+    with spawn("schema", "search") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        _, err = None, process.stderr.read()
+        assert process.wait(30) == 0
+    assert err == ""
+
+
+@pytest.mark.parametrize("name", [None, "front"])
+def test_schemas_are_printed(call, name):
+    words = ("schema",) if name is None else ("schema", name)
+    plain, document = call(*words), call(*words, "--json").document
+    assert plain.code == 0
+    if name is None:
+        assert set(document["schemas"]) >= {"search", "audit", "front", "manifest", "config"}
+        assert all(each in plain.out for each in document["schemas"])
+    else:
+        assert plain.document == document
+        assert document["$id"] == "urn:cfsearch:front:1"
+
+
+def test_warnings_of_ours_are_notes_and_others_are_silent(call, monkeypatch, model, face):
+    def warn(_):
+        warnings.warn("the reader\nshould know", CfsearchWarning, stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.warn("nobody should", DeprecationWarning, stacklevel=1)
+        raise MemoryError
+
+    monkeypatch.setattr("cfsearch.assembly.assemble", warn)
+    answer = call("search", face, "--model", model)
+    assert "note: the reader should know\n" in answer.err
+    assert "nobody" not in answer.err
+    assert "note" not in call("search", face, "--model", model, "-q").err
+
+
+def test_verbose_names_the_model(call, model, face, fast):
+    answer = call("search", face, "--model", model, *fast, "-v")
+    assert "model model onnx:" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
+)
+def test_durations_are_said_as_people_do(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_meter_counts_questions_rate_and_time_left(monkeypatch):
+    from cfsearch.audit.run import AuditProgress
+    from cfsearch.search import Progress
+
+    now = [100.0]
+    monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])
+    said = []
+
+    class Line:
+        def update(self, text, *, share):
+            said.append((text, share))
+
+    meter = AuditMeter(Line(), evaluations=100)
+    meter(AuditProgress(0, 4, 0, 0, None))
+    now[0] += 10.0
+    meter(AuditProgress(0, 4, 0, 0, Progress(5, 10, 2, 1, 100)))
+    assert said[-1] == ("0/4 images, 0 found, 100 queries, 10/s, 30 s left", 0.25)
+    meter(AuditProgress(2, 4, 1, 1, None))
+    assert said[-1] == ("2/4 images, 1 found, 1 failed, 100 queries, 10/s, 20 s left", 0.5)
+
+
+def test_signals_are_as_before_afterwards(call, model, face, fast):
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    assert call("search", face, "--model", model, *fast).code == 0
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+    assert signal.set_wakeup_fd(-1) == -1

@@ -1,0 +1,168 @@
+"""``cfsearch search``: the document, what it finds, and what it writes."""
+
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from cfsearch import pareto
+from cfsearch.front import ParetoFront
+from cfsearch.schemas import schema
+
+
+def test_the_document_is_the_same_twice_but_for_times(call, model, face, fast):
+    words = ("search", face, "--model", model, *fast, "--json")
+    first, second = call(*words), call(*words)
+    assert first.code == 0, first.err
+    a, b = first.out.partition('  "times": '), second.out.partition('  "times": ')
+    assert a[0] == b[0]
+    assert set(first.document["times"]) == {"seconds", "networks"}
+
+
+def test_the_document_keeps_its_schema(call, model, face, fast):
+    answer = call("search", face, "--model", model, *fast, "--json")
+    jsonschema.validate(answer.document, schema("search"))
+    front = answer.document["fronts"][0]
+    assert front["found"]
+    assert front["source"] == "dark"
+    assert front["name"] == "face.png"
+
+
+def test_members_are_non_dominated_finite_and_verified_by_a_fresh_look(call, model, face, fast, tmp_path):
+    saved = tmp_path / "one.front"
+    assert call("search", face, "--model", model, *fast, "--save", saved).code == 0
+    front = ParetoFront.load(saved)
+    assert bool(pareto.non_dominated(front.f).all())
+    assert np.isfinite(front.f.numpy()).all()
+    again = call("verify", saved, "--model", model, "--json").document
+    assert again["members_still"] == again["members_then"] == int(front.verified.sum()) > 0
+
+
+def test_a_strip_of_pictures_is_written(call, model, face, fast, tmp_path):
+    strip = tmp_path / "strip.png"
+    assert call("search", face, "--model", model, *fast, "--strip", strip).code == 0
+    with Image.open(strip) as picture:
+        assert picture.height == 32
+        assert picture.width > 3 * 32
+
+
+def test_several_images_are_saved_under_their_names(call, model, faces, fast, tmp_path):
+    out = tmp_path / "fronts"
+    assert call("search", *sorted(faces.iterdir())[:2], "--model", model, *fast, "--save", out).code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["face0.png.front", "face1.png.front"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_a_table_fits_any_terminal(call, model, face, fast, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    answer = call("search", face, "--model", model, *fast, "--rows", 3)
+    assert answer.code == 0, answer.err
+    assert max(map(len, answer.out.splitlines())) <= width
+    text = " ".join(answer.out.split())
+    assert "face.png: dark (p 0." in text
+    for word in ("verified", "adversarial", "intensity", "3 of"):
+        assert word in text
+    assert "\x1b[" not in answer.out
+
+
+@pytest.mark.parametrize(
+    ("labels", "end"),
+    [
+        (("low", "middle", "high"), "Softmax"),
+        (tuple(f"class {i}" for i in range(10)), "Softmax"),
+        (("dark", "bright"), "ArgMax"),
+    ],
+    ids=["3 classes", "10 classes", "labels only"],
+)
+def test_other_models_are_searched(call, toys, fast, labels, end):
+    model = toys.model(labels=labels, end=end, slope=40.0)
+    answer = call("search", toys.picture(grey=True), "--model", model, *fast, "--votes", 4, "--json")
+    assert answer.code == 0, answer.err
+    document = answer.document
+    jsonschema.validate(document, schema("search"))
+    front = document["fronts"][0]
+    assert front["found"]
+    assert front["labels"] == list(labels)
+    assert any("votes" in note for note in document["search"]["notes"]) == (end == "ArgMax")
+
+
+def test_a_target_can_be_asked_for(call, toys, face, fast):
+    model = toys.model(labels=("low", "middle", "high"), end="Softmax", slope=40.0)
+    front = call("search", face, "--model", model, *fast, "--target", "low", "--json").document["fronts"][0]
+    assert front["target"] == "low"
+    for member in front["members"]:
+        if member["verified"]:
+            assert max(member["probabilities"], key=member["probabilities"].get) == "low"
+
+
+def test_images_need_not_be_square_nor_of_the_models_size(call, toys, model, fast):
+    face = toys.picture(size=(48, 40))
+    answer = call("search", face, "--model", model, *fast, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["fronts"][0]["found"]
+
+
+def test_nothing_found_is_a_result_with_a_reason(call, model, face, fast):
+    answer = call("search", face, "--model", model, *fast, "--generator", "pixels:grid=2,reach=0.01")
+    assert answer.code == 0, answer.err
+    assert "Nothing found: " in answer.out
+    assert "nearest miss" in answer.out
+
+
+def test_flags_win_over_a_file(call, toys, model, face, fast, tmp_path):
+    config = tmp_path / "cfsearch.toml"
+    config.write_text(
+        f'[model]\npath = "{model}"\n[data]\nimages = "elsewhere"\n[search]\nseed = 3\nevaluations = 48\n'
+        'population = 24\nobjectives = ["adversarial", "intensity"]\n[generator]\nsource = "pixels"\n'
+    )
+    document = call("search", face, "--config", config, "--seed", 4, "--json").document
+    assert document["search"]["config"]["search"]["seed"] == 4
+    assert document["fronts"][0]["evaluations"] == 48
+
+
+def test_an_unreadable_image_among_good_ones_is_skipped_and_said(call, toys, model, faces, fast):
+    bad = toys.folder / "bad.png"
+    bad.write_bytes(b"not a picture")
+    good = sorted(faces.iterdir())[0]
+    answer = call("search", bad, good, "--model", model, *fast, "--json")
+    assert answer.code == 4
+    assert [f["name"] for f in answer.document["failures"]] == ["bad.png"]
+    assert len(answer.document["fronts"]) == 1
+    assert "bad.png" in answer.error
+    assert call("search", bad, good, "--model", model, *fast, "--allow-partial").code == 0
+
+
+def test_a_name_cannot_move_the_cursor(call, toys, model, fast):
+    face = toys.picture("\x1b[2Jface\u202e.png")
+    answer = call("search", face, "--model", model, *fast)
+    assert answer.code == 0, answer.err
+    assert "\x1b" not in answer.out
+    assert "\u202e" not in answer.out
+
+
+def test_a_broken_output_folder_is_refused_before_the_first_question(call, model, face, fast, tmp_path):
+    answer = call("search", face, "--model", model, *fast, "--save", tmp_path / "no" / "x.front")
+    assert answer.code == 2
+    assert "there is no folder" in answer.error
+    assert call("search", face, "--model", model, *fast, "--strip", tmp_path).code == 2
+
+
+def test_the_same_image_twice_is_refused(call, model, face, fast):
+    answer = call("search", face, face, "--model", model, *fast)
+    assert answer.code == 2
+    assert "given twice" in answer.error
+
+
+def test_one_name_in_two_folders_becomes_the_path(call, toys, model, fast):
+    one, two = toys.picture("a/face.png", seed=1), toys.picture("b/face.png", seed=2)
+    document = call("search", one, two, "--model", model, *fast, "--json").document
+    assert [front["name"] for front in document["fronts"]] == [str(one), str(two)]
+
+
+def test_a_model_of_another_size_is_resized_to(call, toys, face, fast):
+    model = toys.model(size=24)
+    answer = call("search", face, "--model", model, *fast, "--json")
+    assert answer.code == 0, answer.err
+    assert Path(answer.document["search"]["model"]["file"]).name == "model.onnx"

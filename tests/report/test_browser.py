@@ -1,0 +1,65 @@
+"""The page in a browser: its script runs, nothing of a stranger does."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from cfsearch.report.page import build_page
+
+from .conftest import Audit
+
+pytestmark = pytest.mark.browser
+
+
+def opened(page: str, folder: Path, *, anchor: str = "") -> tuple[str, str]:
+    """The page's elements after its script ran, and what the browser complained of."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium
+    path = folder / "page.html"
+    path.write_text(page, encoding="utf-8")
+    done = subprocess.run(
+        [
+            chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-default-apps", "--enable-logging=stderr", "--log-level=0",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", "--dump-dom",
+            f"{path.as_uri()}{anchor}",
+        ],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )  # fmt: skip
+    said = [line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line]
+    return done.stdout.decode(), "\n".join(said)
+
+
+def test_the_script_runs_and_draws_the_explorer(audit: Audit, tmp_path: Path) -> None:
+    page = build_page(audit.document, audit.instances)
+    dom, said = opened(page, tmp_path, anchor="#front=second%2F1.png&member=4&x=plausibility&y=p")
+    soup = BeautifulSoup(dom, "html.parser")
+    assert said == ""
+    assert soup.find("html")["data-ready"] == "yes"
+    assert len(soup.select("#scatter .point")) == 5
+    assert soup.select_one("#scatter .point.chosen")["aria-label"].startswith("Member 4")
+    assert soup.select_one("#member h3").get_text() == "Member 4"
+    assert all(i["src"].startswith("data:image/") for i in soup.select("#member img"))
+    words = [li.get_text() for li in soup.select("#member li")]
+    tile = soup.select_one('#picture-1 a[href*="second"][href$="member=4"]').find_parent("li")
+    assert words[: len(tile.select(".words li"))] == [
+        li.get_text() for li in tile.select(".words li") if "smaller" not in li.get_text()
+    ]
+
+
+def test_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
+    dom, said = opened(build_page(hostile.document, hostile.instances), tmp_path)
+    soup = BeautifulSoup(dom, "html.parser")
+    assert said == ""
+    assert soup.find("html")["data-ready"] == "yes"
+    assert soup.find("title").get_text() == '</title><script>alert("t")</script>⟨U+202E⟩'
+    assert len(soup.find_all("script")) == 2
+    options = [o.get_text() for o in soup.select("#pick-group option")]
+    assert '"><img src=x onerror=alert(1)>.png' in options
+    assert not soup.select("[onerror], [onload], [onclick]")

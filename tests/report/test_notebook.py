@@ -1,0 +1,47 @@
+"""The view of a front in a notebook."""
+
+import pytest
+import torch
+from bs4 import BeautifulSoup
+
+from cfsearch.report.notebook import MOST_BYTES, front_html
+
+from .conftest import MakeFront
+from .test_size import noisy
+
+
+def test_it_is_small_and_runs_nothing(make_front: MakeFront) -> None:
+    front = noisy(make_front(n=200), size=256, seed=0)
+    page = front._repr_html_()
+    assert len(page.encode()) < MOST_BYTES
+    assert "<script" not in page
+    assert page == front_html(front)
+
+
+def test_strip_table_and_chart(make_front: MakeFront) -> None:
+    soup = BeautifulSoup(front_html(make_front(n=20)), "html.parser")
+    assert len(soup.find_all("img")) == 7
+    assert len(soup.select("tbody tr")) == 12
+    assert len(soup.select("circle")) == 20
+    assert "8 members more" in soup.get_text()
+    assert {"closest", "sparsest", "knee"} <= set(soup.find("table").get_text(" ").replace(",", " ").split())
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fronts_of_no_or_one_member(make_front: MakeFront, n: int) -> None:
+    assert f"{n} member" in BeautifulSoup(front_html(make_front(n=n)), "html.parser").get_text()
+
+
+def test_fronts_without_pictures(make_front: MakeFront) -> None:
+    assert "<img" not in front_html(make_front(images=False))
+
+
+def test_missing_numbers_are_dashes(make_front: MakeFront) -> None:
+    front = make_front()
+    front.f[:, 1] = torch.tensor(float("nan"))
+    assert "nan" not in front_html(front).lower()
+
+
+def test_huge_pictures_are_left_out_rather_than_too_much_sent(make_front: MakeFront) -> None:
+    front = noisy(make_front("x" * 5000, n=200), size=64, seed=0)
+    assert len(front_html(front).encode()) < MOST_BYTES

@@ -1,0 +1,31 @@
+"""All solvers in one place: every test that asks for ``solver_class`` runs on each."""
+
+from typing import Final
+
+import pytest
+
+from cfsearch.solver import Solver
+from cfsearch.solvers.decomposition import Ctaea, Moead, Nsga3, Rvea, Unsga3
+from cfsearch.solvers.differential import Gde3, Nsde, Nsder
+from cfsearch.solvers.genetic import AgeMoea, AgeMoea2, Nsga2, Omni, SmsEmoa, Spea2
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.solvers.swarm import Cmopso, MopsoCd, Smpso
+
+SOLVERS: Final[tuple[type[Solver], ...]] = (
+    *(AgeMoea, AgeMoea2, Cmopso, Ctaea, Gde3, Moead, MopsoCd, Nsde, Nsder),
+    *(Nsga2, Nsga3, Omni, RandomSearch, Rvea, Smpso, SmsEmoa, Spea2, Unsga3),
+)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "solver_class" in metafunc.fixturenames:
+        metafunc.parametrize("solver_class", SOLVERS, ids=[solver.name for solver in SOLVERS])
+    if "learner" in metafunc.fixturenames:
+        learners = [solver for solver in SOLVERS if solver is not RandomSearch]
+        metafunc.parametrize("learner", learners, ids=[solver.name for solver in learners])
+
+
+@pytest.fixture(scope="session")
+def solver_classes() -> tuple[type[Solver], ...]:
+    """Every solver that we ship."""
+    return SOLVERS
