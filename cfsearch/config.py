@@ -194,12 +194,14 @@ def parse_plugin(text: str) -> dict[str, Any]:
 
 
 def _split(text: str) -> list[str]:
-    """Parts between commas that stand outside brackets."""
-    parts, depth, current = [], 0, ""
+    """Parts between commas that stand outside brackets and quotes."""
+    parts, depth, quote, current = [], 0, "", ""
     for letter in text:
-        depth += letter in "[{"
-        depth -= letter in "]}"
-        if letter == "," and depth == 0:
+        if letter in "\"'":
+            quote = "" if letter == quote else quote or letter
+        elif not quote:
+            depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0 and not quote:
             parts.append(current)
             current = ""
         else:

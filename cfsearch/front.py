@@ -54,14 +54,18 @@ class ParetoFront:
         reason: why the search stopped.
         reference_point: the point that hypervolumes are measured from.
         evaluations: candidates that were evaluated for this query.
+        rows, row: the stored members and the original where inputs are rows of a table, in the
+            house form; None for images.
+        scale: what a change of 1 means in each variable's own unit; ones when left out.
+        described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
         reconstruction_scores ``(k,)``; verified ``(n,)``; images ``(n, c, h, w)`` uint8;
-        original, reconstruction ``(c, h, w)`` uint8; origin_values ``(d,)``;
-        reference_point ``(m,)``. ``n`` may be 0.
+        original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
+        row ``(c,)``; reference_point ``(m,)``. ``n`` may be 0.
 
     Raises:
         ShapeError: the parts do not fit each other.
@@ -90,6 +94,10 @@ class ParetoFront:
     evaluations: int
     note: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)  # Any: plain JSON, whatever it is
+    rows: Float[Tensor, "n c"] | None = None
+    row: Float[Tensor, " c"] | None = None
+    scale: Float[Tensor, " d"] | None = None
+    described: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
@@ -112,6 +120,14 @@ class ParetoFront:
                 f"front {self.name!r}: expected {n} origins and {m} units, got {len(self.origins)} "
                 f"and {len(self.units)}."
             )
+        if self.described and len(self.described) != n:
+            raise ShapeError(f"front {self.name!r}: expected {n} descriptions, got {len(self.described)}.")
+        if self.rows is not None and len(self.rows) != n:
+            raise ShapeError(f"front {self.name!r}: expected {n} rows, got {len(self.rows)}.")
+        if self.scale is not None and tuple(self.scale.shape) != (d,):
+            raise ShapeError(
+                f"front {self.name!r}: expected scale of shape ({d},), got {tuple(self.scale.shape)}."
+            )
 
     def __len__(self) -> int:
         return len(self.z)
@@ -130,6 +146,11 @@ class ParetoFront:
     def changed(self) -> Bool[Tensor, "n d"]:
         """Which variables a member changes."""
         return self.z.abs() > 1e-6
+
+    @property
+    def values(self) -> Float[Tensor, "n d"]:
+        """What each variable becomes, in its own unit."""
+        return self.origin_values + (self.z if self.scale is None else self.z * self.scale)
 
     def column(self, objective: str) -> Float[Tensor, " n"]:
         """The values of one objective.
@@ -212,11 +233,12 @@ class ParetoFront:
 
     def words(self, i: int) -> tuple[str, ...]:
         """What member ``i`` changes, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
-        z = self.z[i]
+        if self.described:
+            return self.described[i]
+        z, value = self.z[i], self.values[i]
         order = torch.argsort(z.abs(), descending=True, stable=True)
         return tuple(
-            f"{'+' if z[j] > 0 else '-'}{self.variables[j]} "
-            f"{self.origin_values[j]:.2f} -> {self.origin_values[j] + z[j]:.2f}"
+            f"{'+' if z[j] > 0 else '-'}{self.variables[j]} {self.origin_values[j]:.2f} -> {value[j]:.2f}"
             for j in order.tolist()
             if abs(float(z[j])) > 1e-6
         )
@@ -242,6 +264,8 @@ class ParetoFront:
         keep = torch.nonzero(pareto.non_dominated(f)).flatten()
         origins = (*self.origins, *other.origins)
         both = self.images is not None and other.images is not None
+        tables = self.rows is not None and other.rows is not None
+        words = (*self.described, *other.described)
         return replace(
             self,
             z=torch.cat([self.z, other.z])[keep],
@@ -249,6 +273,8 @@ class ParetoFront:
             scores=torch.cat([self.scores, other.scores])[keep],
             verified=torch.cat([self.verified, other.verified])[keep],
             images=torch.cat([self.images, other.images])[keep] if both else None,  # type: ignore[list-item]  # both is known
+            rows=torch.cat([self.rows, other.rows])[keep] if tables else None,  # type: ignore[list-item]  # both
+            described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
             origins=tuple(origins[i] for i in keep.tolist()),
             reference_point=torch.maximum(self.reference_point, other.reference_point),
             evaluations=self.evaluations + other.evaluations,
@@ -339,6 +365,8 @@ class ParetoFront:
             "note": self.note,
             "extra": self.extra,
         }
+        if self.described:
+            meta["described"] = self.described
         text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
         return save_tensors(tensors, metadata={"cfsearch": text})
 
@@ -379,6 +407,10 @@ class ParetoFront:
                 images=tensors.get("images"),
                 original=tensors.get("original"),
                 reconstruction=tensors.get("reconstruction"),
+                rows=tensors.get("rows"),
+                row=tensors.get("row"),
+                scale=tensors.get("scale"),
+                described=tuple(tuple(words) for words in meta.get("described", ())),
             )
         except DataError:
             raise
@@ -445,7 +477,8 @@ _TENSORS = (
     "verified",
     "reference_point",
 )
-_PICTURES = ("images", "original", "reconstruction")
+_PICTURES = ("images", "original", "reconstruction", "rows", "row", "scale")
+"""What only some fronts have: pictures of images, rows of tables."""
 
 
 def _number(value: float) -> float:

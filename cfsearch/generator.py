@@ -82,3 +82,11 @@ class AttributeEstimator(ABC):
     @abstractmethod
     def attributes(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n a"]:
         """Probability of each attribute."""
+
+
+class Describer(ABC):
+    """Marker: this generator can say in words what changed, in the input's own units."""
+
+    @abstractmethod
+    def words(self, x: Float[Tensor, " *x"], others: Float[Tensor, "n *x"]) -> tuple[tuple[str, ...], ...]:
+        """For each of ``others``, what is different from ``x``: "age 39 -> 45 years"."""

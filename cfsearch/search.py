@@ -13,7 +13,7 @@ from torch import Tensor
 from cfsearch import pareto
 from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.front import ParetoFront
-from cfsearch.generator import Critic, Generator
+from cfsearch.generator import Critic, Describer, Generator
 from cfsearch.objective import Constraint, Objective
 from cfsearch.problem import Clock, Problem, fingerprint, stored_form
 from cfsearch.provider import Provider
@@ -297,6 +297,12 @@ class Search:
             reason=reason,
             reference_point=point,
             evaluations=spent,
+            rows=None if image else stored.double().cpu(),
+            row=None if image else queries.x[i].double().cpu(),
+            scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
+            described=self.generator.words(queries.x[i], stored)
+            if isinstance(self.generator, Describer)
+            else (),
             note=tuple(note),
             extra={
                 "seed": self.seed,
@@ -348,7 +354,8 @@ class _Elite:
         return len(self.z) > 0 and bool((self.violation <= 0).any())
 
     def joined(self, evaluation: Evaluation, i: int, *, capacity: int) -> "_Elite":
-        z = torch.cat([self.z, evaluation.z[i].cpu().float()])
+        # in the space's own dtype: a table's values must come back as they were measured
+        z = torch.cat([self.z.to(evaluation.z.dtype), evaluation.z[i].cpu()])
         f = torch.cat([self.f, evaluation.f[i].cpu().float()])
         violation = torch.cat([self.violation, evaluation.violation[i].cpu().float()])
         scores = torch.cat([self.scores, evaluation.scores[i].cpu().float()])

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, ShapeError
 
+_SLACK = 1e-3
+"""A value this near to a step, in steps, is that step: tenths have no exact floating point form."""
+
 _ON = 0.5
 """A member of an exclusive group counts as on above this value."""
 
@@ -227,15 +230,17 @@ class SearchSpace:
         return z
 
     def _stepped(self, z: Tensor) -> Tensor:
+        """Whole steps; a query's own value stays where nothing was asked, also if it is no step."""
+        low, high = self.lower[:, None], self.upper[:, None]
         origin, step = self.origin[:, None], torch.where(self.steps > 0, self.steps, 1.0)
-        # stay at the query's own value where it is no multiple and nothing was asked
-        nearest = torch.round((origin + self.scale * z) / step)
-        same = nearest == torch.round(origin / step)
-        at_home = same & (torch.round(origin / step) * step == origin)
-        moved = (nearest * step - origin) / self.scale
-        moved = torch.where((z == 0) | at_home, torch.zeros_like(z), moved)
-        outside = (moved < self.lower[:, None]) | (moved > self.upper[:, None])
-        return torch.where(self.steps > 0, torch.where(outside, torch.zeros_like(z), moved), z)
+        slack = _SLACK * step
+        home, nearest = torch.round(origin / step), torch.round((origin + self.scale * z) / step)
+        still = (z == 0) | ((nearest == home) & ((home * step - origin).abs() <= slack))
+        moved = torch.where(still, 0.0, (nearest * step - origin) / self.scale)
+        # an end that is a step is inside, whichever way it was rounded
+        outside = (moved < low - slack / self.scale) | (moved > high + slack / self.scale)
+        moved = torch.where(outside, 0.0, torch.maximum(torch.minimum(moved, high), low))
+        return torch.where(self.steps > 0, moved, z)
 
     def _exclusive(self, z: Tensor, index: list[int]) -> Tensor:
         part, base = z[..., index] * self.scale[index], self.origin[:, None, index]
@@ -248,6 +253,8 @@ class SearchSpace:
         low = self.lower[:, None, index] * self.scale[index]
         off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
         off = torch.where(base + part > _ON, torch.maximum(off, low), part)
+        # a value that goes in steps cannot stop half-way: it goes to 0 or it is stuck
+        off = torch.where((self.steps[index] > 0) & (base > _ON) & (off > -base), part, off)
         stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
         kept = torch.where(clash, off, part)
         blocked = torch.where(raised, torch.zeros_like(part), part)

@@ -167,10 +167,7 @@ class AttGANConfig:
         known = {f.name: f.type for f in fields(cls)}
         if unknown := sorted(set(table) - set(known)):
             raise ConfigError(f"attgan: unknown setting {unknown[0]!r}; known are {', '.join(known)}.")
-        try:
-            return cls(**{key: _read(key, value) for key, value in table.items()})  # type: ignore[arg-type]  # checked by _read
-        except TypeError as error:
-            raise ConfigError(f"attgan: a setting has the wrong type: {error}.") from error
+        return cls(**{key: _read(key, value) for key, value in table.items()})  # type: ignore[arg-type]  # checked by _read
 
 
 def _read(key: str, value: object) -> object:
@@ -181,11 +178,19 @@ def _read(key: str, value: object) -> object:
             return CriticNorm(value)  # type: ignore[arg-type]  # a wrong type raises ValueError
     except ValueError as error:
         raise ConfigError(f"attgan: {error} for `{key}`.") from error
-    if key == "attributes" and isinstance(value, (list, tuple)):
-        return tuple(str(name) for name in value)
-    if key == "groups" and isinstance(value, (list, tuple)):
-        return tuple(tuple(str(name) for name in group) for group in value)
+    if key == "attributes":
+        return _names(value, key)
+    if key == "groups":
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"attgan: `groups` must be a list of lists of names, got {value!r}.")
+        return tuple(_names(group, key) for group in value)
     wanted = float if key in ("slope", "scale") else int
     if isinstance(value, bool) or not isinstance(value, (int, float) if wanted is float else int):
         raise ConfigError(f"attgan: `{key}` must be of type {wanted.__name__}, got {value!r}.")
     return value
+
+
+def _names(value: object, key: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise ConfigError(f"attgan: `{key}` must hold lists of names, got {value!r}.")
+    return tuple(value)

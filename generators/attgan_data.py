@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from cfsearch.errors import ShapeError
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,43 @@ class PairedSource(FaceSource, Protocol):
             ``(n, 3, s, s)``, float32 on [0, 1] or uint8 on 0 to 255.
         """
         ...
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorFaces:
+    """A source whose faces are all in memory.
+
+    Args:
+        images: uint8 of 0 to 255 (the least memory) or float32 on [0, 1].
+        labels: 0 or 1.
+        attributes: names of the labels' columns.
+
+    Shapes:
+        ``images`` ``(n, 3, s, s)``, ``labels`` ``(n, a)``.
+
+    Raises:
+        ShapeError: they do not fit each other.
+    """
+
+    images: Tensor
+    labels: Tensor
+    attributes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n, a = len(self.images), len(self.attributes)
+        if self.images.ndim != 4 or self.images.shape[1] != 3 or self.images.shape[2] != self.images.shape[3]:
+            raise ShapeError(f"faces: expected images (n, 3, s, s), got {tuple(self.images.shape)}.")
+        if tuple(self.labels.shape) != (n, a):
+            raise ShapeError(f"faces: expected labels ({n}, {a}), got {tuple(self.labels.shape)}.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: Sequence[int]) -> Faces:
+        """These faces."""
+        rows = list(indices)
+        return Faces(self.images[rows], self.labels[rows])
 
 
 def signed(images: Tensor) -> Float[Tensor, "n 3 s s"]:
@@ -199,6 +238,25 @@ class Augmentation:
             hidden = (rows[:, :, None] & columns[:, None, :]).to(device)
             x = x.masked_fill(hidden[:, None], 0.0)
         return x
+
+
+def outliers(images: Float[Tensor, "n 3 s s"], *, rng: torch.Generator) -> Float[Tensor, "n 3 s s"]:
+    """Things that are no faces, on [-1, 1]: noise, noisy faces, shuffled patches, flat colours.
+
+    Edits are nearly faces, so that a critic that has met nothing else may take noise for real.
+    """
+    n, _, s, _ = images.shape
+    side = s // 8
+    noise = torch.rand(images.shape, generator=rng).to(images) * 2.0 - 1.0
+    sigma = 0.2 + 0.8 * torch.rand(n, 1, 1, 1, generator=rng).to(images)
+    noisy = (images + sigma * torch.randn(images.shape, generator=rng).to(images)).clamp(-1.0, 1.0)
+    patches = images.reshape(n, 3, 8, side, 8, side).permute(2, 4, 0, 1, 3, 5).reshape(64, n, 3, side, side)
+    shuffled = patches[torch.randperm(64, generator=rng).to(images.device)]
+    shuffled = shuffled.view(8, 8, n, 3, side, side).permute(2, 3, 0, 4, 1, 5).reshape(n, 3, s, s)
+    flat = noise[..., :1, :1].expand_as(images)
+    kind = torch.randint(4, (n, 1, 1, 1), generator=rng).to(images.device)
+    found = torch.where(kind == 0, noise, torch.where(kind == 1, noisy, shuffled))
+    return torch.where(kind == 3, flat, found)
 
 
 def _binomial(x: Tensor) -> Tensor:

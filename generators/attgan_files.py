@@ -36,6 +36,9 @@ class AttGANFile:
         critic_kind: one sentence: how the critic came to be; empty without one.
         reach: range of attribute values that a search may ask for.
         card: measured figures and whatever else a reader should know; plain JSON.
+
+    Raises:
+        ConfigError: the networks have different settings.
     """
 
     editor: Editor
@@ -43,6 +46,10 @@ class AttGANFile:
     critic_kind: str = ""
     reach: tuple[float, float] = (0.0, 1.0)
     card: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.critic is not None and self.critic.config != self.editor.config:
+            raise ConfigError("attgan: generator and critic must have the same settings to share a file.")
 
 
 def save_attgan(path: Path, content: AttGANFile, *, half: bool = True) -> Path:

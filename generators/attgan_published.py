@@ -8,9 +8,11 @@ References:
     https://github.com/elvisyjlin/AttGAN-PyTorch (MIT); its code is not used here.
 """
 
+import contextlib
 import json
 import math
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
@@ -29,6 +31,7 @@ from .attgan_networks import Critic, Editor
 
 _SHOWN = 5
 _PORT_SLOPE = 0.01
+_CODE = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE"})
 _MAX_BYTES = 4 * 2**30
 
 
@@ -85,7 +88,7 @@ def _read(path: Path) -> Mapping[str, object]:
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if re.search(r"GLOBAL|global|Unsupported class|not an allowed", str(error)):
+        if re.search(r"GLOBAL|global|Unsupported class|not an allowed", str(error)) or _calls(path):
             raise UnsafeModelError(
                 f"published AttGAN: {path} holds objects that would run code when loaded, and was not "
                 'loaded. Save the weights alone: torch.save({"G": net.state_dict()}, path).'
@@ -114,6 +117,17 @@ def _read(path: Path) -> Mapping[str, object]:
             f"published AttGAN: expected a dictionary with `G` in {path}, got {type(content).__name__}."
         )
     return cast(Mapping[str, object], content)
+
+
+def _calls(path: Path) -> bool:
+    """Whether a file is a pickle that names code; looked through, not run."""
+    with path.open("rb") as file:
+        if file.read(1) != b"\x80":
+            return False
+        file.seek(0)
+        with contextlib.suppress(ValueError, EOFError):  # no pickle, or cut short
+            return any(code.name in _CODE for code, _, _ in pickletools.genops(file))
+    return False
 
 
 def _unreadable(path: Path) -> ModelFileError:

@@ -97,6 +97,10 @@ class TrainingConfig:
         uniform: share of rows with partial strengths, see ``TargetRule``.
         same: share of rows asked for their own attributes, see ``TargetRule``.
         settle: progress from which the batch norms of the editor stop following the batch.
+        outliers: share of the critic's fake images that are replaced by things that are no faces
+            (noise, shuffled patches), so that it rejects those as well.
+        until: progress at which this stage ends, with a checkpoint, so that a training in the
+            same folder can go on with other settings.
         precision: of the computation.
         log_every: steps between two lines of metrics.
         sheet_every: steps between two sample sheets; 0 for none.
@@ -125,6 +129,8 @@ class TrainingConfig:
     uniform: float = 0.0
     same: float = 0.0
     settle: float = 1.0
+    outliers: float = 0.0
+    until: float = 1.0
     precision: Precision = Precision.AUTO
     log_every: int = 20
     sheet_every: int = 500
@@ -143,7 +149,7 @@ class TrainingConfig:
                 raise ConfigError(
                     f"attgan training: `{name}` must be in (0, 1), got {getattr(self, name)!r}."
                 )
-        for name in ("decay_start", "single", "uniform", "same", "settle"):
+        for name in ("decay_start", "single", "uniform", "same", "settle", "outliers", "until"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(
                     f"attgan training: `{name}` must be in [0, 1], got {getattr(self, name)!r}."

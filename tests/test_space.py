@@ -195,6 +195,19 @@ def test_a_member_that_cannot_go_off_refuses_the_others() -> None:
     assert space.repair(torch.tensor([[[0.0, 0.9]]])).tolist() == [[[0.0, 0.0]]]
 
 
+def test_a_whole_member_whose_bounds_end_above_zero_cannot_go_off() -> None:
+    # found by a property: it was left at 1.4 - 1.2 = 0.2, which is no whole value
+    space = SearchSpace(
+        names=("a", "b"),
+        lower=torch.tensor([[-1.0, -1.2]]),
+        upper=torch.ones(1, 2),
+        origin=torch.tensor([[0.0, 1.4]]),
+        kinds=(Kind.REAL, Kind.INTEGER),
+        groups=(("a", "b"),),
+    )
+    assert space.repair(torch.tensor([[[0.9, 0.0]]])).tolist() == [[[0.0, 0.0]]]
+
+
 def test_whole_values_by_hand() -> None:
     # 2 + 0.4 -> 2, 2 + 0.6 -> 3; 2.5 is no whole value and stays until something is asked
     space = SearchSpace(

@@ -12,7 +12,7 @@ import click
 from cfsearch.errors import CfsearchWarning
 from cfsearch.registry import unknown
 
-from ._errors import Fault, report, say
+from ._errors import INTERRUPTED, Fault, report, say
 from ._invocation import Invocation
 from ._output import Outcome, deliver, plain
 
@@ -76,7 +76,13 @@ class House(click.Group):
                 **extra,
             )
 
-        sys.exit(_guarded(work, call=call))
+        code = _guarded(work, call=call)
+        if code == INTERRUPTED and args is None:
+            # the user waits; libraries that take their time to shut down have nothing to save
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        sys.exit(code)
 
 
 def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
@@ -121,7 +127,12 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group("cfsearch", cls=House, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "cfsearch",
+    cls=House,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )

@@ -8,6 +8,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final, final
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from cfsearch.errors import ConfigError, DataError
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -198,6 +202,15 @@ class Column:
         if places is not None and float(f"{cell:.{places}f}") == cell:
             return f"{cell:.{places}f}"
         return repr(cell)
+
+
+def on_grid(values: Float[Tensor, "*n"], *, step: float, decimals: int | None) -> Float[Tensor, "*n"]:
+    """The nearest multiples of ``step``, each the float64 that its decimal text reads as."""
+    values = values.double()
+    if step == 0.0:
+        return values
+    nearest = torch.round(values / step) * step
+    return torch.round(nearest * 10.0**decimals) / 10.0**decimals if decimals else nearest
 
 
 def plain(cell: Cell) -> str:

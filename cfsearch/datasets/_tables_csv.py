@@ -90,7 +90,9 @@ def _text(path: Path, encoding: str) -> str:
 def _bytes(path: Path) -> bytes:
     try:
         if not path.is_file():
-            raise DataError(f"table: {str(path)!r} must be a CSV file, but there is no such file. Check the path.")
+            raise DataError(
+                f"table: {str(path)!r} must be a CSV file, but there is no such file. Check the path."
+            )
         if path.suffix == ".gz":
             with gzip.open(path) as packed:
                 raw = packed.read(MAX_BYTES + 1)
@@ -100,7 +102,9 @@ def _bytes(path: Path) -> bytes:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"table: {path.name!r} is a broken gzip file ({error}). Copy it again.") from error
     except OSError as error:
-        raise DataError(f"table: {str(path)!r} cannot be read: {error.strerror}. Check its rights.") from error
+        raise DataError(
+            f"table: {str(path)!r} cannot be read: {error.strerror}. Check its rights."
+        ) from error
     if len(raw) > MAX_BYTES:
         raise DataError(f"table: {path.name!r} has more than {MAX_BYTES // 2**20} MiB. Take a part of it.")
     return raw
@@ -112,7 +116,9 @@ def _check_header(header: list[str], path: Path, delimiter: str) -> None:
     if len(header) == 1:
         for other, what in _DELIMITERS.items():
             if other in header[0] and other != delimiter:
-                raise _wrong(path, 1, f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}")
+                raise _wrong(
+                    path, 1, f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}"
+                )
     for i, name in enumerate(header):
         if not name:
             raise _wrong(path, 1, f"has no name for column {i + 1}")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, ShapeError
 
-from ._tables_columns import Column
+from ._tables_columns import Column, ColumnKind, on_grid
 from ._tables_schema import TableSchema
 
 
@@ -84,7 +84,7 @@ class Encoding:
             schema,
             tuple(
                 Part(style=Style.ONE_HOT)
-                if column.kind.value == "categorical"
+                if column.kind is ColumnKind.CATEGORICAL
                 else Part(style=Style.STANDARD, centre=float(centre[j]), scale=float(spread[j]) or 1.0)
                 for j, column in enumerate(schema.columns)
             ),
@@ -144,9 +144,7 @@ class Encoding:
             ShapeError: there are more or fewer numbers a row.
         """
         if encoded.ndim != 2 or encoded.shape[1] != self.width:
-            raise ShapeError(
-                f"table encoding: expected shape (n, {self.width}), got {tuple(encoded.shape)}."
-            )
+            raise ShapeError(f"table encoding: expected shape (n, {self.width}), got {tuple(encoded.shape)}.")
         out = []
         for column, part, (at, size) in zip(self.schema.columns, self.parts, self.slots, strict=True):
             values = encoded[:, at : at + size].double()
@@ -154,28 +152,19 @@ class Encoding:
                 out.append(values.argmax(1).double())
             else:
                 values = values[:, 0] * part.scale + part.centre
-                out.append(snapped(values, column))
+                out.append(_snapped(values, column))
         return torch.stack(out, dim=1)
 
 
-def snapped(values: Float[Tensor, "*n"], column: Column) -> Float[Tensor, "*n"]:
+def _snapped(values: Float[Tensor, "*n"], column: Column) -> Float[Tensor, "*n"]:
     """The nearest values that a column may have, but for its range; float64."""
-    values = values.double()
     if column.has_levels:
         return values.round().clamp(0.0, len(column.levels) - 1)
     return on_grid(values, step=column.step, decimals=column.decimals)
 
 
-def on_grid(values: Float[Tensor, "*n"], *, step: float, decimals: int | None) -> Float[Tensor, "*n"]:
-    """The nearest multiples of ``step``, each the float64 that its decimal text reads as."""
-    if step == 0.0:
-        return values
-    nearest = torch.round(values / step) * step
-    return torch.round(nearest * 10.0**decimals) / 10.0**decimals if decimals else nearest
-
-
 def _ranged(column: Column) -> Part:
-    if column.kind.value == "categorical":
+    if column.kind is ColumnKind.CATEGORICAL:
         return Part(style=Style.ONE_HOT)
     if column.has_levels:
         return Part(style=Style.STANDARD, scale=float(len(column.levels) - 1) or 1.0)

@@ -38,7 +38,9 @@ class Inference:
         table = [("column", "kind", "values", "missing", "rules")]
         table += [_line(column, self.schema) for column in self.schema.columns]
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        lines += [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table
+        ]
         lines.append("")
         if self.schema.target is not None:
             lines.append(f"target: {self.schema.target.name} ({', '.join(self.schema.labels)})")
@@ -56,6 +58,7 @@ def infer_schema(
     ignore: Sequence[str] = (),
     immutable: Sequence[str] = (),
     monotone: Mapping[str, int] = MappingProxyType({}),
+    categorical: Sequence[str] = (),
     missing_values: Sequence[str] = MISSING_VALUES,
     encoding: str = "utf-8",
     delimiter: str = ",",
@@ -71,6 +74,7 @@ def infer_schema(
         target: the column with the true class.
         ignore: columns that are no inputs.
         immutable, monotone: rules on changes, by column.
+        categorical: columns whose numbers are codes of categories.
         missing_values: cells that count as missing: categories get a level for them, rows where
             a number is missing are dropped.
         encoding, delimiter: as for ``read_table``.
@@ -80,7 +84,7 @@ def infer_schema(
         ConfigError: the rules do not fit the columns.
     """
     text = read_text_table(path, encoding=encoding, delimiter=delimiter)
-    for name in (*ignore, *immutable, *monotone, *([target] if target else [])):
+    for name in (*ignore, *immutable, *monotone, *categorical, *([target] if target else [])):
         if name not in text.header:
             raise DataError(
                 f"table: {text.name!r} has no column {name!r}; its columns are {', '.join(text.header)}."
@@ -91,7 +95,7 @@ def infer_schema(
     for name in text.header:
         if name in ignore or name == target:
             continue
-        column = _guess(name, text.column(name), missing_values, notes)
+        column = _guess(name, text.column(name), missing_values, notes, codes=name in categorical)
         if column is None:
             left_out.append(name)
         else:
@@ -112,23 +116,26 @@ def infer_schema(
     return Inference(schema, text.name, len(text.rows), tuple(notes))
 
 
-def _guess(name: str, cells: list[str], markers: Sequence[str], notes: list[str]) -> Column | None:
+def _guess(
+    name: str, cells: list[str], markers: Sequence[str], notes: list[str], *, codes: bool
+) -> Column | None:
     count = Counter(cells)
     absent = sum(n for cell, n in count.items() if cell in markers)
     values = [cell for cell in count if cell not in markers]
     if not values:
         notes.append(f"{name}: every cell is missing; left out.")
         return None
-    numbers = _numbers(name, values)
+    numbers = None if codes else _numbers(name, values)
     if numbers is None:
         return _categorical(name, values, rows=len(cells), absent=absent, notes=notes)
-    whole = all(v == int(v) for v in numbers) and not any("." in cell or "e" in cell.lower() for cell in values)
+    whole = all(v == int(v) for v in numbers) and not any(
+        "." in cell or "e" in cell.lower() for cell in values
+    )
     if whole and len(values) == len(cells) > _CODES and max(numbers) - min(numbers) == len(cells) - 1:
         notes.append(f"{name}: counts the rows; left out, as it looks like an identifier.")
         return None
     if whole and 2 <= len(values) <= _CODES and max(numbers) - min(numbers) < 2 * _CODES:
-        notes.append(f"{name}: few whole numbers ({', '.join(sorted(values)[:6])}); if they are codes, "
-                     "make it categorical.")
+        notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
     if absent:
         notes.append(f"{name}: {absent} rows have no number here and are dropped (missing = 'drop').")
     places = max(len(cell.partition(".")[2]) for cell in values)
@@ -143,18 +150,18 @@ def _guess(name: str, cells: list[str], markers: Sequence[str], notes: list[str]
     )
 
 
-def _categorical(
-    name: str, values: list[str], *, rows: int, absent: int, notes: list[str]
-) -> Column | None:
+def _categorical(name: str, values: list[str], *, rows: int, absent: int, notes: list[str]) -> Column | None:
     if len(values) > _MOST_LEVELS or (rows > _CODES and len(values) > rows // 2):
         notes.append(f"{name}: {len(values)} different texts in {rows} rows; left out.")
         return None
     near = [v for v in values if _numbers(name, [v]) is not None]
-    if near:
+    if near and len(near) < len(values):
         odd = next(v for v in values if v not in near)
-        notes.append(f"{name}: numbers and texts ({odd[:40]!r}) in one column; taken for categories. If it "
-                     "holds numbers, correct the text or declare it as a missing value.")
-    levels = sorted(values)
+        notes.append(
+            f"{name}: numbers and texts ({odd[:40]!r}) in one column; taken for categories. If it "
+            "holds numbers, correct the text or declare it as a missing value."
+        )
+    levels = sorted(values, key=_by_number)
     if absent:
         notes.append(f"{name}: {absent} cells are missing and get a level of their own, '?'.")
     return Column(
@@ -188,7 +195,7 @@ def _by_number(label: str) -> tuple[float, str]:
         number = float(label)
     except ValueError:
         number = math.inf
-    return (number if number == number else math.inf, label)
+    return (math.inf if math.isnan(number) else number, label)
 
 
 def _links(schema: TableSchema, text: TextTable) -> tuple[Link, ...]:

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -141,7 +142,9 @@ class TableSchema:
         for name in (*immutable, *monotone):
             self.column(name)
         columns = tuple(
-            replace(c, immutable=c.immutable or c.name in immutable, monotone=monotone.get(c.name, c.monotone))
+            replace(
+                c, immutable=c.immutable or c.name in immutable, monotone=monotone.get(c.name, c.monotone)
+            )
             for c in self.columns
         )
         return replace(self, columns=columns)
@@ -177,7 +180,9 @@ class TableSchema:
                 combination that does not occur.
         """
         if x.ndim != 2 or x.shape[1] != self.d:
-            raise ShapeError(f"table: expected shape (n, {self.d}) for {self.d} columns, got {tuple(x.shape)}.")
+            raise ShapeError(
+                f"table: expected shape (n, {self.d}) for {self.d} columns, got {tuple(x.shape)}."
+            )
         for j, column in enumerate(self.columns):
             codes = x[:, j]
             bad = ~torch.isfinite(codes)
@@ -208,7 +213,9 @@ class TableSchema:
             known = set(link.rows)
             for i, row in enumerate(rows[:, at].tolist()):
                 if tuple(row) not in known:
-                    got = ", ".join(f"{n} {self.column(n).text(v)}" for n, v in zip(link.columns, row, strict=True))
+                    got = ", ".join(
+                        f"{n} {self.column(n).text(v)}" for n, v in zip(link.columns, row, strict=True)
+                    )
                     raise DataError(
                         f"{where(i)}: {link.title} are linked, and {got} do not occur together. Correct the "
                         "row, or add the combination to the link."
@@ -249,7 +256,7 @@ FORMAT: Final = "cfsearch-table/1"
 
 def is_missing(cell: Cell, markers: Sequence[str]) -> bool:
     """Whether a cell counts as missing; of numbers NaN alone."""
-    return cell.strip() in markers if isinstance(cell, str) else cell != cell
+    return cell.strip() in markers if isinstance(cell, str) else math.isnan(cell)
 
 
 def stand_in(column: Column) -> Cell:

@@ -72,7 +72,9 @@ def read_schema(path: str | Path) -> TableSchema:
     path = Path(path)
     try:
         if path.stat().st_size > _LARGEST:
-            raise ConfigError(f"{path}: a table schema is a small file; this one has {path.stat().st_size} bytes.")
+            raise ConfigError(
+                f"{path}: a table schema is a small file; this one has {path.stat().st_size} bytes."
+            )
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: the table schema cannot be read: {error.strerror}.") from error
@@ -138,7 +140,9 @@ def _column(said: Mapping[str, Any]) -> Column:
             kinds = " or ".join(kind.__name__ for kind in wanted)
             raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
     kind = _choice(said.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
-    settings: dict[str, Any] = {key: said[key] for key in ("unit", "immutable", "fill", "unknown") if key in said}
+    settings: dict[str, Any] = {
+        key: said[key] for key in ("unit", "immutable", "fill", "unknown") if key in said
+    }
     if "missing" in said:
         settings["missing"] = _choice(said["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
     if "monotone" in said:

@@ -1,6 +1,7 @@
 """What can be turned in a table: one variable a column, one for columns that change together."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Self, final
 
 import torch
@@ -9,11 +10,14 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 
-from ._tables_columns import Column, ColumnKind
+from ._tables_columns import Column, ColumnKind, on_grid
 from ._tables_schema import Link, TableSchema
 
-_PIECE: Final = 2**22
-"""Distances computed at once, so that memory does not grow with the tables."""
+_HAIR: Final = 1e-9
+"""How far past the end of a range a number may be by rounding, in ranges."""
+
+_PIECE: Final = 2**16
+"""Distances computed at once: what a processor's cache holds."""
 
 
 @final
@@ -29,7 +33,9 @@ class Variable:
         span: largest difference of two values, the 1 of Gower's distance.
         step: values are multiples of this; 0 for any number.
         immutable, monotone: as for ``Column``.
+        decimals: that a multiple of ``step`` has.
         rows: of linked columns, what each value means.
+        directions: of linked columns, the ``monotone`` of each.
     """
 
     name: str
@@ -41,7 +47,9 @@ class Variable:
     step: float
     immutable: bool
     monotone: int
+    decimals: int | None = 0
     rows: Float[Tensor, "t c"] | None = None
+    directions: tuple[int, ...] = ()
 
     def values(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """The variable's value in each row, float64.
@@ -53,8 +61,10 @@ class Variable:
             return x[..., self.columns[0]].double()
         same = (x[..., self.columns].double()[..., None, :] == self.rows.to(x.device)).all(-1)
         if not bool(same.any(-1).all()):
-            raise DataError(f"table: a row holds a combination of {self.name!r} and its linked columns "
-                            "that does not occur.")
+            raise DataError(
+                f"table: a row holds a combination of {self.name!r} and its linked columns "
+                "that does not occur."
+            )
         return same.double().argmax(-1).double()
 
 
@@ -91,8 +101,29 @@ class Variables:
         """
         return torch.stack([variable.values(x) for variable in self.all], dim=-1)
 
+    def allowed(
+        self, values: Float[Tensor, "*n v"], *, origin: Float[Tensor, "*n v"]
+    ) -> Float[Tensor, "*n v"]:
+        """The values on their steps; where one may not be gone to from ``origin``, that instead.
+
+        What is asked: a value in its range, none that stands for "missing", a monotone one in its
+        direction, an immutable one as it was.
+        """
+        out = []
+        for i, v in enumerate(self.all):
+            old = origin[..., i].double()
+            new = on_grid(values[..., i], step=v.step, decimals=v.decimals)
+            inside = (new >= v.low - _HAIR * v.span) & (new <= v.high + _HAIR * v.span)
+            new = new.clamp(v.low, v.high)
+            right = inside & ((new - old) * v.monotone >= 0)
+            if v.rows is not None:
+                rows, sign = v.rows.to(new.device), torch.tensor(v.directions, device=new.device)
+                right &= ((rows[new.long()] - rows[old.long()]) * sign >= 0).all(-1)
+            out.append(old.expand_as(new) if v.immutable else torch.where(right, new, old))
+        return torch.stack(out, dim=-1)
+
     def rows(self, values: Float[Tensor, "*n v"]) -> Float[Tensor, "*n d"]:
-        """The rows of values, float64."""
+        """The rows of values that are allowed, float64."""
         out = values.new_zeros(*values.shape[:-1], self.schema.d, dtype=torch.float64)
         for i, variable in enumerate(self.all):
             if variable.rows is None:
@@ -100,6 +131,12 @@ class Variables:
             else:
                 out[..., list(variable.columns)] = variable.rows.to(values.device)[values[..., i].long()]
         return out
+
+    @property
+    def owner(self) -> tuple[int, ...]:
+        """Which variable turns each column."""
+        place = {j: i for i, variable in enumerate(self.all) for j in variable.columns}
+        return tuple(place[j] for j in range(self.schema.d))
 
     def gower(self, x: Float[Tensor, "*n d"], y: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """Gower's distance of rows, in [0, 1]: the mean over the variables of how much they differ.
@@ -116,13 +153,22 @@ class Variables:
 
     def gower_table(self, x: Float[Tensor, "n d"], y: Float[Tensor, "r d"]) -> Float[Tensor, "n r"]:
         """Gower's distance of every row of one table to every row of another."""
-        a, b = self.values(x), self.values(y)
-        out = torch.empty(len(a), len(b), dtype=torch.float64, device=a.device)
-        piece = max(1, _PIECE // max(1, len(b)))
-        for at in range(0, len(a), piece):
-            total = out[at : at + piece].zero_()
+        return self.gower_values(self.values(x), self.values(y))
+
+    def gower_values(self, a: Float[Tensor, "n v"], b: Float[Tensor, "r v"]) -> Float[Tensor, "n r"]:
+        """``gower_table`` of rows whose ``values`` are at hand."""
+        span = torch.tensor([v.span for v in self.all], dtype=a.dtype, device=a.device)
+        a, b = (a / span).T, (b / span).T.contiguous()
+        out = torch.zeros(a.shape[1], b.shape[1], dtype=a.dtype, device=a.device)
+        piece = max(1, _PIECE // max(1, b.shape[1]))
+        for at in range(0, len(out), piece):
+            total = out[at : at + piece]
             for i, variable in enumerate(self.all):
-                total += _apart(variable, a[at : at + piece, None, i], b[None, :, i])
+                mine = a[i, at : at + piece, None]
+                if variable.kind is ColumnKind.CATEGORICAL:
+                    total += mine != b[i]
+                else:
+                    total += (mine - b[i]).abs_().clamp_(max=1.0)
         return out / len(self.all)
 
 
@@ -145,6 +191,7 @@ def _single(j: int, column: Column) -> Variable:
         step=1.0 if column.has_levels else column.step,
         immutable=column.immutable,
         monotone=column.monotone,
+        decimals=column.decimals,
     )
 
 
@@ -179,12 +226,13 @@ def _joined(link: Link, schema: TableSchema) -> Variable:
         immutable=any(c.immutable for c in columns),
         monotone=next(iter(signs), 0),
         rows=torch.tensor(rows, dtype=torch.float64),
+        directions=tuple(c.monotone for c in columns),
     )
 
 
 def _rises(rows: list[tuple[float, ...]], i: int) -> bool:
-    return all(a[i] <= b[i] for a, b in zip(rows, rows[1:], strict=False))
+    return all(a[i] <= b[i] for a, b in pairwise(rows))
 
 
 def _falls(rows: list[tuple[float, ...]], i: int) -> bool:
-    return all(a[i] >= b[i] for a, b in zip(rows, rows[1:], strict=False))
+    return all(a[i] >= b[i] for a, b in pairwise(rows))

@@ -126,14 +126,15 @@ def _plugin(spec: str) -> Provider:
     loaded = load("providers", name)
     if not issubclass(loaded, Provider):
         raise PluginError(f"provider {name!r}: {loaded.__name__} is no cfsearch.provider.Provider.")
-    if target:
-        if not isinstance(loaded, Openable):
-            raise ConfigError(f"provider {name!r}: takes no target, got {target!r}. Use plugin:{name}.")
-        return loaded.open(target)
+    family: type[Provider] = loaded
+    opener: object = loaded  # the class itself is what must have `open`
+    if target and not isinstance(opener, Openable):
+        raise ConfigError(f"provider {name!r}: takes no target, got {target!r}. Use plugin:{name}.")
     try:
-        return loaded()
+        return opener.open(target) if target and isinstance(opener, Openable) else family()
     except TypeError as error:
+        what = f"opened with {target!r} alone" if target else "built without arguments"
         raise ConfigError(
-            f"provider {name!r}: cannot be built without arguments ({error}). Give its target: "
-            f"plugin:{name}:TARGET."
+            f"provider {name!r}: cannot be {what} ({error}). Name it as plugin:{name}:TARGET, or make "
+            "it in Python."
         ) from error

@@ -68,7 +68,7 @@ function setUpExplorer() {
     const front = data.fronts.findIndex((f) => f.key === query.get("front"));
     if (front < 0) return false;
     state.front = front;
-    const i = data.fronts[front].index.indexOf(Number(query.get("member")));
+    const i = query.has("member") ? data.fronts[front].index.indexOf(Number(query.get("member"))) : -1;
     state.i = i >= 0 ? i : usual(data.fronts[front]);
     state.x = query.get("x") || state.x;
     state.y = query.get("y") || state.y;

@@ -58,7 +58,7 @@ def _nearest(front: ParetoFront) -> str:
     words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "no change"
     gap = float(lead[i])
     if gap > 0:
-        return f"{words}: flips as the search saw it, but not in the stored 8-bit form"
+        return f"{words}: at the edge, less past the flip than counts as verified"
     return f"{words}: {wording.number(-gap)} in probability short of the flip"
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, TypeAlias, final
 
 import numpy as np
@@ -89,18 +90,19 @@ def heat_png(gap: Float[np.ndarray, "h w"], *, top: int) -> bytes:
         gap = np.asarray(Image.fromarray(gap).resize(size, Image.Resampling.BOX))
     levels = np.clip(np.rint(gap / top * (_LEVELS - 1)), 0, _LEVELS - 1).astype(np.uint8)
     image = Image.frombytes("P", (levels.shape[1], levels.shape[0]), levels.tobytes())
-    image.putpalette(_palette())
+    image.putpalette(list(_palette()))
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def _palette() -> list[int]:
+@cache
+def _palette() -> tuple[int, ...]:
     anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in CIVIDIS], dtype=float)
     at = np.linspace(0, len(anchors) - 1, _LEVELS)
-    return [
+    return tuple(
         round(v) for x in at for v in (np.interp(x, np.arange(len(anchors)), anchors[:, c]) for c in range(3))
-    ]
+    )
 
 
 def _pillow(picture: Picture) -> Image.Image:

@@ -15,6 +15,8 @@ _CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
 
 def mark(text: str) -> str:
     """``text`` with every invisible or direction-changing character shown as its code point."""
+    if text.isprintable():
+        return text
     return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in text)
 
 

@@ -18,8 +18,9 @@ class GeometrySurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
     """Rank first; within the best front spread and closeness, measured along its own curve.
 
     The front is taken for a unit sphere of some p-norm, p estimated from the front itself. In
-    further fronts the nearest to the ideal point win (as the paper has it; pymoo leaves the
-    front that is split unsorted when it is not the first).
+    further fronts the nearest to the ideal point win. As in the papers; pymoo leaves the front
+    that is split unsorted when it is not the first, and divides the distance of two points by
+    the norm of the wrong one.
 
     Args:
         projected: distances along the manifold and p by Newton's method (AGE-MOEA-II), rather

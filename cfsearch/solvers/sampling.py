@@ -13,7 +13,7 @@ from cfsearch.space import SearchSpace
 _FEW = 3
 """A sparse point changes at most this many variables."""
 
-_ATTEMPTS = 4
+_ATTEMPTS = 8
 """How often a point that was there before is drawn anew."""
 
 

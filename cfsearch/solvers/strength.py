@@ -60,7 +60,8 @@ class StrengthSurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
             if self.norm is None:
                 self.norm = HyperplaneNormalization(f.shape[1])
             self.norm.update(f)
-            f = (f - self.norm.ideal_point) / (self.norm.nadir_point - self.norm.ideal_point)
+            span = self.norm.nadir_point - self.norm.ideal_point
+            f = (f - self.norm.ideal_point) / np.where(span > 0, span, 1.0)
         gap: Floats = np.sqrt(((f[:, None] - f[None]) ** 2).sum(-1))
         np.fill_diagonal(gap, np.inf)
         return gap

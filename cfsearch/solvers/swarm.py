@@ -100,32 +100,42 @@ class Cmopso(PymooSolver):
 @final
 @dataclass(kw_only=True, eq=False)
 class MopsoCd(PymooSolver):
-    """MOPSO-CD: particles follow the less crowded of two leaders; without mutation.
+    """MOPSO-CD: particles follow the less crowded of two leaders, and are mutated early on.
+
+    With the defaults of the paper, not those of pymoo (0.6, 2 and no mutation).
 
     Args:
         population: particles a query, at least 1.
         archive: most leaders, at least 1.
         inertia: share of the speed that is kept, 0 to 1.
         pull: how strongly a particle is drawn to its own best and to its leader, above 0.
+        mutation_rate: the larger, the longer particles are mutated, at least 0.
         speed: largest speed, as a share of each variable's range, above 0.
 
     References:
         Raquel and Naval 2005, https://doi.org/10.1145/1068009.1068047.
+        Coello Coello et al. 2004, https://doi.org/10.1109/TEVC.2004.826067 (the mutation).
     """
 
     name: ClassVar[str] = "mopso-cd"
     novel: ClassVar[bool] = False
     archive: int = 200
-    inertia: float = 0.6
-    pull: float = 2.0
+    inertia: float = 0.4
+    pull: float = 1.0
+    mutation_rate: float = 0.5
     speed: float = 0.5
 
     def __post_init__(self) -> None:
         PymooSolver.__post_init__(self)
-        if self.archive < 1 or not 0.0 <= self.inertia <= 1.0 or not (self.pull > 0 and self.speed > 0):
+        if self.archive < 1 or not 0.0 <= self.inertia <= 1.0:
             raise ConfigError(
-                f"mopso-cd: `archive` must be at least 1, `inertia` 0 to 1, `pull` and `speed` "
-                f"above 0, got {self.archive!r}, {self.inertia!r}, {self.pull!r} and {self.speed!r}."
+                f"mopso-cd: `archive` must be at least 1 and `inertia` 0 to 1, got {self.archive!r} "
+                f"and {self.inertia!r}."
+            )
+        if not (self.pull > 0 and self.speed > 0 and self.mutation_rate >= 0):
+            raise ConfigError(
+                f"mopso-cd: `pull` and `speed` must be above 0 and `mutation_rate` at least 0, got "
+                f"{self.pull!r}, {self.speed!r} and {self.mutation_rate!r}."
             )
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
@@ -137,6 +147,7 @@ class MopsoCd(PymooSolver):
             c1=self.pull,
             c2=self.pull,
             max_velocity_rate=self.speed,
+            mutation_rate=self.mutation_rate,
             archive_size=self.archive,
             **setting.common,
         )

@@ -46,6 +46,8 @@ class Answer:
 
 
 Call = Callable[..., Answer]
+Spawn = Callable[..., "subprocess.Popen[str]"]
+Flags = tuple[object, ...]
 
 
 def _no_nan(token: str) -> None:
@@ -79,7 +81,9 @@ class Toys:
         k = 1 if end == "Sigmoid" else len(labels)
         centre = np.array([0.5]) if k == 1 else np.linspace(0.0, 1.0, k)
         scale = slope / 2 if k > 1 else slope
-        weight = np.tile((2 if k > 1 else 1) * scale * (centre if k > 1 else np.ones(1)) / channels, (channels, 1))
+        weight = np.tile(
+            (2 if k > 1 else 1) * scale * (centre if k > 1 else np.ones(1)) / channels, (channels, 1)
+        )
         bias = -scale * (centre**2 if k > 1 else centre)
         nodes = [
             helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
@@ -91,7 +95,8 @@ class Toys:
             helper.make_node("Gemm", ["same" if brightest else "features", "weight", "bias"], ["logits"]),
         ]
         nodes = nodes if brightest else [nodes[0], nodes[1], nodes[-1]]
-        kind, shape = TensorProto.FLOAT, ["n", k]
+        kind = TensorProto.FLOAT
+        shape: list[str | int | None] = ["n", k]
         if end == "ArgMax":
             nodes.append(helper.make_node("ArgMax", ["logits"], ["out"], axis=1, keepdims=0))
             kind, shape = TensorProto.INT64, ["n"]
@@ -169,7 +174,7 @@ def call() -> Call:
 
 
 @pytest.fixture
-def spawn() -> Callable[..., "subprocess.Popen[str]"]:
+def spawn() -> Spawn:
     """Starts ``cfsearch`` with these words in a process of its own."""
 
     def start(*words: object, **environment: str) -> "subprocess.Popen[str]":
@@ -185,7 +190,7 @@ def spawn() -> Callable[..., "subprocess.Popen[str]"]:
 
 
 @pytest.fixture
-def fast() -> tuple[object, ...]:
+def fast() -> Flags:
     """Flags of a search that takes a moment and finds something."""
     return (
         *("--evaluations", 240, "--population", 24, "--seed", 7, "--generator", "pixels:grid=2"),

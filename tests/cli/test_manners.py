@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 
 from cfsearch.cli._group import COMMANDS
 from cfsearch.cli._progress import AuditMeter, duration
 from cfsearch.errors import CfsearchWarning
+
+from .conftest import Call, Flags, Spawn
 
 HEAVY = ("torch", "pandas", "pymoo", "onnxruntime", "onnx", "pydantic", "moocore", "PIL", "sklearn")
 
@@ -26,7 +29,7 @@ print([name for name in {heavy!r} if name in sys.modules])
 """
 
 
-def test_f88_help_imports_nothing_heavy():
+def test_f88_help_imports_nothing_heavy() -> None:
     calls = [[], *([name] for name in COMMANDS), ["train", "generator"], ["train", "critic"]]
     done = subprocess.run(
         [sys.executable, "-c", HELP.format(calls=calls, heavy=HEAVY)], capture_output=True, text=True
@@ -35,34 +38,35 @@ def test_f88_help_imports_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_every_command_is_listed_with_a_whole_sentence(call):
+def test_every_command_is_listed_with_a_whole_sentence(call: Call) -> None:
     lines = call("--help").out.partition("Commands:")[2].strip().splitlines()
     assert [line.split()[0] for line in lines] == list(COMMANDS)
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
 
 
-def test_no_command_shows_the_help(call):
+def test_no_command_shows_the_help(call: Call) -> None:
     answer = call()
     assert answer.code == 0
     assert "Commands:" in answer.out
 
 
-def test_the_version(call):
+def test_the_version(call: Call) -> None:
     assert call("--version").out.startswith("cfsearch 0.")
 
 
-def test_head_ends_quietly(spawn):
+def test_head_ends_quietly(spawn: Spawn) -> None:
     with spawn("schema", "search") as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        _, err = None, process.stderr.read()
+        err = process.stderr.read()
         assert process.wait(30) == 0
     assert err == ""
 
 
 @pytest.mark.parametrize("name", [None, "front"])
-def test_schemas_are_printed(call, name):
+def test_schemas_are_printed(call: Call, name: str | None) -> None:
     words = ("schema",) if name is None else ("schema", name)
     plain, document = call(*words), call(*words, "--json").document
     assert plain.code == 0
@@ -74,8 +78,10 @@ def test_schemas_are_printed(call, name):
         assert document["$id"] == "urn:cfsearch:front:1"
 
 
-def test_warnings_of_ours_are_notes_and_others_are_silent(call, monkeypatch, model, face):
-    def warn(_):
+def test_warnings_of_ours_are_notes_and_others_are_silent(
+    call: Call, monkeypatch: pytest.MonkeyPatch, model: Path, face: Path
+) -> None:
+    def warn(_: object) -> None:
         warnings.warn("the reader\nshould know", CfsearchWarning, stacklevel=1)
         with warnings.catch_warnings():
             warnings.simplefilter("default")
@@ -89,7 +95,7 @@ def test_warnings_of_ours_are_notes_and_others_are_silent(call, monkeypatch, mod
     assert "note" not in call("search", face, "--model", model, "-q").err
 
 
-def test_verbose_names_the_model(call, model, face, fast):
+def test_verbose_names_the_model(call: Call, model: Path, face: Path, fast: Flags) -> None:
     answer = call("search", face, "--model", model, *fast, "-v")
     assert "model model onnx:" in answer.err
 
@@ -97,20 +103,20 @@ def test_verbose_names_the_model(call, model, face, fast):
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
 )
-def test_durations_are_said_as_people_do(seconds, text):
+def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_the_meter_counts_questions_rate_and_time_left(monkeypatch):
+def test_the_meter_counts_questions_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from cfsearch.audit.run import AuditProgress
     from cfsearch.search import Progress
 
     now = [100.0]
     monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])
-    said = []
+    said: list[tuple[str, float]] = []
 
     class Line:
-        def update(self, text, *, share):
+        def update(self, text: str, *, share: float) -> None:
             said.append((text, share))
 
     meter = AuditMeter(Line(), evaluations=100)
@@ -122,7 +128,7 @@ def test_the_meter_counts_questions_rate_and_time_left(monkeypatch):
     assert said[-1] == ("2/4 images, 1 found, 1 failed, 100 queries, 10/s, 20 s left", 0.5)
 
 
-def test_signals_are_as_before_afterwards(call, model, face, fast):
+def test_signals_are_as_before_afterwards(call: Call, model: Path, face: Path, fast: Flags) -> None:
     before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
     assert call("search", face, "--model", model, *fast).code == 0
     assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before

@@ -11,8 +11,12 @@ from cfsearch import pareto
 from cfsearch.front import ParetoFront
 from cfsearch.schemas import schema
 
+from .conftest import Call, Flags, Toys
 
-def test_the_document_is_the_same_twice_but_for_times(call, model, face, fast):
+
+def test_the_document_is_the_same_twice_but_for_times(
+    call: Call, model: Path, face: Path, fast: Flags
+) -> None:
     words = ("search", face, "--model", model, *fast, "--json")
     first, second = call(*words), call(*words)
     assert first.code == 0, first.err
@@ -21,7 +25,7 @@ def test_the_document_is_the_same_twice_but_for_times(call, model, face, fast):
     assert set(first.document["times"]) == {"seconds", "networks"}
 
 
-def test_the_document_keeps_its_schema(call, model, face, fast):
+def test_the_document_keeps_its_schema(call: Call, model: Path, face: Path, fast: Flags) -> None:
     answer = call("search", face, "--model", model, *fast, "--json")
     jsonschema.validate(answer.document, schema("search"))
     front = answer.document["fronts"][0]
@@ -30,7 +34,9 @@ def test_the_document_keeps_its_schema(call, model, face, fast):
     assert front["name"] == "face.png"
 
 
-def test_members_are_non_dominated_finite_and_verified_by_a_fresh_look(call, model, face, fast, tmp_path):
+def test_members_are_non_dominated_finite_and_verified_by_a_fresh_look(
+    call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
     saved = tmp_path / "one.front"
     assert call("search", face, "--model", model, *fast, "--save", saved).code == 0
     front = ParetoFront.load(saved)
@@ -40,7 +46,9 @@ def test_members_are_non_dominated_finite_and_verified_by_a_fresh_look(call, mod
     assert again["members_still"] == again["members_then"] == int(front.verified.sum()) > 0
 
 
-def test_a_strip_of_pictures_is_written(call, model, face, fast, tmp_path):
+def test_a_strip_of_pictures_is_written(
+    call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
     strip = tmp_path / "strip.png"
     assert call("search", face, "--model", model, *fast, "--strip", strip).code == 0
     with Image.open(strip) as picture:
@@ -48,14 +56,18 @@ def test_a_strip_of_pictures_is_written(call, model, face, fast, tmp_path):
         assert picture.width > 3 * 32
 
 
-def test_several_images_are_saved_under_their_names(call, model, faces, fast, tmp_path):
+def test_several_images_are_saved_under_their_names(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
     out = tmp_path / "fronts"
     assert call("search", *sorted(faces.iterdir())[:2], "--model", model, *fast, "--save", out).code == 0
     assert sorted(path.name for path in out.iterdir()) == ["face0.png.front", "face1.png.front"]
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
-def test_a_table_fits_any_terminal(call, model, face, fast, monkeypatch, width):
+def test_a_table_fits_any_terminal(
+    call: Call, model: Path, face: Path, fast: Flags, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     answer = call("search", face, "--model", model, *fast, "--rows", 3)
     assert answer.code == 0, answer.err
@@ -76,7 +88,9 @@ def test_a_table_fits_any_terminal(call, model, face, fast, monkeypatch, width):
     ],
     ids=["3 classes", "10 classes", "labels only"],
 )
-def test_other_models_are_searched(call, toys, fast, labels, end):
+def test_other_models_are_searched(
+    call: Call, toys: Toys, fast: Flags, labels: tuple[str, ...], end: str
+) -> None:
     model = toys.model(labels=labels, end=end, slope=40.0)
     answer = call("search", toys.picture(grey=True), "--model", model, *fast, "--votes", 4, "--json")
     assert answer.code == 0, answer.err
@@ -88,7 +102,7 @@ def test_other_models_are_searched(call, toys, fast, labels, end):
     assert any("votes" in note for note in document["search"]["notes"]) == (end == "ArgMax")
 
 
-def test_a_target_can_be_asked_for(call, toys, face, fast):
+def test_a_target_can_be_asked_for(call: Call, toys: Toys, face: Path, fast: Flags) -> None:
     model = toys.model(labels=("low", "middle", "high"), end="Softmax", slope=40.0)
     front = call("search", face, "--model", model, *fast, "--target", "low", "--json").document["fronts"][0]
     assert front["target"] == "low"
@@ -97,21 +111,25 @@ def test_a_target_can_be_asked_for(call, toys, face, fast):
             assert max(member["probabilities"], key=member["probabilities"].get) == "low"
 
 
-def test_images_need_not_be_square_nor_of_the_models_size(call, toys, model, fast):
+def test_images_need_not_be_square_nor_of_the_models_size(
+    call: Call, toys: Toys, model: Path, fast: Flags
+) -> None:
     face = toys.picture(size=(48, 40))
     answer = call("search", face, "--model", model, *fast, "--json")
     assert answer.code == 0, answer.err
     assert answer.document["fronts"][0]["found"]
 
 
-def test_nothing_found_is_a_result_with_a_reason(call, model, face, fast):
+def test_nothing_found_is_a_result_with_a_reason(call: Call, model: Path, face: Path, fast: Flags) -> None:
     answer = call("search", face, "--model", model, *fast, "--generator", "pixels:grid=2,reach=0.01")
     assert answer.code == 0, answer.err
     assert "Nothing found: " in answer.out
     assert "nearest miss" in answer.out
 
 
-def test_flags_win_over_a_file(call, toys, model, face, fast, tmp_path):
+def test_flags_win_over_a_file(
+    call: Call, toys: Toys, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
     config = tmp_path / "cfsearch.toml"
     config.write_text(
         f'[model]\npath = "{model}"\n[data]\nimages = "elsewhere"\n[search]\nseed = 3\nevaluations = 48\n'
@@ -122,7 +140,9 @@ def test_flags_win_over_a_file(call, toys, model, face, fast, tmp_path):
     assert document["fronts"][0]["evaluations"] == 48
 
 
-def test_an_unreadable_image_among_good_ones_is_skipped_and_said(call, toys, model, faces, fast):
+def test_an_unreadable_image_among_good_ones_is_skipped_and_said(
+    call: Call, toys: Toys, model: Path, faces: Path, fast: Flags
+) -> None:
     bad = toys.folder / "bad.png"
     bad.write_bytes(b"not a picture")
     good = sorted(faces.iterdir())[0]
@@ -134,7 +154,7 @@ def test_an_unreadable_image_among_good_ones_is_skipped_and_said(call, toys, mod
     assert call("search", bad, good, "--model", model, *fast, "--allow-partial").code == 0
 
 
-def test_a_name_cannot_move_the_cursor(call, toys, model, fast):
+def test_a_name_cannot_move_the_cursor(call: Call, toys: Toys, model: Path, fast: Flags) -> None:
     face = toys.picture("\x1b[2Jface\u202e.png")
     answer = call("search", face, "--model", model, *fast)
     assert answer.code == 0, answer.err
@@ -142,26 +162,28 @@ def test_a_name_cannot_move_the_cursor(call, toys, model, fast):
     assert "\u202e" not in answer.out
 
 
-def test_a_broken_output_folder_is_refused_before_the_first_question(call, model, face, fast, tmp_path):
+def test_a_broken_output_folder_is_refused_before_the_first_question(
+    call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
     answer = call("search", face, "--model", model, *fast, "--save", tmp_path / "no" / "x.front")
     assert answer.code == 2
     assert "there is no folder" in answer.error
     assert call("search", face, "--model", model, *fast, "--strip", tmp_path).code == 2
 
 
-def test_the_same_image_twice_is_refused(call, model, face, fast):
+def test_the_same_image_twice_is_refused(call: Call, model: Path, face: Path, fast: Flags) -> None:
     answer = call("search", face, face, "--model", model, *fast)
     assert answer.code == 2
     assert "given twice" in answer.error
 
 
-def test_one_name_in_two_folders_becomes_the_path(call, toys, model, fast):
+def test_one_name_in_two_folders_becomes_the_path(call: Call, toys: Toys, model: Path, fast: Flags) -> None:
     one, two = toys.picture("a/face.png", seed=1), toys.picture("b/face.png", seed=2)
     document = call("search", one, two, "--model", model, *fast, "--json").document
     assert [front["name"] for front in document["fronts"]] == [str(one), str(two)]
 
 
-def test_a_model_of_another_size_is_resized_to(call, toys, face, fast):
+def test_a_model_of_another_size_is_resized_to(call: Call, toys: Toys, face: Path, fast: Flags) -> None:
     model = toys.model(size=24)
     answer = call("search", face, "--model", model, *fast, "--json")
     assert answer.code == 0, answer.err

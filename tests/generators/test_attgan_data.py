@@ -5,11 +5,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfsearch.errors import ShapeError
 from cfsearch.generators.attgan_data import (
     Augmentation,
     Faces,
+    FaceSource,
+    PairedSource,
     TargetRule,
+    TensorFaces,
     indices_of,
+    outliers,
     signed,
     stream,
     unsigned,
@@ -110,11 +115,37 @@ def test_cutout_covers_a_sixteenth_of_the_image() -> None:
     assert (made == 0).float().mean((1, 2, 3)).tolist() == [1 / 16] * 4
 
 
+def test_outliers_are_no_faces_and_keep_their_range() -> None:
+    faces = torch.linspace(-1, 1, 64).expand(40, 3, 64, 64)
+    made = outliers(faces, rng=stream(0, 0, salt=0))
+    assert made.shape == faces.shape
+    assert float(made.abs().max()) <= 1.0
+    assert bool(((made - faces).abs().mean((1, 2, 3)) > 0.05).all())
+    assert torch.equal(made, outliers(faces, rng=stream(0, 0, salt=0)))
+
+
 def test_bytes_and_floats_mean_the_same() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
     assert torch.allclose(signed(pixels), signed(pixels.float() / 255), atol=1e-6)
     assert torch.allclose(unsigned(signed(pixels)), pixels.float() / 255, atol=1e-6)
     assert Faces(pixels, torch.ones(1, 2)).signed(torch.device("cpu")).images.dtype == torch.float32
+
+
+def test_faces_in_memory_are_given_by_index() -> None:
+    images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 3, 8, 8)
+    source = TensorFaces(images, torch.eye(4)[:, :2], ("Male", "Young"))
+    assert isinstance(source, FaceSource)
+    assert not isinstance(source, PairedSource)
+    faces = source.batch([3, 1])
+    assert (len(source), faces.images[:, 0, 0, 0].tolist()) == (4, [3, 1])
+    assert faces.labels.tolist() == [[0, 0], [0, 1]]
+
+
+def test_faces_in_memory_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match=r"images \(n, 3, s, s\)"):
+        TensorFaces(torch.zeros(2, 3, 8, 9), torch.zeros(2, 1), ("Male",))
+    with pytest.raises(ShapeError, match=r"labels \(2, 1\)"):
+        TensorFaces(torch.zeros(2, 3, 8, 8), torch.zeros(2, 2), ("Male",))
 
 
 # ---- losses

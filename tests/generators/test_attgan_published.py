@@ -184,6 +184,17 @@ def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path) -> 
     assert not marker.exists()
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_plain_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, protocol: int) -> None:
+    marker = tmp_path / "ran"
+    (tmp_path / "w.pth").write_bytes(pickle.dumps({"G": Hostile(marker)}, protocol=protocol))
+    with pytest.raises(ModelFileError) as caught:
+        load_published(tmp_path / "w.pth")
+    # protocol 0 looks like a text file; it is refused all the same
+    assert isinstance(caught.value, UnsafeModelError) or protocol == 0
+    assert not marker.exists()
+
+
 def test_a_whole_module_and_a_script_are_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "w.pth")
     with pytest.raises(UnsafeModelError, match="state_dict"):
@@ -197,8 +208,9 @@ def test_a_whole_module_and_a_script_are_refused(tmp_path: Path) -> None:
 )
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"published AttGAN"):
+    with pytest.raises(ModelFileError, match=r"published AttGAN") as caught:
         load_published(tmp_path / "w.pth")
+    assert not isinstance(caught.value, UnsafeModelError)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

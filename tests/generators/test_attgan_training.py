@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError, RunError
 from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
 from cfsearch.generators.attgan_data import Augmentation, Faces, FaceSource, PairedSource
+from cfsearch.generators.attgan_files import AttGANFile, load_attgan, save_attgan
 from cfsearch.generators.attgan_recipe import Adversarial, Decay, LossWeights, Precision, TrainingConfig
 from cfsearch.generators.attgan_training import StepMetrics, Trained, train, train_critic
 
@@ -73,7 +74,7 @@ def test_the_sources_are_recognised_by_what_they_can() -> None:
 @pytest.mark.parametrize(
     ("config", "training"),
     [
-        (SPECTRAL, replace(HINGE, augmentation=Augmentation(), settle=0.5)),
+        (SPECTRAL, replace(HINGE, augmentation=Augmentation(), settle=0.5, outliers=0.5)),
         (TINY, WGAN),
         (SPECTRAL, replace(PAIRED, critic_every=3)),
     ],
@@ -195,6 +196,47 @@ def test_a_critic_is_trained_on_a_frozen_generator(tmp_path: Path) -> None:
     assert float(hits.float().mean()) > 0.7
 
 
+def test_a_generator_with_a_critic_of_another_size_is_written_and_read(tmp_path: Path) -> None:
+    editor = train(Photographs(), config=TINY, training=replace(WGAN, steps=1), folder=tmp_path / "g").editor
+    config = replace(SPECTRAL, critic_width=6, critic_hidden=5)
+    found = train_critic(
+        editor, Photographs(), config=config, training=replace(HINGE, steps=1), folder=tmp_path / "c"
+    )
+    path = save_attgan(tmp_path / "both.safetensors", AttGANFile(found.editor, found.critic, "made later"))
+    read = load_attgan(path)
+    assert read.editor.config == config
+    assert read.critic is not None
+    x = torch.zeros(1, 3, 64, 64)
+    assert torch.allclose(read.critic(x).real, found.critic(x).real, atol=1e-2)
+
+
+def test_a_critic_goes_on_from_a_given_one(tmp_path: Path) -> None:
+    first = train(Photographs(), config=SPECTRAL, training=HINGE, folder=tmp_path / "g")
+    training = replace(HINGE, steps=1, critic_rate=1e-9)
+    found = train_critic(
+        first.editor,
+        Photographs(),
+        config=SPECTRAL,
+        training=training,
+        folder=tmp_path / "c",
+        critic=first.critic,
+    )
+    x = Photographs().batch([0, 1]).signed(torch.device("cpu")).images
+    assert torch.allclose(found.critic(x).logits, first.critic(x).logits, atol=0.05)
+
+
+def test_a_critic_of_another_generator_is_refused(tmp_path: Path) -> None:
+    editor = train(Photographs(), config=SPECTRAL, training=HINGE, folder=tmp_path / "g").editor
+    with pytest.raises(ConfigError, match="`width` is 8, but that of the generator is 4"):
+        train_critic(
+            editor,
+            Photographs(),
+            config=replace(SPECTRAL, width=8),
+            training=HINGE,
+            folder=tmp_path / "c",
+        )
+
+
 class Few(Photographs):
     def __len__(self) -> int:
         return 3
@@ -233,6 +275,22 @@ def test_a_folder_of_other_networks_is_refused(tmp_path: Path) -> None:
     train(Photographs(), config=SPECTRAL, training=HINGE, folder=tmp_path)
     with pytest.raises(DataError, match="other networks"):
         train(Photographs(), config=TINY, training=WGAN, folder=tmp_path)
+
+
+class Broken(Photographs):
+    def batch(self, indices: Sequence[int]) -> Faces:
+        faces = super().batch(indices)
+        return Faces(faces.images * float("nan"), faces.labels)
+
+
+def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no number any more at step 1"):
+        train(Broken(), config=SPECTRAL, training=HINGE, folder=tmp_path)
+
+
+def test_a_critic_alone_can_be_all_that_plays(tmp_path: Path) -> None:
+    training = replace(HINGE, critic_every=2, weights=LossWeights(reconstruction=0.0))
+    assert train(Photographs(), config=SPECTRAL, training=training, folder=tmp_path).finished
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:

@@ -114,7 +114,12 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry as it would be with this module's classes installed."""
     points = {
         name: EntryPoint(name, f"{__name__}:{owner}", "cfsearch.providers")
-        for name, owner in [("stranger", "Stranger"), ("needs", "NeedsMore"), ("path", "Path")]
+        for name, owner in [
+            ("stranger", "Stranger"),
+            ("needs", "NeedsMore"),
+            ("path", "Path"),
+            ("torch", "TorchProvider"),
+        ]
     }
     monkeypatch.setattr(registry, "installed", lambda kind: MappingProxyType(points))
 
@@ -132,3 +137,9 @@ def test_a_plug_in_that_is_none_is_named() -> None:
         open_provider("plugin:path")
     with pytest.raises(ConfigError, match=r"cannot be built without arguments .*plugin:needs:TARGET"):
         open_provider("plugin:needs")
+
+
+@pytest.mark.usefixtures("plugins")
+def test_a_built_in_that_needs_more_than_a_target_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be opened with 'w.pt' alone .*arch"):
+        open_provider("plugin:torch:w.pt")

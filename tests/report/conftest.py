@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from bs4 import BeautifulSoup
 
 from cfsearch.front import ParetoFront
 from cfsearch.records import Reason
@@ -34,6 +35,11 @@ class Audit:
 
 MakeFront = Callable[..., ParetoFront]
 MakeAudit = Callable[..., Audit]
+
+
+def parsed(page: str) -> Any:  # Any: tests look for what they know is there
+    """The elements of a page."""
+    return BeautifulSoup(page, "html.parser")
 
 
 def wilson(count: int, n: int) -> dict[str, float] | None:
@@ -113,7 +119,12 @@ def build_audit(
         models: their ids.
         known: whether true effects, re-renders and genuine flips are known.
     """
-    instances, rows, counts, changes, effects, genuine = [], [], [], [], [], []
+    instances: list[ReportInstance] = []
+    rows: list[dict[str, Any]] = []
+    counts: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
+    effects: list[dict[str, Any]] = []
+    genuine: list[dict[str, Any]] = []
     for m, model in enumerate(models):
         found = 0
         for f in fronts:

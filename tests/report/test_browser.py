@@ -5,11 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
 
 from cfsearch.report.page import build_page
 
-from .conftest import Audit
+from .conftest import Audit, parsed
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +38,7 @@ def opened(page: str, folder: Path, *, anchor: str = "") -> tuple[str, str]:
 def test_the_script_runs_and_draws_the_explorer(audit: Audit, tmp_path: Path) -> None:
     page = build_page(audit.document, audit.instances)
     dom, said = opened(page, tmp_path, anchor="#front=second%2F1.png&member=4&x=plausibility&y=p")
-    soup = BeautifulSoup(dom, "html.parser")
+    soup = parsed(dom)
     assert said == ""
     assert soup.find("html")["data-ready"] == "yes"
     assert len(soup.select("#scatter .point")) == 5
@@ -55,7 +54,7 @@ def test_the_script_runs_and_draws_the_explorer(audit: Audit, tmp_path: Path) ->
 
 def test_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
     dom, said = opened(build_page(hostile.document, hostile.instances), tmp_path)
-    soup = BeautifulSoup(dom, "html.parser")
+    soup = parsed(dom)
     assert said == ""
     assert soup.find("html")["data-ready"] == "yes"
     assert soup.find("title").get_text() == '</title><script>alert("t")</script>⟨U+202E⟩'

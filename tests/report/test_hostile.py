@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from bs4 import BeautifulSoup
 
 from cfsearch.report import wording
 from cfsearch.report.notebook import front_html
 from cfsearch.report.page import build_page
 
-from .conftest import HOSTILE, build_front, build_hostile
+from .conftest import HOSTILE, build_front, build_hostile, parsed
 
 
 class Tags(HTMLParser):
@@ -50,7 +49,7 @@ def test_the_page_has_no_element_of_theirs(page: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=["markup", "script", "template", "bidi", "long", "newline"])
 def test_names_are_shown_in_full(page: str, name: str) -> None:
-    soup = BeautifulSoup(page, "html.parser")
+    soup = parsed(page)
     shown = [n.get_text() for n in soup.select("#articles .name bdi")]
     expected = name.replace("\u202e", "⟨U+202E⟩").replace("\n", "⟨U+000A⟩")
     assert expected in shown
@@ -63,7 +62,7 @@ def test_nothing_hidden_is_left_in_the_page(page: str) -> None:
 
 
 def test_templates_in_names_are_not_evaluated(page: str) -> None:
-    text = BeautifulSoup(page, "html.parser").get_text()
+    text = parsed(page).get_text()
     assert "{{7*7}}" in text
     assert "{{ config }}" in text
 

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from bs4 import BeautifulSoup
 
 from cfsearch.report.notebook import MOST_BYTES, front_html
 
-from .conftest import MakeFront
+from .conftest import MakeFront, parsed
 from .test_size import noisy
 
 
@@ -19,7 +18,7 @@ def test_it_is_small_and_runs_nothing(make_front: MakeFront) -> None:
 
 
 def test_strip_table_and_chart(make_front: MakeFront) -> None:
-    soup = BeautifulSoup(front_html(make_front(n=20)), "html.parser")
+    soup = parsed(front_html(make_front(n=20)))
     assert len(soup.find_all("img")) == 7
     assert len(soup.select("tbody tr")) == 12
     assert len(soup.select("circle")) == 20
@@ -29,7 +28,7 @@ def test_strip_table_and_chart(make_front: MakeFront) -> None:
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_fronts_of_no_or_one_member(make_front: MakeFront, n: int) -> None:
-    assert f"{n} member" in BeautifulSoup(front_html(make_front(n=n)), "html.parser").get_text()
+    assert f"{n} member" in parsed(front_html(make_front(n=n))).get_text()
 
 
 def test_fronts_without_pictures(make_front: MakeFront) -> None:

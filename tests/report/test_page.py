@@ -10,16 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from bs4 import BeautifulSoup
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.report.page import ReportInstance, build_page
 
-from .conftest import Audit, MakeAudit, MakeFront
-
-
-def parsed(page: str) -> Any:  # Any: bs4 without types
-    return BeautifulSoup(page, "html.parser")
+from .conftest import Audit, MakeAudit, MakeFront, parsed
 
 
 def policy(soup: Any) -> dict[str, str]:

@@ -1,18 +1,17 @@
 """The page stays small enough to send, and says what it leaves out."""
 
 import json
-from itertools import pairwise
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
-from bs4 import BeautifulSoup
 
 from cfsearch.front import ParetoFront
 from cfsearch.report.page import build_page
 from cfsearch.report.plan import MOST_BYTES, PLANS, Plan, budget, choose, thinned
 
-from .conftest import MakeAudit, MakeFront
+from .conftest import MakeAudit, MakeFront, parsed
 
 
 def noisy(front: ParetoFront, *, size: int, seed: int) -> ParetoFront:
@@ -40,7 +39,7 @@ def test_a_thousand_pictures_of_two_hundred_members_fit_in_twenty_megabytes(
     made = make_audit([replace(kinds[i % 10], name=f"face-{i:04d}.png") for i in range(1000)])
     page = build_page(made.document, made.instances)
     assert len(page.encode()) < 20_000_000
-    soup = BeautifulSoup(page, "html.parser")
+    soup = parsed(page)
     assert len(soup.select(".picture")) == 1000
     assert "The strips hold at most" in soup.find(id="gallery").get_text()
 
@@ -90,7 +89,7 @@ def test_members_left_out_are_said(make_front: MakeFront, make_audit: MakeAudit)
     front = make_front(n=1200)
     made = make_audit([front])
     page = build_page(made.document, made.instances)
-    data = json.loads(BeautifulSoup(page, "html.parser").find("script", {"type": "application/json"}).string)
+    data = json.loads(parsed(page).find("script", {"type": "application/json"}).string)
     assert data["fronts"][0]["total"] == 1200
     assert len(data["fronts"][0]["index"]) < 1200
     assert "The explorer holds at most" in page

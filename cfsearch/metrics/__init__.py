@@ -1,0 +1,7 @@
+"""What counterfactuals, explanations and surrogates are measured by, one metric a file.
+
+They take tensors of pairs, one row an instance, and know neither models nor generators:
+``validity``, ``proximity`` (L1, L2, MAD-scaled, Gower), ``changed``, ``ssim``, ``overlap``,
+``plausibility`` (nearest rows, local outlier factor), ``diversity``, ``coherence``,
+``stability``, ``fidelity``.
+"""

@@ -1,0 +1,22 @@
+"""How alike images look."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ShapeError
+from cfsearch.similarity import WINDOW
+from cfsearch.similarity import ssim as _ssim
+
+
+def ssim(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    """Structural similarity of images in [0, 1], in [-1, 1]; see ``cfsearch.similarity.ssim``.
+
+    Raises:
+        ShapeError: no two batches of images of one shape, or they are smaller than the window.
+    """
+    if x.shape != y.shape or x.ndim != 4 or min(x.shape[2:]) < WINDOW:
+        raise ShapeError(
+            f"ssim: expected two batches of images of at least {WINDOW} x {WINDOW} pixels, got "
+            f"{tuple(x.shape)} and {tuple(y.shape)}."
+        )
+    return _ssim(x.double(), y.double())

@@ -1,0 +1,27 @@
+"""How many counterfactuals are ones."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cfsearch.audit.effects import Interval, wilson
+from cfsearch.records import flipped
+
+from ._pairs import check_scores
+
+
+def validity(
+    scores: Float[Tensor, "n k"], *, source: Int[Tensor, " n"], target: Int[Tensor, " n"]
+) -> Interval | None:
+    """The share of counterfactuals that the model gives the class asked for, with its interval.
+
+    Args:
+        scores: what the audited model itself says of them; never those of a surrogate.
+        source: the class of each original.
+        target: the class asked for, ``AWAY`` (-1) for any other than the source.
+
+    Raises:
+        ShapeError: the parts do not fit each other.
+    """
+    check_scores(scores, source, who="validity")
+    check_scores(scores, target, who="validity")
+    return wilson(int(flipped(scores, source=source, target=target).sum()), len(scores))

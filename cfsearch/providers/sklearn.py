@@ -1,0 +1,305 @@
+"""scikit-learn models on tables: objects of the running program, and skops files."""
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, Literal, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import Encoding, TableSchema, frame_of
+from cfsearch.errors import (
+    ConfigError,
+    DataError,
+    MissingExtraError,
+    ModelFileError,
+    ProviderError,
+    ShapeError,
+    UnsafeModelError,
+)
+from cfsearch.provider import Provider, ScoreKind
+
+from .answers import ask_in_pieces, indices_of, scores_of
+
+Form = Literal["frame", "codes"]
+"""How rows reach an estimator: a data frame with levels as names, or the house form as it is."""
+
+_MAX_BATCH: Final = 4096
+_MAX_BYTES: Final = 2**31
+_PICKLES: Final = (".pkl", ".pickle", ".joblib", ".sav")
+_ASKED: Final = (
+    ("predict_proba", ScoreKind.PROBABILITIES),
+    ("decision_function", ScoreKind.LOGITS),
+    ("predict", ScoreKind.LABELS),
+)
+
+
+@final
+class SklearnProvider(Provider):
+    """A fitted scikit-learn classifier, or a pipeline that ends in one, on rows of a table.
+
+    It is asked by ``predict_proba``, else ``decision_function`` (numbers as logits), else
+    ``predict``. Its classes come in its own order, ``classes_``.
+
+    Args:
+        estimator: what was fitted.
+        schema: what the columns of a row mean.
+        form: "frame" (columns by name, levels as text: what pipelines with a ColumnTransformer
+            take), "codes" (the house form: levels as index) or an ``Encoding`` (one-hot, scaled).
+            When left out, "frame" if it was fitted on a data frame, else "codes".
+        labels: names of its classes, in the order of ``classes_``; the classes themselves when
+            left out.
+        name: for messages and results.
+        max_batch: most rows a call.
+        fingerprint: what tells this model from another; by default a hash of the pickled object.
+
+    Raises:
+        ConfigError: it was not fitted, is no classifier, or the labels do not fit.
+        DataError: the table's classes stand in another order than the model's.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,  # Any: scikit-learn has no type for what it calls an estimator
+        *,
+        schema: TableSchema,
+        form: Form | Encoding | None = None,
+        labels: Sequence[str] = (),
+        name: str = "sklearn",
+        max_batch: int = _MAX_BATCH,
+        fingerprint: str | None = None,
+    ) -> None:
+        classes = getattr(estimator, "classes_", None)
+        if not (isinstance(classes, np.ndarray) and classes.ndim == 1 and len(classes) >= 2):
+            raise ConfigError(
+                f"{name}: expected a fitted classifier with two classes or more, got "
+                f"{type(estimator).__name__} {'without `classes_`' if classes is None else 'with others'}. "
+                "Fit it first; regressors and outputs of several labels cannot be audited."
+            )
+        if max_batch < 1:
+            raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")
+        self.name, self.max_batch, self.schema = name, max_batch, schema
+        self._classes: Final = tuple(_word(c) for c in classes.tolist())
+        self.labels = _labels(self._classes, given=tuple(labels), schema=schema, who=name)
+        self._ask, self.scores = _method(estimator, who=name)
+        named = getattr(estimator, "feature_names_in_", None)
+        self.form: Final = form if form is not None else ("codes" if named is None else "frame")
+        if self.form == "frame" and named is not None:
+            _check_names([str(n) for n in named], schema, who=name)
+        elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
+            raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
+        self._fingerprint: Final = fingerprint or _hash_of(estimator)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        schema: TableSchema,
+        form: Form | Encoding | None = None,
+        labels: Sequence[str] = (),
+        trusted: Sequence[str] = (),
+        max_batch: int = _MAX_BATCH,
+    ) -> Self:
+        """The model in a skops file; nothing in it runs unless its type is known to be safe.
+
+        Args:
+            path: ``model.skops``, as ``skops.io.dump`` writes it.
+            schema, form, labels, max_batch: as for the class.
+            trusted: types besides skops' own list that you know and let in, by their full name.
+
+        Raises:
+            UnsafeModelError: it holds types that nobody vouched for, and lists them; or it is a
+                pickle or joblib file, which are never read.
+            ModelFileError: there is no such file, or it is no skops file.
+            MissingExtraError: skops or scikit-learn is not installed.
+            ConfigError, DataError: as for the class.
+        """
+        path = Path(path)
+        if path.suffix.lower() in _PICKLES:
+            raise UnsafeModelError(
+                f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
+                "the model with skops.io.dump(model, 'model.skops')."
+            )
+        digest = _checked(path)
+        estimator = _loaded(path, trusted=tuple(trusted))
+        return cls(
+            estimator,
+            schema=schema,
+            form=form,
+            labels=labels,
+            name=path.name,
+            max_batch=max_batch,
+            fingerprint=digest,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The model, how rows reach it, and its classes."""
+        form = self.form.fingerprint[:16] if isinstance(self.form, Encoding) else self.form
+        said = f"{self._fingerprint}:{form}:{self.schema.fingerprint[:16]}:{self.labels}"
+        return f"sklearn:{hashlib.sha256(said.encode()).hexdigest()}"
+
+    @property
+    def note(self) -> str:
+        """What its numbers are, where they are no probabilities."""
+        if self.scores is ScoreKind.LOGITS:
+            return f"{self.name} has no probabilities; values of its decision function count as logits."
+        return ""
+
+    def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """The model's answer for each row; see ``Provider``."""
+        if x.ndim != 2 or x.shape[1] != self.schema.d:
+            raise ShapeError(
+                f"{self.name}: expected rows of shape (n, {self.schema.d}), got {tuple(x.shape)}."
+            )
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
+        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _piece(self, x: Tensor) -> Tensor:
+        rows = x.detach().cpu().double()
+        ready = self._ready(rows)
+        try:
+            raw = np.asarray(self._ask(ready))
+        except Exception as error:  # an estimator, or a user's own transformer in it, may raise anything
+            raise ProviderError(
+                f"{self.name}: the model failed on {len(rows)} rows: {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:240]}."
+            ) from error
+        if self.scores is ScoreKind.LABELS:
+            words = np.array([_word(v) for v in raw.reshape(-1).tolist()])
+            raw = indices_of(words, labels=self._classes, who=self.name)
+        return scores_of(
+            torch.from_numpy(np.ascontiguousarray(raw)),
+            n=len(rows),
+            labels=self.labels,
+            kind=self.scores,
+            who=self.name,
+        )
+
+    def _ready(self, rows: Tensor) -> Any:  # Any: an array or a data frame
+        if isinstance(self.form, Encoding):
+            return self.form.apply(rows).numpy()
+        return frame_of(rows, schema=self.schema) if self.form == "frame" else rows.numpy()
+
+
+def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:
+    for method, kind in _ASKED:
+        found = getattr(estimator, method, None)
+        if found is not None:
+            return found, kind
+    raise ConfigError(
+        f"{who}: expected a classifier with predict_proba, decision_function or predict, got "
+        f"{type(estimator).__name__}."
+    )
+
+
+def _labels(
+    classes: tuple[str, ...], *, given: tuple[str, ...], schema: TableSchema, who: str
+) -> tuple[str, ...]:
+    if given and len(given) != len(classes):
+        raise ConfigError(f"{who}: {len(given)} labels are given, but the model has {len(classes)} classes.")
+    if given and set(given) == set(classes) and given != classes:
+        raise DataError(
+            f"{who}: the labels {', '.join(given)} stand in another order than the model's classes, "
+            f"{', '.join(classes)}. Write them in the model's order."
+        )
+    labels = given or classes
+    if set(labels) == set(schema.labels) and labels != schema.labels:
+        raise DataError(
+            f"{who}: the model's classes {', '.join(labels)} stand in another order than those of the table, "
+            f"{', '.join(schema.labels)}. Write the labels of [target] in the model's order."
+        )
+    return labels
+
+
+def _check_names(named: list[str], schema: TableSchema, *, who: str) -> None:
+    if named == list(schema.names):
+        return
+    lacking = [name for name in named if name not in schema.names]
+    extra = [name for name in schema.names if name not in named]
+    what = (
+        f"the schema lacks {', '.join(lacking[:4])}"
+        if lacking
+        else f"it was not fitted on {', '.join(extra[:4])}"
+        if extra
+        else "they stand in another order"
+    )
+    raise ConfigError(
+        f"{who}: the columns of the schema must be those that the model was fitted on, but {what}. It was "
+        f"fitted on {', '.join(named)}."
+    )
+
+
+def _word(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _hash_of(estimator: Any) -> str:
+    # written, never read: a pickle is only unsafe to load
+    try:
+        return hashlib.sha256(pickle.dumps(estimator, protocol=4)).hexdigest()
+    except Exception as error:  # what an object's own pickling may raise
+        raise ConfigError(
+            f"sklearn: {type(estimator).__name__} cannot be hashed ({error}). Give `fingerprint`, a text that "
+            "tells it from other models."
+        ) from error
+
+
+def _checked(path: Path) -> str:
+    """A hash of a file that is a zip of bearable size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            known = "schema.json" in archive.namelist()
+        if not known:
+            raise ModelFileError(
+                f"{path.name}: is a zip file, but none that skops wrote. Save it with skops.io.dump."
+            )
+        if size > _MAX_BYTES:
+            raise ModelFileError(f"{path.name}: unpacks to {size} bytes, more than {_MAX_BYTES}.")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(
+            f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."
+        ) from error
+
+
+def _loaded(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estimator
+    try:
+        io = import_module("skops.io")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path.name}: skops files need the packages skops and scikit-learn, which are not installed: "
+            "pip install 'cfsearch[sklearn]'."
+        ) from error
+    try:
+        strange = [kind for kind in io.get_untrusted_types(file=path) if kind not in trusted]
+    except Exception as error:  # a forged file may break skops anywhere
+        raise ModelFileError(
+            f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
+        ) from error
+    if strange:
+        raise UnsafeModelError(
+            f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(sorted(strange))}. "
+            "Where you know them and where the file comes from, name them as `trusted`."
+        )
+    try:
+        return io.load(path, trusted=list(trusted))
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path.name}: needs the package {error.name!r}, which is not installed."
+        ) from error
+    except Exception as error:  # as above
+        raise ModelFileError(
+            f"{path.name}: skops cannot load it ({type(error).__name__}: {error})."
+        ) from error

@@ -1,0 +1,134 @@
+"""The contract of trainers: what learns a generator; found through entry points ``cfsearch.trainers``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
+
+from cfsearch.errors import ConfigError, MissingExtraError, PluginError
+from cfsearch.registry import unknown
+
+GROUP = "cfsearch.trainers"
+
+
+class Labelled(Protocol):
+    """Images of a source: ``images`` ``(n, 3, s, s)``, ``labels`` ``(n, a)``."""
+
+    @property
+    def images(self) -> Any: ...  # Any: a tensor; torch is not imported here
+
+    @property
+    def labels(self) -> Any: ...  # Any: a tensor; torch is not imported here
+
+
+class Source(Protocol):
+    """Labelled images by index; the same index gives the same image again."""
+
+    @property
+    def attributes(self) -> Sequence[str]:
+        """Names of the labels' columns."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Labelled:
+        """These images."""
+        ...
+
+
+class State(NamedTuple):
+    """Where a training stands: share that is done, steps, seconds, losses by name."""
+
+    share: float
+    step: int
+    seconds: float
+    losses: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user asked for; None leaves it to the recipe.
+
+    Args:
+        recipe: a name that the trainer knows.
+        networks: settings of the networks, by name.
+        training: settings of the training, by name.
+        folder: metrics, sample sheets, checkpoints; a training in it goes on.
+        out: the file that is written in the end.
+        device: "cpu", "cuda", "cuda:1".
+    """
+
+    recipe: str | None
+    networks: Mapping[str, int | float | str]
+    training: Mapping[str, int | float | str]
+    folder: Path
+    out: Path
+    device: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """How a training ended; ``finished`` is False where it was stopped."""
+
+    steps: int
+    seconds: float
+    finished: bool
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains one family of generators."""
+
+    def attributes(self, generator: Path) -> tuple[str, ...]:
+        """The attributes that a generator's file knows, in its order."""
+        ...
+
+    def size(self, generator: Path) -> int:
+        """The side of the images of a generator's file."""
+        ...
+
+    def train_generator(
+        self, source: Source, *, wish: Wish, watch: Callable[[State], None], stop: Callable[[], bool]
+    ) -> Learned:
+        """Train a generator with its critic, and write it unless it was stopped."""
+        ...
+
+    def train_critic(
+        self,
+        generator: Path,
+        source: Source,
+        *,
+        wish: Wish,
+        watch: Callable[[State], None],
+        stop: Callable[[], bool],
+    ) -> Learned:
+        """Train a critic for a generator that stays as it is, and write both."""
+        ...
+
+
+def open_trainer(name: str) -> Trainer:
+    """The trainer of a family of generators.
+
+    Raises:
+        ConfigError: no trainer has that name.
+        MissingExtraError, PluginError: it cannot be imported, or is none.
+    """
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
+        raise ConfigError(unknown("trainer", name, sorted(points)))
+    try:
+        made = points[name].load()()
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"trainer {name!r} needs the package {error.name!r}, which is not installed."
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"trainer {name!r} cannot be imported: {error}.") from error
+    if not isinstance(made, Trainer):
+        raise PluginError(
+            f"trainer {name!r} must offer train_generator and train_critic, got {type(made).__name__}."
+        )
+    return made

@@ -1,0 +1,93 @@
+"""How far a row of a table is from real rows of its new class."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cfsearch.datasets.tables import Table, Variables, read_schema, read_table
+from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.objective import Objective
+from cfsearch.records import AWAY, Candidates
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours(Objective):
+    """Mean Gower distance to the ``k`` nearest training rows of the target class.
+
+    Away from the present class: of any other class. Unit: share of the range, 0 to 1.
+
+    Args:
+        table: training rows with their classes (``Table.labelled`` gives them those of a model),
+            or the path of their CSV file; its schema stands beside it: ``train.csv``, ``train.toml``.
+            Labels are in the order of the model's classes (``check_labels`` says whether).
+        k: how many rows count, >= 1.
+
+    Shapes:
+        ``x`` ``(b, n, c)`` -> ``(b, n)``, each value in ``[0, 1]``.
+
+    Raises:
+        ConfigError: ``k`` is under 1, or the schema cannot be read.
+        DataError: the rows have no class, or a class that is asked for has fewer than ``k``.
+        ShapeError: the model has another number of classes than the table.
+
+    References:
+        Dandl et al. 2020, *Multi-objective counterfactual explanations*, objective o_4 (there k = 1),
+        https://arxiv.org/abs/2004.11165.
+    """
+
+    table: Table | str
+    k: int = 5
+    name: ClassVar[str] = "neighbours"
+    unit: ClassVar[str] = "share of the range"
+    _variables: Variables = field(init=False, repr=False)
+    _values: Float[Tensor, "r v"] = field(init=False, repr=False)
+    _target: Int[Tensor, " r"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ConfigError(f"neighbours: `k` must be a whole number >= 1, got {self.k!r}.")
+        table = self.table if isinstance(self.table, Table) else _opened(Path(self.table))
+        if table.target is None:
+            raise DataError(
+                "neighbours: the training rows have no class. Name the target column in the schema, or "
+                "label them by the model."
+            )
+        variables = Variables.of(table.schema)
+        object.__setattr__(self, "_variables", variables)
+        object.__setattr__(self, "_values", variables.values(table.x))
+        object.__setattr__(self, "_target", table.target)
+
+    def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
+        x, queries = candidates.x, candidates.queries
+        labels = self._variables.schema.labels
+        if labels and len(labels) != queries.scores.shape[1]:
+            raise ShapeError(
+                f"neighbours: the model has {queries.scores.shape[1]} classes, the table {len(labels)} "
+                f"({', '.join(labels)}). Give the table the model's classes."
+            )
+        target, of = queries.target[:, None], self._target.to(x.device)
+        fits = torch.where(target == AWAY, of != queries.source[:, None], of == target)
+        self._enough(fits, candidates)
+        values = self._variables.values(x.flatten(0, 1))
+        distance = self._variables.gower_values(values, self._values.to(x.device))
+        distance = distance.reshape(*x.shape[:2], -1).masked_fill(~fits[:, None], torch.inf)
+        return distance.topk(self.k, dim=-1, largest=False).values.mean(-1).to(candidates.z.dtype)
+
+    def _enough(self, fits: Tensor, candidates: Candidates) -> None:
+        few = (fits.sum(-1) < self.k).nonzero()
+        if few.numel():
+            i = int(few[0, 0])
+            raise DataError(
+                f"neighbours: query {candidates.queries.names[i]!r} asks for a class of which the table has "
+                f"{int(fits[i].sum())} rows, fewer than k = {self.k}. Give more rows, or a smaller k."
+            )
+
+
+def _opened(path: Path) -> Table:
+    plain = path.with_suffix("") if path.suffix == ".gz" else path
+    return read_table(path, schema=read_schema(plain.with_suffix(".toml")))

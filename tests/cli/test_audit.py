@@ -1,0 +1,269 @@
+"""``cfsearch audit``: the run directory, resuming it, and what stops it."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from cfsearch.runs import RunDirectory
+from cfsearch.schemas import schema
+
+from .conftest import Call, Flags, Spawn, Toys
+
+SLOW = """
+import ctypes
+import numpy as np
+
+calls = 0
+
+
+def predict(x):
+    global calls
+    calls += 1
+    if calls > 15:
+        print("hanging", flush=True)
+        while True:
+            ctypes.CDLL(None).sleep(60)  # holds no lock and hears no signal
+    p = x.mean((1, 2, 3))
+    return np.stack([1 - p, p], 1)
+"""
+
+
+def in_time() -> float:
+    """Five seconds, more where other work holds the processors."""
+    return 5.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def fronts(run: Path) -> dict[str, bytes]:
+    with RunDirectory.read(run) as opened:
+        return {row.name: row.front.to_bytes() for row in opened.rows() if row.front is not None}
+
+
+def wait_for_rows(run: Path, count: int, *, process: "subprocess.Popen[str]") -> None:
+    """Until so many instances are on disk; the run must not have ended by then."""
+    store, end = run / "run.sqlite", time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()[1]
+        if store.exists():
+            with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as opened:
+                try:
+                    if opened.execute("SELECT COUNT(*) FROM instances").fetchone()[0] >= count:
+                        return
+                except sqlite3.OperationalError:
+                    pass
+            opened.close()
+        time.sleep(0.02)
+    raise AssertionError("nothing was written in a minute")
+
+
+def test_an_audit_writes_its_documents(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "one"
+    answer = call("audit", "--images", faces, "--model", model, *fast, "--out", run)
+    assert answer.code == 0, answer.err
+    assert "4 of 4 searched images have a verified counterfactual (100%, 51% to 100%)" in " ".join(
+        answer.out.split()
+    )
+    assert answer.out.rstrip().endswith("report.html")
+    jsonschema.validate(json.loads((run / "audit.json").read_text()), schema("audit"))
+    jsonschema.validate(json.loads((run / "manifest.json").read_text()), schema("manifest"))
+    assert (run / "report.html").read_text().lower().startswith("<!doctype html>")
+
+
+def test_json_is_the_audit_document_and_a_second_call_repeats_nothing(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run", "--json")
+    first = call(*words)
+    assert first.code == 0, first.err
+    document = first.document
+    jsonschema.validate(document, schema("audit"))
+    assert document["command"].startswith("cfsearch audit --images ")
+    assert document["counts"][0]["found"] == 4
+    before = fronts(tmp_path / "run")
+    again = call(*words)
+    assert "note: 4 of 4 images were done before; going on." in again.err
+    assert {k: v for k, v in again.document.items() if k != "finished"} == {
+        k: v for k, v in document.items() if k != "finished"
+    }
+    assert fronts(tmp_path / "run") == before
+
+
+def test_a_file_of_settings(call: Call, model: Path, faces: Path, tmp_path: Path) -> None:
+    config = tmp_path / "cfsearch.toml"
+    config.write_text(
+        f'[model]\npath = "{model}"\n[data]\nimages = "{faces}"\n[search]\nevaluations = 48\npopulation = 24\n'
+        'objectives = ["adversarial", {name = "intensity", norm = "l1"}]\n'
+    )
+    answer = call("audit", config, "--limit", 2, "--out", tmp_path / "run", "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["counts"][0]["instances"] == 2
+    assert answer.document["search"]["objectives"][1]["settings"]["norm"] == "l1"
+
+
+def test_f25_an_unreadable_image_is_skipped_and_reported(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    (faces / "bad.png").write_bytes(b"\x89PNG\r\n")
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run")
+    answer = call(*words)
+    assert answer.code == 4
+    assert "bad.png" in answer.out
+    assert "1 of 5 images failed" in answer.error
+    assert call(*words, "--allow-partial").code == 0
+    assert "bad.png" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_model_that_fails_for_all_images_is_its_own_exit_code(
+    call: Call, toys: Toys, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    model = toys.model(brightest=0.55)
+    answer = call(
+        "audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run", "--allow-partial"
+    )
+    assert answer.code == 3
+    assert "failed for all 4 images" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [(("--seed", 8), "search.seed was 7, now 8"), (("--limit", 3), "data.limit")],
+    ids=["seed", "limit"],
+)
+def test_f68_changed_settings_are_refused_with_the_difference(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path, change: tuple[object, ...], hint: str
+) -> None:
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run")
+    assert call(*words).code == 0
+    before = fronts(tmp_path / "run")
+    answer = call(*words, *change)
+    assert answer.code == 2
+    assert hint in answer.error
+    assert fronts(tmp_path / "run") == before
+
+
+def test_f14_a_changed_model_is_refused_with_both_hashes(
+    call: Call, toys: Toys, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    words = ("audit", "--images", faces, "--model", toys.model(), *fast, "--out", tmp_path / "run")
+    assert call(*words).code == 0
+    toys.model(slope=13.0)
+    answer = call(*words)
+    assert answer.code == 2
+    assert answer.error.count("onnx:") == 2
+
+
+def test_f65_a_run_in_use_is_refused_with_the_process(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run")
+    assert call(*words).code == 0
+    with RunDirectory.read(tmp_path / "run") as run:
+        config, hashes = run.config, run.hashes
+    with RunDirectory.start(tmp_path / "run", config=config, hashes=hashes):
+        answer = call(*words)
+    assert answer.code == 2
+    assert f"process {os.getpid()} on" in answer.error
+
+
+def test_a_folder_that_is_no_run_is_left_alone(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    answer = call("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "mine")
+    assert answer.code == 2
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_f64_a_read_only_folder_is_refused(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    answer = call("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "locked" / "run")
+    assert answer.code == 2
+
+
+@pytest.fixture
+def long(toys: Toys, model: Path) -> Flags:
+    """Words of an audit of 8 images that takes a few seconds."""
+    images = toys.pictures(count=8)
+    flags = ("--evaluations", 1000, "--population", 50, "--seed", 7, "--generator", "pixels:grid=3")
+    goals = ("--objective", "adversarial", "--objective", "intensity", "--threads", 1, "--lockstep", 1)
+    return ("audit", "--images", images, "--model", model, *flags, *goals)
+
+
+def test_f61_a_killed_audit_goes_on_and_its_fronts_are_those_of_an_uninterrupted_one(
+    call: Call, spawn: Spawn, long: Flags, tmp_path: Path
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    with spawn(*long, "--out", run) as process:
+        wait_for_rows(run, 2, process=process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(10) == -signal.SIGKILL
+    kept = fronts(run)
+    assert 2 <= len(kept) < 8
+    answer = call(*long, "--out", run)
+    assert answer.code == 0, answer.err
+    assert f"{len(kept)} of 8 images were done before" in answer.err
+    assert call(*long, "--out", whole).code == 0
+    assert fronts(run) == fronts(whole)
+    assert kept.items() <= fronts(run).items()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_f62_a_signal_saves_the_state_and_prints_the_line_that_resumes(
+    spawn: Spawn, long: Flags, tmp_path: Path, number: signal.Signals
+) -> None:
+    run = tmp_path / "run"
+    with spawn(*long, "--out", run, "--json") as process:
+        wait_for_rows(run, 1, process=process)
+        begin = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < in_time()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "To go on: cfsearch audit --images" in err.splitlines()[-1]
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["status"] == "interrupted"
+    assert len(fronts(run)) >= 1
+    assert not Path(run / "audit.json").exists()
+
+
+def test_a_model_that_does_not_come_back_cannot_hold_a_stop_up(
+    spawn: Spawn, faces: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    sidecar = tmp_path / "slow.toml"
+    sidecar.write_text('labels = ["a", "b"]\nscores = "probabilities"\n')
+    words = (
+        "audit",
+        "--images",
+        faces,
+        "--model",
+        "slow:predict",
+        "--sidecar",
+        sidecar,
+        "--out",
+        tmp_path / "run",
+    )
+    goals = ("--objective", "adversarial", "--objective", "intensity", "--generator", "pixels:grid=2")
+    with spawn(*words, *goals, PYTHONPATH=str(tmp_path)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "hanging\n"
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < in_time()
+    assert process.returncode == 130
+    assert "To go on: cfsearch audit" in err

@@ -1,0 +1,161 @@
+"""``cfsearch train`` and ``cfsearch demo``: flags reach what does the work."""
+
+import csv
+import json
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+
+from cfsearch.assembly import open_generator
+from cfsearch.audit.run import AuditProgress
+from cfsearch.cli import _trainers
+from cfsearch.cli._sources import RenderedFaces
+from cfsearch.config import Config
+from cfsearch.datasets import faces
+from cfsearch.generator import AttributeEstimator, Critic, Generator
+from cfsearch.schemas import schema
+
+from .conftest import Call, Toys
+
+Watch = Callable[[str, AuditProgress], None]
+
+TINY = ("--critic-width", 4, "--critic-hidden", 8, "--batch", 4, "--log-every", 1, "--threads", 1)
+NETS = ("--layers", 2, "--width", 4, *TINY)
+
+
+def attributes(path: Path) -> tuple[str, ...]:
+    made = opened(path)
+    assert isinstance(made, AttributeEstimator)
+    return made.attribute_names
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point of the trainer, whether or not the package was installed since it got one."""
+    point = EntryPoint("attgan", "cfsearch.cli._attgan:AttGANTrainer", _trainers.GROUP)
+    monkeypatch.setattr(_trainers, "entry_points", lambda group: [point] if group == _trainers.GROUP else [])
+
+
+def opened(path: Path) -> Generator[Any]:
+    return open_generator(
+        Config.check({"model": {"path": "x"}, "data": {"images": "x"}, "generator": str(path)})
+    )
+
+
+def test_a_generator_is_trained_and_goes_on(call: Call, tmp_path: Path) -> None:
+    out = tmp_path / "mine.safetensors"
+    words = ("train", "generator", "--data", "faces", "--people", 8, *NETS, "--out", out, "--json")
+    answer = call(*words, "--steps", 2)
+    assert answer.code == 0, answer.err
+    jsonschema.validate(answer.document, schema("training"))
+    made = opened(out)
+    assert isinstance(made, Critic)
+    assert made.shape == (3, 64, 64)
+    assert attributes(out) == faces.ATTRIBUTES
+    assert call(*words, "--steps", 3).document["steps"] == 3
+    lines = [
+        json.loads(line) for line in (tmp_path / "mine-training" / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert list((tmp_path / "mine-training" / "samples").glob("*.png"))
+    assert "holds a training already" in call(*words[:-1], "--no-resume").error
+
+
+def test_photographs_with_a_table_and_a_critic_for_a_frozen_generator(
+    call: Call, toys: Toys, tmp_path: Path
+) -> None:
+    for i in range(6):
+        toys.picture(f"photos/{i}.png", seed=i, size=(64, 64))
+    table = tmp_path / "table.csv"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["file", "Hat", "Smile"], *([f"{i}.png", i % 2, i // 3] for i in range(6))]
+        )
+    data = ("--data", tmp_path / "photos", "--attributes", table)
+    out = tmp_path / "mine.safetensors"
+    answer = call("train", "generator", *data, *NETS, "--steps", 1, "--names", "Smile,Hat", "--out", out)
+    assert answer.code == 0, answer.err
+    assert attributes(out) == ("Smile", "Hat")
+    both = tmp_path / "both.safetensors"
+    answer = call("train", "critic", "--generator", out, *data, *TINY, "--steps", 1, "--out", both)
+    assert answer.code == 0, answer.err
+    made = opened(both)
+    assert isinstance(made, Critic)
+    assert "frozen generator" in made.critic_kind
+    assert attributes(both) == ("Smile", "Hat")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ((), "one of them"),
+        (("--data", "faces", "--celeba", "x"), "one of them"),
+        (("--data", "photos"), "needs --attributes CSV"),
+        (("--data", "faces", "--names", "Hat"), "rendered faces have the attributes"),
+        (("--data", "faces", "--family", "attgn"), "Did you mean 'attgan'?"),
+        (("--data", "faces", "--people", 8, "--size", 65), "multiple"),
+        (("--celeba", "nowhere"), "nowhere"),
+    ],
+)
+def test_bad_wishes_are_refused(call: Call, tmp_path: Path, words: tuple[object, ...], hint: str) -> None:
+    answer = call("train", "generator", *words, "--out", tmp_path / "x.safetensors")
+    assert answer.code == 2
+    assert hint in answer.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_places_are_refused(call: Call, tmp_path: Path) -> None:
+    assert "expected FILE.safetensors" in call("train", "generator", "--out", tmp_path / "x.onnx").error
+    assert (
+        "there is no folder" in call("train", "generator", "--out", tmp_path / "no" / "x.safetensors").error
+    )
+    words = ("train", "critic", "--generator", tmp_path / "none.pth", "--data", "faces")
+    assert "there is no file" in call(*words, "--out", tmp_path / "x.safetensors").error
+
+
+def test_rendered_faces_give_the_true_re_render() -> None:
+    source = RenderedFaces(6, seed=3, size=64)
+    rows = [0, 5, 2]
+    part = source.batch(rows)
+    assert part.images.shape == (3, 3, 64, 64)
+    again = source.pairs(rows, part.labels)
+    assert torch.equal((again * 255.0).round().to(torch.uint8), part.images)
+    glasses = part.labels.clone()
+    glasses[:, faces.ATTRIBUTES.index("Eyeglasses")] = 1.0 - glasses[:, faces.ATTRIBUTES.index("Eyeglasses")]
+    changed = (source.pairs(rows, glasses) - again).abs().amax((1, 2, 3))
+    assert np.all(changed.numpy() > 0.1)
+
+
+def test_the_demo_gets_its_flags_and_prints_a_table(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    got: dict[str, Any] = {}
+
+    def fake(
+        directory: Path, *, count: int, evaluations: int, seed: int, command: str, watch: Watch
+    ) -> dict[str, Any]:
+        got.update(directory=directory, count=count, evaluations=evaluations, seed=seed, command=command)
+        watch("natural", AuditProgress(0, count, 0, 0, None))
+        rate = {"value": 1.0, "low": 0.5, "high": 1.0}
+        estimate = {"value": -1.5, "low": -2.0, "high": -1.0}
+        return {
+            "models": [{"id": "natural", "name": "trained on all faces"}],
+            "counts": [{"model": "natural", "found": 3, "searched": 4, "found_rate": rate}],
+            "effects": [{"model": "natural", "variable": "Blond_Hair", "estimate": estimate}],
+        }
+
+    monkeypatch.setattr("cfsearch.demo.run_demo", fake)
+    out = tmp_path / "demo"
+    answer = call("demo", "--out", out, "--faces", 4, "--evaluations", 60, "--seed", 3)
+    assert answer.code == 0, answer.err
+    assert got == {"directory": out, "count": 4, "evaluations": 60, "seed": 3, "command": got["command"]}
+    assert got["command"].startswith("cfsearch demo --out ")
+    text = " ".join(answer.out.split())
+    assert "trained on all faces 3/4 Blond_Hair -1.5 logits" in text
+    assert answer.out.rstrip().endswith("report.html")

@@ -1,0 +1,150 @@
+"""Settings: what is read, what is refused, and how."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfsearch.config import Config, DataConfig, ModelConfig, RunConfig, SearchConfig, overlaid, parse_plugin
+from cfsearch.errors import CfsearchError, ConfigError
+from cfsearch.schemas import schema
+
+LEAST: dict[str, Any] = {"model": {"path": "m.onnx"}, "data": {"images": "faces"}}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "cfsearch.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_least_that_must_be_said(tmp_path: Path) -> None:
+    config = Config.read(written(tmp_path, '[model]\npath = "m.onnx"\n[data]\nimages = "faces"\n'))
+    assert config == Config.check(LEAST)
+    assert config.search.solver.name == "nsga2"
+    assert (config.search.evaluations, config.search.population, config.search.seed) == (5000, 100, 0)
+    assert config.generator.source == "pixels"
+
+
+def test_plug_ins_are_written_in_three_ways() -> None:
+    ways = (
+        "intensity:norm=l1",
+        {"name": "intensity", "norm": "l1"},
+        {"name": "intensity", "settings": {"norm": "l1"}},
+    )
+    for way in ways:
+        config = Config.check({**LEAST, "search": {"objectives": [way]}})
+        assert config.search.objectives[0].name == "intensity"
+        assert config.search.objectives[0].settings == {"norm": "l1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "settings"),
+    [
+        ("nsga2", "nsga2", {}),
+        ("flip:margin=0.1", "flip", {"margin": 0.1}),
+        ("pixels:grid=4,colour=true", "pixels", {"grid": 4, "colour": True}),
+        ("pixels:size=[32, 48],reach=0.5", "pixels", {"size": [32, 48], "reach": 0.5}),
+        ("a: norm = l1 ", "a", {"norm": "l1"}),
+        ('a:text="x,y"', "a", {"text": "x,y"}),
+    ],
+)
+def test_plug_ins_of_one_word(text: str, name: str, settings: dict[str, Any]) -> None:
+    assert parse_plugin(text) == {"name": name, "settings": settings}
+
+
+def test_a_plug_in_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'margin' is not"):
+        parse_plugin("flip:margin")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[search]\nevaluation = 5\n",
+            r", line \d+, column 1: unknown setting `evaluation` in \[search\].*Did you mean `evaluations`\?",
+        ),
+        ("[serch]\n", r"unknown setting `serch`.*Did you mean `search`\?"),
+        (
+            "[search]\nevaluations = 0\n",
+            r"line \d+, column 1: `search.evaluations`: must be a whole number of at least 1, got 0",
+        ),
+        ("[search]\nseed = -1\n", "`search.seed`"),
+        ("[search]\nevaluations = 'many'\n", "`search.evaluations`"),
+        ("[search]\nobjectives = ['flip:margin']\n", "'margin' is not"),
+        ("[search]\nevaluations = \n", "not valid TOML"),
+        ("[run]\nthreads = 0\n", "`run.threads`"),
+    ],
+)
+def test_f87_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path, '[model]\npath = "m.onnx"\n[data]\nimages = "faces"\n' + text)
+    with pytest.raises(ConfigError, match=said) as caught:
+        Config.read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the setting `model` is missing"):
+        Config.read(written(tmp_path, "[data]\nimages = 'x'\n"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Config.read(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"a = '\xe9'\n")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Config.read(tmp_path / "latin.toml")
+
+
+def test_values_on_top_win_table_by_table(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, '[model]\npath = "m.onnx"\n[data]\nimages = "a"\nlimit = 3\n[search]\nseed = 1\n'
+    )
+    config = Config.read(path, over={"data": {"images": "b"}, "search": {"evaluations": 7}})
+    assert (config.data.images, config.data.limit) == ("b", 3)
+    assert (config.search.seed, config.search.evaluations) == (1, 7)
+
+
+def test_another_model_drops_what_was_said_of_the_old_one() -> None:
+    below = {"model": {"path": "a.safetensors", "arch": "x:y", "votes": 4}}
+    assert overlaid(below, {"model": {"path": "b.onnx"}}) == {"model": {"path": "b.onnx", "votes": 4}}
+    assert overlaid(below, {"model": {"sidecar": "s"}})["model"]["arch"] == "x:y"
+    assert below == {"model": {"path": "a.safetensors", "arch": "x:y", "votes": 4}}
+
+
+def test_resolved_settings_read_back_as_the_same() -> None:
+    search = {"objectives": ["adversarial", "intensity:norm=l1"], "target": "male", "immutable": ["Male"]}
+    config = Config.check({**LEAST, "search": search, "generator": "pixels:grid=4"})
+    assert Config.check(config.resolved()) == config
+    jsonschema.validate(config.resolved(), schema("config"))
+
+
+def test_the_schema_knows_every_setting() -> None:
+    tables = schema("config")["properties"]
+    assert set(tables) == set(Config.model_fields)
+    for table, model in (
+        ("model", ModelConfig),
+        ("data", DataConfig),
+        ("search", SearchConfig),
+        ("run", RunConfig),
+    ):
+        assert set(tables[table]["properties"]) == set(model.model_fields), table
+
+
+@given(text=st.text(max_size=200))
+def test_f90_no_text_raises_anything_but_our_own_error(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    with pytest.raises(CfsearchError):
+        Config.read(path)
+
+
+@given(text=st.text(alphabet="ab:=,[]{}\"' 1", max_size=30))
+def test_f90_no_plug_in_text_raises_anything_but_our_own_error(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert set(parse_plugin(text)) == {"name", "settings"}
