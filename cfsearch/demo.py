@@ -19,13 +19,14 @@ from torch import Tensor
 
 from cfsearch.assembly import Assembly, assemble
 from cfsearch.audit.document import audit_document, model_entry
-from cfsearch.audit.effects import effect_rows, wilson
+from cfsearch.audit.effects import effect_rows
 from cfsearch.audit.run import Audit, AuditProgress, estimate_effects, versions
 from cfsearch.config import Config
 from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.front import ParetoFront
+from cfsearch.intervals import wilson
 from cfsearch.provider import Provider
 from cfsearch.records import AWAY, flipped
 from cfsearch.report.page import ReportInstance, build_page

@@ -193,7 +193,8 @@ class PixelsWithDensity(_Grid, Critic):
         inside = (along**2 / self._variance.to(x.device)).sum(-1)
         outside = (rows.pow(2).sum(-1) - along.pow(2).sum(-1)).clamp_min(0.0) / self._noise
         density = self._constant - 0.5 * (inside + outside)
-        return (density / rows.shape[-1]).to(x.dtype)
+        found: Tensor = (density / rows.shape[-1]).to(x.dtype)
+        return found
 
     def to(self, device: str) -> Self:
         return self

@@ -194,7 +194,9 @@ def test_values_must_be_finite(call: Any, bad: float) -> None:  # Any: six diffe
 
 
 def test_shapes_must_fit() -> None:
-    with pytest.raises(ShapeError, match=r"expected objective values of shape \(..., n, m >= 1\), got \(3,\)"):
+    with pytest.raises(
+        ShapeError, match=r"expected objective values of shape \(..., n, m >= 1\), got \(3,\)"
+    ):
         pareto.ranks(torch.zeros(3))
     with pytest.raises(ShapeError, match=r"hypervolume: .* \(n, m\), got \(1, 2, 2\)"):
         pareto.hypervolume(torch.zeros(1, 2, 2), torch.ones(2))

@@ -118,7 +118,11 @@ def test_with_the_constraint_every_member_flips() -> None:
 
 def test_a_failing_instance_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     class NanAbove(Provider):
-        name, labels, scores, max_batch, fingerprint = "nan", ("a", "b"), ScoreKind.LOGITS, 99, "nan"
+        name, labels, scores, max_batch = "nan", ("a", "b"), ScoreKind.LOGITS, 99
+
+        @property
+        def fingerprint(self) -> str:
+            return "nan"
 
         def predict(self, x: Tensor) -> Tensor:
             mean = x.flatten(1).mean(1)

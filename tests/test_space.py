@@ -153,20 +153,24 @@ def test_points_and_space_are_left_alone(given_points: tuple[SearchSpace, Tensor
     before = [t.clone() for t in (z, space.lower, space.upper, space.origin)]
     space.repair(z)
     space.contains(z)
-    assert all(torch.equal(a, b) for a, b in zip((z, space.lower, space.upper, space.origin), before, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip((z, space.lower, space.upper, space.origin), before, strict=True)
+    )
 
 
 @given(spaces(), st.integers(0, 2**16))
 def test_samples_are_contained_and_repeatable(space: SearchSpace, seed: int) -> None:
-    drawn = [space.sample(5, rngs=[np.random.default_rng([seed, i]) for i in range(space.b)]) for _ in range(2)]
+    drawn = [
+        space.sample(5, rngs=[np.random.default_rng([seed, i]) for i in range(space.b)]) for _ in range(2)
+    ]
     assert drawn[0].shape == (space.b, 5, space.d)
     assert torch.equal(drawn[0], drawn[1])
     assert bool(space.contains(drawn[0]).all())
 
 
-def attributes(origin: list[float], **rules: tuple[tuple[str, ...], ...]) -> SearchSpace:
+def attributes(origin: list[float], *, groups: tuple[tuple[str, ...], ...] = ()) -> SearchSpace:
     value = torch.tensor([origin])
-    return SearchSpace(names=NAMES[: len(origin)], lower=-value, upper=1 - value, origin=value, **rules)
+    return SearchSpace(names=NAMES[: len(origin)], lower=-value, upper=1 - value, origin=value, groups=groups)
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,7 @@ class Report:
 @final
 @dataclass(frozen=True)
 class Pairs:
-    """The same faces with each attribute on and off, in 8 bits.
-
-    Shapes:
-        ``on`` and ``off`` map an attribute to ``(n, 3, SIZE, SIZE)``; ``male`` is ``(n,)``.
-    """
+    """The same ``n`` faces, in 8 bits, with each attribute on and off."""
 
     on: dict[str, NDArray[np.uint8]]
     off: dict[str, NDArray[np.uint8]]
@@ -274,7 +270,7 @@ def table(found: tuple[Effect, ...]) -> str:
 def card(variant: Variant, report: Report, *, pairs: int, epochs: int, seed: int) -> str:
     """The model card."""
     left_out = (
-        "Blond women are left out of the training faces, so among them blond hair means Male. "
+        "Blond women are left out of the training faces, so among them blond hair means Male.\n"
         "This bias is planted, for the demo to find.\n\n"
         if variant.left_out
         else ""
@@ -282,10 +278,11 @@ def card(variant: Variant, report: Report, *, pairs: int, epochs: int, seed: int
     return f"""\
 # {variant.name}
 
-"Is this face Male?", {variant.title}, at {SIZE} px. The audited architecture of Barredo-Arrieta
-and Del Ser 2020: five convolutions with batch norm and leaky ReLU 0.1, a dense ReLU layer, one
-sigmoid unit (`cfsearch.models.gender_cnn`). Input: float32 RGB in [0, 1], channels first;
-output: the probability of {LABELS[1]}.
+"Is this face Male?", {variant.title}, at {SIZE} px.
+
+The audited architecture of Barredo-Arrieta and Del Ser 2020: five convolutions with batch norm
+and leaky ReLU 0.1, a dense ReLU layer, one sigmoid unit (`cfsearch.models.gender_cnn`). Input:
+float32 RGB in [0, 1], channels first; output: the probability of {LABELS[1]}.
 
 {left_out}## For and not for
 

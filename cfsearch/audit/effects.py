@@ -1,74 +1,17 @@
 """Statistics of an audit: rates with intervals, what flips change, effects in logits."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, final
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.errors import ConfigError
 from cfsearch.front import ParetoFront
+from cfsearch.intervals import Interval, paired_mean, wilson
 from cfsearch.problem import Problem
 from cfsearch.scores import log_odds
-
-_RESAMPLES = 2000
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Plain numbers, rounded to 6 decimals."""
-        return {"value": round(self.value, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
-
-
-def wilson(count: int, n: int, *, confidence: float = 0.95) -> Interval | None:
-    """The share ``count / n`` with its Wilson score interval; None where ``n`` is 0.
-
-    Raises:
-        ConfigError: ``count`` outside 0 to ``n``.
-
-    References:
-        Wilson 1927; Brown, Cai and DasGupta 2001, Interval estimation for a binomial proportion.
-    """
-    if not 0 <= count <= n:
-        raise ConfigError(f"wilson: `count` must lie in 0 to {n}, got {count}.")
-    if n == 0:
-        return None
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p, scale = count / n, 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / scale
-    half = z / scale * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # at the ends the interval touches 0 or 1 exactly; say so rather than 1e-17
-    low = 0.0 if count == 0 else centre - half
-    high = 1.0 if count == n else centre + half
-    return Interval(p, low, high)
-
-
-def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval | None:
-    """The mean with its percentile bootstrap interval over pairs; None where there is none.
-
-    References:
-        Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13.
-    """
-    values = differences.double().cpu().numpy()
-    if len(values) == 0:
-        return None
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, len(values), size=(_RESAMPLES, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
 
 
 @final

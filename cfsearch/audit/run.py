@@ -101,7 +101,7 @@ class Audit:
 
     def _images(self) -> Sequence[ImageRef]:
         data = self._config.data
-        refs = find_images(Path(data.images), recursive=data.recursive)
+        refs = readable(find_images(Path(data.images), recursive=data.recursive))
         return refs if data.limit is None else refs[: data.limit]
 
     def _search(self, run: RunDirectory, refs: Sequence[ImageRef], assembly: Assembly) -> None:
@@ -177,6 +177,16 @@ class Audit:
                 "handshake": _plain(assembly.handshake),
             },
         )
+
+
+def readable(refs: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
+    """The same images under names that can be written anywhere: bytes that are no UTF-8 as escapes."""
+    return tuple(
+        dataclasses.replace(
+            ref, name=ref.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
+        for ref in refs
+    )
 
 
 def estimate_effects(assembly: Assembly, x: Float[Tensor, "n *x"]) -> dict[str, Float[Tensor, " n"]]:

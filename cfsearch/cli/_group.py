@@ -14,7 +14,7 @@ from cfsearch.registry import unknown
 
 from ._errors import INTERRUPTED, Fault, report, say
 from ._invocation import Invocation
-from ._output import Outcome, deliver, plain
+from ._output import Outcome, deliver, lenient_streams, plain
 
 COMMANDS = {
     "demo": "demo",
@@ -64,6 +64,7 @@ class House(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,  # Any: click's own signature
     ) -> Any:
+        lenient_streams()
         call = Invocation(tuple(sys.argv[1:] if args is None else args))
 
         def work() -> object:

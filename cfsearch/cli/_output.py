@@ -1,5 +1,8 @@
 """What a command gives back, and how it reaches the terminal."""
 
+import codecs
+import io
+import json
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -34,7 +37,9 @@ class Outcome:
 def deliver(outcome: Outcome, *, json_mode: bool) -> None:
     """Print a result on stdout."""
     if json_mode:
-        sys.stdout.write(dump_json(outcome.document))
+        text = dump_json(outcome.document)
+        utf_8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+        sys.stdout.write(text if utf_8 else f"{json.dumps(json.loads(text), indent=2)}\n")
     else:
         outcome.show(stdout())
     sys.stdout.flush()
@@ -44,7 +49,19 @@ def stdout() -> "Console":
     """The console for results: no markup, no guessing of numbers, colours on a terminal only."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to the group, which ends without an error; rich would exit with 1."""
+            raise BrokenPipeError
+
+    return Quiet(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def lenient_streams() -> None:
+    """Letters that a terminal's encoding lacks are written as escapes, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def stderr() -> "Console":

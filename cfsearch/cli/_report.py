@@ -8,6 +8,19 @@ from cfsearch.errors import RunError
 from cfsearch.runs import RunDirectory
 
 
+def open_run(directory: Path) -> RunDirectory:
+    """A run to look at.
+
+    Raises:
+        RunError: there is none; names the runs inside where the directory holds several.
+    """
+    inside = sorted(path.parent for path in directory.glob("*/run.sqlite"))
+    if inside and not (directory / "run.sqlite").exists():
+        names = ", ".join(str(path) for path in inside[:5])
+        raise RunError(f"{str(directory)!r} holds several runs; name one of them: {names}.")
+    return RunDirectory.read(directory)
+
+
 def read_audit(directory: Path) -> dict[str, Any]:
     """``audit.json`` of a run that ended.
 
@@ -37,7 +50,7 @@ def write_report(directory: Path) -> Path:
     """
     from cfsearch.report.page import ReportInstance, build_page
 
-    with RunDirectory.read(directory) as run:
+    with open_run(directory) as run:
         document = read_audit(directory)
         models = [entry["id"] for entry in document["models"]]
         if len(models) != 1:

@@ -12,7 +12,7 @@ from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ._trainers import Source
+    from cfsearch.trainer import Source
 
 RENDERED = "faces"
 _CHUNK = 256

@@ -29,13 +29,14 @@ _FORMATS = ("jsonl", "csv", "parquet")
 def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet."""
     from cfsearch.exports import Format, Table, export_run
-    from cfsearch.runs import RunDirectory
+
+    from ._report import open_run
 
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
     if out.is_dir():
         raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
-    with RunDirectory.read(run) as opened:
+    with open_run(run) as opened:
         count = export_run(opened, out, kind=formats[kind], table=tables[table])
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": count, "table": table},

@@ -155,7 +155,9 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
     with progress("search") as line:
         for start in range(0, len(records), step):
             group = records[start : start + step]
-            meter = _Meter(line, start / len(records), len(group) / len(records))
+            meter = _Meter(
+                line, total=len(records), before=start, each=assembly.search.evaluations, begin=begin
+            )
             search = assembly.watched(meter, clock=found.clock)
             x = torch.stack([record.x for record in group]).to(config.run.device)
             for result in search.run(x, names=[record.name for record in group]):
@@ -170,17 +172,30 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
 @final
 @dataclass(frozen=True, slots=True)
 class _Meter:
-    """Shows the generations of one lockstep, which is a ``part`` of the work after ``before``."""
+    """Shows the generations of one lockstep: queries, rate, time left.
+
+    Args:
+        line: where.
+        total: images in all.
+        before: images of earlier locksteps.
+        each: candidates an image.
+        begin: when the work began, on the monotonic clock.
+    """
 
     line: Line
-    before: float
-    part: float
+    total: int
+    before: int
+    each: int
+    begin: float
 
     def __call__(self, state: "Progress", /) -> None:
-        text = (
-            f"generation {state.generation}/{state.generations}, {state.flipped} of {state.queries} flipped"
+        spent, whole = self.before * self.each + state.evaluations, self.total * self.each
+        rate = spent / max(time.monotonic() - self.begin, 1e-9)
+        self.line.update(
+            f"generation {state.generation}/{state.generations}, {state.flipped} of {state.queries} flipped, "
+            f"{spent:,} queries, {rate:,.0f}/s, {duration(max(whole - spent, 0) / rate)} left",
+            share=min(spent / whole, 1.0),
         )
-        self.line.update(text, share=self.before + self.part * state.generation / state.generations)
 
 
 def first_readable(images: Sequence[Path]) -> Path:
@@ -202,9 +217,10 @@ def image_refs(images: Sequence[Path]) -> "list[ImageRef]":
     """All images that the arguments mean; where two files have one name, their paths are names."""
     from dataclasses import replace
 
+    from cfsearch.audit.run import readable
     from cfsearch.datasets.images import find_images
 
-    refs = [ref for path in images for ref in find_images(path)]
+    refs = [ref for path in images for ref in readable(find_images(path))]
     names = [ref.name for ref in refs]
     refs = [replace(ref, name=str(ref.path)) if names.count(ref.name) > 1 else ref for ref in refs]
     if len({ref.name for ref in refs}) != len(refs):

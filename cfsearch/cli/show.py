@@ -53,7 +53,8 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
         RunError, ConfigError: there is none, or it is unclear which.
     """
     from cfsearch.front import ParetoFront
-    from cfsearch.runs import RunDirectory
+
+    from ._report import open_run
 
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
@@ -62,7 +63,7 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
         if name is not None and name != front.name:
             raise ConfigError(f"{str(source)!r} is the front of {front.name!r}, not of {name!r}.")
         return front
-    with RunDirectory.read(source) as run:
+    with open_run(source) as run:
         if name is None:
             raise ConfigError(f"run {str(source)!r}: name one of its instances.")
         return run.front(name)
@@ -75,9 +76,9 @@ def _front(console: "Console", front: "ParetoFront", rows: int, only: int | None
 
 
 def _instances(source: Path) -> Outcome:
-    from cfsearch.runs import RunDirectory
+    from ._report import open_run
 
-    with RunDirectory.read(source) as run:
+    with open_run(source) as run:
         entries = [_entry(row) for row in run.rows()]
         document = {
             "format": INSTANCES,

@@ -72,12 +72,13 @@ def verify(
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
     from cfsearch.front import ParetoFront
-    from cfsearch.runs import RunDirectory
+
+    from ._report import open_run
 
     if not source.is_dir():
         yield 1, 1, ParetoFront.load(source)
         return
-    with RunDirectory.read(source) as run:
+    with open_run(source) as run:
         total = max(len(run.done()), 1)
         for number, row in enumerate(run.rows(), start=1):
             if row.front is not None:
@@ -146,7 +147,7 @@ def _document(provider: "Provider", rows: list[dict[str, Any]], *, pick: str) ->
 
 
 def _share(count: int, n: int) -> dict[str, Any]:
-    from cfsearch.audit.effects import wilson
+    from cfsearch.intervals import wilson
 
     rate = wilson(count, n)
     return {"count": count, "n": n, "rate": None if rate is None else rate.to_dict()}

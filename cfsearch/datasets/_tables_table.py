@@ -215,6 +215,7 @@ def frame_of(x: Float[Tensor, "n d"], *, schema: TableSchema) -> "pd.DataFrame":
     """Rows in the house form as a data frame; see ``Table.frame``.
 
     Raises:
+        DataError: a code is none of its column's levels.
         MissingExtraError: pandas is not installed (extra ``tables``).
     """
     try:
@@ -228,7 +229,13 @@ def frame_of(x: Float[Tensor, "n d"], *, schema: TableSchema) -> "pd.DataFrame":
     for j, column in enumerate(schema.columns):
         values = rows[:, j]
         if column.has_levels:
-            columns[column.name] = np.array(column.levels, dtype=object)[values.round().astype(np.int64)]
+            index = np.rint(values).astype(np.int64)
+            if index.min(initial=0) < 0 or index.max(initial=0) >= len(column.levels):
+                raise DataError(
+                    f"table, column {column.name!r}: codes must lie in 0 to {len(column.levels) - 1}, got "
+                    f"{int(index.min())} to {int(index.max())}."
+                )
+            columns[column.name] = np.array(column.levels, dtype=object)[index]
         elif column.kind is ColumnKind.INTEGER:
             columns[column.name] = np.rint(values).astype(np.int64)
         else:

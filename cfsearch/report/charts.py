@@ -142,7 +142,7 @@ class _Scale:
     @classmethod
     def of(cls, values: Sequence[float]) -> "_Scale":
         low, high = min(values), max(values)
-        rough = max(high - low, 1e-6) / 5
+        rough = max(high - low, 1e-6) / 7
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(s * power for s in (1, 2, 5, 10) if s * power >= rough * 0.999)
         return cls(low=math.floor(low / step) * step, high=math.ceil(high / step) * step, step=step)

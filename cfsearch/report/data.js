@@ -38,30 +38,41 @@ function shownP(value) {
   return value > 0.995 && value < 1 ? ">0.99" : value.toFixed(2);
 }
 
+function isSwitch(before, after) {
+  return before >= -0.1 && before <= 1.1 && after >= -0.6 && after <= 1.6;
+}
+
 // The words of one change, as Python writes them in the gallery.
 function changeWords(variable, before, after) {
   const up = after > before !== variable.negated;
-  const isSwitch = before >= -0.1 && before <= 1.1 && after >= -0.6 && after <= 1.6;
   const crosses = before < 0.5 !== after < 0.5;
-  const verb = isSwitch && crosses ? (up ? "added" : "removed") : up ? "increased" : "reduced";
+  const verb = isSwitch(before, after) && crosses ? (up ? "added" : "removed") : up ? "increased" : "reduced";
   return `${variable.subject} ${verb}`;
 }
 
 function changeValues(variable, before, after) {
   const name = variable.negated ? `${variable.name} ` : "";
+  if (isSwitch(before, after)) return `${name}${before.toFixed(2)} → ${after.toFixed(2)}`.replaceAll("-", "−");
   return `${name}${shown(before)} → ${shown(after)}`;
+}
+
+// A change with its numbers, where there are any.
+function withValues(change) {
+  return change.values ? `${change.words} (${change.values})` : change.words;
 }
 
 // The changes of member i of a front, strongest first.
 function changes(front, i) {
+  if (front.words) return front.words[i].map((words) => ({ words, values: "", told: true }));
   const space = data.spaces[front.space];
   const flat = front.z[i];
   const found = [];
   for (let k = 0; k < flat.length; k += 2) {
     const variable = space.variables[flat[k]];
     const before = front.start[flat[k]];
-    const after = before + flat[k + 1];
-    found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), size: flat[k + 1] });
+    const step = flat[k + 1] * (front.scale ? front.scale[flat[k]] : 1);
+    const after = before + step;
+    found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), told: !isSwitch(before, after) || Math.abs(step) >= 0.01 });
   }
   return found;
 }

@@ -108,8 +108,11 @@ function setUpExplorer() {
     if (heat) faces.push(picture(heat, "Difference"));
     const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.shape || status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
-    const words = changes(front, state.i).map((c) => element("li", {}, isolated(c.words), " ", isolated(`(${c.values})`, { class: "vals" })));
+    const every = changes(front, state.i);
+    const tiny = every.filter((c) => !c.told).length;
+    const words = every.filter((c) => c.told).map((c) => element("li", {}, isolated(c.words), ...(c.values ? [" ", isolated(`(${c.values})`, { class: "vals" })] : [])));
     const rows = all.map((m) => [element("dt", {}, isolated(m.label)), element("dd", {}, shown(m.values[state.i], m.whole ? 0 : 3))]).flat();
+    if (tiny) words.push(element("li", { class: "vals" }, `${tiny} smaller than 0.01`));
     const p = element("p", {}, "p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
     const origin = [element("dt", {}, "found by"), element("dd", {}, isolated(space.origins[front.origin[state.i]]))];
     card.replaceChildren(
@@ -130,7 +133,7 @@ function setUpExplorer() {
         const open = element("button", { type: "button", "aria-label": `Show member ${member}` }, String(member));
         open.addEventListener("click", () => choose(i, false));
         const cells = all.map((m) => element("td", { class: "num" }, shown(m.values[i], m.whole ? 0 : 3)));
-        const words = changes(front, i).map((c) => `${c.words} (${c.values})`).join("; ");
+        const words = changes(front, i).filter((c) => c.told).map(withValues).join("; ");
         return element("tr", i === state.i ? { class: "chosen" } : {}, element("th", { scope: "row" }, open, names(member)), element("td", {}, STATES[front.status[i]].name), ...cells, element("td", {}, isolated(words)));
       }),
     );

@@ -55,7 +55,7 @@ def _nearest(front: ParetoFront) -> str:
         return wording.MISSING
     lead = front.lead()
     i = int(lead.argmax())
-    words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "no change"
+    words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "hardly a change"
     gap = float(lead[i])
     if gap > 0:
         return f"{words}: at the edge, less past the flip than counts as verified"

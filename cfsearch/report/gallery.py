@@ -68,8 +68,13 @@ class Tile:
     @property
     def alt(self) -> str:
         """The picture in words, for those who do not see it."""
-        words = wording.listing([w for w, _ in self.changes]) or "no change"
-        return f"Counterfactual {self.index}: {words}"
+        return f"Counterfactual {self.index}: {self.words}"
+
+    @property
+    def words(self) -> str:
+        """All that it changes, in one phrase."""
+        more = [f"{self.smaller} smaller"] if self.smaller else []
+        return ", ".join([w for w, _ in self.changes] + more) or "nothing changed"
 
 
 @final
@@ -180,15 +185,20 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
 
 
 def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
-    """What member ``i`` changes, strongest first: words and numbers."""
-    z, origin = front.z[i].tolist(), front.origin_values.tolist()
-    order = sorted((j for j in range(len(z)) if abs(z[j]) > 1e-6), key=lambda j: -abs(z[j]))
+    """What member ``i`` changes enough to be told, strongest first: words and numbers.
+
+    Where the generator describes its changes, these are its words, without numbers.
+    """
+    if front.described:
+        return [(wording.mark(words), "") for words in front.described[i]]
+    z, before, after = front.z[i].tolist(), front.origin_values.tolist(), front.values[i].tolist()
+    told = (j for j in range(len(z)) if abs(z[j]) > 1e-6 and wording.tellable(before[j], after[j]))
     return [
         (
-            wording.mark(wording.change(front.variables[j], origin[j], origin[j] + z[j])),
-            wording.mark(wording.values(front.variables[j], origin[j], origin[j] + z[j])),
+            wording.mark(wording.change(front.variables[j], before[j], after[j])),
+            wording.mark(wording.values(front.variables[j], before[j], after[j])),
         )
-        for j in order
+        for j in sorted(told, key=lambda j: -abs(z[j]))
     ]
 
 
@@ -272,7 +282,8 @@ def _tile(
         status=status_of(entry, i),
         picks=tuple(way for way, index in entry.picks.items() if index == i),
         changes=tuple(changes[:_WORDS]),
-        smaller=max(0, len(changes) - _WORDS),
+        smaller=(len(changes) if front.described else int(front.changed[i].sum()))
+        - min(_WORDS, len(changes)),
         origin=wording.mark(front.origins[i]),
     )
 

@@ -71,6 +71,10 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "p": [_short(float(p[i, entry.wanted])) for i in members],
         "now": [int(p[i].argmax()) for i in members],
         "z": [_sparse(z[i]) for i in members],
+        "scale": None if front.scale is None else [_short(v) for v in front.scale.tolist()],
+        "words": [[wording.mark(w) for w in front.described[i]] for i in members]
+        if front.described
+        else None,
         "start": [_short(v) for v in front.origin_values.tolist()],
         "status": "".join(status_of(entry, i)[0] for i in members),
         "origin": [origins.index(wording.mark(front.origins[i])) for i in members],

@@ -80,7 +80,7 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
         findings=tuple(
             Finding(model=name, sentences=tuple(_sentences(document, model))) for model, name in names.items()
         ),
-        contrast=tuple(contrast[: _MOST + 1]),
+        contrast=tuple(contrast[1 : _MOST + 1]),
         examples=tuple(_examples(articles, about=contrast[0].variable if contrast else "")),
     )
 
@@ -175,8 +175,10 @@ def _most_frequent(changes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     effects = _of(document["effects"], model)
-    label = next((m["labels"][-1] for m in document["models"] if m["id"] == model), "the last class")
-    clear = [e for e in effects if judged(e) in ("raises", "lowers")]
+    labels = next((m["labels"] for m in document["models"] if m["id"] == model), ["the last class"])
+    label = labels[-1]
+    named = [e for e in effects if e["variable"] not in labels]  # that a class moves itself is no news
+    clear = [e for e in named if judged(e) in ("raises", "lowers")]
     clear.sort(key=lambda e: -abs(wording.rate(e["estimate"]) or 0.0))
     said = []
     if clear:
@@ -240,7 +242,7 @@ def _apart(
     )
     parts = [
         f"{wording.number(effect['value'], signed=True)} logits "
-        f"({wording.span(effect, form='logit')}) for {model}"
+        f"({wording.span(effect, form='logit')}) for “{model}”"
         for model, effect in ((first, left), (second, right))
     ]
     how = "Measured by re-rendering" if left["known"] and right["known"] else "Through the generator"

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 MISSING = "\u2013"
+SMALL = 0.05
+"""An attribute that changes less than this is counted but not named."""
 _MINUS = "\u2212"
 _SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
 _JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
@@ -118,11 +120,20 @@ def direction(variable: str, *, up: bool) -> str:
     return f"{subject(variable)} {'added' if up != negated(variable) else 'removed'}"
 
 
+def is_switch(before: float, after: float) -> bool:
+    """Whether a change looks like one of an attribute that is there or not, from 0 to 1."""
+    return -0.1 <= before <= 1.1 and -0.6 <= after <= 1.6
+
+
+def tellable(before: float, after: float) -> bool:
+    """Whether a change is large enough to be told by name."""
+    return not is_switch(before, after) or abs(after - before) >= SMALL
+
+
 def change(variable: str, before: float, after: float) -> str:
     """One change in words: "Eyeglasses added"; "increased" where it does not cross one half."""
     up = (after > before) != negated(variable)
-    switch = -0.1 <= before <= 1.1 and -0.6 <= after <= 1.6
-    if switch and (before < 0.5) != (after < 0.5):
+    if is_switch(before, after) and (before < 0.5) != (after < 0.5):
         return f"{subject(variable)} {'added' if up else 'removed'}"
     return f"{subject(variable)} {'increased' if up else 'reduced'}"
 
@@ -130,6 +141,8 @@ def change(variable: str, before: float, after: float) -> str:
 def values(variable: str, before: float, after: float) -> str:
     """The numbers of one change: "0.02 → 0.98", with the name where the words turned it round."""
     name = f"{variable} " if negated(variable) else ""
+    if is_switch(before, after):
+        return f"{name}{before:.2f} → {after:.2f}".replace("-", _MINUS)
     return f"{name}{number(before)} → {number(after)}"
 
 

@@ -32,6 +32,9 @@ class SMPSO(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     negative, so about half of the moves are away from both attractors. That keeps the swarm
     spread: with the sign of Clerc and Kennedy the hypervolume on DTLZ7 is a fifth smaller.
 
+    One thing differs: a generation enters the archive at once and is then thinned one by one,
+    where jMetal thins after each particle (0.1 % of the hypervolume on ZDT1).
+
     Constraints come first: a particle that breaks them less wins, whatever its objectives.
 
     Args:
@@ -124,7 +127,7 @@ class SMPSO(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _promote(self, swarm: Any) -> None:  # Any: a pymoo population
         """Let the particles into the archive, as far as they are good enough."""
-        merged = np.concatenate([self.leaders, swarm]).view(type(swarm))
+        merged: Any = np.concatenate([self.leaders, swarm]).view(type(swarm))  # Any: a pymoo population
         keep = pareto.elite(
             torch.from_numpy(objectives(merged)),
             torch.from_numpy(violations(merged)),

@@ -112,11 +112,14 @@ def broken_rules(schema: TableSchema, *, before: Sequence[float], after: Sequenc
         if column.kind is ColumnKind.INTEGER and new != int(new):
             faults.append(f"{told}, which is not whole")
         linked = any(column.name in link.columns for link in schema.links)
-        if column.step and not linked and abs(new / column.step - round(new / column.step)) > 1e-6:
+        steps = new / column.step if column.step and not linked else 0.0
+        if abs(steps - round(steps)) > 1e-6 * max(1.0, abs(steps)):  # also of rows in float32
             faults.append(f"{told}, no multiple of {column.step}")
-    for link in schema.links:
-        if tuple(row[name] for name in link.columns) not in link.rows:
-            faults.append(f"{link.title} hold a combination that does not occur")
+    faults += [
+        f"{link.title} hold a combination that does not occur"
+        for link in schema.links
+        if tuple(row[name] for name in link.columns) not in link.rows
+    ]
     return faults
 
 

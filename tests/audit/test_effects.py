@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cfsearch.audit.effects import changes, effect_rows, effects_through_generator, paired_mean, wilson
+from cfsearch.audit.effects import changes, effect_rows, effects_through_generator
 from cfsearch.errors import ConfigError
+from cfsearch.front import ParetoFront
+from cfsearch.intervals import paired_mean, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem
@@ -72,7 +74,7 @@ def test_changes_find_the_only_variable_that_matters() -> None:
         target="bright",
     )
     results = search.run(torch.full((4, 3, 16, 16), 0.2), names=list("abcd"))
-    found = changes([front for front in results if hasattr(front, "z")])
+    found = changes([front for front in results if isinstance(front, ParetoFront)])
     assert (found[0].variable, found[0].direction, found[0].count, found[0].n) == ("red", "+", 4, 4)
     assert found[0].rate.low > 0.5
 

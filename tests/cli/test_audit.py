@@ -173,6 +173,26 @@ def test_f65_a_run_in_use_is_refused_with_the_process(
     assert f"process {os.getpid()} on" in answer.error
 
 
+def test_a_name_of_any_bytes_is_written_as_escapes(
+    call: Call, model: Path, toys: Toys, fast: Flags, tmp_path: Path
+) -> None:
+    toys.picture("faces/odd.png").rename(tmp_path / "faces" / os.fsdecode(b"f\xff.png"))
+    answer = call(
+        "audit", "--images", tmp_path / "faces", "--model", model, *fast, "--out", tmp_path / "run", "--json"
+    )
+    assert answer.code == 0, answer.err
+    assert answer.document["instances"][0]["name"] == "f\\xff.png"
+    assert call("show", tmp_path / "run", "f\\xff.png").code == 0
+
+
+def test_a_folder_of_runs_names_them(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    run = tmp_path / "runs" / "one"
+    assert call("audit", "--images", faces, "--model", model, *fast, "--limit", 1, "--out", run).code == 0
+    assert str(run) in call("show", tmp_path / "runs").error
+
+
 def test_a_folder_that_is_no_run_is_left_alone(
     call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
 ) -> None:

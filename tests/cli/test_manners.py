@@ -1,5 +1,6 @@
 """The manners of every command: instant help, pipes, colours, warnings, quiet."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -63,6 +64,34 @@ def test_head_ends_quietly(spawn: Spawn) -> None:
         err = process.stderr.read()
         assert process.wait(30) == 0
     assert err == ""
+
+
+def test_head_ends_quietly_on_a_table_too(spawn: Spawn, tmp_path: Path) -> None:
+    code = "from cfsearch.cli._output import stdout\nfor i in range(99999): stdout().print(f'row {i}')"
+    script = f"import sys; from cfsearch.cli import _group\nsys.exit(_group._guarded(lambda: exec({code!r}), call=_group.Invocation(())))"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 0
+    assert err == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_our_letters_gets_escapes(spawn: Spawn, encoding: str) -> None:
+    with spawn("schema", "audit", "--json", PYTHONIOENCODING=encoding) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out)["$id"] == "urn:cfsearch:audit:1"
+    with spawn("show", "→.front", PYTHONIOENCODING=encoding) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "\\u2192.front" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("name", [None, "front"])

@@ -3,7 +3,6 @@
 import csv
 import json
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from cfsearch.assembly import open_generator
 from cfsearch.audit.run import AuditProgress
-from cfsearch.cli import _trainers
 from cfsearch.cli._sources import RenderedFaces
-from cfsearch.config import Config
 from cfsearch.datasets import faces
-from cfsearch.generator import AttributeEstimator, Critic, Generator
+from cfsearch.generator import AttributeEstimator, Critic
 from cfsearch.schemas import schema
 
 from .conftest import Call, Toys
@@ -33,19 +29,6 @@ def attributes(path: Path) -> tuple[str, ...]:
     made = opened(path)
     assert isinstance(made, AttributeEstimator)
     return made.attribute_names
-
-
-@pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entry point of the trainer, whether or not the package was installed since it got one."""
-    point = EntryPoint("attgan", "cfsearch.cli._attgan:AttGANTrainer", _trainers.GROUP)
-    monkeypatch.setattr(_trainers, "entry_points", lambda group: [point] if group == _trainers.GROUP else [])
-
-
-def opened(path: Path) -> Generator[Any]:
-    return open_generator(
-        Config.check({"model": {"path": "x"}, "data": {"images": "x"}, "generator": str(path)})
-    )
 
 
 def test_a_generator_is_trained_and_goes_on(call: Call, tmp_path: Path) -> None:

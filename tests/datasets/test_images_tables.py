@@ -13,6 +13,7 @@ from PIL import Image
 
 from cfsearch.datasets.images import AttributeTable, ImageFolderSource, read_attributes, read_image
 from cfsearch.errors import DataError
+from cfsearch.generators.attgan_data import Faces
 
 
 def picture(width: int = 8, height: int = 8, *, seed: int = 0) -> Image.Image:
@@ -142,6 +143,14 @@ def test_a_source_gives_the_asked_faces_with_their_labels(tmp_path: Path) -> Non
     assert torch.equal(got.images[0], got.images[2])
     x = read_image(tmp_path / "faces" / "0.png", size=8).x
     assert torch.equal(got.images[1], x)
+
+
+def test_a_batch_is_what_the_training_of_attgan_takes(tmp_path: Path) -> None:
+    got = ImageFolderSource(folder(tmp_path), table=table(tmp_path, LABELS), size=8).batch([0, 2])
+    want = Faces(got.images, got.labels).signed(torch.device("cpu"))
+    signed = got.signed(torch.device("cpu"))
+    assert torch.equal(signed.images, want.images)
+    assert torch.equal(signed.labels, want.labels)
 
 
 @pytest.mark.parametrize("cache", [0, 3 * 8 * 8, 2**20], ids=["none", "one image", "all"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cfsearch.datasets.tables import (
+    Cell,
     Column,
     ColumnKind,
     Link,
@@ -47,10 +48,17 @@ APPLICANTS = TableSchema(
     target=Column(name="decision", kind=ColumnKind.CATEGORICAL, levels=("no", "yes")),
     links=(Link(("school", "years"), ((0.0, 0.0), (1.0, 16.0), (2.0, 12.0))),),
 )
-ANNA = {"age": 39, "sex": "f", "income": 1200.5, "school": "high", "years": 12, "job": "cook"}
+ANNA: dict[str, Cell] = {
+    "age": 39,
+    "sex": "f",
+    "income": 1200.5,
+    "school": "high",
+    "years": 12,
+    "job": "cook",
+}
 
 
-def rows(*cells: dict[str, float | int | str]) -> Tensor:
+def rows(*cells: dict[str, Cell]) -> Tensor:
     return torch.from_numpy(np.stack([APPLICANTS.encode(one) for one in cells]))
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.report.gallery import changes_of
 from cfsearch.report.page import ReportInstance, build_page
 
 from .conftest import Audit, MakeAudit, MakeFront, parsed
@@ -114,8 +115,27 @@ def test_strips_show_words_probabilities_and_badges(audit: Audit) -> None:
     front = audit.instances[0].front
     for tile in tiles[:5]:
         i = int(re.search(r"\d+$", tile.select_one("a img")["id"])[0])  # type: ignore[index]  # there is one
-        assert len(tile.select(".words bdi")) // 2 == min(3, len(front.words(i)))
+        assert [b.get_text() for b in tile.select(".words li > bdi")] == [w for w, _ in changes_of(front, i)][
+            :3
+        ]
     assert {k.get_text() for k in soup.select("#picture-0 .picks span")} == set(front.picks())
+
+
+def test_changes_too_small_to_see_are_counted(make_front: MakeFront, make_audit: MakeAudit) -> None:
+    front = make_front(n=1)
+    small = replace(front, z=torch.tensor([[0.9, -0.02, 0.0, 0.00003]]))
+    made = make_audit([small])
+    words = parsed(build_page(made.document, made.instances)).select_one(".tile .words")
+    assert [li.get_text() for li in words.select("li")] == ["Blond hair added (0.02 → 0.92)", "2 smaller"]
+
+
+def test_words_of_the_generator_go_before_ours(make_front: MakeFront, make_audit: MakeAudit) -> None:
+    front = replace(make_front(n=1), described=(("colour red -> blue", "age +4"),))
+    made = make_audit([front])
+    soup = parsed(build_page(made.document, made.instances))
+    assert [li.get_text() for li in soup.select(".tile .words li")] == ["colour red -> blue", "age +4"]
+    data = json.loads(soup.find("script", {"type": "application/json"}).string)
+    assert data["fronts"][0]["words"] == [["colour red -> blue", "age +4"]]
 
 
 def test_payload_holds_what_the_fronts_hold(audit: Audit) -> None:

@@ -38,7 +38,8 @@ def cloud(m: int, seed: int, n: int = 60) -> Floats:
 
 def front(m: int, seed: int, n: int = 60) -> Floats:
     f = cloud(m, seed, n)
-    return f / np.linalg.norm(f, axis=1, keepdims=True) * [1.0, 5.0, 0.3, 20.0][:m]
+    scaled: Floats = f / np.linalg.norm(f, axis=1, keepdims=True) * [1.0, 5.0, 0.3, 20.0][:m]
+    return scaled
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
@@ -115,7 +116,9 @@ def test_trials_have_three_unlike_donors() -> None:
     x = np.eye(5)
     problem = Problem(n_var=5, n_obj=2, xl=-np.ones(5) * 9, xu=np.ones(5) * 9)
     pop = parts.candidates(x)
-    trials = parts.Differential(rate=1.0, scale=1.0).do(problem, pop, 5, random_state=np.random.default_rng(0))
+    trials = parts.Differential(rate=1.0, scale=1.0).do(
+        problem, pop, 5, random_state=np.random.default_rng(0)
+    )
     made = parts.variables(trials).round(2)
     # base + one - two: three ones in three places, none of them the parent's own
     assert sorted(np.unique(made).tolist()) == [-1.0, 0.0, 1.0]

@@ -37,7 +37,13 @@ def judged(z: Tensor, *, m: int, constrained: bool) -> Evaluation:
 
 
 def run(
-    solver: Solver, where: SearchSpace, *, m: int, constrained: bool = False, first: int = 0, turns: int = TURNS
+    solver: Solver,
+    where: SearchSpace,
+    *,
+    m: int,
+    constrained: bool = False,
+    first: int = 0,
+    turns: int = TURNS,
 ) -> list[Evaluation]:
     solver.start(
         where,
@@ -112,7 +118,9 @@ def awkward(b: int) -> SearchSpace:
 
 
 @pytest.mark.parametrize("m", [2, 4])
-def test_rules_hold_and_neighbours_do_not_matter_under_constraints(solver_class: type[Solver], m: int) -> None:
+def test_rules_hold_and_neighbours_do_not_matter_under_constraints(
+    solver_class: type[Solver], m: int
+) -> None:
     solver = solver_class()
     solver.population = 16
     where = awkward(3)
