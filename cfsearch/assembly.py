@@ -116,6 +116,7 @@ def assemble(config: Config) -> Assembly:
         verifier=model,
         margin=max(1e-4, 3.0 * hello.eps_repeat, 3.0 * hello.eps_batch),
         capacity=config.search.capacity,
+        pruning=config.search.pruning,
         reference_point=config.search.reference_point,
     )
     hashes = {"model": model.fingerprint, "generator": generator.fingerprint}

@@ -80,6 +80,7 @@ class SearchConfig(_Strict):
     evaluations: int = 5000
     population: int = 100
     capacity: int = 100
+    pruning: float = Field(default=0.15, ge=0.0, lt=1.0)
     seed: int = Field(default=0, ge=0)
     target: str | None = None
     immutable: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic, Describer, Generator
 from cfsearch.objective import Constraint, Objective
 from cfsearch.problem import Clock, Problem, fingerprint, stored_form
-from cfsearch.provider import Provider
+from cfsearch.provider import Provider, ScoreKind
+from cfsearch.pruning import pruned
 from cfsearch.records import AWAY, Evaluation, Reason, flipped
 from cfsearch.scores import lead, objective_scores
 from cfsearch.solver import Solver
@@ -72,6 +73,8 @@ class Search:
         verifier: the model that stored counterfactuals are asked of again; the provider
             itself when left out (give the bare model where the provider only estimates it).
         capacity: most members of a front.
+        pruning: share of the budget, at its end, for taking out changes that do no work
+            (``cfsearch.pruning``), in [0, 1); 0 leaves the front as the solver found it.
         reference_point: for hypervolumes; when left out, the worst value of each objective in
             the first generation, which depends on the seed.
 
@@ -110,6 +113,7 @@ class Search:
     verifier: Provider | None = None
     margin: float = 1e-4
     capacity: int = 100
+    pruning: float = 0.15
     reference_point: Sequence[float] | None = None
     clock: Clock | None = None
     watchers: Sequence[Watcher] = ()
@@ -120,6 +124,8 @@ class Search:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ConfigError(f"search: `{name}` must be a whole number of at least 1, got {value!r}.")
+        if not 0.0 <= self.pruning < 1.0:
+            raise ConfigError(f"search: `pruning` must lie in [0, 1), got {self.pruning!r}.")
         if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
             raise ConfigError(
                 f"search: `reference_point` needs one number for each of the {len(self.objectives)} "
@@ -170,13 +176,14 @@ class Search:
     def _lockstep(self, problem: Problem) -> list[ParetoFront | Failure]:
         population = min(self.population, self.evaluations)
         generations = self.evaluations // population
+        searching = generations - int(self.pruning * generations)
         solver = self.solver(population)
         solver.start(
             problem.space,
             objectives=len(self.objectives),
             constrained=bool(self.constraints),
             rngs=[self._rng(problem, i) for i in range(problem.b)],
-            generations=generations,
+            generations=searching,
         )
         elites = [_Elite.none(problem) for _ in range(problem.b)]
         spent, last_gain = 0, [0] * problem.b
@@ -184,8 +191,11 @@ class Search:
         moved = [False] * problem.b
         reference: Tensor | None = None
         for generation in range(generations):
-            evaluation = problem.evaluate(solver.ask())
-            solver.tell(evaluation)
+            if generation < searching:
+                evaluation = problem.evaluate(solver.ask())
+                solver.tell(evaluation)
+            else:
+                evaluation = problem.evaluate(self._simpler(problem, elites, population))
             spent += evaluation.z.shape[1]
             if reference is None:
                 reference = evaluation.f.amax(dim=1).double().cpu()
@@ -214,6 +224,16 @@ class Search:
             point = None if reference is None else reference[i]
             results.append(self._front(problem, i, elites[i], reason, spent, point, origin=solver.name))
         return results
+
+    def _simpler(self, problem: Problem, elites: list["_Elite"], n: int) -> Float[Tensor, "b n d"]:
+        rows = []
+        for i, elite in enumerate(elites):
+            if i in problem.failures or not len(elite.z):
+                rows.append(torch.zeros(n, problem.space.d))
+                continue
+            lead = _leads(elite.scores, problem, i)
+            rows.append(pruned(elite.z, lead=lead, space=problem.space.query(i), n=n))
+        return torch.stack([row.to(problem.space.lower) for row in rows])
 
     def _tell(
         self, problem: Problem, elites: list["_Elite"], generation: int, generations: int, spent: int
@@ -328,8 +348,6 @@ class Search:
 
 def verdict_scores(raw: Float[Tensor, "n k"], provider: Provider) -> Float[Tensor, "n k"]:
     """Log-scores of raw answers, also of a labels-only provider (its label gets certainty)."""
-    from cfsearch.provider import ScoreKind
-
     kind = ScoreKind.PROBABILITIES if provider.scores is ScoreKind.LABELS else provider.scores
     return objective_scores(raw, kind=kind)
 

@@ -159,3 +159,17 @@ def test_global_random_state_is_left_alone() -> None:
     search().run(images(0.3), names=["a"])
     assert torch.equal(before[0], torch.random.get_rng_state())
     assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[index]  # noqa: NPY002
+
+
+def test_pruning_takes_out_changes_that_do_no_work() -> None:
+    only_red = FakeProvider(weight=((0, 0, 0), (9.0, 0.0, 0.0)), bias=(0, -5.0))
+    counts = {}
+    for share in (0.0, 0.2):
+        front = fronts(
+            search(provider=only_red, evaluations=500, pruning=share).run(images(0.3), names=["a"])
+        )[0]
+        i = front.pick("sparsest")
+        assert i is not None
+        assert front.evaluations == 500
+        counts[share] = int(front.changed[i].sum())
+    assert counts[0.2] == 1 <= counts[0.0]

@@ -22,7 +22,7 @@ from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
-from .plan import MOST_FRONTS, choose
+from .plan import MOST_FRONTS, Plan, ceiling, fitting
 from .story import tell
 
 FORMAT = "cfsearch-audit/1"
@@ -86,59 +86,69 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
     _check(document, instances)
     reproduce = wording.mark_all(document["reproduce"], keep="\n")
     document = {**wording.mark_all(document), "reproduce": reproduce}
+    drawn = list(instances)[:MOST_FRONTS]
+    page = ""
+    for plan in fitting([i.front for i in drawn], rerenders=any(i.rerenders is not None for i in drawn)):
+        page = _render(document, drawn, plan, left_out=len(instances) - len(drawn))
+        if len(page.encode()) <= ceiling(len(drawn)):
+            break
+    return page
+
+
+def _render(
+    document: Mapping[str, Any], instances: Sequence[ReportInstance], plan: Plan, *, left_out: int
+) -> str:
     models = {m["id"]: m["name"] for m in document["models"]}
     abouts = {about["key"]: about for about in document["instances"]}
-
-    drawn = list(instances)[:MOST_FRONTS]
-    fronts = [i.front for i in drawn]
-    plan = choose(fronts, rerenders=any(i.rerenders is not None for i in drawn))
-    entries = []
-    for instance in drawn:
-        key, front = wording.mark(instance.key), instance.front
-        picks = front.picks()
-        shown = plan.shown(front, picks=picks)
-        entries.append(
-            Entry(
-                key=key,
-                model=wording.mark(instance.model),
-                front=front,
-                genuine=instance.genuine,
-                rerenders=instance.rerenders,
-                about=abouts.get(key) or _about(instance),
-                p=probabilities(front.scores),
-                picks=picks,
-                shown=tuple(shown),
-                explored=tuple(plan.explored(front, first=[*shown, *picks.values()])),
-            )
-        )
+    entries = [_entry(i, plan, abouts.get(wording.mark(i.key))) for i in instances]
     groups = grouped(entries)
     gallery = build_gallery(groups, plan=plan, models=models)
     payload = build_payload(groups, plan=plan, models=models)
     failures = build_failures(document, {e.key: e for e in entries}, models)
-
     style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
-    template = _environment().get_template("page.html")
-    return template.render(
-        doc=document,
-        models=models,
-        story=tell(document, gallery.articles),
-        effects=effect_chart(document["effects"], models),
-        changes=count_chart(document["changes"], models),
-        gallery=gallery,
-        plan=plan,
-        ramp=CIVIDIS,
-        complete=all(len(e.shown) == len(e.front) for e in entries),
-        explored_all=all(len(e.explored) == len(e.front) for e in entries),
-        fronts_left_out=len(instances) - len(drawn),
-        failures=failures[:MOST_ROWS],
-        failures_left_out=max(0, len(failures) - MOST_ROWS),
-        members={e.key: len(e.front) for e in entries},
-        has_rerenders=plan.rerenders and any(e.rerenders is not None for e in entries),
-        has_genuine=any(e.genuine is not None for e in entries),
-        payload=Markup(script_json(payload)),  # noqa: S704  # escaped for its place
-        style=Markup(style),  # noqa: S704  # our own files
-        script=Markup(script),  # noqa: S704  # our own files
-        policy=_policy(style, script),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            doc=document,
+            models=models,
+            story=tell(document, gallery.articles),
+            effects=effect_chart(document["effects"], models),
+            changes=count_chart(document["changes"], models),
+            gallery=gallery,
+            plan=plan,
+            ramp=CIVIDIS,
+            complete=all(len(e.shown) == len(e.front) for e in entries),
+            explored_all=all(len(e.explored) == len(e.front) for e in entries),
+            fronts_left_out=left_out,
+            failures=failures[:MOST_ROWS],
+            failures_left_out=max(0, len(failures) - MOST_ROWS),
+            members={e.key: len(e.front) for e in entries},
+            has_rerenders=plan.rerenders and any(e.rerenders is not None for e in entries),
+            has_genuine=any(e.genuine is not None for e in entries),
+            payload=Markup(script_json(payload)),  # noqa: S704  # escaped for its place
+            style=Markup(style),  # noqa: S704  # our own files
+            script=Markup(script),  # noqa: S704  # our own files
+            policy=_policy(style, script),
+        )
+    )
+
+
+def _entry(instance: ReportInstance, plan: Plan, about: Mapping[str, Any] | None) -> Entry:
+    front = instance.front
+    picks = front.picks()
+    shown = plan.shown(front, picks=picks)
+    return Entry(
+        key=wording.mark(instance.key),
+        model=wording.mark(instance.model),
+        front=front,
+        genuine=instance.genuine,
+        rerenders=instance.rerenders,
+        about=about or _about(instance),
+        p=probabilities(front.scores),
+        picks=picks,
+        shown=tuple(shown),
+        explored=tuple(plan.explored(front, first=[*shown, *picks.values()])),
     )
 
 

@@ -8,14 +8,13 @@ import torch
 
 from cfsearch.front import ParetoFront
 
-from .pictures import Codec, Picture
+from .pictures import Codec, Picture, difference, heat_png, heat_top
 
-MOST_BYTES = 18_000_000
+MOST_BYTES, MOST_PAGE = 17_500_000, 19_900_000
 MOST_FRONTS = 2_000
 _FIXED, _PER_FRONT = 1_900_000, 25_000
 _SAMPLE = 12
 _TILE_MARKUP, _MEMBER_DATA, _ROW_MARKUP = 620, 26, 900
-_HEAT = 1_300
 
 
 @final
@@ -94,24 +93,42 @@ def budget(fronts: int) -> int:
     return min(MOST_BYTES, _FIXED + _PER_FRONT * fronts)
 
 
-def choose(fronts: Sequence[ParetoFront], *, rerenders: bool) -> Plan:
-    """The first plan whose estimated size fits the budget.
+def ceiling(fronts: int) -> int:
+    """Bytes that a whole page of so many fronts may have; past it the next plan is tried."""
+    return min(MOST_PAGE, int(1.2 * budget(fronts)) + 200_000)
+
+
+def fitting(fronts: Sequence[ParetoFront], *, rerenders: bool) -> tuple[Plan, ...]:
+    """The first plan whose estimated size fits the budget, and those after it.
 
     Pictures are weighed on a sample, the same for the same fronts.
     """
     sample = _sample(fronts)
-    for plan in PLANS:
-        bytes_each = _weigh(sample, plan.codec)
-        total = sum(_cost(f, plan, bytes_each=bytes_each, rerenders=rerenders) for f in fronts)
+    heat = _weigh_heat(sample)
+    for i, plan in enumerate(PLANS):
+        weight = _Weight(_weigh([p for p, _ in sample], plan.codec), heat)
+        total = sum(_cost(f, plan, weight=weight, rerenders=rerenders) for f in fronts)
         if total <= budget(len(fronts)):
-            return plan
-    return PLANS[-1]
+            return PLANS[i:]
+    return PLANS[-1:]
 
 
-def _sample(fronts: Sequence[ParetoFront]) -> list[Picture]:
-    drawn = [f for f in fronts if f.images is not None and len(f)]
-    chosen = thinned(range(len(drawn)), most=_SAMPLE)
-    return [images[len(images) // 2] for i in chosen if (images := drawn[i].images) is not None]
+@final
+@dataclass(frozen=True, slots=True)
+class _Weight:
+    """Bytes of one picture and of one difference map, as the page holds them."""
+
+    picture: float
+    heat: float
+
+
+def _sample(fronts: Sequence[ParetoFront]) -> list[tuple[Picture, Picture]]:
+    chosen = thinned([i for i, f in enumerate(fronts) if f.images is not None and len(f)], most=_SAMPLE)
+    return [
+        (images[len(images) // 2], original)
+        for i in chosen
+        if (images := fronts[i].images) is not None and (original := fronts[i].original) is not None
+    ]
 
 
 def _weigh(sample: Sequence[Picture], codec: Codec) -> float:
@@ -120,7 +137,13 @@ def _weigh(sample: Sequence[Picture], codec: Codec) -> float:
     return sum(len(codec.encode(p)) for p in sample) / len(sample) * 4 / 3 + 40
 
 
-def _cost(front: ParetoFront, plan: Plan, *, bytes_each: float, rerenders: bool) -> float:
+def _weigh_heat(sample: Sequence[tuple[Picture, Picture]]) -> float:
+    gaps = [difference(picture, original) for picture, original in sample]
+    top = heat_top(gaps)
+    return sum(len(heat_png(gap, top=top)) for gap in gaps) / max(1, len(gaps)) * 4 / 3 + 100
+
+
+def _cost(front: ParetoFront, plan: Plan, *, weight: _Weight, rerenders: bool) -> float:
     n, m = len(front), len(front.objectives)
     members, strip = min(n, plan.members), min(n, plan.strip)
     words = 8 * len(front.variables)
@@ -128,6 +151,6 @@ def _cost(front: ParetoFront, plan: Plan, *, bytes_each: float, rerenders: bool)
     if front.images is None:
         return data + strip * _TILE_MARKUP + _ROW_MARKUP
     copies = 2 if rerenders and plan.rerenders else 1
-    pictures = (2 + strip * copies + min(plan.pictured, members - strip)) * bytes_each
-    heat = strip * _HEAT if plan.heat else 0
+    pictures = (2 + strip * copies + min(plan.pictured, members - strip)) * weight.picture
+    heat = strip * weight.heat if plan.heat else 0
     return data + pictures + heat + strip * _TILE_MARKUP + _ROW_MARKUP

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.assembly import open_generator
 from cfsearch.audit.run import AuditProgress
 from cfsearch.cli._sources import RenderedFaces
+from cfsearch.config import Config
 from cfsearch.datasets import faces
-from cfsearch.generator import AttributeEstimator, Critic
+from cfsearch.generator import AttributeEstimator, Critic, Generator
 from cfsearch.schemas import schema
 
 from .conftest import Call, Toys
@@ -23,6 +25,12 @@ Watch = Callable[[str, AuditProgress], None]
 
 TINY = ("--critic-width", 4, "--critic-hidden", 8, "--batch", 4, "--log-every", 1, "--threads", 1)
 NETS = ("--layers", 2, "--width", 4, *TINY)
+
+
+def opened(path: Path) -> Generator[Any]:
+    return open_generator(
+        Config.check({"model": {"path": "x"}, "data": {"images": "x"}, "generator": str(path)})
+    )
 
 
 def attributes(path: Path) -> tuple[str, ...]:
@@ -38,8 +46,8 @@ def test_a_generator_is_trained_and_goes_on(call: Call, tmp_path: Path) -> None:
     assert answer.code == 0, answer.err
     jsonschema.validate(answer.document, schema("training"))
     made = opened(out)
-    assert isinstance(made, Critic)
     assert made.shape == (3, 64, 64)
+    assert isinstance(made, Critic)
     assert attributes(out) == faces.ATTRIBUTES
     assert call(*words, "--steps", 3).document["steps"] == 3
     lines = [
@@ -99,7 +107,7 @@ def test_bad_places_are_refused(call: Call, tmp_path: Path) -> None:
         "there is no folder" in call("train", "generator", "--out", tmp_path / "no" / "x.safetensors").error
     )
     words = ("train", "critic", "--generator", tmp_path / "none.pth", "--data", "faces")
-    assert "there is no file" in call(*words, "--out", tmp_path / "x.safetensors").error
+    assert "found none at" in call(*words, "--out", tmp_path / "x.safetensors").error
 
 
 def test_rendered_faces_give_the_true_re_render() -> None:

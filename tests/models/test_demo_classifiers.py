@@ -53,7 +53,7 @@ def test_each_ships_with_its_sidecar_and_its_card(name: str) -> None:
     card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert "## Measured" in card
     assert "| Blond_Hair |" in card
-    assert "must\nnot be used on people" in card
+    assert "must not be used on people" in card
 
 
 @pytest.mark.parametrize("name", ["gender_natural", "gender_balanced"])

@@ -1,0 +1,61 @@
+"""The last turns of a search: counterfactuals that flip with fewer changes.
+
+A solver over a dozen continuous variables leaves changes that do no work. Backward elimination
+takes them out: of the members that flip, the one with the fewest changes first, each change is
+dropped alone, and the smallest ones together. Where nothing flips yet, changes are
+strengthened instead. All of it is evaluated like any other candidate and paid from the budget.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.space import SearchSpace
+
+_PUSHES = (1.15, 1.3, 1.5, 1.75, 2.0)
+
+
+def pruned(
+    z: Float[Tensor, "e d"], *, lead: Float[Tensor, " e"], space: SearchSpace, n: int
+) -> Float[Tensor, "n d"]:
+    """``n`` candidates that are simpler (or, where none flips, stronger) than the best members.
+
+    Args:
+        z: the members of one query, at least one.
+        lead: by how much each flips, in probability; > 0 means flipped.
+        space: of this query alone (``b = 1``).
+        n: how many candidates.
+
+    Returns:
+        Points that keep every rule of the space; repeated where there are fewer ideas than ``n``.
+    """
+    ideas = _without(z[lead > 0]) if bool((lead > 0).any()) else _pushed(z, lead)
+    fixed = space.repair(ideas[None].to(space.lower))[0].to(z)
+    return fixed[torch.arange(n) % len(fixed)]
+
+
+def _without(z: Float[Tensor, "e d"]) -> Float[Tensor, "i d"]:
+    count = (z != 0).sum(1).double() + 1e-3 * z.double().norm(dim=1)
+    ideas = []
+    for i in torch.argsort(count, stable=True).tolist():
+        changed = torch.nonzero(z[i]).flatten()
+        weakest = changed[torch.argsort(z[i, changed].abs(), stable=True)]
+        for j in range(len(weakest)):
+            one = z[i].clone()
+            one[weakest[j]] = 0.0
+            ideas.append(one)
+            if 0 < j < len(weakest) - 1:
+                some = z[i].clone()
+                some[weakest[: j + 1]] = 0.0
+                ideas.append(some)
+    return torch.stack(ideas) if ideas else z
+
+
+def _pushed(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> Float[Tensor, "i d"]:
+    order = torch.argsort(lead, descending=True, stable=True)
+    return (
+        torch.cat([z[order] * push for push in _PUSHES])
+        .reshape(len(_PUSHES), len(z), -1)
+        .transpose(0, 1)
+        .flatten(0, 1)
+    )

@@ -1,0 +1,48 @@
+"""Pruning: simpler where it flips, stronger where it does not, always within the rules."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfsearch.pruning import pruned
+from cfsearch.space import SearchSpace
+
+SPACE = SearchSpace(
+    names=("a", "b", "c", "d"),
+    lower=-torch.ones(1, 4),
+    upper=torch.ones(1, 4),
+    origin=torch.tensor([[0.0, 0.0, 0.9, 0.0]]),
+    groups=(("b", "c"),),
+)
+
+
+def test_each_change_is_dropped_alone_and_the_smallest_together() -> None:
+    z = torch.tensor([[0.5, 0.2, -0.9, 0.7]])
+    found = {tuple(row) for row in pruned(z, lead=torch.tensor([0.1]), space=SPACE, n=20).tolist()}
+    kept = {tuple(value != 0 for value in row) for row in found}
+    assert kept == {
+        (True, False, True, True),
+        (False, True, True, True),
+        (True, True, True, False),
+        (True, True, False, True),
+        (False, False, True, True),
+        (False, False, True, False),
+    }, "b, a, d, c alone; b and a; b, a and d"
+
+
+def test_members_that_do_not_flip_are_not_simplified_but_pushed() -> None:
+    z = torch.tensor([[0.2, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0]])
+    found = pruned(z, lead=torch.tensor([-0.4, -0.1]), space=SPACE, n=3)
+    assert found[:, 0].tolist() == torch.tensor([0.5 * 1.15, 0.5 * 1.3, 0.5 * 1.5]).tolist()
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 40))
+def test_rules_are_kept_and_changes_never_added(seed: int, n: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    z = SPACE.repair(2 * torch.rand(1, 5, 4, generator=rng) - 1)[0]
+    lead = torch.rand(5, generator=rng) - 0.5
+    found = pruned(z, lead=lead, space=SPACE, n=n)
+    assert found.shape == (n, 4)
+    assert bool(SPACE.contains(found[None]).all())
+    if bool((lead > 0).any()):
+        assert int((found != 0).sum(1).max()) <= int((z != 0).sum(1).max())
