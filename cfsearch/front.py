@@ -14,17 +14,17 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from cfsearch import pareto
+from cfsearch import pareto, picks
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import write_atomically
-from cfsearch.records import Reason
+from cfsearch.picks import PICKS, UNCHANGED
+from cfsearch.records import AWAY, Reason
+from cfsearch.scores import lead
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMAT = "cfsearch-front/1"
-PICKS = ("closest", "sparsest", "knee", "crossing")
-"""Ways to pick one member of a front; see ``ParetoFront.pick``."""
 
 
 @final
@@ -145,7 +145,7 @@ class ParetoFront:
     @property
     def changed(self) -> Bool[Tensor, "n d"]:
         """Which variables a member changes."""
-        return self.z.abs() > 1e-6
+        return self.z.abs() > UNCHANGED
 
     @property
     def values(self) -> Float[Tensor, "n d"]:
@@ -174,10 +174,8 @@ class ParetoFront:
         Probability of the target less the best other class, or, where any other class will
         do, of the best other class less the source.
         """
-        p = self.p
-        wanted = self.source if self.target is None else self.target
-        others = torch.cat([p[:, :wanted], p[:, wanted + 1 :]], dim=1).amax(1)
-        return p[:, wanted] - others if self.target is not None else others - p[:, wanted]
+        target = AWAY if self.target is None else self.target
+        return lead(self.p[None], source=torch.tensor([self.source]), target=torch.tensor([target]))[0]
 
     def pick(self, how: str) -> int | None:
         """One member, among the verified ones; None where there is none.
@@ -194,36 +192,19 @@ class ParetoFront:
         """
         if how not in PICKS:
             raise ConfigError(f"pick: unknown way {how!r}; the ways are {', '.join(PICKS)}.")
-        index = torch.nonzero(self.verified).flatten()
         if how == "crossing" and "plausibility" not in self.objectives:
             raise ConfigError("pick: `crossing` needs the objective 'plausibility', which was not searched.")
-        if len(index) == 0:
+        if not self.found:
             return None
-        norm = self.z.double().norm(dim=1)
-        if how == "closest":
-            return int(index[norm[index].argmin()])
-        if how == "sparsest":
-            count = self.changed.sum(1).double()
-            return int(index[(count + norm / (norm.max() + 1.0))[index].argmin()])
-        if how == "knee":
-            low, high = self.f.amin(0), self.f.amax(0)
-            scaled = (self.f - low) / (high - low).clamp_min(1e-12)
-            return int(index[scaled.double().norm(dim=1)[index].argmin()])
-        return self._crossing(index)
-
-    def _crossing(self, index: Tensor) -> int:
-        leaving = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
-        gan = self.column("plausibility").double()
-        gan = (gan - gan.amin()) / (gan.amax() - gan.amin()).clamp_min(1e-12)
-        order = torch.argsort(leaving, stable=True)
-        gap = leaving - gan
-        turns = torch.nonzero((gap[order][:-1] < 0) != (gap[order][1:] < 0)).flatten()
-        position = torch.empty(len(order), dtype=torch.float64)
-        position[order] = torch.arange(len(order), dtype=torch.float64)
-        at = float(turns[0]) + 0.5 if len(turns) else float(position[gap.abs().argmin()])
-        # of the two members beside the crossing, the one where the curves are closer
-        distance = (position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax())
-        return int(index[distance[index].argmin()])
+        match how:
+            case "closest":
+                return picks.closest(self.z, among=self.verified)
+            case "sparsest":
+                return picks.sparsest(self.z, among=self.verified)
+            case "knee":
+                return picks.knee(self.f, among=self.verified)
+        wanted = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
+        return picks.crossing(wanted, self.column("plausibility"), among=self.verified)
 
     def picks(self) -> dict[str, int]:
         """All ways to pick that give a member, by name."""
@@ -240,7 +221,7 @@ class ParetoFront:
         return tuple(
             f"{'+' if z[j] > 0 else '-'}{self.variables[j]} {self.origin_values[j]:.2f} -> {value[j]:.2f}"
             for j in order.tolist()
-            if abs(float(z[j])) > 1e-6
+            if abs(float(z[j])) > UNCHANGED
         )
 
     def merge(self, other: Self) -> Self:
@@ -283,15 +264,15 @@ class ParetoFront:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
-        p, lead = self.p, self.lead()
-        picks = self.picks()
+        p, won = self.p, self.lead()
+        picked = self.picks()
         members = [
             {
                 "index": i,
                 "change": {
                     name: _number(v)
                     for name, v in zip(self.variables, self.z[i].tolist(), strict=True)
-                    if abs(v) > 1e-6
+                    if abs(v) > UNCHANGED
                 },
                 "words": list(self.words(i)),
                 "objectives": {
@@ -300,10 +281,10 @@ class ParetoFront:
                 "probabilities": {
                     name: _number(v) for name, v in zip(self.labels, p[i].tolist(), strict=True)
                 },
-                "lead": _number(float(lead[i])),
+                "lead": _number(float(won[i])),
                 "verified": bool(self.verified[i]),
                 "origin": self.origins[i],
-                "picked_as": [way for way, index in picks.items() if index == i],
+                "picked_as": [way for way, index in picked.items() if index == i],
             }
             for i in range(len(self))
         ]
@@ -324,10 +305,10 @@ class ParetoFront:
             "found": self.found,
             "reason": self.reason.code,
             "reason_text": self.reason.value,
-            "nearest_miss": None if self.found or not len(self) else int(lead.argmax()),
+            "nearest_miss": None if self.found or not len(self) else int(won.argmax()),
             "hypervolume": _number(self.hypervolume()),
             "evaluations": self.evaluations,
-            "picks": picks,
+            "picks": picked,
             "note": list(self.note),
             "extra": self.extra,
             "members": members,

@@ -97,11 +97,11 @@ def _chart(front: ParetoFront) -> str:
         f'<text x="{_LEFT}" y="{low + 14}" {text}>{wording.number(x0)}</text>'
         f'<text x="{right}" y="{low + 14}" {text} text-anchor="end">{wording.number(x1)}</text>'
         f'<text x="{(_LEFT + right) / 2}" y="{_H - 4}" {text} text-anchor="middle">'
-        f"{_safe(front.objectives[0])}</text>"
+        f"{_plain(front.objectives[0], most=40)}</text>"
         f'<text x="{_LEFT - 4}" y="{low}" {text} text-anchor="end">{wording.number(y0)}</text>'
         f'<text x="{_LEFT - 4}" y="14" {text} text-anchor="end">{wording.number(y1)}</text>'
         f'<text transform="translate(11 {low / 2}) rotate(-90)" {text} text-anchor="middle">'
-        f"{_safe(front.objectives[1])}</text></svg>"
+        f"{_plain(front.objectives[1], most=24)}</text></svg>"
         "<p><small>Filled: verified. Smaller is better on both axes.</small></p>"
     )
 
@@ -138,5 +138,9 @@ def _table(front: ParetoFront) -> str:
 
 def _safe(text: str, *, most: int = 300) -> str:
     """Text of someone else: escaped, isolated, nothing hidden, cut where endless."""
+    return f"<bdi>{_plain(text, most=most)}</bdi>"
+
+
+def _plain(text: str, *, most: int) -> str:
     cut = text if len(text) <= most else f"{text[:most]}…"
-    return f"<bdi>{escape(wording.mark(cut))}</bdi>"
+    return escape(wording.mark(cut))

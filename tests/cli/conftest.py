@@ -96,7 +96,7 @@ class Toys:
         ]
         nodes = nodes if brightest else [nodes[0], nodes[1], nodes[-1]]
         kind = TensorProto.FLOAT
-        shape: list[str | int | None] = ["n", k]
+        shape: Sequence[str | int | None] = ["n", k]
         if end == "ArgMax":
             nodes.append(helper.make_node("ArgMax", ["logits"], ["out"], axis=1, keepdims=0))
             kind, shape = TensorProto.INT64, ["n"]

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,3 +152,22 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
     text = " ".join(answer.out.split())
     assert "trained on all faces 3/4 Blond_Hair -1.5 logits" in text
     assert answer.out.rstrip().endswith("report.html")
+
+
+def test_f62_a_signal_ends_a_training_with_a_checkpoint(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stop(_: object, text: str, *, share: float) -> None:
+        if text.startswith("step 2,"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("cfsearch.cli._progress._Plain.update", stop)
+    out = tmp_path / "mine.safetensors"
+    words = ("train", "generator", "--data", "faces", "--people", 8, *NETS, "--steps", 5, "--out", out)
+    answer = call(*words)
+    assert answer.code == 130
+    assert "To go on: cfsearch train generator" in answer.error
+    assert not out.exists()
+    assert [path.name for path in (tmp_path / "mine-training" / "checkpoints").iterdir()] == ["step-00000002"]
+    answer = call(*words, "--json")
+    assert (answer.document["steps"], answer.document["finished"]) == (5, True)

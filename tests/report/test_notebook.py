@@ -22,6 +22,8 @@ def test_strip_table_and_chart(make_front: MakeFront) -> None:
     assert len(soup.find_all("img")) == 7
     assert len(soup.select("tbody tr")) == 12
     assert len(soup.select("circle")) == 20
+    assert {t.get_text() for t in soup.select("svg text")} >= {"adversarial", "plausibility"}
+    assert not soup.select("svg bdi")
     assert "8 members more" in soup.get_text()
     assert {"closest", "sparsest", "knee"} <= set(soup.find("table").get_text(" ").replace(",", " ").split())
 

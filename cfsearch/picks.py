@@ -1,0 +1,58 @@
+"""Picking one member of a front."""
+
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+PICKS: Final = ("closest", "sparsest", "knee", "crossing")
+"""Ways to pick one member of a front; each has a function here."""
+
+UNCHANGED: Final = 1e-6
+"""Changes up to this size are none."""
+
+
+def closest(z: Float[Tensor, "n d"], *, among: Bool[Tensor, " n"]) -> int:
+    """The member with the smallest L2 norm of its change; ``among`` holds one at least."""
+    return _least(z.double().norm(dim=1), among)
+
+
+def sparsest(z: Float[Tensor, "n d"], *, among: Bool[Tensor, " n"]) -> int:
+    """The member with the fewest changed variables; of several, the smallest norm."""
+    norm = z.double().norm(dim=1)
+    count = (z.abs() > UNCHANGED).sum(1).double()
+    return _least(count + norm / (norm.max() + 1.0), among)
+
+
+def knee(f: Float[Tensor, "n m"], *, among: Bool[Tensor, " n"]) -> int:
+    """The member nearest to the ideal point after each objective is scaled to [0, 1]."""
+    low, high = f.amin(0), f.amax(0)
+    scaled = (f - low) / (high - low).clamp_min(1e-12)
+    return _least(scaled.double().norm(dim=1), among)
+
+
+def crossing(
+    leaving: Float[Tensor, " n"], plausibility: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]
+) -> int:
+    """The member where the class probability and the plausibility objective cross.
+
+    Members are sorted by the probability of the wanted outcome; plausibility is scaled to
+    [0, 1]. Of the two members beside the first crossing, the one where the curves are closer.
+
+    References:
+        Barredo-Arrieta and Del Ser 2020, section IV.
+    """
+    gan = plausibility.double()
+    gan = (gan - gan.amin()) / (gan.amax() - gan.amin()).clamp_min(1e-12)
+    order = torch.argsort(leaving, stable=True)
+    gap = leaving - gan
+    turns = torch.nonzero((gap[order][:-1] < 0) != (gap[order][1:] < 0)).flatten()
+    position = torch.empty(len(order), dtype=torch.float64)
+    position[order] = torch.arange(len(order), dtype=torch.float64)
+    at = float(turns[0]) + 0.5 if len(turns) else float(position[gap.abs().argmin()])
+    return _least((position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax()), among)
+
+
+def _least(value: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:
+    return int(value.masked_fill(~among, torch.inf).argmin())
