@@ -39,13 +39,12 @@ MODELS: Final = {
     "without-blond-women": "gender_without_blond_women.onnx",
 }
 TITLES: Final = {
-    "natural": "trained on all faces",
-    "without-blond-women": "trained without blond women",
+    "natural": "Trained on all faces",
+    "without-blond-women": "Trained without blond women",
 }
 GENERATOR: Final = "faces64"
 FROZEN: Final = ("Male",)
 _SEED: Final = 2020
-_EFFECT_FACES: Final = 100
 
 
 @final
@@ -57,6 +56,7 @@ class Demo:
         count: how many faces, half of them men.
         evaluations: candidates a face and model.
         seed: seed of the searches; the faces are always the same.
+        effect_faces: further faces on which effects are measured.
         watch: told of progress, with the name of the model that is searched.
     """
 
@@ -67,13 +67,14 @@ class Demo:
         count: int = 12,
         evaluations: int = 3000,
         seed: int = 7,
+        effect_faces: int = 100,
         command: str = "cfsearch demo",
         watch: Callable[[str, AuditProgress], None] | None = None,
     ) -> None:
         if not 2 <= count <= 200:
             raise ConfigError(f"demo: the number of faces must lie in 2 to 200, got {count}.")
         self._directory, self._count, self._evaluations, self._seed = directory, count, evaluations, seed
-        self._command, self._watch = command, watch
+        self._effect_faces, self._command, self._watch = effect_faces, command, watch
 
     @property
     def page(self) -> Path:
@@ -143,13 +144,12 @@ class Demo:
         rows: dict[str, list[InstanceRow]],
         started: str,
     ) -> tuple[dict[str, Any], list[ReportInstance]]:
-        further = faces.faces(_EFFECT_FACES, seed=_SEED + 1)
+        further = faces.faces(self._effect_faces, seed=_SEED + 1)
+        pairs = switched(further)
         effects, genuine, instances = [], [], []
         for model, assembly in assemblies.items():
             x = torch.from_numpy(further.images).float() / 255.0
-            effects += effect_rows(
-                model, estimate_effects(assembly, x), true_effects(assembly.model, further)
-            )
+            effects += effect_rows(model, estimate_effects(assembly, x), true_effects(assembly.model, pairs))
             counted = [0, 0]
             for row in rows[model]:
                 if row.front is None:
@@ -158,7 +158,7 @@ class Demo:
                 again = rerender(row.front, shown[np.array([index])])
                 marks = survives(row.front, again, assembly.model)
                 picked = row.front.pick("sparsest")
-                if picked is not None:
+                if picked is not None and not row.front.reconstruction_flips:
                     counted[0] += bool(marks[picked])
                     counted[1] += 1
                 instances.append(
@@ -275,22 +275,30 @@ def survives(front: ParetoFront, again: UInt8[Tensor, "n 3 s s"], model: Provide
     return [bool(h) if v else None for h, v in zip(hit, front.verified, strict=True)]
 
 
-def true_effects(model: Provider, data: faces.FaceSet) -> dict[str, Float[Tensor, " n"]]:
-    """Interventional effect of each attribute on the log-odds of the last class, by re-rendering.
+Pairs = dict[str, tuple[UInt8[Tensor, "n 3 s s"], UInt8[Tensor, "n 3 s s"]]]
 
-    Shapes:
-        each value ``(n,)``, logits: on less off, all else of the face held fixed.
-    """
+
+def switched(data: faces.FaceSet) -> Pairs:
+    """The same faces drawn with each attribute on and off, all else held fixed, noise included."""
     size = data.images.shape[-1]
 
-    def odds(attributes: np.ndarray[Any, Any]) -> Tensor:
-        images = faces.quantise(faces.render(attributes, data.nuisances, size=size))
+    def drawn(name: str, value: float) -> Tensor:
+        attributes = faces.do(data.attributes, name=name, value=value)
+        return torch.from_numpy(faces.quantise(faces.render(attributes, data.nuisances, size=size)))
+
+    return {name: (drawn(name, 1.0), drawn(name, 0.0)) for name in faces.ATTRIBUTES}
+
+
+def true_effects(model: Provider, pairs: Pairs) -> dict[str, Float[Tensor, " n"]]:
+    """Interventional effect of each attribute on the log-odds of the last class.
+
+    Shapes:
+        each value ``(n,)``, logits: on less off, pair by pair.
+    """
+
+    def odds(images: Tensor) -> Tensor:
         with torch.no_grad():
-            scores = verdict_scores(model.predict(torch.from_numpy(images).float() / 255.0), model)
+            scores = verdict_scores(model.predict(images.float() / 255.0), model)
         return log_odds(scores[None], index=torch.tensor([len(model.labels) - 1]))[0]
 
-    return {
-        name: odds(faces.do(data.attributes, name=name, value=1.0))
-        - odds(faces.do(data.attributes, name=name, value=0.0))
-        for name in faces.ATTRIBUTES
-    }
+    return {name: odds(on) - odds(off) for name, (on, off) in pairs.items()}

@@ -152,6 +152,14 @@ class ParetoFront:
         """What each variable becomes, in its own unit."""
         return self.origin_values + (self.z if self.scale is None else self.z * self.scale)
 
+    @property
+    def reconstruction_flips(self) -> bool:
+        """Whether the generator's output flips the model before anything is changed."""
+        others = torch.arange(len(self.labels)) != self.source
+        if self.target is not None:
+            return int(self.reconstruction_scores.argmax()) == self.target
+        return bool(self.reconstruction_scores[others].amax() > self.reconstruction_scores[self.source])
+
     def column(self, objective: str) -> Float[Tensor, " n"]:
         """The values of one objective.
 

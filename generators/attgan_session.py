@@ -222,10 +222,14 @@ class Session:
             return edit.losses | self._critic_step(edit.real, edit.fake, salt=0)
         return edit.losses
 
+    def _faces(self, indices: Sequence[int]) -> Faces:
+        given = self.source.batch(indices)
+        return Faces(given.images, given.labels).signed(self.device)
+
     def _draw(self, batch: int) -> tuple[Faces, list[int], Tensor]:
         t = self.training
         indices = indices_of(batch, batch=t.batch, total=len(self.source), seed=t.seed)
-        faces = self.source.batch(indices).signed(self.device)
+        faces = self._faces(indices)
         faces = Faces(faces.images.contiguous(memory_format=torch.channels_last), faces.labels)
         return faces, indices, self.rule.draw(faces.labels, rng=stream(t.seed, batch, salt=_TARGETS))
 
@@ -349,7 +353,7 @@ class Session:
     def sheet(self) -> Path:
         """Rows faces; columns original, reconstruction, each attribute flipped."""
         rows = min(_SHEET_ROWS, len(self.source))
-        faces = self.source.batch(list(range(rows))).signed(self.device)
+        faces = self._faces(list(range(rows)))
         net = self.mean if self.training.ema else self.editor
         net.eval()
         return self.folder.sheet(self.step, flips(net, faces, rule=self.rule))

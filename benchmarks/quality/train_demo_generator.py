@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 from measure_generator import Figures, GeneratorEdits, load_judge, measure
-from rendered_faces import RenderedFaces
 from rich.console import Console
 
 from cfsearch.datasets import faces
+from cfsearch.datasets.rendered import RenderedFaces
 from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
 from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
 from cfsearch.generators.attgan_data import Augmentation

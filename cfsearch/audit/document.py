@@ -176,7 +176,7 @@ def _warnings(
     if same:
         found.append(f"For {same} instances the model's output never changed.")
     broken = sum(
-        any("before anything is changed" in n for n in row.front.note) for row in everything if row.front
+        row.front.reconstruction_flips for row in everything if row.front is not None and len(row.front)
     )
     if broken:
         found.append(

@@ -29,9 +29,10 @@ class Change:
 def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     """What the sparsest verified counterfactual of each instance changes, most frequent first.
 
-    Only changes of at least 0.25 count: smaller ones a person hardly sees.
+    Only changes of at least 0.25 count: smaller ones a person hardly sees. Instances whose
+    reconstruction flips before anything is changed say nothing about changes and are left out.
     """
-    picked = [(front, front.pick("sparsest")) for front in fronts]
+    picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
     flips = [front.z[i] for front, i in picked if i is not None]
     if not flips:
         return []
@@ -58,19 +59,20 @@ def effects_through_generator(problem: Problem, *, label: int) -> dict[str, Floa
     Returns:
         For each variable the effect on each query, in logits.
     """
-    space, found = problem.space, {}
-    for j, name in enumerate(space.names):
-        ends = torch.zeros(space.b, 2, space.d, device=space.lower.device)
-        ends[:, 0, j] = (1.0 - space.origin[:, j]).clamp(space.lower[:, j], space.upper[:, j])
-        ends[:, 1, j] = (0.0 - space.origin[:, j]).clamp(space.lower[:, j], space.upper[:, j])
-        ends = space.repair(ends)
-        rows = []
-        for i in range(space.b):
-            scores = problem.score(problem.decode(ends[i : i + 1], query=i))
-            odds = log_odds(scores[None], index=torch.tensor([label], device=scores.device))[0]
-            rows.append(odds[0] - odds[1])
-        found[name] = torch.stack(rows).cpu()
-    return found
+    space = problem.space
+    d = space.d
+    on = (1.0 - space.origin).clamp(space.lower, space.upper)
+    off = (0.0 - space.origin).clamp(space.lower, space.upper)
+    # rows 0 .. d-1: that variable on; rows d .. 2d-1: off
+    ends = torch.cat([torch.diag_embed(on), torch.diag_embed(off)], dim=1)
+    ends = space.repair(ends)
+    found = []
+    for i in range(space.b):
+        scores = problem.score(problem.decode(ends[i : i + 1], query=i))
+        odds = log_odds(scores[None], index=torch.tensor([label], device=scores.device))[0]
+        found.append((odds[:d] - odds[d:]).cpu())
+    effects = torch.stack(found)
+    return {name: effects[:, j] for j, name in enumerate(space.names)}
 
 
 def effect_rows(

@@ -122,10 +122,6 @@ class LabelledImages(NamedTuple):
     images: Float[Tensor, "n 3 s s"]
     labels: Float[Tensor, "n a"]
 
-    def signed(self, device: torch.device) -> "LabelledImages":
-        """The same with images in [-1, 1], on a device: what AttGAN's training works on."""
-        return LabelledImages(self.images.to(device) * 2.0 - 1.0, self.labels.to(device))
-
 
 @final
 class CachedImages:

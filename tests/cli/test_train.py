@@ -15,9 +15,9 @@ import torch
 
 from cfsearch.assembly import open_generator
 from cfsearch.audit.run import AuditProgress
-from cfsearch.cli._sources import RenderedFaces
 from cfsearch.config import Config
 from cfsearch.datasets import faces
+from cfsearch.datasets.rendered import RenderedFaces
 from cfsearch.generator import AttributeEstimator, Critic, Generator
 from cfsearch.schemas import schema
 

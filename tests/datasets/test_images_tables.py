@@ -145,14 +145,6 @@ def test_a_source_gives_the_asked_faces_with_their_labels(tmp_path: Path) -> Non
     assert torch.equal(got.images[1], x)
 
 
-def test_a_batch_is_what_the_training_of_attgan_takes(tmp_path: Path) -> None:
-    got = ImageFolderSource(folder(tmp_path), table=table(tmp_path, LABELS), size=8).batch([0, 2])
-    want = Faces(got.images, got.labels).signed(torch.device("cpu"))
-    signed = got.signed(torch.device("cpu"))
-    assert torch.equal(signed.images, want.images)
-    assert torch.equal(signed.labels, want.labels)
-
-
 @pytest.mark.parametrize("cache", [0, 3 * 8 * 8, 2**20], ids=["none", "one image", "all"])
 def test_the_cache_changes_nothing_and_saves_decoding(tmp_path: Path, cache: int) -> None:
     place = folder(tmp_path)
