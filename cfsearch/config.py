@@ -225,8 +225,9 @@ def _sentence(error: ValidationError, model: type[BaseModel], where: str, text: 
         )
     if fault["type"] == "missing":
         return f"{where}: the setting `{dotted}` is missing."
-    if isinstance(fault.get("ctx", {}).get("error"), ConfigError):
-        return f"{where}: {fault['ctx']['error']}"
+    context = fault.get("ctx", {})
+    if isinstance(context.get("error"), ConfigError):
+        return f"{where}: {context['error']}"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
 

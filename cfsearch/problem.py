@@ -146,7 +146,8 @@ class Problem:
         if z.is_cuda:
             step = max(1, _ROWS_ON_GPU // self.b)
             parts = [
-                self._measure(part, self.queries, self.space, self.state) for part in torch.split(z, step, dim=1)
+                self._measure(part, self.queries, self.space, self.state)
+                for part in torch.split(z, step, dim=1)
             ]
             return _joined(parts, dim=1)
         return _joined([self._measure_alone(i, z[i : i + 1]) for i in range(self.b)], dim=0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cfsearch.errors import ShapeError
+from cfsearch.trainer import Labelled
 
 
 @final
@@ -41,7 +42,7 @@ class FaceSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: Sequence[int]) -> Faces:
+    def batch(self, indices: Sequence[int]) -> Labelled:
         """These faces."""
         ...
 
@@ -90,7 +91,7 @@ class TensorFaces:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batch(self, indices: Sequence[int]) -> Faces:
+    def batch(self, indices: Sequence[int]) -> Labelled:
         """These faces."""
         rows = list(indices)
         return Faces(self.images[rows], self.labels[rows])

@@ -48,7 +48,12 @@ class AttGANTrainer:
         norm = CriticNorm.SPECTRAL if training.adversarial is Adversarial.HINGE else CriticNorm.INSTANCE
         networks = _with(
             AttGANConfig(
-                size=64, layers=4, width=32, critic_width=32, critic_hidden=128, critic_norm=norm,
+                size=64,
+                layers=4,
+                width=32,
+                critic_width=32,
+                critic_hidden=128,
+                critic_norm=norm,
                 attributes=tuple(source.attributes),
             ),
             {"layers": layers, **wish.networks},
@@ -84,7 +89,10 @@ class AttGANTrainer:
         training = _recipe(wish, paired=False)
         norm = CriticNorm.SPECTRAL if training.adversarial is Adversarial.HINGE else CriticNorm.INSTANCE
         chosen = {k: v for k, v in wish.networks.items() if k.startswith("critic_")}
-        config = _with(replace(given.editor.config, critic_norm=norm), {"critic_width": 32, "critic_hidden": 128, **chosen})
+        config = _with(
+            replace(given.editor.config, critic_norm=norm),
+            {"critic_width": 32, "critic_hidden": 128, **chosen},
+        )
         done = train_critic(
             given.editor,
             cast(FaceSource, source),
@@ -120,7 +128,9 @@ def _recipe(wish: Wish, *, paired: bool) -> TrainingConfig:
     return _with(made, wish.training)
 
 
-def _with(settings: Settings, changes: Mapping[str, Any]) -> Settings:  # Any: checked by the settings themselves
+def _with(
+    settings: Settings, changes: Mapping[str, Any]
+) -> Settings:  # Any: checked by the settings themselves
     """Settings with some changed; text becomes the enum that a field holds."""
     known = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
     values = {}

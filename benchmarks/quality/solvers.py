@@ -13,6 +13,9 @@ says what share of the best hypervolume it reaches and what a generation of a qu
 beside the models (processor time, one thread).
 """
 
+# pyright: reportMissingImports=false
+# jmetalpy is compared with where it is installed; it is no dependency
+
 import argparse
 import json
 import logging

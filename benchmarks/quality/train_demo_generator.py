@@ -162,7 +162,7 @@ attribute classifier, kernels in half precision.
 | reach | attribute strengths from 0 to 1; partial strengths were trained |
 | trained on | {card["trained_on"]} |
 | recipe | `TrainingConfig.paired()`: L1, L1 over changed places and L1 of slopes to the true re-render; hinge critic with spectral norm and attribute classifier behind mild augmentation; averaged weights. From {WARM_UP.until:.0%} of the time on the attribute loss weighs {RECIPE.weights.attribute:g} instead of {WARM_UP.weights.attribute:g} and the critic learns in every second step instead of every third; at the end critic and classifier alone, on the finished generator, with images that are no faces among the critic's fakes |
-| length | {card["steps"]} steps of {RECIPE.batch} in {card["minutes"]} minutes on one CPU core, {card["date"]} |
+| length | {card["steps"]} steps of {RECIPE.batch} in {card["minutes"]} minutes of wall time on one CPU core shared with other work, {card["date"]}; the schedule follows the clock, so that another machine makes another number of steps |
 | command | `OMP_NUM_THREADS=1 python benchmarks/quality/train_demo_generator.py` |
 
 **Pairs were used.** The training compared edits with true re-renders of the same faces, which
@@ -192,6 +192,9 @@ distribution of attributes, then independent.
 
 For looking at classifiers of these rendered faces. It knows nothing of photographs, and its
 attributes are drawings, not statements about people.
+
+Known weakness: what an edit uncovers cannot be known. Where long hair is taken away (Bald), a
+soft smudge stays on background and shoulders; the critic scores such edits as less real.
 """
 
 

@@ -20,6 +20,8 @@ import torch
 from cfsearch.assembly import assemble
 from cfsearch.config import Config
 from cfsearch.datasets import faces
+from cfsearch.front import ParetoFront
+from cfsearch.generator import Critic
 from cfsearch.problem import Clock, Problem
 
 
@@ -44,6 +46,7 @@ def config(model: str, *, solver: str, population: int, generations: int, device
 def networks_alone(problem: Problem, *, population: int, generations: int) -> float:
     """Seconds that the networks take on the search's batches, nothing between the calls."""
     generator, provider = problem.generator, problem.provider
+    assert isinstance(generator, Critic)
     b, d = problem.b, problem.space.d
     rng = torch.Generator().manual_seed(0)
     z = (torch.rand(b, population, d, generator=rng) - 0.5).to(problem.space.lower)
@@ -117,7 +120,7 @@ def main() -> None:
                 problem, population=arguments.population, generations=arguments.generations
             )
             inside = sum(clock.seconds.values())
-            found = np.mean([front.found for front in fronts])
+            found = np.mean([isinstance(front, ParetoFront) and front.found for front in fronts])
             print(
                 f"{solver:<10}{wall:>9.1f}{clock.seconds['decode']:>9.1f}{clock.seconds['provider']:>9.1f}"
                 f"{clock.seconds['critic']:>9.1f}{(wall - inside) / wall:>9.1%}{alone / wall:>10.2f}{found:>8.0%}"

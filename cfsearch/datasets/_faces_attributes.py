@@ -86,9 +86,7 @@ def sample_attributes(n: int, *, rng: np.random.Generator, joint: Joint = "natur
         return _natural(n, rng)
     if joint == "independent":
         return _independent(n, rng)
-    raise ConfigError(
-        f"sample_attributes: `joint` must be 'natural' or 'independent', got {joint!r}."
-    )
+    raise ConfigError(f"sample_attributes: `joint` must be 'natural' or 'independent', got {joint!r}.")
 
 
 def sample_planted(n: int, *, rng: np.random.Generator, attribute: str, rho: float) -> F32:

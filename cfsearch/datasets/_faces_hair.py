@@ -99,9 +99,7 @@ def shade_under_hair(sheet: Sheet, hair: Hair) -> None:
 
 def paint_hair(sheet: Sheet, body: Build, hair: Hair, z: Values) -> None:
     """Hair before the head, with bangs."""
-    hairline = ramp(
-        -hair.opening, np.maximum(sheet.pixel * 1.25, 0.055 - 0.05 * smooth(sheet.y * 4.0 + 1.5))
-    )
+    hairline = ramp(-hair.opening, np.maximum(sheet.pixel * 1.25, 0.055 - 0.05 * smooth(sheet.y * 4.0 + 1.5)))
     front = sheet.edge(hair.outline, 0.02) * hairline * hair.there
     bangs = sheet.edge(hair.fringe, 0.022) * hair.fringed
     alpha = front + bangs - front * bangs
@@ -133,20 +131,16 @@ def paint_beard(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     rise = body.mouth_y + 0.005 - 3.3 * inner * inner - 0.10 * inner
     cheek = smooth((y - rise) * mix(13.0, 17.0, z["beard_length"]) + 0.45)
     my = part.fy - body.mouth_y - 0.010 - 0.028 * a["Mouth_Slightly_Open"]
-    mouth = (x / (body.mouth_width + 0.035)) ** 2 + (
-        my / (0.078 + 0.03 * a["Mouth_Slightly_Open"])
-    ) ** 2
+    mouth = (x / (body.mouth_width + 0.035)) ** 2 + (my / (0.078 + 0.03 * a["Mouth_Slightly_Open"])) ** 2
     clear = smooth((mouth - 0.80) * 2.2)
     cover = cheek * clear * part.edge(part.head - 0.012, 0.03)
-    speckle = wave(part.fx * 23.0 + 0.4 * wave(part.fy * 17.0)) * wave(
-        part.fy * 19.0 + part.fx * 7.0
-    )
+    speckle = wave(part.fx * 23.0 + 0.4 * wave(part.fy * 17.0)) * wave(part.fy * 19.0 + part.fx * 7.0)
     on = (1.0 - a["No_Beard"]) * mix(0.80, 0.93, z["beard_length"])
     lit = (0.55 + 0.45 * part.shade) * (1.0 + 0.14 * speckle)
     part.paint(cover * on * (0.93 + 0.07 * speckle), body.facial_hair * lit[:, None])
 
 
-def paint_mustache(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
+def paint_mustache(sheet: Sheet, body: Build, a: Values, _z: Values) -> None:
     """A moustache between nose and lip, with its shadow."""
     part = sheet.window(top=0.14, bottom=0.5, reach=0.32)
     x = part.fx / (body.mouth_width * 1.12)

@@ -106,7 +106,7 @@ def shade_features(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     part.shade[:] -= 0.50 * holes
 
 
-def shade_age(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
+def shade_age(sheet: Sheet, body: Build, a: Values, _z: Values) -> None:
     """Furrows, bags, folds and hollow cheeks; nothing where Young is 1."""
     age = 1.0 - a["Young"]
     part = sheet.window(top=-0.45, bottom=-0.2, reach=0.42)

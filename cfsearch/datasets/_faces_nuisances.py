@@ -88,9 +88,7 @@ class Nuisances:
 _TAILS: dict[str, tuple[int, ...]] = {"hair_phase": (3,), "background": (2, 3), "clothes": (3,)}
 
 
-def sample_nuisances(
-    n: int, *, rng: np.random.Generator, attributes: F32 | None = None
-) -> Nuisances:
+def sample_nuisances(n: int, *, rng: np.random.Generator, attributes: F32 | None = None) -> Nuisances:
     """Nuisances of ``n`` faces, independent of each other and of the attributes.
 
     The one exception: given ``attributes``, hair is long for 85 % of the women and 8 % of the

@@ -13,7 +13,6 @@ from PIL import Image
 
 from cfsearch.datasets.images import AttributeTable, ImageFolderSource, read_attributes, read_image
 from cfsearch.errors import DataError
-from cfsearch.generators.attgan_data import Faces
 
 
 def picture(width: int = 8, height: int = 8, *, seed: int = 0) -> Image.Image:

@@ -39,7 +39,9 @@ def test_evaluations_agree_with_the_cpu() -> None:
     assert torch.allclose(found["cpu"].scores, found["cuda"].scores.cpu(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("generator", [FakeGenerator(), Pixels(size=(16, 16), grid=3).with_density(images().repeat(5, 1, 1, 1))])
+@pytest.mark.parametrize(
+    "generator", [FakeGenerator(), Pixels(size=(16, 16), grid=3).with_density(images().repeat(5, 1, 1, 1))]
+)
 def test_fronts_of_a_gpu_are_whole(generator: FakeGenerator) -> None:
     search = Search(
         FakeProvider(),
