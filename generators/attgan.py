@@ -71,7 +71,7 @@ class AttGAN(Generator[AttGANState]):
         content: AttGANFile,
         *,
         reach: tuple[float, float] | None = None,
-        dead_zone: float = 0.0,
+        dead_zone: float = 0.1,
         attributes: tuple[str, ...] | None = None,
     ) -> None:
         low, high = content.reach if reach is None else reach
@@ -140,7 +140,7 @@ class AttGAN(Generator[AttGANState]):
         return family(
             content,
             reach=(_number(settings, "low", content.reach[0]), _number(settings, "high", content.reach[1])),
-            dead_zone=_number(settings, "dead_zone", 0.0),
+            dead_zone=_number(settings, "dead_zone", 0.1),
             attributes=None if names is None else tuple(names),
         )
 
@@ -242,7 +242,7 @@ class AttGANWithCritic(AttGAN, Critic, AttributeEstimator):
         content: AttGANFile,
         *,
         reach: tuple[float, float] | None = None,
-        dead_zone: float = 0.0,
+        dead_zone: float = 0.1,
         attributes: tuple[str, ...] | None = None,
     ) -> None:
         if content.critic is None:
