@@ -28,7 +28,7 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
     console.print(Text(heading(front), style="bold"))
     if len(front):
         chosen = [only] if only is not None else _chosen(front, most=most)
-        if console.width < _NARROW:
+        if console.width < max(_NARROW, _FIXED + _EACH * len(front.objectives)):
             console.print(Text("\n".join(_block(front, i) for i in chosen)))
         else:
             console.print(_table(front, chosen, width=console.width))
@@ -64,6 +64,9 @@ def remarks(front: ParetoFront) -> list[str]:
             lines.append(advice)
     return [*lines, *(f"Note: {plain(text)}" for text in front.note)]
 
+
+_FIXED, _EACH = 46, 11
+"""Columns that a table needs besides its objectives, and for each of them."""
 
 _ADVICE = {
     Reason.BUDGET: "Give more --evaluations, or free --immutable variables.",
