@@ -146,6 +146,17 @@ class RunDirectory:
         """Names of the instances that are done."""
         return {row[0] for row in self._store.execute("SELECT name FROM instances")}
 
+    def forget_failures(self, codes: Sequence[str]) -> int:
+        """Drop instances that failed for a passing reason, so that they are tried again.
+
+        Returns:
+            How many were dropped.
+        """
+        marks = ", ".join("?" * len(codes))
+        with self._store:
+            query = f"DELETE FROM instances WHERE status = 'failed' AND code IN ({marks})"  # noqa: S608 - question marks only
+            return self._store.execute(query, tuple(codes)).rowcount
+
     def add(self, rows: Sequence[InstanceRow]) -> None:
         """Keep instances, all of them or none.
 

@@ -18,7 +18,7 @@ from cfsearch.audit.document import audit_document, model_entry
 from cfsearch.audit.effects import effect_rows, effects_through_generator
 from cfsearch.config import Config
 from cfsearch.datasets.images import ImageRecord, ImageRef, find_images
-from cfsearch.errors import CfsearchError, ConfigError, DataError
+from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.front import ParetoFront
 from cfsearch.generator import AttributeEstimator
 from cfsearch.problem import Problem
@@ -26,6 +26,9 @@ from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
 from cfsearch.runs import InstanceRow, RunDirectory, now
 from cfsearch.search import Failure, Progress
+
+_PASSING = (ProviderError.code, DeadlineError.code)
+"""An instance that failed so is tried again when the run goes on: the model may be back."""
 
 _EFFECT_INSTANCES = 200
 """Effects are averaged over at most so many instances, the first ones."""
@@ -85,7 +88,8 @@ class Audit:
         decisive = {k: v for k, v in self._config.resolved().items() if k != "run"}
         with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
             run.write("config.resolved.toml", self._config.resolved())
-            run.event("started", {"instances": len(refs), "done": len(run.done())})
+            again = run.forget_failures(_PASSING)
+            run.event("started", {"instances": len(refs), "done": len(run.done()), "tried again": again})
             self._manifest(run, assembly, status="running")
             try:
                 self._search(run, refs, assembly)
