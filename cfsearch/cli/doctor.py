@@ -1,5 +1,6 @@
 """``cfsearch doctor``: first contact with a model, and what to change where it does not fit."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -121,7 +122,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ("input", _input(document)),
         (
             "answers",
-            f"{seen['range'][0]:.4g} to {seen['range'][1]:.4g}; rows sum to {seen['sums'][0]:.4g} to {seen['sums'][1]:.4g}",
+            f"{_span(seen['range'])}; rows sum to {_span(seen['sums'])}",
         ),
         (
             "repeatable",
@@ -161,6 +162,12 @@ def _input(document: dict[str, Any]) -> str:
     extra = "".join(f", {key} {taken[key]}" for key in ("mean", "std") if taken[key])
     colour = "grey" if taken["channels"] == 1 else "RGB"
     return f"{size} {colour}, {taken['layout']}, {taken['dtype']} on {taken['range']}{extra}; resize {taken['resize']}"
+
+
+def _span(ends: Sequence[float]) -> str:
+    """Both ends, or one number where they print alike."""
+    low, high = f"{ends[0]:.4g}", f"{ends[1]:.4g}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _yes(value: bool, otherwise: str) -> str:
