@@ -31,8 +31,7 @@ from cfsearch.provider import Provider
 from cfsearch.records import AWAY, flipped
 from cfsearch.report.page import ReportInstance, build_page
 from cfsearch.runs import InstanceRow, RunDirectory, now
-from cfsearch.scores import log_odds
-from cfsearch.search import verdict_scores
+from cfsearch.scores import log_odds, verdict_scores
 
 MODELS: Final = {
     "natural": "gender_natural.onnx",

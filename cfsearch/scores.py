@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError
-from cfsearch.provider import ScoreKind
+from cfsearch.provider import Provider, ScoreKind
 from cfsearch.records import AWAY
 
 SMALLEST_PROBABILITY: Final = 1e-7
@@ -40,6 +40,12 @@ def objective_scores(raw: Float[Tensor, "*n k"], kind: ScoreKind) -> Float[Tenso
                 "only. Wrap it in the VotingProvider (cfsearch.providers.votes), which counts votes "
                 "over small perturbations, or give a surrogate."
             )
+
+
+def verdict_scores(raw: Float[Tensor, "n k"], provider: Provider) -> Float[Tensor, "n k"]:
+    """Log-scores of raw answers, also of a labels-only provider (its label gets certainty)."""
+    kind = ScoreKind.PROBABILITIES if provider.scores is ScoreKind.LABELS else provider.scores
+    return objective_scores(raw, kind=kind)
 
 
 def log_odds(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> Float[Tensor, "*n"]:

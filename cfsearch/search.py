@@ -19,7 +19,7 @@ from cfsearch.problem import Clock, Problem, fingerprint, stored_form
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.pruning import pruned
 from cfsearch.records import AWAY, Evaluation, Reason, flipped
-from cfsearch.scores import lead, objective_scores
+from cfsearch.scores import lead, objective_scores, verdict_scores
 from cfsearch.solver import Solver
 
 _SAME = 1e-6
@@ -344,12 +344,6 @@ class Search:
         if self.verifier is None:
             return objective_scores(raw, kind=model.scores).cpu()
         return verdict_scores(raw, model).cpu()
-
-
-def verdict_scores(raw: Float[Tensor, "n k"], provider: Provider) -> Float[Tensor, "n k"]:
-    """Log-scores of raw answers, also of a labels-only provider (its label gets certainty)."""
-    kind = ScoreKind.PROBABILITIES if provider.scores is ScoreKind.LABELS else provider.scores
-    return objective_scores(raw, kind=kind)
 
 
 @final

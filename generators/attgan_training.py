@@ -23,6 +23,7 @@ def train(
     config: AttGANConfig,
     training: TrainingConfig,
     folder: Path,
+    critic: Critic | None = None,
     device: str = "cpu",
     watch: Callable[[StepMetrics], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -37,6 +38,8 @@ def train(
         config: the networks.
         training: the recipe.
         folder: for metrics, sheets and checkpoints.
+        critic: what the critic begins with, such as one whose classifier has learned the labels
+            of real faces; left out, a fresh one. A checkpoint in ``folder`` goes before it.
         device: "cpu", "cuda", ...
         watch: called after every ``log_every`` steps.
         stop: asked before each step; True ends the training with a checkpoint.
@@ -48,7 +51,7 @@ def train(
         ModelFileError: the checkpoint in it is damaged or of other networks.
     """
     _check(source, config=config, training=training)
-    run = Session(source, config, training, TrainingFolder(folder), torch.device(device))
+    run = Session(source, config, training, TrainingFolder(folder), torch.device(device), critic=critic)
     return run.go(watch=watch, stop=stop, frozen=False)
 
 

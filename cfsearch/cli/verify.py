@@ -90,7 +90,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
     import torch
 
     from cfsearch.records import AWAY, flipped
-    from cfsearch.search import verdict_scores
+    from cfsearch.scores import verdict_scores
 
     if provider.labels != front.labels:
         raise ConfigError(

@@ -10,6 +10,8 @@ from typing import Final, Literal, TypeAlias, final
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 
@@ -95,6 +97,11 @@ class CelebASource:
             )
         return tuple(who[name] for name in self.names)
 
+    @property
+    def labels(self) -> Float[Tensor, "n a"]:
+        """The labels of all faces, 0 or 1, without decoding one."""
+        return self._faces.labels
+
     def batch(self, indices: Sequence[int]) -> LabelledImages:
         """These faces and their labels, in this order."""
         return self._faces.batch(indices)
@@ -158,6 +165,11 @@ class CelebAHQSource:
     def identities(self) -> tuple[str, ...]:
         """The person on each face."""
         return self._faces.table.extra["identity"]
+
+    @property
+    def labels(self) -> Float[Tensor, "n a"]:
+        """The labels of all faces, 0 or 1, without decoding one."""
+        return self._faces.labels
 
     def batch(self, indices: Sequence[int]) -> LabelledImages:
         """These faces and their labels, in this order."""

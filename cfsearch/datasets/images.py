@@ -221,6 +221,11 @@ class ImageFolderSource:
         """The name of each image."""
         return tuple(ref.name for ref in self._images.refs)
 
+    @property
+    def labels(self) -> Float[Tensor, "n a"]:
+        """The labels of all images, 0 or 1, without decoding one."""
+        return self._labels.clone()
+
     def batch(self, indices: Sequence[int]) -> LabelledImages:
         """These images and their labels, in this order."""
         pixels = self._images.pixels(indices)

@@ -1,0 +1,1 @@
+"""Surrogates: local networks that learn a provider's answers."""

@@ -1,0 +1,1 @@
+"""Gradient-based explainers, one family a file, on the contract of ``cfsearch.explainer``."""

@@ -1,0 +1,51 @@
+"""Pixels as the numbers that gradients follow: images and spectrograms."""
+
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError
+from cfsearch.explainer import Domain
+
+
+@final
+class PixelDomain(Domain):
+    """An image is its own numbers; a feature is a square of pixels with all its channels.
+
+    Args:
+        shape: (channels, height, width).
+        block: side of a feature in pixels; 1 for single pixels, 4 for the blocks of Jung et al. 2020.
+            The last block of a line is smaller where the side does not divide the image.
+
+    Raises:
+        ConfigError: no such shape, or a block below 1.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, block: int = 1) -> None:
+        if len(shape) != 3 or min(shape) < 1:
+            raise ConfigError(f"pixel domain: expected (channels, height, width), got {shape!r}.")
+        if block < 1:
+            raise ConfigError(f"pixel domain: `block` must be at least 1, got {block!r}.")
+        channels, height, width = shape
+        self.shape = shape
+        self.block = block
+        self.layout = (-(-height // block), -(-width // block))
+        rows, columns = torch.arange(height) // block, torch.arange(width) // block
+        plane = rows[:, None] * self.layout[1] + columns[None, :]
+        self.owner = plane.expand(channels, height, width).contiguous()
+
+    def encode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return x.float()
+
+    def project(
+        self, u: Float[Tensor, "b c h w"], *, origin: Float[Tensor, "b c h w"]
+    ) -> Float[Tensor, "b c h w"]:
+        return u.clamp(0.0, 1.0).to(origin.dtype)
+
+    def free(self, x: Float[Tensor, "b c h w"]) -> Bool[Tensor, "b f"]:
+        return torch.ones(len(x), self.features, dtype=torch.bool, device=x.device)
+
+    def bounds(self, x: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(x, dtype=torch.float32), torch.ones_like(x, dtype=torch.float32)

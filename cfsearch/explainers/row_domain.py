@@ -1,0 +1,107 @@
+"""Encoded columns as the numbers that gradients follow: rows of a table."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import Encoding, Style, Variables
+from cfsearch.explainer import Domain
+
+_SAME = 1e-5
+"""Numbers this near to the original's, relative to their size, are the original's."""
+
+
+@final
+class RowDomain(Domain):
+    """A row is the numbers that its encoding gives; a feature is a variable of the schema.
+
+    Columns that are linked are one feature and change together. ``project`` finds the likeliest
+    level, the nearest step and the nearest linked combination, and goes back to the original's
+    value where a rule (range, immutable, monotone, level for "missing") forbids the step.
+
+    Args:
+        encoding: what the network takes, with the schema that it is of.
+        immutable: columns that must not change, besides those of the schema.
+
+    Raises:
+        ConfigError: an unknown column.
+    """
+
+    def __init__(self, encoding: Encoding, *, immutable: Sequence[str] = ()) -> None:
+        self.schema = encoding.schema.ruled(immutable=immutable)
+        self.variables = Variables.of(self.schema)
+        self.encoding = encoding
+        self.shape = (encoding.width,)
+        self.names = tuple(v.name for v in self.variables.all)
+        self.layout = (len(self.names),)
+        owner = torch.empty(encoding.width, dtype=torch.long)
+        for (at, size), variable in zip(encoding.slots, self.variables.owner, strict=True):
+            owner[at : at + size] = variable
+        self.owner = owner
+        self.one_hot = tuple(
+            slot
+            for slot, part in zip(encoding.slots, encoding.parts, strict=True)
+            if part.style is Style.ONE_HOT
+        )
+
+    def encode(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b w"]:
+        return self.encoding.apply(x.double()).float()
+
+    def project(self, u: Float[Tensor, "b w"], *, origin: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        home = self.encode(origin)
+        numbers = (u - home).abs() > _SAME * home.abs().clamp_min(1.0)
+        moved = self.pooled(numbers.float()) > 0
+        before = self.variables.values(origin)
+        # a value that is on no step, or out of its range, stays as it is unless it is moved
+        values = self.variables.allowed(torch.where(moved, self._values(u), before), origin=before)
+        changed = (moved & (values != before))[:, list(self.variables.owner)]
+        return torch.where(changed, self.variables.rows(values), origin.double()).to(origin.dtype)
+
+    def free(self, x: Float[Tensor, "b d"]) -> Bool[Tensor, "b f"]:
+        may = torch.tensor([not v.immutable for v in self.variables.all], device=x.device)
+        return may.expand(len(x), -1)
+
+    def bounds(self, x: Float[Tensor, "b d"]) -> tuple[Tensor, Tensor]:
+        home = self.encode(x)
+        low, high = torch.zeros_like(home), torch.ones_like(home)
+        hot = {at for at, _ in self.one_hot}
+        for j, (column, part, (at, _)) in enumerate(
+            zip(self.schema.columns, self.encoding.parts, self.encoding.slots, strict=True)
+        ):
+            if at in hot:
+                continue
+            variable = self.variables.all[self.variables.owner[j]]
+            reach = column.reach
+            ends = [
+                (end - part.centre) / part.scale if part.style is Style.STANDARD else end for end in reach
+            ]
+            own = home[:, at]
+            low[:, at] = own if variable.monotone > 0 else own.clamp(max=ends[0])
+            high[:, at] = own if variable.monotone < 0 else own.clamp(min=ends[1])
+        fixed = ~self.spread(self.free(x))
+        return torch.where(fixed, home, low), torch.where(fixed, home, high)
+
+    def _values(self, u: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
+        """The nearest value of every variable, rules not yet asked."""
+        rows = self.encoding.invert(u)
+        out = []
+        for variable in self.variables.all:
+            if variable.rows is None:
+                out.append(rows[:, variable.columns[0]])
+                continue
+            combinations = self._encoded(variable.columns, variable.rows.to(u.device))
+            slots = [i for j in variable.columns for i in self._numbers(j)]
+            out.append(torch.cdist(u[:, slots].double(), combinations.double()).argmin(1).double())
+        return torch.stack(out, dim=1)
+
+    def _encoded(self, columns: Sequence[int], rows: Float[Tensor, "t c"]) -> Float[Tensor, "t s"]:
+        whole = torch.zeros(len(rows), self.schema.d, dtype=torch.float64, device=rows.device)
+        whole[:, list(columns)] = rows.double()
+        return self.encoding.apply(whole)[:, [i for j in columns for i in self._numbers(j)]]
+
+    def _numbers(self, column: int) -> range:
+        at, size = self.encoding.slots[column]
+        return range(at, at + size)
