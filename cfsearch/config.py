@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, final
+from typing import Any, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -40,11 +40,13 @@ class ModelConfig(_Strict):
     """The audited model.
 
     Args:
-        path: ``model.onnx``, ``weights.safetensors``, ``pkg.mod:predict`` or ``plugin:NAME``.
+        path: ``model.onnx``, ``weights.safetensors``, ``pkg.mod:predict`` or ``plugin:NAME``; of
+            tables also ``model.skops``.
         sidecar: the TOML that says labels and preprocessing; beside the model when left out.
         arch: ``pkg.mod:build`` for a file of weights.
         votes: for a model that gives labels only, how often each candidate is asked.
         sigma: standard deviation of the perturbations of these votes, on [0, 1].
+        trust: types in a skops file, besides skops' own list, that are known and let in.
     """
 
     path: str
@@ -52,11 +54,15 @@ class ModelConfig(_Strict):
     arch: str | None = None
     votes: int = Field(default=16, ge=2, le=1024)
     sigma: float = Field(default=0.05, gt=0.0, le=1.0)
+    trust: tuple[str, ...] | None = None
 
 
 @final
 class GeneratorConfig(_Strict):
-    """The generator: a file, a shipped checkpoint (``faces64``) or a plug-in's name."""
+    """The generator: a file, a shipped checkpoint (``faces64``) or a plug-in's name.
+
+    Left out, ``pixels`` for images and ``rows`` for a table.
+    """
 
     source: str = "pixels"
     settings: dict[str, Setting] = Field(default_factory=dict)
@@ -72,7 +78,11 @@ class GeneratorConfig(_Strict):
 
 @final
 class SearchConfig(_Strict):
-    """How each instance is searched; the meaning of each stands with ``cfsearch.Search``."""
+    """How each instance is searched; the meaning of each stands with ``cfsearch.Search``.
+
+    ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
+    rows, the default) or "trained" (a network that tells them from broken ones).
+    """
 
     solver: PluginConfig = PluginConfig(name="nsga2")
     objectives: tuple[PluginConfig, ...] = ()
@@ -85,6 +95,7 @@ class SearchConfig(_Strict):
     target: str | None = None
     immutable: tuple[str, ...] = ()
     reference_point: tuple[float, ...] | None = None
+    critic: Literal["density", "trained"] | None = None
 
     @field_validator("evaluations", "population", "capacity")
     @classmethod
@@ -96,12 +107,67 @@ class SearchConfig(_Strict):
 
 @final
 class DataConfig(_Strict):
-    """Which inputs: a file, folder or zip of images; and reference images for the classes."""
+    """Which inputs: images, or rows of a table; and reference inputs of the same form.
 
-    images: str
+    Args:
+        images: a file, folder or zip.
+        recursive: whether sub-folders are looked into.
+        attributes: a table of what each image shows, CSV or CelebA's ``list_attr_celeba.txt``; the
+            generator is told instead of estimating it. CelebA in its official layout has its own.
+        split: the part of CelebA in its official layout, test by default.
+        by: attributes of that table by which the audit's figures are compared.
+        table: a CSV file with a header.
+        schema: what its columns mean, a TOML file; ``applicants.schema.toml`` beside
+            ``applicants.csv`` when left out, else guessed from the reference table or the table.
+        rows: these rows alone, counted from 0 below the header.
+        where: rows with these cells alone, each ``COLUMN=VALUE``.
+        label: the column with the true class, which is no input; only where the schema is guessed.
+        limit: at most so many inputs, the first ones.
+        reference: images, or the training table: they stand for the classes and for what is
+            plausible.
+    """
+
+    images: str | None = None
     recursive: bool = False
+    attributes: str | None = None
+    split: Literal["train", "valid", "test", "all"] | None = None
+    by: tuple[str, ...] | None = None
+    table: str | None = None
+    schema_file: str | None = Field(default=None, alias="schema")
+    rows: tuple[int, ...] | None = None
+    where: tuple[str, ...] | None = None
+    label: str | None = None
     limit: int | None = Field(default=None, ge=1)
     reference: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.images is None) == (self.table is None):
+            said = "the setting `data.images` is missing (or `data.table`, for rows)"
+            raise ConfigError(f"{said}." if self.images is None else "give `data.images` or `data.table`.")
+        of_tables = {"schema": self.schema_file, "rows": self.rows, "where": self.where, "label": self.label}
+        odd = [name for name, value in of_tables.items() if value is not None]
+        if self.images is not None and odd:
+            raise ConfigError(f"`data.{odd[0]}` goes with `data.table`, not with images.")
+        of_images = {"attributes": self.attributes, "split": self.split, "by": self.by}
+        odd = [name for name, value in of_images.items() if value is not None]
+        if self.table is not None and odd:
+            raise ConfigError(f"`data.{odd[0]}` goes with `data.images`, not with a table.")
+        if self.schema_file is not None and self.label is not None:
+            raise ConfigError(
+                "`data.label` goes with a guessed schema; a schema file names its own [target]."
+            )
+        return self
+
+    @property
+    def image_path(self) -> str:
+        """Where the images are; only asked where inputs are images."""
+        return self.images or ""
+
+    @property
+    def noun(self) -> str:
+        """What one input is called: image or row."""
+        return "image" if self.table is None else "row"
 
 
 @final
@@ -122,6 +188,22 @@ class Config(_Strict):
     generator: GeneratorConfig = GeneratorConfig()
     search: SearchConfig = SearchConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _generator_of_rows(cls, value: Any) -> Any:  # Any: whatever stands in the file
+        data = value.get("data") if isinstance(value, dict) else None
+        if isinstance(data, dict) and data.get("table") is not None:
+            said = value.get("generator", {})
+            if isinstance(said, dict) and "source" not in said:
+                return {**value, "generator": {"source": "rows", **said}}
+        return value
+
+    @model_validator(mode="after")
+    def _critic_has_reference(self) -> Self:
+        if self.search.critic is not None and (self.data.reference is None or self.data.table is None):
+            raise ConfigError("`search.critic` needs a table and its training table, `data.reference`.")
+        return self
 
     @classmethod
     def read(cls, path: str | Path, *, over: Mapping[str, Any] = MappingProxyType({})) -> Self:
@@ -155,24 +237,40 @@ class Config(_Strict):
 
     def resolved(self) -> dict[str, Any]:
         """All settings as plain values, without those left at None."""
-        return self.model_dump(mode="json", exclude_none=True)
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
 
 
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with others on top; tables are joined, all else is replaced.
 
-    Another model drops what was said about the old one.
+    Another model drops what was said about the old one, and another kind of inputs likewise.
     """
     joined = dict(values)
     for key, value in over.items():
         below = joined.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             if key == "model" and value.get("path", below.get("path")) != below.get("path"):
-                below = {k: v for k, v in below.items() if k not in ("sidecar", "arch")}
+                below = {k: v for k, v in below.items() if k not in ("sidecar", "arch", "trust")}
+            if key == "data" and not {"images", "table"}.isdisjoint(value):
+                below = _same_inputs(below, value)
             joined[key] = overlaid(below, value)
         else:
             joined[key] = value
     return joined
+
+
+_OF_A_TABLE = ("schema", "rows", "where", "label")
+_OF_IMAGES = ("attributes", "split", "by")
+
+
+def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of the inputs, as far as it still holds for those of the command line."""
+    if "images" in over or over.get("table") != below.get("table"):
+        below = {k: v for k, v in below.items() if k not in _OF_A_TABLE}
+    if "table" in over or over.get("images") != below.get("images"):
+        below = {k: v for k, v in below.items() if k not in _OF_IMAGES}
+    other = "table" if "images" in over else "images"
+    return {k: v for k, v in below.items() if k != other}
 
 
 def parse_plugin(text: str) -> dict[str, Any]:
@@ -239,7 +337,7 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         model = inner
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _position(text: str, key: str) -> str:

@@ -3,6 +3,10 @@
 One row a member. Columns: ``name``, ``member``, ``source``, ``target``, ``verified``,
 ``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME``, ``change_VARIABLE`` (0 where
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
+
+Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
+its own unit and levels as their names; ``change_VARIABLE`` is a difference in that unit, in levels of an
+ordinal column, and 1 for any change of a category.
 """
 
 import csv
@@ -12,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import ConfigError, MissingExtraError, RunError
 from cfsearch.files import write_atomically
 from cfsearch.front import ParetoFront
@@ -33,6 +38,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 def front_rows(front: ParetoFront) -> Iterator[dict[str, Cell]]:
     """One row a member, in the order of the front."""
     picks, p, lead = front.picks(), front.p, front.lead()
+    schema = schema_of(front.extra["schema"]) if front.row is not None and "schema" in front.extra else None
     for i in range(len(front)):
         row: dict[str, Cell] = {
             "name": front.name,
@@ -46,11 +52,26 @@ def front_rows(front: ParetoFront) -> Iterator[dict[str, Cell]]:
             "words": "; ".join(front.words(i)),
         }
         row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
-        change, value = front.z[i].tolist(), (front.origin_values + front.z[i]).tolist()
-        row |= {f"change_{n}": v for n, v in zip(front.variables, change, strict=True)}
-        row |= {f"value_{n}": v for n, v in zip(front.variables, value, strict=True)}
+        row |= _changed(front, i, schema)
         row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}
         yield row
+
+
+def _changed(front: ParetoFront, i: int, schema: TableSchema | None) -> dict[str, Cell]:
+    """What member ``i`` changes and becomes, by variable; of rows of a table by column."""
+    value = front.values[i].tolist()
+    if front.row is None or front.rows is None or schema is None:
+        row: dict[str, Cell] = {
+            f"change_{n}": v for n, v in zip(front.variables, front.z[i].tolist(), strict=True)
+        }
+        return row | {f"value_{n}": v for n, v in zip(front.variables, value, strict=True)}
+    before = front.origin_values.tolist()
+    row = {
+        f"change_{n}": float(new != old) if n in front.categories else float(f"{new - old:.12g}")
+        for n, new, old in zip(front.variables, value, before, strict=True)
+    }
+    row |= {f"original_{n}": cell for n, cell in schema.decode(front.row.tolist()).items()}
+    return row | {f"value_{n}": cell for n, cell in schema.decode(front.rows[i].tolist()).items()}
 
 
 def instance_row(row: InstanceRow) -> dict[str, Cell]:

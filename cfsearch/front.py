@@ -57,6 +57,7 @@ class ParetoFront:
         rows, row: the stored members and the original where inputs are rows of a table, in the
             house form; None for images.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
+        categories: variables whose values have no order, so that any change of one counts alike.
         described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
@@ -98,6 +99,7 @@ class ParetoFront:
     row: Float[Tensor, " c"] | None = None
     scale: Float[Tensor, " d"] | None = None
     described: tuple[tuple[str, ...], ...] = ()
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
@@ -153,6 +155,20 @@ class ParetoFront:
         return self.origin_values + (self.z if self.scale is None else self.z * self.scale)
 
     @property
+    def sizes(self) -> Float[Tensor, " n"]:
+        """How far each member is from the original: the L2 norm of its change.
+
+        Of a row of a table Gower's distance over the variables, where any change of a category is 1.
+        """
+        if self.rows is None:
+            length: Tensor = self.z.double().norm(dim=1)
+            return length
+        category = torch.tensor([name in self.categories for name in self.variables])
+        share = self.z.double().abs().clamp_max(1.0)
+        apart: Tensor = torch.where(category, (self.z != 0).double(), share)
+        return apart.mean(1)
+
+    @property
     def reconstruction_flips(self) -> bool:
         """Whether the generator's output flips the model before anything is changed."""
         others = torch.arange(len(self.labels)) != self.source
@@ -188,8 +204,8 @@ class ParetoFront:
     def pick(self, how: str) -> int | None:
         """One member, among the verified ones; None where there is none.
 
-        - ``closest``: smallest L2 norm of the change.
-        - ``sparsest``: fewest changed variables, then smallest norm.
+        - ``closest``: smallest change (``sizes``).
+        - ``sparsest``: fewest changed variables, then smallest change.
         - ``knee``: nearest to the ideal point after scaling each objective to [0, 1].
         - ``crossing``: members sorted by the probability of leaving the source class; where
           that probability and the plausibility objective (scaled to [0, 1]) cross
@@ -206,9 +222,9 @@ class ParetoFront:
             return None
         match how:
             case "closest":
-                return picks.closest(self.z, among=self.verified)
+                return picks.closest(self.sizes, among=self.verified)
             case "sparsest":
-                return picks.sparsest(self.z, among=self.verified)
+                return picks.sparsest(self.z, sizes=self.sizes, among=self.verified)
             case "knee":
                 return picks.knee(self.f, among=self.verified)
         wanted = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
@@ -356,6 +372,8 @@ class ParetoFront:
         }
         if self.described:
             meta["described"] = self.described
+        if self.categories:
+            meta["categories"] = self.categories
         text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
         return save_tensors(tensors, metadata={"cfsearch": text})
 
@@ -400,6 +418,7 @@ class ParetoFront:
                 row=tensors.get("row"),
                 scale=tensors.get("scale"),
                 described=tuple(tuple(words) for words in meta.get("described", ())),
+                categories=tuple(meta.get("categories", ())),
             )
         except DataError:
             raise

@@ -26,6 +26,8 @@ class Generator(ABC, Generic[State]):
     name: ClassVar[str]
     shape: tuple[int, ...]
     """Shape of one decoded input, ``*x``; images (3, height, width)."""
+    row_wise: ClassVar[bool] = False
+    """Whether "does not depend" holds to the last bit, also across queries: no matrix products."""
 
     @classmethod
     @abstractmethod
@@ -82,6 +84,25 @@ class AttributeEstimator(ABC):
     @abstractmethod
     def attributes(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n a"]:
         """Probability of each attribute."""
+
+
+class AttributeTaker(ABC):
+    """Marker: this generator can be told which attributes an input has, instead of estimating them."""
+
+    attribute_names: tuple[str, ...]
+
+    @abstractmethod
+    def encode(
+        self, x: Float[Tensor, "b *x"], *, attributes: Float[Tensor, "b a"] | None = None
+    ) -> Any:  # Any: a generator's state is its own business
+        """Everything about the queries that decoding needs.
+
+        Args:
+            attributes: what is known of them, in [0, 1]; NaN where it is not known.
+
+        Raises:
+            CapabilityError: something is not known and cannot be estimated.
+        """
 
 
 class Describer(ABC):

@@ -64,3 +64,37 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
     picks = rng.integers(0, len(values), size=(_RESAMPLES, len(values)))
     low, high = np.quantile(values[picks].mean(axis=1), [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+def share_difference(count: int, n: int, other: int, m: int) -> Interval | None:
+    """The difference of two independent shares, ``count / n - other / m``, with its hybrid score interval.
+
+    None where one of them is a share of nothing.
+
+    References:
+        Newcombe 1998, Interval estimation for the difference between independent proportions, method 10.
+    """
+    first, second = wilson(count, n), wilson(other, m)
+    if first is None or second is None:
+        return None
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    high = value + math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, low, high)
+
+
+def mean_difference(
+    values: Float[Tensor, " n"], others: Float[Tensor, " m"], *, seed: int = 0
+) -> Interval | None:
+    """The difference of two independent means with its percentile bootstrap interval; None without values.
+
+    References:
+        Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 16.
+    """
+    a, b = values.double().cpu().numpy(), others.double().cpu().numpy()
+    if len(a) == 0 or len(b) == 0:
+        return None
+    rng = np.random.default_rng(seed)
+    means = [x[rng.integers(0, len(x), size=(_RESAMPLES, len(x)))].mean(axis=1) for x in (a, b)]
+    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
+    return Interval(float(a.mean() - b.mean()), float(low), float(high))

@@ -13,16 +13,15 @@ UNCHANGED: Final = 1e-6
 """Changes up to this size are none."""
 
 
-def closest(z: Float[Tensor, "n d"], *, among: Bool[Tensor, " n"]) -> int:
-    """The member with the smallest L2 norm of its change; ``among`` holds one at least."""
-    return _least(z.double().norm(dim=1), among)
+def closest(sizes: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> int:
+    """The member with the smallest change; ``among`` holds one at least."""
+    return _least(sizes, among)
 
 
-def sparsest(z: Float[Tensor, "n d"], *, among: Bool[Tensor, " n"]) -> int:
-    """The member with the fewest changed variables; of several, the smallest norm."""
-    norm = z.double().norm(dim=1)
+def sparsest(z: Float[Tensor, "n d"], *, sizes: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:
+    """The member with the fewest changed variables; of several, the smallest change."""
     count = (z.abs() > UNCHANGED).sum(1).double()
-    return _least(count + norm / (norm.max() + 1.0), among)
+    return _least(count + sizes / (sizes.max() + 1.0), among)
 
 
 def knee(f: Float[Tensor, "n m"], *, among: Bool[Tensor, " n"]) -> int:

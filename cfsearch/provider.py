@@ -45,6 +45,14 @@ class Provider(ABC):
         """A hash of the model and of its preprocessing."""
 
     @property
+    def row_wise(self) -> bool:
+        """Whether an answer is the same, to the last bit, whatever else is asked in the same call.
+
+        True of trees, False of most networks: libraries choose their kernels by the size of a batch.
+        """
+        return False
+
+    @property
     def note(self) -> str:
         """What the reader of a result must know about the scores; empty if nothing."""
         return ""

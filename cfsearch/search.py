@@ -1,7 +1,7 @@
 """The loop: many queries in lockstep, one solver, a budget, a seed, and a front for each query."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch import pareto
-from cfsearch.errors import CfsearchError, ConfigError
+from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic, Describer, Generator
 from cfsearch.objective import Constraint, Objective
 from cfsearch.problem import Clock, Problem, fingerprint, stored_form
-from cfsearch.provider import Provider, ScoreKind
+from cfsearch.provider import Provider
 from cfsearch.pruning import pruned
 from cfsearch.records import AWAY, Evaluation, Reason, flipped
 from cfsearch.scores import lead, objective_scores, verdict_scores
@@ -75,6 +75,10 @@ class Search:
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
             (``cfsearch.pruning``), in [0, 1); 0 leaves the front as the solver found it.
+        seeds: points that the first population should hold beside its own, one list of changes
+            ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
+            candidates like any other and cost no more budget.
+        extra: plain JSON values that each front keeps (the schema of a table).
         reference_point: for hypervolumes; when left out, the worst value of each objective in
             the first generation, which depends on the seed.
 
@@ -118,6 +122,8 @@ class Search:
     clock: Clock | None = None
     watchers: Sequence[Watcher] = ()
     note: Sequence[str] = field(default_factory=tuple)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Callable[[Problem], Sequence[Float[Tensor, "s d"]]] | None = None
 
     def __post_init__(self) -> None:
         for name in ("evaluations", "population", "capacity"):
@@ -132,8 +138,17 @@ class Search:
                 f"objectives, got {len(self.reference_point)}."
             )
 
-    def run(self, x: Float[Tensor, "b *x"], *, names: Sequence[str]) -> list[ParetoFront | Failure]:
+    def run(
+        self,
+        x: Float[Tensor, "b *x"],
+        *,
+        names: Sequence[str],
+        attributes: Float[Tensor, "b a"] | None = None,
+    ) -> list[ParetoFront | Failure]:
         """One front a query, in order; a query for which the model failed gives a ``Failure``.
+
+        Args:
+            attributes: as for ``Problem``.
 
         Raises:
             PluginError: an objective, generator or solver broke its contract.
@@ -142,24 +157,33 @@ class Search:
         if len(x) == 0:
             return []
         results: list[ParetoFront | Failure] = []
-        problem = self._problem(x, names)
+        problem = self._problem(x, names, attributes)
         done = flipped(problem.queries.scores, source=problem.queries.source, target=problem.queries.target)
         active = [i for i in range(len(x)) if not bool(done[i]) and i not in problem.failures]
         if len(active) == len(x):
             return self._lockstep(problem)
         searched = iter(
-            self._lockstep(self._problem(x[active], [names[i] for i in active])) if active else []
+            self._lockstep(
+                self._problem(
+                    x[active],
+                    [names[i] for i in active],
+                    None if attributes is None else attributes[active],
+                )
+            )
+            if active
+            else []
         )
         for i, name in enumerate(names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
             elif bool(done[i]):
-                results.append(self._front(problem, i, _Elite.none(problem), Reason.ALREADY_TARGET, 0, None))
+                [none] = self._kept(problem, {i: _Elite.none(problem)}).values()
+                results.append(self._front(problem, i, none, Reason.ALREADY_TARGET, 0, None))
             else:
                 results.append(next(searched))
         return results
 
-    def _problem(self, x: Tensor, names: Sequence[str]) -> Problem:
+    def _problem(self, x: Tensor, names: Sequence[str], attributes: Tensor | None) -> Problem:
         return Problem(
             x,
             names=names,
@@ -171,6 +195,7 @@ class Search:
             immutable=self.immutable,
             reference=self.reference,
             clock=self.clock,
+            attributes=attributes,
         )
 
     def _lockstep(self, problem: Problem) -> list[ParetoFront | Failure]:
@@ -184,6 +209,7 @@ class Search:
             constrained=bool(self.constraints),
             rngs=[self._rng(problem, i) for i in range(problem.b)],
             generations=searching,
+            seeds=None if self.seeds is None else _stacked(self.seeds(problem), problem),
         )
         elites = [_Elite.none(problem) for _ in range(problem.b)]
         spent, last_gain = 0, [0] * problem.b
@@ -209,6 +235,7 @@ class Search:
                 moved[i] = moved[i] or _moved(evaluation, problem, i)
             self._tell(problem, elites, generation, generations, spent)
         results: list[ParetoFront | Failure] = []
+        kept = self._kept(problem, {i: e for i, e in enumerate(elites) if i not in problem.failures})
         for i, name in enumerate(problem.queries.names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
@@ -222,7 +249,7 @@ class Search:
             elif best[i] <= 0 and idle:
                 reason = Reason.STALLED
             point = None if reference is None else reference[i]
-            results.append(self._front(problem, i, elites[i], reason, spent, point, origin=solver.name))
+            results.append(self._front(problem, i, kept[i], reason, spent, point, origin=solver.name))
         return results
 
     def _simpler(self, problem: Problem, elites: list["_Elite"], n: int) -> Float[Tensor, "b n d"]:
@@ -258,7 +285,7 @@ class Search:
         self,
         problem: Problem,
         i: int,
-        elite: "_Elite",
+        kept: "_Kept",
         reason: Reason,
         spent: int,
         reference: Tensor | None,
@@ -266,22 +293,11 @@ class Search:
         origin: str = "",
     ) -> ParetoFront:
         queries, image = problem.queries, problem.queries.x.ndim == 4
-        zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
-        reconstruction = problem.decode(zero, query=i)[0]
-        kept = elite.ordered()
-        x = problem.decode(kept.z[None].to(queries.x), query=i) if len(kept.z) else queries.x[:0]
-        stored = stored_form(x) if image else x
-        scores = self._ask_again(stored, problem)
-        verified = _leads(scores, problem, i) >= self.margin
+        elite, stored, scores, again = kept.elite, kept.stored, kept.scores, kept.again
+        verified = (_leads(scores, problem, i) >= self.margin) & (elite.violation <= 0)
         target = int(queries.target[i])
-        again = self._ask_again(
-            torch.stack([stored_form(reconstruction), stored_form(queries.x[i])])
-            if image
-            else torch.stack([reconstruction, queries.x[i]]),
-            problem,
-        )
         note = list(self.note)
-        if len(kept.z) and bool(
+        if len(elite.z) and bool(
             flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
         ):
             note.append(
@@ -303,23 +319,24 @@ class Search:
             variables=problem.space.names,
             objectives=tuple(o.name for o in self.objectives),
             units=tuple(o.unit for o in self.objectives),
-            z=kept.z.cpu(),
-            f=kept.f.cpu(),
+            z=elite.z.cpu(),
+            f=elite.f.cpu(),
             origin_values=problem.space.origin[i].cpu(),
             scores=scores.cpu(),
             original_scores=again[1].cpu(),
             reconstruction_scores=again[0].cpu(),
             verified=verified.cpu(),
             images=stored.cpu() if image else None,
-            original=stored_form(queries.x[i]).cpu() if image else None,
-            reconstruction=stored_form(reconstruction).cpu() if image else None,
-            origins=(origin,) * len(kept.z),
+            original=kept.ends[1].cpu() if image else None,
+            reconstruction=kept.ends[0].cpu() if image else None,
+            origins=(origin,) * len(elite.z),
             reason=reason,
             reference_point=point,
             evaluations=spent,
             rows=None if image else stored.double().cpu(),
             row=None if image else queries.x[i].double().cpu(),
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
+            categories=() if image else problem.space.categories,
             described=self.generator.words(queries.x[i], stored)
             if isinstance(self.generator, Describer)
             else (),
@@ -330,10 +347,37 @@ class Search:
                 "model": self.provider.fingerprint,
                 "generator": self.generator.fingerprint,
                 "critic": self.generator.critic_kind if isinstance(self.generator, Critic) else "",
+                **self.extra,
             },
         )
 
-    def _ask_again(self, stored: Tensor, problem: Problem) -> Tensor:
+    def _kept(self, problem: Problem, elites: Mapping[int, "_Elite"]) -> dict[int, "_Kept"]:
+        """What is kept of each query, in its stored form and asked again.
+
+        Each query is asked for by itself, unless the model answers row by row anyway.
+        """
+        queries, image = problem.queries, problem.queries.x.ndim == 4
+        ordered, stored, ends = {}, {}, {}
+        for i, elite in elites.items():
+            ordered[i] = elite.ordered()
+            zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
+            z = ordered[i].z[None].to(queries.x)
+            if self.generator.row_wise:
+                decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
+                unchanged, x = decoded[0], decoded[1:]
+            else:
+                unchanged = problem.decode(zero, query=i)[0]
+                x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
+            both = torch.stack([unchanged, queries.x[i]])
+            stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
+        asked = [part for i in elites for part in (stored[i], ends[i])]
+        if (self.verifier or self.provider).row_wise and asked:
+            answers = iter(self._ask_again(torch.cat(asked)).split([len(part) for part in asked]))
+        else:
+            answers = map(self._ask_again, asked)
+        return {i: _Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}
+
+    def _ask_again(self, stored: Tensor) -> Tensor:
         """Log-scores of inputs in the form in which they are kept, from the verifier."""
         model = self.verifier or self.provider
         x = stored.float() / 255.0 if stored.dtype is torch.uint8 else stored
@@ -379,6 +423,37 @@ class _Elite:
         order = np.lexsort(self.f.numpy().T[::-1])
         keep = torch.from_numpy(order.copy())
         return _Elite(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
+
+
+def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[Tensor, "b s d"]:
+    """Seeds of all queries, filled up with "no change" where a query has fewer than another."""
+    d = problem.space.d
+    if len(seeds) != problem.b or any(z.ndim != 2 or z.shape[1] != d for z in seeds):
+        raise ShapeError(
+            f"search: `seeds` must give one list of changes of shape (s, {d}) for each of {problem.b} "
+            f"queries, got shapes {[tuple(z.shape) for z in seeds]}."
+        )
+    out = problem.space.lower.new_zeros(problem.b, max(len(z) for z in seeds), d)
+    for i, z in enumerate(seeds):
+        out[i, : len(z)] = z.to(out)
+    return out
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """What is kept of a query in the end.
+
+    Shapes:
+        stored ``(n, *x)``, with scores ``(n, k)``; ends ``(2, *x)``, the generator's output without a
+        change and the original, with their scores again ``(2, k)``.
+    """
+
+    elite: _Elite
+    stored: Tensor
+    ends: Tensor
+    scores: Tensor
+    again: Tensor
 
 
 def _leads(scores: Tensor, problem: Problem, i: int) -> Float[Tensor, " n"]:

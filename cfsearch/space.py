@@ -116,6 +116,11 @@ class SearchSpace:
         object.__setattr__(self, "kinds", kinds)
         self._set_units()
 
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the variables whose values have no order."""
+        return tuple(n for n, k in zip(self.names, self.kinds, strict=True) if k is Kind.CATEGORICAL)
+
     def _set_units(self) -> None:
         scale = self.scale if self.scale.numel() else torch.ones_like(self.lower[0])
         whole = torch.tensor([float(k is not Kind.REAL) for k in self.kinds]).to(self.lower)

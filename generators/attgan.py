@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError, ConfigError, ShapeError
-from cfsearch.generator import AttributeEstimator, Critic, Generator
+from cfsearch.generator import AttributeEstimator, AttributeTaker, Critic, Generator
 from cfsearch.space import SearchSpace
 
 from .attgan_files import AttGANFile, load_attgan
@@ -43,7 +43,7 @@ class AttGANState:
     origin: Float[Tensor, "b a"]
 
 
-class AttGAN(Generator[AttGANState]):
+class AttGAN(Generator[AttGANState], AttributeTaker):
     """Faces with changed attributes; the search moves attribute strengths ``b = a + z``.
 
     ``a`` are the query's own attributes, given or estimated; ``z`` is the change, so that
@@ -152,7 +152,8 @@ class AttGAN(Generator[AttGANState]):
 
         Args:
             x: images on [0, 1].
-            attributes: their labels in [0, 1]; left out, those of the settings, else estimated.
+            attributes: their labels in [0, 1]; where they are left out or NaN, those of the
+                settings, else estimated.
 
         Raises:
             ShapeError: images or labels of another shape.
@@ -170,11 +171,11 @@ class AttGAN(Generator[AttGANState]):
                     f"attgan: expected attributes of shape ({len(x)}, {a}), got {tuple(attributes.shape)}."
                 )
             origin = attributes.to(x.device, torch.float32).clamp(0.0, 1.0)
-        elif self._assumed is not None:
-            row = [float(name in self._assumed) for name in self.attribute_names]
-            origin = torch.tensor([row] * len(x), device=x.device)
+            unknown = origin.isnan()
+            if bool(unknown.any()):
+                origin = torch.where(unknown, self._guess(x), origin)
         else:
-            origin = self._estimate(x)
+            origin = self._guess(x)
         maps = self.content.editor.encoder(x.float() * 2.0 - 1.0)
         return AttGANState(self._decoder.prepare(maps), origin)
 
@@ -227,10 +228,17 @@ class AttGAN(Generator[AttGANState]):
         """A hash of weights, layout, reach and assumed attributes."""
         return self._fingerprint
 
+    def _guess(self, x: Tensor) -> Tensor:
+        if self._assumed is None:
+            return self._estimate(x)
+        row = [float(name in self._assumed) for name in self.attribute_names]
+        return torch.tensor([row] * len(x), device=x.device)
+
     def _estimate(self, x: Tensor) -> Tensor:
         raise CapabilityError(
             f"attgan: this network has no attribute classifier, so the attributes of {len(x)} images are "
-            "not known. Train one on it (`cfsearch train critic`), or name them in `attributes`."
+            "not known. Give a table of them (`--attributes`), train a classifier (`cfsearch train critic`), or "
+            "name them in the generator's setting `attributes`."
         )
 
 

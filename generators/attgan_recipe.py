@@ -97,6 +97,9 @@ class TrainingConfig:
         uniform: share of rows with partial strengths, see ``TargetRule``.
         same: share of rows asked for their own attributes, see ``TargetRule``.
         settle: progress from which the batch norms of the editor stop following the batch.
+        robust: largest L2 length, on [-1, 1], of the adversarial step that each real image takes
+            before the classifier learns its label; 0 for none. A classifier that small steps
+            cannot fool asks the editor for changes that people and other classifiers see too.
         outliers: share of the critic's fake images that are replaced by things that are no faces
             (noise, shuffled patches), so that it rejects those as well.
         until: progress at which this stage ends, with a checkpoint, so that a training in the
@@ -129,6 +132,7 @@ class TrainingConfig:
     uniform: float = 0.0
     same: float = 0.0
     settle: float = 1.0
+    robust: float = 0.0
     outliers: float = 0.0
     until: float = 1.0
     precision: Precision = Precision.AUTO
@@ -154,6 +158,8 @@ class TrainingConfig:
                 raise ConfigError(
                     f"attgan training: `{name}` must be in [0, 1], got {getattr(self, name)!r}."
                 )
+        if not 0.0 <= self.robust < float("inf"):
+            raise ConfigError(f"attgan training: `robust` must be 0 or more, got {self.robust!r}.")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"attgan training: `ema` must be in [0, 1), got {self.ema!r}.")
 

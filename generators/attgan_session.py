@@ -40,7 +40,7 @@ from .attgan_runs import Checkpoint, TrainingFolder
 
 _SHEET_ROWS = 6
 # uses of the random stream of a step
-_TARGETS, _AUGMENT, _PENALTY, _OUTLIERS = 2, 3, 4, 5
+_TARGETS, _AUGMENT, _PENALTY, _OUTLIERS, _ROBUST = 2, 3, 4, 5, 6
 
 
 @final
@@ -292,7 +292,12 @@ class Session:
         with self._autocast():
             verdict = self.critic(self._augment(torch.cat([faces.images, fake]), salt=1 + salt))
         real_score, fake_score = verdict.real[:n], verdict.real[n:]
-        label = attribute_loss(verdict.logits[:n], faces.labels)
+        if t.robust:
+            with self._autocast():
+                logits = self.critic(self._adversarial(faces, salt=salt)).logits
+            label = attribute_loss(logits, faces.labels)
+        else:
+            label = attribute_loss(verdict.logits[:n], faces.labels)
         if t.adversarial is Adversarial.HINGE:
             game = hinge_loss(real_score, fake_score)
             losses = {"critic": game, "critic_attribute": label}
@@ -314,6 +319,17 @@ class Session:
         with torch.no_grad(), self._autocast():
             fake = self.editor(faces.images, targets)
         return self._critic_step(faces, fake.float(), salt=0)
+
+    def _adversarial(self, faces: Faces, *, salt: int) -> Tensor:
+        """Augmented real images, each moved to where the classifier errs more, by one step along its gradient."""
+        x = self._augment(faces.images, salt=1 + salt).detach().requires_grad_(True)
+        with self._autocast():
+            logits = self.critic(x).logits
+        [gradient] = torch.autograd.grad(attribute_loss(logits, faces.labels), x)
+        rng = stream(self.training.seed, self.step, salt=_ROBUST + 100 * salt)
+        length = self.training.robust * torch.rand(len(x), 1, 1, 1, generator=rng).to(x.device)
+        norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]
+        return (x + length * gradient / norm).detach()
 
     def _augment(self, x: Tensor, *, salt: int) -> Tensor:
         if self.training.augmentation is None:

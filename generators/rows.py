@@ -17,6 +17,8 @@ from cfsearch.errors import ConfigError
 from cfsearch.generator import Critic, Describer, Generator
 from cfsearch.space import Kind, SearchSpace
 
+from .rows_critic import RowCritic
+
 _SETTINGS = ("dead_zone", "immutable")
 _KINDS = {
     ColumnKind.REAL: Kind.REAL,
@@ -37,6 +39,8 @@ class RowsState:
 
 class _Rows(Generator[RowsState], Describer, ABC):
     """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
+
+    row_wise: ClassVar[bool] = True
 
     def __init__(
         self, schema: TableSchema, *, dead_zone: float = 0.01, immutable: Sequence[str] = ()
@@ -128,6 +132,8 @@ class _Rows(Generator[RowsState], Describer, ABC):
 
 def _numbers(row: Float[Tensor, " c"]) -> list[float]:
     """The shortest decimals that are still the same numbers, so that 0.1 in float32 is 0.1."""
+    if row.dtype is torch.float64:
+        return row.tolist()  # type: ignore[no-any-return]  # torch leaves it untyped
     return [float(str(value)) for value in row.detach().cpu().numpy()]
 
 
@@ -140,7 +146,8 @@ class Rows(_Rows):
     immutable ones as they are, monotone ones go one way, linked ones change together, and a level
     that stands for "missing" is never gone to. Whatever ``z`` is, a decoded row keeps all of this.
 
-    Has no critic: for plausibility give it rows of the training table (``with_density``).
+    Has no critic: for plausibility give it rows of the training table (``with_density``,
+    ``with_critic``).
 
     Args:
         schema: what the columns mean.
@@ -160,18 +167,38 @@ class Rows(_Rows):
     @classmethod
     def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Rows":  # Any: as the contract
         """The generator of a schema's TOML file; settings as for the class."""
+        if source is None:
+            raise ConfigError("rows: expected the TOML file of a table schema, got no file.")
+        return cls.of(read_schema(source), settings=settings)
+
+    @classmethod
+    def of(cls, schema: TableSchema, *, settings: Mapping[str, Any]) -> "Rows":  # Any: as the contract
+        """The generator of a schema; settings as for the class.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range.
+        """
         unknown = [key for key in settings if key not in _SETTINGS]
         if unknown:
             raise ConfigError(f"rows: unknown setting {unknown[0]!r}; it takes {', '.join(_SETTINGS)}.")
-        if source is None:
-            raise ConfigError("rows: expected the TOML file of a table schema, got no file.")
-        return cls(read_schema(source), **settings)
+        return cls(schema, **settings)
 
     def with_density(self, reference: Float[Tensor, "r c"], *, neighbours: int = 5) -> "RowsWithDensity":
         """The same with the nearness of reference rows as its critic."""
         return RowsWithDensity(
             self.schema, reference=reference, neighbours=neighbours, dead_zone=self._dead_zone
         )
+
+    def with_critic(self, reference: Float[Tensor, "r c"], *, seed: int = 0) -> "RowsWithCritic":
+        """The same with a network as its critic, trained here in seconds on reference rows.
+
+        Raises:
+            ConfigError: there are fewer than 50 rows.
+            DataError: a reference row is none of this schema.
+        """
+        self.schema.check(reference)
+        critic = RowCritic.of(self.variables, reference, seed=seed)
+        return RowsWithCritic(self.schema, critic=critic, dead_zone=self._dead_zone)
 
     @property
     def fingerprint(self) -> str:
@@ -233,3 +260,49 @@ class RowsWithDensity(_Rows, Critic):
     def fingerprint(self) -> str:
         rows = hashlib.sha256(self._values.cpu().numpy().tobytes()).hexdigest()
         return self._print(rows, str(self._neighbours))
+
+
+@final
+class RowsWithCritic(_Rows, Critic):
+    """``Rows`` with a plausibility: the logit of a network that tells real rows from broken ones.
+
+    Args:
+        schema, dead_zone, immutable: as for ``Rows``.
+        critic: the trained network.
+
+    Shapes:
+        realism ``(b, n, c)`` -> ``(b, n)``, unbounded.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    name: ClassVar[str] = "rows"
+
+    def __init__(
+        self,
+        schema: TableSchema,
+        *,
+        critic: RowCritic,
+        dead_zone: float = 0.01,
+        immutable: Sequence[str] = (),
+    ) -> None:
+        super().__init__(schema, dead_zone=dead_zone, immutable=immutable)
+        self._critic = critic
+        self.critic_kind = (
+            "logit of a small network trained to tell rows of the training table from rows of which some "
+            f"columns were replaced (AUROC {critic.auroc:.2f} on rows held out)"
+        )
+
+    @classmethod
+    def open(
+        cls, source: Path | None, *, settings: Mapping[str, Any]
+    ) -> "RowsWithCritic":  # Any: as the contract
+        raise ConfigError("rows: a trained critic is made with Rows.with_critic(reference).")
+
+    def realism(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
+        return self._critic.score(x.flatten(0, 1)).reshape(x.shape[:2]).to(x.dtype)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._print(self._critic.fingerprint)

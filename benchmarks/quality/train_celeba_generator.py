@@ -40,7 +40,7 @@ from cfsearch.generators.attgan_recipe import LossWeights, Precision, TrainingCo
 from cfsearch.generators.attgan_training import StepMetrics, train, train_critic
 
 CRITIC_KIND: Final = "the critic trained with this generator on photographs (hinge loss)"
-AUGMENTATION: Final = Augmentation(blur=0.2, noise=0.05, cutout=0.2)
+AUGMENTATION: Final = Augmentation(blur=0.3, noise=0.06, cutout=0.2)
 RECIPE: Final = replace(
     TrainingConfig.fast(),
     steps=1_000_000,
@@ -55,7 +55,8 @@ RECIPE: Final = replace(
     same=0.05,
     settle=0.9,
     augmentation=AUGMENTATION,
-    weights=LossWeights(reconstruction=100.0, attribute=15.0, adversarial=1.0, critic_attribute=2.0),
+    weights=LossWeights(reconstruction=60.0, attribute=20.0, adversarial=1.5, critic_attribute=2.0),
+    robust=4.0,
     precision=Precision.BFLOAT16,
     log_every=50,
     sheet_every=1000,

@@ -45,12 +45,14 @@ def audit_document(
     versions: Mapping[str, str],
     hashes: Mapping[str, str],
     genuine: Sequence[dict[str, Any]] = (),
+    groups: Sequence[dict[str, Any]] = (),
     python: str = "",
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike."""
     first = next(iter(assemblies.values()))
     return {
         "format": FORMAT,
+        **({} if first.table is None else {"inputs": "rows"}),
         "title": title,
         "run_id": run_id,
         "created": created,
@@ -75,6 +77,7 @@ def audit_document(
             for change in changes([row.front for row in part if row.front is not None])
         ],
         "effects": list(effects),
+        **({"groups": list(groups)} if groups else {}),
         "genuine": list(genuine),
         "warnings": _warnings(assemblies, rows, bool(genuine)),
         "reproduce": {
@@ -131,7 +134,8 @@ def _meaning(objective: Objective) -> str:
 def _settings(objective: Objective) -> dict[str, Any]:
     if not dataclasses.is_dataclass(objective):
         return {}
-    return {f.name: getattr(objective, f.name) for f in dataclasses.fields(objective)}
+    values = {f.name: getattr(objective, f.name) for f in dataclasses.fields(objective) if f.init}
+    return {name: v for name, v in values.items() if v is None or isinstance(v, str | int | float | list | tuple)}
 
 
 def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
@@ -189,7 +193,17 @@ def _warnings(
             f"Few instances ({searched} searched over {len(rows)} model{'s' * (len(rows) > 1)}): the intervals are wide, "
             "and what they do not settle is not settled."
         )
-    if not genuine:
+    table = next(iter(assemblies.values())).table
+    if table is not None:
+        found.append(
+            "Counterfactuals are rows that a search put together. Every rule of the schema holds, but whether "
+            "anybody could change so, and why the columns hang together, is not known here."
+        )
+        if table.reference is None:
+            found.append(
+                "No training table was given (--reference), so nothing held the rows to what occurs together."
+            )
+    elif not genuine:
         found.append(
             "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
             "image; whether it would react to a real photograph changed alike is not measured here."

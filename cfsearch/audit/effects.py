@@ -17,7 +17,10 @@ from cfsearch.scores import log_odds
 @final
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many instances flip by a change of one variable in one direction."""
+    """How many instances flip by a change of one variable in one direction.
+
+    ``direction`` is "+" or "-", and "~" for a category, whose levels have no order.
+    """
 
     variable: str
     direction: str
@@ -29,7 +32,8 @@ class Change:
 def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     """What the sparsest verified counterfactual of each instance changes, most frequent first.
 
-    Only changes of at least 0.25 count: smaller ones a person hardly sees. Instances whose
+    Of images only changes of at least 0.25 count: smaller ones a person hardly sees; of rows of a
+    table all count, as the generator leaves none that are nothing. Instances whose
     reconstruction flips before anything is changed say nothing about changes and are left out.
     """
     picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
@@ -37,9 +41,13 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     if not flips:
         return []
     z = torch.stack(flips)
-    found = []
-    for j, variable in enumerate(fronts[0].variables):
-        for direction, hit in (("+", z[:, j] >= 0.25), ("-", z[:, j] <= -0.25)):
+    first, found = fronts[0], []
+    for j, variable in enumerate(first.variables):
+        ways = (("+", z[:, j] >= 0.25), ("-", z[:, j] <= -0.25))
+        if first.row is not None:
+            ordered = (("+", z[:, j] > 0), ("-", z[:, j] < 0))
+            ways = (("~", z[:, j] != 0),) if variable in first.categories else ordered
+        for direction, hit in ways:
             count = int(hit.sum())
             rate = wilson(count, len(flips))
             if count and rate is not None:

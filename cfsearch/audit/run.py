@@ -16,11 +16,14 @@ from torch import Tensor
 from cfsearch.assembly import Assembly, assemble, read_fitting
 from cfsearch.audit.document import audit_document, model_entry
 from cfsearch.audit.effects import effect_rows, effects_through_generator
+from cfsearch.audit.groups import group_rows
 from cfsearch.config import Config
-from cfsearch.datasets.images import ImageRecord, ImageRef, find_images
+from cfsearch.datasets.images import ImageRecord, ImageRef
+from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.front import ParetoFront
-from cfsearch.generator import AttributeEstimator
+from cfsearch.generator import AttributeEstimator, AttributeTaker
+from cfsearch.inputs import RowRecord
 from cfsearch.problem import Problem
 from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
@@ -82,18 +85,26 @@ class Audit:
             CfsearchError: the settings, the model or the directory cannot be used; instances
                 that fail are results, not errors.
         """
-        refs = self._images()
+        photographs = self._photographs()
         assembly = assemble(self._config)
+        refs: Sequence[ImageRef | RowRecord] = photographs.refs
+        if assembly.table is not None:
+            refs = assembly.table.records
+        assembly = dataclasses.replace(assembly, notes=(*assembly.notes, *self._told(photographs, assembly)))
         hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
+        if photographs.table is not None:
+            hashes["attributes of the inputs"] = photographs.fingerprint
         decisive = {k: v for k, v in self._config.resolved().items() if k != "run"}
         with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
             run.write("config.resolved.toml", self._config.resolved())
+            if assembly.table is not None:
+                run.write("schema.toml", assembly.table.schema.to_dict())
             again = run.forget_failures(_PASSING)
             run.event("started", {"instances": len(refs), "done": len(run.done()), "tried again": again})
             self._manifest(run, assembly, status="running")
             try:
-                self._search(run, refs, assembly)
-                document = self._document(run, assembly)
+                self._search(run, refs, photographs, assembly)
+                document = self._document(run, assembly, photographs)
             except BaseException as error:
                 run.event("interrupted", {"error": type(error).__name__})
                 self._manifest(run, assembly, status="interrupted")
@@ -103,12 +114,58 @@ class Audit:
             run.event("finished", {"instances": len(refs)})
         return document
 
-    def _images(self) -> Sequence[ImageRef]:
+    def _photographs(self) -> LabelledPhotographs:
         data = self._config.data
-        refs = readable(find_images(Path(data.images), recursive=data.recursive))
-        return refs if data.limit is None else refs[: data.limit]
+        if data.images is None:
+            return LabelledPhotographs(refs=(), table=None, source="", aligned=False, note="")
+        found = open_photographs(
+            Path(data.image_path),
+            attributes=None if data.attributes is None else Path(data.attributes),
+            part=data.split,
+            recursive=data.recursive,
+            limit=data.limit,
+        )
+        refs, table = readable(found.refs), found.table
+        if table is not None:
+            table = dataclasses.replace(table, files=tuple(ref.name for ref in refs))
+            table.columns(data.by or ())
+        elif data.by:
+            raise ConfigError(
+                f"by: results can be compared by {data.by[0]!r} only where it is known which images have it; "
+                "give a table of attributes with --attributes."
+            )
+        return dataclasses.replace(found, refs=refs, table=table)
 
-    def _search(self, run: RunDirectory, refs: Sequence[ImageRef], assembly: Assembly) -> None:
+    def _told(self, photographs: LabelledPhotographs, assembly: Assembly) -> list[str]:
+        """What a reader must know of the images and their labels."""
+        notes = [photographs.note] if photographs.note else []
+        generator, table = assembly.search.generator, photographs.table
+        if table is None:
+            return notes
+        takes = isinstance(generator, AttributeTaker)
+        known = [name for name in generator.attribute_names if name in table.names] if takes else []
+        if not known and self._config.data.attributes is not None and not self._config.data.by:
+            wanted = ", ".join(generator.attribute_names) if takes else "no attributes"
+            raise ConfigError(
+                f"attributes: {photographs.source!r} says nothing that generator {generator.name!r} can be "
+                f"told (it takes {wanted}). Give other labels, or name attributes to compare by with --by."
+            )
+        if takes and known:
+            unknown = [name for name in generator.attribute_names if name not in known]
+            rest = f"; {', '.join(unknown)} are estimated" if unknown else ""
+            notes.append(
+                f"What the images show is taken from {photographs.source} and not estimated{rest}. A change "
+                "is counted from there: where a label is wrong, so is what a change is called."
+            )
+        return notes
+
+    def _search(
+        self,
+        run: RunDirectory,
+        refs: Sequence[ImageRef | RowRecord],
+        photographs: LabelledPhotographs,
+        assembly: Assembly,
+    ) -> None:
         lockstep = self._config.run.lockstep or (4 if self._config.run.device == "cpu" else 64)
         done = run.done()
         tally = {"done": len(done), "failed": 0, "found": 0}
@@ -125,15 +182,23 @@ class Audit:
         search = assembly.watched(report)
         for begin in range(0, len(left), lockstep):
             group = left[begin : begin + lockstep]
-            rows, images = [], []
+            rows: list[InstanceRow] = []
+            images: list[tuple[int, ImageRecord | RowRecord]] = []
             for position, ref in group:
+                if isinstance(ref, RowRecord):
+                    images.append((position, ref))
+                    continue
                 try:
-                    images.append((position, read_fitting(ref, search.generator.shape)))
+                    shape = search.generator.shape
+                    images.append((position, read_fitting(ref, shape, crop=photographs.crop(shape[-1]))))
                 except DataError as error:
                     rows.append(_failed(ref.name, position, error))
             if images:
                 x = torch.stack([record.x for _, record in images])
-                results = search.run(x.to(self._config.run.device), names=[r.name for _, r in images])
+                known = known_attributes(assembly, photographs, [position for position, _ in images])
+                results = search.run(
+                    x.to(self._config.run.device), names=[r.name for _, r in images], attributes=known
+                )
                 rows += [
                     _row(position, record, result)
                     for (position, record), result in zip(images, results, strict=True)
@@ -144,11 +209,16 @@ class Audit:
             tally["found"] += sum(row.status == "found" for row in rows)
             report(None)
 
-    def _document(self, run: RunDirectory, assembly: Assembly) -> dict[str, Any]:
-        rows = list(run.rows())
-        effects: list[dict[str, Any]] = []
-        if self._effects and isinstance(assembly.search.generator, AttributeEstimator):
-            effects = effect_rows("model", estimate_effects(assembly, originals(rows)))
+    def _document(
+        self, run: RunDirectory, assembly: Assembly, photographs: LabelledPhotographs
+    ) -> dict[str, Any]:
+        rows, table, by = list(run.rows()), photographs.table, self._config.data.by
+        kept = [row for row in rows if row.front is not None and row.front.original is not None]
+        kept = kept[:_EFFECT_INSTANCES]
+        known = known_attributes(assembly, photographs, [row.position for row in kept])
+        effects: dict[str, Float[Tensor, " n"]] = {}
+        if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
+            effects = estimate_effects(assembly, originals(kept), attributes=known)
         return audit_document(
             run_id=run.run_id,
             title=self._title,
@@ -158,7 +228,17 @@ class Audit:
             assemblies={"model": assembly},
             models=[model_entry("model", assembly)],
             rows={"model": rows},
-            effects=effects,
+            effects=effect_rows("model", effects),
+            groups=group_rows(
+                "model",
+                rows,
+                labels=table,
+                by=by,
+                effects=effects,
+                measured=[row.name for row in kept] if effects else [],
+            )
+            if table is not None and by
+            else (),
             versions=versions(),
             hashes=run.hashes,
         )
@@ -193,8 +273,14 @@ def readable(refs: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
     )
 
 
-def estimate_effects(assembly: Assembly, x: Float[Tensor, "n *x"]) -> dict[str, Float[Tensor, " n"]]:
-    """Effects through the generator on the log-odds of the last class, in logits, per variable."""
+def estimate_effects(
+    assembly: Assembly, x: Float[Tensor, "n *x"], *, attributes: Float[Tensor, "n a"] | None = None
+) -> dict[str, Float[Tensor, " n"]]:
+    """Effects through the generator on the log-odds of the last class, in logits, per variable.
+
+    Args:
+        attributes: what is known of each input, as for ``Problem``.
+    """
     found: dict[str, list[Tensor]] = {}
     search = assembly.search
     for i in range(len(x)):
@@ -206,6 +292,7 @@ def estimate_effects(assembly: Assembly, x: Float[Tensor, "n *x"]) -> dict[str, 
             objectives=search.objectives,
             constraints=search.constraints,
             reference=search.reference,
+            attributes=None if attributes is None else attributes[i : i + 1],
         )
         effects = effects_through_generator(problem, label=len(assembly.model.labels) - 1)
         for name, values in effects.items():
@@ -217,6 +304,17 @@ def originals(rows: Sequence[InstanceRow]) -> Float[Tensor, "n c h w"]:
     """The images of the first instances that have one, in the house form."""
     kept = [row.front.original for row in rows if row.front is not None and row.front.original is not None]
     return torch.stack(kept[:_EFFECT_INSTANCES]).float() / 255.0 if kept else torch.zeros(0, 3, 1, 1)
+
+
+def known_attributes(
+    assembly: Assembly, photographs: LabelledPhotographs, places: Sequence[int]
+) -> Float[Tensor, "n a"] | None:
+    """What is known of these images' attributes, for a generator that can be told."""
+    generator = assembly.search.generator
+    if not isinstance(generator, AttributeTaker):
+        return None
+    known = photographs.known(generator.attribute_names, rows=places)
+    return None if known is None else known.to(assembly.config.run.device)
 
 
 def versions() -> dict[str, str]:
@@ -232,7 +330,7 @@ def _plain(hello: Handshake) -> dict[str, Any]:
     return dataclasses.asdict(hello) | kinds | times
 
 
-def _row(position: int, record: ImageRecord, result: ParetoFront | Failure) -> InstanceRow:
+def _row(position: int, record: ImageRecord | RowRecord, result: ParetoFront | Failure) -> InstanceRow:
     if isinstance(result, Failure):
         return InstanceRow(
             record.name,
@@ -263,7 +361,7 @@ def _failed(name: str, position: int, error: CfsearchError) -> InstanceRow:
     return InstanceRow(name, position, "failed", error.code, str(error), "", (), None)
 
 
-def _listing(refs: Sequence[ImageRef]) -> str:
+def _listing(refs: Sequence[ImageRef | RowRecord]) -> str:
     if len({ref.name for ref in refs}) != len(refs):
         raise ConfigError("audit: two inputs have the same name.")
     return hashlib.sha256("\n".join(ref.name for ref in refs).encode()).hexdigest()

@@ -56,13 +56,20 @@ def remarks(front: ParetoFront) -> list[str]:
         lines.append(f"Nothing found: {front.reason.value}.")
         if len(front) and front.reason is not Reason.ALREADY_TARGET:
             nearest = int(front.lead().argmax())
-            lines.append(
-                f"The nearest miss is member {nearest}: it lacks {-float(front.lead()[nearest]):.3f} in probability."
-            )
+            lead = float(front.lead()[nearest])
+            what = f"lacks {-lead:.3f} in probability" if lead <= 0 else _past(front)
+            lines.append(f"The nearest miss is member {nearest}: it {what}.")
         advice = _ADVICE.get(front.reason)
         if advice:
             lines.append(advice)
     return [*lines, *(f"Note: {plain(text)}" for text in front.note)]
+
+
+def _past(front: ParetoFront) -> str:
+    """What is wrong with a member that flips and does not count."""
+    if front.reason is Reason.INFEASIBLE:
+        return "flips, but breaks a constraint"
+    return "flips by less than counts as verified"
 
 
 _FIXED, _EACH = 46, 11

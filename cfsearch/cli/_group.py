@@ -23,6 +23,7 @@ COMMANDS = {
     "plan": "plan",
     "search": "search",
     "audit": "audit",
+    "explain": "explain",
     "show": "show",
     "explore": "pages",
     "report": "pages",

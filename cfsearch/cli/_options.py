@@ -77,7 +77,7 @@ _MODEL = (
     click.option(
         "--model",
         metavar="MODEL",
-        help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict.",
+        help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict; of tables also MODEL.skops.",
     ),
     click.option(
         "--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."
@@ -88,41 +88,79 @@ _MODEL = (
     ),
     click.option("--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]."),
 )
+TRUST = click.option(
+    "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat for each."
+)
+SCHEMA = click.option(
+    "--schema", type=FILE, help="TOML that says what the columns mean; DATA.schema.toml by default."
+)
+LABEL = click.option("--label", metavar="COLUMN", help="The column with the true class, which is no input.")
+_TABLE = (
+    click.option(
+        "--data", type=FILE, metavar="TABLE.csv", help="A table whose rows are searched, instead of images."
+    ),
+    click.option(
+        "--row", type=click.IntRange(min=0), multiple=True, help="A row, counted from 0; repeat for more."
+    ),
+    click.option(
+        "--where", multiple=True, metavar="COLUMN=VALUE", help="Rows with this cell; repeat for both."
+    ),
+    SCHEMA,
+    LABEL,
+    TRUST,
+    click.option(
+        "--critic",
+        type=click.Choice(["density", "trained"]),
+        help="How plausible a row is, against --reference: nearness, or a trained network.",
+    ),
+)
 _SEARCH = (
     click.option(
         "--generator",
         metavar="G",
-        help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels.",
+        help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels, rows for a table.",
     ),
     click.option("--objective", "objectives", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
     click.option("--constraint", "constraints", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
-    click.option("--evaluations", type=WHOLE, help="Candidates an image; default 5000."),
+    click.option("--evaluations", type=WHOLE, help="Candidates an image or row; default 5000."),
     click.option("--population", type=WHOLE, help="Candidates a generation; default 100."),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
     click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
     click.option("--target", metavar="LABEL", help="The class asked for; any other class when left out."),
-    click.option("--immutable", metavar="A,B", help="Variables that must not change."),
-    click.option("--reference", type=FILE, help="Folder of images that stand for the classes."),
+    click.option("--immutable", metavar="A,B", help="Variables or columns that must not change."),
+    click.option("--reference", type=FILE, help="Images, or the training table: they stand for the classes."),
 )
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
-    click.option("--lockstep", type=WHOLE, help="Images searched together."),
+    click.option("--lockstep", type=WHOLE, help="Images or rows searched together."),
     _THREADS,
 )
 _IMAGES = (
     click.option("--images", type=FILE, help="A file, folder or zip of images."),
     click.option("--recursive", is_flag=True, default=None, help="Look into sub-folders."),
-    click.option("--limit", type=WHOLE, help="At most so many images."),
+    click.option("--limit", type=WHOLE, help="At most so many images or rows."),
+    click.option(
+        "--attributes", type=FILE, metavar="CSV", help="What each image shows: a row an image, -1, 0 or 1."
+    ),
+    click.option(
+        "--split",
+        type=click.Choice(["train", "valid", "test", "all"]),
+        help="Part of CelebA in its official layout; default test.",
+    ),
+    click.option("--by", metavar="A,B", help="Attributes of that table by which results are compared."),
 )
 _SOLVER = (click.option("--solver", metavar="NAME[:k=v]", help="nsga2 (default), smpso, gde3, ..."),)
 
 
-def search_options(*, images: bool, solver: bool = True) -> Callable[[Function], Function]:
+def search_options(
+    *, images: bool, solver: bool = True, tables: bool = False
+) -> Callable[[Function], Function]:
     """The flags that make a search; their values arrive as keywords for ``settings``."""
 
     def add(command: Function) -> Function:
         options = (*_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
-        for option in reversed((*(_IMAGES if images else ()), *options)):
+        inputs = (*(_IMAGES if images else ()), *(_TABLE if tables else ()))
+        for option in reversed((*inputs, *options)):
             command = option(command)
         return command
 
@@ -138,7 +176,16 @@ _PLACE = {
     "images": ("data", "images"),
     "recursive": ("data", "recursive"),
     "limit": ("data", "limit"),
+    "attributes": ("data", "attributes"),
+    "split": ("data", "split"),
+    "by": ("data", "by"),
     "reference": ("data", "reference"),
+    "data": ("data", "table"),
+    "row": ("data", "rows"),
+    "where": ("data", "where"),
+    "schema": ("data", "schema"),
+    "label": ("data", "label"),
+    "trust": ("model", "trust"),
     "device": ("run", "device"),
     "lockstep": ("run", "lockstep"),
     "threads": ("run", "threads"),
@@ -166,7 +213,10 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     if file is not None:
         config = Config.read(file, over=over)
     else:
-        for table, key, flag in (("model", "path", "--model"), ("data", "images", "--images")):
+        if {"images", "table"} <= set(over.get("data", {})):
+            raise ConfigError("--images and --data were both given; give images, or a table.")
+        inputs = "table" if "table" in over.get("data", {}) else "images"
+        for table, key, flag in (("model", "path", "--model"), ("data", inputs, "--images")):
             if key not in over.get(table, {}):
                 raise ConfigError(
                     f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one)."
@@ -175,6 +225,38 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     if config.run.threads is not None:
         use_threads(config.run.threads)
     return config
+
+
+def of_a_table(file: Path | None, flags: dict[str, Any]) -> bool:
+    """Whether the flags, or else the file, name a table and no images."""
+    if flags.get("data") is not None or file is None:
+        return flags.get("data") is not None
+    import tomllib
+
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return False  # what is wrong with it is said where it is read
+    data = said.get("data")
+    return isinstance(data, dict) and "table" in data
+
+
+def with_model(given: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags with the argument of a command on a table as the model.
+
+    Raises:
+        UsageError: two models, or another argument besides ``--model``.
+    """
+    if flags.get("model") is not None and given:
+        raise click.UsageError(
+            f"With --data and --model there is nothing left for the argument {given[0]!r}; the rows are "
+            "chosen with --row and --where."
+        )
+    if len(given) > 1:
+        raise click.UsageError(
+            f"With --data the argument is one model, got {len(given)}: {', '.join(given)}."
+        )
+    return {**flags, "model": given[0]} if given else flags
 
 
 def use_threads(count: int | None) -> None:
@@ -186,7 +268,7 @@ def use_threads(count: int | None) -> None:
 
 
 def _toml(name: str, value: Any) -> Any:  # Any: whatever click parsed
-    if name == "immutable":
+    if name in ("immutable", "by"):
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, Path):
         return str(value)

@@ -84,8 +84,8 @@ def progress(title: str) -> Iterator[Line]:
 class AuditMeter:
     """Turns what an audit reports into a line: done, queries, rate, time left, found, failed."""
 
-    def __init__(self, line: Line, *, evaluations: int, title: str = "") -> None:
-        self._line, self._each, self._title = line, evaluations, title
+    def __init__(self, line: Line, *, evaluations: int, title: str = "", noun: str = "image") -> None:
+        self._line, self._each, self._title, self._noun = line, evaluations, title, noun
         self._begin = time.monotonic()
         self._spent, self._inside = 0, 0
 
@@ -99,7 +99,7 @@ class AuditMeter:
         left = max((state.total - state.done) * self._each - self._inside, 0)
         share = 1.0 - left / max(state.total * self._each, 1)
         parts = [self._title] if self._title else []
-        parts += [f"{state.done}/{state.total} images", f"{state.found} found"]
+        parts += [f"{state.done}/{state.total} {self._noun}s", f"{state.found} found"]
         if state.failed:
             parts.append(f"{state.failed} failed")
         if spent:

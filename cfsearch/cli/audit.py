@@ -1,4 +1,4 @@
-"""``cfsearch audit``: a folder of images, one run directory, resumable."""
+"""``cfsearch audit``: a folder of images or a table, one run directory, resumable."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 12
 
 
-@click.command(cls=Command, short_help="Search a folder of images; resumable.")
+@click.command(cls=Command, short_help="Search a folder of images or a table; resumable.")
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @click.option(
     "--out",
@@ -28,9 +28,9 @@ _MOST_SHOWN = 12
     metavar="DIR",
     help="The run directory; an interrupted run in it goes on.",
 )
-@search_options(images=True)
+@search_options(images=True, tables=True)
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
-@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some images failed.")
+@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def audit(
     config: Path | None,
@@ -39,16 +39,17 @@ def audit(
     allow_partial: bool,
     **flags: Any,  # Any: the shared options, by name
 ) -> Outcome:
-    """Search a folder of images and write down what the model reacts to.
+    """Search a folder of images, or the rows of a table, and write down what the model reacts to.
 
     Flags win over CONFIG.toml. The same command on the same directory goes on with a run that
     was interrupted. Writes report.html, audit.json and run.sqlite under --out.
 
     \b
     cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one
+    cfsearch audit --data applicants.csv --model model.skops --limit 50 --out runs/two
     """  # noqa: D301  # click reads the backspace
     chosen = settings(config, flags)
-    call = Invocation.current()
+    call, noun = Invocation.current(), chosen.data.noun
     from cfsearch.audit.run import Audit, AuditProgress
 
     from ._report import write_report
@@ -56,14 +57,14 @@ def audit(
     words = f"interrupted; what is done is saved in {str(out)!r}. To go on: {call.command}"
     with interruptible(words):
         with progress("audit") as line:
-            meter = AuditMeter(line, evaluations=chosen.search.evaluations)
+            meter = AuditMeter(line, evaluations=chosen.search.evaluations, noun=chosen.data.noun)
             first: list[AuditProgress] = []
 
             def watch(state: AuditProgress) -> None:
                 if not first:
                     first.append(state)
                     if state.done:
-                        note(f"{state.done} of {state.total} images were done before; going on.")
+                        note(f"{state.done} of {state.total} {noun}s were done before; going on.")
                 meter(state)
 
             document = Audit(chosen, directory=out, title=title, command=call.command, watch=watch).run()
@@ -72,12 +73,12 @@ def audit(
         note(text)
     return Outcome(
         document=document,
-        show=lambda console: _show(console, document, page),
-        error=_verdict(document, allowed=allow_partial),
+        show=lambda console: _show(console, document, page, noun=noun),
+        error=_verdict(document, allowed=allow_partial, noun=noun),
     )
 
 
-def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
+def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -86,32 +87,49 @@ def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
         rate = count["found_rate"]
         share = "" if rate is None else f" ({_percent(rate)})"
         console.print(
-            f"{count['found']} of {count['searched']} searched images have a verified counterfactual{share}; "
+            f"{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
             f"{count['already_target']} had the target class already, {count['failed']} failed."
         )
     if document["changes"]:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
         table.add_column("the sparsest flip changes", overflow="fold")
-        table.add_column("images", justify="right")
+        table.add_column(f"{noun}s", justify="right")
         table.add_column("share, 95 % interval", justify="right")
         for row in document["changes"][:_MOST_SHOWN]:
             table.add_row(
-                Text(plain(f"{row['direction']}{row['variable']}")),
+                Text(plain(_changed(row))),
                 f"{row['count']}/{row['n']}",
                 _percent(row["rate"]),
             )
         console.print(table)
+    for group in document.get("groups", ()):
+        console.print(Text(_group_line(group)))
     for row in document["instances"]:
         if row["status"] == "failed":
             console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))
     console.print(Text(f"The page: {page}"), soft_wrap=True)
 
 
+def _changed(row: dict[str, Any]) -> str:
+    """``+Eyeglasses``; of a category, whose levels have no order, ``job changes``."""
+    name = row["variable"]
+    return f"{name} changes" if row["direction"] == "~" else f"{row['direction']}{name}"
+
+
+def _group_line(group: dict[str, Any]) -> str:
+    name, parts = plain(group["attribute"]), []
+    for side in ("with", "without"):
+        rate = group[side]["found_rate"]
+        share = "none searched" if rate is None else f"{_percent(rate)} of {group[side]['searched']}"
+        parts.append(f"{side} {share}")
+    return f"by {name}, verified counterfactuals: {'; '.join(parts)}."
+
+
 def _percent(interval: dict[str, float]) -> str:
     return f"{interval['value']:.0%}, {interval['low']:.0%} to {interval['high']:.0%}"
 
 
-def _verdict(document: dict[str, Any], *, allowed: bool) -> CfsearchError | None:
+def _verdict(document: dict[str, Any], *, allowed: bool, noun: str) -> CfsearchError | None:
     rows = document["instances"]
     failed = [row for row in rows if row["status"] == "failed"]
     if not failed:
@@ -119,9 +137,9 @@ def _verdict(document: dict[str, Any], *, allowed: bool) -> CfsearchError | None
     first = f"{failed[0]['name']}: {failed[0]['message']}"
     by_provider = {ProviderError.code, NonFiniteError.code, DeadlineError.code}
     if len(failed) == len(rows) and all(row["reason"] in by_provider for row in failed):
-        return ProviderError(f"the model failed for all {len(rows)} images; {first}")
+        return ProviderError(f"the model failed for all {len(rows)} {noun}s; {first}")
     if allowed:
         return None
     return PartialFailure(
-        f"{len(failed)} of {len(rows)} images failed; {first} Give --allow-partial to accept that."
+        f"{len(failed)} of {len(rows)} {noun}s failed; {first} Give --allow-partial to accept that."
     )

@@ -9,18 +9,30 @@ import click
 
 from cfsearch.errors import ConfigError
 
-from ._options import FILE, Command, json_option, threads_option, use_threads
+from ._options import (
+    FILE,
+    LABEL,
+    SCHEMA,
+    TRUST,
+    Command,
+    json_option,
+    settings,
+    threads_option,
+    use_threads,
+)
 from ._output import Outcome, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cfsearch.config import Config
     from cfsearch.provider import Provider
     from cfsearch.providers.handshake import Handshake
     from cfsearch.providers.preprocessing import Preprocessing
 
 FORMAT = "cfsearch-doctor/1"
 _SIZE = 64
+_COLUMNS = 8
 
 
 @runtime_checkable
@@ -36,18 +48,34 @@ class Prepared(Protocol):
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @click.option("--size", type=click.IntRange(min=4), help="Side of the images to ask with, in pixels.")
+@click.option(
+    "--data", type=FILE, metavar="TABLE.csv", help="Of a model of tables: a table with rows to ask about."
+)
+@SCHEMA
+@LABEL
+@TRUST
 @click.option("--device", default="cpu", show_default=True)
 @threads_option
 @json_option
 def doctor(
-    model: str, sidecar: Path | None, arch: str | None, size: int | None, device: str, threads: int | None
+    model: str,
+    sidecar: Path | None,
+    arch: str | None,
+    size: int | None,
+    data: Path | None,
+    device: str,
+    threads: int | None,
+    **table: Any,  # Any: what click parsed
 ) -> Outcome:
-    """Ask a model about known images: what it takes, what it gives, how far it can be trusted.
+    """Ask a model about known images, or rows of --data: what it takes and gives, and how far to trust it.
 
     What does not fit is said with the line to change; the line belongs into the TOML beside the
     model (--sidecar).
     """
     use_threads(threads)
+    if data is not None:
+        said = {"model": model, "sidecar": sidecar, "arch": arch, "device": device, "data": data, **table}
+        return _of_rows(settings(None, said), where=_where(model, sidecar))
     from cfsearch.providers.handshake import handshake
     from cfsearch.providers.opening import open_provider
 
@@ -56,11 +84,29 @@ def doctor(
     )
     taken = provider.preprocessing if isinstance(provider, Prepared) else None
     if isinstance(provider, Prepared) and taken is None:
-        raise ConfigError(f"doctor: {model!r} takes tables; this version searches images only.")
+        raise ConfigError(
+            f"doctor: {model!r} takes rows of a table. Give one to ask about: --data TABLE.csv."
+        )
     fixed = None if taken is None else taken.size
     asked = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
     seen = handshake(provider, (3, *asked))
     document = _document(provider, taken, seen, asked=asked, where=_where(model, sidecar))
+    return Outcome(document=document, show=lambda console: _show(console, document))
+
+
+def _of_rows(config: "Config", *, where: str) -> Outcome:
+    """What a model of tables takes and gives, asked about real rows."""
+    from cfsearch.assembly import open_model
+    from cfsearch.providers.handshake import handshake
+
+    opened = open_model(config)
+    if opened.table is None:
+        raise ConfigError("doctor: --data names no table.")
+    probes = opened.table.probes
+    seen = handshake(opened.model, (opened.table.schema.d,), device=config.run.device, inputs=probes)
+    document = _document(opened.model, None, seen, asked=tuple(probes.shape), where=where)
+    document["columns"] = {column.name: column.kind.value for column in opened.table.schema.columns}
+    document["warnings"] = [*opened.notes, *seen.warnings]
     return Outcome(document=document, show=lambda console: _show(console, document))
 
 
@@ -86,7 +132,7 @@ def _document(
     taken: "Preprocessing | None",
     seen: "Handshake",
     *,
-    asked: tuple[int, int],
+    asked: tuple[int, ...],
     where: str,
 ) -> dict[str, Any]:
     return {
@@ -115,6 +161,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     from rich.text import Text
 
     model, seen = document["model"], document["handshake"]
+    noun = "row" if "columns" in document else "image"
     lines = [
         ("model", model["name"]),
         ("classes", ", ".join(model["labels"])),
@@ -137,7 +184,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         (
             "speed",
             ", ".join(
-                f"{1.0 / max(s, 1e-9):,.0f} images/s in batches of {n}" for n, s in seen["seconds"].items()
+                f"{1.0 / max(s, 1e-9):,.0f} {noun}s/s in batches of {n}" for n, s in seen["seconds"].items()
             ),
         ),
         (
@@ -154,6 +201,10 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
 
 
 def _input(document: dict[str, Any]) -> str:
+    if "columns" in document:
+        kinds = [f"{name} {kind}" for name, kind in document["columns"].items()]
+        more = f" and {len(kinds) - _COLUMNS} more" if len(kinds) > _COLUMNS else ""
+        return f"{len(kinds)} columns: {', '.join(kinds[:_COLUMNS])}{more}; asked with {document['asked_with'][0]} rows"
     taken = document["input"]
     asked = " x ".join(map(str, document["asked_with"]))
     if taken is None:

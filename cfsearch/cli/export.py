@@ -23,7 +23,7 @@ _FORMATS = ("jsonl", "csv", "parquet")
     type=click.Choice(["members", "instances"]),
     default="members",
     show_default=True,
-    help="One row for each member of each front, or for each image.",
+    help="One line for each member of each front, or for each input.",
 )
 @json_option
 def export(run: Path, kind: str, out: Path, table: str) -> Outcome:

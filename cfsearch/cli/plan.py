@@ -1,5 +1,6 @@
 """``cfsearch plan``: what an audit would cost, without doing it."""
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,11 @@ from ._progress import duration
 from ._signals import interruptible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
+    from torch import Tensor
 
     from cfsearch.assembly import Assembly
-    from cfsearch.datasets.images import ImageRef
+    from cfsearch.datasets.labelled import LabelledPhotographs
 
 FORMAT = "cfsearch-plan/1"
 _MEMBER_BYTES = 400
@@ -28,29 +28,38 @@ _PAGE_BYTES = 20_000_000
 
 @click.command(cls=Command, short_help="Say what an audit would cost.")
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
-@search_options(images=True)
+@search_options(images=True, tables=True)
 @json_option
 def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared options, by name
-    """Say what `cfsearch audit` with these settings would do: images, questions, time, disk.
+    """Say what `cfsearch audit` with these settings would do: inputs, questions, time, disk.
 
-    Opens the model and searches one generation of the first image to see how fast it is;
+    Opens the model and searches one generation of the first image or row to see how fast it is;
     writes nothing.
     """
     chosen = settings(config, flags)
     from cfsearch.assembly import assemble
-    from cfsearch.datasets.images import find_images
+    from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
     from cfsearch.providers.wrapping import queries_per_input
 
     with interruptible("interrupted; a plan keeps nothing."):
-        refs = find_images(Path(chosen.data.images), recursive=chosen.data.recursive)
-        refs = refs if chosen.data.limit is None else refs[: chosen.data.limit]
+        photographs = LabelledPhotographs(refs=(), table=None, source="", aligned=False, note="")
+        if chosen.data.images is not None:
+            photographs = open_photographs(
+                Path(chosen.data.images),
+                attributes=None if chosen.data.attributes is None else Path(chosen.data.attributes),
+                part=chosen.data.split,
+                recursive=chosen.data.recursive,
+                limit=chosen.data.limit,
+            )
         assembly = assemble(chosen)
-        each = _seconds_a_candidate(assembly, refs)
+        each = _seconds_a_candidate(assembly, photographs)
     search = assembly.search
     population = min(search.population, search.evaluations)
     generations = search.evaluations // population
-    candidates = len(refs) * generations * population
-    pixels = search.generator.shape[0] * search.generator.shape[1] * search.generator.shape[2]
+    count = len(assembly.table.records) if assembly.table is not None else len(photographs.refs)
+    candidates = count * generations * population
+    # an image is kept in 8 bits a pixel and channel, a cell in 64
+    size = math.prod(search.generator.shape) * (1 if assembly.table is None else 8)
     document = {
         "format": FORMAT,
         "model": assembly.model.name,
@@ -58,42 +67,53 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "solver": chosen.search.solver.name,
         "objectives": [o.name for o in search.objectives],
         "constraints": [c.name for c in search.constraints],
-        "images": len(refs),
+        f"{chosen.data.noun}s": count,
         "generations": generations,
         "population": population,
         "candidates": candidates,
         "queries": candidates * queries_per_input(search.provider),
         "seconds": round(candidates * each, 1),
         "seconds_a_candidate": round(each, 8),
-        "disk_bytes": len(refs) * search.capacity * (pixels + _MEMBER_BYTES) + _PAGE_BYTES,
+        "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
         "notes": list(assembly.notes),
     }
     return Outcome(document=document, show=lambda console: _show(console, document))
 
 
-def _seconds_a_candidate(assembly: "Assembly", refs: "Sequence[ImageRef]") -> float:
-    """Time of one generation of the first image that can be read, all included."""
+def _seconds_a_candidate(assembly: "Assembly", photographs: "LabelledPhotographs") -> float:
+    """Time of one generation of the first image that can be read, or of the first row, all included."""
+    from cfsearch.assembly import read_fitting
+    from cfsearch.audit.run import known_attributes
+
+    shape = assembly.search.generator.shape
+    if assembly.table is not None:
+        return _timed(assembly, assembly.table.x[0], None)
+    for i, ref in enumerate(photographs.refs):
+        try:
+            record = read_fitting(ref, shape, crop=photographs.crop(shape[-1]))
+        except DataError:
+            continue
+        return _timed(assembly, record.x, known_attributes(assembly, photographs, [i]))
+    raise DataError("plan: none of the images could be read.")
+
+
+def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> float:
+    """Seconds a candidate of one generation of one input."""
     from dataclasses import replace
 
-    from cfsearch.assembly import read_fitting
     from cfsearch.search import Failure
 
     search = assembly.search
     population = min(search.population, search.evaluations)
-    for ref in refs:
-        try:
-            record = read_fitting(ref, search.generator.shape)
-        except DataError:
-            continue
-        trial = replace(search, evaluations=population, target=None)
-        x = record.x[None].to(assembly.config.run.device)
-        replace(trial, evaluations=2).run(x, names=[ref.name])  # loads what is loaded on first use
-        begin = time.perf_counter()
-        result = trial.run(x, names=[ref.name])[0]
-        if isinstance(result, Failure):
-            raise result.error
-        return (time.perf_counter() - begin) / population
-    raise DataError("plan: none of the images could be read.")
+    trial = replace(search, evaluations=population, target=None)
+    inputs = x[None].to(assembly.config.run.device)
+    # loads what is loaded on first use
+    replace(trial, evaluations=2).run(inputs, names=["trial"], attributes=known)
+    begin = time.perf_counter()
+    result = trial.run(inputs, names=["trial"], attributes=known)[0]
+    if isinstance(result, Failure):
+        raise result.error
+    return (time.perf_counter() - begin) / population
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
@@ -108,7 +128,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ),
         ("objectives", ", ".join(document["objectives"])),
         ("constraints", ", ".join(document["constraints"]) or "none"),
-        ("images", f"{document['images']:,}"),
+        *((noun, f"{document[noun]:,}") for noun in ("images", "rows") if noun in document),
         ("questions", f"about {document['queries']:,} to the model"),
         ("time", f"about {duration(document['seconds'])} on this machine"),
         ("disk", f"at most {document['disk_bytes'] / 1e6:,.0f} MB"),

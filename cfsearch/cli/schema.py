@@ -1,30 +1,99 @@
-"""``cfsearch schema``: the JSON Schemas of all documents."""
+"""``cfsearch schema``: the JSON Schemas of all documents, and the schema of a table."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json
 from cfsearch.schemas import names
 from cfsearch.schemas import schema as read
 
-from ._options import Command, json_option
-from ._output import Outcome
+from ._options import FILE, LABEL, Command, json_option
+from ._output import Outcome, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cfsearch.datasets.tables import Inference
 
-@click.command(cls=Command)
+FORMAT = "cfsearch-table-schema/1"
+TABLE = "table"
+"""The name under which the columns of a table are guessed instead of a document's schema printed."""
+
+
+@click.command(cls=Command, short_help="Print a document's JSON Schema, or guess that of a table.")
 @click.argument("name", required=False)
+@click.argument("file", required=False, type=FILE, metavar="[TABLE.csv]")
+@click.option("--out", type=FILE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
+@LABEL
+@click.option("--ignore", metavar="A,B", help="Of a table: columns that are no inputs.")
+@click.option("--immutable", metavar="A,B", help="Of a table: columns that must never change.")
+@click.option("--categorical", metavar="A,B", help="Of a table: columns whose numbers are codes.")
 @json_option
-def schema(name: str | None) -> Outcome:
-    """Print the JSON Schema of a document, or list them."""
+def schema(name: str | None, file: Path | None, out: Path | None, **said: Any) -> Outcome:  # Any: flags
+    """Print the JSON Schema of a document, or list them; or say what the columns of a table mean.
+
+    \b
+    cfsearch schema search
+    cfsearch schema table applicants.csv --label decision --immutable age,sex \\
+        --out applicants.schema.toml
+
+    A file APPLICANTS.schema.toml beside APPLICANTS.csv is used without being named.
+    """  # noqa: D301  # click reads the backspace
+    if name == TABLE:
+        return _table(file, out, said)
+    if file is not None or out is not None or any(said.values()):
+        raise click.UsageError(f"Only `cfsearch schema {TABLE} TABLE.csv` takes a file and these options.")
     if name is not None:
         document = read(name)
         return Outcome(document=document, show=lambda console: _verbatim(console, document))
     listed = {each: read(each) for each in names()}
     return Outcome(document={"schemas": listed}, show=lambda console: _list(console, listed))
+
+
+def _table(file: Path | None, out: Path | None, said: dict[str, Any]) -> Outcome:
+    from cfsearch.datasets.tables import infer_schema, write_schema
+
+    if file is None:
+        raise click.UsageError(f"`cfsearch schema {TABLE}` needs a table: cfsearch schema {TABLE} TABLE.csv.")
+    if out is not None and out.exists():
+        raise ConfigError(f"schema: {str(out)!r} exists already and is left as it is. Name another file.")
+    guess = infer_schema(
+        file,
+        target=said["label"],
+        ignore=_names(said["ignore"]),
+        immutable=_names(said["immutable"]),
+        categorical=_names(said["categorical"]),
+    )
+    if out is not None:
+        write_schema(guess.schema, out)
+    document = {
+        "format": FORMAT,
+        "source": guess.source,
+        "rows": guess.rows,
+        "schema": guess.schema.to_dict(),
+        "notes": list(guess.notes),
+        "file": None if out is None else str(out),
+    }
+    return Outcome(document=document, show=lambda console: _guess(console, guess, file, out))
+
+
+def _names(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _guess(console: "Console", guess: "Inference", file: Path, out: Path | None) -> None:
+    from cfsearch.inputs import schema_beside
+
+    for line in guess.summary().splitlines():
+        console.print(plain(line), soft_wrap=True)
+    if out is None:
+        text = f"Nothing was written. Add --out {schema_beside(file)}, then correct what was guessed wrong."
+    else:
+        text = f"Wrote {out}. Correct what was guessed wrong: kinds, ranges, units, what must not change."
+    console.print(plain(text), soft_wrap=True)
 
 
 def _verbatim(console: "Console", document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""``cfsearch search``: one or a few images, the front in the terminal."""
+"""``cfsearch search``: one or a few images or rows, the front in the terminal."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,16 @@ import click
 
 from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
 
-from ._options import FILE, WHOLE, Command, json_option, search_options, settings
+from ._options import (
+    FILE,
+    WHOLE,
+    Command,
+    json_option,
+    of_a_table,
+    search_options,
+    settings,
+    with_model,
+)
 from ._output import Outcome, detail, note
 from ._progress import Line, duration, progress
 from ._signals import interruptible
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
     from cfsearch.front import ParetoFront
+    from cfsearch.inputs import RowRecord, TableInput
     from cfsearch.problem import Clock
     from cfsearch.search import Failure, Progress
 
@@ -29,19 +39,19 @@ FORMAT = "cfsearch-search/1"
 _LOCKSTEP = 4
 
 
-@click.command(cls=Command, short_help="Search fronts for one or a few images.")
-@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
+@click.command(cls=Command, short_help="Search fronts for one or a few images or rows.")
+@click.argument("given", nargs=-1, metavar="IMAGE... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
-@search_options(images=False)
-@click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several images).")
+@search_options(images=False, tables=True)
+@click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several inputs).")
 @click.option(
     "--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images)."
 )
 @click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
-@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some images failed.")
+@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def search(
-    images: tuple[Path, ...],
+    given: tuple[str, ...],
     config: Path | None,
     save: Path | None,
     strip: Path | None,
@@ -49,15 +59,31 @@ def search(
     allow_partial: bool,
     **flags: Any,  # Any: the shared options, by name
 ) -> Outcome:
-    """Search a Pareto front of counterfactuals for one or a few images.
+    """Search a Pareto front of counterfactuals for one or a few images, or rows of a table.
 
     \b
     cfsearch search face.png --model model.onnx --generator faces64 --seed 7
+    cfsearch search credit.onnx --data applicants.csv --row 17 --target approve --immutable age,sex
+
+    With --data the argument is the MODEL (unless --model names it), and --row and --where say which
+    rows; without it the arguments are images.
     """  # noqa: D301  # click reads the backspace
-    chosen = settings(config, {**flags, "images": first_readable(images)})
-    outputs = [_Output.of(kind, path, count=len(images)) for kind, path in (("front", save), ("png", strip))]
-    with interruptible("interrupted; a search of a few images keeps nothing. Run it again."):
-        found = _run(chosen, images)
+    table = None
+    images = tuple(Path(name) for name in given)
+    if of_a_table(config, flags):
+        chosen = settings(config, with_model(given, flags))
+        _check_rows(chosen, strip=strip)
+        from cfsearch.assembly import open_inputs
+
+        table, images = open_inputs(chosen), ()
+    elif not images:
+        raise click.UsageError("Missing argument 'IMAGE...'.")
+    else:
+        chosen = settings(config, {**flags, "images": first_readable(images)})
+    count = len(images) if table is None else len(table.records)
+    outputs = [_Output.of(kind, path, count=count) for kind, path in (("front", save), ("png", strip))]
+    with interruptible(f"interrupted; a search of a few {chosen.data.noun}s keeps nothing. Run it again."):
+        found = _run(chosen, images, table)
         for output in outputs:
             output.write(found.fronts)
     detail(f"{duration(found.seconds)} in all")
@@ -66,6 +92,17 @@ def search(
         show=lambda console: _show(console, found, rows=rows),
         error=_verdict(found, allowed=allow_partial),
     )
+
+
+def _check_rows(chosen: "Config", *, strip: Path | None) -> None:
+    data = chosen.data
+    if strip is not None:
+        raise ConfigError("--strip draws images, and rows have none. Use --save, or `cfsearch audit`.")
+    if data.rows is None and data.where is None and data.limit is None:
+        raise ConfigError(
+            "search: say which rows: --row N (counted from 0) or --where COLUMN=VALUE. The whole table is "
+            "searched by `cfsearch audit`."
+        )
 
 
 @final
@@ -95,7 +132,7 @@ class _Output:
         if path is not None:
             folder = path if several and path.exists() else path.parent
             if several and path.is_file():
-                raise ConfigError(f"{str(path)!r} is a file; {count} images need a folder.")
+                raise ConfigError(f"{str(path)!r} is a file; {count} inputs need a folder.")
             if not several and path.is_dir():
                 raise ConfigError(f"{str(path)!r} is a folder; name a file in it.")
             if not folder.is_dir():
@@ -129,16 +166,16 @@ def _stem(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _run(config: "Config", images: Sequence[Path]) -> _Found:
+def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -> _Found:
     import torch
 
-    from cfsearch.assembly import assemble, read_fitting
+    from cfsearch.assembly import assemble, read_input
     from cfsearch.problem import Clock
     from cfsearch.search import Failure
 
     begin = time.monotonic()
-    refs = image_refs(images)
-    assembly = assemble(config)
+    refs: "Sequence[ImageRef | RowRecord]" = image_refs(images) if table is None else table.records
+    assembly = assemble(config, table=table)
     for text in assembly.notes:
         note(text)
     detail(f"model {assembly.model.name} {assembly.model.fingerprint}")
@@ -146,7 +183,7 @@ def _run(config: "Config", images: Sequence[Path]) -> _Found:
     records = []
     for ref in refs:
         try:
-            records.append(read_fitting(ref, assembly.search.generator.shape))
+            records.append(read_input(ref, assembly.search.generator.shape))
         except DataError as error:
             if len(refs) == 1:
                 raise
@@ -176,9 +213,9 @@ class _Meter:
 
     Args:
         line: where.
-        total: images in all.
-        before: images of earlier locksteps.
-        each: candidates an image.
+        total: inputs in all.
+        before: inputs of earlier locksteps.
+        each: candidates an input.
         begin: when the work began, on the monotonic clock.
     """
 
@@ -266,7 +303,8 @@ def _verdict(found: _Found, *, allowed: bool) -> PartialFailure | ProviderError 
         return None
     first = found.failures[0]
     count, total = len(found.failures), len(found.failures) + len(found.fronts)
-    text = f"{count} of {total} images failed; {first.name}: {first.error}"
+    noun = found.assembly.config.data.noun
+    text = f"{count} of {total} {noun}s failed; {first.name}: {first.error}"
     if not found.fronts and isinstance(first.error, ProviderError):
         return ProviderError(text)
     return None if allowed else PartialFailure(f"{text} Give --allow-partial to accept that.")

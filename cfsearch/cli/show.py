@@ -80,6 +80,7 @@ def _instances(source: Path) -> Outcome:
 
     with open_run(source) as run:
         entries = [_entry(row) for row in run.rows()]
+        noun = "row" if "table" in run.config.get("data", {}) else "image"
         document = {
             "format": INSTANCES,
             "run_id": run.run_id,
@@ -87,7 +88,7 @@ def _instances(source: Path) -> Outcome:
             "finished": (source / "audit.json").is_file(),
             "instances": entries,
         }
-    return Outcome(document=document, show=lambda console: _list(console, document))
+    return Outcome(document=document, show=lambda console: _list(console, document, noun=noun))
 
 
 def _entry(row: "InstanceRow") -> dict[str, Any]:
@@ -111,13 +112,13 @@ def _why(entry: dict[str, Any]) -> str:
     return str(entry["message"] if entry["status"] == "failed" else entry["reason"])
 
 
-def _list(console: "Console", document: dict[str, Any]) -> None:
+def _list(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
-    for title in ("image", "class", "status"):
+    for title in (noun, "class", "status"):
         table.add_column(title, overflow="fold")
     for title in ("members", "verified"):
         table.add_column(title, justify="right")

@@ -1,6 +1,7 @@
 """``cfsearch verify``: do stored counterfactuals still flip a model?"""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 
 from cfsearch.errors import ConfigError, ProviderError, RunError
 
-from ._options import FILE, Command, json_option, threads_option, use_threads
+from ._options import FILE, TRUST, Command, json_option, threads_option, use_threads
 from ._output import Outcome, plain
 from ._progress import progress
 from ._signals import interruptible
@@ -28,12 +29,13 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 @click.option("--model", required=True, metavar="MODEL", help="The model to ask, for example this month's.")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@TRUST
 @click.option(
     "--pick",
     type=click.Choice(_PICKS),
     default="sparsest",
     show_default=True,
-    help="Which one counts for its image.",
+    help="Which one counts for its image or row.",
 )
 @click.option("--device", default="cpu", show_default=True)
 @threads_option
@@ -43,31 +45,73 @@ def verify(
     model: str,
     sidecar: Path | None,
     arch: str | None,
+    trust: tuple[str, ...],
     pick: str,
     device: str,
     threads: int | None,
 ) -> Outcome:
     """Ask a model again about stored counterfactuals, in the form in which they are stored.
 
-    Counts images whose original class is kept, and images whose picked counterfactual (and any
+    Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
     of its front) still flips, with 95 % Wilson intervals. Only what was verified then counts.
     """
     use_threads(threads)
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
-    from cfsearch.providers.opening import open_provider
 
     with interruptible("interrupted; verify keeps nothing. Run it again."):
-        provider = open_provider(
-            model, sidecar=None if sidecar is None else str(sidecar), arch=arch, device=device
+        found = _fronts(source)
+        first = next(found, None)
+        of_rows = first is not None and first[2].row is not None
+        provider = _opened(
+            model,
+            None if first is None else first[2],
+            sidecar=None if sidecar is None else str(sidecar),
+            arch=arch,
+            device=device,
+            trusted=trust,
         )
+        noun = "row" if of_rows else "image"
         with progress("verify") as line:
             rows = []
-            for done, total, front in _fronts(source):
+            for done, total, front in chain([] if first is None else [first], found):
                 rows.append(_again(front, provider, pick=pick, device=device))
-                line.update(f"{done}/{total} images", share=done / total)
+                line.update(f"{done}/{total} {noun}s", share=done / total)
     document = _document(provider, rows, pick=pick)
-    return Outcome(document=document, show=lambda console: _show(console, document))
+    return Outcome(document=document, show=lambda console: _show(console, document, noun=noun))
+
+
+def _opened(
+    model: str,
+    front: "ParetoFront | None",
+    *,
+    sidecar: str | None,
+    arch: str | None,
+    device: str,
+    trusted: tuple[str, ...],
+) -> "Provider":
+    """The model to ask: one of images, or, where the fronts are of rows, one of their table."""
+    from cfsearch.providers.opening import open_provider
+
+    if front is None or front.row is None:
+        return open_provider(model, sidecar=sidecar, arch=arch, device=device)
+    import torch
+
+    from cfsearch.datasets.tables import schema_of
+    from cfsearch.providers.tabular_opening import open_tabular
+
+    if "schema" not in front.extra:
+        raise ConfigError(f"verify: the front of {front.name!r} does not say what its columns mean.")
+    rows = front.row[None] if front.rows is None else torch.cat([front.row[None], front.rows])
+    return open_tabular(
+        model,
+        schema=schema_of(front.extra["schema"]),
+        probes=rows,
+        sidecar=sidecar,
+        arch=arch,
+        device=device,
+        trusted=trusted,
+    )
 
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
@@ -97,14 +141,19 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
             f"verify: the front of {front.name!r} has the classes {', '.join(front.labels)}, the model "
             f"{provider.name!r} has {', '.join(provider.labels)}. Name them alike, in the same order."
         )
-    if front.original is None or front.images is None:
-        raise ConfigError(f"verify: the front of {front.name!r} holds no images.")
-    stored = torch.cat([front.original[None], front.images])
+    if front.row is not None and front.rows is not None:
+        stored = torch.cat([front.row[None], front.rows])
+    elif front.original is not None and front.images is not None:
+        stored = torch.cat([front.original[None], front.images]).float() / 255.0
+    else:
+        raise ConfigError(f"verify: the front of {front.name!r} holds neither images nor rows.")
     with torch.no_grad():
         # one at a time: the answer must not depend on what else is asked
-        raw = torch.cat([provider.predict(one[None].to(device).float() / 255.0) for one in stored])
+        raw = torch.cat([provider.predict(one[None].to(device)) for one in stored])
     if not bool(torch.isfinite(raw).all()):
-        raise ProviderError(f"{provider.name}: answered NaN or infinity for images of {front.name!r}.")
+        raise ProviderError(
+            f"{provider.name}: answered NaN or infinity for what is stored of {front.name!r}."
+        )
     scores = verdict_scores(raw.cpu(), provider)
     n = len(front)
     target = AWAY if front.target is None else front.target
@@ -153,14 +202,14 @@ def _share(count: int, n: int) -> dict[str, Any]:
     return {"count": count, "n": n, "rate": None if rate is None else rate.to_dict()}
 
 
-def _show(console: "Console", document: dict[str, Any]) -> None:
+def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     from rich.text import Text
 
     console.print(Text(f"{plain(document['model']['name'])}, asked again about what is stored:"))
     for text, key in (
         ("originals that keep their class", "originals_kept"),
         (f"{document['pick']} counterfactuals that still flip", "picks_still"),
-        ("images with any that still flips", "any_still"),
+        (f"{noun}s with any that still flips", "any_still"),
     ):
         console.print(Text(f"  {_said(document[key])}  {text}"))
     console.print(

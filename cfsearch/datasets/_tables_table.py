@@ -13,7 +13,7 @@ from torch import Tensor
 from cfsearch.errors import DataError, MissingExtraError, ShapeError
 
 from ._tables_columns import Cell, Column, ColumnKind, Missing
-from ._tables_csv import read_text_table
+from ._tables_csv import TextTable, read_text_table
 from ._tables_schema import TableSchema, is_missing, stand_in
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Table:
             does not say.
         lines: where each row stood, a line of a file or the number of a record.
         notes: what a reader must know (rows dropped, columns left out).
+        places: which row of the file each was, from 0; empty where that is not known.
 
     Shapes:
         x ``(n, d)`` float64; target ``(n,)``.
@@ -45,6 +46,7 @@ class Table:
     target: Int[Tensor, " n"] | None
     lines: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.lines)
@@ -66,11 +68,12 @@ class Table:
             None if self.target is None else self.target[index],
             tuple(self.lines[i] for i in index),
             self.notes,
+            tuple(self.places[i] for i in index) if self.places else (),
         )
 
     def labelled(self, target: Int[Tensor, " n"]) -> Self:
         """The same rows with other classes, as a model gives them."""
-        return type(self)(self.schema, self.x, target, self.lines, self.notes)
+        return type(self)(self.schema, self.x, target, self.lines, self.notes, self.places)
 
     def cells(self, i: int) -> dict[str, Cell]:
         """What stands in row ``i``, by column."""
@@ -110,7 +113,12 @@ class Table:
 
 
 def read_table(
-    path: str | Path, *, schema: TableSchema, encoding: str = "utf-8", delimiter: str = ","
+    path: str | Path,
+    *,
+    schema: TableSchema,
+    encoding: str = "utf-8",
+    delimiter: str = ",",
+    rows: Sequence[int] | None = None,
 ) -> Table:
     """The rows of a CSV file (``.csv``, ``.csv.gz``) with a header.
 
@@ -121,17 +129,39 @@ def read_table(
         schema: what the columns mean; ``infer_schema`` guesses one.
         encoding: "utf-8" (with or without a byte order mark), "latin-1", ...
         delimiter: what stands between cells.
+        rows: these alone, counted from 0 below the header; the others are not looked at.
 
     Raises:
         DataError: the file is no table, a column is missing, a cell is no value of its column;
-            names line and column.
+            names line and column. There is no such row, or it must be dropped.
     """
-    text = read_text_table(path, encoding=encoding, delimiter=delimiter)
+    return table_of_text(read_text_table(path, encoding=encoding, delimiter=delimiter), schema, rows=rows)
+
+
+def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] | None = None) -> Table:
+    """The rows of a file whose cells are at hand; see ``read_table``."""
+    total = len(text.rows)
+    for i in () if rows is None else rows:
+        if not 0 <= i < total:
+            raise DataError(
+                f"table: {text.name!r} has no row {i}; it has {total} rows, counted from 0 (0 to {total - 1})."
+            )
+    chosen = range(total) if rows is None else list(rows)
 
     def where(line: int) -> str:
         return f"table: {text.name!r}, line {line}"
 
-    return Table(schema, *_assembled(schema, text.header, text.rows, text.lines, where))
+    lines = [text.lines[i] for i in chosen]
+    parts = _assembled(schema, text.header, [text.rows[i] for i in chosen], lines, where)
+    place = dict(zip(lines, chosen, strict=True))
+    kept = parts[2]
+    if rows is not None and len(kept) < len(set(chosen)):
+        gone = next(line for line in lines if line not in set(kept))
+        raise DataError(
+            f"{where(gone)} (row {place[gone]}): a cell is missing, and the schema drops such rows. Fill it "
+            "in, or set `missing` of its column to 'fill' or 'level'."
+        )
+    return Table(schema, *parts, tuple(place[line] for line in kept))
 
 
 Where = Callable[[int], str]
@@ -162,7 +192,10 @@ def _assembled(
     }
     kept = [i for i in range(len(rows)) if i not in drop]
     if not kept:
-        raise DataError(f"{where(lines[0])}: every row has a missing cell, so all were dropped.")
+        raise DataError(
+            f"{where(lines[0])}: every row has a missing cell, and the schema drops such rows. Fill them in, "
+            "or set `missing` of its column to 'fill' or 'level'."
+        )
     x = np.empty((len(kept), schema.d))
     for j, column in enumerate(schema.columns):
         at = header.index(column.name)

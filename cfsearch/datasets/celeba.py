@@ -5,6 +5,7 @@ them belongs into a repository. cfsearch never downloads them: give the folder t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, final
 
@@ -21,7 +22,9 @@ from .images import AttributeTable, Crop, ImageFolderSource, LabelledImages, rea
 Split: TypeAlias = Literal["train", "valid", "test"]
 """CelebA's official parts; no person is in two of them."""
 
-_PARTS: Final = {"train": "0", "valid": "1", "test": "2"}
+PARTS: Final = {"train": "0", "valid": "1", "test": "2"}
+"""How ``list_eval_partition.txt`` numbers the parts."""
+
 _HQ_PARTS: Final = {"train": "train", "valid": "val", "test": "test"}
 _VALUES: Final = {"-1": False, "1": True}
 
@@ -64,7 +67,7 @@ class CelebASource:
     ) -> None:
         base = root / "celeba" if (root / "celeba").is_dir() else root
         table = _official(base)
-        rows = _rows(table.extra["partition"], part=split, parts=_PARTS, limit=limit)
+        rows = _rows(table.extra["partition"], part=split, parts=PARTS, limit=limit)
         folder = base / "img_align_celeba"
         self._faces = ImageFolderSource(
             folder if folder.is_dir() else folder.with_suffix(".zip"),
@@ -195,9 +198,12 @@ def _rows(column: Sequence[str], *, part: str, parts: dict[str, str], limit: int
     return rows[:limit]
 
 
-def _official(base: Path) -> AttributeTable:
-    """The forty attributes of every face, and its part."""
-    path = base / "list_attr_celeba.txt"
+def read_signs(path: Path) -> AttributeTable:
+    """The table in the form of ``list_attr_celeba.txt``: a count, the names, a face a line with -1 or 1.
+
+    Raises:
+        DataError: it cannot be read as such a table; names the line.
+    """
     lines = _lines(path)
     names = tuple(lines[1].split()) if len(lines) > 1 else ()
     if not names:
@@ -219,19 +225,33 @@ def _official(base: Path) -> AttributeTable:
             raise _error(path, number, f"must have values -1 or 1, got {error.args[0]!r}") from error
     if lines[0].strip() != str(len(files)):
         raise _error(path, 1, f"announces {lines[0].strip()!r} faces, but {len(files)} follow")
-    partition = _pairs(base / "list_eval_partition.txt")
-    missing = [file for file in files if file not in partition]
+    return AttributeTable(
+        files=tuple(files),
+        names=names,
+        values=torch.from_numpy(np.array(values, dtype=np.bool_).reshape(len(files), len(names))),
+        extra={},
+    )
+
+
+def read_partition(base: Path) -> dict[str, str]:
+    """The part of each face, as ``PARTS`` numbers them, from ``list_eval_partition.txt``.
+
+    Raises:
+        DataError: there is no such file, or a line is no file with its number.
+    """
+    return _pairs(base / "list_eval_partition.txt")
+
+
+def _official(base: Path) -> AttributeTable:
+    """The forty attributes of every face, and its part."""
+    table, partition = read_signs(base / "list_attr_celeba.txt"), read_partition(base)
+    missing = [file for file in table.files if file not in partition]
     if missing:
         raise DataError(
             f"celeba: 'list_eval_partition.txt' must name every face, but {missing[0]!r} is not "
             "in it. Take the whole file from the data set."
         )
-    return AttributeTable(
-        files=tuple(files),
-        names=names,
-        values=torch.from_numpy(np.array(values, dtype=np.bool_).reshape(len(files), len(names))),
-        extra={"partition": tuple(partition[file] for file in files)},
-    )
+    return replace(table, extra={"partition": tuple(partition[file] for file in table.files)})
 
 
 def _pairs(path: Path) -> dict[str, str]:

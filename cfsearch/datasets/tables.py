@@ -30,10 +30,11 @@ columns the schema lacks            left out, and said so
 """
 
 from ._tables_columns import Cell, Column, ColumnKind, Missing
+from ._tables_csv import TextTable, read_text_table
 from ._tables_encoding import Encoding, Part, Style
 from ._tables_infer import Inference, infer_schema
 from ._tables_schema import MISSING_VALUES, Link, TableSchema
-from ._tables_table import Table, check_labels, frame_of, read_table
+from ._tables_table import Table, check_labels, frame_of, read_table, table_of_text
 from ._tables_toml import read_schema, schema_of, write_schema
 from ._tables_variables import Variable, Variables
 
@@ -50,6 +51,7 @@ __all__ = [
     "Style",
     "Table",
     "TableSchema",
+    "TextTable",
     "Variable",
     "Variables",
     "check_labels",
@@ -57,6 +59,8 @@ __all__ = [
     "infer_schema",
     "read_schema",
     "read_table",
+    "read_text_table",
     "schema_of",
+    "table_of_text",
     "write_schema",
 ]

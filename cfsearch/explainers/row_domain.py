@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.datasets.tables import Encoding, Style, Variables
+from cfsearch.datasets.tables import Encoding, Missing, Style, Variables
 from cfsearch.explainer import Domain
 
 _SAME = 1e-5
@@ -68,10 +68,12 @@ class RowDomain(Domain):
         home = self.encode(x)
         low, high = torch.zeros_like(home), torch.ones_like(home)
         hot = {at for at, _ in self.one_hot}
-        for j, (column, part, (at, _)) in enumerate(
+        for j, (column, part, (at, size)) in enumerate(
             zip(self.schema.columns, self.encoding.parts, self.encoding.slots, strict=True)
         ):
             if at in hot:
+                if column.missing is Missing.LEVEL:  # the last level is kept, never gone to
+                    high[:, at + size - 1] = home[:, at + size - 1]
                 continue
             variable = self.variables.all[self.variables.owner[j]]
             reach = column.reach

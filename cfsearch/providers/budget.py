@@ -37,6 +37,11 @@ class CountingProvider(WrappedProvider):
         self._lock: Final = threading.Lock()
 
     @property
+    def row_wise(self) -> bool:
+        """That of the wrapped provider."""
+        return self.provider.row_wise
+
+    @property
     def spent(self) -> int:
         """Queries asked so far."""
         return self._spent

@@ -53,6 +53,11 @@ class CachedProvider(WrappedProvider):
         self._file: Final = None if path is None else CacheFile(Path(path))
         self._lock: Final = threading.Lock()
 
+    @property
+    def row_wise(self) -> bool:
+        """That of the wrapped provider."""
+        return self.provider.row_wise
+
     def close(self) -> None:
         """Closes the file; what is remembered in memory stays."""
         if self._file is not None:

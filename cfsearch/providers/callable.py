@@ -91,6 +91,8 @@ class CallableProvider(Provider):
         sidecar: str | Path | None = None,
         deadline_s: float | None = None,
         max_batch: int | None = None,
+        probe: Float[Tensor, "p w"] | None = None,
+        adapt: Callable[[Predict], Predict] | None = None,
     ) -> "CallableProvider":
         """The function ``pkg.mod:predict``; importing it runs the user's own code.
 
@@ -100,6 +102,8 @@ class CallableProvider(Provider):
                 out from answers to known inputs.
             deadline_s: seconds that one call may take; None waits for ever.
             max_batch: most inputs a call, instead of the sidecar's.
+            probe: of a function of tables, rows to ask about first.
+            adapt: makes of the user's function one of numpy batches (``Framed``).
 
         Raises:
             ConfigError: the function cannot be imported, or the sidecar is wrong.
@@ -108,32 +112,36 @@ class CallableProvider(Provider):
         """
         function = named(spec, what="provider")
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
-        preprocessing = said.input.over(Preprocessing())
+        preprocessing = said.input.over(Preprocessing()) if probe is None else None
+        asked, source = function if adapt is None else adapt(function), _source_hash(function)
         trial = cls(
-            function,
+            asked,
             labels=said.labels or ("0", "1"),
             scores=said.kind or ScoreKind.LOGITS,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
             max_batch=max_batch or said.max_batch or _MAX_BATCH,
             name=said.name or spec,
+            fingerprint=source,
         )
         settled = settle(
             trial._raw,
             preprocessing=preprocessing,
             labels=said.labels,
             scores=said.kind,
+            probe=probe,
             who=spec,
             where=str(sidecar or "a sidecar (--sidecar)"),
         )
         return cls(
-            function,
+            asked,
             labels=settled.labels,
             scores=settled.scores,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
             max_batch=trial.max_batch,
             name=trial.name,
+            fingerprint=source,
             note=settled.note,
         )
 

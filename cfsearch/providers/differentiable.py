@@ -5,6 +5,7 @@ from typing import Any, Final, final
 
 import onnx
 import torch
+from jaxtyping import Float
 from onnx import version_converter
 from onnx.external_data_helper import load_external_data_for_model
 from torch import Tensor, nn
@@ -24,15 +25,19 @@ _OPSETS: Final = (None, 18, 17, 13)
 """As it is, then converted: the operators that onnx2torch knows differ by version."""
 
 
-def differentiable(provider: OnnxProvider, *, device: str = "cpu") -> DifferentiableProvider:
+def differentiable(
+    provider: OnnxProvider, *, device: str = "cpu", probe: Float[Tensor, "p w"] | None = None
+) -> DifferentiableProvider:
     """The same model in torch, checked against onnxruntime on the same inputs.
 
     Args:
         provider: the model as it is asked.
         device: where the torch network runs.
+        probe: of a model of tables, rows as it takes them, to compare the two on.
 
     Raises:
-        CapabilityError: it gives labels only or takes whole-number pixels: no gradient passes.
+        CapabilityError: it gives labels only or takes whole-number pixels, or tables without a
+            ``probe``: no gradient passes.
         MissingExtraError: onnx2torch is not installed.
         ModelFileError: the file has changed, an operator cannot be converted, or the two
             differ by more than 1e-4 of the scores' scale.
@@ -41,7 +46,12 @@ def differentiable(provider: OnnxProvider, *, device: str = "cpu") -> Differenti
         raise CapabilityError(
             f"{provider.name}: gives labels only, which have no gradient. Use a solver without one."
         )
-    if provider.preprocessing is None or not provider.preprocessing.differentiable:
+    before = provider.preprocessing
+    if before is None and probe is not None:
+        x = probe.float()
+    elif before is not None and before.differentiable:
+        x = known_inputs((3, *(before.size or (_SIZE_WHERE_FREE, _SIZE_WHERE_FREE))), n=_CHECKED)
+    else:
         raise CapabilityError(
             f"{provider.name}: expected a model of images as fractions, got one of whole-number "
             "pixels or tables; no gradient passes. Use a solver without one."
@@ -63,15 +73,13 @@ def differentiable(provider: OnnxProvider, *, device: str = "cpu") -> Differenti
         network,
         labels=provider.labels,
         scores=provider.scores,
-        preprocessing=provider.preprocessing,
+        preprocessing=before,
         device=device,
         max_batch=provider.max_batch,
         name=provider.name,
         source=f"onnx2torch:{file.sha256}",
         note=provider.note,
     )
-    size = provider.preprocessing.size or (_SIZE_WHERE_FREE, _SIZE_WHERE_FREE)
-    x = known_inputs((3, *size), n=_CHECKED)
     truth = provider.predict(x)
     gap = largest_gap(made.predict(x), truth)
     scale = max(1.0, float(truth[torch.isfinite(truth)].abs().max()) if truth.isfinite().any() else 1.0)

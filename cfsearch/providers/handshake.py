@@ -68,6 +68,7 @@ def handshake(
     large: int = 32,
     seed: int = 0,
     device: str = "cpu",
+    inputs: Float[Tensor, "p *x"] | None = None,
 ) -> Handshake:
     """Asks a model about known inputs, in several ways, and compares.
 
@@ -81,6 +82,8 @@ def handshake(
         large: size of the larger batch; it is left out where it would take too long.
         seed: of the known inputs.
         device: where the inputs lie.
+        inputs: real ones to ask about instead of known ones, all different: rows of a table, which
+            has no others that a model must be able to answer.
 
     Raises:
         NonFiniteError: every answer is NaN or infinite.
@@ -91,10 +94,11 @@ def handshake(
     """
     if n < 2:
         raise ConfigError(f"handshake: `n` must be at least 2, got {n}.")
-    x = known_inputs(shape, n=max(n, large), seed=seed).to(device)
+    x = (known_inputs(shape, n=max(n, large), seed=seed) if inputs is None else inputs[:large]).to(device)
+    n = min(n, len(x))
     few, seconds = x[:n], {}
     first = _asked(provider, few)  # warms the model up as well, so its time does not count
-    _check_finite(provider, first)
+    _check_finite(provider, first, advice=_ADVICE[inputs is None])
     _check_kind(provider, first)
     start = time.perf_counter()
     again = _asked(provider, few)
@@ -104,11 +108,11 @@ def handshake(
     alone = torch.cat([_asked(provider, few[i : i + 1]) for i in range(n)])
     seconds[1] = (time.perf_counter() - start) / n
     queries = 4 * n
-    if large > n and seconds[n] * large <= _PATIENCE_S:
+    if len(x) > n and seconds[n] * len(x) <= _PATIENCE_S:
         start = time.perf_counter()
         _asked(provider, x[:large])
-        seconds[large] = (time.perf_counter() - start) / large
-        queries += large
+        seconds[len(x)] = (time.perf_counter() - start) / len(x)
+        queries += len(x)
 
     known = first[torch.isfinite(first).all(dim=1)]
     scale = max(1.0, float(known.abs().max()))
@@ -132,7 +136,21 @@ def handshake(
         queries=queries,
         warnings=(),
     )
-    return _with_warnings(seen, provider, broken=n - len(known), n=n)
+    winners = first[torch.isfinite(first).all(dim=1)].argmax(dim=1)
+    one_class = inputs is not None and not seen.constant and bool((winners == winners[0]).all())
+    told = f"{provider.name} gave all {n} rows that it was asked about one class, " if one_class else ""
+    told = f"{told}{provider.labels[int(winners[0])]}; look whether it ever gives another." if told else ""
+    seen = _with_warnings(
+        seen, provider, broken=n - len(known), n=n, kind=_KIND[inputs is None], advice=_ADVICE[inputs is None]
+    )
+    return replace(seen, warnings=(*seen.warnings, told)) if told else seen
+
+
+_KIND: Final = {True: "known inputs", False: "rows"}
+_ADVICE: Final = {
+    True: "`range`, `mean` and `std` in [input]",
+    False: "`centre`, `scale` and the order of the columns in [encoding]",
+}
 
 
 def _asked(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
@@ -148,11 +166,11 @@ def _asked(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]
     return answer.detach().to(device="cpu", dtype=torch.float64)
 
 
-def _check_finite(provider: Provider, scores: Tensor) -> None:
+def _check_finite(provider: Provider, scores: Tensor, *, advice: str) -> None:
     if not bool(torch.isfinite(scores).all(dim=1).any()):
         raise NonFiniteError(
             f"{provider.name}: answered NaN or infinity to all of {len(scores)} known inputs, expected "
-            "finite scores. Check the model's weights, and `range`, `mean` and `std` in [input]."
+            f"finite scores. Check the model's weights, and {advice}."
         )
 
 
@@ -176,15 +194,16 @@ def _check_kind(provider: Provider, scores: Tensor) -> None:
         )
 
 
-def _with_warnings(seen: Handshake, provider: Provider, *, broken: int, n: int) -> Handshake:
+def _with_warnings(
+    seen: Handshake, provider: Provider, *, broken: int, n: int, kind: str, advice: str
+) -> Handshake:
     name = provider.name
     told: list[str] = []
     if broken:
-        told.append(f"{name} answered NaN or infinity to {broken} of {n} known inputs.")
+        told.append(f"{name} answered NaN or infinity to {broken} of {n} {kind}.")
     if seen.constant:
         told.append(
-            f"{name} answered the same for all known inputs: the model's output never changed. "
-            "Check `range`, `mean` and `std` in [input]."
+            f"{name} answered the same for all {kind}: the model's output never changed. Check {advice}."
         )
     if not seen.repeatable:
         told.append(

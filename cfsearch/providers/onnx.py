@@ -69,6 +69,7 @@ class OnnxProvider(Provider):
         device: str = "cpu",
         threads: int | None = None,
         max_batch: int | None = None,
+        probe: Float[Tensor, "p w"] | None = None,
     ) -> "OnnxProvider":
         """The model in a file, checked before the runtime sees it, and asked once.
 
@@ -80,6 +81,7 @@ class OnnxProvider(Provider):
             device: "cpu", "cuda" or "cuda:1".
             threads: cores for one operator; all when left out.
             max_batch: most inputs asked at once, instead of the sidecar's.
+            probe: of a model of tables, rows as it takes them, to ask about first.
 
         Raises:
             ModelFileError: the file cannot be read, is not supported, or does not fit what the
@@ -100,6 +102,8 @@ class OnnxProvider(Provider):
             output=said.output,
         )
         who = said.name or path.stem
+        if probe is not None:
+            _check_width(path, door, width=probe.shape[1])
         hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
         if door.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
@@ -110,6 +114,7 @@ class OnnxProvider(Provider):
             labels=said.labels,
             scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
             hint=hint,
+            probe=probe,
             who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )
@@ -135,6 +140,11 @@ class OnnxProvider(Provider):
     def preprocessing(self) -> Preprocessing | None:
         """What is done to images before the model sees them; None for a model of tables."""
         return self._door.preprocessing
+
+    @property
+    def columns(self) -> int | None:
+        """How many numbers a model of tables takes for a row, where that is fixed."""
+        return self._door.columns
 
     @property
     def output(self) -> str:
@@ -165,6 +175,17 @@ class OnnxProvider(Provider):
     def _piece(self, x: Tensor) -> Tensor:
         raw = _ask(self._session, self._door, x, labels=self.labels, who=self.name)
         return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+
+
+def _check_width(path: Path, door: Door, *, width: int) -> None:
+    if door.preprocessing is not None:
+        raise ModelFileError(f"{path}: takes images, but rows of a table are given. Give --images instead.")
+    if door.columns not in (None, width):
+        raise ModelFileError(
+            f"{path}: takes {door.columns} numbers a row, but the columns of the table make {width}. Say under "
+            f"[encoding] in {sidecar_path(path)} how each column is given to it (plain, standard, one_hot), and "
+            "in which order."
+        )
 
 
 def check_runtime(version: str, *, file: OnnxFile) -> None:

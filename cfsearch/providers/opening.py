@@ -1,4 +1,4 @@
-"""One door for every form in which a user may name a model."""
+"""One door for every form in which a user may name a model of images; ``open_tabular`` for tables."""
 
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -61,12 +61,9 @@ def open_provider(
         ConfigError: the form is unknown, not supported yet, or a setting is wrong.
     """
     if spec.startswith("plugin:"):
-        return _plugin(spec)
+        return open_plugin(spec)
     if "://" in spec:
-        raise ConfigError(
-            f"provider: models behind an address are not supported yet, got {spec!r}. Write a "
-            "function that asks it and name it as pkg.mod:predict."
-        )
+        raise no_address(spec)
     path = Path(spec)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
@@ -79,7 +76,7 @@ def open_provider(
         from .callable import CallableProvider
 
         return CallableProvider.open(spec, sidecar=sidecar, deadline_s=deadline_s, max_batch=max_batch)
-    raise _refused(path)
+    raise refused(path)
 
 
 def _weights(
@@ -101,7 +98,8 @@ def _weights(
     return TorchProvider.open(path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch)
 
 
-def _refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
+def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
+    """The error for a file that is no model of any form."""
     from .weights import RUNS_CODE, refusal
 
     suffix = path.suffix.lower()
@@ -112,7 +110,7 @@ def _refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
     if suffix == ".skops":
-        return ConfigError(f"{path}: skops files are not supported yet. Export the model to ONNX.")
+        return ConfigError(f"{path}: skops files hold models of tables. Give --data TABLE.csv with it.")
     if suffix in _OTHER_FRAMEWORKS:
         return ConfigError(
             f"{path}: looks like a model of {_OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
@@ -121,7 +119,16 @@ def _refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
     return ConfigError(f"{path}: its ending names no kind of model. A model is one of: {_FORMS}.")
 
 
-def _plugin(spec: str) -> Provider:
+def no_address(spec: str) -> ConfigError:
+    """The error for a model behind an address."""
+    return ConfigError(
+        f"provider: models behind an address are not supported yet, got {spec!r}. Write a "
+        "function that asks it and name it as pkg.mod:predict."
+    )
+
+
+def open_plugin(spec: str) -> Provider:
+    """An installed provider, ``plugin:NAME`` or ``plugin:NAME:TARGET``."""
     name, _, target = spec.removeprefix("plugin:").partition(":")
     loaded = load("providers", name)
     if not issubclass(loaded, Provider):

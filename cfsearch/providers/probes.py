@@ -79,6 +79,7 @@ def settle(
     labels: tuple[str, ...] | None,
     scores: ScoreKind | None,
     hint: ScoreKind | None = None,
+    probe: Float[Tensor, "p *x"] | None = None,
     who: str,
     where: str,
 ) -> Settled:
@@ -93,6 +94,7 @@ def settle(
         labels: as declared; None if not.
         scores: likewise.
         hint: what the model's own structure says about its scores.
+        probe: inputs to ask about instead of known ones; it is always asked then.
         who: the model, for messages.
         where: the file that can declare what is missing.
 
@@ -102,10 +104,13 @@ def settle(
         ProviderError: the model failed at the size that it takes, or was too late.
     """
     free = columns is None if preprocessing is None else preprocessing.size is None
-    if free and labels is not None and scores is not None:
+    if free and probe is None and labels is not None and scores is not None:
         return Settled(labels=labels, scores=scores, note="")
-    raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
-    rows = flat(raw, n=_PROBES, who=who)
+    if probe is None:
+        raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
+        rows = flat(raw, n=_PROBES, who=who)
+    else:
+        rows = flat(ask(probe), n=len(probe), who=who)
     width = rows.shape[1]
     notes: list[str] = []
     if scores is None:

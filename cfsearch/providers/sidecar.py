@@ -19,6 +19,13 @@
     std = [1.0]
     resize = "bilinear"
 
+    [encoding]                          # of a model of tables: the numbers that it takes for a row
+    columns = [                         # in the model's order
+        {name = "age", style = "standard", centre = 38.6, scale = 13.7},   # (age - centre) / scale
+        {name = "job", style = "one_hot", levels = ["clerk", "cook"]},     # levels: those with a number
+        {name = "hours"},                                                  # style "plain": as it is
+    ]
+
 A model with a single output is widened to two classes: a probability ``p`` becomes
 ``[1 - p, p]`` and a logit ``t`` becomes ``[0, t]``, so ``labels`` is [negative, positive].
 """
@@ -88,6 +95,32 @@ class InputTable(BaseModel):
 
 
 @final
+class EncodedColumn(BaseModel):
+    """One entry of ``columns`` in ``[encoding]``: how a column is given to the model.
+
+    ``levels`` are those of a one-hot column that have a number of their own, in the model's order;
+    all of the schema's when left out. A cell with another level gives zeros.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    style: Literal["plain", "standard", "one_hot"] = "plain"
+    centre: float = 0.0
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    levels: tuple[str, ...] | None = None
+
+
+@final
+class EncodingTable(BaseModel):
+    """``[encoding]``: the numbers that a model takes for a row of a table, in their order."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: Annotated[tuple[EncodedColumn, ...], Field(min_length=1)]
+
+
+@final
 class Sidecar(BaseModel):
     """Everything that a sidecar may say; None where nothing is said."""
 
@@ -99,6 +132,7 @@ class Sidecar(BaseModel):
     output: str | None = None
     max_batch: Annotated[int, Field(ge=1)] | None = None
     input: InputTable = InputTable()
+    encoding: EncodingTable | None = None
 
     @property
     def kind(self) -> ScoreKind | None:
@@ -160,12 +194,19 @@ def _sentence(path: Path, text: str, error: ValidationError) -> str:
     keys = [part for part in first["loc"] if isinstance(part, str)]
     place = f"{path}{_line(text, keys)}"
     if first["type"] == "extra_forbidden":
-        inside = len(keys) > 1 and keys[0] == "input"
-        known = list((InputTable if inside else Sidecar).model_fields)
+        table = _TABLES.get(tuple(keys[:-1]), Sidecar)
+        known = list(table.model_fields)
         return f"{place}: {unknown('setting', keys[-1], known)}"
     more = error.error_count() - 1
     rest = f" ({more} more)" if more else ""
     return f"{place}: `{'.'.join(keys)}`: {first['msg']}, got {_short(first['input'])}{rest}."
+
+
+_TABLES: dict[tuple[str, ...], type[BaseModel]] = {
+    ("input",): InputTable,
+    ("encoding",): EncodingTable,
+    ("encoding", "columns"): EncodedColumn,
+}
 
 
 def _short(value: object) -> str:

@@ -23,9 +23,11 @@ from cfsearch.errors import (
     ShapeError,
     UnsafeModelError,
 )
-from cfsearch.provider import Provider, ScoreKind
+from cfsearch.provider import ScoreKind
 
 from .answers import ask_in_pieces, indices_of, scores_of
+from .row_wise import BLOCK, by_block, by_row, keeps_places
+from .tabular import TabularProvider
 
 Form = Literal["frame", "codes"]
 """How rows reach an estimator: a data frame with levels as names, or the house form as it is."""
@@ -41,7 +43,7 @@ _ASKED: Final = (
 
 
 @final
-class SklearnProvider(Provider):
+class SklearnProvider(TabularProvider):
     """A fitted scikit-learn classifier, or a pipeline that ends in one, on rows of a table.
 
     It is asked by ``predict_proba``, else ``decision_function`` (numbers as logits), else
@@ -94,7 +96,10 @@ class SklearnProvider(Provider):
             _check_names([str(n) for n in named], schema, who=name)
         elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
+        self.encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
+        self._block = 0
+        self._row_wise: Final = by_row(estimator) or self._fixed_blocks(estimator)
 
     @classmethod
     def open(
@@ -122,15 +127,9 @@ class SklearnProvider(Provider):
             ConfigError, DataError: as for the class.
         """
         path = Path(path)
-        if path.suffix.lower() in _PICKLES:
-            raise UnsafeModelError(
-                f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
-                "the model with skops.io.dump(model, 'model.skops')."
-            )
         digest = _checked(path)
-        estimator = _loaded(path, trusted=tuple(trusted))
         return cls(
-            estimator,
+            _loaded(path, trusted=tuple(trusted)),
             schema=schema,
             form=form,
             labels=labels,
@@ -145,6 +144,14 @@ class SklearnProvider(Provider):
         form = self.form.fingerprint[:16] if isinstance(self.form, Encoding) else self.form
         said = f"{self._fingerprint}:{form}:{self.schema.fingerprint[:16]}:{self.labels}"
         return f"sklearn:{hashlib.sha256(said.encode()).hexdigest()}"
+
+    @property
+    def row_wise(self) -> bool:
+        """True of trees, linear models and MLPs behind transformers of single columns.
+
+        Those that multiply matrices are asked in blocks of one size; see ``cfsearch.providers.row_wise``.
+        """
+        return self._row_wise
 
     @property
     def note(self) -> str:
@@ -162,7 +169,34 @@ class SklearnProvider(Provider):
         answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
 
+    def _fixed_blocks(self, estimator: Any) -> bool:  # Any: as above
+        """Whether blocks of one size make it answer row by row; turns them on if so."""
+        if not by_block(estimator) or self.scores is ScoreKind.LABELS:
+            return False
+        block = min(BLOCK, self.max_batch)
+        draw = np.random.default_rng(0)
+        rows = np.stack(
+            [
+                draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.reach, size=block)
+                for c in self.schema.columns
+            ],
+            axis=1,
+        ).astype(np.float64)
+        try:
+            fine = keeps_places(lambda some: self._ask(self._ready(torch.from_numpy(some))), rows)
+        except Exception:  # whatever a model raises at rows that nobody asked about
+            return False
+        self._block = block if fine else 0
+        return fine
+
     def _piece(self, x: Tensor) -> Tensor:
+        if not self._block:
+            return self._answers(x)
+        whole = -(-len(x) // self._block) * self._block
+        filled = torch.cat([x, x[:1].expand(whole - len(x), -1)])
+        return torch.cat([self._answers(part) for part in filled.split(self._block)])[: len(x)]
+
+    def _answers(self, x: Tensor) -> Tensor:
         rows = x.detach().cpu().double()
         ready = self._ready(rows)
         try:
@@ -170,7 +204,7 @@ class SklearnProvider(Provider):
         except Exception as error:  # an estimator, or a user's own transformer in it, may raise anything
             raise ProviderError(
                 f"{self.name}: the model failed on {len(rows)} rows: {type(error).__name__}: "
-                f"{' '.join(str(error).split())[:240]}."
+                f"{' '.join(str(error).split())[:240].rstrip('.')}."
             ) from error
         if self.scores is ScoreKind.LABELS:
             words = np.array([_word(v) for v in raw.reshape(-1).tolist()])
@@ -252,8 +286,24 @@ def _hash_of(estimator: Any) -> str:
         ) from error
 
 
+def fitted_columns(path: Path, *, trusted: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """The columns that the model of a skops file was fitted on; None where it does not say.
+
+    Raises:
+        UnsafeModelError, ModelFileError, MissingExtraError: as ``SklearnProvider.open``.
+    """
+    _checked(path)
+    named = getattr(_loaded(path, trusted=tuple(trusted)), "feature_names_in_", None)
+    return None if named is None else tuple(str(name) for name in named)
+
+
 def _checked(path: Path) -> str:
     """A hash of a file that is a zip of bearable size."""
+    if path.suffix.lower() in _PICKLES:
+        raise UnsafeModelError(
+            f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
+            "the model with skops.io.dump(model, 'model.skops')."
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
@@ -291,7 +341,7 @@ def _loaded(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estimato
     if strange:
         raise UnsafeModelError(
             f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(sorted(strange))}. "
-            "Where you know them and where the file comes from, name them as `trusted`."
+            "Where you know them and where the file comes from, name them as `trusted` (--trust TYPE)."
         )
     try:
         return io.load(path, trusted=list(trusted))

@@ -84,6 +84,7 @@ class TorchProvider(DifferentiableProvider):
         sidecar: str | Path | None = None,
         device: str = "cpu",
         max_batch: int | None = None,
+        probe: Float[Tensor, "p w"] | None = None,
     ) -> "TorchProvider":
         """The network that ``arch`` builds, with the weights of a file.
 
@@ -95,6 +96,7 @@ class TorchProvider(DifferentiableProvider):
             sidecar: its TOML, by default ``weights.toml`` beside the weights.
             device: "cpu", "cuda" or "cuda:1".
             max_batch: most inputs asked at once, instead of the sidecar's.
+            probe: of a model of tables, rows as it takes them, to ask about first.
 
         Raises:
             ModelFileError: the weights cannot be read or do not fit the network.
@@ -107,7 +109,7 @@ class TorchProvider(DifferentiableProvider):
         said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         module = _built(arch)
         fill(module, read, arch=arch)
-        preprocessing = said.input.over(Preprocessing())
+        preprocessing = said.input.over(Preprocessing()) if probe is None else None
         who = said.name or path.stem
         trial = cls(
             module,
@@ -124,6 +126,7 @@ class TorchProvider(DifferentiableProvider):
             preprocessing=preprocessing,
             labels=said.labels,
             scores=said.kind,
+            probe=probe,
             who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )

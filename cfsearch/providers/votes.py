@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Callable
 from typing import Final, final
 
 import torch
@@ -37,6 +38,8 @@ class VotingProvider(WrappedProvider):
         sigma: standard deviation of the noise, in the input's unit (images: [0, 1]), > 0;
             perturbed images are cut to [0, 1].
         seed: of the noise.
+        nearby: how noise moves inputs that are no images (``RowNoise`` for rows of a table); added
+            when left out.
 
     Raises:
         CapabilityError: the provider gives scores of its own.
@@ -47,7 +50,15 @@ class VotingProvider(WrappedProvider):
         classifier); Laplace's rule of succession for the smoothing.
     """
 
-    def __init__(self, provider: Provider, *, votes: int = 16, sigma: float = 0.05, seed: int = 0) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        votes: int = 16,
+        sigma: float = 0.05,
+        seed: int = 0,
+        nearby: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ) -> None:
         super().__init__(provider)
         if provider.scores is not ScoreKind.LABELS:
             raise CapabilityError(
@@ -62,6 +73,7 @@ class VotingProvider(WrappedProvider):
         self.votes: Final = votes
         self.sigma: Final = sigma
         self.seed: Final = seed
+        self._nearby: Final = nearby
         self._noise: dict[tuple[int, ...], Tensor] = {}
 
     @property
@@ -95,7 +107,7 @@ class VotingProvider(WrappedProvider):
         count = own.clone()
         # One pass a vote, over all rows: as many rows at once as without votes.
         for noise in self._noise_for(x):
-            moved = x + noise
+            moved = x + noise if self._nearby is None else self._nearby(x, noise)
             count += self.provider.predict(moved.clamp(0, 1) if x.ndim == 4 else moved)
         k = len(self.labels)
         smoothing = (1 - _TIE) / k + _TIE * own

@@ -92,8 +92,14 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
     return Chart(ticks=scale.ticks(), panels=panels, has_truth=has_truth, drawn=len(variables))
 
 
-def count_chart(changes: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
-    """Shares of the sparsest flips that hold a change, the most frequent first."""
+def count_chart(
+    changes: Sequence[Mapping[str, Any]], models: Mapping[str, str], *, rows: bool = False
+) -> Chart | None:
+    """Shares of the sparsest flips that hold a change, the most frequent first.
+
+    Args:
+        rows: whether inputs are rows of a table, whose columns rise, fall or change.
+    """
     entries = [c for c in changes if _bounds(c["rate"])]
     if not entries:
         return None
@@ -107,7 +113,10 @@ def count_chart(changes: Sequence[Mapping[str, Any]], models: Mapping[str, str])
     panels = tuple(
         Panel(
             model=name,
-            rows=tuple(_count_row(k, found.get((model, *k)) or _never(entries, model), scale) for k in keys),
+            rows=tuple(
+                _count_row(k, found.get((model, *k)) or _never(entries, model), scale, rows=rows)
+                for k in keys
+            ),
         )
         for model, name in models.items()
     )
@@ -208,9 +217,9 @@ def _never(changes: Sequence[Mapping[str, Any]], model: str) -> Mapping[str, Any
     return {"count": 0, "n": n, "rate": rate}
 
 
-def _count_row(key: tuple[str, str], change: Mapping[str, Any] | None, scale: _Scale) -> Row:
+def _count_row(key: tuple[str, str], change: Mapping[str, Any] | None, scale: _Scale, *, rows: bool) -> Row:
     variable, sign = key
-    label = wording.direction(variable, up=sign == "+")
+    label = wording.moved(variable, direction=sign) if rows else wording.direction(variable, up=sign == "+")
     if change is None:
         return Row(label=label, estimate=None, truth=None, n=wording.MISSING, verdict="")
     return Row(

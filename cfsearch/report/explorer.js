@@ -21,7 +21,7 @@ function setUpExplorer() {
     const all = measures(current());
     const named = (id, otherwise) => all.find((m) => m.id === id) || all.find((m) => m.id === otherwise) || all[0];
     const objectives = all.filter((m) => m.objective);
-    return { all, x: named(state.x, objectives.some((m) => m.id === "intensity") ? "intensity" : "#size"), y: named(state.y, "p") };
+    return { all, x: named(state.x, ["intensity", "gower"].find((id) => objectives.some((m) => m.id === id)) ?? "#size"), y: named(state.y, "p") };
   }
 
   function draw({ focus = false } = {}) {
@@ -106,6 +106,7 @@ function setUpExplorer() {
     ];
     if (again) faces.push(picture(again, "True re-render"));
     if (heat) faces.push(picture(heat, "Difference"));
+    const shownFaces = data.thing ? [] : [element("div", { class: "faces" }, ...faces)];
     const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.shape || status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
     const every = changes(front, state.i);
@@ -116,7 +117,7 @@ function setUpExplorer() {
     const p = element("p", {}, "p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
     const origin = [element("dt", {}, "found by"), element("dd", {}, isolated(space.origins[front.origin[state.i]]))];
     card.replaceChildren(
-      element("h3", {}, `Member ${member}`), element("div", { class: "faces" }, ...faces), element("p", { class: "badges" }, badge, ...picks), p,
+      element("h3", {}, `Member ${member}`), ...shownFaces, element("p", { class: "badges" }, badge, ...picks), p,
       element("ul", {}, ...(words.length ? words : [element("li", {}, "nothing changed")])), element("dl", {}, ...rows, ...origin),
     );
   }

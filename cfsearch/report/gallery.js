@@ -13,7 +13,7 @@ function setUpGallery() {
     const visible = new Set(names.slice(0, room));
     for (const article of articles) article.hidden = !visible.has(article);
     more.hidden = names.length <= room;
-    byId("foundcount").textContent = names.length > room || text ? `${visible.size} of ${names.length} pictures` : "";
+    byId("foundcount").textContent = names.length > room || text ? `${visible.size} of ${names.length} ${data.thing ?? "picture"}s` : "";
   }
 
   find.addEventListener("input", () => {

@@ -12,6 +12,7 @@ from torch import Tensor
 from cfsearch.front import ParetoFront
 
 from . import wording
+from .cells import Cells, build_cells
 from .pictures import Codec, data_uri, difference, heat_png, heat_top
 from .plan import Plan
 
@@ -97,6 +98,7 @@ class Strip:
     members: int
     best: Tile | None
     genuine: str | None
+    cells: Cells | None = None
 
 
 @final
@@ -119,6 +121,12 @@ class Gallery:
 
     articles: tuple[Article, ...]
     top: int
+
+    @property
+    def first(self) -> int:
+        """The article that is open when the page is: of rows the first that shows anything."""
+        rows = [a.number for a in self.articles if any(s.cells and s.tiles for s in a.strips)]
+        return rows[0] if rows else 0
 
 
 @final
@@ -190,7 +198,7 @@ def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
     Where the generator describes its changes, these are its words, without numbers.
     """
     if front.described:
-        return [(wording.mark(words), "") for words in front.described[i]]
+        return [(wording.mark(words).replace(" -> ", " → "), "") for words in front.described[i]]
     z, before, after = front.z[i].tolist(), front.origin_values.tolist(), front.values[i].tolist()
     told = (j for j in range(len(z)) if abs(z[j]) > 1e-6 and wording.tellable(before[j], after[j]))
     return [
@@ -255,6 +263,7 @@ def _strip(
         members=len(front),
         best=sparsest or (tiles[-1] if tiles else None),
         genuine=f"{sum(judged)} of {len(judged)}" if judged else None,
+        cells=build_cells(front, entry.shown),
     )
 
 

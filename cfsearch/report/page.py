@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from jaxtyping import UInt8
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from torch import Tensor
 
@@ -37,7 +37,7 @@ class ReportInstance:
     """One front as the page shows it.
 
     Args:
-        key: unique name of this picture and model.
+        key: unique name of this input and model.
         model: id of the audited model.
         front: the counterfactuals.
         genuine: for each member, whether the model flips on the true re-render as well; None
@@ -99,11 +99,14 @@ def _render(
     document: Mapping[str, Any], instances: Sequence[ReportInstance], plan: Plan, *, left_out: int
 ) -> str:
     models = {m["id"]: m["name"] for m in document["models"]}
+    rows = document.get("inputs") == "rows"
     abouts = {about["key"]: about for about in document["instances"]}
     entries = [_entry(i, plan, abouts.get(wording.mark(i.key))) for i in instances]
     groups = grouped(entries)
     gallery = build_gallery(groups, plan=plan, models=models)
     payload = build_payload(groups, plan=plan, models=models)
+    if rows:
+        payload["thing"] = "row"
     failures = build_failures(document, {e.key: e for e in entries}, models)
     style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
     return (
@@ -114,7 +117,9 @@ def _render(
             models=models,
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),
-            changes=count_chart(document["changes"], models),
+            changes=count_chart(document["changes"], models, rows=rows),
+            thing="row" if rows else "picture",
+            of_rows=rows,
             gallery=gallery,
             plan=plan,
             ramp=CIVIDIS,
@@ -200,6 +205,11 @@ def _hash(text: str) -> str:
 def _asset(names: tuple[str, ...], *, wrap: bool = False) -> str:
     text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return f'(() => {{\n"use strict";\n{text}}})();\n' if wrap else text
+
+
+def template(name: str) -> Template:
+    """A template of this room: escapes everything, and fails on what is undefined."""
+    return _environment().get_template(name)
 
 
 @cache

@@ -72,7 +72,7 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "now": [int(p[i].argmax()) for i in members],
         "z": [_sparse(z[i]) for i in members],
         "scale": None if front.scale is None else [_short(v) for v in front.scale.tolist()],
-        "words": [[wording.mark(w) for w in front.described[i]] for i in members]
+        "words": [[wording.mark(w).replace(" -> ", " → ") for w in front.described[i]] for i in members]
         if front.described
         else None,
         "start": [_short(v) for v in front.origin_values.tolist()],

@@ -27,12 +27,13 @@ class Figure:
 @final
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One flip of one model, to begin with."""
+    """One flip of one model, to begin with; ``place`` is its tile in the strip."""
 
     model: str
     picture: str
     strip: Strip
     article: Article
+    place: int = 0
 
 
 @final
@@ -71,14 +72,16 @@ class Story:
 def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     """The story of an audit."""
     names = {m["id"]: m["name"] for m in document["models"]}
+    thing = "row" if document.get("inputs") == "rows" else "picture"
     contrast = _contrast(document["effects"], names)
     return Story(
-        headline=contrast[0].headline if contrast else _headline(document),
+        headline=contrast[0].headline if contrast else _headline(document, thing=thing),
         detail=contrast[0].detail if contrast else "",
-        figures=tuple(_figures(document, names)),
+        figures=tuple(_figures(document, names, thing=thing)),
         weaknesses=tuple(_weaknesses(document, names)),
         findings=tuple(
-            Finding(model=name, sentences=tuple(_sentences(document, model))) for model, name in names.items()
+            Finding(model=name, sentences=tuple(_sentences(document, model, thing=thing)))
+            for model, name in names.items()
         ),
         contrast=tuple(contrast[1 : _MOST + 1]),
         examples=tuple(_examples(articles, about=contrast[0].variable if contrast else "")),
@@ -89,7 +92,7 @@ def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, A
     return [e for e in entries if e["model"] == model]
 
 
-def _headline(document: Mapping[str, Any]) -> str:
+def _headline(document: Mapping[str, Any], *, thing: str) -> str:
     counts = document["counts"]
     found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
     if not searched:
@@ -97,15 +100,15 @@ def _headline(document: Mapping[str, Any]) -> str:
     searches = f"{searched} search{'' if searched == 1 else 'es'}"
     if not found:
         return f"No verified counterfactual was found in {searches}; the reasons are below."
-    return f"In {found} of {searches}, a change of the picture made the model change its mind."
+    return f"In {found} of {searches}, a change of the {thing} made the model change its mind."
 
 
-def _figures(document: Mapping[str, Any], names: Mapping[str, str]) -> list[Figure]:
+def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: str) -> list[Figure]:
     figures = [
         Figure(
             model=names.get(c["model"], c["model"]),
             value=f"{c['found']} of {c['searched']}" if c["searched"] else wording.MISSING,
-            label="pictures with a verified counterfactual",
+            label=f"{thing}s with a verified counterfactual",
             interval=wording.span(c["found_rate"]),
         )
         for c in document["counts"]
@@ -137,20 +140,18 @@ def _weaknesses(document: Mapping[str, Any], names: Mapping[str, str]) -> list[s
     return list(dict.fromkeys([*found, *document["warnings"]]))
 
 
-def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
+def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[str]:
     said = []
     for c in _of(document["counts"], model):
         if c["searched"]:
             said.append(
-                f"For {c['found']} of {wording.counted(c['searched'], 'picture')} the search found at least "
+                f"For {c['found']} of {wording.counted(c['searched'], thing)} the search found at least "
                 f"one counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
                 f"95 % interval {wording.span(c['found_rate'])})."
             )
         if c["already_target"]:
-            said.append(
-                f"{wording.counted(c['already_target'], 'picture')} had the wanted class from the start."
-            )
-    said += _most_frequent(_of(document["changes"], model))
+            said.append(f"{wording.counted(c['already_target'], thing)} had the wanted class from the start.")
+    said += _most_frequent(_of(document["changes"], model), rows=thing == "row")
     said += _effects(document, model)
     for g in _of(document["genuine"], model):
         if g["n"]:
@@ -162,15 +163,19 @@ def _sentences(document: Mapping[str, Any], model: str) -> list[str]:
     return said
 
 
-def _most_frequent(changes: Sequence[Mapping[str, Any]]) -> list[str]:
+def _most_frequent(changes: Sequence[Mapping[str, Any]], *, rows: bool) -> list[str]:
     ranked = sorted(changes, key=lambda c: -(wording.rate(c["rate"]) or 0.0))
     words = [
-        f"{wording.direction(c['variable'], up=c['direction'] == '+')} "
-        f"({c['count']} of {c['n']}, {wording.span(c['rate'])})"
+        f"{_counted_change(c, rows=rows)} ({c['count']} of {c['n']}, {wording.span(c['rate'])})"
         for c in ranked[:_MOST]
         if c["count"]
     ]
     return [f"Most frequent in the sparsest flips: {wording.listing(words)}."] if words else []
+
+
+def _counted_change(change: Mapping[str, Any], *, rows: bool) -> str:
+    name, direction = change["variable"], change["direction"]
+    return wording.moved(name, direction=direction) if rows else wording.direction(name, up=direction == "+")
 
 
 def _effects(document: Mapping[str, Any], model: str) -> list[str]:
@@ -254,9 +259,10 @@ def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:
     ranks = {"genuine": 0, "verified": 1, "artefact": 2}
     best: tuple[int, Article] | None = None
     for article in articles:
-        tiles = [s.best for s in article.strips if s.best and s.best.image]
+        tiles = [s.best for s in article.strips if s.best and (s.best.image or s.cells)]
         scores = [ranks[t.status] for t in tiles if t.status in ranks]
-        if article.original is None or not tiles or len(scores) != len(article.strips):
+        shown = article.original is not None or any(s.cells for s in article.strips)
+        if not shown or not tiles or len(scores) != len(article.strips):
             continue
         told = any(wording.subject(about) in words for t in tiles for words, _ in t.changes[:1])
         rank = 2 * sum(scores) - (1 if about and told else 0)
@@ -265,4 +271,7 @@ def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:
     if best is None:
         return []
     article = best[1]
-    return [Example(s.model, article.name, s, article) for s in article.strips]
+    return [
+        Example(s.model, article.name, s, article, s.tiles.index(s.best) if s.best else 0)
+        for s in article.strips
+    ]

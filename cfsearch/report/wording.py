@@ -120,6 +120,11 @@ def direction(variable: str, *, up: bool) -> str:
     return f"{subject(variable)} {'added' if up != negated(variable) else 'removed'}"
 
 
+def moved(column: str, *, direction: str) -> str:
+    """A counted change of a table's column in words: "income raised", "job changed"."""
+    return f"{column} {({'+': 'raised', '-': 'lowered'}).get(direction, 'changed')}"
+
+
 def is_switch(before: float, after: float) -> bool:
     """Whether a change looks like one of an attribute that is there or not, from 0 to 1."""
     return -0.1 <= before <= 1.1 and -0.6 <= after <= 1.6

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from cfsearch.audit.effects import changes, effect_rows, effects_through_generator
 from cfsearch.errors import ConfigError
 from cfsearch.front import ParetoFront
-from cfsearch.intervals import paired_mean, wilson
+from cfsearch.intervals import mean_difference, paired_mean, share_difference, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem
@@ -81,3 +81,24 @@ def test_changes_find_the_only_variable_that_matters() -> None:
 
 def test_no_flips_make_no_changes() -> None:
     assert changes([]) == []
+
+
+def test_a_difference_of_shares_has_newcombes_interval() -> None:
+    # Newcombe 1998, table II, cases a and h: method 10
+    first, second = share_difference(56, 70, 48, 80), share_difference(10, 10, 0, 10)
+    assert first is not None
+    assert second is not None
+    assert (first.value, first.low, first.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert (second.value, second.low, second.high) == pytest.approx((1.0, 0.6075, 1.0), abs=5e-5)
+    assert share_difference(0, 0, 3, 4) is None
+
+
+def test_a_difference_of_means_covers_the_truth_about_as_often_as_it_says() -> None:
+    draw, hits = torch.Generator().manual_seed(1), 0
+    for _ in range(200):
+        a, b = 2.0 + torch.randn(50, generator=draw), 0.5 + 2.0 * torch.randn(30, generator=draw)
+        found = mean_difference(a, b)
+        assert found is not None
+        hits += found.low <= 1.5 <= found.high
+    assert 176 <= hits <= 200
+    assert mean_difference(torch.ones(3), torch.zeros(0)) is None

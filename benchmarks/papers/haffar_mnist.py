@@ -1,0 +1,117 @@
+"""The MNIST part of ``haffar.py``: surrogates of a LeNet-5, and their counterfactuals."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, final
+
+import torch
+from jaxtyping import Float
+from mnist import LABELS, Mnist, accuracy, provider_network, read
+from torch import Tensor, nn
+
+from cfsearch.distill import BEST, PAPER, Hyper, Recipe, Tuning, Wish, distil
+from cfsearch.distill.examples import asked
+from cfsearch.distill.training import Lesson
+from cfsearch.explainers.gradient import Gradient
+from cfsearch.explainers.subjects import image_subject
+from cfsearch.metrics.ssim import ssim
+from cfsearch.provider import ScoreKind
+from cfsearch.providers.surrogate import SurrogateProvider
+from cfsearch.providers.torch_module import TorchProvider
+
+INPUTS: Final = 300
+QUERIES: Final = 22_893
+EPOCHS: Final = 14
+SHAPE: Final = (1, 28, 28)
+RECIPES: Final = {
+    "best": replace(BEST, networks=("lenet5",), hyper=Hyper(3e-3, 8, 128), tuning=Tuning(trials=0)),
+    "paper": replace(PAPER, networks=("lenet5",), hyper=Hyper(1e-3, 12, 128), tuning=Tuning(trials=0)),
+}
+"""Time-boxed: the networks and passes are fixed here, chosen on training digits, not searched."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The digits, the provider's network, and the network as it is asked."""
+
+    data: Mnist
+    network: nn.Module
+    labels: TorchProvider
+    logits: TorchProvider
+
+    @classmethod
+    def read(cls, folder: Path, *, cache: Path) -> "Setting":
+        """The provider from the cache, or trained."""
+        data = read(folder)
+        network = provider_network(data, cache=cache, epochs=EPOCHS)
+        labels = TorchProvider(network, labels=LABELS, scores=ScoreKind.LABELS, name="lenet5")
+        logits = TorchProvider(network, labels=LABELS, scores=ScoreKind.LOGITS, name="lenet5")
+        return cls(data, network, labels, logits)
+
+    def drawn(self, seed: int) -> Float[Tensor, "m 1 28 28"]:
+        """The user's unlabelled digits: 0.5 % of the training part."""
+        rng = torch.Generator().manual_seed(1000 + seed)
+        return self.data.train[torch.randperm(len(self.data.train), generator=rng)[:INPUTS]]
+
+
+def global_ssim(x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"]) -> Float[Tensor, " n"]:
+    """The formula as the paper prints it: one mean, variance and covariance for the whole image."""
+    a, b = x.double().flatten(1), y.double().flatten(1)
+    ma, mb = a.mean(1), b.mean(1)
+    va, vb = a.var(1, correction=0), b.var(1, correction=0)
+    cov = ((a - ma[:, None]) * (b - mb[:, None])).mean(1)
+    c1, c2 = 0.01**2, 0.03**2
+    return (2 * ma * mb + c1) * (2 * cov + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))
+
+
+def without_augmentation(setting: Setting, x: Tensor, recipe: Recipe, *, seed: int) -> float:
+    """Accuracy of the same network trained on the user's digits alone, as many steps as theirs allow."""
+    lesson = Lesson(recipe.networks[0], replace(recipe.hyper, epochs=100, batch=32), PAPER, seed)
+    network = lesson.learn(asked(x, setting.labels, encoding=None, soft=False))
+    return accuracy(network, setting.data.test, setting.data.test_labels)
+
+
+def measure(setting: Setting, *, preset: str, seed: int, images: int, white: Tensor) -> dict[str, float]:
+    """One seed: accuracy, agreement, and how like the white-box counterfactuals are."""
+    recipe, x = RECIPES[preset], setting.drawn(seed)
+    wall, cpu = time.monotonic(), time.process_time()
+    made = distil(x, setting.labels, wish=Wish(recipe=recipe, queries=QUERIES, held_out=0.0, seed=seed))
+    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+    surrogate = SurrogateProvider(made.surrogate, audited=setting.labels)
+    test, truth = setting.data.test, setting.data.test_labels
+    with torch.no_grad():
+        said, mine = setting.labels.predict(test).argmax(1), surrogate.predict(test).argmax(1)
+    at = time.process_time()
+    part = test[:images]
+    told = Gradient(agreed_only=True).explain(
+        part, subject=image_subject(setting.labels, SHAPE, surrogate=surrogate)
+    )
+    agreed = (said == mine)[:images]
+    assert told.counterfactuals is not None
+    assert told.flipped is not None
+    found = told.counterfactuals
+    return {
+        "queries": float(made.surrogate.about["queries"]["spent"]),
+        "accuracy": float((mine == truth).double().mean()),
+        "fidelity": float((mine == said).double().mean()),
+        "unaugmented": without_augmentation(setting, x, recipe, seed=seed),
+        "ssim": float(ssim(found[agreed], white[agreed]).mean()),
+        "ssim_global": float(global_ssim(found[agreed], white[agreed]).mean()),
+        "ssim_unchanged": float(global_ssim(part[agreed], white[agreed]).mean()),
+        "agreed": float(agreed.double().mean()),
+        "flipped": float(told.flipped[agreed].double().mean()),
+        "seconds": wall,
+        "cpu_seconds": cpu,
+        "explain_seconds": (time.process_time() - at) / max(1, images),
+    }
+
+
+def white_box(setting: Setting, *, images: int) -> tuple[Float[Tensor, "n 1 28 28"], float]:
+    """Algorithm 2 with the provider's own gradients, and how often it flips the provider."""
+    subject = image_subject(setting.labels, SHAPE, surrogate=setting.logits)
+    told = Gradient().explain(setting.data.test[:images], subject=subject)
+    assert told.counterfactuals is not None
+    assert told.flipped is not None
+    return told.counterfactuals, float(told.flipped.double().mean())

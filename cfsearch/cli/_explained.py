@@ -1,0 +1,301 @@
+"""What ``cfsearch explain`` runs on: images, rows, texts and recordings, each as a subject."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from cfsearch.errors import CapabilityError, ConfigError, DataError
+
+from ._options import settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfsearch.datasets.tables import TableSchema
+    from cfsearch.explainer import Subject
+    from cfsearch.provider import Provider
+    from cfsearch.providers.surrogate import SurrogateProvider
+    from cfsearch.providers.text import TextProvider
+
+_MOST_REFERENCES = 500
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Inputs of one kind, the model that they are shown to, and what their numbers mean.
+
+    Args:
+        kind: "image", "row", "text" or "sound".
+        names: one an input.
+        x: in the house form.
+        reference: reads the inputs to compare with; None where none were named.
+        schema: of rows.
+        texts, reader: of texts: as they were given, and what turns numbers into words.
+        notes: what a reader must know.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    x: "Tensor"
+    subject: "Subject"
+    reference: "Callable[[], Tensor] | None"
+    notes: tuple[str, ...] = ()
+    schema: "TableSchema | None" = None
+    texts: tuple[str, ...] = ()
+    reader: "TextProvider | None" = None
+
+
+def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[str, Any]) -> Inputs:
+    """The inputs that the arguments mean, and the model.
+
+    Raises:
+        ConfigError: none or two kinds of input, or a flag that this kind does not take.
+        CapabilityError: no gradients are to be had.
+        DataError, ModelFileError: something cannot be read.
+    """
+    kinds = [bool(given), bool(texts), flags.get("data") is not None]
+    if sum(kinds) != 1:
+        raise ConfigError(
+            "explain: give images, wave files, --text TEXT, or --data TABLE.csv with --row; one of them."
+        )
+    if texts:
+        return _texts(texts, flags)
+    if flags.get("model") is None:
+        raise ConfigError("--model is missing: name the model that is explained.")
+    if flags.get("data") is not None:
+        return _rows(flags)
+    if all(path.suffix.lower() == ".wav" for path in given):
+        return _sounds(given, flags)
+    return _images(given, flags)
+
+
+def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
+    import torch
+
+    from cfsearch.assembly import read_fitting
+    from cfsearch.datasets.images import find_images, read_image
+
+    from .search import image_refs
+
+    model = _model(flags)
+    surrogate = _surrogate(flags, model)
+    refs = image_refs(given)
+    size = flags.get("size")
+    if surrogate is not None:
+        shape = surrogate.surrogate.shape
+    elif size is not None:
+        shape = (3, size, size)
+    else:
+        shape = (3, *(_size(model) or tuple(read_image(refs[0]).pixels.shape[1:])))
+    records = [read_fitting(ref, shape) for ref in refs]
+    where = flags.get("reference")
+
+    def reference() -> "Tensor":
+        found = find_images(Path(str(where)))[:_MOST_REFERENCES]
+        return torch.stack([read_fitting(ref, shape).x for ref in found])
+
+    return Inputs(
+        kind="image",
+        names=tuple(record.name for record in records),
+        x=torch.stack([record.x for record in records]).to(flags["device"]),
+        subject=_pictured(model, shape, surrogate, flags),
+        reference=None if where is None else reference,
+        notes=_notes(model, surrogate),
+    )
+
+
+def _sounds(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
+    import torch
+
+    from cfsearch.datasets.sound import Spectrogram, read_recordings
+
+    path = Path(str(flags["model"]))
+    form = Spectrogram.of_file(path)
+    model = _model(flags)
+    surrogate = _surrogate(flags, model)
+    found = [read_recordings(one, rate=form.rate, seconds=form.seconds) for one in given]
+    where = flags.get("reference")
+    return Inputs(
+        kind="sound",
+        names=tuple(name for one in found for name in one.names),
+        x=form(torch.cat([one.waves for one in found])).to(flags["device"]),
+        subject=_pictured(model, form.shape, surrogate, flags),
+        reference=None
+        if where is None
+        else lambda: form(read_recordings(Path(where), rate=form.rate, seconds=form.seconds).waves),
+        notes=(
+            *_notes(model, surrogate),
+            *(
+                f"{name}: {said}."
+                for one in found
+                for name, said in zip(one.names, one.notes, strict=True)
+                if said
+            ),
+        ),
+    )
+
+
+def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
+    from cfsearch.datasets.text import tokens
+    from cfsearch.explainers.text_subject import text_subject
+    from cfsearch.providers.text import TextProvider
+
+    if flags.get("surrogate") is not None:
+        raise ConfigError(
+            "--surrogate goes with images, rows and recordings; texts are followed as they are."
+        )
+    model = TextProvider.open(str(flags.get("model") or ""), device=flags["device"])
+    where = flags.get("reference")
+    lines: list[str] = []
+    if where is not None:
+        try:
+            lines = [
+                line.strip() for line in Path(where).read_text(encoding="utf-8").split("\n") if line.strip()
+            ]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"--reference {str(where)!r} must be a UTF-8 file of one text a line: {error}."
+            ) from error
+    x = model.encode(texts)
+    length = int(x.shape[1])
+    fitting = [line for line in lines if 0 < len(tokens(line)) <= length]
+
+    def reference() -> "Tensor":
+        if not fitting:
+            raise DataError(
+                f"--reference: no text has {length} words or fewer, as many as the explained text has. Give others."
+            )
+        return model.encode(fitting[:_MOST_REFERENCES], length=length)
+
+    return Inputs(
+        kind="text",
+        names=tuple(f"text {i}" for i in range(len(texts))),
+        x=x,
+        subject=text_subject(model, length=length),
+        reference=None if where is None else reference,
+        notes=(model.note,) if model.note else (),
+        texts=tuple(texts),
+        reader=model,
+    )
+
+
+def _rows(flags: dict[str, Any]) -> Inputs:
+    from cfsearch.assembly import open_model
+    from cfsearch.explainers.subjects import row_subject
+    from cfsearch.scores import verdict_scores
+
+    own = ("surrogate", "size")
+    config = settings(None, {k: v for k, v in flags.items() if k not in own})
+    if config.data.rows is None and config.data.where is None and config.data.limit is None:
+        raise ConfigError("explain: say which rows: --row N (counted from 0) or --where COLUMN=VALUE.")
+    opened = open_model(config)
+    model, table = opened.tabular, opened.table
+    if table is None:
+        raise ConfigError("explain: --data names no table.")
+    surrogate = _surrogate(flags, model)
+    immutable = [table.schema.column(name).name for name in config.search.immutable]
+    if surrogate is not None:
+        if surrogate.encoding is None:
+            raise ConfigError("--surrogate: it was distilled from images, not from rows of a table.")
+        encoding, network, white = surrogate.encoding, surrogate.network, False
+        if encoding.schema.names != table.schema.names:
+            raise ConfigError(
+                f"--surrogate: its columns are {', '.join(encoding.schema.names)}; those of the table are "
+                f"{', '.join(table.schema.names)}. Distil it with this table's schema."
+            )
+        encoding = replace(encoding, schema=table.schema)
+    elif model.white_box:
+        encoding, network, white = model.encoding, model.network, True
+    elif flags["method"] == "emap":
+        encoding, white = model.encoding, False
+
+        def network(u: "Tensor") -> "Tensor":
+            return verdict_scores(model.predict(encoding.invert(u)), model).float()
+    else:
+        raise CapabilityError(_no_gradient(model))
+    reference = table.reference
+    return Inputs(
+        kind="row",
+        names=table.names,
+        x=table.x,
+        subject=row_subject(model, encoding, network, immutable=immutable, white_box=white),
+        reference=None if reference is None else lambda: reference.x,
+        notes=(*opened.notes, *(() if surrogate is None else (surrogate.note,))),
+        schema=table.schema,
+    )
+
+
+def _pictured(
+    model: "Provider", shape: tuple[int, ...], surrogate: "SurrogateProvider | None", flags: dict[str, Any]
+) -> "Subject":
+    """The subject of pictures: a surrogate's gradients, the model's own, or those of an ONNX file."""
+    from cfsearch.explainer import Subject
+    from cfsearch.explainers.pixel_domain import PixelDomain
+    from cfsearch.explainers.subjects import image_subject
+    from cfsearch.provider import DifferentiableProvider
+    from cfsearch.providers.onnx import OnnxProvider
+    from cfsearch.scores import verdict_scores
+
+    block = flags["block"]
+    if surrogate is not None:
+        if surrogate.encoding is not None:
+            raise ConfigError("--surrogate: it was distilled from rows of a table, not from pictures.")
+        return image_subject(model, shape, surrogate=surrogate, block=block)
+    if isinstance(model, DifferentiableProvider):
+        return image_subject(model, shape, block=block)
+    if isinstance(model, OnnxProvider):
+        from cfsearch.providers.differentiable import differentiable
+
+        followed = differentiable(model, device=flags["device"])
+        return replace(image_subject(model, shape, surrogate=followed, block=block), white_box=True)
+    if flags["method"] == "emap":
+
+        def network(u: "Tensor") -> "Tensor":
+            return verdict_scores(model.predict(u), model)
+
+        return Subject(model, network, PixelDomain(shape, block=block))
+    raise CapabilityError(_no_gradient(model))
+
+
+def _model(flags: dict[str, Any]) -> "Provider":
+    from cfsearch.providers.opening import open_provider
+
+    return open_provider(
+        str(flags["model"]),
+        sidecar=flags.get("sidecar"),
+        arch=flags.get("arch"),
+        device=flags["device"],
+        threads=flags.get("threads"),
+    )
+
+
+def _size(model: "Provider") -> tuple[int, int] | None:
+    """Height and width that a model takes; None where it takes any, or does not say."""
+    from cfsearch.providers.callable import CallableProvider
+    from cfsearch.providers.onnx import OnnxProvider
+    from cfsearch.providers.torch_module import TorchProvider
+
+    if isinstance(model, OnnxProvider | TorchProvider | CallableProvider) and model.preprocessing is not None:
+        return model.preprocessing.size
+    return None
+
+
+def _surrogate(flags: dict[str, Any], model: "Provider") -> "SurrogateProvider | None":
+    if flags.get("surrogate") is None:
+        return None
+    from cfsearch.providers.surrogate import SurrogateProvider
+
+    return SurrogateProvider.open(flags["surrogate"], audited=model, device=flags["device"])
+
+
+def _notes(model: "Provider", surrogate: "SurrogateProvider | None") -> tuple[str, ...]:
+    return tuple(one.note for one in (model, surrogate) if one is not None and one.note)
+
+
+def _no_gradient(model: "Provider") -> str:
+    return (
+        f"{model.name}: can only be asked, and this method follows gradients. Distil a surrogate (`cfsearch "
+        "distill`) and give it with --surrogate, or take --method emap, which fits its own."
+    )

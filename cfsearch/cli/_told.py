@@ -1,0 +1,219 @@
+"""An explanation in the words of its inputs: for the page, the terminal and JSON."""
+
+from typing import TYPE_CHECKING, Any
+
+from cfsearch.errors import PluginError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfsearch.datasets.tables import TableSchema
+    from cfsearch.explainer import Explanation
+    from cfsearch.report.explanations import Shown, Word
+
+    from ._explained import Inputs
+
+_TOP = 10
+"""Places of a picture that JSON names."""
+
+
+def document(told: "Explanation", inputs: "Inputs") -> list[dict[str, Any]]:
+    """One JSON object an input; holds no pixels."""
+    out = []
+    for i, name in enumerate(inputs.names):
+        found = None if told.counterfactuals is None else told.counterfactuals[i]
+        entry: dict[str, Any] = {
+            "name": name,
+            "source": told.labels[int(told.source[i])],
+            "target": None if int(told.target[i]) < 0 else told.labels[int(told.target[i])],
+            "flipped": None if told.flipped is None else bool(told.flipped[i]),
+            "original": _probabilities(told, told.original_scores[i]),
+            "counterfactual": None if told.scores is None else _probabilities(told, told.scores[i]),
+        }
+        values = None if told.attributions is None else told.attributions[i].tolist()
+        if inputs.kind in ("image", "sound"):
+            entry |= _of_picture(told, i)
+        elif inputs.kind == "row":
+            schema = _schema(inputs)
+            before = inputs.x[i].tolist()
+            after = before if found is None else found.tolist()
+            entry["changes"] = {
+                c.name: {"from": c.cell(old), "to": c.cell(new)}
+                for c, old, new in zip(schema.columns, before, after, strict=True)
+                if old != new
+            }
+            entry["words"] = list(schema.words(before, after))
+            if values is not None:
+                entry["attributions"] = {f: _number(v) for f, v in zip(told.features, values, strict=True)}
+            if told.chosen is not None:
+                entry["chosen"] = [
+                    f for f, on in zip(told.features, told.chosen[i].tolist(), strict=True) if on
+                ]
+        else:
+            entry["words"] = [
+                {
+                    "word": word.text,
+                    "becomes": word.becomes,
+                    "attribution": _number(value),
+                    "chosen": word.chosen,
+                }
+                for word, value in zip(
+                    _words(told, inputs, i), values or [0.0] * len(inputs.x[i]), strict=False
+                )
+            ]
+        out.append(entry)
+    return out
+
+
+def shown(told: "Explanation", inputs: "Inputs") -> "list[Shown]":
+    """The inputs as page, strip and terminal show them."""
+    from cfsearch.report.explanations import Line, Shown
+
+    out = []
+    for i, name in enumerate(inputs.names):
+        says = _says(told, i)
+        if inputs.kind in ("image", "sound"):
+            out.append(Shown(name, says=says, tiles=_tiles(told, i), notes=_stored_note(told, i)))
+        elif inputs.kind == "text":
+            out.append(Shown(name, says=says, words=_words(told, inputs, i)))
+        else:
+            schema = _schema(inputs)
+            strength, picked = _by_column(told, schema, i)
+            before = inputs.x[i].tolist()
+            after = before if told.counterfactuals is None else told.counterfactuals[i].tolist()
+            lines = [
+                Line(
+                    f"{c.name} ({c.unit})" if c.unit else c.name,
+                    c.text(old),
+                    None if old == new else c.text(new),
+                    strength.get(c.name),
+                    c.name in picked,
+                )
+                for c, old, new in zip(schema.columns, before, after, strict=True)
+            ]
+            counts = "counts, % of the most" if strength else ""
+            out.append(Shown(name, says=says, lines=tuple(lines), counts=counts))
+    return out
+
+
+def _says(told: "Explanation", i: int) -> tuple[str, ...]:
+    p = _probabilities(told, told.original_scores[i])
+    source, target = told.labels[int(told.source[i])], int(told.target[i])
+    asked = "any other class" if target < 0 else told.labels[target]
+    first = f"The model says {source} (p {p[source]:.3f}); asked for: {asked}."
+    if told.scores is None or told.flipped is None:
+        return (first,)
+    now = told.labels[int(told.scores[i].argmax())]
+    q = _probabilities(told, told.scores[i])[now]
+    if int(told.source[i]) == target:
+        return (first, "It already has the class asked for; nothing was changed.")
+    if bool(told.flipped[i]):
+        return (first, f"Of the counterfactual the model says {now} (p {q:.3f}).")
+    return (first, f"Nothing found: of what the method ended with, the model still says {now} (p {q:.3f}).")
+
+
+def _tiles(told: "Explanation", i: int) -> "tuple[tuple[str, Any], ...]":
+    from cfsearch.report.explanations import heat, picture, spotlight
+
+    x, layout = told.x[i], _plane(told)
+    tiles = [("original", picture(x))]
+    if told.counterfactuals is not None:
+        tiles.append(("counterfactual", picture(told.counterfactuals[i])))
+    if told.attributions is not None:
+        tiles.append(("what counts", heat(x, told.attributions[i], layout=layout)))
+    if told.chosen is not None:
+        tiles.append(("the explanation", spotlight(x, told.chosen[i], layout=layout)))
+    return tuple(tiles)
+
+
+def _stored_note(told: "Explanation", i: int) -> tuple[str, ...]:
+    """What becomes of a small change once the picture is stored with 8 bits a channel."""
+    if told.counterfactuals is None or told.flipped is None or not bool(told.flipped[i]):
+        return ()
+    change = (told.counterfactuals[i] - told.x[i]).abs()
+    if float(change.max()) >= 1.0 / 255.0:
+        return ()
+    return ("The change is finer than the 8 bits of a stored picture; in a file it is lost.",)
+
+
+def _of_picture(told: "Explanation", i: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    layout = _plane(told)
+    if told.counterfactuals is not None:
+        change = (told.counterfactuals[i] - told.x[i]).double()
+        entry["change"] = {
+            "rms": _number(float(change.square().mean().sqrt())),
+            "largest": _number(float(change.abs().max())),
+        }
+    if told.attributions is not None:
+        values = told.attributions[i]
+        order = values.abs().argsort(descending=True, stable=True)[:_TOP].tolist()
+        entry["layout"] = list(layout)
+        entry["strongest"] = [
+            {"row": j // layout[1], "column": j % layout[1], "attribution": _number(float(values[j]))}
+            for j in order
+            if float(values[j]) != 0.0
+        ]
+    if told.chosen is not None:
+        entry["chosen_share"] = _number(float(told.chosen[i].float().mean()))
+    return entry
+
+
+def _words(told: "Explanation", inputs: "Inputs", i: int) -> "tuple[Word, ...]":
+    from cfsearch.report.explanations import Word
+
+    if inputs.reader is None:
+        raise PluginError("explain: texts came without their vocabulary")
+    said = inputs.reader.vocabulary
+    origin = [inputs.texts[i]]
+    [before] = said.split(inputs.x[i : i + 1], origin=origin)
+    after = before
+    if told.counterfactuals is not None:
+        [after] = said.split(told.counterfactuals[i : i + 1], origin=origin)
+    values = [0.0] * len(before)
+    if told.attributions is not None:
+        values = told.attributions[i].abs().tolist()[: len(before)]
+    most = max([*values, 1e-30])
+    chosen = [False] * len(before) if told.chosen is None else told.chosen[i].tolist()
+    return tuple(
+        Word(old, None if old == new else new, value / most, bool(on))
+        for old, new, value, on in zip(before, after, values, chosen, strict=False)
+    )
+
+
+def _by_column(told: "Explanation", schema: "TableSchema", i: int) -> tuple[dict[str, float], set[str]]:
+    """How much each column counts, over the most; of linked columns all count as their variable."""
+    from cfsearch.datasets.tables import Variables
+
+    variables = Variables.of(schema)
+    feature = [variables.all[j].name for j in variables.owner]
+    picked: set[str] = set()
+    if told.chosen is not None:
+        on = dict(zip(told.features, told.chosen[i].tolist(), strict=True))
+        picked = {c for c, f in zip(schema.names, feature, strict=True) if on[f]}
+    if told.attributions is None:
+        return {}, picked
+    values = told.attributions[i].abs()
+    share = dict(zip(told.features, (values / values.max().clamp_min(1e-30)).tolist(), strict=True))
+    return {c: share[f] for c, f in zip(schema.names, feature, strict=True)}, picked
+
+
+def _probabilities(told: "Explanation", scores: "Tensor") -> dict[str, float]:
+    p = scores.double().softmax(-1).tolist()
+    return {label: _number(value) for label, value in zip(told.labels, p, strict=True)}
+
+
+def _number(value: float) -> float:
+    """Six digits: as many as float32 has."""
+    return float(f"{value:.6g}")
+
+
+def _plane(told: "Explanation") -> tuple[int, int]:
+    height, width = told.layout
+    return height, width
+
+
+def _schema(inputs: "Inputs") -> "TableSchema":
+    if inputs.schema is None:
+        raise PluginError("explain: rows came without their schema")
+    return inputs.schema

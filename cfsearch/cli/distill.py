@@ -1,0 +1,214 @@
+"""``cfsearch distill``: a surrogate of a model that can only be asked."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfsearch.errors import ConfigError, DataError, RunError
+from cfsearch.registry import unknown
+
+from ._invocation import Invocation
+from ._options import FILE, WHOLE, Command, json_option, threads_option, use_threads
+from ._output import Outcome, note, plain
+from ._progress import duration, progress
+from ._signals import stoppable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cfsearch.datasets.tables import TableSchema
+    from cfsearch.provider import Provider
+
+FORMAT = "cfsearch-distill/1"
+_GRACE_S = 60.0
+_SIZE = 64
+
+
+@click.command(cls=Command, short_help="Train a surrogate of a model that can only be asked.")
+@click.argument("model", metavar="MODEL")
+@click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
+@click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@click.option("--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat.")
+@click.option("--images", type=FILE, help="A file, folder or zip of images; labels are not needed.")
+@click.option("--recursive", is_flag=True, help="Look into sub-folders.")
+@click.option("--size", type=click.IntRange(min=8), help="Side of the images; the model's own, else 64.")
+@click.option("--data", "table", type=FILE, metavar="TABLE.csv", help="Or rows of a table.")
+@click.option("--schema", type=FILE, help="TOML with the columns of the table; guessed when left out.")
+@click.option(
+    "--label", metavar="COLUMN", help="The column with the true class, where the schema is guessed."
+)
+@click.option("--limit", type=WHOLE, help="At most so many inputs, the first ones.")
+@click.option(
+    "--out", type=FILE, required=True, metavar="FILE.safetensors", help="What is written in the end."
+)
+@click.option("--folder", type=FILE, help="Answers and trials; FILE-distill when left out.")
+@click.option("--queries", type=click.IntRange(min=2), help="Most queries; by default m + m (m - 1) / 2.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Of tuning and training at most."
+)
+@click.option("--preset", default="best", show_default=True, help="best, or paper (Haffar et al. 2022).")
+@click.option("--network", "networks", multiple=True, metavar="NAME", help="A candidate; repeat for each.")
+@click.option(
+    "--trials", type=click.IntRange(min=0), help="Trials of the search of the settings; 0 for none."
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0.0, 0.5),
+    default=0.1,
+    show_default=True,
+    help="Share of the inputs on which fidelity is measured.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@threads_option
+@json_option
+def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
+    """Train a network that answers as MODEL does, from MODEL's answers alone.
+
+    Give some unlabelled inputs, like those that the model is used on. They are multiplied, the
+    model is asked about them, and the network learns its answers. Beside the surrogate stands a
+    card that says how often both agree. An interrupted run goes on where it stopped.
+
+    \b
+    cfsearch distill model.onnx --images photos --queries 22893 --minutes 5 --out surrogate.safetensors
+    """  # noqa: D301  # click reads the backspace
+    use_threads(flags["threads"])
+    from dataclasses import replace
+
+    from cfsearch import networks
+    from cfsearch.distill import Wish, distil, preset
+
+    recipe = preset(flags["preset"])
+    for name in flags["networks"]:
+        if name not in networks.names():
+            raise ConfigError(unknown("network", name, list(networks.names())))
+    if flags["networks"]:
+        recipe = replace(recipe, networks=flags["networks"])
+    if flags["trials"] is not None:
+        recipe = replace(recipe, tuning=replace(recipe.tuning, trials=flags["trials"]))
+    out: Path = flags["out"]
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise RunError(f"--out: expected FILE.safetensors, got {str(out)!r}.")
+    if not out.parent.is_dir():
+        raise RunError(f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}.")
+    if (flags["images"] is None) == (flags["table"] is None):
+        raise ConfigError("distill: give --images FOLDER or --data TABLE.csv, one of them.")
+    provider, x, schema = _images(model, flags) if flags["table"] is None else _rows(model, flags)
+    folder: Path = flags["folder"] or out.with_name(f"{out.stem}-distill")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {str(folder)!r}: {error.strerror}.") from error
+    wish = Wish(
+        recipe=recipe,
+        queries=flags["queries"],
+        held_out=flags["held_out"],
+        minutes=flags["minutes"],
+        seed=flags["seed"],
+        folder=folder,
+        device=flags["device"],
+    )
+    words = (
+        f"interrupted; answers and trials are in {str(folder)!r}. To go on: {Invocation.current().command}"
+    )
+    with stoppable(words, grace_s=_GRACE_S) as stop, progress("distill") as line:
+        made = distil(
+            x,
+            provider,
+            wish=wish,
+            schema=schema,
+            report=lambda what, share: line.update(what, share=share),
+            stop=stop,
+        )
+    written, card = made.save(out)
+    about = made.surrogate.about
+    document = {
+        "format": FORMAT,
+        "file": str(written),
+        "card": str(card),
+        "folder": str(folder),
+        **{
+            key: about[key]
+            for key in ("network", "hyper", "queries", "fidelity", "seconds", "preset", "seed")
+        },
+        "trials": made.tuned.trials,
+        "notes": list(about["notes"]),
+    }
+    for text in about["notes"]:
+        note(text)
+    return Outcome(document=document, show=lambda console: console.print(_said(document), soft_wrap=True))
+
+
+def _said(document: dict[str, Any]) -> str:
+    found, queries = document["fidelity"], document["queries"]
+    agreed = (
+        f"same class as the model on {found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%}) of held-out "
+        "inputs"
+        if found
+        else "fidelity not measured"
+    )
+    return (
+        f"{document['network']}, {agreed}, {queries['spent']:,} queries, {duration(document['seconds'])}: "
+        f"{plain(document['file'])}"
+    )
+
+
+_Inputs = tuple["Provider", "Tensor", "TableSchema | None"]
+
+
+def _images(model: str, flags: dict[str, Any]) -> _Inputs:
+    import torch
+
+    from cfsearch.datasets.images import find_images, read_image
+    from cfsearch.providers.opening import open_provider
+
+    from .doctor import Prepared
+
+    provider = open_provider(
+        model,
+        sidecar=flags["sidecar"],
+        arch=flags["arch"],
+        device=flags["device"],
+        threads=flags["threads"],
+    )
+    taken = provider.preprocessing.size if isinstance(provider, Prepared) and provider.preprocessing else None
+    side = flags["size"] or (taken[0] if taken is not None and taken[0] == taken[1] else _SIZE)
+    found = find_images(flags["images"], recursive=flags["recursive"])[: flags["limit"]]
+    if len(found) < 2:
+        raise DataError(f"distill: needs two images or more, found {len(found)} in {str(flags['images'])!r}.")
+    return provider, torch.stack([read_image(ref, size=side).x for ref in found]), None
+
+
+def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
+    from cfsearch.config import Config
+    from cfsearch.inputs import open_table
+    from cfsearch.providers.tabular_opening import columns_taken, open_tabular
+
+    said = {
+        "table": flags["table"],
+        "schema": flags["schema"],
+        "label": flags["label"],
+        "limit": flags["limit"],
+    }
+    data = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in said.items()
+        if value is not None
+    }
+    config = Config.check({"model": {"path": model}, "data": data}, where="command line")
+    columns = columns_taken(model, sidecar=flags["sidecar"], trusted=flags["trust"])
+    table = open_table(config, columns=columns)
+    for text in table.notes:
+        note(text)
+    provider = open_tabular(
+        model,
+        schema=table.schema,
+        probes=table.probes,
+        sidecar=flags["sidecar"],
+        arch=flags["arch"],
+        trusted=flags["trust"],
+        device=flags["device"],
+        threads=flags["threads"],
+    )
+    return provider, table.x, table.schema

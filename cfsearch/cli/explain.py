@@ -1,0 +1,240 @@
+"""``cfsearch explain``: one input explained by gradients, as a picture, a page, a table or JSON."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cfsearch.errors import CapabilityError, ConfigError, RunError
+
+from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, Command, json_option, threads_option, use_threads
+from ._output import Outcome, detail, note, plain
+from ._progress import duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from cfsearch.explainer import Explainer, Explanation
+    from cfsearch.report.explanations import Shown
+
+    from ._explained import Inputs
+
+FORMAT = "cfsearch-explain/1"
+_SUFFIXES = (".html", ".png")
+
+
+@click.command(cls=Command, short_help="Explain single inputs by gradients: counterfactual, heat map, words.")
+@click.argument("given", nargs=-1, type=FILE, metavar="[IMAGE|SOUND.wav]...")
+@click.option(
+    "--method",
+    default="gradient",
+    show_default=True,
+    metavar="NAME",
+    help="gradient, wachter, pgd, emap, gradual, axai.",
+)
+@click.option("--model", metavar="MODEL", help="The model; of a text the shipped one when left out.")
+@click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
+@click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@click.option("--text", "texts", multiple=True, help="A text instead of a file; repeat for more.")
+@click.option("--data", type=FILE, metavar="TABLE.csv", help="A table whose rows are explained.")
+@click.option(
+    "--row", type=click.IntRange(min=0), multiple=True, help="A row, counted from 0; repeat for more."
+)
+@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Rows with this cell; repeat for both.")
+@SCHEMA
+@LABEL
+@TRUST
+@click.option("--immutable", metavar="A,B", help="Columns that must not change.")
+@click.option(
+    "--target", metavar="LABEL", help="The class asked for; the second most probable when left out."
+)
+@click.option("--surrogate", type=FILE, help="A file of `cfsearch distill`, whose gradients are followed.")
+@click.option(
+    "--reference", type=FILE, help="Images, a table, a text file or sounds to learn from or compare with."
+)
+@click.option(
+    "--set", "chosen", multiple=True, metavar="SETTING=VALUE", help="Of the method; repeat for more."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=8),
+    help="Side of images, where the model takes any; that of the first image when left out.",
+)
+@click.option(
+    "--block", type=WHOLE, default=1, show_default=True, help="Side of a feature of a picture, in pixels."
+)
+@click.option("--out", type=FILE, metavar="FILE.html|FILE.png", help="A page, or of pictures a strip.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
+@threads_option
+@json_option
+def explain(
+    given: tuple[Path, ...], texts: tuple[str, ...], chosen: tuple[str, ...], out: Path | None, **flags: Any
+) -> Outcome:
+    """Explain what a model says of one or a few images, rows, texts or recordings.
+
+    \b
+    cfsearch explain face.png --model model.onnx --target female --out face.html
+    cfsearch explain --data applicants.csv --row 17 --model credit.onnx --method gradual --reference train.csv
+    cfsearch explain --text "a moving, funny film" --out words.html
+    cfsearch explain seven.wav --model digits.safetensors --arch pkg.mod:build --method axai
+
+    The methods follow gradients: those of the model where it can be opened, else of a --surrogate.
+    Whatever they find is asked of the model again before it is called a counterfactual.
+    """  # noqa: D301  # click reads the backspace
+    use_threads(flags["threads"])
+    _check_out(out)
+    explainer = _explainer(flags["method"], chosen)
+    from ._explained import open_explained
+
+    begin = time.monotonic()
+    inputs = open_explained(given, texts, flags=flags)
+    for text in inputs.notes:
+        note(text)
+    if out is not None and out.suffix == ".png" and inputs.kind in ("row", "text"):
+        raise ConfigError(f"--out {out}: a {inputs.kind} makes no picture; name an .html file.")
+    told = _ready(explainer, inputs, flags).explain(
+        inputs.x, subject=inputs.subject, target=flags["target"], seed=flags["seed"]
+    )
+    for text in told.note:
+        note(text)
+    from ._told import document, shown
+
+    items = shown(told, inputs)
+    written = {
+        "format": FORMAT,
+        "method": told.method,
+        "settings": dict(_setting(one) for one in chosen),
+        "kind": inputs.kind,
+        "model": {"name": inputs.subject.provider.name, "fingerprint": inputs.subject.provider.fingerprint},
+        "labels": list(told.labels),
+        "surrogate": told.surrogate,
+        "queries": told.queries,
+        "seed": flags["seed"],
+        "notes": [*inputs.notes, *told.note],
+        "explanations": document(told, inputs),
+        "file": None if out is None else str(out),
+    }
+    if out is not None:
+        _write(out, items, told, inputs)
+    detail(f"{told.queries} questions, {duration(time.monotonic() - begin)} in all")
+    return Outcome(document=written, show=lambda console: _show(console, items, told, out))
+
+
+def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
+    from cfsearch import registry
+    from cfsearch.errors import PluginError
+    from cfsearch.explainer import Explainer
+
+    made = registry.create("explainers", name, dict(_setting(one) for one in chosen))
+    if not isinstance(made, Explainer):
+        raise PluginError(f"explainer {name!r} must be a cfsearch Explainer, got {type(made).__name__}.")
+    return made
+
+
+def _ready(explainer: "Explainer", inputs: "Inputs", flags: dict[str, Any]) -> "Explainer":
+    from cfsearch.records import Need
+
+    if inputs.reference is None:
+        if Need.REFERENCE in explainer.needs:
+            raise CapabilityError(
+                f"--method {explainer.name} learns from reference inputs: give --reference, a folder of images or "
+                "recordings, a table, or a text file."
+            )
+        return explainer
+    reference = inputs.reference().to(inputs.x.device)
+    return explainer.fit(inputs.subject, reference, seed=flags["seed"])
+
+
+def _setting(text: str) -> tuple[str, Any]:  # Any: what the method takes
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise ConfigError(f"--set: expected SETTING=VALUE, got {text!r}.")
+    parts = [_value(part.strip()) for part in value.split(",")]
+    return name.strip(), parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _value(text: str) -> Any:  # Any: a number, true, false, null or a word
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _check_out(out: Path | None) -> None:
+    if out is None:
+        return
+    if out.suffix not in _SUFFIXES:
+        raise ConfigError(f"--out: expected a name ending in .html or .png, got {str(out)!r}.")
+    if out.is_dir() or not out.parent.is_dir():
+        raise RunError(
+            f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}, or it is one itself."
+        )
+
+
+def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "Inputs") -> None:
+    from importlib.metadata import version
+
+    from cfsearch.files import write_atomically
+    from cfsearch.report.explanations import page, png, strip
+
+    if out.suffix == ".png":
+        write_atomically(out, png(strip(items)))
+        return
+    html = page(
+        items,
+        title=f"{inputs.subject.provider.name}: {inputs.names[0] if len(inputs.names) == 1 else f'{len(items)} inputs'}",
+        method=told.method,
+        notes=(*inputs.notes, *told.note),
+        version=version("cfsearch"),
+    )
+    write_atomically(out, html.encode())
+
+
+def _show(console: "Console", items: "Sequence[Shown]", told: "Explanation", out: Path | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    for one in items:
+        console.print(Text(plain(one.name), style="bold"))
+        for said in (*one.says, *one.notes):
+            console.print(Text(plain(said)))
+        if one.words:
+            console.print(_sentence(one))
+        if one.lines:
+            table = Table(box=None, pad_edge=False)
+            for heading in ("column", "is", "becomes", *([one.counts] if one.counts else [])):
+                table.add_column(heading)
+            for line in one.lines:
+                count = "" if line.strength is None else f"{100 * line.strength:.0f}"
+                cells = (line.name, line.before, line.after or "", *([count] if one.counts else []))
+                table.add_row(
+                    *(Text(plain(cell)) for cell in cells), style="" if line.after is not None else "dim"
+                )
+            console.print(table)
+        console.print()
+    asked = f"{told.queries} questions to the model, method {told.method}."
+    console.print(Text(asked if out is None else f"{asked} Wrote {plain(str(out))}."))
+
+
+def _sentence(one: "Shown") -> "Text":
+    """The words; what counts is bold, what is replaced is struck through before its new word."""
+    from rich.text import Text
+
+    line = Text()
+    for word in one.words:
+        if word.becomes is not None:
+            line.append(plain(word.text), style="strike dim").append(" ")
+            line.append(f"[{plain(word.becomes)}]", style="bold green")
+        else:
+            line.append(
+                plain(word.text), style="bold reverse" if word.chosen else "bold" if word.shade >= 3 else ""
+            )
+        line.append(" ")
+    return line

@@ -1,0 +1,151 @@
+"""Which inputs are asked about, and in which order: all at once, or by rounds.
+
+With one round this is algorithm 1 of Haffar et al. 2022. With more, the surrogate so far looks at
+several times as many candidates as may be asked about and picks those it is least sure of: there
+the provider's answer teaches most.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cfsearch.datasets.tables import Encoding, TableSchema
+from cfsearch.provider import Provider
+
+from .augment import count, in_8_bits, joined, mixer_for, mixup
+from .examples import Examples, as_kept, asked
+from .recipe import Hyper, Recipe
+from .training import Lesson, Watch, answers
+
+_PIECE: Final = 2048
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """Inputs, how they are multiplied, and how many queries that may cost.
+
+    Args:
+        x: the user's inputs, in the house form.
+        recipe: how they are multiplied.
+        queries: most inputs that are asked about; None for ``m + C(m, 2)``.
+        schema: of rows; None for images.
+        encoding: of rows; None for images.
+        seed: decides all that is drawn.
+    """
+
+    x: Float[Tensor, "m *x"]
+    recipe: Recipe
+    queries: int | None
+    schema: TableSchema | None = None
+    encoding: Encoding | None = None
+    seed: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many inputs will be asked about."""
+        return count(len(self.x)) if self.queries is None else min(self.queries, self._most)
+
+    @property
+    def _most(self) -> int:
+        """Jittered pictures never run out; mixtures do."""
+        return 2**62 if self._jitters or self.recipe.rounds > 1 else count(len(self.x))
+
+    @property
+    def _jitters(self) -> bool:
+        return self.recipe.jitter is not None and self.schema is None
+
+    def run(self, provider: Provider, *, lesson: Lesson, watch: Watch | None = None) -> Examples:
+        """The examples that the queries brought.
+
+        Args:
+            provider: whom to ask.
+            lesson: how the surrogate between rounds is trained.
+            watch: told how many inputs were asked about.
+
+        Raises:
+            BudgetExhausted, ProviderError, NonFiniteError: as ``asked``.
+        """
+        tell = watch or (lambda _done, _total: None)
+
+        def ask(x: Tensor) -> Examples:
+            return asked(x, provider, encoding=self.encoding, soft=self.recipe.soft)
+
+        if self.recipe.rounds == 1 and not self._jitters:
+            parts = []
+            for piece in self._mixtures(self.total, seed=self.seed):
+                parts.append(ask(piece))
+                tell(sum(map(len, parts)), self.total)
+            return _all(parts)
+        own = min(len(self.x), self.total)
+        known = ask(in_8_bits(self.x[:own]) if self.schema is None else self.x[:own])
+        network: nn.Module | None = None
+        for turn in range(self.recipe.rounds):
+            left = self.total - len(known)
+            wanted = left // (self.recipe.rounds - turn)
+            if wanted <= 0:
+                break
+            if turn and self.recipe.unsure:
+                hyper = Hyper(lesson.hyper.rate, self.recipe.round_epochs, lesson.hyper.batch)
+                between = replace(lesson, hyper=hyper, seed=lesson.seed + turn)
+                network = between.learn(known, network=network)
+            known = known.joined(ask(self._chosen(wanted, turn=turn, network=network, device=lesson.device)))
+            tell(len(known), self.total)
+        return known
+
+    def _chosen(self, wanted: int, *, turn: int, network: nn.Module | None, device: str) -> Tensor:
+        """New inputs of one round."""
+        seed = self.seed + 7919 * (turn + 1)
+        sure = network is None or not self.recipe.unsure
+        pool = joined(
+            list(self._candidates(wanted if sure else math.ceil(wanted * self.recipe.spread), seed=seed))
+        )
+        if sure or network is None or len(pool) <= wanted:
+            return pool[:wanted]
+        p = answers(network, as_kept(pool, encoding=self.encoding), device=device).softmax(1)
+        best = p.topk(2, dim=1).values
+        by_margin = (best[:, 0] - best[:, 1]).argsort(stable=True)
+        picked = by_margin[: round(wanted * self.recipe.unsure)]
+        others = by_margin[len(picked) :]
+        drawn = np.random.default_rng(seed).permutation(len(others))[: wanted - len(picked)]
+        return pool[torch.cat([picked, others[torch.from_numpy(drawn)]])]
+
+    def _candidates(self, n: int, *, seed: int) -> Iterator[Tensor]:
+        """``n`` inputs besides the user's own: jittered ones and mixtures."""
+        m = len(self.x)
+        jitter = self.recipe.jitter
+        if jitter is None or self.schema is not None:
+            made = self._mixtures(n + m, seed=seed)
+            skipped = 0
+            for piece in made:
+                rest = piece[max(0, m - skipped) :]
+                skipped += len(piece)
+                if len(rest):
+                    yield rest
+            return
+        rng = torch.Generator().manual_seed(seed)
+        draw = np.random.default_rng(seed)
+        mixer = mixer_for(self.schema)
+        for at in range(0, n, _PIECE):
+            size = min(_PIECE, n - at)
+            a = jitter(self.x[torch.from_numpy(draw.integers(m, size=size))], rng=rng)
+            b = jitter(self.x[torch.from_numpy(draw.integers(m, size=size))], rng=rng)
+            share = self.recipe.image_shares.draw(size, rng=draw)
+            alone = torch.from_numpy(draw.random(size) >= self.recipe.mixed)
+            share[alone] = 1.0
+            yield mixer(a, b, share=share, draw=draw)
+
+    def _mixtures(self, limit: int, *, seed: int) -> Iterator[Tensor]:
+        shares = self.recipe.image_shares if self.schema is None else self.recipe.row_shares
+        x = in_8_bits(self.x) if self.schema is None else self.x
+        return mixup(x, mixer=mixer_for(self.schema), shares=shares, limit=limit, seed=seed, piece=_PIECE)
+
+
+def _all(parts: list[Examples]) -> Examples:
+    return Examples(torch.cat([p.kept for p in parts]), torch.cat([p.y for p in parts]))

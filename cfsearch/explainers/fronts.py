@@ -1,0 +1,287 @@
+"""Explanations on the fronts of searches: measured by the same objectives, and as seeds.
+
+Rows of a table have an exact ``z``: whatever an explainer proposes becomes a member like any other.
+An image that an explainer made has none. Such members, and those of a search beside them, are
+measured *as pictures*: the change is one number, the root mean square over all pixel values, and
+what objectives read of ``z`` is read of that. Pictures of the two kinds of front are never mixed:
+their variables differ, and ``ParetoFront.merge`` refuses.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, final, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch import pareto
+from cfsearch.errors import CapabilityError, ConfigError
+from cfsearch.explainer import Explainer, Explanation, Subject
+from cfsearch.front import ParetoFront
+from cfsearch.generator import Critic, Describer
+from cfsearch.problem import Problem, fingerprint, stored_form
+from cfsearch.provider import Provider
+from cfsearch.records import AWAY, Candidates, Reason, flipped
+from cfsearch.scores import lead, verdict_scores
+from cfsearch.space import SearchSpace
+
+PICTURE: Final = "pixels"
+"""The one variable of fronts that are measured as pictures."""
+_AS_PICTURES: Final = (
+    "Measured as pictures: the change is the root mean square over all pixel values (0 to 1), and what "
+    "objectives say of the change is said of that."
+)
+
+
+@runtime_checkable
+class Traceable(Protocol):
+    """A generator that can say which change leads to given inputs."""
+
+    def changes(self, state: Any, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n d"]: ...  # Any: its own
+
+
+def explained(
+    explanation: Explanation, *, problem: Problem, verifier: Provider | None = None, margin: float = 1e-4
+) -> list[ParetoFront]:
+    """A front a query of what the explainer found, in the form that ``ParetoFront.merge`` takes.
+
+    Its member is the counterfactual, if that is what was asked for and keeps the constraints; its
+    origin is the method. Rows: measured by ``problem`` as a search measures, on the row that the
+    generator makes of it (a change below its dead zone becomes none). Images: measured as pictures,
+    rounded to the 8 bits that are stored; give the search's fronts the same form with ``as_pictures``.
+
+    Args:
+        explanation: of the queries of ``problem``, in their order.
+        problem: the objectives, and what they need.
+        verifier, margin: as for ``Search``.
+
+    Raises:
+        ConfigError: the explanation is of other inputs.
+        CapabilityError: it gives no counterfactuals; or the generator of rows cannot be traced back.
+    """
+    x, found, done = explanation.x, explanation.counterfactuals, explanation.flipped
+    queries = problem.queries
+    if tuple(x.shape) != tuple(queries.x.shape) or not torch.equal(x.to(queries.x), queries.x):
+        raise ConfigError(f"{explanation.method}: the explanation is of other inputs than the problem.")
+    if found is None or done is None:
+        raise CapabilityError(
+            f"{explanation.method}: says which features count and gives no counterfactuals; there is nothing "
+            "to put on a front."
+        )
+    image = x.ndim == 4
+    z = None if image else _traced(found[:, None], problem)
+    fronts = []
+    for i in range(len(x)):
+        one = slice(i, i + 1)
+        members = (
+            _as_pictures(stored_form(found[one]), problem, i) if z is None else _as_rows(z[one], problem, i)
+        )
+        keep = done[one].cpu() & (members.violation <= 0) & (members.z != 0).any(1)
+        if i in problem.failures:
+            keep = torch.zeros_like(keep)
+        fronts.append(_front(members.taken(keep), explanation, problem, i, verifier, margin))
+    return fronts
+
+
+def as_pictures(front: ParetoFront, *, problem: Problem, query: int) -> ParetoFront:
+    """The members of a search's front, measured anew as the pictures that are stored of them.
+
+    Args:
+        front: of query ``query`` of the problem; members that are dominated now are dropped.
+
+    Raises:
+        CapabilityError: the front holds no images.
+        ConfigError: it is of another query.
+    """
+    if front.images is None:
+        raise CapabilityError(f"front {front.name!r}: holds no images to measure.")
+    if front.name != problem.queries.names[query]:
+        raise ConfigError(f"front {front.name!r}: is not of query {problem.queries.names[query]!r}.")
+    members = _as_pictures(front.images.to(problem.queries.x.device), problem, query)
+    keep = pareto.non_dominated(members.f) & (members.violation <= 0)
+    members = members.taken(keep)
+    return replace(
+        front,
+        variables=(PICTURE,),
+        z=members.z,
+        f=members.f,
+        scores=front.scores[keep],
+        verified=front.verified[keep],
+        images=front.images[keep],
+        origins=tuple(front.origins[j] for j in torch.nonzero(keep).flatten().tolist()),
+        origin_values=torch.zeros(1),
+        scale=None,
+        categories=(),
+        described=_words(members.z),
+        reference_point=members.worst,
+        note=(*front.note, _AS_PICTURES),
+    )
+
+
+def seeds_of(
+    explainers: Sequence[Explainer], *, subject: Subject, target: str | None = None, seed: int = 0
+) -> Callable[[Problem], list[Float[Tensor, "s d"]]]:
+    """What explainers find, as the seeds of a search on rows (``Search.seeds``).
+
+    Counterfactuals that do not flip are seeds as well: a solver may find the way from there.
+
+    Raises:
+        CapabilityError: when it is called: the generator cannot be traced back.
+    """
+
+    def seeds(problem: Problem) -> list[Tensor]:
+        told = [e.explain(problem.queries.x, subject=subject, target=target, seed=seed) for e in explainers]
+        found = [one.counterfactuals for one in told if one.counterfactuals is not None]
+        if not found:
+            return [problem.space.lower[:0] for _ in range(problem.b)]
+        z = _traced(torch.stack(found, dim=1), problem)
+        return [of_one[(of_one != 0).any(1)] for of_one in z]
+
+    return seeds
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Members:
+    """What was measured of inputs of one query; on the CPU.
+
+    Shapes:
+        z ``(n, d)``; f ``(n, m)``; violation ``(n,)``; stored ``(n, *x)``, 8 bits of images;
+        worst ``(m,)``, of the members and of no change.
+    """
+
+    z: Tensor
+    f: Tensor
+    violation: Tensor
+    stored: Tensor
+    worst: Tensor
+
+    def taken(self, keep: Tensor) -> "_Members":
+        return replace(
+            self, z=self.z[keep], f=self.f[keep], violation=self.violation[keep], stored=self.stored[keep]
+        )
+
+
+def _traced(x: Float[Tensor, "b n *x"], problem: Problem) -> Float[Tensor, "b n d"]:
+    generator = problem.generator
+    if not isinstance(generator, Traceable):
+        raise CapabilityError(
+            f"generator {generator.name!r}: cannot say which change leads to a given input; only generators of "
+            "rows can."
+        )
+    z: Tensor = problem.space.clamp(generator.changes(problem.state, x.to(problem.queries.x)))
+    return z
+
+
+@torch.no_grad()
+def _as_rows(z: Float[Tensor, "1 n d"], problem: Problem, i: int) -> _Members:
+    space = problem.space.query(i)
+    with_none = torch.cat([z, torch.zeros_like(z[:, :1])], dim=1)
+    return _measured(with_none, problem.decode(with_none, query=i)[None], problem, i, space)
+
+
+@torch.no_grad()
+def _as_pictures(stored: Tensor, problem: Problem, i: int) -> _Members:
+    original = problem.queries.x[i]
+    every = torch.cat([stored, stored_form(original)[None]])
+    x = (every.float() / 255.0).to(original)[None]
+    # from the original as it is stored, so that what looks the same is no change
+    z = (x - x[:, -1:]).square().flatten(2).mean(2).sqrt()[..., None]
+    one = torch.ones(1, 1, device=z.device)
+    space = SearchSpace(names=(PICTURE,), lower=torch.zeros_like(one), upper=one)
+    measured = _measured(z, x, problem, i, space)
+    return replace(measured, stored=stored.cpu())
+
+
+def _measured(z: Tensor, x: Tensor, problem: Problem, i: int, space: SearchSpace) -> _Members:
+    """Objectives and constraints of inputs ``(1, n + 1, *x)`` of one query, the last of them unchanged."""
+    critic = problem.generator
+    candidates = Candidates(
+        z,
+        queries=problem.queries.pick(i),
+        space=space,
+        decode=lambda _: x,
+        score=lambda inputs: problem.score(inputs.flatten(0, 1)).reshape(*inputs.shape[:2], -1),
+        realism=critic.realism if isinstance(critic, Critic) else None,
+    )
+    f = torch.stack([objective(candidates) for objective in problem.objectives], dim=-1)[0].float().cpu()
+    violation = torch.zeros(len(f))
+    for constraint in problem.constraints:
+        violation += constraint(candidates)[0].clamp_min(0).float().cpu()
+    return _Members(
+        z=z[0, :-1].cpu(),
+        f=f[:-1],
+        violation=violation[:-1],
+        stored=x[0, :-1].cpu(),
+        worst=f.amax(0).double(),
+    )
+
+
+def _front(
+    members: _Members,
+    explanation: Explanation,
+    problem: Problem,
+    i: int,
+    verifier: Provider | None,
+    margin: float,
+) -> ParetoFront:
+    queries, image = problem.queries, explanation.x.ndim == 4
+    model = verifier or problem.provider
+    source, target = queries.source[i : i + 1].cpu(), queries.target[i : i + 1].cpu()
+    original = stored_form(queries.x[i]).cpu() if image else queries.x[i].double().cpu()
+    rows = torch.cat([members.stored.to(original.dtype), original[None]])
+    scores = _asked(rows, model, like=queries.x)
+    won = lead(torch.softmax(scores[None, :-1].double(), dim=-1), source=source, target=target)[0]
+    already = bool(flipped(scores[-1:], source=source, target=target)[0])
+    found = Reason.BUDGET if len(members.z) else Reason.STALLED
+    describer = problem.generator
+    return ParetoFront(
+        name=queries.names[i],
+        labels=problem.provider.labels,
+        source=int(source),
+        target=None if int(target) == AWAY else int(target),
+        variables=(PICTURE,) if image else problem.space.names,
+        objectives=tuple(o.name for o in problem.objectives),
+        units=tuple(o.unit for o in problem.objectives),
+        z=members.z,
+        f=members.f,
+        origin_values=torch.zeros(1) if image else problem.space.origin[i].cpu(),
+        scores=scores[:-1],
+        original_scores=scores[-1],
+        reconstruction_scores=scores[-1],
+        verified=won >= margin,
+        images=rows[:-1] if image else None,
+        original=original if image else None,
+        reconstruction=original if image else None,
+        origins=(explanation.method,) * len(members.z),
+        reason=Reason.ALREADY_TARGET if already else found,
+        reference_point=members.worst,
+        evaluations=round(explanation.queries / len(explanation)),
+        note=(*explanation.note, _AS_PICTURES) if image else explanation.note,
+        extra={
+            "input_sha256": fingerprint(queries.x[i]),
+            "model": problem.provider.fingerprint,
+            "method": explanation.method,
+            "surrogate": explanation.surrogate,
+        },
+        rows=None if image else rows[:-1],
+        row=None if image else original,
+        scale=None if image or bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
+        categories=() if image else problem.space.categories,
+        described=_words(members.z)
+        if image
+        else describer.words(queries.x[i], members.stored)
+        if isinstance(describer, Describer)
+        else (),
+    )
+
+
+def _asked(rows: Tensor, model: Provider, *, like: Tensor) -> Float[Tensor, "n k"]:
+    x = rows.float() / 255.0 if rows.dtype is torch.uint8 else rows
+    with torch.no_grad():
+        return verdict_scores(model.predict(x.to(like)), model).cpu()
+
+
+def _words(z: Float[Tensor, "n 1"]) -> tuple[tuple[str, ...], ...]:
+    return tuple((f"pixels by {float(one[0]):.3f} on average",) for one in z)

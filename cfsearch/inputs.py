@@ -1,0 +1,256 @@
+"""What a search is run on: rows of a table, with the schema that says what they mean.
+
+Images are found and read by ``cfsearch.datasets.images``. Of a table all is decided here, once:
+which schema holds, which rows were asked for, and which rows a model is asked about at first
+contact. ``cfsearch.assembly.open_model`` adds the model.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.config import Config
+from cfsearch.datasets.tables import (
+    ColumnKind,
+    Inference,
+    Table,
+    TableSchema,
+    TextTable,
+    Variables,
+    infer_schema,
+    read_schema,
+    read_table,
+    read_text_table,
+    table_of_text,
+)
+from cfsearch.errors import ConfigError, DataError
+from cfsearch.problem import fingerprint
+from cfsearch.registry import unknown
+
+_PROBES: Final = 32
+_MOST_REFERENCES: Final = 20_000
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class RowRecord:
+    """One row of a table under its name, ``row 17``.
+
+    Shapes:
+        ``x`` ``(c,)`` float64, the house form: numbers in their own units, levels as their index.
+    """
+
+    name: str
+    x: Float[Tensor, " c"]
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class TableInput:
+    """The table of a configuration, read: what an audit, a search or an explainer runs on.
+
+    Args:
+        schema: what the columns mean.
+        records: the rows that were asked for, in their order.
+        probes: rows to ask a model about at first contact: those, others of the file, and where
+            there are few, rows drawn from the schema.
+        reference: the training table, where one was named; at most 20,000 of its rows.
+        guessed: how the schema was come by, where nobody wrote it; None for one from a file.
+        notes: what a reader must know.
+
+    Shapes:
+        probes ``(p, c)`` float64.
+    """
+
+    schema: TableSchema
+    records: tuple[RowRecord, ...]
+    probes: Float[Tensor, "p c"]
+    reference: Table | None
+    guessed: Inference | None
+    notes: tuple[str, ...]
+
+    @property
+    def x(self) -> Float[Tensor, "n c"]:
+        """The rows that were asked for, float64."""
+        return torch.stack([record.x for record in self.records])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(record.name for record in self.records)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what stands in them."""
+        return hashlib.sha256("\n".join(r.sha256 for r in self.records).encode()).hexdigest()
+
+
+def open_table(config: Config, *, columns: Sequence[str] | None = None) -> TableInput:
+    """The table that ``[data]`` names, with the rows that it asks for.
+
+    The schema is that of ``data.schema``; else of ``applicants.schema.toml`` beside
+    ``applicants.csv``; else guessed from the reference table, or without one from the table itself,
+    which ``notes`` says.
+
+    Args:
+        columns: those that the model says it takes; a guessed schema keeps these alone.
+
+    Raises:
+        ConfigError: ``[data]`` names no table, an unknown column, or a schema that is none.
+        DataError: a file is no table, there is no such row, or a cell is no value of its column;
+            names line and column.
+    """
+    data = config.data
+    if data.table is None:
+        raise ConfigError("inputs: expected a table, but `data.images` is set. Give --data TABLE.csv.")
+    path = Path(data.table)
+    text = read_text_table(path)
+    schema, guessed, notes = _schema(config, text, columns)
+    places = _chosen(config, text)
+    table = table_of_text(text, schema, rows=places)
+    if data.limit is not None:
+        table = table.take(range(min(data.limit, len(table))))
+    records = tuple(
+        RowRecord(f"row {place}", x, fingerprint(x)) for place, x in zip(table.places, table.x, strict=True)
+    )
+    reference = None
+    if data.reference is not None:
+        reference = _spread(read_table(data.reference, schema=schema), most=_MOST_REFERENCES)
+        notes += reference.notes
+    return TableInput(
+        schema=schema,
+        records=records,
+        probes=_probes(table.x, text, schema),
+        reference=reference,
+        guessed=guessed,
+        notes=(*notes, *table.notes),
+    )
+
+
+def read_rows(config: Config) -> tuple[RowRecord, ...]:
+    """The rows that ``[data]`` asks for, under their names; see ``open_table``."""
+    return open_table(config).records
+
+
+def schema_beside(table: str | Path) -> Path:
+    """Where the schema of a table is looked for: ``a.csv`` and ``a.csv.gz`` -> ``a.schema.toml``."""
+    path = Path(table)
+    bare = path.with_suffix("") if path.suffix == ".gz" else path
+    return bare.with_suffix(".schema.toml")
+
+
+def drawn_rows(schema: TableSchema, *, n: int, seed: int = 0) -> Float[Tensor, "n c"]:
+    """Rows that a search may reach, drawn evenly from the ranges and levels; links are kept."""
+    variables, rng = Variables.of(schema), np.random.default_rng(seed)
+    values = [v.low + (v.high - v.low) * rng.random(n) for v in variables.all]
+    drawn = torch.from_numpy(np.stack(values, axis=1))
+    whole = torch.tensor([v.kind is not ColumnKind.REAL or v.step == 1.0 for v in variables.all])
+    drawn = torch.where(whole, drawn.round(), drawn)
+    free = Variables(schema, variables.all)
+    # from each row itself, so that no rule on changes holds it back
+    return free.rows(free.allowed(drawn, origin=drawn))
+
+
+def _schema(
+    config: Config, text: TextTable, columns: Sequence[str] | None
+) -> tuple[TableSchema, Inference | None, tuple[str, ...]]:
+    data = config.data
+    beside = schema_beside(data.table or "")
+    said = Path(data.schema_file) if data.schema_file is not None else beside if beside.is_file() else None
+    if said is not None:
+        schema = read_schema(said)
+        if data.label is not None and (schema.target is None or schema.target.name != data.label):
+            raise ConfigError(
+                f"label: {str(said)!r} says what the columns of {text.name!r} mean, and has no [target] "
+                f"{data.label!r}. Name it there, or give another --schema."
+            )
+        return schema, None, ()
+    source = data.reference if data.reference is not None else str(data.table)
+    header = text.header if source == data.table else read_text_table(source).header
+    if data.label is not None and data.label not in header:
+        raise ConfigError(f"label: {unknown('column', data.label, list(header))}")
+    keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
+    ignore = [name for name in header if name not in keep]
+    guess = infer_schema(source, target=data.label, ignore=ignore)
+    if columns is not None:
+        guess = replace(guess, schema=_in_order(guess, columns))
+    return guess.schema, guess, (_guess_note(guess, text, ignore),)
+
+
+def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:
+    """The guessed schema with the model's columns, in the model's order."""
+    lacking = [name for name in columns if name not in guess.schema.names]
+    if lacking:
+        raise DataError(
+            f"table: the model takes the column {lacking[0]!r}, which {guess.source!r} does not have, or which "
+            f"looks like no input there. It has {', '.join(guess.schema.names)}. Correct the file, or give "
+            "--schema."
+        )
+    return replace(guess.schema, columns=tuple(guess.schema.column(name) for name in columns))
+
+
+def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str:
+    kinds = ", ".join(f"{c.name} {c.kind.value}" for c in guess.schema.columns[:6])
+    more = f" and {guess.schema.d - 6} more" if guess.schema.d > 6 else ""
+    left = [name for name in guess.schema.ignore if name not in ignore]
+    gone = f" Left out: {', '.join([*ignore, *left])}." if ignore or left else ""
+    label = "" if guess.schema.target is None else f" The class stands in {guess.schema.target.name}."
+    return (
+        f"No schema was given for {text.name}: its columns were guessed from {guess.rows} rows of "
+        f"{guess.source} ({kinds}{more}).{gone}{label} Write it with `cfsearch schema table`, correct it, and "
+        "give it with --schema."
+    )
+
+
+def _chosen(config: Config, text: TextTable) -> list[int] | None:
+    """Places of the rows that were asked for; None for all."""
+    data = config.data
+    if data.rows is not None and len(set(data.rows)) != len(data.rows):
+        raise ConfigError("rows: the same row was given twice.")
+    if data.where is None:
+        return None if data.rows is None else list(data.rows)
+    found = list(range(len(text.rows)))
+    for condition in data.where:
+        name, equals, value = condition.partition("=")
+        if not equals or name.strip() not in text.header:
+            known = unknown("column", name.strip(), list(text.header))
+            raise ConfigError(f"where: expected COLUMN=VALUE, got {condition!r}; {known}")
+        at = text.header.index(name.strip())
+        found = [i for i in found if text.rows[i][at] == value.strip()]
+    if not found:
+        raise DataError(f"where: no row of {text.name!r} has {' and '.join(data.where)}.")
+    return found if data.rows is None else [i for i in data.rows if i in found]
+
+
+def _probes(x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema) -> Float[Tensor, "p c"]:
+    """Different rows: those asked for, others of the file that can be read, drawn ones."""
+    found = [*x[:_PROBES]]
+    step = max(1, len(text.rows) // _PROBES)
+    for i in range(0, len(text.rows), step):
+        if len(found) >= _PROBES:
+            break
+        try:
+            found.append(table_of_text(text, schema, rows=[i]).x[0])
+        except DataError:
+            continue
+    if len(found) < _PROBES:
+        found += [*drawn_rows(schema, n=_PROBES - len(found))]
+    rows = torch.stack(found)
+    _, first = np.unique(rows.numpy(), axis=0, return_index=True)
+    return rows[np.sort(first)]
+
+
+def _spread(table: Table, *, most: int) -> Table:
+    """At most so many rows, evenly spread."""
+    if len(table) <= most:
+        return table
+    return table.take([int(i) for i in np.linspace(0, len(table) - 1, most).round()])

@@ -1,0 +1,73 @@
+"""What else changed with a counterfactual, by the decisions of an oracle that names attributes."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, ShapeError
+
+
+def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) -> Float[Tensor, " n"]:
+    """How many attributes an oracle decides otherwise; their mean is the "MNAC".
+
+    Raises:
+        ShapeError: not two tables of one shape.
+
+    References:
+        Rodriguez et al. 2021, Beyond trivial counterfactual explanations with diverse valuable
+        explanations, https://arxiv.org/abs/2103.10226.
+    """
+    _check(before, after, who="changed_attributes")
+    return (before != after).double().sum(1)
+
+
+def correlation_difference(
+    labels: Bool[Tensor, "m a"], before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"], *, asked: int
+) -> float:
+    """How differently attributes go along with the asked one in counterfactuals and in the data.
+
+    The sum over attributes of ``|corr(label, asked label) - corr(change, asked change)|``, where a
+    change is -1, 0 or 1 by an oracle; a correlation with what never changes counts as 0.
+
+    Args:
+        labels: of the data.
+        before: the oracle's decisions on the inputs.
+        after: on their counterfactuals.
+        asked: column of the attribute that the counterfactuals are to change.
+
+    Raises:
+        ShapeError: tables of different shapes.
+        ConfigError: there is no such column.
+
+    References:
+        Jeanneret et al. 2022, Diffusion models for counterfactual explanations,
+        https://arxiv.org/abs/2203.15636, section 4.
+    """
+    _check(before, after, who="correlation_difference")
+    if labels.ndim != 2 or labels.shape[1] != before.shape[1]:
+        raise ShapeError(
+            f"correlation_difference: expected labels of {before.shape[1]} attributes, got {tuple(labels.shape)}."
+        )
+    if not 0 <= asked < labels.shape[1]:
+        raise ConfigError(
+            f"correlation_difference: `asked` must be a column 0 to {labels.shape[1] - 1}, got {asked}."
+        )
+    change = after.double() - before.double()
+    return float((_correlation(labels.double(), asked) - _correlation(change, asked)).abs().sum())
+
+
+def _correlation(values: Float[Tensor, "n a"], column: int) -> Float[Tensor, " a"]:
+    centred = values - values.mean(0)
+    length = centred.square().sum(0).sqrt()
+    together = centred.T @ centred[:, column]
+    # nothing that varies has length 0, but rounding leaves constants a little
+    still = length <= 1e-9
+    both = length * length[column]
+    return torch.where(still | still[column], torch.zeros_like(together), together / both.clamp_min(1e-30))
+
+
+def _check(before: Tensor, after: Tensor, *, who: str) -> None:
+    if before.shape != after.shape or before.ndim != 2:
+        raise ShapeError(
+            f"{who}: expected two tables of one shape (n, a), got {tuple(before.shape)} and {tuple(after.shape)}."
+        )

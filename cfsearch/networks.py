@@ -1,0 +1,96 @@
+"""Networks that cfsearch trains itself, by name: what a surrogate can be."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Final, Protocol
+
+from torch import nn
+
+from cfsearch.errors import ConfigError, MissingExtraError, PluginError
+from cfsearch.registry import unknown
+
+GROUP: Final = "cfsearch.networks"
+"""Entry points under which other packages offer networks."""
+
+_OURS: Final = {
+    "lenet5": "cfsearch.models.lenet:lenet5",
+    "digits_1": "cfsearch.models.stack_cnn:digits_1",
+    "digits_3": "cfsearch.models.stack_cnn:digits_3",
+    "digits_4": "cfsearch.models.stack_cnn:digits_4",
+    "faces_1": "cfsearch.models.stack_cnn:faces_1",
+    "compact": "cfsearch.models.stack_cnn:compact",
+    "compact_faces": "cfsearch.models.stack_cnn:compact_faces",
+    "linear": "cfsearch.models.mlp:linear",
+    "mlp_64_64": "cfsearch.models.mlp:mlp_64_64",
+    "mlp_100_100": "cfsearch.models.mlp:mlp_100_100",
+    "mlp_200_200_200": "cfsearch.models.mlp:mlp_200_200_200",
+}
+_SMALL: Final = 48
+"""Images of up to so many pixels a side are taken for digits, larger ones for faces."""
+
+
+class Build(Protocol):
+    """What a name stands for: an untrained network that answers with logits."""
+
+    def __call__(self, *, shape: tuple[int, ...], classes: int) -> nn.Module:
+        """For inputs of ``shape``: (channels, height, width), or (numbers of an encoded row,)."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """All names that ``build`` knows."""
+    return tuple(sorted({*_OURS, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
+    """An untrained network by its name.
+
+    Raises:
+        ConfigError: no network has that name, or it does not take inputs of that shape.
+        MissingExtraError: it needs a package that is not installed.
+        PluginError: the name leads to no network.
+    """
+    made = _named(name)
+    try:
+        network = made(shape=tuple(int(side) for side in shape), classes=classes)
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"network {name!r}: cannot be built for inputs of shape {tuple(shape)}: {error}. Choose another."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise PluginError(f"network {name!r} must be a torch.nn.Module, got {type(network).__name__}.")
+    return network
+
+
+def suited(shape: Sequence[int]) -> tuple[str, ...]:
+    """Sensible networks for inputs of a shape, the most useful first."""
+    if len(shape) == 1:
+        return ("mlp_64_64", "mlp_100_100")
+    return ("lenet5", "digits_1") if max(shape[1:]) <= _SMALL else ("compact_faces",)
+
+
+def suited_in_paper(shape: Sequence[int]) -> tuple[str, ...]:
+    """The surrogate that did best in Haffar et al. 2022 for inputs of a shape."""
+    if len(shape) == 1:
+        return ("mlp_64_64",)
+    return ("digits_1",) if max(shape[1:]) <= _SMALL else ("faces_1",)
+
+
+def _named(name: str) -> Build:
+    strangers = {point.name: point.value for point in entry_points(group=GROUP)}
+    place = _OURS.get(name) or strangers.get(name)
+    if place is None:
+        raise ConfigError(unknown("network", name, list(names())))
+    module, _, attribute = place.partition(":")
+    try:
+        made: Build = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"network {name!r} needs the package {error.name!r}, which is not installed."
+        ) from error
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"network {name!r} cannot be imported: {error}.") from error
+    return made

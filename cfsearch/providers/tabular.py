@@ -1,0 +1,245 @@
+"""Models of tables: what all of them offer, and those that take encoded numbers."""
+
+import hashlib
+from abc import ABC
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Self, final
+
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cfsearch.datasets.tables import ColumnKind, Encoding, Part, Style, TableSchema, Variables, frame_of
+from cfsearch.errors import CapabilityError, ConfigError, ShapeError
+from cfsearch.provider import DifferentiableProvider, Provider
+from cfsearch.registry import unknown
+from cfsearch.scores import objective_scores
+
+from .sidecar import EncodedColumn, EncodingTable
+
+_RARE: Final = 1.64
+"""In standard deviations of the noise, from where a level changes: one time in ten."""
+
+
+class TabularProvider(Provider, ABC):
+    """A model of rows in the house form.
+
+    ``encoding`` brings rows to numbers that gradients can follow: those of the model itself where it
+    takes numbers, else every column on [0, 1]. ``white_box`` says whether ``network`` is to be had.
+    """
+
+    schema: TableSchema
+    encoding: Encoding
+
+    @property
+    def white_box(self) -> bool:
+        """Whether the model can be followed by gradients."""
+        return False
+
+    def network(self, u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
+        """Log-scores of encoded rows, as objectives see them; gradients reach ``u``.
+
+        Raises:
+            CapabilityError: the model can only be asked.
+        """
+        raise CapabilityError(
+            f"{self.name}: gives answers only, which gradients cannot follow. Distil it into a network first, "
+            "or use a method without gradients."
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnOrder:
+    """Where the model's numbers stand among those of an ``Encoding``, whose columns are the schema's.
+
+    Args:
+        encoding: the same numbers in the order of the schema.
+        index: for each number of the model its place there; ``encoding.width`` means 0.
+    """
+
+    encoding: Encoding
+    index: Int[Tensor, " w"]
+
+    @classmethod
+    def of(cls, schema: TableSchema, table: EncodingTable | None, *, where: str) -> Self:
+        """What ``[encoding]`` of a sidecar says; without one, rows as they are.
+
+        Raises:
+            ConfigError: a column is unknown, doubled or left out, or its style does not fit it.
+        """
+        if table is None:
+            return cls(Encoding.plain(schema), torch.arange(schema.d))
+        said = {column.name: column for column in table.columns}
+        strange = [name for name in said if name not in schema.names]
+        if strange:
+            raise ConfigError(f"{where}, [encoding]: {unknown('column', strange[0], list(schema.names))}")
+        if len(said) != len(table.columns):
+            raise ConfigError(f"{where}, [encoding]: a column stands there twice.")
+        left_out = [name for name in schema.names if name not in said]
+        if left_out:
+            raise ConfigError(
+                f"{where}, [encoding]: the column {left_out[0]!r} of the table is not there. Add it, or list it "
+                "under `ignore` in the schema."
+            )
+        encoding = Encoding(schema, tuple(_part(said[name], where) for name in schema.names))
+        slots = dict(zip(schema.names, encoding.slots, strict=True))
+        index: list[int] = []
+        for column in table.columns:
+            at = slots[column.name][0]
+            levels = schema.column(column.name).levels
+            wanted = levels if column.levels is None else column.levels
+            if column.style != "one_hot":
+                index.append(at)
+                continue
+            index += [at + levels.index(name) if name in levels else encoding.width for name in wanted]
+            if not set(wanted) & set(levels):
+                raise ConfigError(
+                    f"{where}, [encoding]: `levels` of {column.name!r} are none of the table's, which are "
+                    f"{', '.join(levels[:6])}. Write them as they stand in the table."
+                )
+        return cls(encoding, torch.tensor(index))
+
+    def arranged(self, u: Float[Tensor, "n v"]) -> Float[Tensor, "n w"]:
+        """Numbers in the order of the schema, as the model takes them."""
+        zero = u.new_zeros(len(u), 1)
+        return torch.cat([u, zero], dim=1)[:, self.index.to(u.device)]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides the numbers."""
+        said = f"{self.encoding.fingerprint}:{self.index.tolist()}"
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+@final
+class EncodedProvider(TabularProvider):
+    """A model that takes numbers for a row: encoded columns, or the house form as it is.
+
+    Args:
+        inner: the model on its own numbers, ``(n, w)``.
+        order: how a row becomes them.
+        probes: rows on which a converted network is compared with the model.
+        dtype: of the numbers that it takes.
+        convert: makes a network of the model where it is none itself; called at the first ``network``.
+
+    Raises:
+        ConfigError: none of its own.
+    """
+
+    def __init__(
+        self,
+        inner: Provider,
+        *,
+        order: ColumnOrder,
+        probes: Float[Tensor, "p d"],
+        dtype: torch.dtype = torch.float32,
+        convert: Callable[[Float[Tensor, "p w"]], DifferentiableProvider] | None = None,
+    ) -> None:
+        self.inner: Final = inner
+        self.name, self.labels = inner.name, inner.labels
+        self.scores, self.max_batch = inner.scores, inner.max_batch
+        self.schema, self.encoding = order.encoding.schema, order.encoding
+        self._order, self._probes, self._dtype, self._convert = order, probes, dtype, convert
+        self._network: DifferentiableProvider | None = (
+            inner if isinstance(inner, DifferentiableProvider) else None
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The model, and how rows reach it."""
+        return f"{self.inner.fingerprint}:rows:{self._order.fingerprint[:16]}"
+
+    @property
+    def note(self) -> str:
+        """What was found out instead of declared."""
+        return self.inner.note
+
+    @property
+    def white_box(self) -> bool:
+        """Whether it is a network, or can be made one (which ``network`` may still refuse)."""
+        return self._network is not None or self._convert is not None
+
+    def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """The model's answer for each row; see ``Provider``."""
+        if x.ndim != 2 or x.shape[1] != self.schema.d:
+            raise ShapeError(
+                f"{self.name}: expected rows of shape (n, {self.schema.d}), got {tuple(x.shape)}."
+            )
+        answer = self.inner.predict(self.numbers(x))
+        return answer.to(x.dtype) if x.is_floating_point() else answer
+
+    def numbers(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
+        """What the model takes for rows."""
+        return self._order.arranged(self.encoding.apply(x.double())).to(self._dtype)
+
+    def network(self, u: Float[Tensor, "n v"]) -> Float[Tensor, "n k"]:
+        """Log-scores of encoded rows (``encoding``, in the order of the schema); gradients reach ``u``.
+
+        Raises:
+            CapabilityError: the model can only be asked.
+            ModelFileError, MissingExtraError: it cannot be converted.
+        """
+        if self._network is None:
+            if self._convert is None:
+                return TabularProvider.network(self, u)
+            self._network = self._convert(self.numbers(self._probes))
+        answer = self._network.predict(self._order.arranged(u).to(torch.float32))
+        return objective_scores(answer, kind=self._network.scores).to(u.dtype)
+
+
+@final
+class Framed:
+    """A function of data frames, as one of arrays in the house form: what ``CallableProvider`` asks.
+
+    Args:
+        function: a data frame (columns by name, levels as text) -> scores.
+        schema: what the columns mean.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], schema: TableSchema) -> None:  # Any: a stranger's
+        self._function, self._schema = function, schema
+
+    def __call__(self, rows: NDArray[Any]) -> Any:  # Any: what comes back is checked by the provider
+        return self._function(frame_of(torch.from_numpy(rows), schema=self._schema))
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class RowNoise:
+    """Rows near others, for votes: numbers moved by a share of their range, levels now and then.
+
+    Args:
+        variables: of the schema; rules on changes are kept.
+        sigma: the noise's standard deviation, in ranges.
+    """
+
+    variables: Variables
+    sigma: float
+
+    def __call__(self, x: Float[Tensor, "n d"], noise: Float[Tensor, " d"]) -> Float[Tensor, "n d"]:
+        """The rows moved by one draw of noise; valid rows of the same schema."""
+        values = self.variables.values(x)
+        moved = []
+        for i, variable in enumerate(self.variables.all):
+            step, value = noise[i].double(), values[:, i]
+            if variable.kind is ColumnKind.CATEGORICAL:
+                count = variable.high - variable.low + 1
+                jump = torch.where(step.abs() > _RARE * self.sigma, (step.abs() / self.sigma).floor(), 0.0)
+                moved.append(torch.where(value <= variable.high, (value + jump) % count, value))
+            else:
+                moved.append((value + step * variable.span).clamp(variable.low, variable.high))
+        near = self.variables.allowed(torch.stack(moved, dim=1), origin=values)
+        return self.variables.rows(near).to(x.dtype)
+
+
+def _part(column: EncodedColumn, where: str) -> Part:
+    if column.style != "standard" and (column.centre, column.scale) != (0.0, 1.0):
+        raise ConfigError(
+            f"{where}, [encoding], column {column.name!r}: `centre` and `scale` go with style = 'standard'."
+        )
+    if column.style != "one_hot" and column.levels is not None:
+        raise ConfigError(f"{where}, [encoding], column {column.name!r}: `levels` go with style = 'one_hot'.")
+    return Part(style=Style(column.style), centre=column.centre, scale=column.scale)

@@ -1,0 +1,199 @@
+"""One door for every form in which a user may name a model of tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema, frame_of
+from cfsearch.errors import ConfigError
+from cfsearch.provider import DifferentiableProvider, Provider
+
+from .named import is_name
+from .opening import no_address, open_plugin, refused
+from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
+
+_SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
+_WEIGHTS: Final = (".safetensors", ".pt", ".pth")
+
+
+def open_tabular(
+    spec: str,
+    *,
+    schema: TableSchema,
+    probes: Float[Tensor, "p d"],
+    sidecar: str | Path | None = None,
+    arch: str | None = None,
+    trusted: Sequence[str] = (),
+    device: str = "cpu",
+    threads: int | None = None,
+    max_batch: int | None = None,
+    deadline_s: float | None = None,
+) -> TabularProvider:
+    """The audited model of tables behind what a user wrote.
+
+    A skops model takes a data frame or codes, as it was fitted; a function a data frame (columns
+    by name, levels as text). ONNX files and torch weights take a matrix of numbers: those of
+    ``[encoding]`` in their sidecar, else the house form (numbers as they are, levels as their index).
+    With ``[encoding]`` a function and a skops model take that matrix too.
+
+    Args:
+        spec: ``model.skops``; ``model.onnx``; ``weights.safetensors``, ``.pt`` or ``.pth`` (with
+            ``arch``); ``pkg.mod:predict``; ``plugin:NAME``.
+        schema: what the columns of a row mean.
+        probes: rows to ask about first.
+        trusted: types in a skops file that are known and let in.
+        sidecar, arch, device, threads, max_batch, deadline_s: as for ``open_provider``.
+
+    Raises:
+        ModelFileError, UnsafeModelError, ConfigError: as ``open_provider``.
+        MissingExtraError: a package is not installed.
+        DataError: its classes stand in another order than the table's.
+    """
+    if spec.startswith("plugin:"):
+        return _plugged(open_plugin(spec), schema, probes)
+    if "://" in spec:
+        raise no_address(spec)
+    path = Path(spec)
+    suffix = path.suffix.lower()
+    if is_name(spec) and not path.exists():
+        return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)
+    if suffix not in (*_SKOPS, ".onnx", *_WEIGHTS) or not path.is_file():
+        raise refused(path)
+    said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
+    if suffix in _SKOPS and sidecar is None:
+        said = _of_arrays(said, path, trusted=trusted)
+    where = str(sidecar or sidecar_path(path))
+    order = ColumnOrder.of(schema, said.encoding, where=where)
+    if suffix in _SKOPS:
+        return _fitted(path, order, said, where=where, trusted=trusted, max_batch=max_batch)
+    first = order.arranged(order.encoding.apply(probes.double()))
+    if suffix == ".onnx":
+        from .onnx import OnnxProvider
+
+        model = OnnxProvider.open(
+            path, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch, probe=first
+        )
+
+        def convert(probe: Tensor) -> DifferentiableProvider:
+            from .differentiable import differentiable
+
+            return differentiable(model, device=device, probe=probe)
+
+        return EncodedProvider(model, order=order, probes=probes, dtype=torch.float64, convert=convert)
+    from .torch_module import TorchProvider
+    from .weights import read_weights
+
+    if arch is None:
+        read_weights(path)  # a file that would run code is refused as such
+        raise ConfigError(
+            f"{path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
+        )
+    network = TorchProvider.open(
+        path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch, probe=first.float()
+    )
+    return EncodedProvider(network, order=order, probes=probes)
+
+
+def columns_taken(
+    spec: str, *, sidecar: str | Path | None = None, trusted: Sequence[str] = ()
+) -> tuple[str, ...] | None:
+    """The columns that a model says it takes, before any schema is known; None where it does not say.
+
+    Raises:
+        ModelFileError, UnsafeModelError, ConfigError, MissingExtraError: as ``open_tabular``.
+    """
+    path = Path(spec)
+    fitted = path.suffix.lower() in _SKOPS and path.is_file()
+    if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *_WEIGHTS) and path.is_file())):
+        said = sidecar_of(path, given=None)
+        said = _of_arrays(said, path, trusted=trusted) if fitted else said
+    else:
+        said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+    if said.encoding is not None:
+        return tuple(column.name for column in said.encoding.columns)
+    if not fitted:
+        return None
+    from .sklearn import fitted_columns
+
+    return fitted_columns(path, trusted=trusted)
+
+
+def _of_arrays(said: Sidecar, path: Path, *, trusted: Sequence[str]) -> Sidecar:
+    """The sidecar beside a skops file, less an ``[encoding]`` that is another model's.
+
+    A pipeline that was fitted on a data frame takes one; ``credit.toml`` may belong to
+    ``credit.onnx`` beside it.
+    """
+    from .sklearn import fitted_columns
+
+    if said.encoding is None or fitted_columns(path, trusted=trusted) is None:
+        return said
+    return said.model_copy(update={"encoding": None, "labels": None})
+
+
+def _plugged(provider: Provider, schema: TableSchema, probes: Tensor) -> TabularProvider:
+    if isinstance(provider, TabularProvider):
+        return provider
+    return EncodedProvider(
+        provider, order=ColumnOrder.of(schema, None, where=provider.name), probes=probes, dtype=torch.float64
+    )
+
+
+def _fitted(
+    path: Path,
+    order: ColumnOrder,
+    said: Sidecar,
+    *,
+    where: str,
+    trusted: Sequence[str],
+    max_batch: int | None,
+) -> TabularProvider:
+    from .sklearn import SklearnProvider
+
+    encoded = said.encoding is not None
+    if encoded and order.index.tolist() != list(range(order.encoding.width)):
+        raise ConfigError(
+            f"{where}, [encoding]: of a skops model the columns and levels must stand in the order of the "
+            "table's schema. Save the whole pipeline, which takes a data frame, or export it to ONNX."
+        )
+    settings = {} if (batch := max_batch or said.max_batch) is None else {"max_batch": batch}
+    return SklearnProvider.open(
+        path,
+        schema=order.encoding.schema,
+        form=order.encoding if encoded else None,
+        labels=said.labels or (),
+        trusted=trusted,
+        **settings,
+    )
+
+
+def _function(
+    spec: str,
+    schema: TableSchema,
+    probes: Tensor,
+    sidecar: str | Path | None,
+    *,
+    max_batch: int | None,
+    deadline_s: float | None,
+) -> TabularProvider:
+    from .callable import CallableProvider
+
+    said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+    order = ColumnOrder.of(schema, said.encoding, where=str(sidecar))
+    framed = said.encoding is None
+    if framed:
+        frame_of(probes, schema=schema)  # says what to install before the function is called
+    model = CallableProvider.open(
+        spec,
+        sidecar=sidecar,
+        deadline_s=deadline_s,
+        max_batch=max_batch,
+        probe=order.arranged(order.encoding.apply(probes.double())),
+        adapt=(lambda function: Framed(function, schema)) if framed else None,
+    )
+    return EncodedProvider(model, order=order, probes=probes, dtype=torch.float64)

@@ -1,0 +1,165 @@
+"""An audited classifier of texts."""
+
+import copy
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final, Protocol, final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cfsearch.datasets.text import Vocabulary
+from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.provider import Provider, ScoreKind
+
+from .answers import ask_in_pieces, scores_of
+from .named import named
+
+SHIPPED: Final = "text_cnn_polarity.safetensors"
+"""The classifier of film review lines that is part of the package."""
+_READER: Final = "cfsearch.models.text_cnn:read_text_model"
+_MAX_BATCH: Final = 256
+
+
+class TextNetwork(Protocol):
+    """A network on word numbers that can also be entered behind its embedding."""
+
+    embedding: nn.Embedding
+
+    def __call__(self, ids: Tensor, /) -> Tensor:
+        """Logits ``(n, k)`` of word numbers ``(n, t)``."""
+        ...
+
+    def from_embeddings(self, u: Tensor, /) -> Tensor:
+        """Logits ``(n, k)`` of embedded words ``(n, t, e)``; a place of zeros is padding."""
+        ...
+
+
+@final
+class TextProvider(Provider):
+    """A network on word numbers. Gradients reach embeddings, not word numbers (``text_subject``).
+
+    Args:
+        network: copied, so that the user's own is left alone; answers logits.
+        vocabulary: the words that its embedding has rows for.
+        labels: one a class.
+        name: for messages and results.
+        source: a hash of the weights' file.
+        device: where the network runs: "cpu", "cuda" or "cuda:1".
+        max_batch: most texts asked at once.
+
+    Raises:
+        ConfigError: the embedding has another size, or there are fewer than two labels.
+    """
+
+    scores = ScoreKind.LOGITS
+
+    def __init__(
+        self,
+        network: TextNetwork,
+        *,
+        vocabulary: Vocabulary,
+        labels: Sequence[str],
+        name: str = "text",
+        source: str = "",
+        device: str = "cpu",
+        max_batch: int = _MAX_BATCH,
+    ) -> None:
+        rows = network.embedding.num_embeddings
+        if rows != vocabulary.size or len(labels) < 2 or max_batch < 1:
+            raise ConfigError(
+                f"text provider: expected an embedding of {vocabulary.size} rows, two labels or more and a "
+                f"positive `max_batch`, got {rows}, {tuple(labels)!r} and {max_batch!r}."
+            )
+        self.labels = tuple(labels)
+        self.name = name
+        self.max_batch = max_batch
+        self.vocabulary: Final = vocabulary
+        self._network: Final = _settled(network, device)
+        self._device: Final = torch.device(device)
+        self._source: Final = source or _hash_of(self._network)
+
+    @classmethod
+    def open(cls, target: str | Path = "", /, *, device: str = "cpu") -> "TextProvider":
+        """The classifier of a file; without one, the shipped classifier of film review lines.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, or of another kind.
+        """
+        if not target:
+            with as_file(files("cfsearch.models") / SHIPPED) as path:
+                return cls.open(path, device=device)
+        read = named(_READER, what="text provider")
+        model = read(Path(target))
+        return cls(
+            model.network,
+            vocabulary=model.vocabulary,
+            labels=model.labels,
+            name=Path(target).stem,
+            source=model.source,
+            device=device,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights and of the words."""
+        return f"text:{self._source}"
+
+    @property
+    def embedding(self) -> Float[Tensor, "v e"]:
+        """The embedding of every word number."""
+        return self._network.embedding.weight.detach()
+
+    def encode(self, texts: Sequence[str], *, length: int | None = None) -> Int[Tensor, "n t"]:
+        """Texts in the house form, see ``Vocabulary.encode``."""
+        return self.vocabulary.encode(texts, length=length)
+
+    def decode(self, x: Int[Tensor, "n t"], *, origin: Sequence[str] | None = None) -> list[str]:
+        """The words of texts in the house form, see ``Vocabulary.decode``."""
+        return self.vocabulary.decode(x, origin=origin)
+
+    def predict(self, x: Int[Tensor, "n t"]) -> Float[Tensor, "n k"]:
+        """Logits of word numbers.
+
+        Raises:
+            ShapeError: not one row of word numbers a text.
+            DataError: a number that is no word's.
+        """
+        if x.ndim != 2:
+            raise ShapeError(f"{self.name}: expected word numbers of shape (n, t), got {tuple(x.shape)}.")
+        ids = x.long()
+        if x.numel() and not bool(((ids == x) & (ids >= 0) & (ids < self.vocabulary.size)).all()):
+            raise DataError(
+                f"{self.name}: word numbers must be whole and between 0 and {self.vocabulary.size - 1}; "
+                "make them with `encode`."
+            )
+        with torch.no_grad():
+            return ask_in_pieces(ids, max_batch=self.max_batch, ask=self._piece).to(x.device)
+
+    def follow(self, u: Float[Tensor, "n t e"]) -> Float[Tensor, "n k"]:
+        """The same logits of embedded words; gradients reach ``u``."""
+        return self._network.from_embeddings(u.to(self._device)).to(u.device)
+
+    def _piece(self, ids: Tensor) -> Tensor:
+        raw = self._network(ids.to(self._device))
+        return scores_of(raw, n=len(ids), labels=self.labels, kind=self.scores, who=self.name)
+
+
+def _settled(network: TextNetwork, device: str) -> TextNetwork:
+    own = copy.deepcopy(network)
+    if isinstance(own, nn.Module):
+        own.eval().requires_grad_(False).to(device)
+    return own
+
+
+def _hash_of(network: TextNetwork) -> str:
+    from hashlib import sha256
+
+    digest = sha256(repr(network).encode())
+    if isinstance(network, nn.Module):
+        for name, tensor in network.state_dict().items():
+            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

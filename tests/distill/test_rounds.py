@@ -1,0 +1,67 @@
+"""What is asked next: the inputs about which the surrogate is least sure."""
+
+from dataclasses import replace
+
+import torch
+
+from cfsearch.distill import BEST, PAPER
+from cfsearch.distill.rounds import Asking
+from cfsearch.distill.training import Lesson, agreement
+from cfsearch.provider import ScoreKind
+from cfsearch.testing import FakeProvider
+
+from .conftest import pictures, quick
+
+BRIGHT = FakeProvider(scores=ScoreKind.LABELS)
+
+
+def lesson(unsure: float) -> tuple[Lesson, Asking]:
+    recipe = replace(quick(BEST, epochs=3), unsure=unsure, rounds=2, spread=8.0, round_epochs=6)
+    return Lesson("lenet5", recipe.hyper, recipe, seed=1), Asking(pictures(60), recipe, 460, seed=1)
+
+
+def distance(unsure: float) -> float:
+    """Of what the last round asked about from the boundary, which is a mean of 0.5."""
+    first, asking = lesson(unsure)
+    examples = asking.run(BRIGHT, lesson=first)
+    assert len(examples) == 460
+    means = examples.inputs(slice(260, None)).mean((1, 2, 3))
+    return float((means - 0.5).abs().mean())
+
+
+def test_unsure_rounds_ask_near_the_boundary() -> None:
+    assert distance(1.0) < 0.7 * distance(0.0)
+
+
+def test_own_inputs_come_first_and_the_rest_differs() -> None:
+    first, asking = lesson(0.5)
+    examples = asking.run(BRIGHT, lesson=first)
+    assert torch.equal(examples.kept[:60], (pictures(60) * 255).round().to(torch.uint8))
+    assert len(torch.unique(examples.kept.flatten(1), dim=0)) == 460
+
+
+def test_with_one_round_it_is_algorithm_1() -> None:
+    recipe = quick(PAPER)
+    asking = Asking(pictures(5), recipe, None)
+    told: list[tuple[int, int]] = []
+    examples = asking.run(
+        BRIGHT,
+        lesson=Lesson("lenet5", recipe.hyper, recipe),
+        watch=lambda done, total: told.append((done, total)),
+    )
+    assert len(examples) == asking.total == 15
+    assert told[-1] == (15, 15)
+    x = examples.inputs(slice(None))
+    assert torch.allclose(x[5], (x[0] + x[1]) / 2, atol=0.51 / 255)
+    assert torch.equal(examples.classes, BRIGHT.predict(x).argmax(1))
+
+
+def test_training_learns_and_goes_on() -> None:
+    recipe = quick(BEST, epochs=4)
+    first = Lesson("lenet5", recipe.hyper, recipe, seed=2)
+    examples = Asking(pictures(60), recipe, 400, seed=1).run(BRIGHT, lesson=first)
+    fresh = first.begin(examples)
+    made = first.learn(examples)
+    assert agreement(made, examples) > max(0.9, agreement(fresh, examples))
+    again = first.learn(examples, network=made)
+    assert again is made
