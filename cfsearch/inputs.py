@@ -180,6 +180,7 @@ def _schema(
         raise ConfigError(f"label: {unknown('column', data.label, list(header))}")
     keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
     ignore = [name for name in header if name not in keep]
+    _check_taken(source, columns or (), known=header)
     guess = infer_schema(source, target=data.label, ignore=ignore)
     if columns is not None:
         guess = replace(guess, schema=_in_order(guess, columns))
@@ -188,14 +189,17 @@ def _schema(
 
 def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:
     """The guessed schema with the model's columns, in the model's order."""
-    lacking = [name for name in columns if name not in guess.schema.names]
+    _check_taken(guess.source, columns, known=guess.schema.names)
+    return replace(guess.schema, columns=tuple(guess.schema.column(name) for name in columns))
+
+
+def _check_taken(source: str, columns: Sequence[str], *, known: Sequence[str]) -> None:
+    lacking = [name for name in columns if name not in known]
     if lacking:
         raise DataError(
-            f"table: the model takes the column {lacking[0]!r}, which {guess.source!r} does not have, or which "
-            f"looks like no input there. It has {', '.join(guess.schema.names)}. Correct the file, or give "
-            "--schema."
+            f"table: the model takes the column {lacking[0]!r}, which {Path(source).name!r} does not have, or "
+            f"which looks like no input there. It has {', '.join(known)}. Correct the file, or give --schema."
         )
-    return replace(guess.schema, columns=tuple(guess.schema.column(name) for name in columns))
 
 
 def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str:

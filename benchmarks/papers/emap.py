@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--sets", default="moons,blob,mnist,adult")
     parser.add_argument("--recipes", default="paper,rounds")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--lime", type=int, default=100, help="explanations by LIME for each seed")
+    parser.add_argument("--lime", type=int, default=50, help="explanations by LIME for each seed")
     parser.add_argument("--size-weight", type=float, default=0.1, help="lambda")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()

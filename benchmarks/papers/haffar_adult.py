@@ -1,6 +1,7 @@
 """The Adult part of ``haffar.py``: surrogates of an MLP on twelve attributes, and algorithm 3."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -166,14 +167,33 @@ def explained(
 ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, " n"]]:
     """Algorithm 3 by the surrogate's gradients, or by the provider's own."""
     bank = setting.bank
-    if surrogate is None or surrogate.encoding is None:
+    if surrogate is None:
         subject = row_subject(bank, bank.encoding, bank.network, white_box=True)
     else:
-        subject = row_subject(bank, surrogate.encoding, surrogate.network)
+        subject = row_subject(bank, bank.encoding, in_units_of(bank.encoding, surrogate))
     told = Gradient(features=features, agreed_only=True).explain(x, subject=subject)
     assert told.counterfactuals is not None
     assert told.flipped is not None
     return told.counterfactuals, told.flipped
+
+
+def in_units_of(
+    encoding: Encoding, surrogate: SurrogateProvider
+) -> Callable[[Float[Tensor, "n w"]], Float[Tensor, "n k"]]:
+    """The surrogate on the provider's twelve numbers, whose form the paper's user knows.
+
+    A step along a gradient depends on the units, and the user's 195 records give other standard
+    deviations than the provider's 39,073: of capital gains several times larger or smaller.
+    """
+    scale = torch.tensor([part.scale for part in encoding.parts])
+    centre = torch.tensor([part.centre for part in encoding.parts])
+    own = surrogate.encoding
+    assert own is not None
+
+    def network(u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
+        return surrogate.network(own.apply(u * scale + centre))
+
+    return network
 
 
 def two_records(setting: Setting, surrogate: SurrogateProvider, *, agreed: Tensor) -> str:

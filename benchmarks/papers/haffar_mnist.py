@@ -25,8 +25,8 @@ QUERIES: Final = 22_893
 EPOCHS: Final = 14
 SHAPE: Final = (1, 28, 28)
 RECIPES: Final = {
-    "best": replace(BEST, networks=("lenet5",), hyper=Hyper(3e-3, 8, 128), tuning=Tuning(trials=0)),
-    "paper": replace(PAPER, networks=("lenet5",), hyper=Hyper(1e-3, 12, 128), tuning=Tuning(trials=0)),
+    "best": replace(BEST, networks=("lenet5",), hyper=Hyper(3e-3, 5, 128), tuning=Tuning(trials=0)),
+    "paper": replace(PAPER, networks=("lenet5",), hyper=Hyper(1e-3, 8, 128), tuning=Tuning(trials=0)),
 }
 """Time-boxed: the networks and passes are fixed here, chosen on training digits, not searched."""
 

@@ -146,9 +146,9 @@ class Dice:
             numbers = [c.name for c in setting.schema.columns if not c.has_levels]
             data = dice_ml.Data(dataframe=frame, continuous_features=numbers, outcome_name="income")
             if self.method == "gradient":
-                from peers_gradient import network_of
+                from peers_gradient import rescaled
 
-                asked: Any = dice_ml.Model(model=network_of(setting, model, data), backend="PYT", func="ohe-min-max")
+                asked: Any = dice_ml.Model(model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max")
             else:
                 asked = dice_ml.Model(model=_Numbered(model.pipeline), backend="sklearn")
             explainer = dice_ml.Dice(data, asked, method=self.method)

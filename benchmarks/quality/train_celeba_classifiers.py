@@ -1,4 +1,4 @@
-"""Trains the audited classifiers of real faces: two of the first paper, one as others do it.
+"""Trains the audited classifiers of real faces: those of the first paper, and one as others do it.
 
     OMP_NUM_THREADS=1 python benchmarks/quality/train_celeba_classifiers.py --data DIR
 
@@ -7,11 +7,12 @@ sidecar and a line in ``classifiers.json``:
 
 * ``gender_all``: the paper's five convolutions tell Male, all faces (its experiment 1);
 * ``gender_without_blond_women``: the same without women with blond hair (experiment 2);
+* ``young_cnn``: the same network tells Young (for ``benchmarks/papers/visual.py``);
 * ``smiling_resnet18``: torchvision's ResNet-18 tells Smiling, trained from scratch in the usual
   way: ImageNet's means and deviations, mirrored crops, one logit.
 
-A classifier that is there is left as it is. The first two take some two minutes of one core
-each, the third some ten.
+A classifier that is there is left as it is. The small ones take some two minutes of one core
+each, the last some ten.
 """
 
 import argparse
@@ -34,8 +35,9 @@ from train_demo_classifiers import SIDECAR, SIZE, calibration_error, train
 from train_demo_classifiers import logits as small_logits
 
 from cfsearch.files import write_atomically
-from cfsearch.models.gender_cnn import LABELS, export_onnx
+from cfsearch.models.gender_cnn import export_onnx
 
+NAMES: Final = ("gender_all", "gender_without_blond_women", "young_cnn", "smiling_resnet18")
 MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 _BATCH: Final = 64
@@ -133,22 +135,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with images-*.zip, attributes.csv")
     parser.add_argument("--out", type=Path, default=FOLDER / "classifiers")
-    parser.add_argument("--faces", type=int, default=24_183, help="of the first two; fewer for a trial")
-    parser.add_argument("--epochs", type=int, default=6, help="of the first two")
+    parser.add_argument("--faces", type=int, default=24_183, help="of the small ones; fewer for a trial")
+    parser.add_argument("--epochs", type=int, default=6, help="of the small ones")
     parser.add_argument("--resnet-faces", type=int, default=12_000)
     parser.add_argument("--resnet-epochs", type=int, default=3)
-    parser.add_argument("--only", choices=("gender_all", "gender_without_blond_women", "smiling_resnet18"))
+    parser.add_argument("--only", choices=NAMES)
     options = parser.parse_args()
     torch.set_num_threads(1)
     require_ignored(options.out)
     options.out.mkdir(parents=True, exist_ok=True)
     photos, valid = (photographs(options.data, split=part) for part in ("train", "valid"))
-    labels = ", ".join(f'"{label}"' for label in LABELS)
     blond_women = photos.column("Blond_Hair") & ~photos.column("Male")
     unseen_blond = valid.column("Blond_Hair") & ~valid.column("Male")
     figures_file = options.out / "classifiers.json"
     figures = json.loads(figures_file.read_text(encoding="utf-8")) if figures_file.is_file() else {}
-    for name in ("gender_all", "gender_without_blond_women", "smiling_resnet18"):
+    for name in NAMES:
         path = options.out / f"{name}.onnx"
         if options.only not in (None, name) or (path.is_file() and name in figures):
             continue
@@ -163,12 +164,13 @@ def main() -> None:
             sidecar, seen = _RESNET_SIDECAR.format(**numbers), options.resnet_faces
             t = resnet_logits(resnet, valid.images)
         else:
-            attribute = "Male"
-            rows = np.flatnonzero(~blond_women if name != "gender_all" else np.ones(len(photos), bool))
-            rows = rows[: options.faces]
+            attribute = "Young" if name == "young_cnn" else "Male"
+            labels = ", ".join(f'"{label}"' for label in (f"not {attribute}", attribute))
+            left_out = blond_women if name == "gender_without_blond_women" else np.zeros(len(photos), bool)
+            rows = np.flatnonzero(~left_out)[: options.faces]
             part = photos.take(rows)
-            male = part.column(attribute).astype(np.float32)
-            network = train(part.images, male, epochs=options.epochs, seed=7, name=name)
+            goal = part.column(attribute).astype(np.float32)
+            network = train(part.images, goal, epochs=options.epochs, seed=7, name=name)
             export_onnx(network, path=path)
             sidecar, seen = SIDECAR.format(name=f"celeba_{name}", labels=labels, size=SIZE), len(part)
             t = small_logits(network, valid.images)

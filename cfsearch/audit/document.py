@@ -135,7 +135,9 @@ def _settings(objective: Objective) -> dict[str, Any]:
     if not dataclasses.is_dataclass(objective):
         return {}
     values = {f.name: getattr(objective, f.name) for f in dataclasses.fields(objective) if f.init}
-    return {name: v for name, v in values.items() if v is None or isinstance(v, str | int | float | list | tuple)}
+    return {
+        name: v for name, v in values.items() if v is None or isinstance(v, str | int | float | list | tuple)
+    }
 
 
 def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     z = torch.stack(flips)
     first, found = fronts[0], []
     for j, variable in enumerate(first.variables):
-        ways = (("+", z[:, j] >= 0.25), ("-", z[:, j] <= -0.25))
+        ways = {"+": z[:, j] >= 0.25, "-": z[:, j] <= -0.25}
         if first.row is not None:
-            ordered = (("+", z[:, j] > 0), ("-", z[:, j] < 0))
-            ways = (("~", z[:, j] != 0),) if variable in first.categories else ordered
-        for direction, hit in ways:
+            ordered = {"+": z[:, j] > 0, "-": z[:, j] < 0}
+            ways = {"~": z[:, j] != 0} if variable in first.categories else ordered
+        for direction, hit in ways.items():
             count = int(hit.sum())
             rate = wilson(count, len(flips))
             if count and rate is not None:

@@ -186,7 +186,7 @@ def _rows(flags: dict[str, Any]) -> Inputs:
     from cfsearch.explainers.subjects import row_subject
     from cfsearch.scores import verdict_scores
 
-    own = ("surrogate", "size")
+    own = ("method", "surrogate", "size", "block")
     config = settings(None, {k: v for k, v in flags.items() if k not in own})
     if config.data.rows is None and config.data.where is None and config.data.limit is None:
         raise ConfigError("explain: say which rows: --row N (counted from 0) or --where COLUMN=VALUE.")
@@ -200,10 +200,11 @@ def _rows(flags: dict[str, Any]) -> Inputs:
         if surrogate.encoding is None:
             raise ConfigError("--surrogate: it was distilled from images, not from rows of a table.")
         encoding, network, white = surrogate.encoding, surrogate.network, False
-        if encoding.schema.names != table.schema.names:
+        its, ours = (tuple((c.name, c.levels) for c in s.columns) for s in (encoding.schema, table.schema))
+        if its != ours:
             raise ConfigError(
                 f"--surrogate: its columns are {', '.join(encoding.schema.names)}; those of the table are "
-                f"{', '.join(table.schema.names)}. Distil it with this table's schema."
+                f"{', '.join(table.schema.names)}, or their levels differ. Distil it with this table's schema."
             )
         encoding = replace(encoding, schema=table.schema)
     elif model.white_box:

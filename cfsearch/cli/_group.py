@@ -24,6 +24,7 @@ COMMANDS = {
     "search": "search",
     "audit": "audit",
     "explain": "explain",
+    "distill": "distill",
     "show": "show",
     "explore": "pages",
     "report": "pages",

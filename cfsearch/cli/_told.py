@@ -17,8 +17,8 @@ _TOP = 10
 """Places of a picture that JSON names."""
 
 
-def document(told: "Explanation", inputs: "Inputs") -> list[dict[str, Any]]:
-    """One JSON object an input; holds no pixels."""
+def document(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> list[dict[str, Any]]:
+    """One JSON object an input; holds no pixels. ``stored`` as ``stored_flips`` says."""
     out = []
     for i, name in enumerate(inputs.names):
         found = None if told.counterfactuals is None else told.counterfactuals[i]
@@ -33,6 +33,8 @@ def document(told: "Explanation", inputs: "Inputs") -> list[dict[str, Any]]:
         values = None if told.attributions is None else told.attributions[i].tolist()
         if inputs.kind in ("image", "sound"):
             entry |= _of_picture(told, i)
+            if stored is not None:
+                entry["stored_flipped"] = stored[i]
         elif inputs.kind == "row":
             schema = _schema(inputs)
             before = inputs.x[i].tolist()
@@ -65,15 +67,15 @@ def document(told: "Explanation", inputs: "Inputs") -> list[dict[str, Any]]:
     return out
 
 
-def shown(told: "Explanation", inputs: "Inputs") -> "list[Shown]":
-    """The inputs as page, strip and terminal show them."""
+def shown(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> "list[Shown]":
+    """The inputs as page, strip and terminal show them. ``stored`` as ``stored_flips`` says."""
     from cfsearch.report.explanations import Line, Shown
 
     out = []
     for i, name in enumerate(inputs.names):
         says = _says(told, i)
         if inputs.kind in ("image", "sound"):
-            out.append(Shown(name, says=says, tiles=_tiles(told, i), notes=_stored_note(told, i)))
+            out.append(Shown(name, says=says, tiles=_tiles(told, inputs, i), notes=_lost(told, i, stored)))
         elif inputs.kind == "text":
             out.append(Shown(name, says=says, words=_words(told, inputs, i)))
         else:
@@ -102,7 +104,7 @@ def _says(told: "Explanation", i: int) -> tuple[str, ...]:
     asked = "any other class" if target < 0 else told.labels[target]
     first = f"The model says {source} (p {p[source]:.3f}); asked for: {asked}."
     if told.scores is None or told.flipped is None:
-        return (first,)
+        return (first, "This method says what counts, and gives no counterfactual.")
     now = told.labels[int(told.scores[i].argmax())]
     q = _probabilities(told, told.scores[i])[now]
     if int(told.source[i]) == target:
@@ -112,28 +114,44 @@ def _says(told: "Explanation", i: int) -> tuple[str, ...]:
     return (first, f"Nothing found: of what the method ended with, the model still says {now} (p {q:.3f}).")
 
 
-def _tiles(told: "Explanation", i: int) -> "tuple[tuple[str, Any], ...]":
-    from cfsearch.report.explanations import heat, picture, spotlight
+def _tiles(told: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple[str, Any], ...]":
+    from cfsearch.report.explanations import HEAT, heat, picture, spotlight
 
-    x, layout = told.x[i], _plane(told)
-    tiles = [("original", picture(x))]
+    x, owner = told.x[i], inputs.subject.domain.owner[0]
+    tiles = [("original" if len(x) > 1 else "original: time to the right, pitch upwards", picture(x))]
     if told.counterfactuals is not None:
         tiles.append(("counterfactual", picture(told.counterfactuals[i])))
     if told.attributions is not None:
-        tiles.append(("what counts", heat(x, told.attributions[i], layout=layout)))
+        tiles.append((HEAT, heat(x, told.attributions[i], owner=owner)))
     if told.chosen is not None:
-        tiles.append(("the explanation", spotlight(x, told.chosen[i], layout=layout)))
+        tiles.append(("the explanation", spotlight(x, told.chosen[i], owner=owner)))
     return tuple(tiles)
 
 
-def _stored_note(told: "Explanation", i: int) -> tuple[str, ...]:
-    """What becomes of a small change once the picture is stored with 8 bits a channel."""
-    if told.counterfactuals is None or told.flipped is None or not bool(told.flipped[i]):
+def _lost(told: "Explanation", i: int, stored: list[bool] | None) -> tuple[str, ...]:
+    if stored is None or told.flipped is None or stored[i] or not bool(told.flipped[i]):
         return ()
-    change = (told.counterfactuals[i] - told.x[i]).abs()
-    if float(change.max()) >= 1.0 / 255.0:
-        return ()
-    return ("The change is finer than the 8 bits of a stored picture; in a file it is lost.",)
+    return ("Rounded to the 8 bits of a stored picture, the counterfactual no longer flips the model.",)
+
+
+def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
+    """Whether counterfactual images still flip once they are stored with 8 bits a channel; asks the model.
+
+    None for other inputs than images, and where there are no counterfactuals.
+    """
+    if inputs.kind != "image" or told.counterfactuals is None:
+        return None
+    import torch
+
+    from cfsearch.problem import stored_form
+    from cfsearch.records import flipped
+    from cfsearch.scores import verdict_scores
+
+    model = inputs.subject.provider
+    with torch.no_grad():
+        raw = model.predict(stored_form(told.counterfactuals).float() / 255.0)
+    done: list[bool] = flipped(verdict_scores(raw, model), source=told.source, target=told.target).tolist()
+    return done
 
 
 def _of_picture(told: "Explanation", i: int) -> dict[str, Any]:

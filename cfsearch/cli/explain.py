@@ -104,9 +104,10 @@ def explain(
     )
     for text in told.note:
         note(text)
-    from ._told import document, shown
+    from ._told import document, shown, stored_flips
 
-    items = shown(told, inputs)
+    stored = stored_flips(told, inputs)
+    items = shown(told, inputs, stored=stored)
     written = {
         "format": FORMAT,
         "method": told.method,
@@ -115,16 +116,18 @@ def explain(
         "model": {"name": inputs.subject.provider.name, "fingerprint": inputs.subject.provider.fingerprint},
         "labels": list(told.labels),
         "surrogate": told.surrogate,
-        "queries": told.queries,
+        "queries": told.queries + len(stored or ()),
         "seed": flags["seed"],
         "notes": [*inputs.notes, *told.note],
-        "explanations": document(told, inputs),
+        "explanations": document(told, inputs, stored=stored),
         "file": None if out is None else str(out),
     }
     if out is not None:
         _write(out, items, told, inputs)
     detail(f"{told.queries} questions, {duration(time.monotonic() - begin)} in all")
-    return Outcome(document=written, show=lambda console: _show(console, items, told, out))
+    return Outcome(
+        document=written, show=lambda console: _show(console, items, told, out, stored=len(stored or ()))
+    )
 
 
 def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
@@ -197,9 +200,13 @@ def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "In
     write_atomically(out, html.encode())
 
 
-def _show(console: "Console", items: "Sequence[Shown]", told: "Explanation", out: Path | None) -> None:
+def _show(
+    console: "Console", items: "Sequence[Shown]", told: "Explanation", out: Path | None, *, stored: int
+) -> None:
     from rich.table import Table
     from rich.text import Text
+
+    from cfsearch.report.wording import counted
 
     for one in items:
         console.print(Text(plain(one.name), style="bold"))
@@ -219,7 +226,7 @@ def _show(console: "Console", items: "Sequence[Shown]", told: "Explanation", out
                 )
             console.print(table)
         console.print()
-    asked = f"{told.queries} questions to the model, method {told.method}."
+    asked = f"{counted(told.queries + stored, 'question')} to the model, method {told.method}."
     console.print(Text(asked if out is None else f"{asked} Wrote {plain(str(out))}."))
 
 

@@ -27,6 +27,8 @@ images = "images"              # a file, a folder or a zip
 # recursive = true             # look into sub-folders
 # limit = 100                  # the first so many images
 # reference = "reference"      # images that stand for the classes (logit_closeness, pixels)
+# For rows of a table give table, schema, rows and reference instead of images, as in
+# `cfsearch audit --help`; `cfsearch schema table` writes what its columns mean.
 
 [generator]
 source = "pixels"              # a file, a shipped checkpoint ("faces64") or a plug-in's name
@@ -43,7 +45,7 @@ population = 100               # candidates a generation
 capacity = 100                 # most members of a front
 seed = 0                       # decides all random numbers
 # target = "male"              # the class asked for; any other class when left out
-# immutable = ["Male"]         # variables that must not change
+# immutable = ["Male"]         # variables (of a table: columns) that must not change
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
 
 [run]                          # changes no result on a CPU

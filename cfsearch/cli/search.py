@@ -175,7 +175,7 @@ def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -
 
     begin = time.monotonic()
     refs: "Sequence[ImageRef | RowRecord]" = image_refs(images) if table is None else table.records
-    assembly = assemble(config, table=table)
+    assembly = assemble(config) if table is None else assemble(config, table=table)
     for text in assembly.notes:
         note(text)
     detail(f"model {assembly.model.name} {assembly.model.fingerprint}")

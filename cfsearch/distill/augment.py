@@ -6,7 +6,7 @@ the seed alone, not on how many are asked for at once, and no more than one piec
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, final
 
@@ -210,8 +210,3 @@ def _between(a: Tensor, b: Tensor, one: Tensor, *, share: Tensor, variable: Vari
 def mixer_for(schema: TableSchema | None) -> Mixer:
     """How inputs are mixed: rows by their schema, images pixel by pixel."""
     return ImageMixer() if schema is None else RowMixer.of(schema)
-
-
-def joined(parts: Sequence[Tensor]) -> Tensor:
-    """Pieces in one tensor."""
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

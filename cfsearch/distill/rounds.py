@@ -12,13 +12,13 @@ from typing import Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cfsearch.datasets.tables import Encoding, TableSchema
 from cfsearch.provider import Provider
 
-from .augment import count, in_8_bits, joined, mixer_for, mixup
+from .augment import count, in_8_bits, mixer_for, mixup
 from .examples import Examples, as_kept, asked
 from .recipe import Hyper, Recipe
 from .training import Lesson, Watch, answers
@@ -95,26 +95,38 @@ class Asking:
                 hyper = Hyper(lesson.hyper.rate, self.recipe.round_epochs, lesson.hyper.batch)
                 between = replace(lesson, hyper=hyper, seed=lesson.seed + turn)
                 network = between.learn(known, network=network)
-            known = known.joined(ask(self._chosen(wanted, turn=turn, network=network, device=lesson.device)))
+            new = [
+                ask(part) for part in self._chosen(wanted, turn=turn, network=network, device=lesson.device)
+            ]
+            if not new:
+                break
+            known = _all([known, *new])
             tell(len(known), self.total)
         return known
 
-    def _chosen(self, wanted: int, *, turn: int, network: nn.Module | None, device: str) -> Tensor:
-        """New inputs of one round."""
+    def _chosen(
+        self, wanted: int, *, turn: int, network: nn.Module | None, device: str
+    ) -> Iterator[Float[Tensor, "n *x"]]:
+        """New inputs of one round: of every piece of candidates its share, so that no pool is kept."""
         seed = self.seed + 7919 * (turn + 1)
         sure = network is None or not self.recipe.unsure
-        pool = joined(
-            list(self._candidates(wanted if sure else math.ceil(wanted * self.recipe.spread), seed=seed))
-        )
-        if sure or network is None or len(pool) <= wanted:
-            return pool[:wanted]
-        p = answers(network, as_kept(pool, encoding=self.encoding), device=device).softmax(1)
-        best = p.topk(2, dim=1).values
-        by_margin = (best[:, 0] - best[:, 1]).argsort(stable=True)
-        picked = by_margin[: round(wanted * self.recipe.unsure)]
-        others = by_margin[len(picked) :]
-        drawn = np.random.default_rng(seed).permutation(len(others))[: wanted - len(picked)]
-        return pool[torch.cat([picked, others[torch.from_numpy(drawn)]])]
+        many = wanted if sure else math.ceil(wanted * self.recipe.spread)
+        if not self._jitters:
+            many = min(many, math.comb(len(self.x), 2))
+        wanted = min(wanted, many)
+        draw = np.random.default_rng([seed, 1])
+        seen = given = 0
+        for piece in self._candidates(many, seed=seed):
+            seen += len(piece)
+            quota = wanted * min(seen, many) // many - given
+            given += quota
+            if sure or network is None or quota >= len(piece):
+                part = piece[:quota]
+            else:
+                p = answers(network, as_kept(piece, encoding=self.encoding), device=device).softmax(1)
+                part = piece[_least_sure(p, quota, share=self.recipe.unsure, draw=draw)]
+            if len(part):
+                yield part
 
     def _candidates(self, n: int, *, seed: int) -> Iterator[Tensor]:
         """``n`` inputs besides the user's own: jittered ones and mixtures."""
@@ -145,6 +157,18 @@ class Asking:
         shares = self.recipe.image_shares if self.schema is None else self.recipe.row_shares
         x = in_8_bits(self.x) if self.schema is None else self.x
         return mixup(x, mixer=mixer_for(self.schema), shares=shares, limit=limit, seed=seed, piece=_PIECE)
+
+
+def _least_sure(
+    p: Float[Tensor, "n k"], wanted: int, *, share: float, draw: np.random.Generator
+) -> Int[Tensor, " m"]:
+    """Rows with the smallest lead of the first class over the second, filled up with others drawn evenly."""
+    best = p.topk(2, dim=1).values
+    by_lead = (best[:, 0] - best[:, 1]).argsort(stable=True)
+    picked = by_lead[: round(wanted * share)]
+    others = by_lead[len(picked) :]
+    drawn = torch.from_numpy(draw.permutation(len(others))[: wanted - len(picked)])
+    return torch.cat([picked, others[drawn]])
 
 
 def _all(parts: list[Examples]) -> Examples:

@@ -95,6 +95,11 @@ class Gradient(Explainer):
             still = torch.ones_like(fresh)
             still[fresh] = ~task.flips(task.ask(x[fresh]), open_[fresh])
             open_ = open_[still]
+        if len(open_):
+            task.notes.append(
+                f"The longest step, eps_max, flips the model for all but {len(open_)} of {len(found)} inputs; a "
+                "larger one may."
+            )
         return Proposal(
             counterfactuals=found,
             attributions=changes(task, found) if _pictured(domain) else weight,

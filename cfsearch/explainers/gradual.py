@@ -136,9 +136,9 @@ class Gradual(Explainer):
         done = (best >= tau) & task.flips(task.scores)
         chosen = torch.zeros(b, domain.features, dtype=torch.bool, device=task.x.device)
         size = 1
-        rows = (~done & (room >= size)).nonzero()[:, 0]
+        rows = (~done & (room > 0)).nonzero()[:, 0]
         while len(rows):
-            opened = (rank[rows] < size) & usable[rows]
+            opened = rank[rows] < room[rows, None].clamp(max=size)
             mask = domain.spread(opened) & task.free[rows]
             composite[rows] = compose(
                 composite[rows],
@@ -157,8 +157,8 @@ class Gradual(Explainer):
             best[rows], done[rows] = torch.maximum(p, best[rows]), reached
             if self.start == "noise":  # what is not open yet keeps its noise
                 composite[rows] = torch.where(mask, composite[rows], noise)
+            rows = (~done & (room > size)).nonzero()[:, 0]
             size += max(1, int(self.grow * size))
-            rows = (~done & (room >= size)).nonzero()[:, 0]
         if not bool(done.all()):
             task.notes.append(
                 f"{int((~done).sum())} of {b} inputs did not reach a probability of {tau:g}; the most probable "
@@ -190,7 +190,7 @@ class Gradual(Explainer):
             scores = task.ask(x)
             now = _probability(scores, task.goal[at])
             reached[i] = (now >= tau) & task.flips(scores, at)
-            better = now > p[i]
+            better = reached[i] | (now > p[i])
             out[i[better]], p[i[better]] = x[better], now[better]
         return out, p, reached
 
@@ -252,7 +252,9 @@ def _influence(task: Task, *, gain: bool) -> Float[Tensor, "b f"]:
 def _answers(subject: Subject, x: Float[Tensor, "r *x"]) -> Float[Tensor, "r k"]:
     if not len(x):
         return torch.zeros(0, len(subject.provider.labels), device=x.device)
-    return torch.cat([subject.network(subject.domain.encode(part)).float() for part in torch.split(x, _PIECE)])
+    return torch.cat(
+        [subject.network(subject.domain.encode(part)).float() for part in torch.split(x, _PIECE)]
+    )
 
 
 def _probability(scores: Float[Tensor, "n k"], goal: Int[Tensor, " n"]) -> Float[Tensor, " n"]:

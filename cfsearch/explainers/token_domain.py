@@ -63,12 +63,9 @@ class TokenDomain(Domain):
         moved &= self.free(origin)
         words = self.embedding[FIRST:].to(u.device)
         out = origin.clone()
-        out[moved] = (
-            torch.cat([torch.cdist(piece, words).argmin(1) for piece in torch.split(u[moved].detach(), _PIECE)]).to(
-                origin.dtype
-            )
-            + FIRST
-        )
+        touched = torch.split(u[moved].detach(), _PIECE)
+        nearest = torch.cat([torch.cdist(piece, words).argmin(1) for piece in touched])
+        out[moved] = (FIRST + nearest).to(origin.dtype)
         return out
 
     def free(self, x: Int[Tensor, "b t"]) -> Bool[Tensor, "b f"]:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,6 +21,8 @@ from . import wording
 from .page import template
 from .pictures import CIVIDIS, data_uri
 
+HEAT: Final = "what counts"
+"""The caption of heat maps."""
 _SIDE: Final = 224
 """Pictures are enlarged by whole factors to about this height."""
 _STEPS: Final = 5
@@ -92,6 +94,7 @@ def page(shown: Sequence[Shown], *, title: str, method: str, notes: Sequence[str
         version=version,
         notes=[wording.mark(note) for note in notes],
         items=[_marked(one) for one in shown],
+        ramp=CIVIDIS,
         style=Markup(style),  # noqa: S704  # our own files
         policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
     )
@@ -125,22 +128,22 @@ def picture(x: Float[Tensor, "c h w"]) -> Tile:
     return _enlarged((values.permute(1, 2, 0) * 255.0).round().to(torch.uint8).numpy())
 
 
-def heat(x: Float[Tensor, "c h w"], attributions: Float[Tensor, " f"], *, layout: tuple[int, int]) -> Tile:
+def heat(x: Float[Tensor, "c h w"], attributions: Float[Tensor, " f"], *, owner: Int[Tensor, "h w"]) -> Tile:
     """How much each feature counts, in Cividis on the grey image; the brightest counts most.
 
-    Linear from 0 to the largest magnitude.
+    Linear from 0 to the largest magnitude. ``owner`` says which feature each pixel belongs to.
     """
     share = attributions.detach().cpu().float().abs()
     share = share / share.max().clamp_min(1e-30)
-    plane, grey = _plane(share, layout=layout, x=x), _grey(x)
+    plane, grey = _plane(share, owner=owner, x=x), _grey(x)
     weight = (_FAINT + (1.0 - _FAINT) * plane)[..., None]
     mixed = (1.0 - weight) * grey[..., None] + weight * _coloured(plane)
     return _enlarged(np.rint(mixed).astype(np.uint8))
 
 
-def spotlight(x: Float[Tensor, "c h w"], chosen: Bool[Tensor, " f"], *, layout: tuple[int, int]) -> Tile:
+def spotlight(x: Float[Tensor, "c h w"], chosen: Bool[Tensor, " f"], *, owner: Int[Tensor, "h w"]) -> Tile:
     """The image where features are named as the explanation; elsewhere faint."""
-    lit = _plane(chosen.detach().cpu().float(), layout=layout, x=x)[..., None]
+    lit = _plane(chosen.detach().cpu().float(), owner=owner, x=x)[..., None]
     values = x.detach().cpu().float().clamp(0.0, 1.0)
     if len(values) == 1:
         full = _coloured(values[0].flip(0).numpy()).astype(np.float32)
@@ -151,12 +154,10 @@ def spotlight(x: Float[Tensor, "c h w"], chosen: Bool[Tensor, " f"], *, layout: 
 
 
 def _plane(
-    values: Float[Tensor, " f"], *, layout: tuple[int, int], x: Float[Tensor, "c h w"]
-) -> Float[NDArray[np.float32], "h w"]:
+    values: Float[Tensor, " f"], *, owner: Int[Tensor, "h w"], x: Float[Tensor, "c h w"]
+) -> NDArray[np.float32]:
     """Values of features at every pixel; upside down where the picture is."""
-    height, width = int(x.shape[1]), int(x.shape[2])
-    side = -(-height // layout[0])
-    grid = values.reshape(layout).repeat_interleave(side, 0).repeat_interleave(side, 1)[:height, :width]
+    grid = values[owner.cpu()]
     return np.asarray((grid.flip(0) if len(x) == 1 else grid).numpy(), dtype=np.float32)
 
 
@@ -211,6 +212,7 @@ def _marked(one: Shown) -> dict[str, object]:
             )
             for line in one.lines
         ],
+        "heat": HEAT in (caption for caption, _ in one.tiles),
         "counts": one.counts,
         "replaced": any(w.becomes is not None for w in one.words),
     }

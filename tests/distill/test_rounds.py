@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import torch
 
-from cfsearch.distill import BEST, PAPER
+from cfsearch.datasets.tables import Encoding, TableSchema
+from cfsearch.distill import BEST, PAPER, Wish, distil
 from cfsearch.distill.rounds import Asking
 from cfsearch.distill.training import Lesson, agreement
 from cfsearch.provider import ScoreKind
 from cfsearch.testing import FakeProvider
 
-from .conftest import pictures, quick
+from .conftest import Judge, people, pictures, quick
 
 BRIGHT = FakeProvider(scores=ScoreKind.LABELS)
 
@@ -56,6 +57,13 @@ def test_with_one_round_it_is_algorithm_1() -> None:
     assert torch.equal(examples.classes, BRIGHT.predict(x).argmax(1))
 
 
+def test_where_nothing_can_be_mixed_the_inputs_alone_are_asked_about(schema: TableSchema) -> None:
+    for recipe in (quick(BEST), quick(PAPER)):
+        made = distil(people(2), Judge(), wish=Wish(recipe=recipe, held_out=0.5), schema=schema)
+        assert made.surrogate.about["data"]["examples"] == 1
+        assert made.surrogate.about["data"]["held_out"] == 1
+
+
 def test_training_learns_and_goes_on() -> None:
     recipe = quick(BEST, epochs=4)
     first = Lesson("lenet5", recipe.hyper, recipe, seed=2)
@@ -65,3 +73,11 @@ def test_training_learns_and_goes_on() -> None:
     assert agreement(made, examples) > max(0.9, agreement(fresh, examples))
     again = first.learn(examples, network=made)
     assert again is made
+
+
+def test_few_rows_spend_what_their_pairs_allow(schema: TableSchema) -> None:
+    recipe = quick(BEST)
+    assert recipe.rounds > 1
+    asking = Asking(people(20), recipe, 190, schema=schema, encoding=Encoding.standard(schema, people(20)))
+    examples = asking.run(Judge(), lesson=Lesson("linear", recipe.hyper, recipe))
+    assert len(examples) == 190

@@ -37,7 +37,8 @@ def test_the_best_trial_is_chosen_within_the_ends() -> None:
         examples(), candidates=CANDIDATES, lesson=lesson(6), watch=lambda _n, _of, best: told.append(best)
     )
     assert found.trials == len(told) == 6
-    assert found.agreement == told[-1] is not None
+    assert found.agreement is not None
+    assert found.agreement == told[-1]
     assert found.agreement > 0.85
     assert found.network in CANDIDATES
     assert 1e-4 <= found.hyper.rate <= 1e-2

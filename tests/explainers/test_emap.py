@@ -302,9 +302,10 @@ def test_later_rounds_correct_a_surrogate_that_is_fooled_where_no_inputs_are() -
     provider = CallableProvider(bright, labels=("dark", "bright"), scores=ScoreKind.LOGITS, max_batch=1000)
     subject = Subject(provider, blind, PixelDomain((3, 4, 4), block=2))
     flips, right = [], []
-    for rounds in (1, 6):
+    for rounds, epochs in ((1, 30), (6, 10)):
         asked.clear()
-        emap = Emap(rounds=rounds, epochs=10, surrogate_epochs=10, batch=64).fit(subject, x, seed=0)
+        emap = Emap(rounds=rounds, epochs=epochs, surrogate_epochs=epochs, batch=64)
+        emap = emap.fit(subject, x, seed=0)
         assert sum(asked) == rounds * len(x)
         explanation = emap.explain(x[:200], subject=subject)
         assert explanation.flipped is not None and explanation.counterfactuals is not None
@@ -315,7 +316,7 @@ def test_later_rounds_correct_a_surrogate_that_is_fooled_where_no_inputs_are() -
         signs = torch.where(explanation.source == 0, 1.0, -1.0)  # the dark are lightened
         right.append(float((explanation.attributions.sum(1).sign() == signs).float().mean()))
     assert right[1] > 0.95
-    assert flips[0] < 0.5 and flips[1] > 0.9
+    assert flips[0] < 0.4 and flips[1] > 0.85
 
 
 def test_units_are_left_out_while_learning_only() -> None:

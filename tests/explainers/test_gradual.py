@@ -87,6 +87,9 @@ def test_masks_grow_by_shares_where_that_is_asked_for() -> None:
     )
     answer = fast.explain(x, subject=subject)
     assert int(found(answer)[1].sum()) == 4 and answer.queries == 3 + 2  # 1, 2, then 4 blocks
+    faster = Gradual(centres=fast.centres, tau=0.5, steps=60, near=0.0, smooth=0.0, grow=2.0)
+    rest = faster.explain(x, subject=blocks(2.4)[0])  # 1, 3, and then not 9 but the 4 that there are
+    assert bool(found(rest)[2].all()) and int(found(rest)[1].sum()) == 4 and rest.queries == 3 + 2
     few = Gradual(centres=fast.centres, tau=0.5, steps=60, near=0.0, smooth=0.0, most=2)
     assert int(found(few.explain(x, subject=subject))[1].sum()) == 2
 
@@ -143,7 +146,7 @@ def test_smoothing_is_what_a_linear_solver_gives() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_counterfactual_rows_keep_every_rule(seed: int, start: str) -> None:
     subject, schema, x = table_subject(seed, n=12)
-    method = Gradual(steps=40, start="noise" if start == "noise" else "original").fit(subject, x, seed=seed)
+    method = Gradual(steps=30, start="noise" if start == "noise" else "original").fit(subject, x, seed=seed)
     answer = method.explain(x, subject=subject)
     moved, chosen, flipped = found(answer)
     for before, after in zip(x.tolist(), moved.tolist(), strict=True):
@@ -155,8 +158,8 @@ def test_counterfactual_rows_keep_every_rule(seed: int, start: str) -> None:
 
 
 def test_a_batch_is_the_same_as_one_at_a_time_and_the_same_twice() -> None:
-    subject, _, x = table_subject(3, n=6)
-    method = Gradual(steps=40, patience=10).fit(subject, x)
+    subject, _, x = table_subject(3, n=4)
+    method = Gradual(steps=15, patience=6).fit(subject, x)
     together = method.explain(x, subject=subject, seed=4)
     alone = [method.explain(x[i : i + 1], subject=subject, seed=4) for i in range(len(x))]
     again = method.explain(x, subject=subject, seed=4)

@@ -62,7 +62,7 @@ def test_counterfactual_texts_are_made_of_words(seed: int) -> None:
     rng = torch.Generator().manual_seed(seed)
     x = torch.randint(UNKNOWN, FIRST + len(WORDS), (12, 7), generator=rng)
     x[:6, 5:] = PADDING
-    method = Gradual(tau=0.6, steps=40).fit(text_subject(model, length=7), x)
+    method = Gradual(tau=0.6, steps=20).fit(text_subject(model, length=7), x)
     answer = method.explain(x, subject=text_subject(model, length=7), seed=seed)
     after, chosen, flipped = answer.counterfactuals, answer.chosen, answer.flipped
     assert after is not None and chosen is not None and flipped is not None
@@ -96,10 +96,10 @@ def test_stretching_reaches_a_word_where_the_plain_change_reaches_none() -> None
     x = model.encode(["middle"])
     subject = text_subject(model, length=1)
     centres = torch.tensor([[1.0, -1.0], [-0.6, 0.6]])  # "positive" at a lead of 0.6: at 0.4 on the line
-    plain = Gradual(centres=centres, tau=0.6, near=0.0, stretch=(1.0,)).explain(x, subject=subject)
+    plain = Gradual(centres=centres, tau=0.6, steps=150, near=0.0, stretch=(1.0,)).explain(x, subject=subject)
     assert plain.counterfactuals is not None and model.decode(plain.counterfactuals) == ["middle"]
     assert len(plain.note) == 1
-    stretched = Gradual(centres=centres, tau=0.6, near=0.0).explain(x, subject=subject)
+    stretched = Gradual(centres=centres, tau=0.6, steps=150, near=0.0).explain(x, subject=subject)
     assert stretched.counterfactuals is not None and model.decode(stretched.counterfactuals) == ["east"]
     with pytest.raises(ConfigError, match="`stretch`"):
         Gradual(stretch=(0.0,))

@@ -55,7 +55,7 @@ def test_the_form_of_the_name_decides(folder: Path, linear_model: LinearModel) -
         (".", None, ModelFileError, "got a folder"),
         ("a.pkl", b"x", UnsafeModelError, "is a pickle, which can run code"),
         ("a.joblib", b"x", UnsafeModelError, "a joblib pickle"),
-        ("a.skops", b"x", ConfigError, "skops files are not supported yet"),
+        ("a.skops", b"x", ConfigError, "skops files hold models of tables"),
         ("a.h5", b"x", ConfigError, "looks like a model of Keras. Export it to ONNX"),
         ("a.txt", b"x", ConfigError, "its ending names no kind of model"),
         ("http://localhost/v2/models/m", None, ConfigError, "behind an address are not supported yet"),

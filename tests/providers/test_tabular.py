@@ -140,5 +140,5 @@ def test_noise_keeps_every_rule(seed: int) -> None:
     schema = random_schema(draw)
     rows = random_rows(schema, n=20, draw=draw)
     near = RowNoise(Variables.of(schema), 0.2)(rows, torch.from_numpy(draw.normal(0.0, 0.2, schema.d)))
-    for before, after in zip(rows, near, strict=True):
+    for before, after in zip(rows.tolist(), near.tolist(), strict=True):
         assert not broken_rules(schema, before=before, after=after)

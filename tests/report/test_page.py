@@ -133,9 +133,9 @@ def test_words_of_the_generator_go_before_ours(make_front: MakeFront, make_audit
     front = replace(make_front(n=1), described=(("colour red -> blue", "age +4"),))
     made = make_audit([front])
     soup = parsed(build_page(made.document, made.instances))
-    assert [li.get_text() for li in soup.select(".tile .words li")] == ["colour red -> blue", "age +4"]
+    assert [li.get_text() for li in soup.select(".tile .words li")] == ["colour red → blue", "age +4"]
     data = json.loads(soup.find("script", {"type": "application/json"}).string)
-    assert data["fronts"][0]["words"] == [["colour red -> blue", "age +4"]]
+    assert data["fronts"][0]["words"] == [["colour red → blue", "age +4"]]
 
 
 def test_payload_holds_what_the_fronts_hold(audit: Audit) -> None:

@@ -1,0 +1,248 @@
+"""Rahnama and Tseng 2021 (AXAI) again: do attacks look as they say, do they explain, how fast?
+
+    python benchmarks/papers/axai.py --json axai.json
+
+1. statistics: are the changes that an L2 attack makes to one input symmetric (|skewness| < 0.5),
+   beta distributed, alike in mean and median from input to input, and how much of their tails is
+   enough to turn the model? On MNIST (LeNet-5), spoken digits (the shipped network's recipe),
+   rendered faces (the three shipped classifiers). The paper has CIFAR and ImageNet.
+2. curves: areas under the deletion and insertion curves of AXAI's order of segments, against random
+   segments, against plain gradient saliency on the same segments, and pixel by pixel; differences
+   with 95 % bootstrap intervals over inputs, each the mean of its classifiers.
+3. timing: AXAI against LIME and SHAP's GradientExplainer, see axai_timing.py. This part needs
+   benchmarks/requirements.txt.
+
+Attack and segments were settled on inputs of the training parts (`bounded`, where both curves are
+better than without, and the attack's radius); test parts are looked at for these figures alone.
+"""
+
+import argparse
+import importlib.util
+import time
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any, Final
+
+import torch
+from axai_cases import Case, cases
+from axai_curves import areas, orders
+from torch import Tensor
+
+from cfsearch.explainers.attack_statistics import (
+    asymmetric,
+    fit_beta,
+    in_tails,
+    pair_tests,
+    skewness,
+    turned,
+    turning_tail,
+)
+from cfsearch.explainers.axai import Axai, quantiles
+from cfsearch.explainers.l2_attack import L2Attack
+from cfsearch.files import dump_json, write_atomically
+from cfsearch.intervals import paired_mean
+
+SHARES: Final = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+PAPER: Final = {
+    "asymmetric": "0.009 to 0.033",
+    "beta p": "11.3; 21.5; 132",
+    "beta q": "11.4; 21.4; 131",
+    "t-test, mean p": "0.70; 0.64",
+    "Mann-Whitney, mean p": "0.58; 0.55",
+    "tail that turns, mean": "0.15",
+    "tail that turns, mean, weak attack": "0.15",
+    "kept, tails of 15 %": "0.16; 0.07",
+    "kept, tails of 10 %": "0.26; 0.13",
+    "kept, tails of 5 %": "0.45; 0.25",
+    "kept, tails of 1 %": "0.92; 0.80",
+    "kept, middle 70 %": "0.78; 0.88",
+    "kept, middle 90 %": "0.50; 0.63",
+}
+
+
+def statistics(case: Case) -> dict[str, float]:
+    """The paper's section 3.2 and 3.3 for one classifier."""
+    x, subject = case.x, case.subject
+    with torch.no_grad():
+        label = subject.network(x).argmax(1)
+    low, high = subject.domain.bounds(x)
+    attack = L2Attack(radius=case.radius)
+    out: dict[str, float] = {"accuracy": float((label == case.truth).double().mean())}
+    for name, ends in (("", (None, None)), (" (bounded)", (low, high))):
+        change = attack.changes(subject, x, label=label, low=ends[0], high=ends[1])
+        flat = change.flatten(1)
+        share = asymmetric(flat)
+        fit = fit_beta(flat)
+        q = quantiles(flat, shares=(0.15, 0.5, 0.85)).double().mean(0)
+        out |= {
+            f"asymmetric{name}": share.value if share else 0.0,
+            f"median |skewness|{name}": float(skewness(flat).abs().median()),
+            f"beta p{name}": float(fit.p.median()),
+            f"beta q{name}": float(fit.q.median()),
+            f"distance to beta{name}": float(fit.distance.mean()),
+            f"distance to normal{name}": float(fit.normal_distance.mean()),
+            f"quantile 15{name}": float(q[0]),
+            f"median{name}": float(q[1]),
+            f"mean{name}": float(flat.double().mean()),
+            f"quantile 85{name}": float(q[2]),
+        }
+        tests = pair_tests(flat, pairs=500)
+        if tests:
+            out |= {
+                f"t-test, mean p{name}": tests.t_mean,
+                f"t-test, p < 0.05{name}": tests.t_rejected.value,
+                f"Mann-Whitney, mean p{name}": tests.rank_mean,
+                f"Mann-Whitney, p < 0.05{name}": tests.rank_rejected.value,
+            }
+    # from here on within the ranges of inputs; the last change above is the bounded one
+    for name, radius in (("", case.radius), (", weak attack", case.weak)):
+        out |= tail_study(case, label=label, low=low, high=high, radius=radius, name=name)
+    for percent in (15, 10, 5, 1):
+        ends = in_tails(change, share=percent / 100)
+        for name, only in ((f"tails of {percent} %", ends), (f"middle {100 - 2 * percent} %", ~ends)):
+            done = turned(subject, x, label=label, attack=attack, only=only, low=low, high=high)
+            out[f"kept, {name}"] = float(1.0 - done.double().mean())
+    return out
+
+
+def tail_study(
+    case: Case, *, label: Tensor, low: Tensor, high: Tensor, radius: float, name: str
+) -> dict[str, float]:
+    """How much of the tails turns the inputs that the whole attack turns."""
+    attack = L2Attack(radius=radius)
+    change = attack.changes(case.subject, case.x, label=label, low=low, high=high)
+    with torch.no_grad():
+        fooled = case.subject.network(case.x + change).argmax(1) != label
+    rows = fooled.nonzero()[:, 0]
+    tail = turning_tail(
+        case.subject,
+        case.x[rows],
+        label=label[rows],
+        changes=change[rows],
+        attack=attack,
+        shares=SHARES,
+        low=low[rows],
+        high=high[rows],
+    )
+    return {
+        f"attack succeeds{name}": float(fooled.double().mean()),
+        f"tail that turns, mean{name}": float(tail.nanmean()),
+        f"tail that turns, median{name}": float(tail.nanmedian()),
+        f"no tail turns{name}": float(tail.isnan().double().mean()),
+    }
+
+
+def curves(case: Case) -> dict[str, dict[str, Tensor]]:
+    """Areas of every input: order, then baseline and kind."""
+    axai = Axai(segmenter=case.segmenter)
+    said = axai.explain(case.x, subject=case.subject)
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, order in orders(axai, case.subject, case.x, said=said, seed=case.seed).items():
+        found[name] = {
+            f"{kind}, {baseline}": area
+            for baseline, filling in case.baselines.items()
+            for kind, area in areas(
+                case.subject, case.x, label=said.source, order=order, baseline=filling
+            ).items()
+        }
+    return found
+
+
+def summary(values: list[float]) -> str:
+    spread = f" +- {stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{fmean(values):.4f}{spread}"
+
+
+def print_statistics(name: str, runs: list[dict[str, float]]) -> None:
+    print(f"\n{name}: statistics of attacks, {len(runs)} classifiers, mean +- sd")
+    print(f"  {'':36s} {'ours':22s} paper (CIFAR10; CIFAR100; ImageNet as given)")
+    for key in runs[0]:
+        print(f"  {key:36s} {summary([run[key] for run in runs]):22s} {PAPER.get(key, '')}", flush=True)
+
+
+def print_curves(name: str, runs: list[dict[str, dict[str, Tensor]]]) -> dict[str, Any]:
+    """Prints, and gives what goes into the JSON."""
+    out: dict[str, Any] = {}
+    print(f"\n{name}: areas under curves, {len(runs)} classifiers; deletion small, insertion large is good")
+    for column in runs[0]["AXAI, segments"]:
+        print(f"  {column}")
+        own = torch.stack([run["AXAI, segments"][column] for run in runs]).mean(0)
+        for order in runs[0]:
+            values = [float(run[order][column].mean()) for run in runs]
+            entry: dict[str, Any] = {"mean": fmean(values), "values": values}
+            text = f"    {order:24s} {summary(values)}"
+            if order != "AXAI, segments":
+                other = torch.stack([run[order][column] for run in runs]).mean(0)
+                gap = paired_mean(own - other)
+                if gap:
+                    entry["axai_less_this"] = gap.to_dict()
+                    text += f"   AXAI less this {gap.value:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+            out.setdefault(column, {})[order] = entry
+            print(text, flush=True)
+    return out
+
+
+def timing(pictures: int) -> dict[str, Any]:
+    from axai_timing import compare
+
+    found = compare(pictures=pictures)
+    print(f"\nResNet-34 at 224 px, one thread, {pictures} pictures: CPU seconds an explanation (wall)")
+    out: dict[str, Any] = {}
+    for name, printed in (
+        ("AXAI", "6.6 s"),
+        ("AXAI, segments alone", ""),
+        ("LIME", "105 s"),
+        ("GradientExplainer", "35 s"),
+    ):
+        cpu, wall = [t.cpu for t in found[name]], [t.wall for t in found[name]]
+        out[name] = {"cpu": cpu, "wall": wall}
+        print(f"  {name:22s} {summary(cpu):22s} (wall {fmean(wall):.1f})   paper {printed}")
+    for name, printed in (("LIME", 16.0), ("GradientExplainer", 5.3)):
+        ratios = [b.cpu / a.cpu for a, b in zip(found["AXAI"], found[name], strict=True)]
+        out[f"{name} / AXAI"] = ratios
+        print(f"  AXAI is faster than {name} {summary(ratios)} times; paper {printed}", flush=True)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, default=Path("scratch/axai"))
+    parser.add_argument("--seeds", type=int, default=3, help="classifiers a data set, at most 3 of faces")
+    parser.add_argument("--inputs", type=int, default=150, help="test inputs of MNIST; half of them faces")
+    parser.add_argument("--pictures", type=int, default=2, help="photographs that are timed, at most 3")
+    parser.add_argument("--without", nargs="*", default=[], choices=["statistics", "curves", "timing"])
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.cache.mkdir(parents=True, exist_ok=True)
+    started, cpu = time.perf_counter(), time.process_time()
+    measured: dict[str, dict[str, list[Any]]] = {}
+    if {"statistics", "curves"} - set(options.without):
+        for case in cases(options.data, cache=options.cache, seeds=options.seeds, inputs=options.inputs):
+            place = measured.setdefault(case.name, {"statistics": [], "curves": []})
+            if "statistics" not in options.without:
+                place["statistics"].append(statistics(case))
+            if "curves" not in options.without:
+                place["curves"].append(curves(case))
+            print(f"{case.name}, {case.seed}: {time.process_time() - cpu:.0f} s of CPU so far", flush=True)
+    report: dict[str, Any] = {}
+    for name, parts in measured.items():
+        report[name] = {"statistics": parts["statistics"]}
+        if parts["statistics"]:
+            print_statistics(name, parts["statistics"])
+        if parts["curves"]:
+            report[name]["curves"] = print_curves(name, parts["curves"])
+    if "timing" not in options.without:
+        if importlib.util.find_spec("lime") and importlib.util.find_spec("shap"):
+            report["timing"] = timing(options.pictures)
+        else:
+            print("\ntiming left out: pip install -r benchmarks/requirements.txt")
+    report["seconds"] = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - started}
+    print(f"\n{report['seconds']['cpu']:.0f} s of CPU, {report['seconds']['wall']:.0f} s by the clock")
+    if options.json:
+        write_atomically(options.json, dump_json(report))
+
+
+if __name__ == "__main__":
+    main()
