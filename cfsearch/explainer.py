@@ -15,7 +15,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, PluginError, ShapeError
+from cfsearch.errors import (
+    CapabilityError,
+    CfsearchError,
+    ConfigError,
+    NonFiniteError,
+    PluginError,
+    ShapeError,
+)
 from cfsearch.provider import Provider
 from cfsearch.records import AWAY, Need, flipped
 from cfsearch.scores import verdict_scores
@@ -128,6 +135,8 @@ class Task:
     rng: torch.Generator
     queries: int = 0
     notes: list[str] = field(default_factory=list)
+    answered: set[int] = field(default_factory=set)
+    """Classes that the provider has given so far."""
 
     def ask(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The provider's log-scores of inputs; counted in ``queries``.
@@ -146,7 +155,9 @@ class Task:
                 f"{len(x)} inputs of an explainer. Look at the model's preprocessing with `cfsearch doctor`."
             )
         self.queries += len(x)
-        return verdict_scores(raw, model)
+        scores = verdict_scores(raw, model)
+        self.answered.update(scores.argmax(1).tolist())
+        return scores
 
     def project(self, u: Float[Tensor, "n *u"], rows: Int[Tensor, " n"] | None = None) -> Tensor:
         """The inputs of numbers, each reached from its own original (``rows`` picks which)."""
@@ -276,6 +287,11 @@ class Explainer(ABC):
         if proposal.counterfactuals is not None:
             scores = task.ask(proposal.counterfactuals)
             done = task.flips(scores)
+            if len(task.answered) == 1 and not bool(done.any()):
+                task.notes.append(
+                    f"{subject.provider.name} gave the class {subject.provider.labels[task.answered.pop()]} to all "
+                    f"{task.queries} inputs that it was asked about; nothing that was tried turns it."
+                )
         return Explanation(
             method=self.name,
             labels=subject.provider.labels,
@@ -319,13 +335,7 @@ def _task(x: Tensor, *, subject: Subject, target: Sequence[str | None] | str | N
         raise ShapeError(
             f"explain: expected numbers of shape {(len(x), *domain.shape)}, the domain gave {tuple(u.shape)}."
         )
-    with torch.no_grad():
-        guess = subject.network(u) if len(x) else torch.zeros(0, len(labels), device=x.device)
-    if tuple(guess.shape) != (len(x), len(labels)):
-        raise ShapeError(
-            f"explain: expected scores of shape {(len(x), len(labels))} from the network, got "
-            f"{tuple(guess.shape)}."
-        )
+    guess = _guess(subject, u)
     goals = [AWAY if label is None else labels.index(label) for label in asked]
     low, high = domain.bounds(x)
     task = Task(
@@ -345,7 +355,48 @@ def _task(x: Tensor, *, subject: Subject, target: Sequence[str | None] | str | N
     task.source = task.scores.argmax(1)
     others = guess.scatter(1, task.source[:, None], -torch.inf)
     task.goal = torch.where(task.target == AWAY, others.argmax(1), task.target)
+    task.notes += _remarks(task)
     return task
+
+
+def _guess(subject: Subject, u: Float[Tensor, "b *u"]) -> Float[Tensor, "b k"]:
+    """What the network says of the originals, checked: it may be of another model, or spoilt."""
+    expected = (len(u), len(subject.provider.labels))
+    if not len(u):
+        return torch.zeros(expected, device=u.device)
+    try:
+        with torch.no_grad():
+            guess = subject.network(u)
+    except CfsearchError:
+        raise
+    except Exception as error:  # a stranger's network may raise anything
+        raise ShapeError(
+            f"explain: the network that is followed cannot take numbers of shape {tuple(u.shape)} "
+            f"({' '.join(str(error).split())[:160]}). Give one that was made for this domain or encoding."
+        ) from error
+    if tuple(guess.shape) != expected:
+        raise ShapeError(
+            f"explain: expected scores of shape {expected} from the network, got {tuple(guess.shape)}."
+        )
+    bad = int((~torch.isfinite(guess)).any(1).sum())
+    if bad:
+        raise PluginError(
+            f"explain: the network that is followed gave NaN or infinity for {bad} of {len(u)} inputs; there is "
+            "no gradient to follow. Train or distil it again."
+        )
+    return guess
+
+
+def _remarks(task: Task) -> list[str]:
+    """What a reader must know before anything is tried."""
+    said, b = [], len(task.x)
+    there = int(task.flips(task.scores).sum()) if b else 0
+    if there:
+        said.append(f"{there} of {b} inputs already {'has' if there == 1 else 'have'} the class asked for.")
+    stuck = int((~task.free).flatten(1).all(1).sum()) if b else 0
+    if stuck:
+        said.append(f"No feature of {stuck} of {b} inputs may change, so there is no counterfactual of them.")
+    return said
 
 
 def _check(name: str, proposal: Proposal, task: Task) -> None:

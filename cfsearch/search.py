@@ -372,7 +372,7 @@ class Search:
             stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
         asked = [part for i in elites for part in (stored[i], ends[i])]
         if (self.verifier or self.provider).row_wise and asked:
-            answers = iter(self._ask_again(torch.cat(asked)).split([len(part) for part in asked]))
+            answers = iter(torch.split(self._ask_again(torch.cat(asked)), [len(part) for part in asked]))
         else:
             answers = map(self._ask_again, asked)
         return {i: _Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}

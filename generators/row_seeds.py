@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.datasets.tables import Table
@@ -49,6 +49,7 @@ class NearestRows:
     table: Table
     count: int = 8
     _values: Float[Tensor, "r v"] = field(init=False, repr=False)
+    _target: Int[Tensor, " r"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -56,11 +57,11 @@ class NearestRows:
         if self.table.target is None:
             raise DataError("row seeds: the rows have no class. Name the target column in the schema.")
         object.__setattr__(self, "_values", self.generator.variables.values(self.table.x))
+        object.__setattr__(self, "_target", self.table.target)
 
     def __call__(self, problem: Started) -> list[Float[Tensor, "s d"]]:
         queries, variables = problem.queries, self.generator.variables
-        of = self.table.target
-        assert of is not None  # checked above
+        of = self._target
         distance = variables.gower_values(variables.values(queries.x), self._values.to(queries.x.device))
         wanted, own = queries.target[:, None].cpu(), queries.source[:, None].cpu()
         fits = torch.where(wanted == AWAY, of[None] != own, of[None] == wanted)

@@ -133,7 +133,7 @@ class _Rows(Generator[RowsState], Describer, ABC):
 def _numbers(row: Float[Tensor, " c"]) -> list[float]:
     """The shortest decimals that are still the same numbers, so that 0.1 in float32 is 0.1."""
     if row.dtype is torch.float64:
-        return row.tolist()  # type: ignore[no-any-return]  # torch leaves it untyped
+        return row.tolist()
     return [float(str(value)) for value in row.detach().cpu().numpy()]
 
 

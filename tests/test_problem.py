@@ -185,3 +185,15 @@ def test_a_fingerprint_is_of_the_stored_pixels() -> None:
     x = torch.full((3, 4, 4), 0.5)
     assert fingerprint(x) == fingerprint(x + 0.001)
     assert fingerprint(x) != fingerprint(x + 0.01)
+
+
+def test_a_generator_that_cannot_be_told_attributes_says_so() -> None:
+    with pytest.raises(CapabilityError, match="'fake' cannot be told the attributes"):
+        Problem(
+            torch.rand(1, 3, 16, 16),
+            names=["a"],
+            provider=FakeProvider(),
+            generator=FakeGenerator(),
+            objectives=[Adversarial(), Intensity()],
+            attributes=torch.ones(1, 2),
+        )

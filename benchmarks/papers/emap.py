@@ -18,9 +18,11 @@ paper's figure beside ours, mean and standard deviation over the seeds, all on t
   forest's own verdict on the result, against LIME at its default 5,000 samples, measured on
   ``--lime`` explanations and scaled up.
 
-The recipe "paper" is theirs (one round, 15 epochs, lambda 0.1, eta 2.0, Adam 1e-3); "rounds" asks the
-forest about its own perturbations twice and learns again, for the sets where the surrogate
-alone is fooled. The paper names no batch (128 here) and no lambda but Adult's.
+The recipe "paper" is theirs (one round, 15 epochs, eta 2.0, Adam 1e-3); "rounds" asks the forest
+about its own perturbations twice and learns again, for the sets where the surrogate alone is
+fooled. The paper names no batch (128 here) and no lambda but Adult's 0.1. Those in ``LAMBDA`` were
+chosen on another draw of points (seed 100: the smaller it is, the nearer to LIME, and the less
+minimal) and on seed 0 of MNIST (the larger it is, the more two runs agree); "rounds" has 0.1.
 """
 
 import argparse
@@ -45,6 +47,9 @@ from cfsearch.files import dump_json, write_atomically
 
 PAPER: Final = Emap(rounds=1, epochs=15, surrogate_epochs=15)
 ROUNDS: Final = Emap(rounds=3, epochs=10, surrogate_epochs=10)
+
+LAMBDA: Final = {"moons": 0.005, "blob": 0.005, "mnist": 0.5, "adult": 0.1}
+"""What a perturbation of length 1 costs in the recipe "paper"; 0.1 in "rounds"."""
 
 PRINTED: Final = {
     "moons": {
@@ -92,8 +97,6 @@ class Run(NamedTuple):
 
 
 def fit_and_explain(trial: Trial, *, emap: Emap, seed: int) -> Run:
-    from sklearn.metrics import f1_score
-
     began = time.process_time()
     fitted = emap.fit(trial.subject, trial.train, seed=seed)
     seconds = time.process_time() - began
@@ -108,9 +111,9 @@ def fit_and_explain(trial: Trial, *, emap: Emap, seed: int) -> Run:
         fitted,
         explanation,
         {
-            "forest_f": trial.f_score,
+            "forest_f": trial.f_score(explanation.source),
             "recovery": _share(said == explanation.source),
-            "surrogate_f": float(f1_score(trial.test_labels, said.numpy())),
+            "surrogate_f": trial.f_score(said),
             "adversarial": _share(after != explanation.source),
             "adversarial_forest": _share(explanation.flipped),
             "size": float(sizes(explanation).mean()),
@@ -181,7 +184,9 @@ def measure(name: str, *, recipe: str, seed: int, options: argparse.Namespace) -
         "mnist": lambda: eight_or_three(options.data / "mnist", seed),
         "adult": lambda: adult(options.data / "adult" / "adult.csv.gz", seed),
     }[name]()
-    emap = replace(PAPER if recipe == "paper" else ROUNDS, size_weight=options.size_weight)
+    emap = ROUNDS if recipe == "rounds" else replace(PAPER, size_weight=LAMBDA[name])
+    if options.size_weight is not None:
+        emap = replace(emap, size_weight=options.size_weight)
     run = fit_and_explain(trial, emap=emap, seed=seed)
     figures = run.figures
     if name in ("moons", "blob"):
@@ -217,18 +222,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
     parser.add_argument("--sets", default="moons,blob,mnist,adult")
-    parser.add_argument("--recipes", default="paper,rounds")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipes", default="paper,rounds", help="rounds: of mnist and adult only")
+    parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--lime", type=int, default=50, help="explanations by LIME for each seed")
-    parser.add_argument("--size-weight", type=float, default=0.1, help="lambda")
+    parser.add_argument("--size-weight", type=float, help="lambda, for all sets; else that of each")
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, Any] = {}
     for name in options.sets.split(","):
         for recipe in options.recipes.split(","):
+            if recipe == "rounds" and name in ("moons", "blob"):
+                continue
             seeds = []
-            for seed in range(options.seeds):
+            for seed in map(int, options.seeds.split(",")):
                 began = time.process_time()
                 seeds.append(measure(name, recipe=recipe, seed=seed, options=options))
                 spent = time.process_time() - began

@@ -16,7 +16,6 @@ Some 12 minutes of one core.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -39,6 +38,7 @@ from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import image_subject, row_subject
 from cfsearch.explainers.text_subject import text_subject
 from cfsearch.explainers.wachter import Wachter
+from cfsearch.files import dump_json, write_atomically
 from cfsearch.metrics.changed import number_changed
 from cfsearch.metrics.coherence import coherence
 from cfsearch.metrics.proximity import l2
@@ -179,7 +179,7 @@ def _loan_figures(
     for most in NEIGHBOURS:
         value = coherence(a, b, most=most, threshold=THRESHOLD)
         told.note(f"{name}: coherence, neighbours within {most}", float(value.nanmean()), paper[2])
-        told.note(f"{name}: rows that have such neighbours", float((~value.isnan()).double().mean()))
+        told.note(f"{name}: rows with neighbours within {most}", float((~value.isnan()).double().mean()))
 
 
 def digits(folder: Path, *, seeds: int, each: int, cache: Path, sheet: Path) -> Figures:
@@ -355,7 +355,9 @@ def main() -> None:
         figures.show()
     print(f"\n{time.process_time() - started:.0f} seconds of one core")
     if options.json:
-        options.json.write_text(json.dumps([asdict(figures) for figures in told], indent=2) + "\n")
+        for figures in told:  # a coherence without neighbours is no number
+            figures.ours = {k: [v for v in values if v == v] for k, values in figures.ours.items()}  # noqa: PLR0124
+        write_atomically(options.json, dump_json([asdict(figures) for figures in told]))
 
 
 if __name__ == "__main__":

@@ -150,6 +150,7 @@ def measure(setting: Setting, *, preset: str, seed: int, records: int) -> tuple[
         "unaugmented": float((guess == setting.truth).double().mean()),
         "overlap": float(overlap(ours[agreed][:, few], white[agreed][:, few]).mean()),
         "overlap_all": float(overlap(ours[agreed], white[agreed]).mean()),
+        "overlap_unchanged_few": float(overlap(part[agreed][:, few], white[agreed][:, few]).mean()),
         "overlap_unchanged": float(overlap(part[agreed], white[agreed]).mean()),
         "overlap_both_flipped": float(overlap(ours[kept][:, few], white[kept][:, few]).mean()),
         "agreed": float(agreed.double().mean()),

@@ -1,21 +1,20 @@
 """Networks for methods that follow gradients: the MLP as dice-ml wants it, and subjects of our explainers."""
 
-import time
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from peers_setting import Model, Setting
 from torch import Tensor, nn
 
-from cfsearch.datasets.tables import Encoding, Style
+from cfsearch.datasets.tables import Style
 from cfsearch.distill import BEST, Hyper, Tuning, Wish, distil
 from cfsearch.explainer import Subject
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.providers.surrogate import SurrogateProvider
-from dataclasses import replace
-from peers_setting import Model, Setting
 
 _INPUTS: Final = 1000
 _QUERIES: Final = 20_000
@@ -26,7 +25,9 @@ _RECIPE: Final = replace(BEST, networks=("mlp_64_64",), hyper=Hyper(2e-3, 10, 12
 class Rescaled(nn.Module):
     """The MLP on numbers in another order and scale; answers P(>50K), as dice-ml wants it."""
 
-    def __init__(self, network: nn.Module, *, index: list[int], factor: list[float], shift: list[float]) -> None:
+    def __init__(
+        self, network: nn.Module, *, index: list[int], factor: list[float], shift: list[float]
+    ) -> None:
         super().__init__()
         self.network = network
         self.index = torch.tensor(index)
@@ -58,7 +59,9 @@ def rescaled(setting: Setting, model: Model, data: Any) -> Rescaled:  # Any: dic
             shift.append((low - part.centre) / part.scale)
     made = Rescaled(model.network, index=index, factor=factor, shift=shift)
     some = setting.train.take(range(200))
-    v = torch.from_numpy(data.get_ohe_min_max_normalized_data(some.frame()).to_numpy(dtype=np.float64)).float()
+    v = torch.from_numpy(
+        data.get_ohe_min_max_normalized_data(some.frame()).to_numpy(dtype=np.float64)
+    ).float()
     gap = float((made(v)[:, 0] - model.provider.predict(some.x)[:, 1]).abs().max())
     if gap > 1e-4:
         raise SystemExit(f"the MLP for dice-ml differs from scikit-learn's by {gap:.3g} in probability.")

@@ -1,5 +1,6 @@
 """What ``peers.py`` measures of counterfactuals, the same for everybody."""
 
+import math
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -15,17 +16,21 @@ from cfsearch.testing.tables import broken_rules
 COLUMNS: Final = (
     ("cpu", "s a row", "less"),
     ("valid", "valid", "more"),
-    ("served", "rows served", "more"),
+    ("served", "served", "more"),
     ("changed", "columns", "less"),
     ("gower", "Gower", "less"),
-    ("nearest", "to true row", "less"),
+    ("nearest", "true row", "less"),
     ("least_changed", "columns", "less"),
     ("least_gower", "Gower", "less"),
-    ("least_nearest", "to true row", "less"),
+    ("least_nearest", "true row", "less"),
     ("diversity", "diversity", "more"),
     ("broken", "broken", "less"),
 )
 """Name of a measure, its heading, which direction is better. ``least_`` is of the best of a row's set."""
+
+
+JUDGED: Final = ("cpu", "valid", "changed", "gower", "nearest", "diversity", "broken")
+"""What decides who dominates whom."""
 
 
 @final
@@ -102,16 +107,13 @@ class Ruler:
         home = variables.values(origin)
         read = self._readings(x)
         moved = [(variables.values(one) != home).sum(1).double() for one in read]
-        apart = sum(variables.gower(one, origin) for one in read) / 2
-        true = sum(variables.gower_table(one, self.truth) for one in read) / 2
-        assert isinstance(apart, Tensor) and isinstance(true, Tensor)
+        apart = torch.stack([variables.gower(one, origin) for one in read]).mean(0)
+        true = torch.stack([variables.gower_table(one, self.truth) for one in read]).mean(0)
         return torch.maximum(*moved), apart, true.amin(1) if len(x) else apart
 
     def _between(self, x: Tensor) -> Tensor:
         variables = Variables.of(self.schema)
-        total = sum(variables.gower_table(one, one) for one in self._readings(x)) / 2
-        assert isinstance(total, Tensor)
-        return total
+        return torch.stack([variables.gower_table(one, one) for one in self._readings(x)]).mean(0)
 
     def _faults(self, before: list[float], after: list[float]) -> set[str]:
         """Which sorts of rules a counterfactual breaks."""
@@ -127,12 +129,16 @@ class Ruler:
         return {sort for words, sort in sorts.items() if any(words in fault for fault in said)}
 
 
-def dominates(one: dict[str, float], other: dict[str, float], *, measures: tuple[str, ...]) -> bool:
-    """Whether one method is no worse in any measure than another, and better in one."""
+def dominates(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether one method is no worse in any measure than another, and better in one.
+
+    What one of them does not have (the diversity of a single counterfactual) is left out.
+    """
     signs = {name: -1.0 if better == "more" else 1.0 for name, _, better in COLUMNS}
-    gaps = [signs[m] * (one[m] - other[m]) for m in measures if one[m] == one[m] and other[m] == other[m]]
+    known = [m for m in JUDGED if not math.isnan(one[m] + other[m])]
+    gaps = [signs[m] * (one[m] - other[m]) for m in known]
     return all(gap <= 0 for gap in gaps) and any(gap < 0 for gap in gaps)
 
 
 def _mean(values: Tensor) -> float:
-    return float(values.double().mean()) if len(values) else float("nan")
+    return float(values.double().mean()) if len(values) else math.nan

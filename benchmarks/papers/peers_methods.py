@@ -11,6 +11,7 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 from jaxtyping import Float
+from peers_setting import ASKED, IMMUTABLE, Model, Setting
 from torch import Tensor
 
 from cfsearch.datasets.tables import Table
@@ -25,7 +26,6 @@ from cfsearch.objectives.neighbours import Neighbours
 from cfsearch.provider import Provider
 from cfsearch.search import Search
 from cfsearch.solver import Solver
-from peers_setting import ASKED, IMMUTABLE, Model, Setting
 
 COUNT: Final = 4
 _KNOWN: Final = 1000
@@ -51,6 +51,11 @@ class Run:
 Method = Callable[[Setting, Model, Float[Tensor, "n d"], int], Run]
 
 
+def given(model: Model) -> Provider:
+    """The model asked with numbers that cfsearch encodes."""
+    return model.provider
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Ours:
@@ -59,8 +64,9 @@ class Ours:
     solver: Callable[[int], Solver]
     evaluations: int
     population: int
-    seeds: int = 10
-    provider: Callable[[Model], Provider] = lambda model: model.provider
+    seeds: int = 30
+    pruning: float = 0.25
+    provider: Callable[[Model], Provider] = given
 
     def __call__(self, setting: Setting, model: Model, rows: Tensor, seed: int) -> Run:
         began = time.process_time()
@@ -75,6 +81,7 @@ class Ours:
             seed=seed,
             target=ASKED,
             capacity=self.population,
+            pruning=self.pruning,
             seeds=NearestRows(generator, setting.train, count=self.seeds),
         )
         prepare = time.process_time() - began
@@ -92,16 +99,18 @@ def known(setting: Setting, seed: int) -> Table:
 
 
 def four(front: ParetoFront) -> Float[Tensor, "k d"]:
-    """Four verified members, all different: closest, sparsest, knee, nearest to true rows; then the next.
+    """Four verified members, all different: closest, sparsest, knee, nearest to true rows.
 
-    Where two picks are one member, the next most plausible takes its place.
+    Where two picks are one member, the next closest takes its place.
     """
     assert front.rows is not None
-    plausible = torch.argsort(
-        torch.where(front.verified, front.column("neighbours").double(), torch.inf), stable=True
-    ).tolist()
-    picks = [front.pick(way) for way in ("closest", "sparsest", "knee")]
-    wanted = [i for i in (*picks, *plausible[: int(front.verified.sum())]) if i is not None]
+    if not front.found:
+        return front.rows[:0]
+    plausible = torch.where(front.verified, front.column("neighbours").double(), torch.inf).argmin()
+    near = torch.where(front.verified, front.column("gower").double(), torch.inf)
+    picks = [front.pick("closest"), front.pick("sparsest"), front.pick("knee"), int(plausible)]
+    wanted = [i for i in picks if i is not None]
+    wanted += torch.argsort(near, stable=True)[: int(front.verified.sum())].tolist()
     return front.rows[list(dict.fromkeys(wanted))[:COUNT]]
 
 
@@ -148,7 +157,9 @@ class Dice:
             if self.method == "gradient":
                 from peers_gradient import rescaled
 
-                asked: Any = dice_ml.Model(model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max")
+                asked: Any = dice_ml.Model(
+                    model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max"
+                )
             else:
                 asked = dice_ml.Model(model=_Numbered(model.pipeline), backend="sklearn")
             explainer = dice_ml.Dice(data, asked, method=self.method)
@@ -219,6 +230,10 @@ def _quiet() -> Iterator[None]:
     import contextlib
     import io
 
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         yield

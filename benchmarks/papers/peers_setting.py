@@ -95,7 +95,8 @@ def _model(kind: str, before: ColumnTransformer, train: Table, test: Table, enco
         made: Any = RandomForestClassifier(_TREES, min_samples_leaf=3, random_state=_SEED)
     else:
         made = MLPClassifier(_HIDDEN, max_iter=_EPOCHS, random_state=_SEED)
-    assert train.target is not None and test.target is not None
+    assert train.target is not None
+    assert test.target is not None
     names = np.array(train.schema.labels)
     made.fit(before.transform(train.frame()), names[train.target.numpy()])
     pipeline = Pipeline([("encode", before), ("model", made)])

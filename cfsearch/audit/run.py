@@ -142,16 +142,16 @@ class Audit:
         generator, table = assembly.search.generator, photographs.table
         if table is None:
             return notes
-        takes = isinstance(generator, AttributeTaker)
-        known = [name for name in generator.attribute_names if name in table.names] if takes else []
+        names = generator.attribute_names if isinstance(generator, AttributeTaker) else ()
+        known = [name for name in names if name in table.names]
         if not known and self._config.data.attributes is not None and not self._config.data.by:
-            wanted = ", ".join(generator.attribute_names) if takes else "no attributes"
             raise ConfigError(
                 f"attributes: {photographs.source!r} says nothing that generator {generator.name!r} can be "
-                f"told (it takes {wanted}). Give other labels, or name attributes to compare by with --by."
+                f"told (it takes {', '.join(names) or 'no attributes'}). Give other labels, or name "
+                "attributes to compare by with --by."
             )
-        if takes and known:
-            unknown = [name for name in generator.attribute_names if name not in known]
+        if known:
+            unknown = [name for name in names if name not in known]
             rest = f"; {', '.join(unknown)} are estimated" if unknown else ""
             notes.append(
                 f"What the images show is taken from {photographs.source} and not estimated{rest}. A change "

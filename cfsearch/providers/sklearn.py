@@ -177,14 +177,16 @@ class SklearnProvider(TabularProvider):
         draw = np.random.default_rng(0)
         rows = np.stack(
             [
-                draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.reach, size=block)
+                draw.integers(len(c.levels), size=block)
+                if c.has_levels
+                else draw.uniform(*c.reach, size=block)
                 for c in self.schema.columns
             ],
             axis=1,
         ).astype(np.float64)
         try:
             fine = keeps_places(lambda some: self._ask(self._ready(torch.from_numpy(some))), rows)
-        except Exception:  # whatever a model raises at rows that nobody asked about
+        except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody asked about
             return False
         self._block = block if fine else 0
         return fine
@@ -194,7 +196,7 @@ class SklearnProvider(TabularProvider):
             return self._answers(x)
         whole = -(-len(x) // self._block) * self._block
         filled = torch.cat([x, x[:1].expand(whole - len(x), -1)])
-        return torch.cat([self._answers(part) for part in filled.split(self._block)])[: len(x)]
+        return torch.cat([self._answers(part) for part in torch.split(filled, self._block)])[: len(x)]
 
     def _answers(self, x: Tensor) -> Tensor:
         rows = x.detach().cpu().double()

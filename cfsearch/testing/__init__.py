@@ -10,7 +10,7 @@
             return Mine()
 
 The cases (``ObjectiveCase``, ``ConstraintCase``, ``GeneratorCase``, ``ProviderCase``,
-``SolverCase``) need pytest and hypothesis; the fakes and factories need neither. Tests on a
+``SolverCase``, ``ExplainerCase``) need pytest and hypothesis; the fakes and factories need neither. Tests on a
 graphics card carry the marker ``gpu`` and are skipped where there is none.
 """
 
@@ -21,6 +21,7 @@ from cfsearch.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from .candidates import make_candidates, make_queries
+    from .explainer_case import ExplainerCase
     from .fakes import FakeGenerator, FakeProvider, FakeWhiteBox, WithoutCritic
     from .generator_case import GeneratorCase
     from .measure_case import ConstraintCase, ObjectiveCase
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConstraintCase",
+    "ExplainerCase",
     "FakeGenerator",
     "FakeProvider",
     "FakeWhiteBox",
@@ -43,6 +45,7 @@ __all__ = [
 
 _HOME = {
     "ConstraintCase": "measure_case",
+    "ExplainerCase": "explainer_case",
     "FakeGenerator": "fakes",
     "FakeProvider": "fakes",
     "FakeWhiteBox": "fakes",

@@ -29,7 +29,7 @@ def test_a_linear_model_is_recovered_from_labels_alone(name: str, schema: TableS
     recipe = replace(
         preset(name), networks=("linear",), tuning=Tuning(trials=0), hyper=Hyper(2e-2, 25, 64), one_cycle=True
     )
-    made = distil(people(80), judge, wish=Wish(recipe=recipe, queries=3000, held_out=0.2), schema=schema)
+    made = distil(people(80), judge, wish=Wish(recipe=recipe, queries=1500, held_out=0.2), schema=schema)
     surrogate = SurrogateProvider(made.surrogate, audited=judge)
     x = people(4000, seed=9)
     same = surrogate.predict(x).argmax(1) == judge.predict(x).argmax(1)
@@ -41,7 +41,7 @@ def test_a_linear_model_is_recovered_from_labels_alone(name: str, schema: TableS
 def test_the_best_preset_learns_probabilities(schema: TableSchema) -> None:
     judge = Judge(ScoreKind.PROBABILITIES)
     recipe = replace(BEST, networks=("linear",), tuning=Tuning(trials=0), hyper=Hyper(2e-2, 25, 64))
-    made = distil(people(80), judge, wish=Wish(recipe=recipe, queries=3000), schema=schema)
+    made = distil(people(80), judge, wish=Wish(recipe=recipe, queries=1500), schema=schema)
     x = people(1000, seed=3)
     surrogate = SurrogateProvider(made.surrogate)
     gap = surrogate.predict(x).softmax(1) - judge.predict(x)

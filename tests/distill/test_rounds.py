@@ -6,8 +6,9 @@ import torch
 
 from cfsearch.datasets.tables import Encoding, TableSchema
 from cfsearch.distill import BEST, PAPER, Wish, distil
+from cfsearch.distill.jitter import Jitter
 from cfsearch.distill.rounds import Asking
-from cfsearch.distill.training import Lesson, agreement
+from cfsearch.distill.training import Lesson, agreement, answers
 from cfsearch.provider import ScoreKind
 from cfsearch.testing import FakeProvider
 
@@ -17,7 +18,7 @@ BRIGHT = FakeProvider(scores=ScoreKind.LABELS)
 
 
 def lesson(unsure: float) -> tuple[Lesson, Asking]:
-    recipe = replace(quick(BEST, epochs=3), unsure=unsure, rounds=2, spread=8.0, round_epochs=6)
+    recipe = replace(quick(BEST, epochs=3), unsure=unsure, rounds=2, spread=8.0, round_epochs=15)
     return Lesson("lenet5", recipe.hyper, recipe, seed=1), Asking(pictures(60), recipe, 460, seed=1)
 
 
@@ -65,14 +66,24 @@ def test_where_nothing_can_be_mixed_the_inputs_alone_are_asked_about(schema: Tab
 
 
 def test_training_learns_and_goes_on() -> None:
-    recipe = quick(BEST, epochs=4)
+    recipe = quick(BEST, epochs=12)
     first = Lesson("lenet5", recipe.hyper, recipe, seed=2)
-    examples = Asking(pictures(60), recipe, 400, seed=1).run(BRIGHT, lesson=first)
+    examples = Asking(pictures(60), recipe, 300, seed=1).run(BRIGHT, lesson=first)
     fresh = first.begin(examples)
     made = first.learn(examples)
     assert agreement(made, examples) > max(0.9, agreement(fresh, examples))
     again = first.learn(examples, network=made)
     assert again is made
+
+
+def test_pictures_that_wobble_while_training_are_learned_as_well() -> None:
+    still = quick(BEST, epochs=12)
+    first = Lesson("lenet5", still.hyper, still, seed=2)
+    examples = Asking(pictures(60), still, 300, seed=1).run(BRIGHT, lesson=first)
+    wobbling = replace(first, recipe=replace(still, wobble=Jitter(turn=5, shift=0.05)))
+    moved = wobbling.learn(examples)
+    assert agreement(moved, examples) > 0.85
+    assert not torch.equal(answers(moved, examples.kept), answers(first.learn(examples), examples.kept))
 
 
 def test_few_rows_spend_what_their_pairs_allow(schema: TableSchema) -> None:

@@ -130,7 +130,8 @@ def test_the_tail_that_turns_a_linear_model_is_known() -> None:
     # percentile 100 * s of a hundred numbers reaches floor(99 s) + 1 of them in each tail:
     # sqrt(2) < 1.9 with one number in each, sqrt(4) > 1.9 with two, from s = 0.02 on
     assert tail.tolist() == [0.02]
-    never = turning_tail(linear_subject(weight, bias=9.0), u, label=label, changes=changes, attack=attack)
+    strong = linear_subject(weight, bias=9.0)
+    never = turning_tail(strong, u, label=label, changes=changes, attack=attack, shares=(0.1, 0.5))
     assert bool(never.isnan().all())
     with pytest.raises(ConfigError, match="must rise"):
         turning_tail(subject, u, label=label, changes=changes, attack=attack, shares=(0.3, 0.2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cfsearch.datasets.tables import Encoding, Variables
+from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Missing, TableSchema, Variables
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
@@ -45,6 +45,15 @@ def test_row_domain_bounds_hold_the_original_and_what_is_allowed(seed: int) -> N
     assert bool((low <= u).all()) and bool((u <= high).all())
     fixed = ~domain.spread(domain.free(x))
     assert torch.equal(low[fixed], u[fixed]) and torch.equal(high[fixed], u[fixed])
+
+
+def test_bounds_close_the_level_that_stands_for_missing() -> None:
+    column = Column(
+        name="job", kind=ColumnKind.CATEGORICAL, levels=("baker", "smith", "?"), missing=Missing.LEVEL
+    )
+    domain = RowDomain(Encoding.ranged(TableSchema(columns=(column,))))
+    _, high = domain.bounds(torch.tensor([[0.0], [2.0]], dtype=torch.float64))
+    assert high.tolist() == [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]  # it may be left, and not gone to
 
 
 def test_features_of_rows_are_columns() -> None:

@@ -81,6 +81,20 @@ def test_a_generator_without_a_critic_makes_no_promise_of_one(tmp_path: Path) ->
     assert float(assumed.encode(images(1)).origin.sum()) == 1.0
 
 
+def test_what_is_told_holds_and_the_rest_is_estimated() -> None:
+    generator, x = AttGANWithCritic(content()), images(2)
+    estimated = generator.encode(x).origin
+    told = torch.full((2, 13), torch.nan)
+    told[0, 3], told[1, 7] = 1.0, 0.0
+    origin = generator.encode(x, attributes=told).origin
+    assert (origin[0, 3].item(), origin[1, 7].item()) == (1.0, 0.0)
+    assert torch.equal(origin[told.isnan()], estimated[told.isnan()])
+    bare = AttGAN(content(critic=False))
+    assert torch.equal(bare.encode(x, attributes=told.nan_to_num(0.5)).origin, told.nan_to_num(0.5))
+    with pytest.raises(CapabilityError, match="--attributes"):
+        bare.encode(x, attributes=told)
+
+
 def test_no_change_is_the_reconstruction() -> None:
     generator = AttGANWithCritic(content())
     x = images(2)

@@ -1,0 +1,136 @@
+"""Row by row: which scikit-learn models promise it, that they keep it to the last bit, who does not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from torch import Tensor
+
+from cfsearch.datasets.tables import Encoding, Table
+from cfsearch.provider import Provider, ScoreKind
+from cfsearch.providers.budget import CountingProvider
+from cfsearch.providers.cache import CachedProvider
+from cfsearch.providers.row_wise import BLOCK, by_block, by_row, keeps_places
+from cfsearch.providers.sklearn import SklearnProvider
+from cfsearch.providers.votes import VotingProvider
+from cfsearch.providers.wrapping import WrappedProvider
+from cfsearch.testing import FakeProvider
+from cfsearch.testing.tables import random_schema, random_table
+
+DRAW = np.random.default_rng(3)
+SCHEMA = random_schema(DRAW, columns=6)
+TABLE = random_table(SCHEMA, n=300, draw=DRAW)
+MANY = random_table(SCHEMA, n=BLOCK + 90, draw=DRAW).x
+MODELS: tuple[Any, ...] = (  # Any: estimators have no types
+    RandomForestClassifier(8, random_state=0),
+    GradientBoostingClassifier(n_estimators=5, random_state=0),
+    HistGradientBoostingClassifier(max_iter=5, random_state=0),
+    DecisionTreeClassifier(random_state=0),
+    LogisticRegression(max_iter=50),
+    MLPClassifier((40, 24), solver="lbfgs", max_iter=5, random_state=0, tol=1.0),
+)
+
+
+class Own(RandomForestClassifier):  # type: ignore[misc]  # scikit-learn has no types
+    """A stranger's forest, which may do anything."""
+
+
+class Labels(WrappedProvider):
+    """The same model saying the class alone, row by row."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(provider)
+        self.scores = ScoreKind.LABELS
+
+    @property
+    def row_wise(self) -> bool:
+        return True
+
+
+def columns() -> ColumnTransformer:
+    levels = [c.name for c in SCHEMA.columns if c.has_levels]
+    numbers = [c.name for c in SCHEMA.columns if not c.has_levels]
+    return ColumnTransformer(
+        [("levels", OneHotEncoder(handle_unknown="ignore"), levels), ("numbers", StandardScaler(), numbers)]
+    )
+
+
+def fitted(model: Any, *, pipeline: bool, table: Table = TABLE) -> SklearnProvider:
+    assert table.target is not None
+    classes = np.array(SCHEMA.labels)[table.target.numpy()]
+    if pipeline:
+        made = make_pipeline(columns(), model).fit(table.frame(), classes)
+        return SklearnProvider(made, schema=SCHEMA)
+    encoding = Encoding.standard(SCHEMA, table.x)
+    return SklearnProvider(model.fit(encoding.apply(table.x).numpy(), classes), schema=SCHEMA, form=encoding)
+
+
+def alone(provider: Provider, x: Tensor) -> Tensor:
+    return torch.cat([provider.predict(one[None]) for one in x])
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge", "ignore:Found unknown categories")
+@pytest.mark.parametrize("pipeline", [False, True], ids=["numbers", "pipeline"])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+def test_an_answer_is_the_same_to_the_last_bit_in_any_company(model: Any, pipeline: bool) -> None:
+    provider = fitted(model, pipeline=pipeline)
+    assert provider.row_wise
+    together = provider.predict(MANY)
+    assert torch.equal(together[:5], alone(provider, MANY[:5]))
+    assert torch.equal(together[40:140], provider.predict(MANY[40:140]))
+    assert torch.equal(together.flip(0), provider.predict(MANY.flip(0)))
+
+
+@pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
+def test_blocks_answer_what_the_model_answers() -> None:
+    provider = fitted(MODELS[-1], pipeline=False)
+    network = MODELS[-1].predict_proba(Encoding.standard(SCHEMA, TABLE.x).apply(MANY).numpy())
+    assert np.abs(provider.predict(MANY).numpy() - network).max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        KNeighborsClassifier(3),
+        make_pipeline(PCA(3), RandomForestClassifier(3, random_state=0)),
+        make_pipeline(PCA(3), LogisticRegression()),
+        Own(3, random_state=0),
+    ],
+    ids=["neighbours", "forest behind a rotation", "linear behind a rotation", "a stranger's class"],
+)
+def test_what_is_not_known_promises_nothing(model: Any) -> None:
+    assert not by_row(model) and not by_block(model)
+    assert not fitted(model, pipeline=False).row_wise
+
+
+def test_a_model_that_looks_at_its_place_is_found_out() -> None:
+    rows = DRAW.normal(size=(64, 3))
+    assert keeps_places(lambda x: x.sum(axis=1), rows)
+
+    def by_place(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        out = x.sum(axis=1)
+        out[40:] = (x[40:, 2] + x[40:, 1]) + x[40:, 0]  # the same sum, rounded in another order
+        return out
+
+    assert not keeps_places(by_place, rows)
+
+
+def test_wrappers_pass_it_on_where_they_may() -> None:
+    forest = fitted(MODELS[0], pipeline=False)
+    assert CountingProvider(forest).row_wise and CachedProvider(forest).row_wise
+    assert not CountingProvider(FakeProvider()).row_wise
+    assert not VotingProvider(Labels(forest)).row_wise
