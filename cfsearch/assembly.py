@@ -25,6 +25,7 @@ from cfsearch.problem import Clock
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.opening import open_provider
+from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise, TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular
 from cfsearch.providers.votes import VotingProvider
@@ -201,7 +202,12 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
     )
     notes += [note for note in (*opened.notes, *hello.warnings) if note]
     asked = model
-    if model.scores is ScoreKind.LABELS:
+    surrogate = None
+    if config.model.surrogate is not None:
+        surrogate = SurrogateProvider.open(config.model.surrogate, audited=model, device=config.run.device)
+        asked = surrogate
+        notes.append(surrogate.note)
+    elif model.scores is ScoreKind.LABELS:
         asked = VotingProvider(
             model,
             votes=config.model.votes,
@@ -234,6 +240,8 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         extra={} if table is None else {"schema": table.schema.to_dict()},
     )
     hashes = {"model": model.fingerprint, "generator": generator.fingerprint}
+    if surrogate is not None:
+        hashes["surrogate"] = surrogate.fingerprint
     if config.data.reference is not None and reference is not None:
         hashes["reference inputs"] = _digest(reference)
     if table is not None:

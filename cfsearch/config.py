@@ -47,6 +47,8 @@ class ModelConfig(_Strict):
         votes: for a model that gives labels only, how often each candidate is asked.
         sigma: standard deviation of the perturbations of these votes, on [0, 1].
         trust: types in a skops file, besides skops' own list, that are known and let in.
+        surrogate: a file of ``cfsearch distill``, which is asked about candidates instead of the
+            model; what is stored is asked of the model all the same.
     """
 
     path: str
@@ -55,6 +57,7 @@ class ModelConfig(_Strict):
     votes: int = Field(default=16, ge=2, le=1024)
     sigma: float = Field(default=0.05, gt=0.0, le=1.0)
     trust: tuple[str, ...] | None = None
+    surrogate: str | None = None
 
 
 @final

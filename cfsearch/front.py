@@ -298,6 +298,11 @@ class ParetoFront:
                     for name, v in zip(self.variables, self.z[i].tolist(), strict=True)
                     if abs(v) > UNCHANGED
                 },
+                "values": {
+                    name: _number(self.values[i, j].item())
+                    for j, name in enumerate(self.variables)
+                    if abs(self.z[i, j].item()) > UNCHANGED
+                },
                 "words": list(self.words(i)),
                 "objectives": {
                     name: _number(v) for name, v in zip(self.objectives, self.f[i].tolist(), strict=True)

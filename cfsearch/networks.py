@@ -1,7 +1,6 @@
 """Networks that cfsearch trains itself, by name: what a surrogate can be."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final, Protocol
 
@@ -11,21 +10,8 @@ from cfsearch.errors import ConfigError, MissingExtraError, PluginError
 from cfsearch.registry import unknown
 
 GROUP: Final = "cfsearch.networks"
-"""Entry points under which other packages offer networks."""
+"""Entry points under which networks are found, ours and those of other packages."""
 
-_OURS: Final = {
-    "lenet5": "cfsearch.models.lenet:lenet5",
-    "digits_1": "cfsearch.models.stack_cnn:digits_1",
-    "digits_3": "cfsearch.models.stack_cnn:digits_3",
-    "digits_4": "cfsearch.models.stack_cnn:digits_4",
-    "faces_1": "cfsearch.models.stack_cnn:faces_1",
-    "compact": "cfsearch.models.stack_cnn:compact",
-    "compact_faces": "cfsearch.models.stack_cnn:compact_faces",
-    "linear": "cfsearch.models.mlp:linear",
-    "mlp_64_64": "cfsearch.models.mlp:mlp_64_64",
-    "mlp_100_100": "cfsearch.models.mlp:mlp_100_100",
-    "mlp_200_200_200": "cfsearch.models.mlp:mlp_200_200_200",
-}
 _SMALL: Final = 48
 """Images of up to so many pixels a side are taken for digits, larger ones for faces."""
 
@@ -40,7 +26,7 @@ class Build(Protocol):
 
 def names() -> tuple[str, ...]:
     """All names that ``build`` knows."""
-    return tuple(sorted({*_OURS, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
 def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
@@ -80,13 +66,11 @@ def suited_in_paper(shape: Sequence[int]) -> tuple[str, ...]:
 
 
 def _named(name: str) -> Build:
-    strangers = {point.name: point.value for point in entry_points(group=GROUP)}
-    place = _OURS.get(name) or strangers.get(name)
-    if place is None:
+    points = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in points:
         raise ConfigError(unknown("network", name, list(names())))
-    module, _, attribute = place.partition(":")
     try:
-        made: Build = getattr(import_module(module), attribute)
+        made: Build = points[name].load()
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"network {name!r} needs the package {error.name!r}, which is not installed."

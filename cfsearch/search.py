@@ -344,7 +344,7 @@ class Search:
             extra={
                 "seed": self.seed,
                 "input_sha256": fingerprint(queries.x[i]),
-                "model": self.provider.fingerprint,
+                "model": (self.verifier or self.provider).fingerprint,
                 "generator": self.generator.fingerprint,
                 "critic": self.generator.critic_kind if isinstance(self.generator, Critic) else "",
                 **self.extra,

@@ -17,8 +17,11 @@ from .rows import Rows, RowsWithDensity
 class Started(Protocol):
     """What is known of a search before its first generation; ``cfsearch.problem.Problem`` is one."""
 
-    state: Any  # Any: a generator's state is its own business
-    queries: Queries
+    @property
+    def state(self) -> Any: ...  # Any: a generator's state is its own business
+
+    @property
+    def queries(self) -> Queries: ...
 
 
 @final

@@ -12,8 +12,9 @@
 3. timing: AXAI against LIME and SHAP's GradientExplainer, see axai_timing.py. This part needs
    benchmarks/requirements.txt.
 
-Attack and segments were settled on inputs of the training parts (`bounded`, where both curves are
-better than without, and the attack's radius); test parts are looked at for these figures alone.
+The attack was settled on inputs of the training parts (rendered faces: on other faces): `bounded`,
+whose curves are clearly better on MNIST and equal elsewhere, and the radii. The test parts are
+looked at for these figures alone.
 """
 
 import argparse

@@ -3,11 +3,12 @@
 Weights are drawn at random: the time of a convolution does not depend on its weights, and nothing
 here looks at what is explained. All three ask the same frozen network on one thread, on the same
 photographs of 224 x 224 pixels that come with scikit-image, turn by turn. LIME has its defaults:
-1,000 samples in batches of 10, its own QuickShift, with one label. GradientExplainer has its
-defaults, 200 samples in batches of 50, for the winning class (for all 1,000 classes, its default, it would
-take a thousand times as long), on eight background pictures. AXAI has its defaults: 20 steps,
+1,000 samples in batches of 10, its own QuickShift, but one label instead of five. GradientExplainer
+has its defaults, 200 samples in batches of 50, but for the winning class alone (all 1,000 would take
+a thousand times as long), on eight background pictures. AXAI has its defaults: 20 steps, and
 QuickShift with LIME's settings; for one picture, and for four at once (the picture and its mirror
-images), which it explains in one batch and the others one after the other. Seconds are of CPU time, as other work may share the machine.
+images), which it takes as one batch where the others take one after the other. Seconds are of CPU
+time, as other work may share the machine.
 """
 
 import time

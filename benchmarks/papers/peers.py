@@ -1,7 +1,7 @@
 """Counterfactuals of a table against the peers, in one run: UCI Adult, one forest, one MLP.
 
     python benchmarks/papers/peers.py [--data ../shared/data/adult/adult.csv.gz] [--rows 100]
-        [--paired 10] [--gradient 3] [--seeds 3] [--json FILE]
+        [--paired 6] [--gradient 2] [--seeds 3] [--models forest,mlp] [--json FILE]
 
 Test rows with the outcome <=50K, to which both models give <=50K, are to become >50K; sex and race
 must not change, education and education-num are linked. Every method gets the same fitted models
@@ -86,9 +86,10 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data/adult/adult.csv.gz"))
     parser.add_argument("--rows", type=int, default=100)
-    parser.add_argument("--paired", type=int, default=10, help="rows for dice-ml random and genetic")
-    parser.add_argument("--gradient", type=int, default=3, help="rows for dice-ml gradient")
+    parser.add_argument("--paired", type=int, default=6, help="rows for dice-ml random and genetic")
+    parser.add_argument("--gradient", type=int, default=2, help="rows for dice-ml gradient")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--models", default="forest,mlp")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -101,7 +102,7 @@ def main() -> None:
         + f"; {arguments.seeds} seeds"
     )
     written: dict[str, dict[str, dict[str, list[Result]]]] = {}
-    for model in setting.models:
+    for model in (m for m in setting.models if m.name in arguments.models.split(",")):
         measured: dict[str, dict[str, list[Result]]] = {}
         for name, method in methods_for(model).items():
             most = arguments.paired if name in ("gradual", *DICE) else arguments.rows
@@ -119,9 +120,9 @@ def main() -> None:
                 print(verdict(methods))
         print(alone(setting, model, batched=measured[f"{arguments.rows} rows"]), flush=True)
         written[model.name] = measured
+        if arguments.json:
+            arguments.json.write_text(json.dumps(written, indent=1))
     print(f"\nthe whole run: {time.process_time() - began:.0f} core seconds")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(written, indent=1))
 
 
 def run(
@@ -154,15 +155,13 @@ def table(model: str, group: str, methods: dict[str, list[Result]]) -> str:
     ]
     for name, results in methods.items():
         lines.append(
-            f"{name:<18}{mean(r['prepare'] for r in results):>7.1f}"
-            + "".join(f"{_said(mean(r[column] for r in results)):>10}" for column, _, _ in COLUMNS)
+            f"{name:<18}{centre(results, 'prepare'):>7.1f}"
+            + "".join(f"{_said(centre(results, column)):>10}" for column, _, _ in COLUMNS)
         )
         if len(results) > 1:
             lines.append(
                 f"{'':<25}"
-                + "".join(
-                    f"{'+-' + _said(stdev(r[column] for r in results)):>10}" for column, _, _ in COLUMNS
-                )
+                + "".join(f"{'+-' + _said(spread(results, column)):>10}" for column, _, _ in COLUMNS)
             )
         kinds = {k: sum(r[k] for r in results) for k in ("immutable", "linked", "range", "missing")}
         if any(kinds.values()):
@@ -173,7 +172,7 @@ def table(model: str, group: str, methods: dict[str, list[Result]]) -> str:
 
 def verdict(methods: dict[str, list[Result]]) -> str:
     """Who dominates whom, how much faster we are, and where we lose."""
-    means = {n: {k: mean(r[k] for r in results) for k in results[0]} for n, results in methods.items()}
+    means = {n: {k: centre(results, k) for k in results[0]} for n, results in methods.items()}
     theirs = [n for n in means if n.startswith("dice")]
     ours = [n for n in means if n not in theirs]
     lines = []
@@ -211,9 +210,21 @@ def alone(setting: Setting, model: Model, *, batched: dict[str, list[Result]]) -
     lines = [f"\n{model.name}: seconds of one core a row, searched one at a time ({ALONE} rows) and together"]
     for name, search in SEARCHES.items():
         took = [search(setting, model, setting.rows[i : i + 1], 0).cpu for i in range(ALONE)]
-        together = mean(r["cpu"] for r in batched[name])
+        together = centre(batched[name], "cpu")
         lines.append(f"  {name:<18}{mean(took):>8.3f}{together:>8.4f}   {mean(took) / together:.1f} times")
     return "\n".join(lines)
+
+
+def centre(results: list[Result], column: str) -> float:
+    """The mean over the seeds that have this measure (nothing valid has no distance)."""
+    known = [r[column] for r in results if not math.isnan(r[column])]
+    return mean(known) if known else math.nan
+
+
+def spread(results: list[Result], column: str) -> float:
+    """The standard deviation over these seeds."""
+    known = [r[column] for r in results if not math.isnan(r[column])]
+    return stdev(known) if len(known) > 1 else math.nan
 
 
 def _said(value: float) -> str:

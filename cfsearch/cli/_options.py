@@ -87,6 +87,11 @@ _MODEL = (
         "--votes", type=click.IntRange(2, 1024), help="Questions a candidate to a labels-only model."
     ),
     click.option("--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]."),
+    click.option(
+        "--surrogate",
+        type=FILE,
+        help="A file of `cfsearch distill`: asked about candidates instead of the model.",
+    ),
 )
 TRUST = click.option(
     "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat for each."
@@ -173,6 +178,7 @@ _PLACE = {
     "arch": ("model", "arch"),
     "votes": ("model", "votes"),
     "sigma": ("model", "sigma"),
+    "surrogate": ("model", "surrogate"),
     "images": ("data", "images"),
     "recursive": ("data", "recursive"),
     "limit": ("data", "limit"),

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema
 
 BLOCK: Final = 512
 """Rows that a model which multiplies matrices is asked at once, neither more nor fewer."""
@@ -62,24 +66,50 @@ def by_row(estimator: Any) -> bool:  # Any: scikit-learn has no type for what it
     return _ends_in(estimator, _TREES)
 
 
-def by_block(estimator: Any) -> bool:  # Any: as above
-    """Whether its answers can only depend on a row's place, where it is always asked ``BLOCK`` rows.
+def block_for(
+    estimator: Any,  # Any: as above
+    *,
+    schema: TableSchema,
+    most: int,
+    ask: Callable[[Float[Tensor, "n d"]], Any],  # Any: an array
+) -> int:
+    """How many rows to ask at once, always, so that it answers row by row; 0 where nothing is known.
 
-    So it is with linear models and MLPs behind transformers of single columns: the shapes of all
-    products are fixed then, and with them the kernels.
+    Asked in blocks of one size, linear models and MLPs behind transformers of single columns can
+    only depend on a row's place: the shapes of all products are fixed, and with them the kernels.
+    That places do not matter either is tried out, on rows of all values that the schema knows.
+
+    Args:
+        most: rows that may be asked at once.
+        ask: the model's answer for rows in the house form.
     """
-    return _ends_in(estimator, _PRODUCTS)
+    if not _ends_in(estimator, _PRODUCTS):
+        return 0
+    block = min(BLOCK, most)
+    draw = np.random.default_rng(0)
+    columns = [
+        draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.reach, size=block)
+        for c in schema.columns
+    ]
+    rows = torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
+    try:
+        return block if keeps_places(ask, rows) else 0
+    except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody asked about
+        return 0
 
 
-def keeps_places(ask: Callable[[Float[np.ndarray, "n d"]], Any], rows: Float[np.ndarray, "n d"]) -> bool:
+def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor, "n d"]) -> bool:
     """Whether answers to rows stay the same, to the last bit, when the rows change places.
 
     Tried out with the very shape that is asked later: two places whose kernels round differently
     give other bits for about every other row.
     """
     told = np.asarray(ask(rows))
-    orders = (np.roll(np.arange(len(rows)), 1), np.arange(len(rows))[::-1], np.arange(len(rows)) // 2)
-    return all(np.array_equal(np.asarray(ask(rows[order])), told[order]) for order in orders)
+    order = np.arange(len(rows))
+    return all(
+        np.array_equal(np.asarray(ask(rows[torch.from_numpy(moved)])), told[moved])
+        for moved in (np.roll(order, 1), order[::-1].copy(), order // 2)
+    )
 
 
 def _ends_in(estimator: Any, known: frozenset[str]) -> bool:  # Any: as above

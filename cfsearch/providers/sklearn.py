@@ -26,7 +26,7 @@ from cfsearch.errors import (
 from cfsearch.provider import ScoreKind
 
 from .answers import ask_in_pieces, indices_of, scores_of
-from .row_wise import BLOCK, by_block, by_row, keeps_places
+from .row_wise import block_for, by_row
 from .tabular import TabularProvider
 
 Form = Literal["frame", "codes"]
@@ -98,8 +98,12 @@ class SklearnProvider(TabularProvider):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
         self.encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
-        self._block = 0
-        self._row_wise: Final = by_row(estimator) or self._fixed_blocks(estimator)
+        self._block: Final = (
+            0
+            if by_row(estimator) or self.scores is ScoreKind.LABELS
+            else block_for(estimator, schema=schema, most=max_batch, ask=lambda x: self._ask(self._ready(x)))
+        )
+        self._row_wise: Final = by_row(estimator) or self._block > 0
 
     @classmethod
     def open(
@@ -168,28 +172,6 @@ class SklearnProvider(TabularProvider):
             )
         answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
-
-    def _fixed_blocks(self, estimator: Any) -> bool:  # Any: as above
-        """Whether blocks of one size make it answer row by row; turns them on if so."""
-        if not by_block(estimator) or self.scores is ScoreKind.LABELS:
-            return False
-        block = min(BLOCK, self.max_batch)
-        draw = np.random.default_rng(0)
-        rows = np.stack(
-            [
-                draw.integers(len(c.levels), size=block)
-                if c.has_levels
-                else draw.uniform(*c.reach, size=block)
-                for c in self.schema.columns
-            ],
-            axis=1,
-        ).astype(np.float64)
-        try:
-            fine = keeps_places(lambda some: self._ask(self._ready(torch.from_numpy(some))), rows)
-        except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody asked about
-            return False
-        self._block = block if fine else 0
-        return fine
 
     def _piece(self, x: Tensor) -> Tensor:
         if not self._block:

@@ -10,6 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from cfsearch.datasets import faces
@@ -37,7 +38,7 @@ def people() -> faces.FaceSet:
     return faces.faces(len(PARTS), seed=3, size=64)
 
 
-def signs(attributes: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def signs(attributes: NDArray[np.float32]) -> NDArray[np.int64]:
     """Rendered faces' thirteen labels among the official forty; the others are drawn."""
     values = np.random.default_rng(0).choice([-1, 1], (len(attributes), 40))
     for j, name in enumerate(faces.ATTRIBUTES):

@@ -6,7 +6,6 @@ import jsonschema
 import pytest
 import torch
 
-from cfsearch.cli import _group
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.schemas import schema
@@ -14,11 +13,6 @@ from cfsearch.schemas import schema
 from .conftest import Call, Toys
 
 QUICK = ("--trials", 0, "--network", "lenet5", "--threads", 1, "--minutes", 0.05)
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_group.COMMANDS, "distill", "distill")
 
 
 @pytest.fixture
@@ -75,6 +69,45 @@ def test_rows_of_a_table(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert made.encoding is not None
     assert made.encoding.schema.names == ("income", "town")
     assert made.labels == ("no", "yes")
+
+
+def test_a_search_asks_the_surrogate_and_believes_the_model(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text(
+        "income,debt,answer\n"
+        + "".join(f"{7 * i % 100},{11 * i % 50},{('no', 'yes')[7 * i % 100 > 50]}\n" for i in range(60))
+    )
+    log = tmp_path / "asked.txt"
+    (tmp_path / "lender.py").write_text(
+        "import numpy as np\n"
+        "def predict(frame):\n"
+        f"    with open({str(log)!r}, 'a') as file: file.write(f'{{len(frame)}}\\n')\n"
+        "    return (frame['income'] - frame['debt'] > 30).to_numpy(np.int64)\n"
+    )
+    sidecar = tmp_path / "lender.toml"
+    sidecar.write_text('labels = ["no", "yes"]\nscores = "labels"\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = tmp_path / "mine.safetensors"
+    of = ("lender:predict", "--sidecar", sidecar, "--data", table, "--label", "answer")
+    made = call("distill", *of, "--queries", 600, *QUICK[:2], "--network", "mlp_64_64", "--out", out)
+    assert made.code == 0, made.err
+    log.unlink()
+    fast = ("--evaluations", 400, "--population", 40, "--threads", 1, "--seed", 1)
+    found = call("search", *of, "--row", 2, "--target", "yes", "--surrogate", out, *fast, "--json")
+    assert found.code == 0, found.err
+    # the handshake and what is stored: no candidate of the 400 was asked of the model
+    assert sum(map(int, log.read_text().split())) < 300
+    [front] = found.document["fronts"]
+    assert "surrogate" in found.document["search"]["hashes"]
+    members = [m for m in front["members"] if m["verified"]]
+    assert members
+    row = dict(zip(front["variables"], front["origin_values"], strict=True))
+    assert all((row | m["values"])["income"] - (row | m["values"])["debt"] > 30 for m in members)
+    strange = call("search", *of, "--row", 2, "--surrogate", table, *fast)
+    assert strange.code == 2
+    assert len(strange.err.strip().splitlines()) <= 3
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from cfsearch.datasets.tables import Encoding, Table
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
-from cfsearch.providers.row_wise import BLOCK, by_block, by_row, keeps_places
+from cfsearch.providers.row_wise import BLOCK, by_row, keeps_places
 from cfsearch.providers.sklearn import SklearnProvider
 from cfsearch.providers.votes import VotingProvider
 from cfsearch.providers.wrapping import WrappedProvider
@@ -113,20 +113,30 @@ def test_blocks_answer_what_the_model_answers() -> None:
     ids=["neighbours", "forest behind a rotation", "linear behind a rotation", "a stranger's class"],
 )
 def test_what_is_not_known_promises_nothing(model: Any) -> None:
-    assert not by_row(model) and not by_block(model)
+    assert not by_row(model)
     assert not fitted(model, pipeline=False).row_wise
 
 
 def test_a_model_that_looks_at_its_place_is_found_out() -> None:
-    rows = DRAW.normal(size=(64, 3))
-    assert keeps_places(lambda x: x.sum(axis=1), rows)
+    rows = torch.from_numpy(DRAW.normal(size=(64, 3)))
+    assert keeps_places(lambda x: (x[:, 0] + x[:, 1]) + x[:, 2], rows)
 
-    def by_place(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        out = x.sum(axis=1)
+    def by_place(x: Tensor) -> Tensor:
+        out = (x[:, 0] + x[:, 1]) + x[:, 2]
         out[40:] = (x[40:, 2] + x[40:, 1]) + x[40:, 0]  # the same sum, rounded in another order
         return out
 
     assert not keeps_places(by_place, rows)
+
+
+def test_a_linear_model_that_looks_at_its_place_promises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = LogisticRegression.predict_proba
+
+    def by_place(self: LogisticRegression, x: Any) -> Any:  # Any: scikit-learn has no types
+        return honest(self, x) + 1e-16 * np.arange(len(x))[:, None]
+
+    monkeypatch.setattr(LogisticRegression, "predict_proba", by_place)
+    assert not fitted(LogisticRegression(max_iter=50), pipeline=False).row_wise
 
 
 def test_wrappers_pass_it_on_where_they_may() -> None:
