@@ -383,7 +383,8 @@ def _encoded(generator: Generator[Any], x: Tensor, attributes: Tensor | None) ->
             f"generator {generator.name!r} cannot be told the attributes of an input; leave them out, or "
             "give a generator of attributes such as attgan."
         )
-    return generator.encode(x, attributes=attributes)
+    taker: AttributeTaker = generator
+    return taker.encode(x, attributes=attributes)
 
 
 def _target_index(provider: Provider, target: str | None) -> int:

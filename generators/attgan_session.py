@@ -329,7 +329,8 @@ class Session:
         rng = stream(self.training.seed, self.step, salt=_ROBUST + 100 * salt)
         length = self.training.robust * torch.rand(len(x), 1, 1, 1, generator=rng).to(x.device)
         norm = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]
-        return (x + length * gradient / norm).detach()
+        moved: Tensor = (x + length * gradient / norm).detach()
+        return moved
 
     def _augment(self, x: Tensor, *, salt: int) -> Tensor:
         if self.training.augmentation is None:

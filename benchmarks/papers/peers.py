@@ -16,8 +16,9 @@ Seconds are of one core (time of the process, not of the clock on the wall). dic
 row; its methods are slow, so they (and our `gradual`) get the first ``--paired`` rows and its gradient
 method (on the MLP, in torch, with the same weights) the first ``--gradient``; ours are measured on these rows,
 out of a run of all ``--rows`` in lockstep, whose time is divided by the rows. What our search takes
-for rows that come one at a time stands beside it. Budgets and settings of ours were chosen on
-these rows with seed 0, before the reported run.
+for rows that come one at a time stands beside it. Budgets, populations, pruning, seeding and
+how the four are picked were chosen on 100 other test rows, some of them because they moved our
+speed and validity towards the aim; dice-ml runs on its defaults.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import math
 import time
 from importlib.metadata import version
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Final
 
 import torch
@@ -139,6 +140,7 @@ def run(
         ruler = Ruler(setting.schema, setting.rows[:rows], truth, target, asked)
         out[rows] = {
             "cpu": made.cpu / most,
+            "middle": median(made.each) if made.each else made.cpu / most,
             "wall": made.wall / most,
             "prepare": made.prepare,
             **ruler.measure(made.sets[:rows], provider=model.provider),
@@ -186,12 +188,11 @@ def verdict(methods: dict[str, list[Result]]) -> str:
         for peer in theirs:
             if means[search]["valid"] >= means[peer]["valid"]:
                 ratio = means[peer]["cpu"] / means[search]["cpu"]
-                aim = (
-                    ""
-                    if peer != "dice genetic"
-                    else f" (aim {AIM:.0f}: {'met' if ratio >= AIM else 'MISSED'})"
+                middle = means[peer]["middle"] / means[search]["middle"]
+                lines.append(
+                    f"{search} is {ratio:.0f} times as fast as {peer}, no less valid; {middle:.0f} times by the "
+                    f"median row{aim(ratio, middle) if peer == 'dice genetic' else ''}"
                 )
-                lines.append(f"{search} is {ratio:.0f} times as fast as {peer}, no less valid{aim}")
             else:
                 lines.append(f"WE LOSE: {search} is less valid than {peer}")
     for column, heading, better in COLUMNS:
@@ -203,6 +204,11 @@ def verdict(methods: dict[str, list[Result]]) -> str:
             told = ", ".join(f"{n} {_said(means[n][column])}" for n in worse)
             lines.append(f"WE LOSE: {which}{heading}: {best} {_said(means[best][column])}; {told}")
     return "\n".join(f"  {line}" for line in lines)
+
+
+def aim(*ratios: float) -> str:
+    """Whether mean and median meet the aim."""
+    return f" (aim {AIM:.0f}: {', '.join('met' if ratio >= AIM else 'MISSED' for ratio in ratios)})"
 
 
 def alone(setting: Setting, model: Model, *, batched: dict[str, list[Result]]) -> str:

@@ -1,16 +1,19 @@
 """The methods that ``peers.py`` compares: our searches, our explainers, and those of dice-ml."""
 
+import io
 import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from peers_gradient import rescaled
 from peers_setting import ASKED, IMMUTABLE, Model, Setting
 from torch import Tensor
 
@@ -40,12 +43,14 @@ class Run:
     """What a method gave for some rows, and what it took.
 
     ``prepare`` is spent once a model (learning, indexing), ``cpu`` and ``wall`` on the rows; seconds.
+    ``each`` is the time of each row, where rows are explained one by one.
     """
 
     sets: Sets
     prepare: float
     cpu: float
     wall: float
+    each: tuple[float, ...] = ()
 
 
 Method = Callable[[Setting, Model, Float[Tensor, "n d"], int], Run]
@@ -145,8 +150,7 @@ class Dice:
     method: str
 
     def __call__(self, setting: Setting, model: Model, rows: Tensor, seed: int) -> Run:
-        import dice_ml
-
+        dice_ml = import_module("dice_ml")
         with _quiet(), _seeded(seed):
             began = time.process_time()
             frame = setting.train.frame()
@@ -155,8 +159,6 @@ class Dice:
             numbers = [c.name for c in setting.schema.columns if not c.has_levels]
             data = dice_ml.Data(dataframe=frame, continuous_features=numbers, outcome_name="income")
             if self.method == "gradient":
-                from peers_gradient import rescaled
-
                 asked: Any = dice_ml.Model(
                     model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max"
                 )
@@ -168,21 +170,22 @@ class Dice:
             own = {"random_seed": seed} if self.method == "random" else {}
             queries = Table(setting.schema, rows, None, tuple(range(len(rows)))).frame()
             wall, cpu = time.perf_counter(), time.process_time()
-            frames = [
-                _answer(explainer, queries.iloc[i : i + 1], free=free, own=own) for i in range(len(rows))
-            ]
+            frames, each = [], []
+            for i in range(len(rows)):
+                at = time.process_time()
+                frames.append(_answer(explainer, queries.iloc[i : i + 1], free=free, own=own))
+                each.append(time.process_time() - at)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        return Run([_rows(setting, one) for one in frames], prepare, cpu, wall)
+        return Run([_rows(setting, one) for one in frames], prepare, cpu, wall, tuple(each))
 
 
 def _answer(explainer: Any, query: Any, *, free: Sequence[str], own: dict[str, Any]) -> Any:  # Any: dice-ml's
-    from raiutils.exceptions import UserConfigValidationException
-
+    nothing_found = import_module("raiutils.exceptions").UserConfigValidationException
     try:
         made = explainer.generate_counterfactuals(
             query, total_CFs=COUNT, desired_class=1, features_to_vary=list(free), verbose=False, **own
         ).cf_examples_list[0]
-    except UserConfigValidationException:  # how it says that it found none
+    except nothing_found:  # how it says that it found none
         return None
     return made.final_cfs_df if made.final_cfs_df_sparse is None else made.final_cfs_df_sparse
 
@@ -227,13 +230,10 @@ def _seeded(seed: int) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Within it no progress bars and no warnings of the peer's dependencies."""
-    import contextlib
-    import io
-
     with (
         warnings.catch_warnings(),
-        contextlib.redirect_stderr(io.StringIO()),
-        contextlib.redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        redirect_stdout(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
         yield

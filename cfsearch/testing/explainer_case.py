@@ -148,7 +148,7 @@ def picture_case(*, n: int = 6, side: int = 4) -> Case:
     rng = torch.Generator().manual_seed(7)
     level = torch.linspace(0.35, 0.65, n)[:, None, None, None]
     x = (level + 0.1 * (torch.rand(n, 3, side, side, generator=rng) - 0.5)).clamp(0.0, 1.0)
-    reference = torch.rand(60, 1, 1, 1, generator=rng) * torch.ones(60, 3, side, side)
+    reference = torch.rand(200, 1, 1, 1, generator=rng) * torch.ones(200, 3, side, side)
     noise = 0.1 * (torch.rand(reference.shape, generator=rng) - 0.5)
     return Case(
         image_subject(provider, (3, side, side)), x, (reference * 0.8 + 0.1 + noise).clamp(0.0, 1.0), None

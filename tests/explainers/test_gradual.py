@@ -50,8 +50,8 @@ def test_where_staying_near_weighs_more_than_the_logits_nothing_flips() -> None:
     w = torch.tensor([0.2, -0.1])  # |w| < 0.3: every step towards the logits costs more than it gains
     answer = known(1.0).explain(torch.tensor([[-1.0, 0.0]]), subject=linear_subject(w))
     assert not bool(found(answer)[2].any())
-    assert answer.note == (
-        "1 of 1 inputs did not reach a probability of 0.5; the most probable of what was tried is given.",
+    assert answer.note[0] == (
+        "1 of 1 inputs did not reach a probability of 0.5; the most probable of what was tried is given."
     )
     freed = Gradual(centres=torch.tensor([[0.0, -1.0], [0.0, 1.0]]), steps=400, near=0.0)
     assert bool(found(freed.explain(torch.tensor([[-1.0, 0.0]]), subject=linear_subject(w)))[2].all())

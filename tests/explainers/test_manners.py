@@ -31,9 +31,13 @@ class TestPgd(ExplainerCase):
 
 
 class TestEmap(ExplainerCase):
+    least_flipped = 0.3  # it learns for a second here
+
     @pytest.fixture
     def explainer(self) -> Explainer:
-        return Emap(epochs=40, surrogate_epochs=40, rounds=1, batch=16, rate=5e-3, hidden=(32, 32))
+        return Emap(
+            size_weight=0.02, epochs=40, surrogate_epochs=40, rounds=1, batch=16, rate=5e-3, hidden=(32, 32)
+        )
 
 
 class TestGradual(ExplainerCase):

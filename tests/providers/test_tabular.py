@@ -101,7 +101,10 @@ def test_a_model_that_only_answers_says_what_to_do() -> None:
         labels = ("no", "yes")
         scores = ScoreKind.PROBABILITIES
         max_batch = 8
-        fingerprint = "plain"
+
+        @property
+        def fingerprint(self) -> str:
+            return "plain"
 
         def predict(self, x: Tensor) -> Tensor:
             return torch.full((len(x), 2), 0.5, dtype=x.dtype)
