@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, cast, final
 
 import torch
 from jaxtyping import Float
@@ -383,8 +383,7 @@ def _encoded(generator: Generator[Any], x: Tensor, attributes: Tensor | None) ->
             f"generator {generator.name!r} cannot be told the attributes of an input; leave them out, or "
             "give a generator of attributes such as attgan."
         )
-    taker: AttributeTaker = generator
-    return taker.encode(x, attributes=attributes)
+    return cast(AttributeTaker, generator).encode(x, attributes=attributes)
 
 
 def _target_index(provider: Provider, target: str | None) -> int:
