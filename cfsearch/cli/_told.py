@@ -1,5 +1,6 @@
 """An explanation in the words of its inputs: for the page, the terminal and JSON."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cfsearch.errors import PluginError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from ._explained import Inputs
 
+_FEW = 3
+"""Words that are named."""
 _TOP = 10
 """Places of a picture that JSON names."""
 
@@ -75,9 +78,11 @@ def shown(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -
     for i, name in enumerate(inputs.names):
         says = _says(told, i)
         if inputs.kind in ("image", "sound"):
+            says = (*says, *_where(told, inputs, i))
             out.append(Shown(name, says=says, tiles=_tiles(told, inputs, i), notes=_lost(told, i, stored)))
         elif inputs.kind == "text":
-            out.append(Shown(name, says=says, words=_words(told, inputs, i)))
+            words = _words(told, inputs, i)
+            out.append(Shown(name, says=(*says, *_which(told, words)), words=words))
         else:
             schema = _schema(inputs)
             strength, picked = _by_column(told, schema, i)
@@ -112,6 +117,38 @@ def _says(told: "Explanation", i: int) -> tuple[str, ...]:
     if bool(told.flipped[i]):
         return (first, f"Of the counterfactual the model says {now} (p {q:.3f}).")
     return (first, f"Nothing found: of what the method ended with, the model still says {now} (p {q:.3f}).")
+
+
+def _which(told: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:
+    """The words that count most, in words: a pipe shows no colours."""
+    if told.attributions is None:
+        return ()
+    order = sorted((w for w in words if w.strength > 0.0), key=lambda w: -w.strength)[:_FEW]
+    if not order:
+        return ("No word counts.",)
+    return (f"Counts most: {', '.join(f'{w.text} ({w.strength:.0%} of the most)' for w in order)}.",)
+
+
+def _where(told: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
+    """Where in a picture it counts most."""
+    if told.attributions is None:
+        return ()
+    height, width = _plane(told)
+    values = told.attributions[i].abs()
+    if not bool((values > 0).any()):
+        return ("No place counts.",)
+    strong = values >= values.max() * 0.999  # a segment has one value
+    rows, columns = (
+        (strong.nonzero().flatten() // width).double(),
+        (strong.nonzero().flatten() % width).double(),
+    )
+    across, down = float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height
+    up = down if inputs.kind == "sound" else 1.0 - down
+    place = f"{across:.0%} from the left, {up:.0%} from the bottom"
+    share = (
+        "" if told.chosen is None else f" The explanation covers {float(told.chosen[i].float().mean()):.0%}."
+    )
+    return (f"Counts most: around {place}.{share}",)
 
 
 def _tiles(told: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple[str, Any], ...]":
