@@ -13,6 +13,7 @@ time, as other work may share the machine.
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -63,8 +64,7 @@ def photograph(name: str) -> Float[Tensor, "3 s s"]:
 
 def compare(*, pictures: int, repeats: int = 3) -> dict[str, list[Timed]]:
     """Seconds of each method for each picture; AXAI the mean of ``repeats``, and its parts."""
-    import shap
-    from lime.lime_image import LimeImageExplainer
+    shap, explained = import_module("shap"), import_module("lime.lime_image")
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -107,7 +107,7 @@ def compare(*, pictures: int, repeats: int = 3) -> dict[str, list[Timed]]:
         print(
             f"  {name}: AXAI {runs[0].cpu:.1f} s, SHAP {found['GradientExplainer'][-1].cpu:.1f} s", flush=True
         )
-        lime = LimeImageExplainer(random_state=0, verbose=False)
+        lime = explained.LimeImageExplainer(random_state=0, verbose=False)
         found["LIME"].append(
             timed(lambda flat=flat, lime=lime: lime.explain_instance(flat, classify, top_labels=1))
         )
