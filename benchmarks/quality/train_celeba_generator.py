@@ -55,7 +55,7 @@ RECIPE: Final = replace(
     same=0.05,
     settle=0.9,
     augmentation=AUGMENTATION,
-    weights=LossWeights(reconstruction=60.0, attribute=20.0, adversarial=1.5, critic_attribute=2.0),
+    weights=LossWeights(reconstruction=50.0, attribute=40.0, adversarial=1.5, critic_attribute=2.0),
     robust=4.0,
     precision=Precision.BFLOAT16,
     log_every=50,
