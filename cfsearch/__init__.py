@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from cfsearch.config import Config as Config
     from cfsearch.errors import CfsearchError as CfsearchError
     from cfsearch.errors import CfsearchWarning as CfsearchWarning
+    from cfsearch.explainer import Explainer as Explainer
+    from cfsearch.explainer import Explanation as Explanation
+    from cfsearch.explainer import Subject as Subject
     from cfsearch.front import ParetoFront as ParetoFront
     from cfsearch.generator import AttributeEstimator as AttributeEstimator
     from cfsearch.generator import Critic as Critic
@@ -46,6 +49,8 @@ _HOME: Final = {
     "Critic": "generator",
     "DifferentiableProvider": "provider",
     "Evaluation": "records",
+    "Explainer": "explainer",
+    "Explanation": "explainer",
     "Generator": "generator",
     "Need": "records",
     "Objective": "objective",
@@ -59,6 +64,7 @@ _HOME: Final = {
     "Search": "search",
     "SearchSpace": "space",
     "Solver": "solver",
+    "Subject": "explainer",
     "assemble": "assembly",
     "open_provider": "providers.opening",
 }
@@ -75,6 +81,8 @@ __all__ = [
     "Critic",
     "DifferentiableProvider",
     "Evaluation",
+    "Explainer",
+    "Explanation",
     "Generator",
     "Need",
     "Objective",
@@ -88,6 +96,7 @@ __all__ = [
     "Search",
     "SearchSpace",
     "Solver",
+    "Subject",
     "assemble",
     "open_provider",
 ]
