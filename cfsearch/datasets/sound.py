@@ -236,9 +236,8 @@ def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
                         f"{info.file_size:,}. Leave it out of the zip."
                     )
                 yield info.filename, archive.read(info)
+    # RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(
             f"sound: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
         ) from error

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import ColumnKind, TableSchema, Variable, Variables
 from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.problem import stored_form
 
 _PIECE: Final = 1024
-_LEVELS: Final = 255.0
 
 
 class Mixer(Protocol):
@@ -152,7 +152,7 @@ class ImageMixer:
 
 def in_8_bits(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Images as a file with 8 bits a channel holds them."""
-    return (x.clamp(0.0, 1.0) * _LEVELS).round() / _LEVELS
+    return stored_form(x).to(x.dtype) / 255.0
 
 
 @final
