@@ -1,4 +1,4 @@
-"""What AXAI is measured on: handwritten digits, spoken digits, rendered faces."""
+"""What AXAI is measured on: handwritten digits, spoken digits, rendered faces, photographs of faces."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ class Case(NamedTuple):
             most of them (digits 0.92, spoken digits 1.00, faces 0.97).
         weak: of an attack that turns about half of them; how much of the tails is enough depends on
             how strong the attack is.
-        baselines: what deleted pixels become.
+        baselines: what deleted pixels become; none where no curves are drawn.
     """
 
     name: str

@@ -17,7 +17,8 @@ shifted copies, ``eps_max`` 0.1 and 0.25 are printed beside 1 (the paper leaves 
 training without ``wobble`` was looked at, after test SSIM had been seen; on Adult the form of the
 categories and the units that gradients are followed in, after test overlap had been.
 SSIM says mostly how small a change is: read it beside that of the unchanged images, and beside
-the share that flips.
+the share that flips. No surrogate of digits has the provider's seed: it would begin at the weights at
+which the provider began, and the one that did had gradients more like the provider's.
 """
 
 import argparse

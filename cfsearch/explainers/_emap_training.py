@@ -1,5 +1,6 @@
 """How EMAP's two networks learn: first the surrogate, then the perturbations through it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, final
 
@@ -26,21 +27,39 @@ class Schedule(NamedTuple):
     Args:
         epochs: times that every reference input is seen.
         batch: inputs a step.
-        rate: Adam's.
+        rate: Adam's at the first step.
+        decay: does the rate fall to 0 along half a cosine, or stay?
     """
 
     epochs: int
     batch: int
     rate: float
+    decay: bool
+
+    def rate_after(self, share: float) -> float:
+        """Adam's rate after a share of the steps."""
+        return self.rate * (0.5 + 0.5 * math.cos(math.pi * share) if self.decay else 1.0)
 
 
 @final
 class Weights(NamedTuple):
-    """What a perturbation costs: its length, each changed category; and how draws are relaxed."""
+    """What a perturbation costs: its length, each changed category; and how draws are relaxed.
+
+    Args:
+        size, change: at the end of learning.
+        temperature: of relaxed draws.
+        start: how many times ``size`` a length costs at the first step; the factor falls to 1
+            geometrically over the first two thirds of the steps.
+    """
 
     size: float
     change: float
     temperature: float
+    start: float
+
+    def size_after(self, share: float) -> float:
+        """What a length of 1 costs after a share of the steps."""
+        return self.size * math.pow(self.start, max(0.0, 1.0 - 1.5 * share))
 
 
 def new_surrogate(*, width: int, classes: int, device: torch.device, seed: int) -> nn.Module:
@@ -56,6 +75,7 @@ def teach_surrogate(
     labels: Int[Tensor, " n"],
     *,
     schedule: Schedule,
+    weight_decay: float,
     rng: torch.Generator,
 ) -> None:
     """Teach a network to give the audited model's labels back; it is left frozen.
@@ -65,10 +85,10 @@ def teach_surrogate(
     """
     network.train().requires_grad_(True)
     parameters = list(network.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=schedule.rate, fused=True)
-    for rows in _batches(len(u), schedule=schedule, rng=rng):
+    optimizer = torch.optim.AdamW(parameters, lr=schedule.rate, weight_decay=weight_decay, fused=True)
+    for rows, share in _batches(len(u), schedule=schedule, rng=rng):
         loss = functional.cross_entropy(network(u[rows]), labels[rows])
-        _step(loss, parameters=parameters, optimizer=optimizer)
+        _step(loss, parameters=parameters, optimizer=optimizer, rate=schedule.rate_after(share))
     network.eval().requires_grad_(False)
 
 
@@ -105,7 +125,7 @@ def teach_perturber(
     network.train().requires_grad_(True)
     parameters = list(network.parameters())
     optimizer = torch.optim.Adam(parameters, lr=schedule.rate, fused=True)
-    for rows in _batches(len(u), schedule=schedule, rng=rng):
+    for rows, share in _batches(len(u), schedule=schedule, rng=rng):
         inputs, source = u[rows], labels[rows]
         target = targets(source, classes=classes, rng=rng)
         after = moved(
@@ -117,8 +137,8 @@ def teach_perturber(
             rng=rng,
         )
         loss = _refusal(surrogate(after.u), source=source, target=target)
-        loss = (loss + weights.size * after.size + weights.change * after.changed).mean()
-        _step(loss, parameters=parameters, optimizer=optimizer)
+        loss = (loss + weights.size_after(share) * after.size + weights.change * after.changed).mean()
+        _step(loss, parameters=parameters, optimizer=optimizer, rate=schedule.rate_after(share))
     network.eval().requires_grad_(False)
 
 
@@ -141,13 +161,24 @@ def targets(source: Int[Tensor, " n"], *, classes: int, rng: torch.Generator) ->
     return torch.where(named, (source + shift) % classes, away)
 
 
-def _batches(n: int, *, schedule: Schedule, rng: torch.Generator) -> Iterator[Int[Tensor, " m"]]:
+def _batches(
+    n: int, *, schedule: Schedule, rng: torch.Generator
+) -> Iterator[tuple[Int[Tensor, " m"], float]]:
+    """Rows of every step, and the share of all steps that went before."""
+    steps = schedule.epochs * math.ceil(n / schedule.batch)
+    done = 0
     for _ in range(schedule.epochs):
-        yield from torch.split(torch.randperm(n, generator=rng, device=rng.device), schedule.batch)
+        for rows in torch.split(torch.randperm(n, generator=rng, device=rng.device), schedule.batch):
+            yield rows, done / steps
+            done += 1
 
 
-def _step(loss: Tensor, *, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+def _step(
+    loss: Tensor, *, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, rate: float
+) -> None:
     """One step on these parameters; no gradient is left anywhere else, as in a subject's own network."""
     for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         parameter.grad = slope
+    for group in optimizer.param_groups:
+        group["lr"] = rate
     optimizer.step()

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from cfsearch.errors import ConfigError, DataError, NonFiniteError, PluginError
 from cfsearch.explainer import Domain, Explainer, Proposal, Subject, Task, need_reference
@@ -41,7 +41,7 @@ class Emap(Explainer):
     these classes, and then a second network whose perturbations turn the surrogate's verdict.
     That may be an error of the surrogate where inputs are never found, above all when numbers hang
     together as pixels do. So the audited model is asked about points along these perturbations, and
-    both networks learn again, ``rounds`` times in all; the paper's recipe is one round.
+    both networks learn again, ``rounds`` times in all. The paper's own recipe is ``Emap.as_in_paper()``.
     ``explain`` asks the audited model about nothing but the result. Numbers should be of like size
     (standardised columns, pixels in [0, 1]): one weight holds for the length of all steps.
 
@@ -53,16 +53,28 @@ class Emap(Explainer):
 
     Args:
         surrogate: "fit" one to the audited model's classes, or follow the "subject"'s own network.
+        learn_from: the perturbation network learns from the inputs whose class the surrogate "recovered",
+            or from "all", as in the paper. Of two inputs side by side with different classes it is
+            asked for opposite steps, and takes neither.
         size_weight: lambda, what a perturbation of length 1 costs, in nats.
+        size_start: how many times ``size_weight`` a length costs when a round begins; it falls to 1 over
+            two thirds of the round. 1 is the paper's. More, where the model's classes are clear-cut and
+            its regions small: perturbations then find the nearest boundary before they grow, and do
+            not leap past it. Where the surrogate is unsure over wide regions they may never start.
         change_weight: eta, what a changed category costs; the paper takes ten times lambda or more.
         temperature: of the relaxed draws of categories while learning; > 0.
         epochs, surrogate_epochs: times that each network sees every input in a round.
         rounds: of learning; each asks the audited model about as many inputs as the reference has.
             A subject's own network needs no correction and is followed in one round.
         batch: inputs a step.
-        rate: Adam's rate for both networks.
+        rate: Adam's rate for both networks at the first step of a round.
+        decay: does it fall to 0 along half a cosine in every round? In the paper it
+            stays.
+        weight_decay: of the surrogate's weights at every step, times the rate. Where an input has many
+            numbers (pixels), 1.0 makes the steps of two runs agree; 0 is the paper's.
         hidden: units of the hidden layers of the perturbation network.
-        dropout: share of units left out of each of these layers while learning.
+        dropout: share of units left out of each of these layers while learning; 0 where few numbers
+            and small regions ask for sharp turns.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -76,7 +88,9 @@ class Emap(Explainer):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.REFERENCE})
 
     surrogate: Literal["fit", "subject"] = "fit"
+    learn_from: Literal["recovered", "all"] = "all"
     size_weight: float = 0.1
+    size_start: float = 1.0
     change_weight: float = 2.0
     temperature: float = 0.5
     epochs: int = 15
@@ -84,6 +98,8 @@ class Emap(Explainer):
     rounds: int = 3
     batch: int = 128
     rate: float = 1e-3
+    decay: bool = False
+    weight_decay: float = 0.0
     hidden: tuple[int, ...] = (100, 100, 100, 100)
     dropout: float = 0.2
     fitted: Fitted | None = field(default=None, init=False, repr=False)
@@ -92,11 +108,15 @@ class Emap(Explainer):
     def __post_init__(self) -> None:
         if self.surrogate not in ("fit", "subject"):
             raise ConfigError(f"emap: `surrogate` must be 'fit' or 'subject', got {self.surrogate!r}.")
-        for name in ("size_weight", "change_weight"):
+        if self.learn_from not in ("recovered", "all"):
+            raise ConfigError(f"emap: `learn_from` must be 'recovered' or 'all', got {self.learn_from!r}.")
+        for name in ("size_weight", "change_weight", "weight_decay"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise ConfigError(
                     f"emap: `{name}` must be a finite number >= 0, got {getattr(self, name)!r}."
                 )
+        if not 1.0 <= self.size_start < math.inf:
+            raise ConfigError(f"emap: `size_start` must be a finite number >= 1, got {self.size_start!r}.")
         for name in ("temperature", "rate"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"emap: `{name}` must be a finite number > 0, got {getattr(self, name)!r}.")
@@ -107,6 +127,11 @@ class Emap(Explainer):
             raise ConfigError(f"emap: every layer of `hidden` needs a unit, got {tuple(self.hidden)!r}.")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigError(f"emap: `dropout` must be in [0, 1), got {self.dropout!r}.")
+
+    @classmethod
+    def as_in_paper(cls) -> "Emap":
+        """The recipe of Chapman-Rounds et al. 2019: one round at one rate and one lambda, with dropout."""
+        return cls(rounds=1, learn_from="all", size_start=1.0, decay=False, weight_decay=0.0, dropout=0.2)
 
     def fit(self, subject: Subject, reference: Float[Tensor, "r *x"], *, seed: int = 0) -> "Emap":
         """An explainer with these settings that has learned from reference inputs.
@@ -142,18 +167,21 @@ class Emap(Explainer):
         rounds = 1 if surrogate is None else self.rounds
         for done in range(1, rounds + 1):
             if surrogate is not None:
-                schedule = Schedule(self.surrogate_epochs, self.batch, self.rate)
-                teach_surrogate(surrogate, seen, told, schedule=schedule, rng=rng)
+                schedule = Schedule(self.surrogate_epochs, self.batch, self.rate, self.decay)
+                teach_surrogate(
+                    surrogate, seen, told, schedule=schedule, weight_decay=self.weight_decay, rng=rng
+                )
+            rows = self._worth(surrogate, u, labels)
             teach_perturber(
                 perturber,
-                u,
-                labels,
+                u[rows],
+                labels[rows],
                 surrogate=own if surrogate is None else surrogate,
                 classes=k,
-                reach=reach,
+                reach=reach.pick(rows),
                 categories=categories,
-                weights=Weights(self.size_weight, self.change_weight, self.temperature),
-                schedule=Schedule(self.epochs, self.batch, self.rate),
+                weights=Weights(self.size_weight, self.change_weight, self.temperature, self.size_start),
+                schedule=Schedule(self.epochs, self.batch, self.rate, self.decay),
                 rng=rng,
             )
             if not all(bool(torch.isfinite(p).all()) for p in perturber.parameters()):
@@ -217,6 +245,15 @@ class Emap(Explainer):
         """
         settings, fitted = _emap_fitted.read(Path(path))
         return _holding(cls(**settings), fitted)
+
+    def _worth(self, surrogate: nn.Module | None, u: Tensor, labels: Tensor) -> Tensor:
+        """Rows from which the perturbation network learns."""
+        rows = torch.arange(len(u), device=u.device)
+        if surrogate is None or self.learn_from == "all":
+            return rows
+        with torch.no_grad():
+            recovered = rows[surrogate(u).argmax(1) == labels]
+        return recovered if len(recovered) else rows
 
     def _ready(self, subject: Subject) -> Fitted:
         if self.fitted is None:

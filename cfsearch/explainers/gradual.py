@@ -35,8 +35,9 @@ class Gradual(Explainer):
     probability ``tau``.
 
     Where the paper leaves it open: the distance of logits is that of vectors (its equation 7
-    prints a sum inside the norm, in which classes would cancel); the composite of least loss is
-    kept, not the last one; all inputs begin with the same noise, so that none depends on the
+    prints a sum inside the norm, in which classes would cancel); a mean of logits that is itself
+    less sure than ``tau`` gives way to one of surer inputs (``fit``); the composite of least loss
+    is kept, not the last one; all inputs begin with the same noise, so that none depends on the
     batch; numbers stay inside ``Domain.bounds``.
 
     Args:
@@ -110,15 +111,18 @@ class Gradual(Explainer):
     def fit(self, subject: Subject, reference: Float[Tensor, "r *x"], *, seed: int = 0) -> "Gradual":
         """With the mean logits of ``samples`` random reference inputs of each class.
 
-        The class of a reference input is what the network says of it.
+        The class of a reference input is what the network says of it. Where the mean itself has a
+        probability under ``tau``, it is that of inputs with ``tau`` or more, if there are any: else
+        the logits would pull the composite back to where the construction must not end.
         """
         logits = _answers(subject, reference)
         k = len(subject.provider.labels)
         rng = torch.Generator().manual_seed(seed)
         logits = logits[torch.randperm(len(logits), generator=rng).to(logits.device)]
         said = logits.argmax(1) if len(logits) else torch.zeros(0, dtype=torch.long)
-        chosen = [logits[said == c][: self.samples] for c in range(k)]
-        return replace(self, centres=torch.stack([rows.mean(0) for rows in chosen]))
+        tau, _ = self._scaled(subject.domain)
+        centres = [_centre(logits[said == c], c, samples=self.samples, tau=tau) for c in range(k)]
+        return replace(self, centres=torch.stack(centres))
 
     def propose(self, task: Task) -> Proposal:
         domain, b = task.subject.domain, len(task.x)
@@ -246,6 +250,13 @@ def _influence(task: Task, *, gain: bool) -> Float[Tensor, "b f"]:
         room = torch.where(whole > 0, task.high - task.u, task.u - task.low)
         whole = whole * room.clamp(0.0, _ENDLESS)
     return task.subject.domain.pooled(whole.abs())
+
+
+def _centre(logits: Float[Tensor, "r k"], c: int, *, samples: int, tau: float) -> Float[Tensor, " k"]:
+    """Mean logits of inputs of class ``c``, of sure ones if that is unsure; NaN where there are none."""
+    mean = logits[:samples].mean(0)
+    sure = logits[logits.softmax(1)[:, c] >= tau][:samples]
+    return sure.mean(0) if len(sure) and float(mean.softmax(0)[c]) < tau else mean
 
 
 @torch.no_grad()

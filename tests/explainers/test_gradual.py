@@ -187,6 +187,27 @@ def test_fit_takes_the_mean_logits_of_each_class() -> None:
     assert fewer is not None and float(fewer[1, 1]) in (2.0, 4.0) and float(fewer[0, 1]) in (-1.0, -5.0, -6.0)
 
 
+def test_where_the_mean_of_a_class_is_unsure_the_sure_ones_are_the_goal() -> None:
+    subject = linear_subject(torch.tensor([2.0]))
+    leads = torch.tensor([0.5, 1.0, 2.6, 4.0, -3.0, -5.0])  # of "yes"; 0.9 is a lead of 2.2
+    reference = leads[:, None] / 2.0
+    x = torch.tensor([[-1.0]])
+    # the mean of 0.5, 1, 2.6 and 4 has 0.88: with it as goal 0.9 would never come
+    plain = Gradual(tau=0.85, steps=400, patience=80).fit(subject, reference)
+    assert plain.centres is not None and float(plain.centres[1, 1]) == pytest.approx(2.025)
+    stuck = Gradual(tau=0.9, steps=400, patience=80, centres=plain.centres).explain(x, subject=subject)
+    assert stuck.note and stuck.note[0].startswith("1 of 1 inputs did not reach a probability of 0.9")
+    method = Gradual(tau=0.9, steps=400, patience=80).fit(subject, reference)
+    assert method.centres is not None and float(method.centres[1, 1]) == pytest.approx(3.3)
+    assert float(method.centres[0, 1]) == pytest.approx(-4.0)  # sure as it is: all of them, as in the paper
+    answer = method.explain(x, subject=subject)
+    assert not answer.note
+    # least loss of |lead - 3.3| + 0.3 |x' - x| with a slope of 2 is at the goal
+    assert float(found(answer)[0][0, 0]) == pytest.approx(3.3 / 2.0, abs=0.02)
+    nobody = Gradual(tau=0.99).fit(subject, reference).centres  # no input has so much: the mean of all
+    assert nobody is not None and float(nobody[1, 1]) == pytest.approx(2.025)
+
+
 def test_without_the_logit_term_it_needs_no_reference_inputs() -> None:
     w = torch.tensor([0.5, -2.0])
     answer = Gradual(logit_weight=0.0, steps=200).explain(
