@@ -44,6 +44,8 @@ class LossWeights:
     Args:
         reconstruction: L1 of the edit to the own attributes.
         attribute: cross-entropy of the classifier on the edit.
+        asked: how many times an attribute that the edit shall change counts in it; at 1 an edit of
+            one attribute among thirteen is mostly told to leave twelve alone.
         adversarial: critic's score of the edit.
         penalty: gradient penalty, in the critic's loss.
         critic_attribute: cross-entropy of the classifier on real images.
@@ -54,6 +56,7 @@ class LossWeights:
 
     reconstruction: float = 100.0
     attribute: float = 10.0
+    asked: float = 1.0
     adversarial: float = 1.0
     penalty: float = 10.0
     critic_attribute: float = 1.0

@@ -263,7 +263,9 @@ class Session:
             with self._autocast():
                 verdict = self.critic(self._augment(fake, salt=0))
             self.critic.requires_grad_(True)
-            losses["edit_attribute"] = attribute_loss(verdict.logits, targets)
+            losses["edit_attribute"] = attribute_loss(
+                verdict.logits, targets, own=faces.labels, asked=w.asked
+            )
             losses["edit_score"] = verdict.real.float().mean()
             total = total + w.attribute * losses["edit_attribute"] - w.adversarial * losses["edit_score"]
         if total.requires_grad:  # a step in which only the critic would have had a say

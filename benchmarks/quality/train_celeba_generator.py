@@ -55,7 +55,9 @@ RECIPE: Final = replace(
     same=0.05,
     settle=0.9,
     augmentation=AUGMENTATION,
-    weights=LossWeights(reconstruction=50.0, attribute=40.0, adversarial=1.5, critic_attribute=2.0),
+    weights=LossWeights(
+        reconstruction=50.0, attribute=40.0, asked=4.0, adversarial=1.5, critic_attribute=2.0
+    ),
     robust=4.0,
     precision=Precision.BFLOAT16,
     log_every=50,
@@ -136,6 +138,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32, help="channels of the first block")
     parser.add_argument("--minutes", type=float, default=105.0, help="of the game, over all resumptions")
     parser.add_argument("--teacher-steps", type=int, default=1500)
+    parser.add_argument(
+        "--reach",
+        type=float,
+        nargs=2,
+        default=(-0.5, 1.5),
+        help="what a search may ask of an attribute; as AttGAN's authors edit, who train with labels alone",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -181,8 +190,9 @@ def main() -> None:
         "minutes": round((trained.seconds + finished.seconds) / 60, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
+    reach = (options.reach[0], options.reach[1])
     path = options.out / f"attgan_celeba{options.size}.safetensors"
-    save_attgan(path, AttGANFile(trained.editor, finished.critic, CRITIC_KIND, (0.0, 1.0), card))
+    save_attgan(path, AttGANFile(trained.editor, finished.critic, CRITIC_KIND, reach, card))
     print(f"{path}: {trained.step} steps; {(time.monotonic() - started) / 60:.1f} minutes in this run")
 
 

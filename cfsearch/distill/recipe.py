@@ -151,7 +151,7 @@ BEST: Final = Recipe(
 """What did best in our measurements (``benchmarks/papers/haffar.py``).
 
 It leaves ``wobble`` out: with it a surrogate of digits agreed as often with the provider, but its
-gradients were further from the provider's (cosine 0.39 instead of 0.47).
+gradients were further from the provider's (cosine 0.39 instead of 0.47, in one training of each).
 """
 
 PRESETS: Final = {recipe.name: recipe for recipe in (BEST, PAPER)}

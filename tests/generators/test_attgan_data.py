@@ -164,6 +164,16 @@ def test_losses_worked_by_hand() -> None:
     assert float(attribute_loss(logits, values)) == pytest.approx(0.6931, abs=1e-4)
 
 
+def test_an_attribute_that_is_asked_to_change_counts_as_often_as_said() -> None:
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    own, values = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.5]])
+    # by hand: all the way, not at all, half the way; four times, once, two and a half times
+    each = torch.log1p(logits.exp()) - values * logits
+    wanted = float((each * torch.tensor([[4.0, 1.0, 2.5]])).mean())
+    assert float(attribute_loss(logits, values, own=own, asked=4.0)) == pytest.approx(wanted, rel=1e-5)
+    assert float(attribute_loss(logits, values, own=own)) == pytest.approx(float(each.mean()), rel=1e-5)
+
+
 def test_the_penalty_of_a_linear_critic_is_its_slope_less_one_squared() -> None:
     weight = torch.zeros(3, 4, 4)
     weight[0, 0, 0] = 3.0
