@@ -18,6 +18,7 @@ from cfsearch.datasets.images import Crop, ImageRecord, ImageRef, find_images, r
 from cfsearch.datasets.labelled import find_photographs
 from cfsearch.datasets.tables import Table, TableSchema, Variables, check_labels
 from cfsearch.errors import ConfigError, DataError, PluginError
+from cfsearch.explainers.seeding import seeding
 from cfsearch.generator import Critic, Generator
 from cfsearch.inputs import RowRecord, TableInput, open_table
 from cfsearch.objective import Constraint, Objective
@@ -220,6 +221,22 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
     objectives = objectives or default_objectives(generator, rows=table is not None)
     constraints = tuple(_constraint(p) for p in config.search.constraints)
     _solver(config.search.solver, 4)
+    begun = [(plugin.name, plugin.settings) for plugin in config.search.seed_with or ()]
+    seeds = None
+    if begun and table is not None:
+        seeds = seeding(
+            begun,
+            model=opened.tabular,
+            surrogate=surrogate,
+            immutable=[table.schema.column(name).name for name in config.search.immutable],
+            reference=reference,
+            target=config.search.target,
+            seed=config.search.seed,
+        )
+        notes.append(
+            f"The first population of each search holds what {', '.join(name for name, _ in begun)} found; what that "
+            "asked of the model comes on top of the candidates counted."
+        )
     search = Search(
         provider=asked,
         generator=generator,
@@ -237,7 +254,11 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         capacity=config.search.capacity,
         pruning=config.search.pruning,
         reference_point=config.search.reference_point,
-        extra={} if table is None else {"schema": table.schema.to_dict()},
+        extra={
+            **({} if table is None else {"schema": table.schema.to_dict()}),
+            **({"seeded_with": [name for name, _ in begun]} if begun else {}),
+        },
+        seeds=seeds,
     )
     hashes = {"model": model.fingerprint, "generator": generator.fingerprint}
     if surrogate is not None:

@@ -84,7 +84,8 @@ class SearchConfig(_Strict):
     """How each instance is searched; the meaning of each stands with ``cfsearch.Search``.
 
     ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
-    rows, the default) or "trained" (a network that tells them from broken ones).
+    rows, the default) or "trained" (a network that tells them from broken ones). ``seed_with`` names
+    explainers whose counterfactuals stand in the first population; of rows only.
     """
 
     solver: PluginConfig = PluginConfig(name="nsga2")
@@ -99,6 +100,7 @@ class SearchConfig(_Strict):
     immutable: tuple[str, ...] = ()
     reference_point: tuple[float, ...] | None = None
     critic: Literal["density", "trained"] | None = None
+    seed_with: tuple[PluginConfig, ...] | None = None
 
     @field_validator("evaluations", "population", "capacity")
     @classmethod
@@ -118,7 +120,8 @@ class DataConfig(_Strict):
         attributes: a table of what each image shows, CSV or CelebA's ``list_attr_celeba.txt``; the
             generator is told instead of estimating it. CelebA in its official layout has its own.
         split: the part of CelebA in its official layout, test by default.
-        by: attributes of that table by which the audit's figures are compared.
+        by: attributes of that table by which the audit's figures are compared; of rows, columns of
+            ``table``, also such as the model does not take.
         table: a CSV file with a header.
         schema: what its columns mean, a TOML file; ``applicants.schema.toml`` beside
             ``applicants.csv`` when left out, else guessed from the reference table or the table.
@@ -152,7 +155,7 @@ class DataConfig(_Strict):
         odd = [name for name, value in of_tables.items() if value is not None]
         if self.images is not None and odd:
             raise ConfigError(f"`data.{odd[0]}` goes with `data.table`, not with images.")
-        of_images = {"attributes": self.attributes, "split": self.split, "by": self.by}
+        of_images = {"attributes": self.attributes, "split": self.split}
         odd = [name for name, value in of_images.items() if value is not None]
         if self.table is not None and odd:
             raise ConfigError(f"`data.{odd[0]}` goes with `data.images`, not with a table.")
@@ -206,6 +209,15 @@ class Config(_Strict):
     def _critic_has_reference(self) -> Self:
         if self.search.critic is not None and (self.data.reference is None or self.data.table is None):
             raise ConfigError("`search.critic` needs a table and its training table, `data.reference`.")
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_are_rows(self) -> Self:
+        if self.search.seed_with and self.data.table is None:
+            raise ConfigError(
+                "`search.seed_with` goes with a table: a picture that an explainer painted has no place in the "
+                "space of a generator, so a search of images cannot begin there. Leave it out."
+            )
         return self
 
     @classmethod
@@ -263,7 +275,7 @@ def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 
 
 _OF_A_TABLE = ("schema", "rows", "where", "label")
-_OF_IMAGES = ("attributes", "split", "by")
+_OF_IMAGES = ("attributes", "split")
 
 
 def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,6 +285,9 @@ def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
     if "table" in over or over.get("images") != below.get("images"):
         below = {k: v for k, v in below.items() if k not in _OF_IMAGES}
     other = "table" if "images" in over else "images"
+    kind = "images" if "images" in over else "table"
+    if over.get(kind) != below.get(kind):
+        below = {k: v for k, v in below.items() if k != "by"}
     return {k: v for k, v in below.items() if k != other}
 
 

@@ -6,8 +6,8 @@ contact. ``cfsearch.assembly.open_model`` adds the model.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, final
 
@@ -20,6 +20,7 @@ from cfsearch.config import Config
 from cfsearch.datasets.tables import (
     ColumnKind,
     Inference,
+    RowGroups,
     Table,
     TableSchema,
     TextTable,
@@ -28,6 +29,7 @@ from cfsearch.datasets.tables import (
     read_schema,
     read_table,
     read_text_table,
+    row_groups,
     table_of_text,
 )
 from cfsearch.errors import ConfigError, DataError
@@ -66,6 +68,7 @@ class TableInput:
         reference: the training table, where one was named; at most 20,000 of its rows.
         guessed: how the schema was come by, where nobody wrote it; None for one from a file.
         notes: what a reader must know.
+        by: what stands in each column of ``data.by``, as text; it need not be one of the schema.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -77,6 +80,7 @@ class TableInput:
     reference: Table | None
     guessed: Inference | None
     notes: tuple[str, ...]
+    by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def x(self) -> Float[Tensor, "n c"]:
@@ -92,6 +96,14 @@ class TableInput:
     def digest(self) -> str:
         """SHA-256 of what stands in them."""
         return hashlib.sha256("\n".join(r.sha256 for r in self.records).encode()).hexdigest()
+
+    def groups(self) -> tuple[RowGroups, ...]:
+        """The rows by each column of ``data.by``.
+
+        Raises:
+            DataError: a column makes no groups of these rows.
+        """
+        return tuple(row_groups(name, cells, schema=self.schema) for name, cells in self.by.items())
 
 
 def open_table(config: Config, *, columns: Sequence[str] | None = None) -> TableInput:
@@ -133,6 +145,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
         reference=reference,
         guessed=guessed,
         notes=(*notes, *table.notes),
+        by=_compared(config, text, table),
     )
 
 
@@ -233,6 +246,18 @@ def _chosen(config: Config, text: TextTable) -> list[int] | None:
     if not found:
         raise DataError(f"where: no row of {text.name!r} has {' and '.join(data.where)}.")
     return found if data.rows is None else [i for i in data.rows if i in found]
+
+
+def _compared(config: Config, text: TextTable, table: Table) -> dict[str, tuple[str, ...]]:
+    """What stands in the columns of ``data.by``, from the file: the schema may leave them out."""
+    columns = config.data.by or ()
+    strange = [name for name in columns if name not in text.header]
+    if strange:
+        raise ConfigError(f"by: {unknown('column', strange[0], list(text.header))}")
+    return {
+        name: tuple(cells[i] for i in table.places)
+        for name, cells in ((name, text.column(name)) for name in columns)
+    }
 
 
 def _probes(x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema) -> Float[Tensor, "p c"]:

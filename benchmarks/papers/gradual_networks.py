@@ -24,10 +24,10 @@ class Figures:
         self.ours.setdefault(name, []).append(value)
 
     def show(self) -> None:
-        print(f"\n{self.title}\n{'':58}{'paper':>14}{'ours: mean, sd over seeds':>28}")
+        print(f"\n{self.title}\n{'':66}{'paper':>14}{'ours: mean, sd over seeds':>28}")
         for name, values in self.ours.items():
-            deviation = statistics.stdev(values) if len(values) > 1 else float("nan")
-            print(f"{name:58}{self.paper[name]:>14}{statistics.mean(values):>18.3f}{deviation:>10.3f}")
+            deviation = f"{statistics.stdev(values):.3f}" if len(values) > 1 else "-"
+            print(f"{name:66}{self.paper[name]:>14}{statistics.mean(values):>18.3f}{deviation:>10}")
 
 
 def trained(network: nn.Module, x: Tensor, y: Tensor, *, epochs: int, batch: int, seed: int) -> nn.Module:

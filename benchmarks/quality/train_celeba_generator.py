@@ -56,7 +56,7 @@ RECIPE: Final = replace(
     settle=0.9,
     augmentation=AUGMENTATION,
     weights=LossWeights(
-        reconstruction=50.0, attribute=40.0, asked=4.0, adversarial=1.5, critic_attribute=2.0
+        reconstruction=50.0, attribute=40.0, asked=3.0, adversarial=6.0, critic_attribute=2.0
     ),
     robust=4.0,
     precision=Precision.BFLOAT16,

@@ -124,6 +124,7 @@ def _search(assembly: Assembly) -> dict[str, Any]:
         "target": search.target,
         "immutable": list(search.immutable),
         "seed": search.seed,
+        **({"seeded_with": [p.name for p in config.seed_with]} if config.seed_with else {}),
     }
 
 

@@ -1,17 +1,89 @@
-"""What an audit found among inputs with an attribute and among those without it."""
+"""What an audit found in one group of its inputs and in another, and their difference.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+Images are with an attribute or without it. Rows of a table are grouped by the values of a column:
+two groups are compared with each other, of more each with all others, and then the shares'
+p-values (Fisher's exact test) are corrected for how many comparisons a column makes (Holm).
 
+References:
+    Fisher 1935, The logic of inductive inference; Holm 1979, A simple sequentially rejective multiple
+    test procedure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self, final
+
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.audit.effects import Change, changes
 from cfsearch.datasets.images import AttributeTable
+from cfsearch.datasets.tables import RowGroups
 from cfsearch.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
 from cfsearch.runs import InstanceRow
 
-_SIDES = (("with", True), ("without", False))
+OTHERS: Final = "all others"
+"""What a group is compared with where there are more than two."""
+_MOST_CHANGES: Final = 12
+"""Changes that are compared, the most frequent ones."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """So many of so many."""
+
+    count: int
+    n: int
+
+    @property
+    def rate(self) -> dict[str, float] | None:
+        return _plain(wilson(self.count, self.n))
+
+    def minus(self, other: Self) -> dict[str, float] | None:
+        return _plain(share_difference(self.count, self.n, other.count, other.n))
+
+    def p(self, other: Self) -> float | None:
+        """Fisher's exact test, two-sided, of the two being equal; None where one is of nothing."""
+        from scipy.stats import fisher_exact
+
+        if not self.n or not other.n:
+            return None
+        table = [[self.count, self.n - self.count], [other.count, other.n - other.count]]
+        return float(fisher_exact(table)[1])
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The figures of one group: what the model decides, and how many of those searched flip."""
+
+    decided: _Share
+    found: _Share
+
+    @classmethod
+    def of(cls, rows: Iterable[InstanceRow]) -> Self:
+        kept = [row for row in rows if row.front is not None]
+        last = sum(r.front.source == len(r.front.labels) - 1 for r in kept if r.front is not None)
+        searched = [row for row in kept if row.status in ("found", "not_found")]
+        hits = sum(row.status == "found" for row in searched)
+        return cls(_Share(last, len(kept)), _Share(hits, len(searched)))
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "instances": self.decided.n,
+            "decided": self.decided.rate,
+            "searched": self.found.n,
+            "found_rate": self.found.rate,
+        }
+
+    def minus(self, other: Self) -> dict[str, Any]:
+        return {
+            "decided": self.decided.minus(other.decided),
+            "found_rate": self.found.minus(other.found),
+        }
 
 
 def group_rows(
@@ -39,31 +111,17 @@ def group_rows(
     place = {file: i for i, file in enumerate(labels.files)}
     found = []
     for attribute, column in zip(by, labels.columns(by).T, strict=True):
-        shares: dict[str, dict[str, Any]] = {}
-        counts = []
-        for side, value in _SIDES:
-            part = [r for r in rows if r.front is not None and bool(column[place[r.name]]) is value]
-            searched = [r for r in part if r.status in ("found", "not_found")]
-            hits = sum(r.status == "found" for r in searched)
-            last = sum(r.front.source == len(r.front.labels) - 1 for r in part if r.front is not None)
-            counts.append((last, len(part), hits, len(searched)))
-            shares[side] = {
-                "instances": len(part),
-                "decided": _plain(wilson(last, len(part))),
-                "searched": len(searched),
-                "found_rate": _plain(wilson(hits, len(searched))),
-            }
-        one, two = counts
+        one, two = (
+            _Part.of(row for row in rows if bool(column[place[row.name]]) is side) for side in (True, False)
+        )
         has = torch.tensor([bool(column[place[name]]) for name in measured], dtype=torch.bool)
         found.append(
             {
                 "model": model,
                 "attribute": attribute,
-                **shares,
-                "difference": {
-                    "decided": _plain(share_difference(*one[:2], *two[:2])),
-                    "found_rate": _plain(share_difference(*one[2:], *two[2:])),
-                },
+                "with": one.figures(),
+                "without": two.figures(),
+                "difference": one.minus(two),
                 "effects": [
                     {
                         "variable": variable,
@@ -76,6 +134,118 @@ def group_rows(
             }
         )
     return found
+
+
+def column_groups(
+    model: str, rows: Sequence[InstanceRow], *, groups: Sequence[RowGroups], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """For each column, the audit's figures in each group of rows, and how far they are apart.
+
+    ``decided`` and ``found_rate`` are as for images; ``changes`` are the changes of the sparsest
+    flips, by group. A p-value is null where two groups are compared: their interval says it.
+
+    Args:
+        model: whose rows these are.
+        rows: all instances; failed ones are in no figure.
+        groups: which row is in which group, one entry a column.
+        names: the rows that ``groups`` speak of, in their order.
+    """
+    return [_by_column(model, rows, by, dict(zip(names, by.of, strict=True))) for by in groups]
+
+
+def _by_column(
+    model: str, rows: Sequence[InstanceRow], by: RowGroups, group: Mapping[str, int]
+) -> dict[str, Any]:
+    inside = [[row for row in rows if group[row.name] == i] for i in range(len(by.names))]
+    pairs = _pairs(by.names)
+    outside = [[row for row in rows if group[row.name] != i] for i, _ in pairs]
+    parts = [_Part.of(part) for part in inside]
+    rest = [_Part.of(part) for part in outside]
+    several = len(by.names) > 2
+    p = {
+        "decided": _holm([parts[i].decided.p(o.decided) for (i, _), o in zip(pairs, rest, strict=True)]),
+        "found_rate": _holm([parts[i].found.p(o.found) for (i, _), o in zip(pairs, rest, strict=True)]),
+    }
+    return {
+        "model": model,
+        "attribute": by.column,
+        "note": by.note,
+        "groups": [{"name": n, **part.figures()} for n, part in zip(by.names, parts, strict=True)],
+        "comparisons": [
+            {
+                "name": by.names[i],
+                "against": against,
+                "difference": parts[i].minus(other),
+                "p": {figure: values[j] if several else None for figure, values in p.items()},
+            }
+            for j, ((i, against), other) in enumerate(zip(pairs, rest, strict=True))
+        ],
+        "changes": _changes(rows, inside, outside, by.names, several=several),
+    }
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[int, str]]:
+    """Which group is compared with what: the first of two with the second, of more each with the others."""
+    return [(0, names[1])] if len(names) == 2 else [(i, OTHERS) for i in range(len(names))]
+
+
+def _changes(
+    rows: Sequence[InstanceRow],
+    inside: Sequence[Sequence[InstanceRow]],
+    outside: Sequence[Sequence[InstanceRow]],
+    names: Sequence[str],
+    *,
+    several: bool,
+) -> list[dict[str, Any]]:
+    """How often the sparsest flips of each group hold a change, the most frequent changes first."""
+    overall = _found(rows)[:_MOST_CHANGES]
+    parts, others = [_found(part) for part in inside], [_found(part) for part in outside]
+    pairs = _pairs(names)
+    told = [[_share(part, change) for part in parts] for change in overall]
+    rest = [[_share(part, change) for part in others] for change in overall]
+    p = _holm([told[c][i].p(rest[c][j]) for c in range(len(overall)) for j, (i, _) in enumerate(pairs)])
+    return [
+        {
+            "variable": change.variable,
+            "direction": change.direction,
+            "groups": [
+                {"name": name, "count": share.count, "n": share.n, "rate": share.rate}
+                for name, share in zip(names, told[c], strict=True)
+            ],
+            "comparisons": [
+                {
+                    "name": names[i],
+                    "against": against,
+                    "difference": told[c][i].minus(rest[c][j]),
+                    "p": p[c * len(pairs) + j] if several else None,
+                }
+                for j, (i, against) in enumerate(pairs)
+            ],
+        }
+        for c, change in enumerate(overall)
+    ]
+
+
+def _found(rows: Sequence[InstanceRow]) -> list[Change]:
+    return changes([row.front for row in rows if row.front is not None])
+
+
+def _share(found: Sequence[Change], change: Change) -> _Share:
+    n = found[0].n if found else 0
+    same = (c.count for c in found if (c.variable, c.direction) == (change.variable, change.direction))
+    return _Share(next(same, 0), n)
+
+
+def _holm(values: Sequence[float | None]) -> list[float | None]:
+    """The p-values corrected for how many there are; those that are None are no tests."""
+    tested = [i for i, p in enumerate(values) if p is not None]
+    raw = np.array([values[i] for i in tested], dtype=float)
+    order = np.argsort(raw, kind="stable")
+    steps = np.maximum.accumulate(raw[order] * (len(raw) - np.arange(len(raw)))).clip(max=1.0)
+    out: list[float | None] = [None] * len(values)
+    for at, p in zip(order, steps, strict=True):
+        out[tested[int(at)]] = round(float(p), 6)
+    return out
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

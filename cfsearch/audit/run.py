@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from torch import Tensor
 from cfsearch.assembly import Assembly, assemble, read_fitting
 from cfsearch.audit.document import audit_document, model_entry
 from cfsearch.audit.effects import effect_rows, effects_through_generator
-from cfsearch.audit.groups import group_rows
+from cfsearch.audit.groups import column_groups, group_rows
 from cfsearch.config import Config
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
+from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.front import ParetoFront
 from cfsearch.generator import AttributeEstimator, AttributeTaker
@@ -94,6 +96,9 @@ class Audit:
         hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
         if photographs.table is not None:
             hashes["attributes of the inputs"] = photographs.fingerprint
+        groups = () if assembly.table is None else assembly.table.groups()
+        if groups:
+            hashes["groups of the rows"] = _grouping(groups)
         decisive = {k: v for k, v in self._config.resolved().items() if k != "run"}
         with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
             run.write("config.resolved.toml", self._config.resolved())
@@ -104,7 +109,7 @@ class Audit:
             self._manifest(run, assembly, status="running")
             try:
                 self._search(run, refs, photographs, assembly)
-                document = self._document(run, assembly, photographs)
+                document = self._document(run, assembly, photographs, groups)
             except BaseException as error:
                 run.event("interrupted", {"error": type(error).__name__})
                 self._manifest(run, assembly, status="interrupted")
@@ -210,7 +215,11 @@ class Audit:
             report(None)
 
     def _document(
-        self, run: RunDirectory, assembly: Assembly, photographs: LabelledPhotographs
+        self,
+        run: RunDirectory,
+        assembly: Assembly,
+        photographs: LabelledPhotographs,
+        by_column: Sequence[RowGroups],
     ) -> dict[str, Any]:
         rows, table, by = list(run.rows()), photographs.table, self._config.data.by
         kept = [row for row in rows if row.front is not None and row.front.original is not None]
@@ -219,6 +228,12 @@ class Audit:
         effects: dict[str, Float[Tensor, " n"]] = {}
         if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
             effects = estimate_effects(assembly, originals(kept), attributes=known)
+        groups: list[dict[str, Any]] = []
+        if table is not None and by:
+            measured = [row.name for row in kept] if effects else []
+            groups = group_rows("model", rows, labels=table, by=by, effects=effects, measured=measured)
+        elif assembly.table is not None:
+            groups = column_groups("model", rows, groups=by_column, names=assembly.table.names)
         return audit_document(
             run_id=run.run_id,
             title=self._title,
@@ -229,16 +244,7 @@ class Audit:
             models=[model_entry("model", assembly)],
             rows={"model": rows},
             effects=effect_rows("model", effects),
-            groups=group_rows(
-                "model",
-                rows,
-                labels=table,
-                by=by,
-                effects=effects,
-                measured=[row.name for row in kept] if effects else [],
-            )
-            if table is not None and by
-            else (),
+            groups=groups,
             versions=versions(),
             hashes=run.hashes,
         )
@@ -359,6 +365,11 @@ def _row(position: int, record: ImageRecord | RowRecord, result: ParetoFront | F
 
 def _failed(name: str, position: int, error: CfsearchError) -> InstanceRow:
     return InstanceRow(name, position, "failed", error.code, str(error), "", (), None)
+
+
+def _grouping(groups: Sequence[RowGroups]) -> str:
+    said = json.dumps([(g.column, g.names, g.of) for g in groups])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _listing(refs: Sequence[ImageRef | RowRecord]) -> str:

@@ -183,8 +183,7 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
 
 def _rows(flags: dict[str, Any]) -> Inputs:
     from cfsearch.assembly import open_model
-    from cfsearch.explainers.subjects import row_subject
-    from cfsearch.scores import verdict_scores
+    from cfsearch.explainers.subjects import table_subject
 
     own = ("method", "surrogate", "size", "block")
     config = settings(None, {k: v for k, v in flags.items() if k not in own})
@@ -196,32 +195,13 @@ def _rows(flags: dict[str, Any]) -> Inputs:
         raise ConfigError("explain: --data names no table.")
     surrogate = _surrogate(flags, model)
     immutable = [table.schema.column(name).name for name in config.search.immutable]
-    if surrogate is not None:
-        if surrogate.encoding is None:
-            raise ConfigError("--surrogate: it was distilled from images, not from rows of a table.")
-        encoding, network, white = surrogate.encoding, surrogate.network, False
-        its, ours = (tuple((c.name, c.levels) for c in s.columns) for s in (encoding.schema, table.schema))
-        if its != ours:
-            raise ConfigError(
-                f"--surrogate: its columns are {', '.join(encoding.schema.names)}; those of the table are "
-                f"{', '.join(table.schema.names)}, or their levels differ. Distil it with this table's schema."
-            )
-        encoding = replace(encoding, schema=table.schema)
-    elif model.white_box:
-        encoding, network, white = model.encoding, model.network, True
-    elif flags["method"] == "emap":
-        encoding, white = model.encoding, False
-
-        def network(u: "Tensor") -> "Tensor":
-            return verdict_scores(model.predict(encoding.invert(u)), model).float()
-    else:
-        raise CapabilityError(_no_gradient(model))
+    subject = table_subject(model, surrogate=surrogate, immutable=immutable, follow=flags["method"] != "emap")
     reference = table.reference
     return Inputs(
         kind="row",
         names=table.names,
         x=table.x,
-        subject=row_subject(model, encoding, network, immutable=immutable, white_box=white),
+        subject=subject,
         reference=None if reference is None else lambda: reference.x,
         notes=(*opened.notes, *(() if surrogate is None else (surrogate.note,))),
         schema=table.schema,
@@ -234,7 +214,7 @@ def _pictured(
     """The subject of pictures: a surrogate's gradients, the model's own, or those of an ONNX file."""
     from cfsearch.explainer import Subject
     from cfsearch.explainers.pixel_domain import PixelDomain
-    from cfsearch.explainers.subjects import image_subject
+    from cfsearch.explainers.subjects import image_subject, no_gradient
     from cfsearch.provider import DifferentiableProvider
     from cfsearch.providers.onnx import OnnxProvider
     from cfsearch.scores import verdict_scores
@@ -257,7 +237,7 @@ def _pictured(
             return verdict_scores(model.predict(u), model)
 
         return Subject(model, network, PixelDomain(shape, block=block))
-    raise CapabilityError(_no_gradient(model))
+    raise CapabilityError(no_gradient(model))
 
 
 def _model(flags: dict[str, Any]) -> "Provider":
@@ -293,10 +273,3 @@ def _surrogate(flags: dict[str, Any], model: "Provider") -> "SurrogateProvider |
 
 def _notes(model: "Provider", surrogate: "SurrogateProvider | None") -> tuple[str, ...]:
     return tuple(one.note for one in (model, surrogate) if one is not None and one.note)
-
-
-def _no_gradient(model: "Provider") -> str:
-    return (
-        f"{model.name}: can only be asked, and this method follows gradients. Distil a surrogate (`cfsearch "
-        "distill`) and give it with --surrogate, or take --method emap, which fits its own."
-    )

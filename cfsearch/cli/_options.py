@@ -118,6 +118,11 @@ _TABLE = (
         type=click.Choice(["density", "trained"]),
         help="How plausible a row is, against --reference: nearness, or a trained network.",
     ),
+    click.option(
+        "--seed-with",
+        metavar="A,B",
+        help="Explainers (gradient, wachter, ...) whose counterfactuals stand in the first population.",
+    ),
 )
 _SEARCH = (
     click.option(
@@ -152,7 +157,11 @@ _IMAGES = (
         type=click.Choice(["train", "valid", "test", "all"]),
         help="Part of CelebA in its official layout; default test.",
     ),
-    click.option("--by", metavar="A,B", help="Attributes of that table by which results are compared."),
+    click.option(
+        "--by",
+        metavar="A,B",
+        help="Attributes of that table, or columns of --data, by which results are compared.",
+    ),
 )
 _SOLVER = (click.option("--solver", metavar="NAME[:k=v]", help="nsga2 (default), smpso, gde3, ..."),)
 
@@ -274,7 +283,7 @@ def use_threads(count: int | None) -> None:
 
 
 def _toml(name: str, value: Any) -> Any:  # Any: whatever click parsed
-    if name in ("immutable", "by"):
+    if name in ("immutable", "by", "seed_with"):
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, Path):
         return str(value)

@@ -103,7 +103,8 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             )
         console.print(table)
     for group in document.get("groups", ()):
-        console.print(Text(_group_line(group)))
+        for line in _group_lines(group):
+            console.print(Text(line))
     for row in document["instances"]:
         if row["status"] == "failed":
             console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))
@@ -116,13 +117,40 @@ def _changed(row: dict[str, Any]) -> str:
     return f"{name} changes" if row["direction"] == "~" else f"{row['direction']}{name}"
 
 
-def _group_line(group: dict[str, Any]) -> str:
-    name, parts = plain(group["attribute"]), []
-    for side in ("with", "without"):
-        rate = group[side]["found_rate"]
-        share = "none searched" if rate is None else f"{_percent(rate)} of {group[side]['searched']}"
-        parts.append(f"{side} {share}")
-    return f"by {name}, verified counterfactuals: {'; '.join(parts)}."
+def _group_lines(group: dict[str, Any]) -> list[str]:
+    """An attribute's groups with their rates, and each comparison of them on a line of its own."""
+    name = plain(group["attribute"])
+    if "with" in group:
+        parts = [(side, group[side]) for side in ("with", "without")]
+        compared = [("with less without", group["difference"]["found_rate"], None)]
+    else:
+        parts = [(plain(part["name"]), part) for part in group["groups"]]
+        compared = [
+            (
+                f"{plain(one['name'])} less {plain(one['against'])}",
+                one["difference"]["found_rate"],
+                one["p"]["found_rate"],
+            )
+            for one in group["comparisons"]
+        ]
+    told = "; ".join(f"{side} {_rate_of(part)}" for side, part in parts)
+    lines = [f"by {name}, verified counterfactuals: {told}."]
+    for what, difference, p in compared:
+        if difference is not None:
+            test = "" if p is None else f"; p {p:.2g} after Holm"
+            lines.append(f"  {what}: {_points(difference)}{test}")
+    return lines + ([f"  {plain(group['note'])}"] if group.get("note") else [])
+
+
+def _rate_of(part: dict[str, Any]) -> str:
+    rate = part["found_rate"]
+    return "none searched" if rate is None else f"{_percent(rate)} of {part['searched']}"
+
+
+def _points(interval: dict[str, float]) -> str:
+    """A difference of shares, in percentage points."""
+    value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
+    return f"{value:+.0f} points, {low:+.0f} to {high:+.0f}"
 
 
 def _percent(interval: dict[str, float]) -> str:

@@ -2,8 +2,9 @@
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import click
 
@@ -20,10 +21,20 @@ if TYPE_CHECKING:
 
     from cfsearch.assembly import Assembly
     from cfsearch.datasets.labelled import LabelledPhotographs
+    from cfsearch.search import Search
 
 FORMAT = "cfsearch-plan/1"
 _MEMBER_BYTES = 400
 _PAGE_BYTES = 20_000_000
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """Seconds that a candidate takes, and that go by before the first one of an input."""
+
+    candidate: float
+    before: float
 
 
 @click.command(cls=Command, short_help="Say what an audit would cost.")
@@ -52,7 +63,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
                 limit=chosen.data.limit,
             )
         assembly = assemble(chosen)
-        each = _seconds_a_candidate(assembly, photographs)
+        pace = _pace(assembly, photographs)
     search = assembly.search
     population = min(search.population, search.evaluations)
     generations = search.evaluations // population
@@ -72,15 +83,15 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "population": population,
         "candidates": candidates,
         "queries": candidates * queries_per_input(search.provider),
-        "seconds": round(candidates * each, 1),
-        "seconds_a_candidate": round(each, 8),
+        "seconds": round(candidates * pace.candidate + count * pace.before, 1),
+        "seconds_a_candidate": round(pace.candidate, 8),
         "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
         "notes": list(assembly.notes),
     }
     return Outcome(document=document, show=lambda console: _show(console, document))
 
 
-def _seconds_a_candidate(assembly: "Assembly", photographs: "LabelledPhotographs") -> float:
+def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
     """Time of one generation of the first image that can be read, or of the first row, all included."""
     from cfsearch.assembly import read_fitting
     from cfsearch.audit.run import known_attributes
@@ -97,23 +108,30 @@ def _seconds_a_candidate(assembly: "Assembly", photographs: "LabelledPhotographs
     raise DataError("plan: none of the images could be read.")
 
 
-def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> float:
-    """Seconds a candidate of one generation of one input."""
+def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace":
+    """Seconds of one generation of one input, and of the explainers that a search begins with."""
     from dataclasses import replace
 
     from cfsearch.search import Failure
 
     search = assembly.search
     population = min(search.population, search.evaluations)
-    trial = replace(search, evaluations=population, target=None)
+    begun = replace(search, evaluations=population, target=None)
+    trial = replace(begun, seeds=None)
     inputs = x[None].to(assembly.config.run.device)
+
+    def seconds(one: "Search") -> float:
+        begin = time.perf_counter()
+        result = one.run(inputs, names=["trial"], attributes=known)[0]
+        if isinstance(result, Failure):
+            raise result.error
+        return time.perf_counter() - begin
+
     # loads what is loaded on first use
     replace(trial, evaluations=2).run(inputs, names=["trial"], attributes=known)
-    begin = time.perf_counter()
-    result = trial.run(inputs, names=["trial"], attributes=known)[0]
-    if isinstance(result, Failure):
-        raise result.error
-    return (time.perf_counter() - begin) / population
+    generation = seconds(trial)
+    before = 0.0 if search.seeds is None else max(0.0, seconds(begun) - generation)
+    return _Pace(generation / population, before)
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:

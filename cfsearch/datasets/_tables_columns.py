@@ -213,6 +213,11 @@ def on_grid(values: Float[Tensor, "*n"], *, step: float, decimals: int | None) -
     return torch.round(nearest * 10.0**decimals) / 10.0**decimals if decimals else nearest
 
 
+def is_number(cell: str) -> bool:
+    """Whether a text is a finite number as tables write them."""
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+
+
 def plain(cell: Cell) -> str:
     """A number as a level's name: 1.0 and 1 are both "1"."""
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

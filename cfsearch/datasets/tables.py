@@ -32,6 +32,7 @@ columns the schema lacks            left out, and said so
 from ._tables_columns import Cell, Column, ColumnKind, Missing
 from ._tables_csv import TextTable, read_text_table
 from ._tables_encoding import Encoding, Part, Style
+from ._tables_groups import RowGroups, row_groups
 from ._tables_infer import Inference, infer_schema
 from ._tables_schema import MISSING_VALUES, Link, TableSchema
 from ._tables_table import Table, check_labels, frame_of, read_table, table_of_text
@@ -48,6 +49,7 @@ __all__ = [
     "Link",
     "Missing",
     "Part",
+    "RowGroups",
     "Style",
     "Table",
     "TableSchema",
@@ -60,6 +62,7 @@ __all__ = [
     "read_schema",
     "read_table",
     "read_text_table",
+    "row_groups",
     "schema_of",
     "table_of_text",
     "write_schema",

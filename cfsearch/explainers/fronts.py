@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch import pareto
-from cfsearch.errors import CapabilityError, ConfigError
+from cfsearch.errors import CapabilityError, ConfigError, ProviderError
 from cfsearch.explainer import Explainer, Explanation, Subject
 from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic, Describer
@@ -124,19 +124,42 @@ def seeds_of(
 ) -> Callable[[Problem], list[Float[Tensor, "s d"]]]:
     """What explainers find, as the seeds of a search on rows (``Search.seeds``).
 
-    Counterfactuals that do not flip are seeds as well: a solver may find the way from there.
+    Counterfactuals that do not flip are seeds as well: a solver may find the way from there. On a CPU
+    each query is explained by itself, so that its front is the same alone and in company; one for
+    which the model fails is noted in ``Problem.failures``.
 
     Raises:
-        CapabilityError: when it is called: the generator cannot be traced back.
+        CapabilityError: when it is called: the generator cannot be traced back, or an explainer gives
+            no counterfactuals.
     """
 
-    def seeds(problem: Problem) -> list[Tensor]:
-        told = [e.explain(problem.queries.x, subject=subject, target=target, seed=seed) for e in explainers]
+    def proposed(problem: Problem, rows: range) -> Float[Tensor, "n e *x"]:
+        x = problem.queries.x[rows.start : rows.stop]
+        if not explainers:
+            return x[:, None]  # no change, which is no seed
+        try:
+            told = [e.explain(x, subject=subject, target=target, seed=seed) for e in explainers]
+        except ProviderError as error:
+            if len(rows) > 1:
+                return torch.cat([proposed(problem, range(i, i + 1)) for i in rows])
+            problem.failures[rows.start] = error
+            return x[:, None]
         found = [one.counterfactuals for one in told if one.counterfactuals is not None]
-        if not found:
-            return [problem.space.lower[:0] for _ in range(problem.b)]
-        z = _traced(torch.stack(found, dim=1), problem)
-        return [of_one[(of_one != 0).any(1)] for of_one in z]
+        if len(found) < len(told):
+            name = next(one.method for one in told if one.counterfactuals is None)
+            raise CapabilityError(
+                f"{name}: says which features count and gives no counterfactuals; a search cannot begin there."
+            )
+        return torch.stack(found, dim=1)
+
+    def seeds(problem: Problem) -> list[Tensor]:
+        b = problem.b
+        step = 1 if problem.queries.x.device.type == "cpu" else max(b, 1)
+        parts = [proposed(problem, range(i, min(i + step, b))) for i in range(0, b, step)]
+        width = max(part.shape[1] for part in parts)
+        # one that failed stands there once: its other places hold the same
+        x = torch.cat([p.expand(-1, width, *p.shape[2:]) if p.shape[1] == 1 else p for p in parts])
+        return [of_one[(of_one != 0).any(1)] for of_one in _traced(x, problem)]
 
     return seeds
 

@@ -1,15 +1,18 @@
 """From a model to a subject of explanation: which function gradients follow, on which numbers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding
-from cfsearch.errors import CapabilityError
+from cfsearch.errors import CapabilityError, ConfigError
 from cfsearch.explainer import Subject
 from cfsearch.provider import DifferentiableProvider, Provider
-from cfsearch.scores import objective_scores
+from cfsearch.providers.surrogate import SurrogateProvider
+from cfsearch.providers.tabular import TabularProvider
+from cfsearch.scores import objective_scores, verdict_scores
 
 from .pixel_domain import PixelDomain
 from .row_domain import RowDomain
@@ -64,3 +67,52 @@ def row_subject(
         white_box: whether ``network`` is the audited model itself.
     """
     return Subject(provider, network, RowDomain(encoding, immutable=immutable), white_box=white_box)
+
+
+def table_subject(
+    model: TabularProvider,
+    *,
+    surrogate: SurrogateProvider | None = None,
+    immutable: Sequence[str] = (),
+    follow: bool = True,
+) -> Subject:
+    """An opened model of a table, followed by a surrogate's gradients or by its own.
+
+    Args:
+        model: the audited model.
+        surrogate: distilled from rows of such a table; None for the model's own gradients.
+        immutable: columns that must not change, besides those of the schema.
+        follow: whether gradients are needed; without, a model that can only be asked will do.
+
+    Raises:
+        ConfigError: the surrogate is of images, or of another table.
+        CapabilityError: gradients are needed, and there are none.
+    """
+    if surrogate is not None:
+        encoding, schema = surrogate.encoding, model.schema
+        if encoding is None:
+            raise ConfigError("--surrogate: it was distilled from images, not from rows of a table.")
+        its, ours = (tuple((c.name, c.levels) for c in s.columns) for s in (encoding.schema, schema))
+        if its != ours:
+            raise ConfigError(
+                f"--surrogate: its columns are {', '.join(encoding.schema.names)}; those of the table are "
+                f"{', '.join(schema.names)}, or their levels differ. Distil it with this table's schema."
+            )
+        return row_subject(model, replace(encoding, schema=schema), surrogate.network, immutable=immutable)
+    if model.white_box:
+        return row_subject(model, model.encoding, model.network, immutable=immutable, white_box=True)
+    if follow:
+        raise CapabilityError(no_gradient(model))
+
+    def network(u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
+        return verdict_scores(model.predict(model.encoding.invert(u)), model).float()
+
+    return row_subject(model, model.encoding, network, immutable=immutable)
+
+
+def no_gradient(model: Provider) -> str:
+    """What to say where a method follows gradients and a model has none."""
+    return (
+        f"{model.name}: can only be asked, and this method follows gradients. Distil a surrogate (`cfsearch "
+        "distill`) and give it with --surrogate, or take --method emap, which fits its own."
+    )

@@ -1,0 +1,202 @@
+"""What an audit found by group, as the lines of the page's tables; of images and of rows alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from . import wording
+
+_SURE = 0.05
+_SIDES = ("with", "without")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its interval as text, "64 %" and "39 to 84 %"."""
+
+    text: str
+    interval: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of inputs: how many, what the model decides, how many of those searched flip."""
+
+    name: str
+    instances: int
+    decided: Estimate
+    searched: int
+    found: Estimate
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One group less another, or less all others; ``p`` only where Holm's correction was made."""
+
+    what: str
+    difference: Estimate
+    p: str
+    verdict: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """An effect, or a change of the sparsest flips: its size in each group, and their differences."""
+
+    name: str
+    sizes: tuple[tuple[str, Estimate], ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """One attribute or column by which results were compared.
+
+    Args:
+        title: the attribute in words.
+        model: the name of the model; empty where there is one only.
+        label: the class whose share is ``decided``.
+        decided, found: comparisons of the two figures.
+        details: effects in logits or, with ``of_changes``, shares of flips.
+        corrected: whether verdicts follow Holm's correction.
+    """
+
+    title: str
+    model: str
+    label: str
+    note: str
+    groups: tuple[Group, ...]
+    decided: tuple[Comparison, ...]
+    found: tuple[Comparison, ...]
+    details: tuple[Detail, ...]
+    of_changes: bool
+    corrected: bool
+
+
+def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
+    """The attributes or columns that a document compares by; none where nobody asked."""
+    models = {m["id"]: m for m in document["models"]}
+    return tuple(
+        (_of_images if "with" in entry else _of_rows)(
+            entry,
+            models[entry["model"]]["name"] if len(models) > 1 else "",
+            models[entry["model"]]["labels"][-1],
+        )
+        for entry in document.get("groups", ())
+    )
+
+
+def _of_images(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
+    title = wording.human(entry["attribute"])
+    names = (f"{title}: yes", f"{title}: no")
+    less = "yes less no"
+
+    def compared(figure: str) -> tuple[Comparison, ...]:
+        return (_comparison(less, entry["difference"][figure], None, corrected=False),)
+
+    return Grouping(
+        title=title,
+        model=model,
+        label=label,
+        note="",
+        groups=tuple(_group(name, entry[side]) for name, side in zip(names, _SIDES, strict=True)),
+        decided=compared("decided"),
+        found=compared("found_rate"),
+        details=tuple(
+            Detail(
+                wording.human(effect["variable"]),
+                tuple(
+                    (name, _logits(effect[side])) for name, side in zip(("yes", "no"), _SIDES, strict=True)
+                ),
+                (_comparison(less, effect["difference"], None, corrected=False, form="logit"),),
+            )
+            for effect in entry["effects"]
+        ),
+        of_changes=False,
+        corrected=False,
+    )
+
+
+def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
+    corrected = len(entry["groups"]) > 2
+
+    def compared(figure: str) -> tuple[Comparison, ...]:
+        return tuple(
+            _comparison(_less(one), one["difference"][figure], one["p"][figure], corrected=corrected)
+            for one in entry["comparisons"]
+        )
+
+    return Grouping(
+        title=entry["attribute"],
+        model=model,
+        label=label,
+        note=entry["note"],
+        groups=tuple(_group(part["name"], part) for part in entry["groups"]),
+        decided=compared("decided"),
+        found=compared("found_rate"),
+        details=tuple(
+            Detail(
+                wording.moved(change["variable"], direction=change["direction"]),
+                tuple((part["name"], _share(part["rate"])) for part in change["groups"]),
+                tuple(
+                    _comparison(_less(one), one["difference"], one["p"], corrected=corrected)
+                    for one in change["comparisons"]
+                ),
+            )
+            for change in entry["changes"]
+        ),
+        of_changes=True,
+        corrected=corrected,
+    )
+
+
+def _less(one: Mapping[str, Any]) -> str:
+    return f"{one['name']} less {one['against']}"
+
+
+def _group(name: str, part: Mapping[str, Any]) -> Group:
+    return Group(
+        name, part["instances"], _share(part["decided"]), part["searched"], _share(part["found_rate"])
+    )
+
+
+def _comparison(
+    what: str,
+    difference: Mapping[str, float | None] | None,
+    p: float | None,
+    *,
+    corrected: bool,
+    form: str = "points",
+) -> Comparison:
+    side = wording.sides(difference)
+    sure = side not in (None, 0) if not corrected else p is not None and p < _SURE
+    value = wording.rate(difference)
+    higher = value is not None and value > 0
+    return Comparison(
+        what,
+        _logits(difference) if form == "logit" else _points(difference),
+        "" if p is None else "<0.001" if p < 0.001 else wording.number(p, digits=3),
+        "not measured" if side is None else ("higher" if higher else "lower") if sure else "cannot tell",
+    )
+
+
+def _share(rate: Mapping[str, float | None] | None) -> Estimate:
+    return Estimate(wording.percent(wording.rate(rate)), wording.span(rate))
+
+
+def _logits(effect: Mapping[str, float | None] | None) -> Estimate:
+    return Estimate(wording.number(wording.rate(effect), signed=True), wording.span(effect, form="logit"))
+
+
+def _points(difference: Mapping[str, float | None] | None) -> Estimate:
+    return Estimate(wording.points(wording.rate(difference)), wording.span(difference, form="points"))
+
+
+def models_named(found: Sequence[Grouping]) -> bool:
+    """Whether the models' names must stand beside the figures."""
+    return any(one.model for one in found)
