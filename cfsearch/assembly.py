@@ -116,7 +116,8 @@ def open_inputs(config: Config) -> TableInput:
         ModelFileError, UnsafeModelError: the model cannot be read.
     """
     said = config.model
-    taken = columns_taken(said.path, sidecar=said.sidecar, trusted=said.trust or ())
+    rows = config.data.reference or config.data.table
+    taken = columns_taken(said.path, sidecar=said.sidecar, trusted=said.trust or (), table=rows)
     return open_table(config, columns=taken)
 
 

@@ -197,7 +197,7 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
         if value is not None
     }
     config = Config.check({"model": {"path": model}, "data": data}, where="command line")
-    columns = columns_taken(model, sidecar=flags["sidecar"], trusted=flags["trust"])
+    columns = columns_taken(model, sidecar=flags["sidecar"], trusted=flags["trust"], table=flags["table"])
     table = open_table(config, columns=columns)
     for text in table.notes:
         note(text)

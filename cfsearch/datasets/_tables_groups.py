@@ -134,9 +134,9 @@ def _named(part: Sequence[float | str], column: str, said: Column | None, *, num
     def text(value: float | str) -> str:
         if isinstance(value, str):
             return value
-        if said is not None:
-            return said.text(value)
-        return str(int(value)) if value == int(value) else repr(value)
+        if numbers and value == int(value):
+            return str(int(value))
+        return repr(value) if said is None else said.text(value)
 
     if len(part) == 1:
         return f"{column} {text(part[0])}" if numbers else text(part[0])

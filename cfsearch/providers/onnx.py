@@ -9,13 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
 from cfsearch.provider import Provider, ScoreKind
 
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
-from .onnx_door import MAPS, NUMBERS, WORDS, Arg, Door, door_of
+from .onnx_door import MAPS, NUMBERS, WORDS, Door, door_of
 from .onnx_file import OnnxFile, read_onnx_file
-from .onnx_graph import ending, hinted_labels, one_line, unsupported
+from .onnx_graph import class_names, ending, hinted_labels, one_line, unsupported
+from .onnx_inputs import Arg
 from .preprocessing import Preprocessing
 from .probes import settle
 from .sidecar import sidecar_of, sidecar_path
@@ -70,6 +72,7 @@ class OnnxProvider(Provider):
         threads: int | None = None,
         max_batch: int | None = None,
         probe: Float[Tensor, "p w"] | None = None,
+        schema: TableSchema | None = None,
     ) -> "OnnxProvider":
         """The model in a file, checked before the runtime sees it, and asked once.
 
@@ -82,6 +85,7 @@ class OnnxProvider(Provider):
             threads: cores for one operator; all when left out.
             max_batch: most inputs asked at once, instead of the sidecar's.
             probe: of a model of tables, rows as it takes them, to ask about first.
+            schema: of rows in the house form, for a model with an input a column.
 
         Raises:
             ModelFileError: the file cannot be read, is not supported, or does not fit what the
@@ -100,6 +104,7 @@ class OnnxProvider(Provider):
             outputs=session.get_outputs(),
             table=said.input,
             output=said.output,
+            schema=schema,
         )
         who = said.name or path.stem
         if probe is not None:
@@ -107,11 +112,12 @@ class OnnxProvider(Provider):
         hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
         if door.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
+        named = said.labels or class_names(file.model, door.output)
         settled = settle(
-            lambda x: _ask(session, door, x, labels=said.labels, who=who),
+            lambda x: _ask(session, door, x, labels=named, who=who),
             preprocessing=door.preprocessing,
             columns=door.columns,
-            labels=said.labels,
+            labels=named,
             scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
             hint=hint,
             probe=probe,
@@ -120,7 +126,7 @@ class OnnxProvider(Provider):
         )
         hints = hinted_labels(file.model)
         note = settled.note
-        if said.labels is None and len(hints) == len(settled.labels):
+        if named is None and len(hints) == len(settled.labels):
             note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
         batch = max_batch or said.max_batch or _MAX_BATCH
         if batch < 1:
@@ -159,8 +165,7 @@ class OnnxProvider(Provider):
     @property
     def fingerprint(self) -> str:
         """Hash of the file, its external data, the preprocessing and what is read of it."""
-        before = self._door.preprocessing.fingerprint if self._door.preprocessing else "table"
-        return f"onnx:{self.sha256}:{before[:16]}:{self._door.output}:{self.scores.name.lower()}"
+        return f"onnx:{self.sha256}:{self._door.fingerprint}:{self._door.output}:{self.scores.name.lower()}"
 
     @property
     def note(self) -> str:
@@ -266,18 +271,13 @@ def _ask(session: _Session, door: Door, x: Tensor, *, labels: tuple[str, ...] | 
             max_batch=door.batch,
             ask=lambda part: _ask(session, door, part, labels=labels, who=who),
         )
-    with torch.no_grad():
-        ready = x if door.preprocessing is None else door.preprocessing.apply(x)
-    rows = np.ascontiguousarray(ready.detach().cpu().numpy(), dtype=door.number)
-    n = len(rows)
-    if door.batch is not None and n < door.batch:
-        rows = np.concatenate([rows, np.repeat(rows[-1:], door.batch - n, axis=0)])
+    feeds, n = door.feeds(x), len(x)
     try:
-        answer = session.run([door.output], {door.input: rows})[0]
+        answer = session.run([door.output], feeds)[0]
     except Exception as error:  # onnxruntime's exceptions share no base of their own
         what = "out of memory; lower max_batch" if _is_out_of_memory(str(error)) else one_line(str(error))
         raise ProviderError(
-            f"{who}: the model failed on inputs of shape {tuple(rows.shape)}: {what}."
+            f"{who}: the model failed on inputs of shape {tuple(next(iter(feeds.values())).shape)}: {what}."
         ) from error
     return _tensor(answer, n=n, labels=labels, who=who)
 

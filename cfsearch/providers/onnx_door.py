@@ -1,12 +1,20 @@
-"""Where an ONNX model is asked: its one input, the output that holds the scores."""
+"""Where an ONNX model is asked: its one input or one a column, the output that holds the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, final
+from typing import Final, final
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ModelFileError
 
+from .answers import RawArray
+from .onnx_columns import ColumnInputs
+from .onnx_inputs import Arg, all_columns, by_column
 from .preprocessing import Number, Preprocessing
 from .sidecar import InputTable, sidecar_path
 
@@ -20,21 +28,14 @@ WORDS: Final = "tensor(string)"
 MAPS: Final = "seq(map("
 
 
-class Arg(Protocol):
-    """What onnxruntime tells of an input or output."""
-
-    name: str
-    type: str
-    shape: Sequence[int | str | None]
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The one input and the one output through which a model is asked.
+    """The one input, or one a column, and the one output through which a model is asked.
 
     ``batch`` is how many inputs it takes at once where that is fixed; ``columns`` those of a table,
-    and ``preprocessing`` is None for one.
+    and ``preprocessing`` is None for one. With ``table`` rows in the house form go to many inputs,
+    and ``input`` and ``number`` say nothing.
     """
 
     input: str
@@ -44,10 +45,36 @@ class Door:
     preprocessing: Preprocessing | None
     output: str
     output_type: str
+    table: ColumnInputs | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells how inputs are brought to the model."""
+        if self.table is not None:
+            return f"columns-{self.table.fingerprint[:16]}"
+        return self.preprocessing.fingerprint[:16] if self.preprocessing else "table"
+
+    def feeds(self, x: Tensor) -> dict[str, RawArray]:
+        """What the runtime is given for inputs in the house form, at most ``batch``; fewer are padded."""
+        missing = 0 if self.batch is None else max(0, self.batch - len(x))
+        if self.table is not None:
+            return self.table.feeds(torch.cat([x, x[-1:].expand(missing, -1)]))
+        with torch.no_grad():
+            ready = x if self.preprocessing is None else self.preprocessing.apply(x)
+        rows = np.ascontiguousarray(ready.detach().cpu().numpy(), dtype=self.number)
+        if missing:
+            rows = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)])
+        return {self.input: rows}
 
 
 def door_of(
-    path: Path, *, inputs: Sequence[Arg], outputs: Sequence[Arg], table: InputTable, output: str | None
+    path: Path,
+    *,
+    inputs: Sequence[Arg],
+    outputs: Sequence[Arg],
+    table: InputTable,
+    output: str | None,
+    schema: TableSchema | None = None,
 ) -> Door:
     """Which input and output of a model to use, and how images are brought to it.
 
@@ -57,11 +84,30 @@ def door_of(
         outputs: likewise.
         table: what the sidecar says of the input; it must agree with the file.
         output: the output that the sidecar names.
+        schema: of a table, what the columns of a row mean; a model with an input a column needs it.
 
     Raises:
         ModelFileError: the model takes no images or tables, or does not fit the sidecar.
-        ConfigError: the sidecar's settings do not go together.
+        ConfigError: the sidecar's settings do not go together, or columns do not fit the inputs.
     """
+    if schema is not None and by_column(inputs):
+        taken_by = ColumnInputs.of(path, inputs, schema=schema)
+        answer = _chosen(path, outputs, output=output)
+        return Door(
+            input="",
+            number="float32",
+            batch=taken_by.batch,
+            columns=schema.d,
+            preprocessing=None,
+            output=answer.name,
+            output_type=answer.type,
+            table=taken_by,
+        )
+    if all_columns(inputs):
+        raise ModelFileError(
+            f"{path}: takes one input a column ({', '.join(i.name for i in inputs)}), so rows of a table. "
+            "Give one: --data TABLE.csv."
+        )
     if len(inputs) != 1:
         raise ModelFileError(
             f"{path}: expected a model with one input, got {len(inputs)} "

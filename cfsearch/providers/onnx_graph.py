@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Final
 
 import onnx
+import onnx.numpy_helper
 
 from cfsearch.provider import ScoreKind
 
 _SAME_NUMBERS: Final = frozenset(
     {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Dropout"}
 )
+_SAME_CLASSES: Final = frozenset({"Identity", "Reshape", "Cast", "Normalizer", "ZipMap"})
 _UNBOUNDED: Final = frozenset({"Gemm", "MatMul", "Conv", "LogSoftmax"})
 _METADATA_KEYS: Final = ("labels", "classes", "class_names", "names", "id2label")
 
@@ -35,6 +37,44 @@ def ending(model: onnx.ModelProto, output: str) -> ScoreKind | None:
         dense = any(p is not None and p.op_type in ("MatMul", "Conv") for p in parents)
         return ScoreKind.LOGITS if dense else None
     return ScoreKind.LOGITS if node.op_type in _UNBOUNDED else None
+
+
+def class_names(model: onnx.ModelProto, output: str) -> tuple[str, ...] | None:
+    """The classes of scikit-learn's converters, in the order of the scores; None where none are named.
+
+    A classifier or a ZipMap at the end names them itself, else the table from which the label beside
+    the scores is picked. Classes 0, 1, ... are no names.
+    """
+    made_by = {name: node for node in model.graph.node for name in node.output if name}
+    kept = {tensor.name: tensor for tensor in model.graph.initializer}
+    for end in (output, *(o.name for o in model.graph.output if o.name != output)):
+        node, steps = made_by.get(end), 0
+        while node is not None and steps < 100:
+            if node.domain == "ai.onnx.ml" and (found := _classes_of(node, kept)):
+                numbered = found == tuple(str(i) for i in range(len(found)))
+                return None if numbered else found
+            if node.op_type not in _SAME_CLASSES or not node.input:
+                break
+            node, steps = made_by.get(node.input[0]), steps + 1
+    return None
+
+
+def _classes_of(node: onnx.NodeProto, kept: dict[str, onnx.TensorProto]) -> tuple[str, ...]:
+    if node.op_type == "ArrayFeatureExtractor":
+        tensor = kept.get(node.input[0])
+        if tensor is None or tensor.data_location == onnx.TensorProto.EXTERNAL:
+            return ()
+        values = onnx.numpy_helper.to_array(tensor).reshape(-1).tolist()
+        return tuple(
+            v.decode() if isinstance(v, bytes) else f"{v:g}" if isinstance(v, float) else str(v)
+            for v in values
+        )
+    for said in node.attribute:
+        if said.name == "classlabels_strings" and said.strings:
+            return tuple(word.decode() for word in said.strings)
+        if said.name in ("classlabels_int64s", "classlabels_ints") and said.ints:
+            return tuple(str(number) for number in said.ints)
+    return ()
 
 
 def hinted_labels(model: onnx.ModelProto) -> tuple[str, ...]:

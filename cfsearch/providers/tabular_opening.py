@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.datasets.tables import TableSchema, frame_of
+from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
 from cfsearch.provider import DifferentiableProvider, Provider
 
@@ -16,6 +16,9 @@ from .named import is_name
 from .opening import no_address, open_plugin, refused
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
+
+if TYPE_CHECKING:
+    from .onnx_inputs import Told
 
 _SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
 _WEIGHTS: Final = (".safetensors", ".pt", ".pth")
@@ -37,7 +40,7 @@ def open_tabular(
     """The audited model of tables behind what a user wrote.
 
     A skops model takes a data frame or codes, as it was fitted; a function a data frame (columns
-    by name, levels as text). ONNX files and torch weights take a matrix of numbers: those of
+    by name, levels as text), and an ONNX file with one input a column the same. Other ONNX files and torch weights take a matrix of numbers: those of
     ``[encoding]`` in their sidecar, else the house form (numbers as they are, levels as their index).
     With ``[encoding]`` a function and a skops model take that matrix too.
 
@@ -68,6 +71,20 @@ def open_tabular(
     if suffix in _SKOPS and sidecar is None:
         said = _of_arrays(said, path, trusted=trusted)
     where = str(sidecar or sidecar_path(path))
+    if suffix == ".onnx" and _input_columns(path, said, where=where):
+        from .onnx import OnnxProvider
+        from .onnx_columns import ColumnProvider
+
+        asked = OnnxProvider.open(
+            path,
+            sidecar=sidecar,
+            device=device,
+            threads=threads,
+            max_batch=max_batch,
+            probe=probes.double(),
+            schema=schema,
+        )
+        return ColumnProvider(asked, schema=schema)
     order = ColumnOrder.of(schema, said.encoding, where=where)
     if suffix in _SKOPS:
         return _fitted(path, order, said, where=where, trusted=trusted, max_batch=max_batch)
@@ -100,11 +117,20 @@ def open_tabular(
 
 
 def columns_taken(
-    spec: str, *, sidecar: str | Path | None = None, trusted: Sequence[str] = ()
+    spec: str,
+    *,
+    sidecar: str | Path | None = None,
+    trusted: Sequence[str] = (),
+    table: str | Path | None = None,
 ) -> tuple[str, ...] | None:
     """The columns that a model says it takes, before any schema is known; None where it does not say.
 
+    Args:
+        spec, sidecar, trusted: as for ``open_tabular``.
+        table: a file of such rows, for the names of columns that an ONNX file writes in another way.
+
     Raises:
+        DataError: the table cannot be read.
         ModelFileError, UnsafeModelError, ConfigError, MissingExtraError: as ``open_tabular``.
     """
     path = Path(spec)
@@ -114,6 +140,11 @@ def columns_taken(
         said = _of_arrays(said, path, trusted=trusted) if fitted else said
     else:
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        where = str(sidecar or sidecar_path(path))
+        inputs = _input_columns(path, said, where=where)
+        if inputs:
+            return _named(path, inputs, table)
     if said.encoding is not None:
         return tuple(column.name for column in said.encoding.columns)
     if not fitted:
@@ -121,6 +152,30 @@ def columns_taken(
     from .sklearn import fitted_columns
 
     return fitted_columns(path, trusted=trusted)
+
+
+def _input_columns(path: Path, said: Sidecar, *, where: str) -> "tuple[Told, ...]":
+    """The inputs of an ONNX file that takes one a column; none of another."""
+    from .onnx_file import read_onnx_file
+    from .onnx_inputs import by_column, refuse_encoding, told_inputs
+
+    inputs = told_inputs(read_onnx_file(path).model)
+    refuse_encoding(said, inputs, path=path, where=where)
+    return inputs if by_column(inputs) else ()
+
+
+def _named(path: Path, inputs: "tuple[Told, ...]", table: str | Path | None) -> tuple[str, ...] | None:
+    """The inputs as a table names their columns; None where that is open, which a schema may settle."""
+    from .onnx_inputs import columns_of
+
+    names = [entry.name for entry in inputs]
+    if table is None:
+        return tuple(names)
+    try:
+        found = columns_of(inputs, read_text_table(table).header, who=str(path))
+    except ConfigError:
+        return None
+    return tuple(column or name for column, name in zip(found, names, strict=True))
 
 
 def _of_arrays(said: Sidecar, path: Path, *, trusted: Sequence[str]) -> Sidecar:

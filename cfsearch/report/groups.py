@@ -1,6 +1,6 @@
 """What an audit found by group, as the lines of the page's tables; of images and of rows alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -195,8 +195,3 @@ def _logits(effect: Mapping[str, float | None] | None) -> Estimate:
 
 def _points(difference: Mapping[str, float | None] | None) -> Estimate:
     return Estimate(wording.points(wording.rate(difference)), wording.span(difference, form="points"))
-
-
-def models_named(found: Sequence[Grouping]) -> bool:
-    """Whether the models' names must stand beside the figures."""
-    return any(one.model for one in found)

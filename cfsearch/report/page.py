@@ -20,6 +20,7 @@ from . import wording
 from .charts import count_chart, effect_chart
 from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
+from .groups import groupings
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
 from .plan import MOST_FRONTS, Plan, ceiling, fitting
@@ -118,6 +119,7 @@ def _render(
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),
             changes=count_chart(document["changes"], models, rows=rows),
+            groupings=groupings(document),
             thing="row" if rows else "picture",
             of_rows=rows,
             gallery=gallery,

@@ -60,6 +60,17 @@ def percent(value: float | None) -> str:
     return MISSING if value is None else f"{100 * value:.0f}{_SPACE}%"
 
 
+def points(value: float | None) -> str:
+    """A difference of shares, ``0.12`` as "+12 points"."""
+    value = finite(value)
+    return MISSING if value is None else f"{_whole(value)}{_SPACE}points"
+
+
+def _whole(share: float) -> str:
+    whole = round(100 * share)
+    return f"{whole:+d}".replace("-", _MINUS) if whole else "0"
+
+
 def probability(value: float | None) -> str:
     """``0.917`` as "0.92"; never a rounded 0 or 1."""
     value = finite(value)
@@ -76,12 +87,14 @@ def rate(estimate: Mapping[str, float | None] | None) -> float | None:
 
 
 def span(rate: Mapping[str, float | None] | None, *, form: str = "percent") -> str:
-    """The interval of an estimate in words: "65 to 99 %", or signed with ``form="logit"``."""
+    """The interval of an estimate in words: "65 to 99 %", or signed with ``form`` "logit" or "points"."""
     low, high = (None, None) if rate is None else (finite(rate["low"]), finite(rate["high"]))
     if low is None or high is None:
         return "no interval"
     if form == "percent":
         return f"{100 * low:.0f} to {percent(high)}"
+    if form == "points":
+        return f"{_whole(low)} to {points(high)}"
     return f"{number(low, signed=True)} to {number(high, signed=True)}"
 
 

@@ -262,7 +262,7 @@ def test_a_table_of_rows_has_no_photographs_to_label(
     call: Call, model: Path, fast: Flags, tmp_path: Path
 ) -> None:
     config = tmp_path / "cfsearch.toml"
-    config.write_text(f'[model]\npath = "{model}"\n[data]\ntable = "a.csv"\nby = ["Male"]\n')
+    config.write_text(f'[model]\npath = "{model}"\n[data]\ntable = "a.csv"\nsplit = "test"\n')
     answer = call("audit", config, *fast, "--out", tmp_path / "run")
     assert answer.code == 2
-    assert "`data.by` goes with `data.images`, not with a table" in answer.error
+    assert "`data.split` goes with `data.images`, not with a table" in answer.error
