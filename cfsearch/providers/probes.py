@@ -17,6 +17,8 @@ from .answers import flat, mismatch
 from .preprocessing import Preprocessing
 
 _SUM_TOLERANCE: Final = 1e-3
+_ROUNDING: Final = 1e-5
+"""Votes of a forest in float32 may add up to a little more than 1."""
 _SIZES_TRIED: Final = (64, 128, 224)
 _PROBES: Final = 4
 
@@ -54,7 +56,7 @@ def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
     Probabilities are rows in [0, 1] that sum to 1, or a single output in [0, 1].
     """
     rows = rows[torch.isfinite(rows).all(dim=1)]
-    if len(rows) == 0 or bool((rows < 0).any()) or bool((rows > 1).any()):
+    if len(rows) == 0 or bool((rows < -_ROUNDING).any()) or bool((rows > 1 + _ROUNDING).any()):
         return ScoreKind.LOGITS
     if rows.shape[1] == 1 or bool(((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all()):
         return ScoreKind.PROBABILITIES

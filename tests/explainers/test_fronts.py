@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cfsearch import pareto
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.errors import CapabilityError, ConfigError, ShapeError
+from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
 from cfsearch.explainer import Explainer, Proposal, Subject, Task
 from cfsearch.explainers.fronts import as_pictures, explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
@@ -27,7 +27,7 @@ from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.perceptual import Perceptual
 from cfsearch.objectives.plausibility import Plausibility
 from cfsearch.problem import Problem
-from cfsearch.search import Search
+from cfsearch.search import Failure, Search
 from cfsearch.solvers.genetic import Nsga2
 from cfsearch.testing import FakeGenerator, FakeProvider, FakeWhiteBox
 
@@ -203,6 +203,32 @@ def test_a_seeded_search_is_no_worse_than_its_seeds() -> None:
         z[i] = given[i]
         from_seeds = problem.evaluate(z).f[i]
         assert front.hypervolume() >= pareto.hypervolume(from_seeds, point) - 1e-6
+
+
+class Failing(Explainer):
+    """Gradient steps; the model breaks down over one row."""
+
+    name = "failing"
+
+    def __init__(self, row: Tensor) -> None:
+        self.row = row
+
+    def propose(self, task: Task) -> Proposal:
+        if bool((task.x == self.row).all(1).any()):
+            raise NonFiniteError("the model answered NaN to this row.")
+        return Gradient().propose(task)
+
+
+def test_a_model_that_fails_an_explainer_fails_that_query_alone() -> None:
+    subject, _, x, search, problem = table(5)
+    names = problem.queries.names
+    results = replace(search, seeds=seeds_of([Failing(x[1])], subject=subject)).run(x, names=names)
+    assert [isinstance(r, Failure) for r in results] == [False, True, False, False]
+    well = replace(search, seeds=seeds_of([Gradient()], subject=subject))
+    for i in (0, 2, 3):
+        [alone] = kept(list(well.run(x[i : i + 1], names=[names[i]])))
+        assert isinstance(results[i], ParetoFront)
+        assert kept([results[i]])[0].digest == alone.digest
 
 
 def test_without_seeds_the_bytes_are_those_of_no_seeds() -> None:

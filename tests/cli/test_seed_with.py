@@ -1,0 +1,240 @@
+"""``--seed-with``: a search of rows that begins where explainers end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cfsearch.audit.run import Audit, AuditProgress
+from cfsearch.config import Config
+from cfsearch.datasets.tables import Encoding, infer_schema
+from cfsearch.front import ParetoFront
+from cfsearch.networks import build
+from cfsearch.providers.surrogate_file import Surrogate
+from cfsearch.runs import RunDirectory
+from cfsearch.schemas import schema
+
+from .conftest import Answer, Call
+
+COLUMNS = "abcdef"
+ROWS = (
+    "0.1,0.2,0.1,0.3,0.2,0.1",
+    "0.3,0.1,0.4,0.1,0.5,0.2",
+    "0.2,0.2,0.2,0.6,0.1,0.3",
+    "0,0,0,0,0,0",
+    "1,1,1,1,1,1",
+)
+SUM = 5.5
+"""The model approves rows whose six columns, each in 0 to 1, sum to more: one in 46,000 at random."""
+CODE = """
+import numpy as np
+import torch
+
+def build():
+    return torch.nn.Linear(6, 2)
+
+def predict(frame):
+    p = 1 / (1 + np.exp(-4 * (frame.to_numpy().sum(axis=1) - 5.5)))
+    return np.stack([1 - p, p], axis=1)
+"""
+LABELS = 'labels = ["refuse", "approve"]\n'
+ONE_GENERATION = ("--evaluations", 8, "--population", 8, "--threads", 1, "--seed", 3)
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "rows.csv").write_text("\n".join([",".join(COLUMNS), *ROWS]) + "\n")
+    (tmp_path / "seed_model.py").write_text(CODE)
+    (tmp_path / "net.toml").write_text(f'{LABELS}scores = "logits"\n')
+    (tmp_path / "asked.toml").write_text(f'{LABELS}scores = "probabilities"\n')
+    weight = torch.stack([-torch.ones(6), torch.ones(6)]) * 2
+    save_file({"weight": weight, "bias": torch.tensor([2 * SUM, -2 * SUM])}, tmp_path / "net.safetensors")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(__import__("sys").modules, "seed_model", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def search(folder: Path, call: Call) -> Run:
+    def run(
+        *words: object, model: tuple[object, ...] = ("net.safetensors", "--arch", "seed_model:build")
+    ) -> Answer:
+        first = folder / str(model[0]) if "." in str(model[0]) else model[0]
+        words = (*model[1:], "--data", folder / "rows.csv", "--target", "approve", *ONE_GENERATION, *words)
+        return call("search", first, *words)
+
+    return run
+
+
+@pytest.mark.parametrize("names", ["gradient", "wachter", "pgd,wachter"])
+def test_one_generation_is_enough_where_it_begins_at_a_counterfactual(
+    search: Run, folder: Path, names: str
+) -> None:
+    plain = search("--row", 0, "--json").document
+    assert not plain["fronts"][0]["found"]
+    saved = folder / "one.front"
+    answer = search("--row", 0, "--json", "--seed-with", names, "--save", saved)
+    assert answer.code == 0, answer.err
+    document = answer.document
+    jsonschema.validate(document, schema("search"))
+    [front] = document["fronts"]
+    assert front["found"]
+    assert front["evaluations"] == plain["fronts"][0]["evaluations"] == 8
+    said = [one["name"] for one in document["search"]["config"]["search"]["seed_with"]]
+    assert said == names.split(",")
+    assert any(
+        "first population" in note and ", ".join(names.split(",")) in note
+        for note in document["search"]["notes"]
+    )
+    loaded = ParetoFront.load(saved)
+    assert loaded.extra["seeded_with"] == names.split(",")
+    assert loaded.rows is not None
+    assert bool((loaded.rows[loaded.verified].sum(1) > SUM).all())
+    assert "seeded_with" not in plain["fronts"][0].get("extra", {})
+
+
+def test_columns_held_fixed_stay_so(search: Run) -> None:
+    answer = search("--row", 0, "--json", "--seed-with", "gradient", "--immutable", "a,b")
+    words = [w for m in answer.document["fronts"][0]["members"] for w in m["words"]]
+    assert not [w for w in words if w.startswith(("a ", "b "))]
+
+
+def config(folder: Path, **search: object) -> Config:
+    return Config.check(
+        {
+            "model": {"path": str(folder / "net.safetensors"), "arch": "seed_model:build"},
+            "data": {"table": str(folder / "rows.csv"), "limit": 3},
+            "search": {
+                "evaluations": 16,
+                "population": 8,
+                "seed": 3,
+                "target": "approve",
+                "seed_with": ["gradient", {"name": "wachter"}],
+                **search,
+            },
+            "run": {"lockstep": 1, "threads": 1},
+        }
+    )
+
+
+def digests(run: Path) -> dict[str, str]:
+    with RunDirectory.read(run) as opened:
+        return {row.name: row.front.digest for row in opened.rows() if row.front is not None}
+
+
+def test_a_seeded_run_goes_on_to_the_same_bytes_and_no_other_seeds(folder: Path, call: Call) -> None:
+    def stop(state: AuditProgress) -> None:
+        if state.done == 1:
+            raise KeyboardInterrupt
+
+    broken, whole = folder / "broken", folder / "whole"
+    with pytest.raises(KeyboardInterrupt):
+        Audit(config(folder), directory=broken, watch=stop).run()
+    assert len(digests(broken)) == 1
+    model = (
+        "--model",
+        folder / "net.safetensors",
+        "--arch",
+        "seed_model:build",
+        "--data",
+        folder / "rows.csv",
+    )
+    wanted = ("--limit", 3, "--evaluations", 16, "--population", 8, "--seed", 3, "--target", "approve")
+    words: tuple[object, ...] = (*model, *wanted)
+    other = call("audit", *words, "--threads", 1, "--seed-with", "gradient", "--out", broken)
+    assert other.code == 2
+    assert "seed_with" in other.error
+    again = call(
+        "audit", *words, "--threads", 1, "--seed-with", "gradient,wachter", "--out", broken, "--json"
+    )
+    assert again.code == 0, again.err
+    assert "1 of 3 rows were done before" in again.err
+    jsonschema.validate(again.document, schema("audit"))
+    assert again.document["search"]["seeded_with"] == ["gradient", "wachter"]
+    assert "counterfactuals of gradient, wachter" in (broken / "report.html").read_text().replace(
+        "<bdi>", ""
+    ).replace("</bdi>", "")
+    # all in one lockstep, as the command does by itself
+    together = Config.check({**config(folder).resolved(), "run": {"lockstep": 4, "threads": 1}})
+    Audit(together, directory=whole).run()
+    assert digests(broken) == digests(whole)
+
+
+def test_without_seeds_the_settings_are_those_of_older_runs(folder: Path) -> None:
+    assert "seed_with" not in config(folder, seed_with=None).resolved()["search"]
+
+
+def test_a_plan_knows_of_the_seeds(folder: Path, call: Call) -> None:
+    words = (
+        "--model",
+        folder / "net.safetensors",
+        "--arch",
+        "seed_model:build",
+        "--data",
+        folder / "rows.csv",
+    )
+    answer = call("plan", *words, *ONE_GENERATION, "--seed-with", "gradient", "--json")
+    assert answer.code == 0, answer.err
+    jsonschema.validate(answer.document, schema("plan"))
+    assert any("first population" in note for note in answer.document["notes"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--seed-with", "gradeint"), "Did you mean 'gradient'?"),
+        (("--seed-with", "gradual"), "gradual learns from rows of the training table; give --reference"),
+        (("--seed-with", "axai"), "axai: says which features count and gives no counterfactuals"),
+    ],
+    ids=["unknown", "no reference", "no counterfactuals"],
+)
+def test_explainers_that_cannot_begin_a_search(search: Run, words: tuple[object, ...], said: str) -> None:
+    answer = search("--row", 0, *words)
+    assert answer.code == 2
+    assert said in answer.error
+
+
+def test_a_model_that_can_only_be_asked_must_be_distilled_first(search: Run, folder: Path) -> None:
+    model = ("seed_model:predict", "--sidecar", folder / "asked.toml")
+    answer = search("--row", 0, "--seed-with", "gradient", model=model)
+    assert answer.code == 2
+    assert "gradient follows gradients, and" in answer.error
+    assert "Distil it first (`cfsearch distill`) and give the file with --surrogate." in answer.error
+
+
+def test_a_surrogates_gradients_lead_to_what_the_model_itself_confirms(search: Run, folder: Path) -> None:
+    table = infer_schema(folder / "rows.csv").schema
+    encoding = Encoding.plain(table)
+    network = build("linear", shape=(encoding.width,), classes=2)
+    layer = next(m for m in network.modules() if isinstance(m, torch.nn.Linear))
+    with torch.no_grad():
+        # steeper than the model, with its boundary a little beyond the model's
+        layer.weight.copy_(torch.stack([-torch.ones(6), torch.ones(6)]) * 5)
+        layer.bias.copy_(torch.tensor([5.0, -5.0]) * (SUM + 0.1))
+    file = Surrogate(
+        "linear", network, (encoding.width,), ("refuse", "approve"), encoding, "another", {}
+    ).save(folder / "surrogate.safetensors")
+    model = ("seed_model:predict", "--sidecar", folder / "asked.toml", "--surrogate", file)
+    plain = search("--row", 0, "--json", model=model)
+    assert plain.code == 0, plain.err + plain.out
+    assert not plain.document["fronts"][0]["found"]
+    saved = folder / "one.front"
+    answer = search("--row", 0, "--json", "--seed-with", "gradient", "--save", saved, model=model)
+    assert answer.code == 0, answer.err
+    assert answer.document["fronts"][0]["found"]
+    front = ParetoFront.load(saved)
+    assert front.rows is not None
+    assert bool((front.rows[front.verified].sum(1) > SUM).all())
+
+
+def test_images_cannot_begin_with_a_painted_picture(call: Call, model: Path, face: Path) -> None:
+    answer = call("search", face, "--model", model, "--seed-with", "gradient")
+    assert answer.code == 2
+    assert (
+        "`search.seed_with` goes with a table: a picture that an explainer painted has no place"
+        in answer.error
+    )
