@@ -248,6 +248,8 @@ class Explainer(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset()
     """``Need.REFERENCE`` for methods that learn from, or compare with, reference inputs."""
+    follows_gradients: ClassVar[bool] = True
+    """Whether the subject's network must have gradients; not where a method fits its own network."""
 
     @abstractmethod
     def propose(self, task: Task) -> Proposal:

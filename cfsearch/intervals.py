@@ -1,4 +1,4 @@
-"""Estimates with their intervals: shares and means, never bare."""
+"""Estimates with their intervals: shares and means, never bare; p-values of many tests."""
 
 import math
 from dataclasses import dataclass
@@ -98,3 +98,15 @@ def mean_difference(
     means = [x[rng.integers(0, len(x), size=(_RESAMPLES, len(x)))].mean(axis=1) for x in (a, b)]
     low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
     return Interval(float(a.mean() - b.mean()), float(low), float(high))
+
+
+def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """P-values corrected for how many there are.
+
+    References:
+        Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    order = np.argsort(p, kind="stable")
+    out = np.empty(len(p))
+    out[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+    return out

@@ -30,7 +30,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from celeba_photographs import FOLDER, Photographs, photographs
-from celeba_solvers import holm
 from celeba_trial import require_ignored
 from numpy.typing import NDArray
 from PIL import Image
@@ -41,7 +40,7 @@ from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan import AttGAN
-from cfsearch.intervals import Interval, paired_mean, wilson
+from cfsearch.intervals import Interval, holm, paired_mean, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem

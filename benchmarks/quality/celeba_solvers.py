@@ -34,6 +34,7 @@ from scipy.stats import norm, rankdata
 from cfsearch import pareto, registry
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan import AttGAN
+from cfsearch.intervals import holm
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
@@ -126,15 +127,6 @@ def van_elteren(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     if variance == 0.0:
         return 1.0
     return float(2.0 * norm.sf(abs(total) / np.sqrt(variance)))
-
-
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P-values corrected for their number (Holm 1979)."""
-    order = np.argsort(p)
-    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    out = np.empty_like(p)
-    out[order] = np.minimum(raised, 1.0)
-    return out
 
 
 def compare(

@@ -21,7 +21,7 @@ from torch import Tensor
 from cfsearch.audit.effects import Change, changes
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.intervals import Interval, holm, mean_difference, paired_mean, share_difference, wilson
 from cfsearch.runs import InstanceRow
 
 OTHERS: Final = "all others"
@@ -237,15 +237,9 @@ def _share(found: Sequence[Change], change: Change) -> _Share:
 
 
 def _holm(values: Sequence[float | None]) -> list[float | None]:
-    """The p-values corrected for how many there are; those that are None are no tests."""
-    tested = [i for i, p in enumerate(values) if p is not None]
-    raw = np.array([values[i] for i in tested], dtype=float)
-    order = np.argsort(raw, kind="stable")
-    steps = np.maximum.accumulate(raw[order] * (len(raw) - np.arange(len(raw)))).clip(max=1.0)
-    out: list[float | None] = [None] * len(values)
-    for at, p in zip(order, steps, strict=True):
-        out[tested[int(at)]] = round(float(p), 6)
-    return out
+    """The p-values corrected (``holm``); those that are None are no tests."""
+    corrected = iter(holm(np.array([p for p in values if p is not None], dtype=float)))
+    return [None if p is None else round(float(next(corrected)), 6) for p in values]
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

@@ -185,7 +185,7 @@ def _rows(flags: dict[str, Any]) -> Inputs:
     from cfsearch.assembly import open_model
     from cfsearch.explainers.subjects import table_subject
 
-    own = ("method", "surrogate", "size", "block")
+    own = ("method", "follow", "surrogate", "size", "block")
     config = settings(None, {k: v for k, v in flags.items() if k not in own})
     if config.data.rows is None and config.data.where is None and config.data.limit is None:
         raise ConfigError("explain: say which rows: --row N (counted from 0) or --where COLUMN=VALUE.")
@@ -195,7 +195,7 @@ def _rows(flags: dict[str, Any]) -> Inputs:
         raise ConfigError("explain: --data names no table.")
     surrogate = _surrogate(flags, model)
     immutable = [table.schema.column(name).name for name in config.search.immutable]
-    subject = table_subject(model, surrogate=surrogate, immutable=immutable, follow=flags["method"] != "emap")
+    subject = table_subject(model, surrogate=surrogate, immutable=immutable, follow=flags["follow"])
     reference = table.reference
     return Inputs(
         kind="row",
@@ -231,7 +231,7 @@ def _pictured(
 
         followed = differentiable(model, device=flags["device"])
         return replace(image_subject(model, shape, surrogate=followed, block=block), white_box=True)
-    if flags["method"] == "emap":
+    if not flags["follow"]:
 
         def network(u: "Tensor") -> "Tensor":
             return verdict_scores(model.predict(u), model)

@@ -137,11 +137,8 @@ def _where(told: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
     values = told.attributions[i].abs()
     if not bool((values > 0).any()):
         return ("No place counts.",)
-    strong = values >= values.max() * 0.999  # a segment has one value
-    rows, columns = (
-        (strong.nonzero().flatten() // width).double(),
-        (strong.nonzero().flatten() % width).double(),
-    )
+    strong = (values >= values.max() * 0.999).nonzero().flatten()  # a segment has one value
+    rows, columns = (strong // width).double(), (strong % width).double()
     across, down = float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height
     up = down if inputs.kind == "sound" else 1.0 - down
     place = f"{across:.0%} from the left, {up:.0%} from the bottom"

@@ -94,7 +94,7 @@ def explain(
     from ._explained import open_explained
 
     begin = time.monotonic()
-    inputs = open_explained(given, texts, flags=flags)
+    inputs = open_explained(given, texts, flags={**flags, "follow": explainer.follows_gradients})
     for text in inputs.notes:
         note(text)
     if out is not None and out.suffix == ".png" and inputs.kind in ("row", "text"):

@@ -86,6 +86,7 @@ class Emap(Explainer):
 
     name: ClassVar[str] = "emap"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.REFERENCE})
+    follows_gradients: ClassVar[bool] = False
 
     surrogate: Literal["fit", "subject"] = "fit"
     learn_from: Literal["recovered", "all"] = "all"

@@ -17,9 +17,6 @@ from cfsearch.records import Need
 from .fronts import seeds_of
 from .subjects import table_subject
 
-_OWN_NETWORK = frozenset({"emap"})
-"""Methods that fit a network of their own, and need no gradients of the model."""
-
 
 def seeding(
     wanted: Sequence[tuple[str, Mapping[str, Any]]],
@@ -46,7 +43,7 @@ def seeding(
         CapabilityError: there are no gradients to follow, or no rows to learn from.
     """
     explainers = [_made(name, settings) for name, settings in wanted]
-    following = [e.name for e in explainers if e.name not in _OWN_NETWORK]
+    following = [e.name for e in explainers if e.follows_gradients]
     if surrogate is None and not model.white_box and following:
         raise CapabilityError(
             f"seed_with: {following[0]} follows gradients, and {model.name} can only be asked. Distil it first "

@@ -103,6 +103,11 @@ def test_columns_held_fixed_stay_so(search: Run) -> None:
     assert not [w for w in words if w.startswith(("a ", "b "))]
 
 
+def model_and_rows(folder: Path) -> tuple[object, ...]:
+    model, rows = folder / "net.safetensors", folder / "rows.csv"
+    return ("--model", model, "--arch", "seed_model:build", "--data", rows)
+
+
 def config(folder: Path, **search: object) -> Config:
     return Config.check(
         {
@@ -135,14 +140,7 @@ def test_a_seeded_run_goes_on_to_the_same_bytes_and_no_other_seeds(folder: Path,
     with pytest.raises(KeyboardInterrupt):
         Audit(config(folder), directory=broken, watch=stop).run()
     assert len(digests(broken)) == 1
-    model = (
-        "--model",
-        folder / "net.safetensors",
-        "--arch",
-        "seed_model:build",
-        "--data",
-        folder / "rows.csv",
-    )
+    model = model_and_rows(folder)
     wanted = ("--limit", 3, "--evaluations", 16, "--population", 8, "--seed", 3, "--target", "approve")
     words: tuple[object, ...] = (*model, *wanted)
     other = call("audit", *words, "--threads", 1, "--seed-with", "gradient", "--out", broken)
@@ -169,14 +167,7 @@ def test_without_seeds_the_settings_are_those_of_older_runs(folder: Path) -> Non
 
 
 def test_a_plan_knows_of_the_seeds(folder: Path, call: Call) -> None:
-    words = (
-        "--model",
-        folder / "net.safetensors",
-        "--arch",
-        "seed_model:build",
-        "--data",
-        folder / "rows.csv",
-    )
+    words = model_and_rows(folder)
     answer = call("plan", *words, *ONE_GENERATION, "--seed-with", "gradient", "--json")
     assert answer.code == 0, answer.err
     jsonschema.validate(answer.document, schema("plan"))
