@@ -8,7 +8,7 @@ stages, each of which goes on from its last checkpoint when the command is run a
 1. the critic's classifier alone learns the attributes of real faces, so that the game begins
    with a teacher that knows them;
 2. the game (hinge loss, spectral norm, augmentation, averaged weights), for ``--minutes``;
-3. the critic alone on the finished generator, for a tenth of that.
+3. the critic alone on the finished generator, for ``--critic-minutes``.
 
 Writes the generator, and ``metrics.jsonl`` and sample sheets of the training, under a folder
 that git ignores. ``measure_celeba_generator.py`` measures what came out.
@@ -136,7 +136,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "scratch" / "celeba64")
     parser.add_argument("--size", type=int, default=64, choices=(64, 128))
     parser.add_argument("--width", type=int, default=32, help="channels of the first block")
-    parser.add_argument("--minutes", type=float, default=105.0, help="of the game, over all resumptions")
+    parser.add_argument("--minutes", type=float, default=300.0, help="of the game, over all resumptions")
+    parser.add_argument("--critic-minutes", type=float, default=6.0, help="of the critic alone, afterwards")
     parser.add_argument("--teacher-steps", type=int, default=1500)
     parser.add_argument(
         "--reach",
@@ -179,7 +180,7 @@ def main() -> None:
         source,
         critic=trained.critic,
         config=config,
-        training=replace(FINISH, minutes=options.minutes / 10),
+        training=replace(FINISH, minutes=options.critic_minutes),
         folder=options.out / "critic",
         device=options.device,
         watch=watch,
