@@ -148,7 +148,12 @@ class Demo:
         effects, genuine, instances = [], [], []
         for model, assembly in assemblies.items():
             x = torch.from_numpy(further.images).float() / 255.0
-            effects += effect_rows(model, estimate_effects(assembly, x), true_effects(assembly.model, pairs))
+            effects += effect_rows(
+                model,
+                estimate_effects(assembly, x),
+                true_effects(assembly.model, pairs),
+                edit_success=assembly.search.generator.edit_success,
+            )
             counted = [0, 0]
             for row in rows[model]:
                 if row.front is None:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from jaxtyping import Float
@@ -26,6 +27,11 @@ class Generator(ABC, Generic[State]):
     name: ClassVar[str]
     shape: tuple[int, ...]
     """Shape of one decoded input, ``*x``; images (3, height, width)."""
+    terms: str = ""
+    """On which terms its weights may be used, where they are others than the software's."""
+    edit_success: Mapping[str, float] = MappingProxyType({})
+    """Of each variable, how often an independent judge saw the edit between the ends of the space, as
+    its maker measured; empty where nobody did."""
     row_wise: ClassVar[bool] = False
     """Whether "does not depend" holds to the last bit, also across queries: no matrix products."""
 

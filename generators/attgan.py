@@ -90,7 +90,9 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         self.shape = (3, config.size, config.size)
         self.attribute_names = config.attributes
         self.reach, self.dead_zone = (low, high), dead_zone
-        self.card = content.card
+        self.card, self.terms = content.card, content.terms
+        # measured at the file's own reach
+        self.edit_success = content.edit_success if (low, high) == content.reach else {}
         self._assumed = attributes
         self.content = content
         self._decoder: FoldedDecoder = fold(content.editor)

@@ -35,10 +35,11 @@ class AttGANFile:
         critic: None for a published checkpoint without one.
         critic_kind: one sentence: how the critic came to be; empty without one.
         reach: range of attribute values that a search may ask for.
-        card: measured figures and whatever else a reader should know; plain JSON.
+        card: measured figures and whatever else a reader should know; plain JSON. Two entries are
+            read: ``terms``, a text, and ``edit_success``, a share for each attribute.
 
     Raises:
-        ConfigError: the networks have different settings.
+        ConfigError: the networks have different settings, or an entry of the card is none of these.
     """
 
     editor: Editor
@@ -50,6 +51,28 @@ class AttGANFile:
     def __post_init__(self) -> None:
         if self.critic is not None and self.critic.config != self.editor.config:
             raise ConfigError("attgan: generator and critic must have the same settings to share a file.")
+        terms, success = self.card.get("terms", ""), self.card.get("edit_success", {})
+        if not isinstance(terms, str):
+            raise ConfigError(f"attgan: the card's `terms` must be a text, got {terms!r}.")
+        if not (
+            isinstance(success, dict)
+            and set(success) <= set(self.editor.config.attributes)
+            and all(type(share) in (int, float) and 0.0 <= share <= 1.0 for share in success.values())
+        ):
+            raise ConfigError(
+                "attgan: the card's `edit_success` must give known attributes a share in [0, 1], got "
+                f"{str(success)[:80]}."
+            )
+
+    @property
+    def terms(self) -> str:
+        """On which terms the weights may be used; empty where the card says nothing."""
+        return cast(str, self.card.get("terms", ""))
+
+    @property
+    def edit_success(self) -> Mapping[str, float]:
+        """How often an independent judge saw each attribute's edit; empty where nobody measured."""
+        return cast(Mapping[str, float], self.card.get("edit_success", {}))
 
 
 def save_attgan(path: Path, content: AttGANFile, *, half: bool = True) -> Path:
@@ -128,9 +151,11 @@ def load_attgan(path: Path) -> AttGANFile:
         raise ModelFileError(f"attgan: {path} holds weights that are not finite numbers.")
     editor = cast(Editor, _fill(editor, "editor.", tensors))
     filled = cast(Critic, _fill(critic, "critic.", tensors)) if has_critic else None
-    return AttGANFile(
-        editor, filled, metadata.get("critic_kind", ""), (low, high), cast(dict[str, object], card)
-    )
+    kind = metadata.get("critic_kind", "")
+    try:
+        return AttGANFile(editor, filled, kind, (low, high), cast(dict[str, object], card))
+    except ConfigError as error:
+        raise ModelFileError(f"attgan: the card in {path} cannot be read: {error}") from error
 
 
 def _weights(net: Editor | Critic) -> dict[str, Tensor]:

@@ -8,10 +8,10 @@ without blond women, hair colour matters less, and lower bangs and age are named
 Here `cfsearch audit` runs on 200 faces of the validation part, 100 women and 100 men, started at
 their labels and compared by Male; Male itself must not change in the search. Of each attribute:
 
-* the effect of switching it on instead of off on the log-odds, through the generator, with its
-  interval, over all faces and for women and men apart, and Wilcoxon's signed-rank test over the
+* the effect of switching it on instead of off (to the ends of the generator's reach) on the
+  log-odds, through the generator, with its interval, over all faces and for women and men apart, and Wilcoxon's signed-rank test over the
   faces, corrected by Holm for the number of attributes;
-* how often setting it to its opposite alone changes the decision;
+* how often taking it to its opposite end alone changes the decision;
 * how often the sparsest verified counterfactual changes it, up or down;
 * its association with the log-odds in all photographs of the validation part, the other labels
   held fixed: no effect, but made without a generator (``celeba_observed.py``).
@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from celeba_findings import findings, printed
 from celeba_observed import agreement, associations, photograph_odds
-from celeba_photographs import FOLDER, Photographs, photographs
+from celeba_photographs import FOLDER, Photographs, mark, photographs
 from celeba_trial import require_ignored
 from numpy.typing import NDArray
 from PIL import Image
@@ -126,7 +126,7 @@ def one_by_one(
     editor, provider = AttGAN.open(generator, settings={}), open_provider(str(model))
     names = editor.attribute_names
     labels = torch.from_numpy(faces.columns(names).astype(np.float32))
-    kept = cache / f"one-{model.stem}-{editor.fingerprint[:8]}-{provider.fingerprint[-8:]}-{len(faces)}.npz"
+    kept = cache / f"one-{model.stem}-{mark(editor.fingerprint, provider.fingerprint)}-{len(faces)}.npz"
     if not kept.is_file():
         effects, base, turned = [], [], []
         last = torch.tensor([len(provider.labels) - 1])
@@ -141,8 +141,9 @@ def one_by_one(
             )
             found = effects_through_generator(problem, label=int(last))
             effects.append(torch.stack([found[name][0] for name in names]))
-            opposite = torch.diag_embed(1.0 - 2.0 * labels[i : i + 1])
-            z = problem.space.repair(torch.cat([torch.zeros_like(opposite[:, :1]), opposite], 1))
+            space = problem.space
+            opposite = torch.diag_embed(torch.where(space.origin > 0.5, space.lower, space.upper))
+            z = space.repair(torch.cat([torch.zeros_like(opposite[:, :1]), opposite], 1))
             odds = log_odds(problem.score(problem.decode(z, query=0))[None], index=last)[0]
             base.append(odds[0])
             turned.append(odds[1:])

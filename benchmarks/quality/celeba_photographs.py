@@ -1,5 +1,6 @@
 """CelebA-HQ in memory: all faces of a part at one size, decoded once and kept in a folder git ignores."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,11 @@ class Photographs:
     def x(self, rows: Sequence[int] | NDArray[np.int64] | slice) -> Float[Tensor, "n 3 s s"]:
         """These faces in the house form."""
         return torch.from_numpy(np.array(self.images[rows])).float() / 255.0
+
+
+def mark(*fingerprints: str) -> str:
+    """Eight letters that stand for these models in a file's name."""
+    return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()[:8]
 
 
 def photographs(data: Path, *, split: Split, size: int = 64, cache: Path = FOLDER / "cache") -> Photographs:

@@ -26,7 +26,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from celeba_photographs import FOLDER, photographs
+from celeba_photographs import FOLDER, mark, photographs
 from celeba_trial import require_ignored
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
@@ -177,15 +177,13 @@ def main() -> None:
     problem = problem_of(
         options.generator, options.data, options.model, images=options.images, seed=options.seed
     )
-    mark = (
-        f"{problem.generator.fingerprint[:8]}-{problem.provider.fingerprint[-8:]}-{options.images}-"
-        f"{options.seed}-{options.evaluations}"
-    )
+    models = mark(problem.generator.fingerprint, problem.provider.fingerprint)
+    run_name = f"{models}-{options.images}-{options.seed}-{options.evaluations}"
     fronts, seconds, began = [], [], time.monotonic()
     # run by run, so that what is there after an interruption compares all solvers alike
     for seed in range(options.runs):
         for solver in options.solvers:
-            path = options.out / f"{mark}-{solver}-{seed}.npz"
+            path = options.out / f"{run_name}-{solver}-{seed}.npz"
             if not path.is_file():
                 kept, own = run(problem, solver, evaluations=options.evaluations, seed=seed)
                 with path.with_suffix(".tmp").open("wb") as stream:
@@ -193,7 +191,7 @@ def main() -> None:
                 path.with_suffix(".tmp").replace(path)
         print(f"run {seed + 1} of {options.runs} done, {time.monotonic() - began:.0f} s", flush=True)
     for solver in options.solvers:
-        stored = [np.load(options.out / f"{mark}-{solver}-{seed}.npz") for seed in range(options.runs)]
+        stored = [np.load(options.out / f"{run_name}-{solver}-{seed}.npz") for seed in range(options.runs)]
         fronts.append(np.stack([s["kept"] for s in stored]))
         seconds.append([float(s["own"]) for s in stored])
     found = volumes(np.stack(fronts))

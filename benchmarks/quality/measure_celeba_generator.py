@@ -18,14 +18,15 @@ Prints beside the project's targets:
 * identity: the cosine between photograph and edit in an embedding of persons, and the share
   above the threshold at which it confuses persons as often as it misses them.
 
-Writes a card (GENERATOR.md) beside the generator, and sheets of edits into a folder that git
-ignores. The judges are trained first where they are missing (``celeba_judges.py``).
+Writes sheets of edits into a folder that git ignores; with ``--card`` also a card (GENERATOR.md)
+beside the generator, and each attribute's edit success into the generator's own file, where audits
+find it. The judges are trained first where they are missing (``celeba_judges.py``).
 """
 
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, final
 
@@ -41,6 +42,7 @@ from torch import Tensor
 from cfsearch.datasets import faces
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
+from cfsearch.generators.attgan_files import save_attgan
 from cfsearch.generators.attgan_runs import write_sheet
 from cfsearch.metrics.frechet import frechet_distance
 
@@ -294,7 +296,9 @@ def card(generator: AttGAN, figures: Figures, at_labels: Figures, *, name: str, 
         f"| {attribute} | {f.success:.1%} | {f.on:.1%} | {f.off:.1%} | {f.kept:.1%} | {f.kept_unknown:.1%} | {f.same_person:.1%} |"
         for attribute, f in figures.flips.items()
     )
-    trained = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in said.items())
+    trained = "\n".join(
+        f"| {key.replace('_', ' ')} | {value} |" for key, value in said.items() if key != "edit_success"
+    )
     return f"""\
 # {name}
 
@@ -342,6 +346,16 @@ apart with an area under the curve of {figures.judge["auc"]:.3f} (equal error ra
 """
 
 
+def write_card(path: Path, generator: AttGAN, figures: Figures, at_labels: Figures) -> None:
+    """The card beside the file, and each attribute's edit success within it; weights stay as they are."""
+    success = {name: round(f.success, 4) for name, f in figures.flips.items()}
+    content = replace(generator.content, card={**generator.card, "edit_success": success})
+    save_attgan(path, content)
+    size = path.stat().st_size / 2**20
+    text = card(generator, figures, at_labels, name=path.stem, size_mib=size)
+    write_atomically(path.with_suffix(".md"), text.encode())
+
+
 def main() -> int:
     """Measure, print, write the card and the sheet; 1 where a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -353,8 +367,11 @@ def main() -> int:
         "--reach", type=float, nargs=2, help="values of an attribute set off and on; else the generator's own"
     )
     parser.add_argument("--sheet", type=Path, default=FOLDER / "sheet.png", help="where git ignores it")
+    parser.add_argument("--card", action="store_true", help="write the card; at the file's own reach only")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.card and options.reach is not None:
+        parser.error("--card: figures of another reach are not the file's; leave out --reach.")
     torch.set_num_threads(1)
     require_ignored(options.sheet.parent)
     generator = AttGAN.open(options.generator, settings={})
@@ -369,14 +386,8 @@ def main() -> int:
         at_labels, _ = measure(generator, judges, photos, n=options.faces, reach=_LABELS)
         print(f"\n{table(at_labels)}")
     write_sheet(options.sheet, sheet)
-    text = card(
-        generator,
-        figures,
-        at_labels,
-        name=options.generator.stem,
-        size_mib=options.generator.stat().st_size / 2**20,
-    )
-    write_atomically(options.generator.with_suffix(".md"), text.encode())
+    if options.card:
+        write_card(options.generator, generator, figures, at_labels)
     if options.json is not None:
         write_atomically(
             options.json,

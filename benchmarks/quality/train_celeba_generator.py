@@ -186,7 +186,8 @@ def main() -> None:
         watch=watch,
     )
     card: dict[str, object] = {
-        "trained_on": "24,183 faces of CelebA-HQ (official train part), no pairs; non-commercial research only",
+        "terms": "non-commercial research only, as CelebA-HQ, on which it was trained",
+        "trained_on": "24,183 faces of CelebA-HQ (official train part), no pairs",
         "steps": trained.step,
         "minutes": round((trained.seconds + finished.seconds) / 60, 1),
         "date": datetime.now(UTC).date().isoformat(),

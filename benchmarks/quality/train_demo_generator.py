@@ -135,7 +135,7 @@ def _finish(target: Path, *, judge: Path, console: Console) -> None:
         console.print(figures.table())
     content = generator.content
     figures_json = {figures.joint: figures.to_json() for figures in found}
-    card = {**dict(content.card), "figures": figures_json}
+    card = {**dict(content.card), "figures": figures_json, "edit_success": found[-1].success}
     save_attgan(target, replace(content, card=card))
     (target.with_suffix(".md")).write_text(_card(target, card, found), encoding="utf-8")
 

@@ -1,7 +1,8 @@
 """Statistics of an audit: rates with intervals, what flips change, effects in logits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, final
 
 import torch
@@ -59,9 +60,9 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
 def effects_through_generator(problem: Problem, *, label: int) -> dict[str, Float[Tensor, " b"]]:
     """What switching one attribute on instead of off does to the log-odds of a class.
 
-    For each query and variable: the generator decodes the query with that attribute at its
-    highest and at its lowest value, all else as it is (rules of the space kept); the
-    difference of the model's log-odds is the effect. It measures the model *through the
+    For each query and variable: the generator decodes the query with that attribute at the
+    highest and at the lowest value that a search may give it, all else as it is (rules of the
+    space kept); the difference of the model's log-odds is the effect. It measures the model *through the
     generator*: what the generator cannot edit, it cannot see.
 
     Returns:
@@ -69,10 +70,8 @@ def effects_through_generator(problem: Problem, *, label: int) -> dict[str, Floa
     """
     space = problem.space
     d = space.d
-    on = (1.0 - space.origin).clamp(space.lower, space.upper)
-    off = (0.0 - space.origin).clamp(space.lower, space.upper)
     # rows 0 .. d-1: that variable on; rows d .. 2d-1: off
-    ends = torch.cat([torch.diag_embed(on), torch.diag_embed(off)], dim=1)
+    ends = torch.cat([torch.diag_embed(space.upper), torch.diag_embed(space.lower)], dim=1)
     ends = space.repair(ends)
     found = []
     for i in range(space.b):
@@ -87,8 +86,12 @@ def effect_rows(
     model: str,
     estimates: dict[str, Float[Tensor, " n"]],
     truths: dict[str, Float[Tensor, " n"]] | None = None,
+    edit_success: Mapping[str, float] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
-    """Rows of the document: each variable's mean effect with its interval, largest first."""
+    """Rows of the document: each variable's mean effect with its interval, largest first.
+
+    ``edit_success`` is the generator's: an effect of what it hardly edits says nothing.
+    """
     rows = []
     for variable, values in estimates.items():
         estimate = paired_mean(values)
@@ -100,6 +103,7 @@ def effect_rows(
                 "estimate": None if estimate is None else estimate.to_dict(),
                 "truth": None if truth is None else truth.to_dict(),
                 "n": len(values),
+                **({"edit_success": edit_success[variable]} if variable in edit_success else {}),
             }
         )
     return sorted(rows, key=lambda row: -abs(row["estimate"]["value"]) if row["estimate"] else 0.0)

@@ -243,7 +243,7 @@ class Audit:
             assemblies={"model": assembly},
             models=[model_entry("model", assembly)],
             rows={"model": rows},
-            effects=effect_rows("model", effects),
+            effects=effect_rows("model", effects, edit_success=assembly.search.generator.edit_success),
             groups=groups,
             versions=versions(),
             hashes=run.hashes,

@@ -8,6 +8,9 @@ from typing import Any, final
 from . import wording
 from .wording import finite
 
+LEAST_EDITED = 0.5
+"""Edit success below which an effect says nothing."""
+
 _MOST_ROWS = 10
 
 
@@ -33,6 +36,7 @@ class Row:
     truth: Mark | None
     n: str
     verdict: str
+    edited: str = ""
 
 
 @final
@@ -63,6 +67,7 @@ class Chart:
     panels: tuple[Panel, ...]
     has_truth: bool
     drawn: int
+    has_edited: bool = False
 
 
 def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
@@ -89,7 +94,9 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
         for model, name in models.items()
     )
     has_truth = any(_bounds(e["truth"]) for e in entries)
-    return Chart(ticks=scale.ticks(), panels=panels, has_truth=has_truth, drawn=len(variables))
+    has_edited = any("edit_success" in e for e in entries)
+    drawn = len(variables)
+    return Chart(scale.ticks(), panels, has_truth=has_truth, drawn=drawn, has_edited=has_edited)
 
 
 def count_chart(
@@ -129,7 +136,14 @@ def count_chart(
 
 
 def judged(effect: Mapping[str, Any]) -> str:
-    """What an interval lets one say: "raises", "lowers", "cannot tell"."""
+    """What an interval lets one say: "raises", "lowers", "cannot tell".
+
+    Where the generator was seen to fail at an edit more often than not, its effect is none of the
+    attribute's, whatever its interval: "hardly edited".
+    """
+    edited = finite(effect.get("edit_success"))
+    if edited is not None and edited < LEAST_EDITED:
+        return "hardly edited"
     side = wording.sides(effect["estimate"])
     truth = wording.sides(effect["truth"])
     if side is None:
@@ -205,6 +219,7 @@ def _effect_row(variable: str, effect: Mapping[str, Any] | None, scale: _Scale) 
         truth=_mark(effect["truth"], scale, form="logit"),
         n=str(effect["n"]),
         verdict=judged(effect),
+        edited=wording.percent(finite(effect.get("edit_success"))),
     )
 
 

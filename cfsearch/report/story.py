@@ -204,6 +204,16 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     unsure = [wording.human(e["variable"]) for e in effects if judged(e) == "cannot tell"]
     if unsure:
         said.append(f"Cannot tell (the interval includes 0): {wording.listing(unsure, most=6)}.")
+    hardly = [
+        f"{wording.human(e['variable'])} ({wording.percent(e['edit_success'])})"
+        for e in effects
+        if judged(e) == "hardly edited"
+    ]
+    if hardly:
+        said.append(
+            "Cannot tell (the generator hardly edits it; how often an edit was seen, as its maker measured): "
+            f"{wording.listing(hardly, most=6)}."
+        )
     return said
 
 
@@ -214,7 +224,7 @@ def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
     (a, first), (b, second) = list(names.items())[:2]
     of = {(e["model"], e["variable"]): e for e in effects}
     found = []
-    for variable in dict.fromkeys(e["variable"] for e in effects):
+    for variable in dict.fromkeys(e["variable"] for e in effects if judged(e) != "hardly edited"):
         pair = [_best(of.get((model, variable))) for model in (a, b)]
         if pair[0] is None or pair[1] is None:
             continue

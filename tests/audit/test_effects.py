@@ -1,5 +1,7 @@
 """Statistics of an audit against scipy and against a model whose effects are known."""
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given
@@ -62,6 +64,31 @@ def test_effects_of_a_linear_model_are_its_weights() -> None:
     assert rows[0]["variable"] == "green"
     assert rows[0]["estimate"]["value"] == pytest.approx(-2.0)
     assert rows[0]["truth"]["value"] == pytest.approx(-4.0)
+
+
+def test_effects_are_taken_between_the_ends_that_a_search_may_reach() -> None:
+    generator = FakeGenerator()
+    problem = Problem(
+        torch.full((2, 3, 16, 16), 0.5),
+        names=["a", "b"],
+        provider=FakeProvider(weight=((0, 0, 0), (1.0, -2.0, 0.0))),
+        generator=generator,
+        objectives=[Adversarial(), Intensity()],
+    )
+    narrow = dataclasses.replace(
+        problem.space, lower=problem.space.lower * 0.1, upper=problem.space.upper * 0.3
+    )
+    problem.space = narrow
+    found = effects_through_generator(problem, label=1)
+    assert found["red"].mean().item() == pytest.approx(0.4, abs=1e-6)
+    assert found["green"].mean().item() == pytest.approx(-0.8, abs=1e-6)
+
+
+def test_an_effect_carries_how_often_its_edit_was_seen() -> None:
+    values = {"Bald": torch.tensor([1.0, 2.0]), "Young": torch.tensor([0.5, 0.5])}
+    rows = {row["variable"]: row for row in effect_rows("m", values, edit_success={"Bald": 0.07})}
+    assert rows["Bald"]["edit_success"] == 0.07
+    assert "edit_success" not in rows["Young"]
 
 
 def test_changes_find_the_only_variable_that_matters() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -248,6 +249,40 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     next(bad.editor.parameters()).data.view(-1)[0] = float("nan")
     path = save_attgan(tmp_path / "g.safetensors", bad)
     with pytest.raises(ModelFileError, match="not finite"):
+        load_attgan(path)
+
+
+def test_a_card_says_terms_and_what_edits_were_seen_at_the_files_own_reach(tmp_path: Path) -> None:
+    card = {"terms": "non-commercial research only", "edit_success": {"Bald": 0.1, "Young": 1.0}}
+    whole = replace(content(), reach=(-0.5, 1.5), card=card)
+    found = AttGAN.open(save_attgan(tmp_path / "g.safetensors", whole), settings={})
+    assert found.terms == "non-commercial research only"
+    assert found.edit_success == {"Bald": 0.1, "Young": 1.0}
+    narrower = AttGAN.open(tmp_path / "g.safetensors", settings={"low": 0.0})
+    assert narrower.terms == found.terms
+    assert narrower.edit_success == {}  # nobody measured there
+    assert found.fingerprint == AttGAN.open(tmp_path / "g.safetensors", settings={}).fingerprint
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"terms": 3},
+        {"edit_success": [0.5]},
+        {"edit_success": {"Hat": 0.5}},
+        {"edit_success": {"Bald": 1.5}},
+        {"edit_success": {"Bald": True}},
+    ],
+)
+def test_a_card_that_cannot_be_read_is_refused(tmp_path: Path, card: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(card))):
+        replace(content(), card=card)
+    path = save_attgan(tmp_path / "g.safetensors", content())
+    with safe_open(path, framework="pt") as file:
+        metadata = {**file.metadata(), "card": json.dumps(card)}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    save_file(tensors, path, metadata)
+    with pytest.raises(ModelFileError, match="the card in"):
         load_attgan(path)
 
 

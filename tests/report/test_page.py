@@ -97,6 +97,26 @@ def test_cannot_tell_is_said_where_the_interval_includes_zero(audit: Audit) -> N
     assert "supports evidence for" in soup.get_text()
 
 
+def test_an_effect_of_what_is_hardly_edited_says_nothing(audit: Audit) -> None:
+    """Its interval lies apart from 0 and from the other model's, and still it is no finding."""
+    effects = audit.document["effects"]
+    for effect in effects:
+        effect["edit_success"] = 0.07 if effect["variable"] == "Blond_Hair" else 0.9
+    soup = parsed(build_page(audit.document, audit.instances))
+    said = soup.select_one(".findings").get_text().replace("\u202f", " ").replace("\u00a0", " ")
+    assert "hardly edits it" in said
+    assert "Blond hair (7 %)" in said
+    assert "Blond hair \u2212" not in said
+    assert "opposite directions" not in soup.find("h2").get_text()
+    readings = {
+        row.find("th").get_text(): [cell.get_text() for cell in row.select("td")]
+        for row in soup.select("#chart-effects-table tbody tr")
+    }
+    assert readings["Blond hair"][-1] == "hardly edited"
+    assert readings["Young"][-1] == "lowers"
+    assert any("90" in cell for cell in readings["Young"])
+
+
 def test_artefacts_are_read_first(audit: Audit) -> None:
     soup = parsed(build_page(audit.document, audit.instances))
     said = [li.get_text() for li in soup.select(".readfirst li")]
