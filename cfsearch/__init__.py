@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cfsearch.errors import CfsearchWarning as CfsearchWarning
     from cfsearch.explainer import Explainer as Explainer
     from cfsearch.explainer import Explanation as Explanation
-    from cfsearch.explainer import Subject as Subject
+    from cfsearch.explainer_task import Subject as Subject
     from cfsearch.front import ParetoFront as ParetoFront
     from cfsearch.generator import AttributeEstimator as AttributeEstimator
     from cfsearch.generator import Critic as Critic
@@ -64,7 +64,7 @@ _HOME: Final = {
     "Search": "search",
     "SearchSpace": "space",
     "Solver": "solver",
-    "Subject": "explainer",
+    "Subject": "explainer_task",
     "assemble": "assembly",
     "open_provider": "providers.opening",
 }

@@ -86,6 +86,8 @@ def instance_row(row: InstanceRow) -> dict[str, Cell]:
         "members": 0 if front is None else len(front),
         "verified": 0 if front is None else int(front.verified.sum()),
         "evaluations": 0 if front is None else front.evaluations,
+        "questions": None if front is None else front.questions,
+        "seeding": 0 if front is None else front.seeding,
         "hypervolume": None if front is None or not len(front) else front.hypervolume(),
         "notes": " ".join((*row.notes, *(() if front is None else front.note))),
         "sha256": row.sha256,

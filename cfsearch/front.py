@@ -1,30 +1,25 @@
 """What a user holds in the end: the Pareto front of counterfactuals of one instance."""
 
 import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from cfsearch import pareto, picks
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import write_atomically
+from cfsearch.front_file import pack, unpack
 from cfsearch.picks import PICKS, UNCHANGED
 from cfsearch.records import AWAY, Reason
 from cfsearch.scores import lead
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMAT = "cfsearch-front/1"
 
 
 @final
@@ -58,6 +53,10 @@ class ParetoFront:
             house form; None for images.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
         categories: variables whose values have no order, so that any change of one counts alike.
+        questions: inputs that the audited model was asked about for this query in all: the original,
+            candidates (of a surrogate none), what explainers asked before, and what is stored; None
+            where nobody counted. What is asked once for many queries is not in it.
+        seeding: how many of them explainers asked, to find where the search begins.
         described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
@@ -100,6 +99,8 @@ class ParetoFront:
     scale: Float[Tensor, " d"] | None = None
     described: tuple[tuple[str, ...], ...] = ()
     categories: tuple[str, ...] = ()
+    questions: int | None = None
+    seeding: int = 0
 
     def __post_init__(self) -> None:
         n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
@@ -283,65 +284,18 @@ class ParetoFront:
             origins=tuple(origins[i] for i in keep.tolist()),
             reference_point=torch.maximum(self.reference_point, other.reference_point),
             evaluations=self.evaluations + other.evaluations,
+            questions=None
+            if self.questions is None or other.questions is None
+            else self.questions + other.questions,
+            seeding=self.seeding + other.seeding,
             note=tuple(dict.fromkeys((*self.note, *other.note))),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
-        p, won = self.p, self.lead()
-        picked = self.picks()
-        members = [
-            {
-                "index": i,
-                "change": {
-                    name: _number(v)
-                    for name, v in zip(self.variables, self.z[i].tolist(), strict=True)
-                    if abs(v) > UNCHANGED
-                },
-                "values": {
-                    name: _number(self.values[i, j].item())
-                    for j, name in enumerate(self.variables)
-                    if abs(self.z[i, j].item()) > UNCHANGED
-                },
-                "words": list(self.words(i)),
-                "objectives": {
-                    name: _number(v) for name, v in zip(self.objectives, self.f[i].tolist(), strict=True)
-                },
-                "probabilities": {
-                    name: _number(v) for name, v in zip(self.labels, p[i].tolist(), strict=True)
-                },
-                "lead": _number(float(won[i])),
-                "verified": bool(self.verified[i]),
-                "origin": self.origins[i],
-                "picked_as": [way for way, index in picked.items() if index == i],
-            }
-            for i in range(len(self))
-        ]
-        return {
-            "format": FORMAT,
-            "name": self.name,
-            "source": self.labels[self.source],
-            "target": None if self.target is None else self.labels[self.target],
-            "labels": list(self.labels),
-            "variables": list(self.variables),
-            "origin_values": [_number(v) for v in self.origin_values.tolist()],
-            "objectives": [
-                {"name": n, "unit": u, "reference": _number(r)}
-                for n, u, r in zip(self.objectives, self.units, self.reference_point.tolist(), strict=True)
-            ],
-            "original": _probabilities(self.labels, self.original_scores),
-            "reconstruction": _probabilities(self.labels, self.reconstruction_scores),
-            "found": self.found,
-            "reason": self.reason.code,
-            "reason_text": self.reason.value,
-            "nearest_miss": None if self.found or not len(self) else int(won.argmax()),
-            "hypervolume": _number(self.hypervolume()),
-            "evaluations": self.evaluations,
-            "picks": picked,
-            "note": list(self.note),
-            "extra": self.extra,
-            "members": members,
-        }
+        from cfsearch.front_document import front_document
+
+        return front_document(self)
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a member: objectives, changes, probabilities, verified, origin.
@@ -355,32 +309,7 @@ class ParetoFront:
 
     def to_bytes(self) -> bytes:
         """The front as one safetensors blob; the same front always gives the same bytes."""
-        tensors = {part: getattr(self, part).contiguous().cpu() for part in _TENSORS}
-        for part in _PICTURES:
-            picture = getattr(self, part)
-            if picture is not None:
-                tensors[part] = picture.contiguous().cpu()
-        meta = {
-            "format": FORMAT,
-            "name": self.name,
-            "labels": self.labels,
-            "source": self.source,
-            "target": self.target,
-            "variables": self.variables,
-            "objectives": self.objectives,
-            "units": self.units,
-            "origins": self.origins,
-            "reason": self.reason.name,
-            "evaluations": self.evaluations,
-            "note": self.note,
-            "extra": self.extra,
-        }
-        if self.described:
-            meta["described"] = self.described
-        if self.categories:
-            meta["categories"] = self.categories
-        text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
-        return save_tensors(tensors, metadata={"cfsearch": text})
+        return pack({part.name: getattr(self, part.name) for part in fields(self)})
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> "ParetoFront":
@@ -389,46 +318,7 @@ class ParetoFront:
         Raises:
             DataError: the bytes are no front, or one of another format.
         """
-        try:
-            size = int.from_bytes(blob[:8], "little")
-            meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
-            if meta["format"] != FORMAT:
-                raise DataError(f"front: format {meta['format']!r} is not {FORMAT!r}; update cfsearch.")
-            tensors = load_tensors(blob)
-            return cls(
-                name=meta["name"],
-                labels=tuple(meta["labels"]),
-                source=meta["source"],
-                target=meta["target"],
-                variables=tuple(meta["variables"]),
-                objectives=tuple(meta["objectives"]),
-                units=tuple(meta["units"]),
-                origins=tuple(meta["origins"]),
-                reason=Reason[meta["reason"]],
-                evaluations=meta["evaluations"],
-                note=tuple(meta["note"]),
-                extra=meta["extra"],
-                z=tensors["z"],
-                f=tensors["f"],
-                origin_values=tensors["origin_values"],
-                scores=tensors["scores"],
-                original_scores=tensors["original_scores"],
-                reconstruction_scores=tensors["reconstruction_scores"],
-                verified=tensors["verified"],
-                reference_point=tensors["reference_point"],
-                images=tensors.get("images"),
-                original=tensors.get("original"),
-                reconstruction=tensors.get("reconstruction"),
-                rows=tensors.get("rows"),
-                row=tensors.get("row"),
-                scale=tensors.get("scale"),
-                described=tuple(tuple(words) for words in meta.get("described", ())),
-                categories=tuple(meta.get("categories", ())),
-            )
-        except DataError:
-            raise
-        except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise DataError(f"front: not a front file of cfsearch ({type(error).__name__}).") from error
+        return unpack(blob, make=cls)
 
     def save(self, path: str | Path) -> Path:
         """Write the front to a file (``.front``), all of it or nothing."""
@@ -478,27 +368,3 @@ class ParetoFront:
         from cfsearch.report.notebook import front_html
 
         return front_html(self)
-
-
-_TENSORS = (
-    "z",
-    "f",
-    "origin_values",
-    "scores",
-    "original_scores",
-    "reconstruction_scores",
-    "verified",
-    "reference_point",
-)
-_PICTURES = ("images", "original", "reconstruction", "rows", "row", "scale")
-"""What only some fronts have: pictures of images, rows of tables."""
-
-
-def _number(value: float) -> float:
-    """The shortest decimal that is still the same float32: values that differ stay different."""
-    return float(str(np.float32(value)))
-
-
-def _probabilities(labels: tuple[str, ...], scores: Tensor) -> dict[str, float]:
-    p = torch.softmax(scores.double(), dim=-1).tolist()
-    return {name: _number(v) for name, v in zip(labels, p, strict=True)}

@@ -2,14 +2,14 @@
 
 Images are found and read by ``cfsearch.datasets.images``. Of a table all is decided here, once:
 which schema holds, which rows were asked for, and which rows a model is asked about at first
-contact. ``cfsearch.assembly.open_model`` adds the model.
+contact. ``cfsearch.model_opening.open_model`` adds the model.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.problem import fingerprint
 from cfsearch.registry import unknown
+
+if TYPE_CHECKING:
+    from cfsearch.providers.onnx_file import OnnxFile
 
 _PROBES: Final = 32
 _MOST_REFERENCES: Final = 20_000
@@ -69,6 +72,7 @@ class TableInput:
         guessed: how the schema was come by, where nobody wrote it; None for one from a file.
         notes: what a reader must know.
         by: what stands in each column of ``data.by``, as text; it need not be one of the schema.
+        file: the ONNX file that said which columns it takes, for whoever opens the model; not kept longer.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -81,6 +85,7 @@ class TableInput:
     guessed: Inference | None
     notes: tuple[str, ...]
     by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    file: "OnnxFile | None" = None
 
     @property
     def x(self) -> Float[Tensor, "n c"]:

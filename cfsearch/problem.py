@@ -74,9 +74,10 @@ class Problem:
         clock: where time in the networks is added up; None for no clock.
         attributes: what is known of each query's attributes, in [0, 1], NaN where nothing is; for
             a generator that can be told (``AttributeTaker``).
+        scores: of the queries (``Queries.scores``), where the model was asked about them before.
 
     Shapes:
-        x ``(b, *x)``, reference ``(r, *x)``, both in the house form; attributes ``(b, a)``.
+        x ``(b, *x)``, reference ``(r, *x)``, both in the house form; attributes ``(b, a)``; scores ``(b, k)``.
 
     Raises:
         ConfigError: fewer than two objectives, two of one name, an unknown target or variable.
@@ -98,6 +99,7 @@ class Problem:
         reference: Float[Tensor, "r *x"] | None = None,
         clock: Clock | None = None,
         attributes: Float[Tensor, "b a"] | None = None,
+        scores: Float[Tensor, "b k"] | None = None,
     ) -> None:
         _check_measures(objectives, constraints)
         _check_labels(provider)
@@ -110,11 +112,12 @@ class Problem:
         self.provider, self.generator = provider, generator
         self.objectives, self.constraints = tuple(objectives), tuple(constraints)
         self.failures: dict[int, CfsearchError] = {}
+        self.seeding: dict[int, int] = {}  # questions that explainers asked to find where to begin, by query
         self._clock = clock
         goal = _target_index(provider, target)
         self._check_needs(reference is not None, x)
         with torch.no_grad():
-            scores = self._original_scores(x)
+            scores = self._original_scores(x) if scores is None else scores
             known = None if reference is None else self._score(reference)
             source = scores.argmax(-1)
             self.state = _encoded(generator, x, attributes)

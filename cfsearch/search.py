@@ -10,16 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch import pareto
+from cfsearch.elite import Elite, leads
 from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.front import ParetoFront
-from cfsearch.generator import Critic, Describer, Generator
+from cfsearch.generator import Generator
+from cfsearch.keeping import Keeper
 from cfsearch.objective import Constraint, Objective
-from cfsearch.problem import Clock, Problem, fingerprint, stored_form
+from cfsearch.problem import Clock, Problem, fingerprint
 from cfsearch.provider import Provider
 from cfsearch.pruning import pruned
-from cfsearch.records import AWAY, Evaluation, Reason, flipped
-from cfsearch.scores import lead, objective_scores, verdict_scores
+from cfsearch.records import Evaluation, Reason, flipped
 from cfsearch.solver import Solver
 
 _SAME = 1e-6
@@ -168,22 +168,28 @@ class Search:
                     x[active],
                     [names[i] for i in active],
                     None if attributes is None else attributes[active],
+                    scores=problem.queries.scores[active],
                 )
             )
             if active
             else []
         )
+        keeper = self._keeper()
         for i, name in enumerate(names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
             elif bool(done[i]):
-                [none] = self._kept(problem, {i: _Elite.none(problem)}).values()
-                results.append(self._front(problem, i, none, Reason.ALREADY_TARGET, 0, None))
+                [none] = keeper.keep(problem, {i: Elite.none(problem)}).values()
+                results.append(
+                    keeper.front(problem, i, kept=none, reason=Reason.ALREADY_TARGET, evaluations=0)
+                )
             else:
                 results.append(next(searched))
         return results
 
-    def _problem(self, x: Tensor, names: Sequence[str], attributes: Tensor | None) -> Problem:
+    def _problem(
+        self, x: Tensor, names: Sequence[str], attributes: Tensor | None, *, scores: Tensor | None = None
+    ) -> Problem:
         return Problem(
             x,
             names=names,
@@ -196,6 +202,7 @@ class Search:
             reference=self.reference,
             clock=self.clock,
             attributes=attributes,
+            scores=scores,
         )
 
     def _lockstep(self, problem: Problem) -> list[ParetoFront | Failure]:
@@ -211,7 +218,7 @@ class Search:
             generations=searching,
             seeds=None if self.seeds is None else _stacked(self.seeds(problem), problem),
         )
-        elites = [_Elite.none(problem) for _ in range(problem.b)]
+        elites = [Elite.none(problem) for _ in range(problem.b)]
         spent, last_gain = 0, [0] * problem.b
         best = [-np.inf] * problem.b
         moved = [False] * problem.b
@@ -229,13 +236,14 @@ class Search:
                 if i in problem.failures:
                     continue
                 elites[i] = elites[i].joined(evaluation, i, capacity=self.capacity)
-                gain = float(_leads(evaluation.scores[i], problem, i).amax())
+                gain = float(leads(evaluation.scores[i], problem, i).amax())
                 if gain > best[i] + _SAME:
                     best[i], last_gain[i] = gain, generation
                 moved[i] = moved[i] or _moved(evaluation, problem, i)
             self._tell(problem, elites, generation, generations, spent)
         results: list[ParetoFront | Failure] = []
-        kept = self._kept(problem, {i: e for i, e in enumerate(elites) if i not in problem.failures})
+        keeper = self._keeper()
+        kept = keeper.keep(problem, {i: e for i, e in enumerate(elites) if i not in problem.failures})
         for i, name in enumerate(problem.queries.names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
@@ -249,21 +257,31 @@ class Search:
             elif best[i] <= 0 and idle:
                 reason = Reason.STALLED
             point = None if reference is None else reference[i]
-            results.append(self._front(problem, i, kept[i], reason, spent, point, origin=solver.name))
+            results.append(
+                keeper.front(
+                    problem,
+                    i,
+                    kept=kept[i],
+                    reason=reason,
+                    evaluations=spent,
+                    reference=point,
+                    origin=solver.name,
+                )
+            )
         return results
 
-    def _simpler(self, problem: Problem, elites: list["_Elite"], n: int) -> Float[Tensor, "b n d"]:
+    def _simpler(self, problem: Problem, elites: list[Elite], n: int) -> Float[Tensor, "b n d"]:
         rows = []
         for i, elite in enumerate(elites):
             if i in problem.failures or not len(elite.z):
                 rows.append(torch.zeros(n, problem.space.d))
                 continue
-            lead = _leads(elite.scores, problem, i)
+            lead = leads(elite.scores, problem, i)
             rows.append(pruned(elite.z, lead=lead, space=problem.space.query(i), n=n))
         return torch.stack([row.to(problem.space.lower) for row in rows])
 
     def _tell(
-        self, problem: Problem, elites: list["_Elite"], generation: int, generations: int, spent: int
+        self, problem: Problem, elites: list[Elite], generation: int, generations: int, spent: int
     ) -> None:
         if not self.watchers:
             return
@@ -276,153 +294,20 @@ class Search:
         for watcher in self.watchers:
             watcher(progress)
 
+    def _keeper(self) -> Keeper:
+        return Keeper(
+            seed=self.seed,
+            verifier=self.verifier,
+            margin=self.margin,
+            reference_point=self.reference_point,
+            note=self.note,
+            extra=self.extra,
+        )
+
     def _rng(self, problem: Problem, i: int) -> np.random.Generator:
         """Random numbers of a query: from the seed and its pixels, not from its place."""
         digest = hashlib.sha256(f"{self.seed}:{fingerprint(problem.queries.x[i])}".encode()).digest()
         return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
-
-    def _front(
-        self,
-        problem: Problem,
-        i: int,
-        kept: "_Kept",
-        reason: Reason,
-        spent: int,
-        reference: Tensor | None,
-        *,
-        origin: str = "",
-    ) -> ParetoFront:
-        queries, image = problem.queries, problem.queries.x.ndim == 4
-        elite, stored, scores, again = kept.elite, kept.stored, kept.scores, kept.again
-        verified = (_leads(scores, problem, i) >= self.margin) & (elite.violation <= 0)
-        target = int(queries.target[i])
-        note = list(self.note)
-        if len(elite.z) and bool(
-            flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
-        ):
-            note.append(
-                "The generator's output flips the model before anything is changed; the changes "
-                "named here are not what flips it."
-            )
-        point = (
-            torch.tensor(self.reference_point, dtype=torch.float64)
-            if self.reference_point is not None
-            else reference
-            if reference is not None
-            else torch.zeros(len(self.objectives), dtype=torch.float64)
-        )
-        return ParetoFront(
-            name=queries.names[i],
-            labels=self.provider.labels,
-            source=int(queries.source[i]),
-            target=None if target == AWAY else target,
-            variables=problem.space.names,
-            objectives=tuple(o.name for o in self.objectives),
-            units=tuple(o.unit for o in self.objectives),
-            z=elite.z.cpu(),
-            f=elite.f.cpu(),
-            origin_values=problem.space.origin[i].cpu(),
-            scores=scores.cpu(),
-            original_scores=again[1].cpu(),
-            reconstruction_scores=again[0].cpu(),
-            verified=verified.cpu(),
-            images=stored.cpu() if image else None,
-            original=kept.ends[1].cpu() if image else None,
-            reconstruction=kept.ends[0].cpu() if image else None,
-            origins=(origin,) * len(elite.z),
-            reason=reason,
-            reference_point=point,
-            evaluations=spent,
-            rows=None if image else stored.double().cpu(),
-            row=None if image else queries.x[i].double().cpu(),
-            scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
-            categories=() if image else problem.space.categories,
-            described=self.generator.words(queries.x[i], stored)
-            if isinstance(self.generator, Describer)
-            else (),
-            note=tuple(note),
-            extra={
-                "seed": self.seed,
-                "input_sha256": fingerprint(queries.x[i]),
-                "model": (self.verifier or self.provider).fingerprint,
-                "generator": self.generator.fingerprint,
-                "critic": self.generator.critic_kind if isinstance(self.generator, Critic) else "",
-                **self.extra,
-            },
-        )
-
-    def _kept(self, problem: Problem, elites: Mapping[int, "_Elite"]) -> dict[int, "_Kept"]:
-        """What is kept of each query, in its stored form and asked again.
-
-        Each query is asked for by itself, unless the model answers row by row anyway.
-        """
-        queries, image = problem.queries, problem.queries.x.ndim == 4
-        ordered, stored, ends = {}, {}, {}
-        for i, elite in elites.items():
-            ordered[i] = elite.ordered()
-            zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
-            z = ordered[i].z[None].to(queries.x)
-            if self.generator.row_wise:
-                decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
-                unchanged, x = decoded[0], decoded[1:]
-            else:
-                unchanged = problem.decode(zero, query=i)[0]
-                x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
-            both = torch.stack([unchanged, queries.x[i]])
-            stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
-        asked = [part for i in elites for part in (stored[i], ends[i])]
-        if (self.verifier or self.provider).row_wise and asked:
-            answers = iter(torch.split(self._ask_again(torch.cat(asked)), [len(part) for part in asked]))
-        else:
-            answers = map(self._ask_again, asked)
-        return {i: _Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}
-
-    def _ask_again(self, stored: Tensor) -> Tensor:
-        """Log-scores of inputs in the form in which they are kept, from the verifier."""
-        model = self.verifier or self.provider
-        x = stored.float() / 255.0 if stored.dtype is torch.uint8 else stored
-        if len(x) == 0:
-            return torch.zeros(0, len(model.labels))
-        with torch.no_grad():
-            raw = model.predict(x)
-        if self.verifier is None:
-            return objective_scores(raw, kind=model.scores).cpu()
-        return verdict_scores(raw, model).cpu()
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class _Elite:
-    """The best candidates of a query so far."""
-
-    z: Float[Tensor, "n d"]
-    f: Float[Tensor, "n m"]
-    violation: Float[Tensor, " n"]
-    scores: Float[Tensor, "n k"]
-
-    @classmethod
-    def none(cls, problem: Problem) -> "_Elite":
-        d, m, k = problem.space.d, len(problem.objectives), len(problem.provider.labels)
-        return cls(torch.zeros(0, d), torch.zeros(0, m), torch.zeros(0), torch.zeros(0, k))
-
-    @property
-    def feasible(self) -> bool:
-        return len(self.z) > 0 and bool((self.violation <= 0).any())
-
-    def joined(self, evaluation: Evaluation, i: int, *, capacity: int) -> "_Elite":
-        # in the space's own dtype: a table's values must come back as they were measured
-        z = torch.cat([self.z.to(evaluation.z.dtype), evaluation.z[i].cpu()])
-        f = torch.cat([self.f, evaluation.f[i].cpu().float()])
-        violation = torch.cat([self.violation, evaluation.violation[i].cpu().float()])
-        scores = torch.cat([self.scores, evaluation.scores[i].cpu().float()])
-        keep = pareto.elite(f, violation, capacity)
-        return _Elite(z[keep], f[keep], violation[keep], scores[keep])
-
-    def ordered(self) -> "_Elite":
-        """Sorted by the first objective, then the others, so that files are canonical."""
-        order = np.lexsort(self.f.numpy().T[::-1])
-        keep = torch.from_numpy(order.copy())
-        return _Elite(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
 
 
 def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[Tensor, "b s d"]:
@@ -437,30 +322,6 @@ def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[T
     for i, z in enumerate(seeds):
         out[i, : len(z)] = z.to(out)
     return out
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
-    """What is kept of a query in the end.
-
-    Shapes:
-        stored ``(n, *x)``, with scores ``(n, k)``; ends ``(2, *x)``, the generator's output without a
-        change and the original, with their scores again ``(2, k)``.
-    """
-
-    elite: _Elite
-    stored: Tensor
-    ends: Tensor
-    scores: Tensor
-    again: Tensor
-
-
-def _leads(scores: Tensor, problem: Problem, i: int) -> Float[Tensor, " n"]:
-    """By how much each candidate of a query flips, in probability."""
-    p = torch.softmax(scores.cpu().double(), dim=-1)[None]
-    part = slice(i, i + 1)
-    return lead(p, source=problem.queries.source[part].cpu(), target=problem.queries.target[part].cpu())[0]
 
 
 def _moved(evaluation: Evaluation, problem: Problem, i: int) -> bool:

@@ -63,4 +63,6 @@ def test_the_wheel_holds_every_module_and_data_file(tmp_path: Path) -> None:
         for file in (ROOT / folder).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 wanted.add(f"{inside}/{file.relative_to(ROOT / folder)}")
-    assert wanted <= held, sorted(wanted - held)
+    apart = {name for name in wanted if Path(name).name.startswith("attgan_celeba64.")}
+    assert wanted - apart <= held, sorted(wanted - apart - held)
+    assert not apart & held  # on its own terms, which are not the wheel's

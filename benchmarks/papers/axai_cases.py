@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from cfsearch.datasets import faces
 from cfsearch.datasets.sound import Spectrogram, read_spoken_digits
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.segments import Grid, Quickshift, Segmenter
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.audio_cnn import AudioCnn

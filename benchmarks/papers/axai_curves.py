@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.explainer import Explanation, Subject
+from cfsearch.explainer import Explanation
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.axai import Axai
 from cfsearch.scores import log_odds
 

@@ -16,7 +16,8 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Table, TableSchema
-from cfsearch.explainer import Domain, Subject
+from cfsearch.domain import Domain
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.provider import Provider, ScoreKind

@@ -34,7 +34,8 @@ from torch import Tensor, nn
 
 from cfsearch.datasets.tables import Encoding
 from cfsearch.datasets.text import Part, read_polarity, tokens
-from cfsearch.explainer import Explainer, Explanation, Subject
+from cfsearch.explainer import Explainer, Explanation
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.text_subject import text_subject

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.intervals import paired_mean

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cfsearch.datasets.tables import Style
 from cfsearch.distill import BEST, Hyper, Tuning, Wish, distil
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.providers.surrogate import SurrogateProvider
 

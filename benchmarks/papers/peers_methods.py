@@ -18,7 +18,8 @@ from peers_setting import ASKED, IMMUTABLE, Model, Setting
 from torch import Tensor
 
 from cfsearch.datasets.tables import Table
-from cfsearch.explainer import Explainer, Subject
+from cfsearch.explainer import Explainer
+from cfsearch.explainer_task import Subject
 from cfsearch.front import ParetoFront
 from cfsearch.generators.row_seeds import NearestRows
 from cfsearch.generators.rows import Rows

@@ -8,6 +8,7 @@ from typing import Any
 
 from cfsearch.assembly import Assembly
 from cfsearch.audit.effects import changes
+from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic
 from cfsearch.intervals import wilson
 from cfsearch.objective import Objective
@@ -151,7 +152,16 @@ def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
         "searched": searched,
         **count,
         "found_rate": None if rate is None else rate.to_dict(),
+        "questions": _asked([row.front for row in rows if row.front is not None]),
     }
+
+
+def _asked(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
+    """Inputs that the model was asked about, of all instances together; None where not all were counted."""
+    counted = [front.questions for front in fronts if front.questions is not None]
+    if len(counted) < len(fronts):
+        return None
+    return {"all": sum(counted), "seeding": sum(front.seeding for front in fronts)}
 
 
 def _instance(model: str, row: InstanceRow) -> dict[str, Any]:

@@ -1,27 +1,24 @@
 """What an audit found in one group of its inputs and in another, and their difference.
 
 Images are with an attribute or without it. Rows of a table are grouped by the values of a column:
-two groups are compared with each other, of more each with all others, and then the shares'
-p-values (Fisher's exact test) are corrected for how many comparisons a column makes (Holm).
-
-References:
-    Fisher 1935, The logic of inductive inference; Holm 1979, A simple sequentially rejective multiple
-    test procedure.
+two groups are compared with each other, of more each with all others. Shares are tested by Fisher's
+exact test and effects by Welch's, and all p-values of one model are corrected together
+(``cfsearch.audit.family``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, final
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.audit.effects import Change, changes
+from cfsearch.audit.family import corrected, fisher, welch
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.intervals import Interval, holm, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
 from cfsearch.runs import InstanceRow
 
 OTHERS: Final = "all others"
@@ -46,13 +43,8 @@ class _Share:
         return _plain(share_difference(self.count, self.n, other.count, other.n))
 
     def p(self, other: Self) -> float | None:
-        """Fisher's exact test, two-sided, of the two being equal; None where one is of nothing."""
-        from scipy.stats import fisher_exact
-
-        if not self.n or not other.n:
-            return None
-        table = [[self.count, self.n - self.count], [other.count, other.n - other.count]]
-        return float(fisher_exact(table)[1])
+        """Of the two being equal, by Fisher's exact test; None where one is of nothing."""
+        return fisher(self.count, self.n, other.count, other.n)
 
 
 @final
@@ -85,6 +77,9 @@ class _Part:
             "found_rate": self.found.minus(other.found),
         }
 
+    def p(self, other: Self) -> dict[str, float | None]:
+        return {"decided": self.decided.p(other.decided), "found_rate": self.found.p(other.found)}
+
 
 def group_rows(
     model: str,
@@ -99,6 +94,7 @@ def group_rows(
 
     ``decided`` is the share that the model puts into its last class, ``found_rate`` the share of
     searched inputs with a verified counterfactual; ``effects`` are in logits, as in the document.
+    P-values are corrected for all comparisons that are made here.
 
     Args:
         model: whose rows these are.
@@ -122,18 +118,20 @@ def group_rows(
                 "with": one.figures(),
                 "without": two.figures(),
                 "difference": one.minus(two),
+                "p": one.p(two),
                 "effects": [
                     {
                         "variable": variable,
                         "with": _plain(paired_mean(values[has])),
                         "without": _plain(paired_mean(values[~has])),
                         "difference": _plain(mean_difference(values[has], values[~has])),
+                        "p": welch(values[has], values[~has]),
                     }
                     for variable, values in effects.items()
                 ],
             }
         )
-    return found
+    return corrected(found)
 
 
 def column_groups(
@@ -142,7 +140,7 @@ def column_groups(
     """For each column, the audit's figures in each group of rows, and how far they are apart.
 
     ``decided`` and ``found_rate`` are as for images; ``changes`` are the changes of the sparsest
-    flips, by group. A p-value is null where two groups are compared: their interval says it.
+    flips, by group. P-values are corrected for all comparisons that are made here, of all columns.
 
     Args:
         model: whose rows these are.
@@ -150,7 +148,7 @@ def column_groups(
         groups: which row is in which group, one entry a column.
         names: the rows that ``groups`` speak of, in their order.
     """
-    return [_by_column(model, rows, by, dict(zip(names, by.of, strict=True))) for by in groups]
+    return corrected([_by_column(model, rows, by, dict(zip(names, by.of, strict=True))) for by in groups])
 
 
 def _by_column(
@@ -161,11 +159,6 @@ def _by_column(
     outside = [[row for row in rows if group[row.name] != i] for i, _ in pairs]
     parts = [_Part.of(part) for part in inside]
     rest = [_Part.of(part) for part in outside]
-    several = len(by.names) > 2
-    p = {
-        "decided": _holm([parts[i].decided.p(o.decided) for (i, _), o in zip(pairs, rest, strict=True)]),
-        "found_rate": _holm([parts[i].found.p(o.found) for (i, _), o in zip(pairs, rest, strict=True)]),
-    }
     return {
         "model": model,
         "attribute": by.column,
@@ -176,11 +169,11 @@ def _by_column(
                 "name": by.names[i],
                 "against": against,
                 "difference": parts[i].minus(other),
-                "p": {figure: values[j] if several else None for figure, values in p.items()},
+                "p": parts[i].p(other),
             }
-            for j, ((i, against), other) in enumerate(zip(pairs, rest, strict=True))
+            for (i, against), other in zip(pairs, rest, strict=True)
         ],
-        "changes": _changes(rows, inside, outside, by.names, several=several),
+        "changes": _changes(rows, inside, outside, by.names),
     }
 
 
@@ -194,8 +187,6 @@ def _changes(
     inside: Sequence[Sequence[InstanceRow]],
     outside: Sequence[Sequence[InstanceRow]],
     names: Sequence[str],
-    *,
-    several: bool,
 ) -> list[dict[str, Any]]:
     """How often the sparsest flips of each group hold a change, the most frequent changes first."""
     overall = _found(rows)[:_MOST_CHANGES]
@@ -203,7 +194,6 @@ def _changes(
     pairs = _pairs(names)
     told = [[_share(part, change) for part in parts] for change in overall]
     rest = [[_share(part, change) for part in others] for change in overall]
-    p = _holm([told[c][i].p(rest[c][j]) for c in range(len(overall)) for j, (i, _) in enumerate(pairs)])
     return [
         {
             "variable": change.variable,
@@ -217,7 +207,7 @@ def _changes(
                     "name": names[i],
                     "against": against,
                     "difference": told[c][i].minus(rest[c][j]),
-                    "p": p[c * len(pairs) + j] if several else None,
+                    "p": told[c][i].p(rest[c][j]),
                 }
                 for j, (i, against) in enumerate(pairs)
             ],
@@ -234,12 +224,6 @@ def _share(found: Sequence[Change], change: Change) -> _Share:
     n = found[0].n if found else 0
     same = (c.count for c in found if (c.variable, c.direction) == (change.variable, change.direction))
     return _Share(next(same, 0), n)
-
-
-def _holm(values: Sequence[float | None]) -> list[float | None]:
-    """The p-values corrected (``holm``); those that are None are no tests."""
-    corrected = iter(holm(np.array([p for p in values if p is not None], dtype=float)))
-    return [None if p is None else round(float(next(corrected)), 6) for p in values]
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.assembly import Assembly, assemble, read_fitting
+from cfsearch.assembly import Assembly, assemble
 from cfsearch.audit.document import audit_document, model_entry
 from cfsearch.audit.effects import effect_rows, effects_through_generator
 from cfsearch.audit.groups import column_groups, group_rows
@@ -23,6 +23,7 @@ from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
+from cfsearch.fitting import read_fitting
 from cfsearch.front import ParetoFront
 from cfsearch.generator import AttributeEstimator, AttributeTaker
 from cfsearch.inputs import RowRecord

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cfsearch.datasets.tables import TableSchema
-    from cfsearch.explainer import Subject
+    from cfsearch.explainer_task import Subject
     from cfsearch.provider import Provider
     from cfsearch.providers.surrogate import SurrogateProvider
     from cfsearch.providers.text import TextProvider
@@ -74,8 +74,8 @@ def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[s
 def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
     import torch
 
-    from cfsearch.assembly import read_fitting
     from cfsearch.datasets.images import find_images, read_image
+    from cfsearch.fitting import read_fitting
 
     from .search import image_refs
 
@@ -182,8 +182,8 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
 
 
 def _rows(flags: dict[str, Any]) -> Inputs:
-    from cfsearch.assembly import open_model
     from cfsearch.explainers.subjects import table_subject
+    from cfsearch.model_opening import open_model
 
     own = ("method", "follow", "surrogate", "size", "block")
     config = settings(None, {k: v for k, v in flags.items() if k not in own})
@@ -212,7 +212,7 @@ def _pictured(
     model: "Provider", shape: tuple[int, ...], surrogate: "SurrogateProvider | None", flags: dict[str, Any]
 ) -> "Subject":
     """The subject of pictures: a surrogate's gradients, the model's own, or those of an ONNX file."""
-    from cfsearch.explainer import Subject
+    from cfsearch.explainer_task import Subject
     from cfsearch.explainers.pixel_domain import PixelDomain
     from cfsearch.explainers.subjects import image_subject, no_gradient
     from cfsearch.provider import DifferentiableProvider

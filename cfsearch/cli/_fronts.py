@@ -46,7 +46,11 @@ def heading(front: ParetoFront) -> str:
     goal = "any other class" if front.target is None else plain(front.labels[front.target])
     p = float(torch.softmax(front.original_scores.double(), -1)[front.source])
     count = f"{len(front)} member{'s' * (len(front) != 1)}, {int(front.verified.sum())} verified"
-    return f"{plain(front.name)}: {source} (p {p:.3f}) to {goal}: {count}, {front.evaluations} candidates"
+    tried = f"{front.evaluations} candidates"
+    if front.questions is not None:
+        before = f", {front.seeding} of them by explainers before" if front.seeding else ""
+        tried += f" ({front.questions} questions to the model{before})"
+    return f"{plain(front.name)}: {source} (p {p:.3f}) to {goal}: {count}, {tried}"
 
 
 def remarks(front: ParetoFront) -> list[str]:

@@ -122,7 +122,9 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
     name = plain(group["attribute"])
     if "with" in group:
         parts = [(side, group[side]) for side in ("with", "without")]
-        compared = [("with less without", group["difference"]["found_rate"], None)]
+        compared = [
+            ("with less without", group["difference"]["found_rate"], group.get("p", {}).get("found_rate"))
+        ]
     else:
         parts = [(plain(part["name"]), part) for part in group["groups"]]
         compared = [

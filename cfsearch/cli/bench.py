@@ -100,7 +100,7 @@ def _runs(
 ) -> list[_Run]:
     import torch
 
-    from cfsearch.assembly import read_fitting
+    from cfsearch.fitting import read_fitting
     from cfsearch.front import ParetoFront
 
     from .search import image_refs

@@ -183,7 +183,7 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.config import Config
     from cfsearch.inputs import open_table
-    from cfsearch.providers.tabular_opening import columns_taken, open_tabular
+    from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
 
     said = {
         "table": flags["table"],
@@ -197,7 +197,10 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
         if value is not None
     }
     config = Config.check({"model": {"path": model}, "data": data}, where="command line")
-    columns = columns_taken(model, sidecar=flags["sidecar"], trusted=flags["trust"], table=flags["table"])
+    file = onnx_file_of(model)
+    columns = columns_taken(
+        model, sidecar=flags["sidecar"], trusted=flags["trust"], table=flags["table"], file=file
+    )
     table = open_table(config, columns=columns)
     for text in table.notes:
         note(text)
@@ -210,5 +213,6 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
         trusted=flags["trust"],
         device=flags["device"],
         threads=flags["threads"],
+        file=file,
     )
     return provider, table.x, table.schema

@@ -93,8 +93,8 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
 
 def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
     """Time of one generation of the first image that can be read, or of the first row, all included."""
-    from cfsearch.assembly import read_fitting
     from cfsearch.audit.run import known_attributes
+    from cfsearch.fitting import read_fitting
 
     shape = assembly.search.generator.shape
     if assembly.table is not None:

@@ -73,7 +73,7 @@ def search(
     if of_a_table(config, flags):
         chosen = settings(config, with_model(given, flags))
         _check_rows(chosen, strip=strip)
-        from cfsearch.assembly import open_inputs
+        from cfsearch.model_opening import open_inputs
 
         table, images = open_inputs(chosen), ()
     elif not images:
@@ -169,7 +169,8 @@ def _stem(name: str) -> str:
 def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -> _Found:
     import torch
 
-    from cfsearch.assembly import assemble, read_input
+    from cfsearch.assembly import assemble
+    from cfsearch.fitting import read_input
     from cfsearch.problem import Clock
     from cfsearch.search import Failure
 

@@ -11,8 +11,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cfsearch import networks
+from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError, ModelFileError
-from cfsearch.explainer import Domain
 from cfsearch.files import write_atomically
 from cfsearch.providers.weights import read_weights
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch.explainer import Domain
+from cfsearch.domain import Domain
 from cfsearch.records import AWAY
 
 from ._partitioned_gumbel import PartitionedGumbel

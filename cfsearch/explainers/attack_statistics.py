@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.intervals import Interval, wilson
 
 from .axai import quantiles

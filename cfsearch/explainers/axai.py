@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.explainer import Explainer, Proposal, Task
+from cfsearch.explainer import Explainer, Proposal
+from cfsearch.explainer_task import Task
 
 from .l2_attack import L2Attack
 from .segments import Grid, Quickshift, Segmenter

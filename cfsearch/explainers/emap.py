@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError, DataError, NonFiniteError, PluginError
-from cfsearch.explainer import Domain, Explainer, Proposal, Subject, Task, need_reference
+from cfsearch.explainer import Explainer, Proposal, need_reference
+from cfsearch.explainer_task import Subject, Task
 from cfsearch.records import Need
 from cfsearch.scores import verdict_scores
 

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from cfsearch import pareto
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
-from cfsearch.explainer import Explainer, Explanation, Subject
+from cfsearch.explainer import Explainer, Explanation
+from cfsearch.explainer_task import Subject
 from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic, Describer
 from cfsearch.problem import Problem, fingerprint, stored_form
@@ -126,7 +127,8 @@ def seeds_of(
 
     Counterfactuals that do not flip are seeds as well: a solver may find the way from there. On a CPU
     each query is explained by itself, so that its front is the same alone and in company; one for
-    which the model fails is noted in ``Problem.failures``.
+    which the model fails is noted in ``Problem.failures``, and in ``Problem.seeding`` how many inputs
+    the model was asked about for each; those of a batch are shared out evenly, and their sum is exact.
 
     Raises:
         CapabilityError: when it is called: the generator cannot be traced back, or an explainer gives
@@ -144,6 +146,8 @@ def seeds_of(
                 return torch.cat([proposed(problem, range(i, i + 1)) for i in rows])
             problem.failures[rows.start] = error
             return x[:, None]
+        each, more = divmod(sum(one.queries for one in told), len(rows))
+        problem.seeding |= {i: each + (at < more) for at, i in enumerate(rows)}
         found = [one.counterfactuals for one in told if one.counterfactuals is not None]
         if len(found) < len(told):
             name = next(one.method for one in told if one.counterfactuals is None)

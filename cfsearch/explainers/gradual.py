@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.explainer import Domain, Explainer, Proposal, Subject, Task, need_reference
+from cfsearch.explainer import Explainer, Proposal, need_reference
+from cfsearch.explainer_task import Subject, Task
 from cfsearch.records import Need
 from cfsearch.scores import log_probability
 

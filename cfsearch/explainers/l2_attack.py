@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Subject, Task
+from cfsearch.explainer_task import Subject, Task
 from cfsearch.scores import log_odds
 
 

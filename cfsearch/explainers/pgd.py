@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Explainer, Proposal, Task
+from cfsearch.explainer import Explainer, Proposal
+from cfsearch.explainer_task import Task
 
 from .goals import changes, goal_gradient, nothing, slope_of, within
 

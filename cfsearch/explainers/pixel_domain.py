@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Domain
 
 
 @final

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CapabilityError, ConfigError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.provider import DifferentiableProvider, Provider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
@@ -107,7 +107,7 @@ def table_subject(
     def network(u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
         return verdict_scores(model.predict(model.encoding.invert(u)), model).float()
 
-    return row_subject(model, model.encoding, network, immutable=immutable)
+    return replace(row_subject(model, model.encoding, network, immutable=immutable), asks=True)
 
 
 def no_gradient(model: Provider) -> str:

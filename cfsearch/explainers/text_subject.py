@@ -9,7 +9,7 @@
     model.decode(answer.counterfactuals, origin=texts)
 """
 
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.providers.text import TextProvider
 
 from .token_domain import TokenDomain

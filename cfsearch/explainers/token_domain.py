@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.datasets.text import FIRST, PADDING
+from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.explainer import Domain
 
 _SAME: Final = 1e-6
 """A place whose numbers moved less than this, relative to their size, was not touched."""

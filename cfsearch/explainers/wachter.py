@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Explainer, Proposal, Subject, Task
+from cfsearch.explainer import Explainer, Proposal
+from cfsearch.explainer_task import Subject, Task
 
 from .goals import changes, nothing, slope_of
 

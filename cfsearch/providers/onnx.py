@@ -15,9 +15,10 @@ from cfsearch.provider import Provider, ScoreKind
 
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
 from .onnx_door import MAPS, NUMBERS, WORDS, Door, door_of
-from .onnx_file import OnnxFile, read_onnx_file
+from .onnx_file import OnnxFile, check_external, read_onnx_file
 from .onnx_graph import class_names, ending, hinted_labels, one_line, unsupported
 from .onnx_inputs import Arg
+from .onnx_rows import works_by_row
 from .preprocessing import Preprocessing
 from .probes import settle
 from .sidecar import sidecar_of, sidecar_path
@@ -51,6 +52,7 @@ class OnnxProvider(Provider):
         scores: ScoreKind,
         max_batch: int,
         note: str,
+        by_row: bool = False,
     ) -> None:
         self.path: Final = file.path
         self.name = name
@@ -61,11 +63,13 @@ class OnnxProvider(Provider):
         self._session: Final = session
         self._door: Final = door
         self._note: Final = note
+        self.by_row: Final = by_row
+        """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""
 
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        path: str | Path | OnnxFile,
         *,
         sidecar: str | Path | None = None,
         device: str = "cpu",
@@ -77,7 +81,8 @@ class OnnxProvider(Provider):
         """The model in a file, checked before the runtime sees it, and asked once.
 
         Args:
-            path: an ``.onnx`` file; external data must lie in its folder.
+            path: an ``.onnx`` file, or one that was read and checked before; external data must lie in
+                its folder.
             sidecar: its TOML, by default ``model.toml`` beside ``model.onnx``; what is not
                 declared is read from the file or found out from answers to known inputs, and
                 said in ``note``.
@@ -94,8 +99,8 @@ class OnnxProvider(Provider):
             ConfigError: the sidecar is wrong, or the device is not to be had.
             ProviderError: the model failed when it was asked for the first time.
         """
-        path = Path(path)
-        file = read_onnx_file(path)
+        file = path if isinstance(path, OnnxFile) else read_onnx_file(Path(path))
+        path = file.path
         said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         session = _open_session(file, device=device, threads=threads)
         door = door_of(
@@ -140,6 +145,7 @@ class OnnxProvider(Provider):
             scores=settled.scores,
             max_batch=batch if door.batch is None else door.batch,
             note=note.strip(),
+            by_row=device == "cpu" and works_by_row(file.model),
         )
 
     @property
@@ -224,6 +230,7 @@ def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Sessi
     if file.external:
         folder = str(file.path.parent.resolve())
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    check_external(file)
     try:
         # The bytes that were checked, not the path: the file may have changed since.
         session = cast(_Session, ort.InferenceSession(file.content, options, providers=engines))

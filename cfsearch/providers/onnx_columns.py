@@ -19,11 +19,12 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Missing, TableSchema, frame_of
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
-from cfsearch.provider import Provider
+from cfsearch.provider import Provider, ScoreKind
 from cfsearch.registry import unknown
 
 from .answers import RawArray
 from .onnx_inputs import Arg, columns_of, is_column
+from .row_wise import in_blocks, tried_block
 from .tabular import TabularProvider
 
 _TEXT: Final = "tensor(string)"
@@ -158,13 +159,22 @@ class ColumnProvider(TabularProvider):
     Args:
         inner: the model on rows in the house form.
         schema: what their columns mean.
+        by_row: whether the model is known to keep rows apart (``OnnxProvider.by_row``). It is then asked
+            in blocks of one size, if answers are seen not to hang on places in them.
     """
 
-    def __init__(self, inner: Provider, *, schema: TableSchema) -> None:
+    def __init__(self, inner: Provider, *, schema: TableSchema, by_row: bool = False) -> None:
         self.inner: Final = inner
         self.name, self.labels = inner.name, inner.labels
         self.scores, self.max_batch = inner.scores, inner.max_batch
         self.schema, self.encoding = schema, Encoding.ranged(schema)
+        tried = by_row and self.scores is not ScoreKind.LABELS  # labels are voted on, which is never row-wise
+        self._block: Final = tried_block(schema, most=self.max_batch, ask=inner.predict) if tried else 0
+
+    @property
+    def row_wise(self) -> bool:
+        """True of trees, linear models and dense networks on the CPU, asked in blocks of one size."""
+        return self._block > 0
 
     @property
     def fingerprint(self) -> str:
@@ -182,7 +192,8 @@ class ColumnProvider(TabularProvider):
             raise ShapeError(
                 f"{self.name}: expected rows of shape (n, {self.schema.d}), got {tuple(x.shape)}."
             )
-        answer = self.inner.predict(x.double())
+        ask = self.inner.predict
+        answer = in_blocks(x.double(), block=self._block, ask=ask) if self._block else ask(x.double())
         return answer.to(x.dtype if x.is_floating_point() else torch.float32)
 
 

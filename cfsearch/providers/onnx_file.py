@@ -33,6 +33,7 @@ class OnnxFile:
         content: its bytes, as they were checked.
         model: the parsed message, without external data.
         external: the files of external data, inside ``path``'s folder.
+        stamps: what told each of those from another when it was hashed: device, number, size, time.
         sha256: hash over the file and its external data.
     """
 
@@ -40,6 +41,7 @@ class OnnxFile:
     content: bytes
     model: onnx.ModelProto
     external: tuple[Path, ...]
+    stamps: tuple[tuple[int, ...], ...]
     sha256: str
 
 
@@ -52,8 +54,9 @@ def read_onnx_file(path: Path) -> OnnxFile:
     """
     content = ordinary_file(path)
     model = _parsed(path, content)
-    locations = sorted({location for t in _tensors(model) for location in _locations(path, t)})
+    locations = _all_locations(path, model)
     external = tuple(_inside(path, location) for location in locations)
+    stamps = tuple(_stamp(file) for file in external)
     for tensor in _tensors(model):
         _check_extent(path, tensor)
     digest = hashlib.sha256(content)
@@ -61,7 +64,29 @@ def read_onnx_file(path: Path) -> OnnxFile:
         digest.update(location.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return OnnxFile(path=path, content=content, model=model, external=external, sha256=digest.hexdigest())
+    return OnnxFile(
+        path=path,
+        content=content,
+        model=model,
+        external=external,
+        stamps=stamps,
+        sha256=digest.hexdigest(),
+    )
+
+
+def check_external(file: OnnxFile) -> None:
+    """Looks again at external data, which a runtime opens by itself, just before it does.
+
+    Raises:
+        ModelFileError: it is gone, or has changed since the file was read.
+        UnsafeModelError: it now leads out of the model's folder, or is no ordinary file.
+    """
+    locations = _all_locations(file.path, file.model) if file.external else []
+    found = tuple(_inside(file.path, location) for location in locations)
+    if found != file.external or tuple(_stamp(one) for one in found) != file.stamps:
+        raise ModelFileError(
+            f"{file.path}: its external data has changed since the model was read. Open it again."
+        )
 
 
 def ordinary_file(path: Path) -> bytes:
@@ -132,6 +157,15 @@ def _locations(path: Path, tensor: onnx.TensorProto) -> tuple[str, ...]:
             "Export the model again."
         )
     return said
+
+
+def _all_locations(path: Path, model: onnx.ModelProto) -> list[str]:
+    return sorted({location for tensor in _tensors(model) for location in _locations(path, tensor)})
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    seen = file.stat()
+    return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns)
 
 
 def _inside(path: Path, location: str) -> Path:

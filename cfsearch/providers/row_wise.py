@@ -1,4 +1,7 @@
-"""Which scikit-learn models answer a row the same, to the last bit, in whatever company it is asked."""
+"""Which models of tables answer a row the same, to the last bit, in whatever company it is asked.
+
+Of scikit-learn's that is known by their class; of ONNX graphs see ``onnx_rows``.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -83,8 +86,22 @@ def block_for(
         most: rows that may be asked at once.
         ask: the model's answer for rows in the house form.
     """
-    if not _ends_in(estimator, _PRODUCTS):
-        return 0
+    return tried_block(schema, most=most, ask=ask) if _ends_in(estimator, _PRODUCTS) else 0
+
+
+def tried_block(
+    schema: TableSchema,
+    *,
+    most: int,
+    ask: Callable[[Float[Tensor, "n d"]], Any],  # Any: an array
+) -> int:
+    """How many rows to ask at once, always, of a model that keeps rows apart; 0 if places matter still.
+
+    Args:
+        schema: rows of all values that it knows are tried.
+        most: rows that may be asked at once.
+        ask: the model's answer for rows in the house form.
+    """
     block = min(BLOCK, most)
     draw = np.random.default_rng(0)
     columns = [
@@ -96,6 +113,17 @@ def block_for(
         return block if keeps_places(ask, rows) else 0
     except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody asked about
         return 0
+
+
+def in_blocks(
+    x: Float[Tensor, "n d"], *, block: int, ask: Callable[[Float[Tensor, "b d"]], Tensor]
+) -> Float[Tensor, "n k"]:
+    """The answers to rows that are asked in blocks of one size, the last one filled up."""
+    if not len(x):
+        return ask(x)
+    missing = -len(x) % block
+    filled = torch.cat([x, x[:1].expand(missing, -1)])
+    return torch.cat([ask(part) for part in torch.split(filled, block)])[: len(x)]
 
 
 def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor, "n d"]) -> bool:

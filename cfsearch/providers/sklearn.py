@@ -26,7 +26,7 @@ from cfsearch.errors import (
 from cfsearch.provider import ScoreKind
 
 from .answers import ask_in_pieces, indices_of, scores_of
-from .row_wise import block_for, by_row
+from .row_wise import block_for, by_row, in_blocks
 from .tabular import TabularProvider
 
 Form = Literal["frame", "codes"]
@@ -174,11 +174,7 @@ class SklearnProvider(TabularProvider):
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
 
     def _piece(self, x: Tensor) -> Tensor:
-        if not self._block:
-            return self._answers(x)
-        whole = -(-len(x) // self._block) * self._block
-        filled = torch.cat([x, x[:1].expand(whole - len(x), -1)])
-        return torch.cat([self._answers(part) for part in torch.split(filled, self._block)])[: len(x)]
+        return in_blocks(x, block=self._block, ask=self._answers) if self._block else self._answers(x)
 
     def _answers(self, x: Tensor) -> Tensor:
         rows = x.detach().cpu().double()

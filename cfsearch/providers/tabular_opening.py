@@ -18,6 +18,7 @@ from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
 
 if TYPE_CHECKING:
+    from .onnx_file import OnnxFile
     from .onnx_inputs import Told
 
 _SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
@@ -36,6 +37,7 @@ def open_tabular(
     threads: int | None = None,
     max_batch: int | None = None,
     deadline_s: float | None = None,
+    file: "OnnxFile | None" = None,
 ) -> TabularProvider:
     """The audited model of tables behind what a user wrote.
 
@@ -51,6 +53,7 @@ def open_tabular(
         probes: rows to ask about first.
         trusted: types in a skops file that are known and let in.
         sidecar, arch, device, threads, max_batch, deadline_s: as for ``open_provider``.
+        file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
 
     Raises:
         ModelFileError, UnsafeModelError, ConfigError: as ``open_provider``.
@@ -71,12 +74,13 @@ def open_tabular(
     if suffix in _SKOPS and sidecar is None:
         said = _of_arrays(said, path, trusted=trusted)
     where = str(sidecar or sidecar_path(path))
-    if suffix == ".onnx" and _input_columns(path, said, where=where):
+    file = file or onnx_file_of(spec)
+    if file is not None and _input_columns(file, said, where=where):
         from .onnx import OnnxProvider
         from .onnx_columns import ColumnProvider
 
         asked = OnnxProvider.open(
-            path,
+            file,
             sidecar=sidecar,
             device=device,
             threads=threads,
@@ -84,16 +88,16 @@ def open_tabular(
             probe=probes.double(),
             schema=schema,
         )
-        return ColumnProvider(asked, schema=schema)
+        return ColumnProvider(asked, schema=schema, by_row=asked.by_row)
     order = ColumnOrder.of(schema, said.encoding, where=where)
     if suffix in _SKOPS:
         return _fitted(path, order, said, where=where, trusted=trusted, max_batch=max_batch)
     first = order.arranged(order.encoding.apply(probes.double()))
-    if suffix == ".onnx":
+    if file is not None:
         from .onnx import OnnxProvider
 
         model = OnnxProvider.open(
-            path, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch, probe=first
+            file, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch, probe=first
         )
 
         def convert(probe: Tensor) -> DifferentiableProvider:
@@ -122,12 +126,14 @@ def columns_taken(
     sidecar: str | Path | None = None,
     trusted: Sequence[str] = (),
     table: str | Path | None = None,
+    file: "OnnxFile | None" = None,
 ) -> tuple[str, ...] | None:
     """The columns that a model says it takes, before any schema is known; None where it does not say.
 
     Args:
         spec, sidecar, trusted: as for ``open_tabular``.
         table: a file of such rows, for the names of columns that an ONNX file writes in another way.
+        file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
 
     Raises:
         DataError: the table cannot be read.
@@ -140,9 +146,8 @@ def columns_taken(
         said = _of_arrays(said, path, trusted=trusted) if fitted else said
     else:
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
-    if path.suffix.lower() == ".onnx" and path.is_file():
-        where = str(sidecar or sidecar_path(path))
-        inputs = _input_columns(path, said, where=where)
+    if (file := file or onnx_file_of(spec)) is not None:
+        inputs = _input_columns(file, said, where=str(sidecar or sidecar_path(path)))
         if inputs:
             return _named(path, inputs, table)
     if said.encoding is not None:
@@ -154,13 +159,28 @@ def columns_taken(
     return fitted_columns(path, trusted=trusted)
 
 
-def _input_columns(path: Path, said: Sidecar, *, where: str) -> "tuple[Told, ...]":
-    """The inputs of an ONNX file that takes one a column; none of another."""
+def onnx_file_of(spec: str) -> "OnnxFile | None":
+    """The ONNX file behind what a user wrote, read and checked; None of a model of another form.
+
+    Given to ``columns_taken`` and ``open_tabular``, it is read and parsed once for both.
+
+    Raises:
+        ModelFileError, UnsafeModelError: as ``read_onnx_file``.
+    """
+    path = Path(spec)
+    if path.suffix.lower() != ".onnx" or not path.is_file():
+        return None
     from .onnx_file import read_onnx_file
+
+    return read_onnx_file(path)
+
+
+def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[Told, ...]":
+    """The inputs of an ONNX file that takes one a column; none of another."""
     from .onnx_inputs import by_column, refuse_encoding, told_inputs
 
-    inputs = told_inputs(read_onnx_file(path).model)
-    refuse_encoding(said, inputs, path=path, where=where)
+    inputs = told_inputs(file.model)
+    refuse_encoding(said, inputs, path=file.path, where=where)
     return inputs if by_column(inputs) else ()
 
 

@@ -39,3 +39,16 @@ class WrappedProvider(Provider):
 def queries_per_input(provider: Provider) -> int:
     """How often an audited model is asked for one input: once, unless a wrapper votes."""
     return provider.queries_per_input if isinstance(provider, WrappedProvider) else 1
+
+
+def queries_to(model: Provider, *, through: Provider) -> int:
+    """How often ``model`` is asked where ``through`` answers for one input; 0 of a surrogate of it.
+
+    Both may be wrapped: one model is known by its fingerprint.
+    """
+    same = _bare(through).fingerprint == _bare(model).fingerprint
+    return queries_per_input(through) if same else 0
+
+
+def _bare(provider: Provider) -> Provider:
+    return _bare(provider.provider) if isinstance(provider, WrappedProvider) else provider

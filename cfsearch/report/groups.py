@@ -34,7 +34,7 @@ class Group:
 @final
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One group less another, or less all others; ``p`` only where Holm's correction was made."""
+    """One group less another, or less all others; ``p`` after Holm's correction, empty without a test."""
 
     what: str
     difference: Estimate
@@ -63,7 +63,9 @@ class Grouping:
         label: the class whose share is ``decided``.
         decided, found: comparisons of the two figures.
         details: effects in logits or, with ``of_changes``, shares of flips.
-        corrected: whether verdicts follow Holm's correction.
+        corrected: whether verdicts follow p-values after Holm's correction; runs of before it spanned all
+            that is compared have none of two groups, which their interval then settles.
+        family: how many tests were corrected together; None in such runs.
     """
 
     title: str
@@ -76,6 +78,7 @@ class Grouping:
     details: tuple[Detail, ...]
     of_changes: bool
     corrected: bool
+    family: int | None
 
 
 def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
@@ -94,10 +97,12 @@ def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
 def _of_images(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
     title = wording.human(entry["attribute"])
     names = (f"{title}: yes", f"{title}: no")
-    less = "yes less no"
+    less, family = "yes less no", entry.get("family")
+    corrected = family is not None
 
     def compared(figure: str) -> tuple[Comparison, ...]:
-        return (_comparison(less, entry["difference"][figure], None, corrected=False),)
+        p = entry["p"][figure] if corrected else None
+        return (_comparison(less, entry["difference"][figure], p, corrected=corrected),)
 
     return Grouping(
         title=title,
@@ -113,17 +118,23 @@ def _of_images(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
                 tuple(
                     (name, _logits(effect[side])) for name, side in zip(("yes", "no"), _SIDES, strict=True)
                 ),
-                (_comparison(less, effect["difference"], None, corrected=False, form="logit"),),
+                (
+                    _comparison(
+                        less, effect["difference"], effect.get("p"), corrected=corrected, form="logit"
+                    ),
+                ),
             )
             for effect in entry["effects"]
         ),
         of_changes=False,
-        corrected=False,
+        corrected=corrected,
+        family=family,
     )
 
 
 def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
-    corrected = len(entry["groups"]) > 2
+    family = entry.get("family")
+    corrected = family is not None or len(entry["groups"]) > 2
 
     def compared(figure: str) -> tuple[Comparison, ...]:
         return tuple(
@@ -152,6 +163,7 @@ def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
         ),
         of_changes=True,
         corrected=corrected,
+        family=family,
     )
 
 
@@ -174,8 +186,8 @@ def _comparison(
     form: str = "points",
 ) -> Comparison:
     side = wording.sides(difference)
-    sure = side not in (None, 0) if not corrected else p is not None and p < _SURE
     value = wording.rate(difference)
+    sure = side not in (None, 0) if not corrected else p is not None and p < _SURE and value not in (None, 0)
     higher = value is not None and value > 0
     return Comparison(
         what,

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.explainer import Explainer, Explanation, Subject
+from cfsearch.explainer import Explainer, Explanation
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import image_subject, row_subject
 from cfsearch.provider import DifferentiableProvider, ScoreKind
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 from safetensors.torch import save_file
+from scipy.stats import fisher_exact
 
 from cfsearch.config import Config, overlaid
 from cfsearch.intervals import share_difference, wilson
@@ -106,11 +108,7 @@ def test_groups_of_a_column_that_the_model_does_not_take(audit: Audit, tmp_path:
         assert told["found_rate"] == plain(wilson(hits, len(searched)))
     assert counts["female"][2] > 0
     [one] = by_sex["comparisons"]
-    assert (one["name"], one["against"], one["p"]) == (
-        "female",
-        "male",
-        {"decided": None, "found_rate": None},
-    )
+    assert (one["name"], one["against"]) == ("female", "male")
     female, male = counts["female"], counts["male"]
     assert one["difference"]["decided"] == plain(share_difference(*female[:2], *male[:2]))
     assert one["difference"]["found_rate"] == plain(share_difference(*female[2:], *male[2:]))
@@ -120,10 +118,40 @@ def test_groups_of_a_column_that_the_model_does_not_take(audit: Audit, tmp_path:
     }
     assert by_race["groups"][-1]["name"] == "missing"
     assert [c["against"] for c in by_race["comparisons"]] == ["all others"] * 4
-    assert all(0 <= c["p"]["decided"] <= 1 for c in by_race["comparisons"])
+    told = [*compared(by_sex), *compared(by_race)]
+    assert by_sex["family"] == by_race["family"] == len(told) > 10
+    before = [fisher_exact([[k, n - k], [j, m - j]])[1] for (k, n), (j, m), _ in told]
+    order = np.argsort(before, kind="stable")
+    holm = np.maximum.accumulate(np.array(before)[order] * np.arange(len(told), 0, -1)).clip(max=1)
+    assert [told[i][2] for i in order] == pytest.approx(holm.tolist(), abs=1e-6)
     [change] = by_sex["changes"]
     assert (change["variable"], change["direction"]) == ("income", "+")
     assert [(g["name"], g["count"]) for g in change["groups"]] == [(s, counts[s][2]) for s in SEXES]
+
+
+Counted = tuple[int, int]
+
+
+def compared(entry: dict[str, Any]) -> list[tuple[Counted, Counted, float]]:
+    """What each comparison of a column is of, as counts from its own tables, and the p that is told."""
+
+    def rest(parts: list[Counted], i: int) -> Counted:
+        others = [part for j, part in enumerate(parts) if j != i]
+        return sum(k for k, _ in others), sum(n for _, n in others)
+
+    def counts(share: str, of: str) -> list[Counted]:
+        return [(round((g[share] or {"value": 0})["value"] * g[of]), g[of]) for g in entry["groups"]]
+
+    found = []
+    for figure, parts in (
+        ("decided", counts("decided", "instances")),
+        ("found_rate", counts("found_rate", "searched")),
+    ):
+        found += [(parts[i], rest(parts, i), one["p"][figure]) for i, one in enumerate(entry["comparisons"])]
+    for change in entry["changes"]:
+        parts = [(g["count"], g["n"]) for g in change["groups"]]
+        found += [(parts[i], rest(parts, i), one["p"]) for i, one in enumerate(change["comparisons"])]
+    return [one for one in found if one[2] is not None]
 
 
 def plain(interval: Any) -> Any:  # Any: an interval or None
@@ -135,14 +163,15 @@ def test_it_is_printed_and_stands_on_the_page(audit: Audit, tmp_path: Path) -> N
     assert answer.code == 0, answer.err
     text = " ".join(answer.out.split())
     assert "by sex, verified counterfactuals: female" in text
-    assert "female less male:" in text
+    assert re.search(r"female less male: \S+ points, \S+ to \S+; p \S+ after Holm", text)
     assert "age 18 to 28 less all others:" in text
-    assert "after Holm" in text
     section = BeautifulSoup((tmp_path / "run" / "report.html").read_text(), "html.parser").find(id="groups")
     assert section is not None
     document = json.loads((tmp_path / "run" / "audit.json").read_text())
     share = document["groups"][0]["groups"][0]["decided"]["value"]
     assert f"{100 * share:.0f}\u202f%" in section.get_text()
+    family = document["groups"][0]["family"]
+    assert f"corrected (Holm) for all {family} comparisons of groups on this page" in section.get_text()
     assert [h.get_text() for h in section.find_all("h3")] == ["By sex", "By age"]
     assert [g["name"] for g in document["groups"][1]["groups"]] == [
         "age 18 to 28",

@@ -120,6 +120,14 @@ def test_celeba_in_its_official_layout(
         assert by_male[side]["instances"] == len(said)
         assert by_male[side]["decided"]["value"] == pytest.approx(np.mean(said), abs=1e-6)
     overall = {row["variable"]: row["estimate"]["value"] for row in document["effects"]}
+    tested = [p for entry in document["groups"] for p in entry["p"].values()]
+    tested += [row["p"] for entry in document["groups"] for row in entry["effects"]]
+    assert (
+        by_male["family"]
+        == by_smile["family"]
+        == sum(p is not None for p in tested)
+        > len(by_male["effects"])
+    )
     for row in by_male["effects"]:
         mixed = male.mean() * row["with"]["value"] + (~male).mean() * row["without"]["value"]
         assert mixed == pytest.approx(overall[row["variable"]], abs=1e-4)
@@ -255,6 +263,8 @@ def test_groups_are_compared_without_a_generator_of_attributes(
     # Newcombe's interval around 3/3 - 1/1
     assert group["difference"]["found_rate"]["value"] == 0.0
     assert group["difference"]["found_rate"]["low"] == pytest.approx(-0.561497, abs=1e-5)
+    assert group["p"]["found_rate"] == 1.0
+    assert group["family"] == 2
     jsonschema.validate(json.loads((tmp_path / "run" / "audit.json").read_text()), schema("audit"))
 
 

@@ -30,6 +30,8 @@ ROWS = (
 SUM = 5.5
 """The model approves rows whose six columns, each in 0 to 1, sum to more: one in 46,000 at random."""
 CODE = """
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -37,6 +39,8 @@ def build():
     return torch.nn.Linear(6, 2)
 
 def predict(frame):
+    with Path(__file__).with_name("asked").open("a") as log:
+        log.write(f"{len(frame)}\\n")
     p = 1 / (1 + np.exp(-4 * (frame.to_numpy().sum(axis=1) - 5.5)))
     return np.stack([1 - p, p], axis=1)
 """
@@ -68,6 +72,14 @@ def search(folder: Path, call: Call) -> Run:
         return call("search", first, *words)
 
     return run
+
+
+def asked(folder: Path) -> int:
+    """How many rows the function was given since this was looked at last."""
+    log = folder / "asked"
+    count = sum(map(int, log.read_text().split()))
+    log.unlink()
+    return count
 
 
 @pytest.mark.parametrize("names", ["gradient", "wachter", "pgd,wachter"])
@@ -197,7 +209,7 @@ def test_a_model_that_can_only_be_asked_must_be_distilled_first(search: Run, fol
     assert "Distil it first (`cfsearch distill`) and give the file with --surrogate." in answer.error
 
 
-def test_a_surrogates_gradients_lead_to_what_the_model_itself_confirms(search: Run, folder: Path) -> None:
+def surrogate(folder: Path) -> Path:
     table = infer_schema(folder / "rows.csv").schema
     encoding = Encoding.plain(table)
     network = build("linear", shape=(encoding.width,), classes=2)
@@ -206,9 +218,66 @@ def test_a_surrogates_gradients_lead_to_what_the_model_itself_confirms(search: R
         # steeper than the model, with its boundary a little beyond the model's
         layer.weight.copy_(torch.stack([-torch.ones(6), torch.ones(6)]) * 5)
         layer.bias.copy_(torch.tensor([5.0, -5.0]) * (SUM + 0.1))
-    file = Surrogate(
+    return Surrogate(
         "linear", network, (encoding.width,), ("refuse", "approve"), encoding, "another", {}
     ).save(folder / "surrogate.safetensors")
+
+
+@pytest.mark.parametrize("names", ["gradient", "gradient,wachter"])
+def test_what_explainers_ask_of_the_model_is_counted(search: Run, folder: Path, names: str) -> None:
+    model = ("seed_model:predict", "--sidecar", folder / "asked.toml", "--surrogate", surrogate(folder))
+    told, logged = [], []
+    for words in ((), ("--seed-with", names)):
+        answer = search("--row", 0, "--row", 4, "--json", *words, model=model)
+        assert answer.code == 0, answer.err
+        jsonschema.validate(answer.document, schema("search"))
+        told.append(answer.document["fronts"])
+        logged.append(asked(folder))
+    plain, seeded = told
+    for front in plain:  # candidates are the surrogate's: a row and its unchanged form, and what is stored
+        assert (front["seeding"], front["questions"]) == (0, 2 + len(front["members"]))
+    assert seeded[0]["seeding"] > 2
+    assert seeded[1]["seeding"] == 0  # which has the class already
+    for front in seeded:
+        assert front["questions"] == 2 + len(front["members"]) + front["seeding"]
+    total = [sum(front["questions"] for front in fronts) for fronts in told]
+    # the first contact and the search are logged alike in both
+    assert logged[1] - logged[0] == total[1] - total[0]
+    shown = search("--row", 0, "--seed-with", names, model=model).out
+    first = seeded[0]
+    assert (
+        f"8 candidates ({first['questions']} questions to the model, {first['seeding']} of them by explainers before)"
+        in " ".join(shown.split())
+    )
+
+
+def test_an_audit_says_what_was_asked(folder: Path, call: Call) -> None:
+    words = ("--limit", 3, "--evaluations", 16, "--population", 8, "--target", "approve", "--threads", 1)
+    run = folder / "run"
+    answer = call(
+        "audit", *model_and_rows(folder), *words, "--seed-with", "gradient,wachter", "--out", run, "--json"
+    )
+    assert answer.code == 0, answer.err
+    jsonschema.validate(answer.document, schema("audit"))
+    with RunDirectory.read(run) as opened:
+        fronts = [row.front for row in opened.rows() if row.front is not None]
+    for front in fronts:
+        assert front.seeding > 2
+        assert front.questions == 1 + 16 + front.seeding + len(front) + 2
+    [counts] = answer.document["counts"]
+    total, seeding = sum(f.questions or 0 for f in fronts), sum(f.seeding for f in fronts)
+    assert counts["questions"] == {"all": total, "seeding": seeding}
+    page = (run / "report.html").read_text()
+    assert (
+        f"{total} inputs that the model was asked about for them, {seeding} of them by the explainers" in page
+    )
+    table = folder / "rows-out.csv"
+    assert call("export", run, "--table", "instances", "--format", "csv", "--out", table).code == 0
+    assert {"questions", "seeding"} < set(table.read_text().splitlines()[0].split(","))
+
+
+def test_a_surrogates_gradients_lead_to_what_the_model_itself_confirms(search: Run, folder: Path) -> None:
+    file = surrogate(folder)
     model = ("seed_model:predict", "--sidecar", folder / "asked.toml", "--surrogate", file)
     plain = search("--row", 0, "--json", model=model)
     assert plain.code == 0, plain.err + plain.out

@@ -7,7 +7,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.attack_statistics import (
     asymmetric,
     fit_beta,

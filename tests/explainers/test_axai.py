@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
 from cfsearch.errors import ConfigError, MissingExtraError, ShapeError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.axai import Axai, quantiles, tails
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.explainers.segments import Grid, Quickshift, Segmenter

@@ -20,7 +20,7 @@ from cfsearch.errors import (
     NonFiniteError,
     PluginError,
 )
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers._emap_steps import Perturber, Reach, moved
 from cfsearch.explainers._partitioned_gumbel import PartitionedGumbel
 from cfsearch.explainers.emap import Emap

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers._emap_training import Schedule, Weights
 from cfsearch.explainers.emap import Emap
 from cfsearch.explainers.row_domain import RowDomain

@@ -11,7 +11,8 @@ from torch import Tensor
 from cfsearch import pareto
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
-from cfsearch.explainer import Explainer, Proposal, Subject, Task
+from cfsearch.explainer import Explainer, Proposal
+from cfsearch.explainer_task import Subject, Task
 from cfsearch.explainers.fronts import as_pictures, explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pgd import Pgd

@@ -8,7 +8,7 @@ import torch
 
 from cfsearch.datasets.tables import ColumnKind
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.subjects import image_subject

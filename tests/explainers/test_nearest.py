@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Subject
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.wachter import Wachter
 

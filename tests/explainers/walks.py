@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.explainer import Domain, Subject
+from cfsearch.domain import Domain
+from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.testing.tables import random_rows, random_schema

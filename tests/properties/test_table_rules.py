@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding, Table, TableSchema
-from cfsearch.explainer import Explainer, Proposal, Subject, Task
+from cfsearch.explainer import Explainer, Proposal
+from cfsearch.explainer_task import Subject, Task
 from cfsearch.explainers.emap import Emap
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient

@@ -68,6 +68,16 @@ def by_race(*names: str, p: list[float | None]) -> dict[str, Any]:
     }
 
 
+def together(
+    entry: dict[str, Any], *, decided: float, found_rate: float, detail: float | None
+) -> dict[str, Any]:
+    """The entry as it is written since one correction spans all that is compared."""
+    p = {"decided": decided, "found_rate": found_rate}
+    if "with" in entry:
+        return {**entry, "p": p, "effects": [{**e, "p": detail} for e in entry["effects"]], "family": 14}
+    return {**entry, "comparisons": [{**c, "p": p} for c in entry["comparisons"]], "family": 14}
+
+
 def section(audit: Audit, *groups: dict[str, Any], rows: bool = False) -> Any:  # Any: a parsed element
     document = {**audit.document, "groups": list(groups), **({"inputs": "rows"} if rows else {})}
     return parsed(build_page(document, audit.instances)).find(id="groups")
@@ -124,6 +134,38 @@ def test_of_several_groups_the_corrected_p_decides(audit: Audit) -> None:
     assert lines(sizes)[0][:3] == ["income raised", "A", "88 %"]
     assert "stand together" in found.get_text()
     assert "picture" not in found.get_text()
+
+
+def test_of_images_the_corrected_p_decides_as_well(audit: Audit) -> None:
+    found = section(audit, together(BY_MALE, decided=0.0002, found_rate=0.06, detail=None))
+    _, differences, _, details = found.find_all("table")
+    assert [row[0:1] + row[4:] for row in lines(differences)] == [
+        ["model says Male", "<0.001", "higher"],
+        ["with a counterfactual", "0.060", "cannot tell"],  # though its interval leaves out 0
+    ]
+    assert [row[4:] for row in lines(details)] == [[MISSING, "cannot tell"]]
+    text = " ".join(found.get_text().split())
+    assert "exact test of shares and Welch" in text
+    assert "of effects, corrected (Holm) for all 14 comparisons" in text
+    assert "read by their interval" not in text
+
+
+def test_two_groups_of_rows_are_read_by_the_corrected_p(audit: Audit) -> None:
+    entry = by_race("A", "B", p=[None, None])
+    entry["comparisons"] = [{**entry["comparisons"][0], "against": "B"}]
+    before = section(audit, entry, rows=True)  # as runs of before it have it: by the interval
+    assert [row[1:2] + row[4:] for row in lines(before.find_all("table")[1])] == [
+        ["A less B", "cannot tell"],
+        ["A less B", "higher"],
+    ]
+    assert "read by their interval" in before.get_text()
+    after = section(audit, together(entry, decided=0.01, found_rate=0.2, detail=None), rows=True)
+    assert [row[1:2] + row[4:] for row in lines(after.find_all("table")[1])] == [
+        ["A less B", "0.010", "cannot tell"],  # a difference of 0 has no direction
+        ["A less B", "0.200", "cannot tell"],
+    ]
+    text = " ".join(after.get_text().split())
+    assert "exact test of shares, corrected (Holm) for all 14 comparisons of groups on this page" in text
 
 
 def test_names_of_groups_are_text_and_nothing_else(audit: Audit) -> None:

@@ -1,0 +1,55 @@
+"""Inputs in the form that a generator takes: images in its size, rows as they are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.images import Crop, ImageRecord, ImageRef, find_images, read_image
+from cfsearch.errors import DataError
+from cfsearch.inputs import RowRecord
+
+_MOST_REFERENCES: Final = 500
+
+
+def read_input(ref: ImageRef | RowRecord, shape: Sequence[int]) -> ImageRecord | RowRecord:
+    """An image in the size of a generator; a row as it is.
+
+    Raises:
+        DataError: as ``read_fitting``.
+    """
+    return ref if isinstance(ref, RowRecord) else read_fitting(ref, shape)
+
+
+def read_fitting(ref: ImageRef, shape: Sequence[int], *, crop: Crop | None = None) -> ImageRecord:
+    """An image in the size of a generator.
+
+    Args:
+        crop: the square part to keep where the generator's images are square; None for the centre.
+
+    Raises:
+        DataError: unreadable; or the generator's images are not square and it is not their size.
+    """
+    height, width = shape[1], shape[2]
+    if height == width:
+        return read_image(ref, size=height, crop=crop)
+    record = read_image(ref)
+    if tuple(record.pixels.shape[1:]) != (height, width):
+        raise DataError(
+            f"{ref.name}: the generator works on {height} x {width} pixels, the image has "
+            f"{record.pixels.shape[1]} x {record.pixels.shape[2]}; resize it."
+        )
+    return record
+
+
+def reference_images(path: str, shape: Sequence[int]) -> Float[Tensor, "r 3 h w"]:
+    """The first 500 images under a path, each in the size of a generator.
+
+    Raises:
+        DataError: as ``read_fitting``.
+    """
+    refs = find_images(Path(path))[:_MOST_REFERENCES]
+    return torch.stack([read_fitting(ref, shape).x for ref in refs])

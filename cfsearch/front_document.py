@@ -1,0 +1,80 @@
+"""A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.front import ParetoFront
+from cfsearch.front_file import FORMAT
+from cfsearch.picks import UNCHANGED
+
+
+def front_document(front: ParetoFront) -> dict[str, Any]:  # Any: JSON values
+    """The front, its members and how it was found, without pixels."""
+    p, won = front.p, front.lead()
+    picked = front.picks()
+    members = [
+        {
+            "index": i,
+            "change": {
+                name: _number(v)
+                for name, v in zip(front.variables, front.z[i].tolist(), strict=True)
+                if abs(v) > UNCHANGED
+            },
+            "values": {
+                name: _number(front.values[i, j].item())
+                for j, name in enumerate(front.variables)
+                if abs(front.z[i, j].item()) > UNCHANGED
+            },
+            "words": list(front.words(i)),
+            "objectives": {
+                name: _number(v) for name, v in zip(front.objectives, front.f[i].tolist(), strict=True)
+            },
+            "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i].tolist(), strict=True)},
+            "lead": _number(float(won[i])),
+            "verified": bool(front.verified[i]),
+            "origin": front.origins[i],
+            "picked_as": [way for way, index in picked.items() if index == i],
+        }
+        for i in range(len(front))
+    ]
+    return {
+        "format": FORMAT,
+        "name": front.name,
+        "source": front.labels[front.source],
+        "target": None if front.target is None else front.labels[front.target],
+        "labels": list(front.labels),
+        "variables": list(front.variables),
+        "origin_values": [_number(v) for v in front.origin_values.tolist()],
+        "objectives": [
+            {"name": n, "unit": u, "reference": _number(r)}
+            for n, u, r in zip(front.objectives, front.units, front.reference_point.tolist(), strict=True)
+        ],
+        "original": _probabilities(front.labels, front.original_scores),
+        "reconstruction": _probabilities(front.labels, front.reconstruction_scores),
+        "found": front.found,
+        "reason": front.reason.code,
+        "reason_text": front.reason.value,
+        "nearest_miss": None if front.found or not len(front) else int(won.argmax()),
+        "hypervolume": _number(front.hypervolume()),
+        "evaluations": front.evaluations,
+        "questions": front.questions,
+        "seeding": front.seeding,
+        "picks": picked,
+        "note": list(front.note),
+        "extra": front.extra,
+        "members": members,
+    }
+
+
+def _number(value: float) -> float:
+    """The shortest decimal that is still the same float32: values that differ stay different."""
+    return float(str(np.float32(value)))
+
+
+def _probabilities(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> dict[str, float]:
+    p = torch.softmax(scores.double(), dim=-1).tolist()
+    return {name: _number(v) for name, v in zip(labels, p, strict=True)}

@@ -1,0 +1,122 @@
+"""A front as it is stored: one safetensors blob with a JSON header, canonical to the byte.
+
+Tensors stand as they are; all else is JSON under ``__metadata__``, with sorted keys. The same front
+always gives the same bytes, so that two runs can be compared by hash.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cfsearch.errors import DataError
+from cfsearch.records import Reason
+
+Made = TypeVar("Made")
+
+FORMAT: Final = "cfsearch-front/1"
+
+_TENSORS: Final = (
+    "z",
+    "f",
+    "origin_values",
+    "scores",
+    "original_scores",
+    "reconstruction_scores",
+    "verified",
+    "reference_point",
+)
+_PICTURES: Final = ("images", "original", "reconstruction", "rows", "row", "scale")
+"""What only some fronts have: pictures of images, rows of tables."""
+
+
+def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON values
+    """The blob of a front.
+
+    Args:
+        parts: every field of ``cfsearch.front.ParetoFront`` by its name.
+    """
+    tensors = {part: parts[part].contiguous().cpu() for part in _TENSORS}
+    for part in _PICTURES:
+        picture = parts[part]
+        if picture is not None:
+            tensors[part] = picture.contiguous().cpu()
+    meta = {
+        "format": FORMAT,
+        "name": parts["name"],
+        "labels": parts["labels"],
+        "source": parts["source"],
+        "target": parts["target"],
+        "variables": parts["variables"],
+        "objectives": parts["objectives"],
+        "units": parts["units"],
+        "origins": parts["origins"],
+        "reason": parts["reason"].name,
+        "evaluations": parts["evaluations"],
+        "note": parts["note"],
+        "extra": parts["extra"],
+    }
+    if parts["described"]:
+        meta["described"] = parts["described"]
+    if parts["categories"]:
+        meta["categories"] = parts["categories"]
+    if parts["questions"] is not None:
+        meta |= {"questions": parts["questions"], "seeding": parts["seeding"]}
+    text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return save_tensors(tensors, metadata={"cfsearch": text})
+
+
+def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
+    """What ``make`` makes of the parts that ``pack`` was given.
+
+    Args:
+        make: takes every field of a front by name; what it refuses is a damaged file too.
+
+    Raises:
+        DataError: the bytes are no front, or one of another format.
+    """
+    try:
+        size = int.from_bytes(blob[:8], "little")
+        meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+        if meta["format"] != FORMAT:
+            raise DataError(f"front: format {meta['format']!r} is not {FORMAT!r}; update cfsearch.")
+        tensors = load_tensors(blob)
+        return make(
+            name=meta["name"],
+            labels=tuple(meta["labels"]),
+            source=meta["source"],
+            target=meta["target"],
+            variables=tuple(meta["variables"]),
+            objectives=tuple(meta["objectives"]),
+            units=tuple(meta["units"]),
+            origins=tuple(meta["origins"]),
+            reason=Reason[meta["reason"]],
+            evaluations=meta["evaluations"],
+            note=tuple(meta["note"]),
+            extra=meta["extra"],
+            z=tensors["z"],
+            f=tensors["f"],
+            origin_values=tensors["origin_values"],
+            scores=tensors["scores"],
+            original_scores=tensors["original_scores"],
+            reconstruction_scores=tensors["reconstruction_scores"],
+            verified=tensors["verified"],
+            reference_point=tensors["reference_point"],
+            images=tensors.get("images"),
+            original=tensors.get("original"),
+            reconstruction=tensors.get("reconstruction"),
+            rows=tensors.get("rows"),
+            row=tensors.get("row"),
+            scale=tensors.get("scale"),
+            described=tuple(tuple(words) for words in meta.get("described", ())),
+            categories=tuple(meta.get("categories", ())),
+            questions=meta.get("questions"),
+            seeding=meta.get("seeding", 0),
+        )
+    except DataError:
+        raise
+    except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(f"front: not a front file of cfsearch ({type(error).__name__}).") from error

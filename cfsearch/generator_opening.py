@@ -1,0 +1,90 @@
+"""The generator that the settings name: a file, a checkpoint that comes with the package, a plug-in."""
+
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+from cfsearch import registry
+from cfsearch.config import Config
+from cfsearch.datasets.images import read_image
+from cfsearch.datasets.labelled import find_photographs
+from cfsearch.datasets.tables import TableSchema
+from cfsearch.errors import ConfigError, DataError, PluginError
+from cfsearch.generator import Generator
+from cfsearch.inputs import TableInput
+
+_APART: Final = ("celeba64",)
+"""Checkpoints of the repository whose terms keep them out of the package."""
+
+
+@runtime_checkable
+class RowsFamily(Protocol):
+    """A family of generators for the rows of a table."""
+
+    def of(self, schema: TableSchema, /, *, settings: Mapping[str, Any]) -> Generator[Any]: ...
+
+
+def open_generator(config: Config, *, table: TableInput | None = None) -> Generator[Any]:
+    """The generator that the settings name: a file, a shipped checkpoint or a plug-in.
+
+    Args:
+        table: whose rows it turns, where inputs are rows.
+
+    Raises:
+        ConfigError: nothing has that name.
+        ModelFileError: the file cannot be read.
+    """
+    source = config.generator.source
+    settings: dict[str, Any] = dict(config.generator.settings)
+    if table is not None:
+        family: object = _family(source)
+        if not isinstance(family, RowsFamily):
+            raise ConfigError(f"generator {source!r} makes no rows of a table; leave it out, or give 'rows'.")
+        return family.of(table.schema, settings=settings)
+    if Path(source).exists():
+        return _family("attgan").open(Path(source), settings=settings)
+    shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
+    if source.isidentifier() and shipped.is_file():
+        with as_file(shipped) as path:
+            return _family("attgan").open(path, settings=settings)
+    if source.endswith((".safetensors", ".pth", ".pt")) or "/" in source:
+        raise ConfigError(f"generator: there is no file {source!r}.")
+    if source in _APART:
+        raise ConfigError(
+            f"generator: {source!r} is not in the package, since it may be used for non-commercial research "
+            f"only; take attgan_{source}.safetensors from the folder models/ of the repository and name the file."
+        )
+    if source not in registry.installed("generators"):
+        known = [*registry.installed("generators"), *shipped_generators()]
+        raise ConfigError(registry.unknown("generator", source, known))
+    named = _family(source)
+    if source == "pixels" and "size" not in settings:
+        settings["size"] = _first_size(config)
+    return named.open(None, settings=settings)
+
+
+def shipped_generators() -> list[str]:
+    """Names of the generators' checkpoints that come with the package."""
+    return sorted(
+        entry.name.removeprefix("attgan_").removesuffix(".safetensors")
+        for entry in files("cfsearch.models").iterdir()
+        if entry.name.startswith("attgan_") and entry.name.endswith(".safetensors")
+    )
+
+
+def _family(name: str) -> type[Generator[Any]]:
+    family = registry.load("generators", name)
+    if not issubclass(family, Generator):
+        raise PluginError(f"generator {name!r} must be a subclass of cfsearch.Generator, got {family!r}.")
+    return family
+
+
+def _first_size(config: Config) -> tuple[int, int]:
+    for ref in find_photographs(Path(config.data.image_path), recursive=config.data.recursive)[0]:
+        try:
+            pixels = read_image(ref).pixels
+        except DataError:
+            continue
+        return int(pixels.shape[1]), int(pixels.shape[2])
+    raise DataError(f"no image under {config.data.images!r} could be read.")

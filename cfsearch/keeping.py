@@ -1,0 +1,180 @@
+"""From an elite to a front: decoded once more, in its stored form, and asked of the audited model again.
+
+What a front promises is promised of what it stores: of images rounded to 8 bits, and of the model
+itself where the search asked a surrogate or counted votes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.elite import Elite, leads
+from cfsearch.front import ParetoFront
+from cfsearch.generator import Critic, Describer
+from cfsearch.problem import Problem, fingerprint, stored_form
+from cfsearch.provider import Provider
+from cfsearch.providers.wrapping import queries_per_input, queries_to
+from cfsearch.records import AWAY, Reason, flipped
+from cfsearch.scores import objective_scores, verdict_scores
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Kept:
+    """What is kept of a query in the end.
+
+    Shapes:
+        stored ``(n, *x)``, with scores ``(n, k)``; ends ``(2, *x)``, the generator's output without a
+        change and the original, with their scores again ``(2, k)``.
+    """
+
+    elite: Elite
+    stored: Tensor
+    ends: Tensor
+    scores: Tensor
+    again: Tensor
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Keeper:
+    """Makes the fronts of a search.
+
+    Args:
+        seed, verifier, margin, reference_point, note, extra: as for ``cfsearch.search.Search``.
+    """
+
+    seed: int
+    verifier: Provider | None
+    margin: float
+    reference_point: Sequence[float] | None
+    note: Sequence[str]
+    extra: Mapping[str, Any]  # Any: plain JSON, whatever it is
+
+    def keep(self, problem: Problem, elites: Mapping[int, Elite]) -> dict[int, Kept]:
+        """What is kept of each query, in its stored form and asked again.
+
+        Each query is asked for by itself, unless the model answers row by row anyway.
+        """
+        queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
+        model = self.verifier or problem.provider
+        ordered, stored, ends = {}, {}, {}
+        for i, elite in elites.items():
+            ordered[i] = elite.ordered()
+            zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
+            z = ordered[i].z[None].to(queries.x)
+            if generator.row_wise:
+                decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
+                unchanged, x = decoded[0], decoded[1:]
+            else:
+                unchanged = problem.decode(zero, query=i)[0]
+                x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
+            both = torch.stack([unchanged, queries.x[i]])
+            stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
+        asked = [part for i in elites for part in (stored[i], ends[i])]
+        if model.row_wise and asked:
+            every = self._ask_again(problem, torch.cat(asked))
+            answers = iter(torch.split(every, [len(part) for part in asked]))
+        else:
+            answers = (self._ask_again(problem, part) for part in asked)
+        return {i: Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}
+
+    def _questions(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
+        """What the audited model was asked for a query: itself, candidates, seeds, and what is kept."""
+        model = self.verifier or problem.provider
+        searched = queries_to(model, through=problem.provider) * (1 + candidates)
+        return searched + problem.seeding.get(i, 0) + queries_per_input(model) * (stored + 2)
+
+    def front(
+        self,
+        problem: Problem,
+        i: int,
+        *,
+        kept: Kept,
+        reason: Reason,
+        evaluations: int,
+        reference: Float[Tensor, " m"] | None = None,
+        origin: str = "",
+    ) -> ParetoFront:
+        """The front of query ``i``.
+
+        Args:
+            reason: why the search stopped.
+            evaluations: candidates that were evaluated for this query.
+            reference: the point of hypervolumes where the settings name none; zeros without.
+            origin: the solver's name.
+        """
+        queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
+        elite, stored, scores, again = kept.elite, kept.stored, kept.scores, kept.again
+        verified = (leads(scores, problem, i) >= self.margin) & (elite.violation <= 0)
+        target = int(queries.target[i])
+        note = list(self.note)
+        if len(elite.z) and bool(
+            flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
+        ):
+            note.append(
+                "The generator's output flips the model before anything is changed; the changes "
+                "named here are not what flips it."
+            )
+        point = (
+            torch.tensor(self.reference_point, dtype=torch.float64)
+            if self.reference_point is not None
+            else reference
+            if reference is not None
+            else torch.zeros(len(problem.objectives), dtype=torch.float64)
+        )
+        return ParetoFront(
+            name=queries.names[i],
+            labels=problem.provider.labels,
+            source=int(queries.source[i]),
+            target=None if target == AWAY else target,
+            variables=problem.space.names,
+            objectives=tuple(o.name for o in problem.objectives),
+            units=tuple(o.unit for o in problem.objectives),
+            z=elite.z.cpu(),
+            f=elite.f.cpu(),
+            origin_values=problem.space.origin[i].cpu(),
+            scores=scores.cpu(),
+            original_scores=again[1].cpu(),
+            reconstruction_scores=again[0].cpu(),
+            verified=verified.cpu(),
+            images=stored.cpu() if image else None,
+            original=kept.ends[1].cpu() if image else None,
+            reconstruction=kept.ends[0].cpu() if image else None,
+            origins=(origin,) * len(elite.z),
+            reason=reason,
+            reference_point=point,
+            evaluations=evaluations,
+            questions=self._questions(problem, i, candidates=evaluations, stored=len(stored)),
+            seeding=problem.seeding.get(i, 0),
+            rows=None if image else stored.double().cpu(),
+            row=None if image else queries.x[i].double().cpu(),
+            scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
+            categories=() if image else problem.space.categories,
+            described=generator.words(queries.x[i], stored) if isinstance(generator, Describer) else (),
+            note=tuple(note),
+            extra={
+                "seed": self.seed,
+                "input_sha256": fingerprint(queries.x[i]),
+                "model": (self.verifier or problem.provider).fingerprint,
+                "generator": generator.fingerprint,
+                "critic": generator.critic_kind if isinstance(generator, Critic) else "",
+                **self.extra,
+            },
+        )
+
+    def _ask_again(self, problem: Problem, stored: Tensor) -> Float[Tensor, "n k"]:
+        """Log-scores of inputs in the form in which they are kept, from the verifier."""
+        model = self.verifier or problem.provider
+        x = stored.float() / 255.0 if stored.dtype is torch.uint8 else stored
+        if len(x) == 0:
+            return torch.zeros(0, len(model.labels))
+        with torch.no_grad():
+            raw = model.predict(x)
+        if self.verifier is None:
+            return objective_scores(raw, kind=model.scores).cpu()
+        return verdict_scores(raw, model).cpu()
