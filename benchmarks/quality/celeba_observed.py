@@ -61,7 +61,8 @@ def associations(
     np.add.at(outer, who, design * odds[:, None])
 
     def fit(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.linalg.lstsq(np.tensordot(weights, inner, 1), weights @ outer, rcond=None)[0])
+        solved = np.linalg.lstsq(np.tensordot(weights, inner, 1), weights @ outer, rcond=None)[0]
+        return np.asarray(solved, dtype=np.float64)
 
     rng = np.random.default_rng(seed)
     value = fit(np.ones(len(people)))
