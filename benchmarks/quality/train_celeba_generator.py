@@ -10,8 +10,8 @@ stages, each of which goes on from its last checkpoint when the command is run a
 2. the game (hinge loss, spectral norm, augmentation, averaged weights), for ``--minutes``;
 3. the critic alone on the finished generator, for ``--critic-minutes``.
 
-Writes the generator, and ``metrics.jsonl`` and sample sheets of the training, under a folder
-that git ignores. ``measure_celeba_generator.py`` measures what came out.
+Writes the generator, the losses of its training beside it (``*.metrics.jsonl``), and sample sheets,
+under a folder that git ignores. ``measure_celeba_generator.py`` measures what came out.
 
 CelebA-HQ is for non-commercial research: no image of it, and no sheet with one, may be
 committed or published; weights trained on it carry the same terms.
@@ -195,6 +195,8 @@ def main() -> None:
     reach = (options.reach[0], options.reach[1])
     path = options.out / f"attgan_celeba{options.size}.safetensors"
     save_attgan(path, AttGANFile(trained.editor, finished.critic, CRITIC_KIND, reach, card))
+    metrics = (options.out / "training" / "metrics.jsonl").read_bytes()
+    write_atomically(path.with_suffix(".metrics.jsonl"), metrics)
     print(f"{path}: {trained.step} steps; {(time.monotonic() - started) / 60:.1f} minutes in this run")
 
 
