@@ -84,14 +84,21 @@ def steps(generator: Path, data: Path, *, sizes: Sizes, out: Path) -> list[Step]
     )
     script = QUALITY / "celeba_experiments.py"
     trained = ("classifiers",)
-    measured = str(out / "measure.json")
     return [
         Step("judges", QUALITY / "celeba_judges.py", ("--data", str(data))),
         Step("classifiers", QUALITY / "train_celeba_classifiers.py", ("--data", str(data))),
         Step(
             "measure",
             QUALITY / "measure_celeba_generator.py",
-            (*common, "--faces", str(sizes.measured), "--json", measured, "--sheet", str(out / "sheet.png")),
+            (
+                *common,
+                "--faces",
+                str(sizes.measured),
+                "--json",
+                str(out / "measure.json"),
+                "--sheet",
+                str(out / "sheet.png"),
+            ),
             after=("judges",),
             passing=(0, 1),  # 1: a target was missed, which is a result
         ),
@@ -113,8 +120,8 @@ def steps(generator: Path, data: Path, *, sizes: Sizes, out: Path) -> list[Step]
         Step(
             "experiments",
             script,
-            (*experiments, "--measured", measured, "--json", str(out / "experiments.json")),
-            after=("first", "second", "third", "measure"),
+            (*experiments, "--json", str(out / "experiments.json")),
+            after=("first", "second", "third"),
         ),
         Step(
             "visual",

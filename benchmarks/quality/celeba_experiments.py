@@ -9,16 +9,16 @@ Here `cfsearch audit` runs on 200 faces of the validation part, 100 women and 10
 their labels and compared by Male; Male itself must not change in the search. Of each attribute:
 
 * the effect of switching it on instead of off (to the ends of the generator's reach) on the
-  log-odds, through the generator, with its interval, over all faces and for women and men apart, and Wilcoxon's signed-rank test over the
-  faces, corrected by Holm for the number of attributes;
+  log-odds, through the generator, with its interval, over all faces and for women and men apart,
+  and Wilcoxon's signed-rank test over the faces, corrected by Holm for the number of attributes;
 * how often taking it to its opposite end alone changes the decision;
 * how often the sparsest verified counterfactual changes it, up or down;
 * its association with the log-odds in all photographs of the validation part, the other labels
   held fixed: no effect, but made without a generator (``celeba_observed.py``).
 
 Third, torchvision's ResNet-18 for Smiling, of which Male, Young, Pale_Skin and Eyeglasses should
-be of no account. What the editor cannot edit no audit can see: give --measured, the JSON of
-``measure_celeba_generator.py``, and its edit success stands beside each attribute.
+be of no account. What the editor cannot edit no audit can see: the edit success that its file
+holds stands beside each attribute, and one that it hardly edits is in no finding.
 
 Audits go on where they stood. All faces and runs go into a folder that git ignores.
 """
@@ -26,6 +26,7 @@ Audits go on where they stood. All faces and runs go into a folder that git igno
 import argparse
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem
 from cfsearch.providers.opening import open_provider
+from cfsearch.report.charts import LEAST_EDITED
 from cfsearch.runs import InstanceRow, RunDirectory
 from cfsearch.scores import log_odds
 
@@ -225,7 +227,7 @@ def summarise(
     return summary
 
 
-def table(title: str, found: dict[str, Any], *, success: dict[str, float], labels: tuple[str, str]) -> str:
+def table(title: str, found: dict[str, Any], *, success: Mapping[str, float], labels: tuple[str, str]) -> str:
     """The summary for a terminal, largest effect first."""
 
     def number(part: dict[str, float] | None, form: str = "+.2f") -> str:
@@ -269,7 +271,6 @@ def main() -> None:
     parser.add_argument("--third-evaluations", type=int, default=200, help="an image, of the third")
     parser.add_argument("--solver", default="smpso", help="the paper's winner by default")
     parser.add_argument("--only", choices=(FIRST, SECOND, THIRD), help="run this audit and stop")
-    parser.add_argument("--measured", type=Path, help="JSON of measure_celeba_generator.py")
     parser.add_argument("--out", type=Path, default=FOLDER / "experiments")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -278,10 +279,8 @@ def main() -> None:
     faces = options.out / f"faces{options.faces}"
     valid = photographs(options.data, split="valid")
     chosen = write_faces(valid, faces, n=options.faces)
-    success: dict[str, float] = {}
-    if options.measured is not None:
-        measured = json.loads(options.measured.read_text(encoding="utf-8"))
-        success = {name: f["success"] for name, f in measured["flips"].items()}
+    success = AttGAN.open(options.generator, settings={}).edit_success
+    hardly = frozenset(name for name, share in success.items() if share < LEAST_EDITED)
     result: dict[str, Any] = {
         "faces": options.faces,
         "evaluations": options.evaluations,
@@ -311,7 +310,8 @@ def main() -> None:
         summaries[name] = summarise(
             names, effects[name], base, turned, male=male, tested=tested, rows=rows, seen=seen
         )
-        alike = agreement({n: f["effect"]["value"] for n, f in summaries[name].items()}, seen)
+        edited = {n: f["effect"]["value"] for n, f in summaries[name].items() if n not in hardly}
+        alike = agreement(edited, seen)
         labels = document["models"][0]["labels"]
         print(table(name, summaries[name], success=success, labels=(labels[0], labels[1])))
         counts, groups = document["counts"][0], document.get("groups", [])
@@ -324,7 +324,7 @@ def main() -> None:
     if FIRST in summaries and SECOND in summaries:
         difference = associations(odds[SECOND] - odds[FIRST], valid, attributes=names)
         result["findings"] = findings(
-            summaries[FIRST], summaries[SECOND], (effects[FIRST], effects[SECOND]), difference, names
+            summaries[FIRST], summaries[SECOND], (effects[FIRST], effects[SECOND]), difference, names, hardly
         )
         print(printed(result["findings"]))
     if options.json is not None:

@@ -19,6 +19,7 @@ def findings(
     effects: tuple[Floats, Floats],
     difference: dict[str, Interval],
     names: tuple[str, ...],
+    hardly: frozenset[str] = frozenset(),
 ) -> list[dict[str, Any]]:
     """Each claim, whether the audits agree, and the figures that say so.
 
@@ -27,6 +28,7 @@ def findings(
         effects: of each attribute on each face, in logits, ``(n, a)``, of the two models.
         difference: by how much associations in photographs differ, the second model's less the first's.
         names: of the ``a`` attributes.
+        hardly: those that the generator hardly edits, whose effects are none of theirs.
     """
     blond = names.index("Blond_Hair")
     change = paired_mean(torch.from_numpy(effects[1][:, blond] - effects[0][:, blond]))
@@ -34,7 +36,11 @@ def findings(
     others = [name for name in names if name != "Male"]
 
     def strongest(found: dict[str, Any]) -> list[str]:
-        return sorted(others, key=lambda name: -abs(found[name]["effect"]["value"]))
+        edited = [name for name in others if name not in hardly]
+        return sorted(edited, key=lambda name: -abs(found[name]["effect"]["value"]))
+
+    def rank(found: dict[str, Any]) -> int | None:
+        return None if "Blond_Hair" in hardly else strongest(found).index("Blond_Hair") + 1
 
     def in_photographs(found: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
         shares = [(name, found[name]["photographs"]) for name in others]
@@ -64,7 +70,7 @@ def findings(
             and bool(men_first)
             and men_first[0][0] == "+Blond_Hair",
             "effect_on_men": first["Blond_Hair"]["men"],
-            "rank_of_effect": strongest(first).index("Blond_Hair") + 1,
+            "rank_of_effect": rank(first),
             "alone_flips_men": first["Blond_Hair"]["flips_last"],
             "sparsest_of_men": men_first,
         },
@@ -86,7 +92,7 @@ def findings(
                 "second": second["Blond_Hair"]["photographs"],
                 "change": difference["Blond_Hair"].to_dict(),
             },
-            "rank_of_effect": strongest(second).index("Blond_Hair") + 1,
+            "rank_of_effect": rank(second),
         },
         {
             "paper": "2: bangs and age, not hair colour, are named in its place",

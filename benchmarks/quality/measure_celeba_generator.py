@@ -11,7 +11,8 @@ Prints beside the project's targets:
   which it says the opposite after the flip; for switching on and off alone too;
 * others kept: of the attributes that were not asked to change, the share on which its decision
   stays what it was on the photograph (and, apart, on the unedited reconstruction); the same for
-  the 27 attributes of CelebA that the generator does not know;
+  the 27 attributes of CelebA that the generator does not know; and which others an attribute that
+  is switched on drags along, in points of the share of faces that have them;
 * reconstruction: mean absolute error on [-1, 1];
 * the Frechet distance, on the classifier's last features, of edited faces of one half of the
   people to photographs of the other half, and of photographs alike: the floor;
@@ -127,6 +128,7 @@ def measure(
             kept_unknown=float((seen[:, i + 2] == seen[:, 0])[:, unknown].mean()),
             identity=float(cosine[:, i + 1].mean()),
             same_person=float((cosine[:, i + 1] > judges.threshold).mean()),
+            moved=_moved(judged[~truth[:, i]], names=names, i=i),
         )
     draws = rng.integers(0, n, (500, n))
     means = np.array([np.nanmean(hit[rows], axis=0).mean() for rows in draws])
@@ -167,6 +169,16 @@ def _flip(labels: NDArray[np.float32], *, names: tuple[str, ...], i: int) -> NDA
         if rows.any():
             out[rows] = faces.do(labels[rows], name=names[i], value=value)
     return out
+
+
+def _moved(judged: NDArray[np.bool_], *, names: tuple[str, ...], i: int) -> dict[str, float]:
+    """What switching ``names[i]`` on changes of the share that has each other attribute, largest first.
+
+    ``judged`` ``(n, a + 2, a)``: decisions on the photograph, the reconstruction and each edit.
+    """
+    change = judged[:, i + 2].mean(0) - judged[:, 1].mean(0)
+    order = sorted((j for j in range(len(names)) if j != i), key=lambda j: -abs(change[j]))
+    return {names[j]: round(float(change[j]), 4) for j in order}
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -127,6 +127,18 @@ def test_findings_follow_planted_effects(
     assert module.printed(found).count("does not agree") == agrees.count(False)
 
 
+def test_what_is_hardly_edited_stands_in_no_ranking(quality: Any) -> None:
+    module = quality("celeba_findings")
+    none = dict.fromkeys(_NAMES, module.Interval(0.0, -1.0, 1.0))
+    effects = (np.zeros((4, len(_NAMES))), np.zeros((4, len(_NAMES))))
+    first, second = _summary(-1.0, -0.5), _summary(-2.0, -0.5)
+    with_it = module.findings(first, second, effects, none, _NAMES)
+    without = module.findings(first, second, effects, none, _NAMES, frozenset({"Blond_Hair"}))
+    assert with_it[3]["strongest"][0][0] == "Blond_Hair"
+    assert without[3]["strongest"][0][0] == "Young"
+    assert (with_it[0]["rank_of_effect"], without[0]["rank_of_effect"]) == (1, None)
+
+
 def test_no_face_is_measured_that_settings_were_chosen_by(quality: Any) -> None:
     left = quality("measure_celeba_generator").never_looked_at(2993)
     looked = set(range(300)) | set(np.random.default_rng(3).permutation(2993)[:1000].tolist())
