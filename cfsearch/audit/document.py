@@ -108,6 +108,7 @@ def _generator(assembly: Assembly, rows: Mapping[str, Sequence[InstanceRow]]) ->
         "critic": generator.critic_kind if isinstance(generator, Critic) else "",
         "size": list(generator.shape[1:]),
         "variables": [] if front is None else list(front.variables),
+        **({"terms": generator.terms} if generator.terms else {}),
     }
 
 

@@ -34,6 +34,7 @@ def test_terms_and_edit_success_stand_in_the_run(
     assert answer.code == 0, answer.err
     jsonschema.validate(answer.document, schema("audit"))
     assert f"Terms of the generator's weights: {_TERMS}." in answer.document["warnings"]
+    assert answer.document["generator"]["terms"] == _TERMS
     seen = {e["variable"]: e.get("edit_success") for e in answer.document["effects"]}
     assert seen["Bald"] == 0.07
     assert seen["Young"] == 0.9
