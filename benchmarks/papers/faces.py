@@ -200,7 +200,8 @@ class Runner:
         return "done"
 
     def _say(self, name: str, what: str) -> None:
-        print(f"{(time.monotonic() - self._began) / 60:6.1f} min  {name} {what}", flush=True)
+        # one write a line, as lanes speak at the same time
+        print(f"{(time.monotonic() - self._began) / 60:6.1f} min  {name} {what}\n", end="", flush=True)
 
 
 def main() -> int:
