@@ -7,24 +7,11 @@ import onnx
 _KNOWN: Final[dict[str, frozenset[str]]] = {
     "ai.onnx": frozenset(
         {
-            *(
-                "Abs",
-                "Add",
-                "And",
-                "Cast",
-                "Ceil",
-                "Clip",
-                "Constant",
-                "Div",
-                "Dropout",
-                "Elu",
-                "Equal",
-                "Erf",
-            ),
-            *("Exp", "Flatten", "Floor", "Gelu", "Gemm", "Greater", "GreaterOrEqual", "Identity", "IsNaN"),
-            *("LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "Not", "Or"),
-            *("Pow", "Reciprocal", "Relu", "Reshape", "Round", "Sigmoid", "Sign", "Softplus", "Sqrt"),
-            *("Squeeze", "Sub", "Sum", "Tanh", "Unsqueeze", "Where", "Xor"),
+            *("Abs", "Add", "And", "Cast", "Ceil", "Clip", "Constant", "Div", "Dropout", "Elu", "Equal"),
+            *("Erf", "Exp", "Flatten", "Floor", "Gelu", "Gemm", "Greater", "GreaterOrEqual", "Identity"),
+            *("IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Min", "Mul", "Neg"),
+            *("Not", "Or", "Pow", "Reciprocal", "Relu", "Reshape", "Round", "Sigmoid", "Sign", "Softplus"),
+            *("Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Unsqueeze", "Where", "Xor"),
         }
     ),
     "ai.onnx.ml": frozenset(
