@@ -17,7 +17,7 @@ from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic, Describer
 from cfsearch.problem import Problem, fingerprint, stored_form
 from cfsearch.provider import Provider
-from cfsearch.providers.wrapping import queries_per_input, queries_to
+from cfsearch.providers.wrapping import questions_of_a_search
 from cfsearch.records import AWAY, Reason, flipped
 from cfsearch.scores import objective_scores, verdict_scores
 
@@ -84,10 +84,10 @@ class Keeper:
         return {i: Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}
 
     def _questions(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
-        """What the audited model was asked for a query: itself, candidates, seeds, and what is kept."""
-        model = self.verifier or problem.provider
-        searched = queries_to(model, through=problem.provider) * (1 + candidates)
-        return searched + problem.seeding.get(i, 0) + queries_per_input(model) * (stored + 2)
+        """What the audited model was asked for a query, by explainers before as well."""
+        model, through = self.verifier or problem.provider, problem.provider
+        searched = questions_of_a_search(model, through=through, candidates=candidates, stored=stored)
+        return searched + problem.seeding.get(i, 0)
 
     def front(
         self,

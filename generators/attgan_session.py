@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, final
 
@@ -23,7 +23,6 @@ from .attgan_data import (
     outliers,
     signed,
     stream,
-    unsigned,
 )
 from .attgan_losses import (
     attribute_loss,
@@ -35,48 +34,13 @@ from .attgan_losses import (
     wasserstein_loss,
 )
 from .attgan_networks import Critic, Editor
+from .attgan_progress import StepMetrics, Trained, flips
 from .attgan_recipe import Adversarial, Decay, Precision, TrainingConfig
 from .attgan_runs import Checkpoint, TrainingFolder
 
 _SHEET_ROWS = 6
 # uses of the random stream of a step
 _TARGETS, _AUGMENT, _PENALTY, _OUTLIERS, _ROBUST = 2, 3, 4, 5, 6
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class StepMetrics:
-    """What one step gave.
-
-    Args:
-        step: steps done.
-        progress: share of the training that is done, 0 to 1.
-        seconds: of training so far, over all resumptions.
-        rate: learning rate of the editor.
-        losses: unweighted loss terms by name.
-    """
-
-    step: int
-    progress: float
-    seconds: float
-    rate: float
-    losses: dict[str, float] = field(default_factory=dict)
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """A trained AttGAN: networks for use (evaluation mode), and where it stopped.
-
-    ``finished`` is False when ``stop`` or ``until`` ended it early; the checkpoint is written
-    then as well.
-    """
-
-    editor: Editor
-    critic: Critic
-    step: int
-    seconds: float
-    finished: bool
 
 
 class Session:
@@ -419,18 +383,3 @@ class Edit:
     fake: Tensor
     real: Faces
     losses: dict[str, Tensor]
-
-
-@torch.no_grad()
-def flips(net: Editor, faces: Faces, *, rule: TargetRule) -> Tensor:
-    """Sample sheet: original, reconstruction, then each attribute flipped, on [0, 1].
-
-    Shapes:
-        faces ``(r, 3, s, s)`` on [-1, 1] -> ``(r, 2 + a, 3, s, s)``.
-    """
-    maps = net.encoder(faces.images)
-    columns = [faces.images, net.decoder(maps, faces.labels)]
-    for i in range(faces.labels.shape[1]):
-        chosen = torch.full((len(faces.labels),), i, device=faces.labels.device)
-        columns.append(net.decoder(maps, rule.flipped(faces.labels, chosen)))
-    return unsigned(torch.stack([column.float() for column in columns], dim=1))

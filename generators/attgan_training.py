@@ -10,9 +10,10 @@ from cfsearch.errors import CapabilityError, ConfigError, DataError
 from .attgan_config import AttGANConfig
 from .attgan_data import FaceSource, PairedSource
 from .attgan_networks import Critic, Editor
+from .attgan_progress import StepMetrics, Trained
 from .attgan_recipe import TrainingConfig
 from .attgan_runs import TrainingFolder
-from .attgan_session import Session, StepMetrics, Trained
+from .attgan_session import Session
 
 __all__ = ["StepMetrics", "Trained", "train", "train_critic"]
 

@@ -50,7 +50,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     chosen = settings(config, flags)
     from cfsearch.assembly import assemble
     from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
-    from cfsearch.providers.wrapping import queries_per_input
+    from cfsearch.providers.wrapping import questions_of_a_search
 
     with interruptible("interrupted; a plan keeps nothing."):
         photographs = LabelledPhotographs(refs=(), table=None, source="", aligned=False, note="")
@@ -68,7 +68,11 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     population = min(search.population, search.evaluations)
     generations = search.evaluations // population
     count = len(assembly.table.records) if assembly.table is not None else len(photographs.refs)
-    candidates = count * generations * population
+    each = generations * population
+    questions = questions_of_a_search(
+        assembly.model, through=search.provider, candidates=each, stored=search.capacity
+    )
+    candidates = count * each
     # an image is kept in 8 bits a pixel and channel, a cell in 64
     size = math.prod(search.generator.shape) * (1 if assembly.table is None else 8)
     document = {
@@ -82,7 +86,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "generations": generations,
         "population": population,
         "candidates": candidates,
-        "queries": candidates * queries_per_input(search.provider),
+        "queries": count * questions,
         "seconds": round(candidates * pace.candidate + count * pace.before, 1),
         "seconds_a_candidate": round(pace.candidate, 8),
         "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
@@ -147,7 +151,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ("objectives", ", ".join(document["objectives"])),
         ("constraints", ", ".join(document["constraints"]) or "none"),
         *((noun, f"{document[noun]:,}") for noun in ("images", "rows") if noun in document),
-        ("questions", f"about {document['queries']:,} to the model"),
+        ("questions", f"at most {document['queries']:,} to the model"),
         ("time", f"about {duration(document['seconds'])} on this machine"),
         ("disk", f"at most {document['disk_bytes'] / 1e6:,.0f} MB"),
     ]

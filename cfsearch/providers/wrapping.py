@@ -50,5 +50,15 @@ def queries_to(model: Provider, *, through: Provider) -> int:
     return queries_per_input(through) if same else 0
 
 
+def questions_of_a_search(model: Provider, *, through: Provider, candidates: int, stored: int) -> int:
+    """What ``model`` is asked when ``through`` searches one input: the input, its candidates, and what is kept.
+
+    Args:
+        candidates: that the search evaluated.
+        stored: members of the front, asked again beside the input and its unchanged form.
+    """
+    return queries_to(model, through=through) * (1 + candidates) + queries_per_input(model) * (stored + 2)
+
+
 def _bare(provider: Provider) -> Provider:
     return _bare(provider.provider) if isinstance(provider, WrappedProvider) else provider

@@ -167,16 +167,27 @@ def test_plan_counts_before_anything_is_done(
     assert answer.code == 0, answer.err
     document = answer.document
     jsonschema.validate(document, schema("plan"))
-    assert (document["images"], document["candidates"], document["queries"]) == (4, 960, 960)
+    assert (document["images"], document["candidates"], document["queries"]) == (4, 960, 4 * (1 + 240 + 102))
     assert document["seconds"] > 0
-    assert "about 960 to the model" in call("plan", "--images", faces, "--model", model, *fast).out
+    assert "at most 1,372 to the model" in call("plan", "--images", faces, "--model", model, *fast).out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "model.onnx", "model.toml"]
+
+
+@pytest.mark.parametrize("evaluations", [240, 250])
+def test_an_audit_asks_no_more_than_its_plan_said(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path, evaluations: int
+) -> None:
+    words = ("--images", faces, "--model", model, *fast, "--evaluations", evaluations, "--json")
+    planned = call("plan", *words).document
+    done = call("audit", *words, "--out", tmp_path / "run").document
+    asked = done["counts"][0]["questions"]["all"]
+    assert planned["candidates"] < asked <= planned["queries"]
 
 
 def test_plan_counts_votes(call: Call, toys: Toys, faces: Path, fast: Flags) -> None:
     model = toys.model(end="ArgMax")
     document = call("plan", "--images", faces, "--model", model, *fast, "--votes", 5, "--json").document
-    assert document["queries"] == 5 * document["candidates"]
+    assert document["queries"] == 4 * (5 * (1 + 240) + 102)  # what is kept is asked once more each
 
 
 def test_bench_compares_solvers_from_a_stated_point(call: Call, model: Path, face: Path, fast: Flags) -> None:
