@@ -37,7 +37,7 @@ from cfsearch.problem import fingerprint
 from cfsearch.registry import unknown
 
 if TYPE_CHECKING:
-    from cfsearch.providers.onnx_file import OnnxFile
+    from cfsearch.providers.onnx.file import OnnxFile
 
 _PROBES: Final = 32
 _MOST_REFERENCES: Final = 20_000

@@ -15,7 +15,7 @@ from cfsearch.distill import BEST, Tuning, Wish, distil
 from cfsearch.explainers.fronts import explained
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.wachter import Wachter
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

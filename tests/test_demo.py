@@ -13,7 +13,7 @@ from cfsearch.datasets import faces
 from cfsearch.demo import Demo, demo_faces, face_index, face_name, rerender, survives, switched, true_effects
 from cfsearch.errors import ConfigError
 from cfsearch.front import ParetoFront
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.records import Reason
 
 

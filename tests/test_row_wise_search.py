@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cfsearch.errors import NonFiniteError, ProviderError
 from cfsearch.front import ParetoFront
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

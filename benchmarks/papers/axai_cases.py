@@ -22,7 +22,7 @@ from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.audio_cnn import AudioCnn
 from cfsearch.provider import ScoreKind
 from cfsearch.providers.differentiable import differentiable
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.torch_module import TorchProvider
 
 FACES: Final = ("gender_natural", "gender_without_blond_women", "gender_balanced")

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch.datasets.celeba import CelebAHQSource, Split
+from cfsearch.datasets.images.celeba import CelebAHQSource, Split
 from cfsearch.explainers.segments import Grid, Quickshift
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.gender_cnn import GenderCnn

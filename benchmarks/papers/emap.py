@@ -53,7 +53,7 @@ from emap_truth import blob_classes, moons_classes, nearest
 from torch import Tensor
 
 from cfsearch.explainer import Explanation
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.uncertainty import sizes, uncertain
 from cfsearch.files import dump_json, write_atomically
 

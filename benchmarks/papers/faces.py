@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
 from celeba_photographs import FOLDER
 from celeba_trial import ROOT, require_ignored
 
-from cfsearch.generators.attgan import AttGAN
+from cfsearch.generators.attgan.generator import AttGAN
 
 QUALITY: Final = ROOT / "benchmarks" / "quality"
 PAPERS: Final = ROOT / "benchmarks" / "papers"

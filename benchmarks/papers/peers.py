@@ -36,7 +36,7 @@ from peers_measures import COLUMNS, Ruler, dominates
 from peers_methods import COUNT, Dice, Explained, Method, Ours
 from peers_setting import ASKED, Model, Setting, framed, read
 
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.wachter import Wachter

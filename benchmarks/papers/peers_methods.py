@@ -21,8 +21,8 @@ from cfsearch.datasets.tables import Table
 from cfsearch.explainer import Explainer
 from cfsearch.explainer_task import Subject
 from cfsearch.front import ParetoFront
-from cfsearch.generators.row_seeds import NearestRows
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
+from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

@@ -44,7 +44,7 @@ from cfsearch.audit.effects import effects_through_generator
 from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.files import write_atomically
-from cfsearch.generators.attgan import AttGAN
+from cfsearch.generators.attgan.generator import AttGAN
 from cfsearch.intervals import Interval, holm, paired_mean, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity

@@ -8,8 +8,8 @@ from typing import Final, final
 import numpy as np
 
 from cfsearch.files import write_atomically
-from cfsearch.generators.attgan import AttGAN
-from cfsearch.generators.attgan_files import save_attgan
+from cfsearch.generators.attgan.files import save_attgan
+from cfsearch.generators.attgan.generator import AttGAN
 
 SUCCESS: Final = 0.70
 KEPT: Final = 0.90

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.datasets.celeba import CelebAHQSource, Split
 from cfsearch.datasets.images import read_attributes
+from cfsearch.datasets.images.celeba import CelebAHQSource, Split
 
 FOLDER: Final = ROOT / "scratch" / "celeba64"
 """Where everything that is learned or made from these faces goes, unless a command is told otherwise."""

@@ -33,7 +33,7 @@ from scipy.stats import norm, rankdata
 
 from cfsearch import pareto, registry
 from cfsearch.files import write_atomically
-from cfsearch.generators.attgan import AttGAN
+from cfsearch.generators.attgan.generator import AttGAN
 from cfsearch.intervals import holm
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity

@@ -2,7 +2,7 @@
 
     python benchmarks/quality/celeba_trial.py --data DIR
 
-DIR holds CelebA-HQ as images-*.zip and attributes.csv (``cfsearch.datasets.celeba``). Writes,
+DIR holds CelebA-HQ as images-*.zip and attributes.csv (``cfsearch.datasets.images.celeba``). Writes,
 under a folder that git ignores: the generator, trained for some minutes by the plain recipe
 (no true pairs exist for photographs), the audited classifier as ONNX with its sidecar, and
 eight faces of the validation part that neither has seen, no person of which is in the training
@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from train_demo_classifiers import SIDECAR, SIZE, accuracy, calibration_error, logits, train
 
-from cfsearch.datasets.celeba import CelebAHQSource
-from cfsearch.generators import attgan_training
-from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
-from cfsearch.generators.attgan_data import Faces, signed
-from cfsearch.generators.attgan_files import AttGANFile, save_attgan
-from cfsearch.generators.attgan_recipe import Precision, TrainingConfig
+from cfsearch.datasets.images.celeba import CelebAHQSource
+from cfsearch.generators.attgan import training as attgan_training
+from cfsearch.generators.attgan.config import AttGANConfig, CriticNorm
+from cfsearch.generators.attgan.data import Faces, signed
+from cfsearch.generators.attgan.files import AttGANFile, save_attgan
+from cfsearch.generators.attgan.recipe import Precision, TrainingConfig
 from cfsearch.models.gender_cnn import LABELS, export_onnx
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -42,8 +42,8 @@ from torch import Tensor
 
 from cfsearch.datasets import faces
 from cfsearch.files import write_atomically
-from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
-from cfsearch.generators.attgan_runs import write_sheet
+from cfsearch.generators.attgan.generator import AttGAN, AttGANWithCritic
+from cfsearch.generators.attgan.runs import write_sheet
 from cfsearch.metrics.frechet import frechet_distance
 
 _AT_ONCE: Final = 50

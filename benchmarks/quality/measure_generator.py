@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.datasets import faces
-from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
+from cfsearch.generators.attgan.generator import AttGAN, AttGANWithCritic
 
 _CLASSIFIER_SEED = 910_000
 _FACES_SEED = 777_000

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/quality/train_celeba_generator.py --data DIR
 
-DIR holds CelebA-HQ as images-*.zip and attributes.csv (``cfsearch.datasets.celeba``). Three
+DIR holds CelebA-HQ as images-*.zip and attributes.csv (``cfsearch.datasets.images.celeba``). Three
 stages, each of which goes on from its last checkpoint when the command is run again:
 
 1. the critic's classifier alone learns the attributes of real faces, so that the game begins
@@ -30,14 +30,14 @@ from celeba_trial import ROOT, require_ignored
 from safetensors.torch import load_file, save
 from torch.nn import functional
 
-from cfsearch.datasets.celeba import CelebAHQSource
+from cfsearch.datasets.images.celeba import CelebAHQSource
 from cfsearch.files import write_atomically
-from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
-from cfsearch.generators.attgan_data import Augmentation, Faces, signed
-from cfsearch.generators.attgan_files import AttGANFile, save_attgan
-from cfsearch.generators.attgan_networks import Critic
-from cfsearch.generators.attgan_recipe import LossWeights, Precision, TrainingConfig
-from cfsearch.generators.attgan_training import StepMetrics, train, train_critic
+from cfsearch.generators.attgan.config import AttGANConfig, CriticNorm
+from cfsearch.generators.attgan.data import Augmentation, Faces, signed
+from cfsearch.generators.attgan.files import AttGANFile, save_attgan
+from cfsearch.generators.attgan.networks import Critic
+from cfsearch.generators.attgan.recipe import LossWeights, Precision, TrainingConfig
+from cfsearch.generators.attgan.training import StepMetrics, train, train_critic
 
 CRITIC_KIND: Final = "the critic trained with this generator on photographs (hinge loss)"
 AUGMENTATION: Final = Augmentation(blur=0.3, noise=0.06, cutout=0.2)

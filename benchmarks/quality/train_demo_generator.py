@@ -19,13 +19,13 @@ from measure_generator import Figures, GeneratorEdits, load_judge, measure
 from rich.console import Console
 
 from cfsearch.datasets import faces
-from cfsearch.datasets.rendered import RenderedFaces
-from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
-from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
-from cfsearch.generators.attgan_data import Augmentation
-from cfsearch.generators.attgan_files import AttGANFile, save_attgan
-from cfsearch.generators.attgan_recipe import Precision, TrainingConfig
-from cfsearch.generators.attgan_training import StepMetrics, Trained, train, train_critic
+from cfsearch.datasets.faces.training import RenderedFaces
+from cfsearch.generators.attgan.config import AttGANConfig, CriticNorm
+from cfsearch.generators.attgan.data import Augmentation
+from cfsearch.generators.attgan.files import AttGANFile, save_attgan
+from cfsearch.generators.attgan.generator import AttGAN, AttGANWithCritic
+from cfsearch.generators.attgan.recipe import Precision, TrainingConfig
+from cfsearch.generators.attgan.training import StepMetrics, Trained, train, train_critic
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "attgan_faces64"

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cfsearch.assembly import Assembly
-from cfsearch.audit.effects import changes
 from cfsearch.front import ParetoFront
 from cfsearch.generator import Critic
 from cfsearch.intervals import wilson
 from cfsearch.objective import Objective
 from cfsearch.records import Reason
 from cfsearch.runs import InstanceRow
+
+from .effects import changes
 
 FORMAT = "cfsearch-audit/1"
 

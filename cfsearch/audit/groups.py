@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.audit.effects import Change, changes
-from cfsearch.audit.family import corrected, fisher, welch
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
 from cfsearch.runs import InstanceRow
+
+from .effects import Change, changes
+from .family import corrected, fisher, welch
 
 OTHERS: Final = "all others"
 """What a group is compared with where there are more than two."""

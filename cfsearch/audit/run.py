@@ -15,12 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.assembly import Assembly, assemble
-from cfsearch.audit.document import audit_document, model_entry
-from cfsearch.audit.effects import effect_rows, effects_through_generator
-from cfsearch.audit.groups import column_groups, group_rows
 from cfsearch.config import Config
 from cfsearch.datasets.images import ImageRecord, ImageRef
-from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
+from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.fitting import read_fitting
@@ -32,6 +29,10 @@ from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
 from cfsearch.runs import InstanceRow, RunDirectory, now
 from cfsearch.search import Failure, Progress
+
+from .document import audit_document, model_entry
+from .effects import effect_rows, effects_through_generator
+from .groups import column_groups, group_rows
 
 _PASSING = (ProviderError.code, DeadlineError.code)
 """An instance that failed so is tried again when the run goes on: the model may be back."""

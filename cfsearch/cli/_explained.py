@@ -216,7 +216,7 @@ def _pictured(
     from cfsearch.explainers.pixel_domain import PixelDomain
     from cfsearch.explainers.subjects import image_subject, no_gradient
     from cfsearch.provider import DifferentiableProvider
-    from cfsearch.providers.onnx import OnnxProvider
+    from cfsearch.providers.onnx.provider import OnnxProvider
     from cfsearch.scores import verdict_scores
 
     block = flags["block"]
@@ -255,7 +255,7 @@ def _model(flags: dict[str, Any]) -> "Provider":
 def _size(model: "Provider") -> tuple[int, int] | None:
     """Height and width that a model takes; None where it takes any, or does not say."""
     from cfsearch.providers.callable import CallableProvider
-    from cfsearch.providers.onnx import OnnxProvider
+    from cfsearch.providers.onnx.provider import OnnxProvider
     from cfsearch.providers.torch_module import TorchProvider
 
     if isinstance(model, OnnxProvider | TorchProvider | CallableProvider) and model.preprocessing is not None:

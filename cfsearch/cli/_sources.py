@@ -41,7 +41,7 @@ def open_source(
             raise ConfigError(
                 f"train: rendered faces have the attributes {', '.join(faces.ATTRIBUTES)}, in this order."
             )
-        from cfsearch.datasets.rendered import RenderedFaces
+        from cfsearch.datasets.faces.training import RenderedFaces
 
         return RenderedFaces(people, seed=seed, size=size)
     from cfsearch.datasets.images import ImageFolderSource, read_attributes
@@ -57,7 +57,7 @@ def open_source(
 
 
 def _celeba(root: Path, *, names: Sequence[str], size: int, limit: int | None) -> "Source":
-    from cfsearch.datasets.celeba import CelebAHQSource, CelebASource
+    from cfsearch.datasets.images.celeba import CelebAHQSource, CelebASource
 
     chosen = tuple(names) or faces.ATTRIBUTES
     if any(root.glob("images-*.zip")):

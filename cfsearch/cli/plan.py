@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cfsearch.assembly import Assembly
-    from cfsearch.datasets.labelled import LabelledPhotographs
+    from cfsearch.datasets.images.labelled import LabelledPhotographs
     from cfsearch.search import Search
 
 FORMAT = "cfsearch-plan/1"
@@ -49,7 +49,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     """
     chosen = settings(config, flags)
     from cfsearch.assembly import assemble
-    from cfsearch.datasets.labelled import LabelledPhotographs, open_photographs
+    from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.providers.wrapping import questions_of_a_search
 
     with interruptible("interrupted; a plan keeps nothing."):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from cfsearch.errors import CapabilityError, MissingExtraError, ModelFileError
 from cfsearch.provider import DifferentiableProvider, ScoreKind
 
-from .onnx import OnnxProvider
-from .onnx_file import read_onnx_file
+from .onnx.file import read_onnx_file
+from .onnx.provider import OnnxProvider
 from .probes import known_inputs, largest_gap
 from .torch_module import TorchProvider
 

@@ -67,7 +67,7 @@ def open_provider(
     path = Path(spec)
     suffix = path.suffix.lower()
     if suffix == ".onnx":
-        from .onnx import OnnxProvider
+        from .onnx.provider import OnnxProvider
 
         return OnnxProvider.open(path, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch)
     if suffix in (".safetensors", ".pt", ".pth"):

@@ -18,8 +18,8 @@ from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
 
 if TYPE_CHECKING:
-    from .onnx_file import OnnxFile
-    from .onnx_inputs import Told
+    from .onnx.file import OnnxFile
+    from .onnx.inputs import Told
 
 _SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
 _WEIGHTS: Final = (".safetensors", ".pt", ".pth")
@@ -76,8 +76,8 @@ def open_tabular(
     where = str(sidecar or sidecar_path(path))
     file = file or onnx_file_of(spec)
     if file is not None and _input_columns(file, said, where=where):
-        from .onnx import OnnxProvider
-        from .onnx_columns import ColumnProvider
+        from .onnx.columns import ColumnProvider
+        from .onnx.provider import OnnxProvider
 
         asked = OnnxProvider.open(
             file,
@@ -94,7 +94,7 @@ def open_tabular(
         return _fitted(path, order, said, where=where, trusted=trusted, max_batch=max_batch)
     first = order.arranged(order.encoding.apply(probes.double()))
     if file is not None:
-        from .onnx import OnnxProvider
+        from .onnx.provider import OnnxProvider
 
         model = OnnxProvider.open(
             file, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch, probe=first
@@ -170,14 +170,14 @@ def onnx_file_of(spec: str) -> "OnnxFile | None":
     path = Path(spec)
     if path.suffix.lower() != ".onnx" or not path.is_file():
         return None
-    from .onnx_file import read_onnx_file
+    from .onnx.file import read_onnx_file
 
     return read_onnx_file(path)
 
 
 def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[Told, ...]":
     """The inputs of an ONNX file that takes one a column; none of another."""
-    from .onnx_inputs import by_column, refuse_encoding, told_inputs
+    from .onnx.inputs import by_column, refuse_encoding, told_inputs
 
     inputs = told_inputs(file.model)
     refuse_encoding(said, inputs, path=file.path, where=where)
@@ -186,7 +186,7 @@ def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[Tol
 
 def _named(path: Path, inputs: "tuple[Told, ...]", table: str | Path | None) -> tuple[str, ...] | None:
     """The inputs as a table names their columns; None where that is open, which a schema may settle."""
-    from .onnx_inputs import columns_of
+    from .onnx.inputs import columns_of
 
     names = [entry.name for entry in inputs]
     if table is None:

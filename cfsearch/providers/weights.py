@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cfsearch.errors import ModelFileError, UnsafeModelError
 
-from .onnx_file import ordinary_file
+from .onnx.file import ordinary_file
 
 RUNS_CODE: Final[Mapping[str, str]] = {
     ".pkl": "a pickle",

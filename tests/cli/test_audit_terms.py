@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from cfsearch import generator_opening
-from cfsearch.generators.attgan_files import load_attgan, save_attgan
+from cfsearch.generators.attgan.files import load_attgan, save_attgan
 from cfsearch.schemas import schema
 
 from .conftest import Call, Toys

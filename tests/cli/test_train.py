@@ -16,7 +16,7 @@ import torch
 from cfsearch.audit.run import AuditProgress
 from cfsearch.config import Config
 from cfsearch.datasets import faces
-from cfsearch.datasets.rendered import RenderedFaces
+from cfsearch.datasets.faces.training import RenderedFaces
 from cfsearch.generator import AttributeEstimator, Critic, Generator
 from cfsearch.generator_opening import open_generator
 from cfsearch.schemas import schema

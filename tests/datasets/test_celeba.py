@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torchvision.datasets import CelebA
 
-from cfsearch.datasets.celeba import CelebAHQSource, CelebASource, crop_for
 from cfsearch.datasets.images import Crop
+from cfsearch.datasets.images.celeba import CelebAHQSource, CelebASource, crop_for
 from cfsearch.errors import ConfigError, DataError
 
 # the official header: forty names in this order

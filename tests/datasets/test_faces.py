@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cfsearch.datasets import faces as module
-from cfsearch.datasets._faces_brush import Sheet
 from cfsearch.datasets.faces import (
     ATTRIBUTES,
     EXCLUSIVE_GROUPS,
@@ -24,6 +23,7 @@ from cfsearch.datasets.faces import (
     sample_planted,
     without,
 )
+from cfsearch.datasets.faces._brush import Sheet
 from cfsearch.errors import ConfigError, ShapeError
 
 F32: TypeAlias = NDArray[np.float32]

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cfsearch.datasets._images_pixels import decode
 from cfsearch.datasets.images import (
     FORMATS,
     CachedImages,
@@ -25,6 +24,7 @@ from cfsearch.datasets.images import (
     UnreadableImageError,
     read_image,
 )
+from cfsearch.datasets.images._pixels import decode
 from cfsearch.errors import ConfigError, DataError
 
 

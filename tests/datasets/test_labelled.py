@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cfsearch.datasets.images import Crop
-from cfsearch.datasets.labelled import find_photographs, open_photographs, read_labels
+from cfsearch.datasets.images.labelled import find_photographs, open_photographs, read_labels
 from cfsearch.errors import ConfigError, DataError
 
 PARTS = [0, 1, 2, 2]

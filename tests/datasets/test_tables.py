@@ -13,7 +13,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfsearch.datasets import _tables_csv
 from cfsearch.datasets.tables import (
     Column,
     ColumnKind,
@@ -27,6 +26,7 @@ from cfsearch.datasets.tables import (
     read_table,
     write_schema,
 )
+from cfsearch.datasets.tables import _csv as _tables_csv
 from cfsearch.errors import CfsearchError, ConfigError, DataError, MissingExtraError, ShapeError
 from cfsearch.testing.tables import random_rows, random_schema, random_table
 

@@ -11,7 +11,7 @@ from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CfsearchError, ConfigError, DataError, NonFiniteError, PluginError, ShapeError
 from cfsearch.explainer import Explainer, Explanation
 from cfsearch.explainer_task import Subject
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pgd import Pgd

@@ -21,9 +21,9 @@ from cfsearch.errors import (
     PluginError,
 )
 from cfsearch.explainer_task import Subject
-from cfsearch.explainers._emap_steps import Perturber, Reach, moved
-from cfsearch.explainers._partitioned_gumbel import PartitionedGumbel
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
+from cfsearch.explainers.emap.partitioned_gumbel import PartitionedGumbel
+from cfsearch.explainers.emap.steps import Perturber, Reach, moved
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.explainers.uncertainty import sizes, uncertain

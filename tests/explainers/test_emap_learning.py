@@ -11,8 +11,8 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
 from cfsearch.explainer_task import Subject
-from cfsearch.explainers._emap_training import Schedule, Weights
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
+from cfsearch.explainers.emap.training import Schedule, Weights
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.provider import ScoreKind
 from cfsearch.providers.callable import CallableProvider

@@ -19,7 +19,7 @@ from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.explainers.wachter import Wachter
 from cfsearch.front import ParetoFront
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
 from cfsearch.objective import Objective
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed

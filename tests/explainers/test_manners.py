@@ -4,7 +4,7 @@ import pytest
 
 from cfsearch.explainer import Explainer
 from cfsearch.explainers.axai import Axai
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pgd import Pgd

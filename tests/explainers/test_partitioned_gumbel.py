@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
-from cfsearch.explainers._partitioned_gumbel import PartitionedGumbel
+from cfsearch.explainers.emap.partitioned_gumbel import PartitionedGumbel
 
 _RUNS = ((1, 3), (5, 2), (7, 4))
 _OUTSIDE = [0, 4, 11]

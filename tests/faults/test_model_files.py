@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError, UnsafeModelError
-from cfsearch.providers.onnx import OnnxProvider, check_runtime
-from cfsearch.providers.onnx_file import read_onnx_file
+from cfsearch.providers.onnx.file import read_onnx_file
+from cfsearch.providers.onnx.provider import OnnxProvider, check_runtime
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.torch_module import TorchProvider
 

@@ -27,7 +27,7 @@ from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.handshake import handshake
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.votes import VotingProvider
 

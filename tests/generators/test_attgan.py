@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cfsearch.errors import CapabilityError, ConfigError, ModelFileError, RunError, ShapeError
 from cfsearch.generator import AttributeEstimator, Critic, Generator
-from cfsearch.generators import attgan_networks
-from cfsearch.generators.attgan import AttGAN, AttGANWithCritic
-from cfsearch.generators.attgan_config import AttGANConfig
-from cfsearch.generators.attgan_files import AttGANFile, load_attgan, save_attgan
+from cfsearch.generators.attgan import networks as attgan_networks
+from cfsearch.generators.attgan.config import AttGANConfig
+from cfsearch.generators.attgan.files import AttGANFile, load_attgan, save_attgan
+from cfsearch.generators.attgan.generator import AttGAN, AttGANWithCritic
 from cfsearch.testing import GeneratorCase
 
 TINY = AttGANConfig(size=64, layers=3, width=4, critic_width=4, critic_hidden=8)

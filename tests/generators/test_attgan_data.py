@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfsearch.errors import ShapeError
-from cfsearch.generators.attgan_data import (
+from cfsearch.generators.attgan.data import (
     Augmentation,
     Faces,
     FaceSource,
@@ -19,7 +19,7 @@ from cfsearch.generators.attgan_data import (
     stream,
     unsigned,
 )
-from cfsearch.generators.attgan_losses import (
+from cfsearch.generators.attgan.losses import (
     attribute_loss,
     changed_loss,
     edge_loss,

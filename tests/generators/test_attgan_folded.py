@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cfsearch.generators.attgan_config import AttGANConfig, Upsampling
-from cfsearch.generators.attgan_folded import fold
-from cfsearch.generators.attgan_networks import Editor
+from cfsearch.generators.attgan.config import AttGANConfig, Upsampling
+from cfsearch.generators.attgan.folded import fold
+from cfsearch.generators.attgan.networks import Editor
 
 
 def make(config: AttGANConfig) -> Editor:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from cfsearch.errors import ConfigError
-from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm, Upsampling
-from cfsearch.generators.attgan_networks import Critic, Editor, ResizeConv
+from cfsearch.generators.attgan.config import AttGANConfig, CriticNorm, Upsampling
+from cfsearch.generators.attgan.networks import Critic, Editor, ResizeConv
 
 TINY = AttGANConfig(size=64, layers=3, width=4, critic_width=4, critic_hidden=8)
 

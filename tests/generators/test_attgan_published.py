@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cfsearch.errors import ModelFileError, UnsafeModelError
-from cfsearch.generators.attgan_published import load_published
+from cfsearch.generators.attgan.published import load_published
 
 MAX_DIM = 64
 

@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError, RunError
-from cfsearch.generators.attgan_config import AttGANConfig, CriticNorm
-from cfsearch.generators.attgan_data import Augmentation, Faces, FaceSource, PairedSource
-from cfsearch.generators.attgan_files import AttGANFile, load_attgan, save_attgan
-from cfsearch.generators.attgan_recipe import Adversarial, Decay, LossWeights, Precision, TrainingConfig
-from cfsearch.generators.attgan_training import StepMetrics, Trained, train, train_critic
+from cfsearch.generators.attgan.config import AttGANConfig, CriticNorm
+from cfsearch.generators.attgan.data import Augmentation, Faces, FaceSource, PairedSource
+from cfsearch.generators.attgan.files import AttGANFile, load_attgan, save_attgan
+from cfsearch.generators.attgan.recipe import Adversarial, Decay, LossWeights, Precision, TrainingConfig
+from cfsearch.generators.attgan.training import StepMetrics, Trained, train, train_critic
 
 NAMES = ("Dark", "Red")
 TINY = AttGANConfig(size=64, layers=3, width=4, critic_width=4, critic_hidden=8, attributes=NAMES)

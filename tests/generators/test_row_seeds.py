@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Missing, Table
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.generators.row_seeds import NearestRows
-from cfsearch.generators.rows import Rows, RowsState
+from cfsearch.generators.rows.generator import Rows, RowsState
+from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.records import AWAY, Queries
 from cfsearch.testing.tables import random_schema, random_table
 

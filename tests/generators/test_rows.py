@@ -22,7 +22,7 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.front import ParetoFront
 from cfsearch.generator import Generator
-from cfsearch.generators.rows import Rows, RowsState, RowsWithDensity
+from cfsearch.generators.rows.generator import Rows, RowsState, RowsWithDensity
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

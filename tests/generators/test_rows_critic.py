@@ -9,8 +9,8 @@ from torch import Tensor
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema, Variables
 from cfsearch.errors import ConfigError
 from cfsearch.generator import Critic
-from cfsearch.generators.rows import Rows, RowsWithCritic
-from cfsearch.generators.rows_critic import auroc, broken_rows
+from cfsearch.generators.rows.critic import auroc, broken_rows
+from cfsearch.generators.rows.generator import Rows, RowsWithCritic
 from cfsearch.testing.tables import random_rows, random_schema
 
 SCHEMA = TableSchema(

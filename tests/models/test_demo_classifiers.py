@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import cfsearch.models
 from cfsearch.datasets import faces
 from cfsearch.provider import ScoreKind
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.sidecar import read_sidecar
 
 FOLDER = Path(cfsearch.models.__file__).parent

@@ -12,7 +12,7 @@ from torch import Tensor
 from cfsearch.datasets.tables import Encoding, Table, TableSchema
 from cfsearch.explainer import Explainer, Proposal
 from cfsearch.explainer_task import Subject, Task
-from cfsearch.explainers.emap import Emap
+from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.gradual import Gradual
@@ -20,8 +20,8 @@ from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.wachter import Wachter
 from cfsearch.front import ParetoFront
-from cfsearch.generators.row_seeds import NearestRows
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
+from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from cfsearch.errors import CapabilityError, MissingExtraError, ModelFileError
 from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.providers.differentiable import differentiable
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.testing.provider_case import ProviderCase
 
 pytest.importorskip("onnx2torch")

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, ShapeError
 from cfsearch.provider import Provider, ScoreKind
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.testing.provider_case import ProviderCase
 
 LinearModel = Callable[..., Path]

@@ -23,9 +23,9 @@ from cfsearch.datasets.tables import Column, ColumnKind, Missing, TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError
 from cfsearch.front import ParetoFront
 from cfsearch.provider import ScoreKind
-from cfsearch.providers.onnx import OnnxProvider
-from cfsearch.providers.onnx_columns import ColumnInputs, ColumnProvider
-from cfsearch.providers.onnx_inputs import told_inputs
+from cfsearch.providers.onnx.columns import ColumnInputs, ColumnProvider
+from cfsearch.providers.onnx.inputs import told_inputs
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.probes import kind_of
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular
 

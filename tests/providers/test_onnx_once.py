@@ -17,9 +17,9 @@ from cfsearch.config import Config
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import CfsearchError, ModelFileError, UnsafeModelError
 from cfsearch.model_opening import open_inputs, open_model
-from cfsearch.providers import onnx_file
-from cfsearch.providers.onnx import OnnxProvider
-from cfsearch.providers.onnx_file import OnnxFile
+from cfsearch.providers.onnx import file as onnx_file
+from cfsearch.providers.onnx.file import OnnxFile
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
 
 NAMES = ("a", "b")

@@ -14,13 +14,13 @@ from torch import Tensor
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import ShapeError
 from cfsearch.front import ParetoFront
-from cfsearch.generators.rows import Rows
+from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower
 from cfsearch.provider import Provider
-from cfsearch.providers.onnx import OnnxProvider
-from cfsearch.providers.onnx_columns import ColumnProvider
-from cfsearch.providers.onnx_rows import works_by_row
+from cfsearch.providers.onnx.columns import ColumnProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
+from cfsearch.providers.onnx.rows import works_by_row
 from cfsearch.providers.tabular_opening import open_tabular
 from cfsearch.search import Search
 from cfsearch.solvers.genetic import Nsga2

@@ -14,7 +14,7 @@ from cfsearch import registry
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError, PluginError, UnsafeModelError
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.callable import CallableProvider
-from cfsearch.providers.onnx import OnnxProvider
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.torch_module import TorchProvider
 

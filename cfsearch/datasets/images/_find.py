@@ -1,0 +1,200 @@
+"""Where images lie: found in folders and zips without opening what is no file."""
+
+import os
+import stat
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Final, final
+
+from cfsearch.errors import CfsearchWarning, DataError
+
+from ._pixels import TooLargeImageError, UnreadableImageError
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""Endings, in any case, by which an image is found; the content decides how it is read."""
+
+_MAX_MEMBER = 256 * 2**20
+_ENCRYPTED = 0x1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """Where an image lies.
+
+    Args:
+        name: what to call it: its path under the folder or in the zip, with ``/``.
+        path: the image file, or the zip that holds it.
+        member: its name in the zip; None for a file.
+    """
+
+    name: str
+    path: Path
+    member: str | None = None
+
+
+def find_images(path: Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
+    """The images in a folder or zip, sorted by name, or the one file given.
+
+    Hidden files are passed over. What has an image's ending but is no regular file (a named
+    pipe, a broken link) is never opened; one warning names such entries.
+
+    Args:
+        path: a folder, a zip, or one image of any name.
+        recursive: look into sub-folders too, each once however it is linked; a zip is always
+            searched whole.
+
+    Raises:
+        DataError: there is no such path, it cannot be listed, or no image is found.
+    """
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
+        refs = _in_folder(path, recursive=recursive)
+    elif not stat.S_ISREG(mode):
+        raise DataError(
+            f"images: {str(path)!r} must be an image, a folder or a zip, got a pipe, socket or "
+            "device, which is not opened. Give a file or a folder."
+        )
+    elif _is_zip(path):
+        refs = _in_zip(path)
+    else:
+        return (ImageRef(path.name, path),)
+    if not refs:
+        where = "" if recursive or _is_zip(path) else ", not in sub-folders"
+        raise DataError(
+            f"images: no images found under {str(path)!r} (looked for "
+            f"{', '.join('*' + s for s in SUFFIXES)}{where}). Check the path."
+        )
+    return tuple(sorted(refs, key=lambda ref: ref.name))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(
+            f"images: {str(path)!r} must be an image, a folder or a zip, but cannot be found "
+            f"({reason}). Check the path."
+        ) from error
+
+
+def open_file(ref: ImageRef) -> BinaryIO:
+    """The file, open for reading, if it is a regular one."""
+    try:
+        if stat.S_ISREG(ref.path.stat().st_mode):
+            return ref.path.open("rb")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableImageError(
+            f"images: {ref.name!r} must be readable, got: {reason}. Check that it exists and may be read."
+        ) from error
+    raise UnreadableImageError(
+        f"images: {ref.name!r} must be a regular file, got a folder, pipe or device, which is "
+        "not opened. Give a file."
+    )
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError:
+        return False
+
+
+def archive_of(path: Path) -> zipfile.ZipFile:
+    """The zip, open for reading."""
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise UnreadableImageError(
+            f"images: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
+        ) from error
+
+
+def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
+    """The member's bytes, of which there are never more than its header admits."""
+    try:
+        info = archive.getinfo(ref.member or "")
+        if info.file_size > _MAX_MEMBER:
+            raise TooLargeImageError(
+                f"images: {ref.name!r} must unpack to at most {_MAX_MEMBER:,} bytes, got "
+                f"{info.file_size:,}. Leave it out of the zip."
+            )
+        if info.flag_bits & _ENCRYPTED:
+            raise UnreadableImageError(
+                f"images: {ref.name!r} must not be encrypted in its zip. Pack it without a password."
+            )
+        return BytesIO(archive.read(info))
+    except DataError:
+        raise
+    except Exception as error:
+        # a crafted zip can raise almost anything here; this is its one door
+        raise UnreadableImageError(
+            f"images: {ref.name!r} must be undamaged in its zip, but it cannot be unpacked "
+            f"({type(error).__name__}). Pack it again."
+        ) from error
+
+
+def _in_zip(path: Path) -> list[ImageRef]:
+    with archive_of(path) as archive:
+        names = dict.fromkeys(info.filename for info in archive.infolist() if not info.is_dir())
+    return [
+        ImageRef(name, path, name)
+        for name in names
+        if name.lower().endswith(SUFFIXES)
+        and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    ]
+
+
+def _in_folder(root: Path, *, recursive: bool) -> list[ImageRef]:
+    refs: list[ImageRef] = []
+    skipped: list[str] = []
+    here = root.stat()
+    seen = {(here.st_dev, here.st_ino)}
+    folders = [(root, "")]
+    while folders:
+        folder, prefix = folders.pop()
+        for entry in _entries(folder, root=root, skipped=skipped):
+            name = prefix + entry.name
+            is_image = entry.name.lower().endswith(SUFFIXES)
+            try:
+                found = entry.stat()
+            except OSError:  # a link to nothing or to itself
+                if is_image:
+                    skipped.append(name)
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                if recursive and (found.st_dev, found.st_ino) not in seen:
+                    seen.add((found.st_dev, found.st_ino))
+                    folders.append((Path(entry.path), name + "/"))
+            elif is_image and stat.S_ISREG(found.st_mode):
+                refs.append(ImageRef(name, Path(entry.path)))
+            elif is_image:
+                skipped.append(name)
+    if skipped:
+        warnings.warn(
+            f"images: left out {len(skipped)} entries under {str(root)!r} that are no regular "
+            f"files or cannot be listed ({', '.join(map(repr, skipped[:3]))})",
+            CfsearchWarning,
+            stacklevel=3,
+        )
+    return refs
+
+
+def _entries(folder: Path, *, root: Path, skipped: list[str]) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+    except OSError as error:
+        if folder == root:
+            raise DataError(
+                f"images: {str(root)!r} must be a folder that can be listed, got "
+                f"{error.strerror}. Check its rights."
+            ) from error
+        skipped.append(str(folder.relative_to(root)) + "/")

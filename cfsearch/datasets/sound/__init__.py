@@ -1,0 +1,243 @@
+"""Recordings: found, read safely, brought to one rate, length and loudness.
+
+Every clip is one channel of float32. Another rate is resampled by a polyphase filter
+(``scipy.signal.resample_poly``); longer clips lose their end, shorter ones are filled up with
+silence; then the largest sample is brought to 1 (silence stays silence).
+"""
+
+import math
+import re
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cfsearch.errors import DataError
+
+from ._spectrogram import METADATA, Spectrogram
+from ._wav import Decoded, decode_wav
+
+__all__ = [
+    "METADATA",
+    "Decoded",
+    "Recordings",
+    "Spectrogram",
+    "SpokenDigits",
+    "clip_of",
+    "decode_wav",
+    "read_recordings",
+    "read_spoken_digits",
+]
+
+_MAX_BYTES: Final = 256 * 2**20
+_DIGIT_FILE: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav", re.IGNORECASE)
+_OFFICIAL_TEST: Final = 5
+"""Of the Free Spoken Digit Dataset: recordings 0 to 4 of each speaker and digit are for testing."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Recordings:
+    """Clips of one rate and length.
+
+    Args:
+        names: the files, sorted.
+        waves: the clips, largest sample 1.
+        notes: for each clip what was done to it beyond loudness, empty where nothing was.
+
+    Shapes:
+        waves ``(n, s)`` in [-1, 1].
+    """
+
+    names: tuple[str, ...]
+    waves: Float[Tensor, "n s"]
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenDigits:
+    """Digits said by several people.
+
+    Shapes:
+        waves ``(n, s)``; digits, indices ``(n,)``.
+    """
+
+    names: tuple[str, ...]
+    waves: Float[Tensor, "n s"]
+    digits: Int[Tensor, " n"]
+    speakers: tuple[str, ...]
+    indices: Int[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def test(self) -> Tensor:
+        """Which clips belong to the official test part, ``(n,)`` bool."""
+        return self.indices < _OFFICIAL_TEST
+
+    def said_by(self, speaker: str) -> Tensor:
+        """Which clips one person said, ``(n,)`` bool."""
+        return torch.tensor([name == speaker for name in self.speakers])
+
+    def pick(self, rows: Tensor) -> "SpokenDigits":
+        """Some of the clips, by a mask or by their places."""
+        places = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows
+        return SpokenDigits(
+            names=tuple(self.names[i] for i in places.tolist()),
+            waves=self.waves[places],
+            digits=self.digits[places],
+            speakers=tuple(self.speakers[i] for i in places.tolist()),
+            indices=self.indices[places],
+        )
+
+
+def read_recordings(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> Recordings:
+    """The wave files of a folder or zip, or the one file given, as clips.
+
+    Args:
+        path: a folder (not its sub-folders), a zip (searched whole), or a wave file.
+        rate: samples a second of every clip.
+        seconds: length of every clip.
+
+    Raises:
+        DataError: nothing is there, or a file cannot be read.
+    """
+    names: list[str] = []
+    clips: list[NDArray[np.float32]] = []
+    notes: list[str] = []
+    for name, content in _contents(path):
+        heard = decode_wav(content, name=name)
+        clips.append(clip_of(heard, rate=rate, seconds=seconds))
+        names.append(name)
+        notes.append(_note(heard, rate=rate, seconds=seconds))
+    return Recordings(tuple(names), torch.from_numpy(np.stack(clips)), tuple(notes))
+
+
+def read_spoken_digits(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> SpokenDigits:
+    """Recordings named ``{digit}_{speaker}_{index}.wav``, as in the Free Spoken Digit Dataset.
+
+    Raises:
+        DataError: nothing is there, a file cannot be read, or has another name.
+
+    References:
+        Jackson and others, Free Spoken Digit Dataset, https://doi.org/10.5281/zenodo.1342401,
+        CC BY-SA 4.0.
+    """
+    clips = read_recordings(path, rate=rate, seconds=seconds)
+    parts = [_DIGIT_FILE.fullmatch(PurePosixPath(name).name) for name in clips.names]
+    strange = [name for name, part in zip(clips.names, parts, strict=True) if part is None]
+    if strange:
+        raise DataError(
+            f"sound: {str(path)!r}: expected names like '7_jackson_32.wav' (digit, speaker, index), got "
+            f"{strange[0]!r}{f' and {len(strange) - 1} more' if strange[1:] else ''}."
+        )
+    found = [part.groupdict() for part in parts if part is not None]
+    return SpokenDigits(
+        names=clips.names,
+        waves=clips.waves,
+        digits=torch.tensor([int(part["digit"]) for part in found]),
+        speakers=tuple(part["speaker"] for part in found),
+        indices=torch.tensor([int(part["index"]) for part in found]),
+    )
+
+
+def clip_of(heard: Decoded, *, rate: int, seconds: float) -> Float[NDArray[np.float32], " s"]:
+    """A recording at another rate, of a given length, with its largest sample at 1."""
+    wave: NDArray[np.float64] = heard.wave.astype(np.float64)
+    if heard.rate != rate:
+        from scipy.signal import resample_poly
+
+        common = math.gcd(heard.rate, rate)
+        # only what is kept is resampled; the filter reaches ten samples of the slower rate
+        keep = math.ceil((seconds + 20.0 / min(rate, heard.rate)) * heard.rate)
+        wave = resample_poly(wave[:keep], rate // common, heard.rate // common)
+    samples = round(rate * seconds)
+    clip = np.zeros(samples)
+    clip[: len(wave)] = wave[:samples]
+    peak = float(np.abs(clip).max(initial=0.0))
+    return (clip / peak if peak > 0 else clip).astype(np.float32)
+
+
+def _note(heard: Decoded, *, rate: int, seconds: float) -> str:
+    length = len(heard.wave) / heard.rate
+    done: Sequence[str] = [
+        *([f"{heard.channels} channels mixed to one"] if heard.channels > 1 else []),
+        *([f"resampled from {heard.rate:,} Hz"] if heard.rate != rate else []),
+        *([f"cut from {length:.2f} s"] if length > seconds else []),
+    ]
+    return "; ".join(done)
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise DataError(f"sound: {str(path)!r} cannot be found ({error}). Check the path.") from error
+    if stat.S_ISDIR(mode):
+        found = sorted(
+            (e for e in path.iterdir() if e.suffix.lower() == ".wav" and not e.name.startswith(".")),
+            key=lambda e: e.name,
+        )
+        if not found:
+            raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.")
+        for file in found:
+            yield file.name, _read(file)
+    elif path.suffix.lower() == ".zip":
+        yield from _in_zip(path)
+    else:
+        yield path.name, _read(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"sound: {str(path)!r} must be a regular file; it was not opened.")
+        if found.st_size > _MAX_BYTES:
+            raise DataError(
+                f"sound: {str(path)!r} must have at most {_MAX_BYTES:,} bytes, got {found.st_size:,}. Cut it."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"sound: {str(path)!r} cannot be read ({error.strerror or error}).") from error
+
+
+def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(
+                (
+                    info
+                    for info in archive.infolist()
+                    if info.filename.lower().endswith(".wav")
+                    and not any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
+                ),
+                key=lambda info: info.filename,
+            )
+            if not members:
+                raise DataError(f"sound: no wave files found in {str(path)!r}.")
+            for info in members:
+                if info.file_size > _MAX_BYTES:
+                    raise DataError(
+                        f"sound: {info.filename!r} must unpack to at most {_MAX_BYTES:,} bytes, got "
+                        f"{info.file_size:,}. Leave it out of the zip."
+                    )
+                yield info.filename, archive.read(info)
+    # RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise DataError(
+            f"sound: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
+        ) from error

@@ -1,0 +1,69 @@
+"""Tables that users bring: a schema, rows in the house form, and what a model takes for them.
+
+**The house form** of one input is a vector of ``d`` numbers, float64: what stands in a real or
+integer column in its own unit, and the index of the level in an ordinal or categorical one. So
+distances, rules and words speak of columns. What one model takes instead (one-hot, scaled) is
+its provider's business, as with images: ``Encoding``.
+
+Read::
+
+    guess = infer_schema("applicants.csv", target="decision", immutable=["age", "sex"])
+    print(guess.summary())                       # for a person to confirm
+    write_schema(guess.schema, "applicants.toml")
+    table = read_table("applicants.csv", schema=guess.schema)
+
+What comes, and what becomes of it:
+
+==================================  ====================================================
+byte order mark, CRLF               read
+quoted line breaks                  read
+Latin-1                             refused, unless ``encoding`` says so
+more or fewer cells than names      refused, with the line
+doubled names, no names, no rows    refused
+NUL bytes, cells over 128 KiB       refused, with the line
+"1,5" or text among numbers         refused, with line and column
+infinity                            refused
+"N/A", "?", empty, NaN              missing: refused, dropped, filled or a level, by column
+a level that the schema lacks       refused, or the level that ``unknown`` names
+columns the schema lacks            left out, and said so
+==================================  ====================================================
+"""
+
+from ._columns import Cell, Column, ColumnKind, Missing
+from ._csv import TextTable, read_text_table
+from ._encoding import Encoding, Part, Style
+from ._groups import RowGroups, row_groups
+from ._infer import Inference, infer_schema
+from ._schema import MISSING_VALUES, Link, TableSchema
+from ._table import Table, check_labels, frame_of, read_table, table_of_text
+from ._toml import read_schema, schema_of, write_schema
+from ._variables import Variable, Variables
+
+__all__ = [
+    "MISSING_VALUES",
+    "Cell",
+    "Column",
+    "ColumnKind",
+    "Encoding",
+    "Inference",
+    "Link",
+    "Missing",
+    "Part",
+    "RowGroups",
+    "Style",
+    "Table",
+    "TableSchema",
+    "TextTable",
+    "Variable",
+    "Variables",
+    "check_labels",
+    "frame_of",
+    "infer_schema",
+    "read_schema",
+    "read_table",
+    "read_text_table",
+    "row_groups",
+    "schema_of",
+    "table_of_text",
+    "write_schema",
+]

@@ -1,0 +1,145 @@
+"""Rows of a table in groups: the values of a column, or the quarters of its numbers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+
+from cfsearch.errors import DataError
+
+from ._columns import Column, ColumnKind, Missing, is_number
+from ._schema import TableSchema, is_missing
+
+FEWEST: Final = 5
+"""Values with fewer rows stand together, where there are several of them."""
+MOST: Final = 8
+"""Values that are groups of their own; of numbers and ordered levels more are split at quartiles."""
+
+_Value = float | str | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RowGroups:
+    """Which group of a column each row is in.
+
+    Args:
+        column: by which rows are told apart.
+        names: of the groups, "female" or "age 17 to 28"; each has a row at least.
+        of: for each row the index of its group.
+        note: how groups came about, where they are not simply the values; else empty.
+    """
+
+    column: str
+    names: tuple[str, ...]
+    of: tuple[int, ...]
+    note: str = ""
+
+
+def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> RowGroups:
+    """Rows by what stands in one column, which need not be an input of the model.
+
+    Levels and numbers are groups by their value. Values with fewer than 5 rows each stand together,
+    as do those beyond the 8 most frequent levels. More than 8 different numbers, or ordered levels,
+    are split at the quartiles of these rows. Empty cells are a group of their own.
+
+    Args:
+        column: its name in the header; a column that the schema does not describe holds numbers
+            where every cell is one, else levels.
+        cells: what stands in the rows, as text.
+        schema: says what counts as missing, and the order of levels.
+
+    Raises:
+        DataError: all rows are of one group, or nearly every row has a value of its own.
+    """
+    said = next((c for c in (*schema.columns, schema.target) if c is not None and c.name == column), None)
+    missing = [_is_missing(cell, said, schema) for cell in cells]
+    numbers = (
+        all(gone or is_number(cell) for cell, gone in zip(cells, missing, strict=True))
+        if said is None
+        else not said.has_levels
+    )
+    values: list[_Value] = [
+        None if gone else _value(cell, said, numbers=numbers)
+        for cell, gone in zip(cells, missing, strict=True)
+    ]
+    ordered = numbers or (said is not None and said.kind is ColumnKind.ORDINAL)
+    count = Counter(value for value in values if value is not None)
+    if ordered and len(count) > MOST:
+        parts, note = _quarters(count), f"{column} is split at its quartiles among these rows."
+    else:
+        parts, note = _by_value(column, count, ordered=ordered)
+    names = [_named(part, column, said, numbers=numbers) for part in parts]
+    place = {value: i for i, part in enumerate(parts) for value in part}
+    if any(missing):
+        names.append("missing" if "missing" not in names else "missing (empty cells)")
+    if len(names) < 2:
+        raise DataError(
+            f"by: all {len(cells)} rows are of one group by {column!r} ({', '.join(names)}), so there is nothing to "
+            "compare. Take more rows, or another column."
+        )
+    return RowGroups(column, tuple(names), tuple(len(parts) if v is None else place[v] for v in values), note)
+
+
+def _is_missing(cell: str, said: Column | None, schema: TableSchema) -> bool:
+    if said is not None and said.missing is Missing.LEVEL and cell == said.levels[-1]:
+        return True
+    return is_missing(cell, schema.missing_values) and (said is None or cell not in said.levels)
+
+
+def _value(cell: str, said: Column | None, *, numbers: bool) -> float | str:
+    if said is None:
+        return float(cell) if numbers else cell
+    code = said.code(cell)
+    return said.levels[round(code)] if said.kind is ColumnKind.CATEGORICAL else code
+
+
+def _by_value(
+    column: str, count: Counter[float | str], *, ordered: bool
+) -> tuple[list[tuple[float | str, ...]], str]:
+    """Each value by itself, but for those that are too rare or too many."""
+    order = sorted(count, key=lambda v: (0 if ordered else -count[v], v))
+    frequent = sorted((v for v in order if count[v] >= FEWEST), key=lambda v: -count[v])[:MOST]
+    if not frequent and len(order) > MOST:
+        raise DataError(
+            f"by: column {column!r} has {len(order)} different values and none of them in {FEWEST} rows, so it makes "
+            "no groups. Name a column with fewer values, or take more rows."
+        )
+    own = [v for v in order if v in frequent]
+    rare = [v for v in order if v not in frequent]
+    if not own or len(rare) < 2:
+        return [(v,) for v in order], ""
+    return [*((v,) for v in own), tuple(rare)], (
+        f"{len(rare)} values of {column} stand together: each has fewer than {FEWEST} rows"
+        f"{f' or is not among the {MOST} most frequent' if any(count[v] >= FEWEST for v in rare) else ''}."
+    )
+
+
+def _quarters(count: Counter[float | str]) -> list[tuple[float | str, ...]]:
+    """Different numbers split at the quartiles of all rows; fewer than four parts where many rows tie."""
+    values = np.sort(np.array([float(v) for v in count]))
+    rows = np.repeat(values, [count[float(v)] for v in values])
+    edges = np.unique(np.quantile(rows, [0.25, 0.5, 0.75], method="inverted_cdf"))
+    if edges[0] == values[-1]:
+        edges = values[-2:-1]
+    part = np.searchsorted(edges, values, side="left")
+    return [tuple(float(v) for v in values[part == i]) for i in np.unique(part)]
+
+
+def _named(part: Sequence[float | str], column: str, said: Column | None, *, numbers: bool) -> str:
+    """A value's name, with the column's where it is a number or a range: "age 17 to 28"."""
+
+    def text(value: float | str) -> str:
+        if isinstance(value, str):
+            return value
+        if numbers and value == int(value):
+            return str(int(value))
+        return repr(value) if said is None else said.text(value)
+
+    if len(part) == 1:
+        return f"{column} {text(part[0])}" if numbers else text(part[0])
+    if isinstance(part[0], str):
+        return f"others ({len(part)} values)"
+    return f"{column} {text(part[0])} to {text(part[-1])}"

@@ -1,0 +1,299 @@
+"""What a table is: its columns, which of them hang together, and what the model tells apart."""
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Final, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError, DataError, ShapeError
+
+from ._columns import Cell, Column, ColumnKind, Missing
+
+MISSING_VALUES: Final = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
+"""Cells that count as missing when a schema does not say otherwise."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Columns of which only certain combinations of values occur, so that they change together.
+
+    Args:
+        columns: two names or more.
+        rows: every combination that may occur, in the house form; for ``education`` and
+            ``education-num`` one a level.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.columns) < 2 or len(set(self.columns)) != len(self.columns):
+            raise ConfigError(f"table schema: a link joins two columns or more, got {self.columns!r}.")
+        if not self.rows or len(set(self.rows)) != len(self.rows):
+            raise ConfigError(f"table schema, link of {self.title}: combinations must be given once each.")
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ConfigError(
+                f"table schema, link of {self.title}: each combination needs {len(self.columns)} values."
+            )
+
+    @property
+    def title(self) -> str:
+        """The columns' names, for messages."""
+        return " and ".join(self.columns)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """The columns of a table and the rules between them.
+
+    Args:
+        columns: what the model is given, in its order.
+        target: the column with the true class, where a table has one; its levels are the
+            labels. It is no input.
+        links: columns that change together.
+        ignore: columns of a file that are no inputs (an identifier, a weight).
+        missing_values: cells that count as missing.
+
+    Raises:
+        ConfigError: names are doubled or unknown, or rules contradict each other.
+    """
+
+    columns: tuple[Column, ...]
+    target: Column | None = None
+    links: tuple[Link, ...] = ()
+    ignore: tuple[str, ...] = ()
+    missing_values: tuple[str, ...] = MISSING_VALUES
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ConfigError("table schema: there is no column.")
+        names = [*self.names, *([self.target.name] if self.target else []), *self.ignore]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ConfigError(f"table schema: column {twice[0]!r} stands there twice.")
+        if self.target is not None and not (self.target.has_levels and len(self.target.levels) >= 2):
+            raise ConfigError("table schema: `target` needs two labels or more.")
+        linked = [name for link in self.links for name in link.columns]
+        for name in linked:
+            self.column(name)
+            if linked.count(name) > 1:
+                raise ConfigError(f"table schema: column {name!r} stands in two links; join them to one.")
+        for link in self.links:
+            self._check_link(link)
+
+    def _check_link(self, link: Link) -> None:
+        for name, values in zip(link.columns, zip(*link.rows, strict=True), strict=True):
+            column = self.column(name)
+            if column.has_levels and not all(v in range(len(column.levels)) for v in values):
+                raise ConfigError(f"table schema, link of {link.title}: {name!r} has no such level.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns that the model is given."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def d(self) -> int:
+        """How many columns the model is given."""
+        return len(self.columns)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of the target column; none without one."""
+        return () if self.target is None else self.target.levels
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that is said here."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    def column(self, name: str) -> Column:
+        """One column by its name.
+
+        Raises:
+            ConfigError: no column has that name; says which is nearest.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"table schema: no column {name!r}.{hint} Columns: {', '.join(self.names)}.")
+
+    def ruled(
+        self, *, immutable: Sequence[str] = (), monotone: Mapping[str, int] = MappingProxyType({})
+    ) -> Self:
+        """The same schema with more columns held fixed, or bound to one direction.
+
+        Raises:
+            ConfigError: no column has that name, or it cannot be monotone.
+        """
+        for name in (*immutable, *monotone):
+            self.column(name)
+        columns = tuple(
+            replace(
+                c, immutable=c.immutable or c.name in immutable, monotone=monotone.get(c.name, c.monotone)
+            )
+            for c in self.columns
+        )
+        return replace(self, columns=columns)
+
+    def encode(self, cells: Mapping[str, Cell]) -> Float[np.ndarray, " d"]:
+        """One row in the house form, from its cells by name; more cells than columns do no harm.
+
+        Raises:
+            DataError: a column is missing, a cell is no value of its column, a combination of
+                linked columns does not occur.
+        """
+        row = np.empty(self.d)
+        for j, column in enumerate(self.columns):
+            if column.name not in cells:
+                raise DataError(f"the column {column.name!r} is missing; it has {', '.join(cells)}.")
+            cell = cells[column.name]
+            if is_missing(cell, self.missing_values) and cell not in column.levels:
+                cell = stand_in(column)
+            row[j] = column.code(cell)
+        self.check_links(row[None])
+        return row
+
+    def decode(self, row: Iterable[float]) -> dict[str, Cell]:
+        """The cells of one row in the house form."""
+        return {c.name: c.cell(float(v)) for c, v in zip(self.columns, row, strict=True)}
+
+    def check(self, x: Float[Tensor, "n d"]) -> None:
+        """Refuses what is no table of this schema.
+
+        Raises:
+            ShapeError: it has other columns.
+            DataError: a number is not finite, a level does not exist, or linked columns hold a
+                combination that does not occur.
+        """
+        if x.ndim != 2 or x.shape[1] != self.d:
+            raise ShapeError(
+                f"table: expected shape (n, {self.d}) for {self.d} columns, got {tuple(x.shape)}."
+            )
+        for j, column in enumerate(self.columns):
+            codes = x[:, j]
+            bad = ~torch.isfinite(codes)
+            if column.has_levels:
+                bad |= (codes != codes.round()) | (codes < 0) | (codes > len(column.levels) - 1)
+            if bool(bad.any()):
+                i = int(bad.nonzero()[0, 0])
+                what = f"the index of one of {len(column.levels)} levels" if column.has_levels else "finite"
+                raise DataError(
+                    f"table, row {i}, column {column.name!r}: must be {what}, got {float(codes[i])}."
+                )
+        self.check_links(x.detach().cpu().double().numpy())
+
+    def check_links(
+        self, rows: Float[np.ndarray, "n d"], *, where: Callable[[int], str] = "table: row {}".format
+    ) -> None:
+        """Refuses rows whose linked columns hold a combination that does not occur.
+
+        Args:
+            rows: in the house form.
+            where: what messages call a row.
+
+        Raises:
+            DataError: says which row, which combination, and what occurs.
+        """
+        for link in self.links:
+            at = [self.names.index(name) for name in link.columns]
+            known = set(link.rows)
+            for i, row in enumerate(rows[:, at].tolist()):
+                if tuple(row) not in known:
+                    got = ", ".join(
+                        f"{n} {self.column(n).text(v)}" for n, v in zip(link.columns, row, strict=True)
+                    )
+                    raise DataError(
+                        f"{where(i)}: {link.title} are linked, and {got} do not occur together. Correct the "
+                        "row, or add the combination to the link."
+                    )
+
+    def words(self, before: Sequence[float], after: Sequence[float]) -> tuple[str, ...]:
+        """What changed between two rows, in the columns' own units: "age 39 -> 45 years"."""
+        return tuple(
+            f"{c.name} {c.text(old)} -> {c.text(new)}{' ' + c.unit if c.unit else ''}"
+            for c, old, new in zip(self.columns, before, after, strict=True)
+            if old != new
+        )
+
+    def to_dict(self) -> dict[str, Any]:  # Any: plain values, whatever they are
+        """Plain values, as in a TOML file."""
+        out: dict[str, Any] = {"format": FORMAT, "missing_values": list(self.missing_values)}
+        if self.ignore:
+            out["ignore"] = list(self.ignore)
+        if self.target is not None:
+            out["target"] = {"name": self.target.name, "labels": list(self.target.levels)}
+        out["columns"] = [_plain(column) for column in self.columns]
+        if self.links:
+            out["links"] = [
+                {
+                    "columns": list(link.columns),
+                    "rows": [
+                        [self.column(n).cell(v) for n, v in zip(link.columns, row, strict=True)]
+                        for row in link.rows
+                    ],
+                }
+                for link in self.links
+            ]
+        return out
+
+
+FORMAT: Final = "cfsearch-table/1"
+
+
+def is_missing(cell: Cell, markers: Sequence[str]) -> bool:
+    """Whether a cell counts as missing; of numbers NaN alone."""
+    return cell.strip() in markers if isinstance(cell, str) else math.isnan(cell)
+
+
+def stand_in(column: Column) -> Cell:
+    """What stands for a missing cell.
+
+    Raises:
+        DataError: the column's policy is to refuse, or to drop the row.
+    """
+    if column.missing is Missing.FILL and column.fill is not None:
+        return column.fill
+    if column.missing is Missing.LEVEL:
+        return column.levels[-1]
+    raise DataError(
+        f"column {column.name!r}: the cell is missing. Fill it in, or set `missing` in the schema to "
+        "'drop', 'fill' or 'level'."
+    )
+
+
+def _plain(column: Column) -> dict[str, Any]:
+    out: dict[str, Any] = {"name": column.name, "kind": column.kind.value}
+    if column.has_levels:
+        out["levels"] = list(column.levels)
+    else:
+        whole = column.kind is ColumnKind.INTEGER
+        out["range"] = [int(v) if whole else v for v in (column.low, column.high)]
+        if column.step != (1.0 if whole else 0.0):
+            out["step"] = int(column.step) if whole else column.step
+    if column.unit:
+        out["unit"] = column.unit
+    if column.immutable:
+        out["immutable"] = True
+    if column.monotone:
+        out["monotone"] = "up" if column.monotone > 0 else "down"
+    if column.missing is not Missing.REFUSE:
+        out["missing"] = column.missing.value
+    if column.fill is not None:
+        out["fill"] = column.fill
+    if column.unknown:
+        out["unknown"] = column.unknown
+    return out

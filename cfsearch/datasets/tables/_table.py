@@ -1,0 +1,293 @@
+"""A table in the house form: one float64 row an input, beside its schema."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cfsearch.errors import DataError, MissingExtraError, ShapeError
+
+from ._columns import Cell, Column, ColumnKind, Missing
+from ._csv import TextTable, read_text_table
+from ._schema import TableSchema, is_missing, stand_in
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows of a table, as numbers: real values in their own units, levels as their index.
+
+    Args:
+        schema: what the columns mean.
+        x: the rows.
+        target: the true class of each row as an index of ``schema.labels``; None where the table
+            does not say.
+        lines: where each row stood, a line of a file or the number of a record.
+        notes: what a reader must know (rows dropped, columns left out).
+        places: which row of the file each was, from 0; empty where that is not known.
+
+    Shapes:
+        x ``(n, d)`` float64; target ``(n,)``.
+
+    Raises:
+        ShapeError: the parts do not fit each other.
+    """
+
+    schema: TableSchema
+    x: Float[Tensor, "n d"]
+    target: Int[Tensor, " n"] | None
+    lines: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.lines)
+        if tuple(self.x.shape) != (n, self.schema.d) or (self.target is not None and len(self.target) != n):
+            raise ShapeError(
+                f"table: expected {n} rows of {self.schema.d} columns, got {tuple(self.x.shape)} and "
+                f"{'no' if self.target is None else len(self.target)} targets."
+            )
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self, rows: Sequence[int]) -> Self:
+        """These rows alone, in this order."""
+        index = list(rows)
+        return type(self)(
+            self.schema,
+            self.x[index],
+            None if self.target is None else self.target[index],
+            tuple(self.lines[i] for i in index),
+            self.notes,
+            tuple(self.places[i] for i in index) if self.places else (),
+        )
+
+    def labelled(self, target: Int[Tensor, " n"]) -> Self:
+        """The same rows with other classes, as a model gives them."""
+        return type(self)(self.schema, self.x, target, self.lines, self.notes, self.places)
+
+    def cells(self, i: int) -> dict[str, Cell]:
+        """What stands in row ``i``, by column."""
+        return self.schema.decode(self.x[i].tolist())
+
+    def frame(self) -> "pd.DataFrame":
+        """The inputs as a data frame: numbers as int64 or float64, levels as their names.
+
+        Raises:
+            MissingExtraError: pandas is not installed (extra ``tables``).
+        """
+        return frame_of(self.x, schema=self.schema)
+
+    @classmethod
+    def of_frame(cls, frame: "pd.DataFrame", *, schema: TableSchema) -> Self:
+        """The rows of a data frame; ``lines`` are its positions from 0.
+
+        Raises:
+            DataError: a column is missing, or a cell is no value of its column.
+        """
+        records = [{str(k): _bare(v) for k, v in row.items()} for row in frame.to_dict("records")]
+        return cls.of_records(records, schema=schema)
+
+    @classmethod
+    def of_records(cls, records: Iterable[Mapping[str, Cell]], *, schema: TableSchema) -> Self:
+        """The rows of dictionaries by column; ``lines`` are their positions from 0.
+
+        Raises:
+            DataError: as ``of_frame``; says which row.
+        """
+        rows = list(enumerate(records))
+        names = list(rows[0][1]) if rows else []
+        made = _assembled(
+            schema, names, [[r.get(n, "") for n in names] for _, r in rows], [i for i, _ in rows], _row
+        )
+        return cls(schema, *made)
+
+
+def read_table(
+    path: str | Path,
+    *,
+    schema: TableSchema,
+    encoding: str = "utf-8",
+    delimiter: str = ",",
+    rows: Sequence[int] | None = None,
+) -> Table:
+    """The rows of a CSV file (``.csv``, ``.csv.gz``) with a header.
+
+    Columns may stand in any order. Those that the schema does not know are left out, which
+    ``notes`` says. The target column may be missing: applicants have no answer yet.
+
+    Args:
+        schema: what the columns mean; ``infer_schema`` guesses one.
+        encoding: "utf-8" (with or without a byte order mark), "latin-1", ...
+        delimiter: what stands between cells.
+        rows: these alone, counted from 0 below the header; the others are not looked at.
+
+    Raises:
+        DataError: the file is no table, a column is missing, a cell is no value of its column;
+            names line and column. There is no such row, or it must be dropped.
+    """
+    return table_of_text(read_text_table(path, encoding=encoding, delimiter=delimiter), schema, rows=rows)
+
+
+def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] | None = None) -> Table:
+    """The rows of a file whose cells are at hand; see ``read_table``."""
+    total = len(text.rows)
+    for i in () if rows is None else rows:
+        if not 0 <= i < total:
+            raise DataError(
+                f"table: {text.name!r} has no row {i}; it has {total} rows, counted from 0 (0 to {total - 1})."
+            )
+    chosen = range(total) if rows is None else list(rows)
+
+    def where(line: int) -> str:
+        return f"table: {text.name!r}, line {line}"
+
+    lines = [text.lines[i] for i in chosen]
+    parts = _assembled(schema, text.header, [text.rows[i] for i in chosen], lines, where)
+    place = dict(zip(lines, chosen, strict=True))
+    kept = parts[2]
+    if rows is not None and len(kept) < len(set(chosen)):
+        gone = next(line for line in lines if line not in set(kept))
+        raise DataError(
+            f"{where(gone)} (row {place[gone]}): a cell is missing, and the schema drops such rows. Fill it "
+            "in, or set `missing` of its column to 'fill' or 'level'."
+        )
+    return Table(schema, *parts, tuple(place[line] for line in kept))
+
+
+Where = Callable[[int], str]
+
+
+def _row(i: int) -> str:
+    return f"table: row {i}"
+
+
+def _assembled(
+    schema: TableSchema, header: Sequence[str], rows: Sequence[Sequence[Cell]], lines: list[int], where: Where
+) -> tuple[Tensor, Tensor | None, tuple[int, ...], tuple[str, ...]]:
+    """The parts of a table after its schema, in the order of its fields."""
+    if not rows:
+        raise DataError("table: there is no row.")
+    for name in schema.names:
+        if name not in header:
+            raise DataError(
+                f"{where(lines[0])}: the column {name!r} is missing. It has {', '.join(header)}. "
+                "Add it, or take it out of the schema and of the model."
+            )
+    drop = {
+        i
+        for column in schema.columns
+        if column.missing is Missing.DROP
+        for i, row in enumerate(rows)
+        if is_missing(row[header.index(column.name)], schema.missing_values)
+    }
+    kept = [i for i in range(len(rows)) if i not in drop]
+    if not kept:
+        raise DataError(
+            f"{where(lines[0])}: every row has a missing cell, and the schema drops such rows. Fill them in, "
+            "or set `missing` of its column to 'fill' or 'level'."
+        )
+    x = np.empty((len(kept), schema.d))
+    for j, column in enumerate(schema.columns):
+        at = header.index(column.name)
+        x[:, j] = _codes(column, [rows[i][at] for i in kept], [lines[i] for i in kept], schema, where)
+    schema.check_links(x, where=lambda i: where(lines[kept[i]]))
+    target = None
+    if schema.target is not None and schema.target.name in header:
+        at = header.index(schema.target.name)
+        goal = _codes(schema.target, [rows[i][at] for i in kept], [lines[i] for i in kept], schema, where)
+        target = torch.tensor(goal, dtype=torch.int64)
+    known = {*schema.names, *schema.ignore, *([schema.target.name] if schema.target else [])}
+    strange = [name for name in header if name not in known]
+    notes = []
+    if strange:
+        notes.append(f"columns that the schema does not know were left out: {', '.join(strange)}.")
+    if drop:
+        places = ", ".join(str(lines[i]) for i in sorted(drop)[:5])
+        notes.append(f"{len(drop)} of {len(rows)} rows were dropped for a missing cell (first: {places}).")
+    return torch.from_numpy(x), target, tuple(lines[i] for i in kept), tuple(notes)
+
+
+def _codes(
+    column: Column, cells: Sequence[Cell], lines: Sequence[int], schema: TableSchema, where: Where
+) -> list[float]:
+    known: dict[Cell, float] = {}
+    out = []
+    for cell, line in zip(cells, lines, strict=True):
+        code = known.get(cell)
+        if code is None:
+            try:
+                gone = is_missing(cell, schema.missing_values) and cell not in column.levels
+                code = column.code(stand_in(column) if gone else cell)
+            except DataError as error:
+                raise DataError(f"{where(line)}, {error}") from error
+            known[cell] = code
+        out.append(code)
+    return out
+
+
+def _bare(value: Any) -> Cell:  # Any: whatever a data frame holds
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return _bare(value.item())
+    text = "" if value is None else str(value)
+    return "" if text in ("<NA>", "NaT") else text
+
+
+def frame_of(x: Float[Tensor, "n d"], *, schema: TableSchema) -> "pd.DataFrame":
+    """Rows in the house form as a data frame; see ``Table.frame``.
+
+    Raises:
+        DataError: a code is none of its column's levels.
+        MissingExtraError: pandas is not installed (extra ``tables``).
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError(
+            "table: a data frame needs pandas, which is not installed: pip install 'cfsearch[tables]'."
+        ) from error
+    rows = x.detach().cpu().double().numpy()
+    columns = {}
+    for j, column in enumerate(schema.columns):
+        values = rows[:, j]
+        if column.has_levels:
+            index = np.rint(values).astype(np.int64)
+            if index.min(initial=0) < 0 or index.max(initial=0) >= len(column.levels):
+                raise DataError(
+                    f"table, column {column.name!r}: codes must lie in 0 to {len(column.levels) - 1}, got "
+                    f"{int(index.min())} to {int(index.max())}."
+                )
+            columns[column.name] = np.array(column.levels, dtype=object)[index]
+        elif column.kind is ColumnKind.INTEGER:
+            columns[column.name] = np.rint(values).astype(np.int64)
+        else:
+            columns[column.name] = values
+    return pd.DataFrame(columns)
+
+
+def check_labels(schema: TableSchema, labels: Sequence[str]) -> None:
+    """Refuses a model whose classes are not those of the table, in the same order.
+
+    Raises:
+        DataError: the words differ, or stand in another order.
+    """
+    if schema.target is None or schema.labels == tuple(labels):
+        return
+    same = set(schema.labels) == set(labels)
+    raise DataError(
+        f"table: the model's classes {', '.join(labels)} "
+        + ("stand in another order than" if same else "are not")
+        + f" those of column {schema.target.name!r}, {', '.join(schema.labels)}. "
+        "Write them in the same order in the schema and beside the model."
+    )

@@ -1,0 +1,212 @@
+"""A schema as a TOML file: ``applicants.toml`` beside ``applicants.csv``.
+
+::
+
+    format = "cfsearch-table/1"
+    missing_values = ["", "?"]
+    ignore = ["id"]
+
+    [target]
+    name = "decision"
+    labels = ["refuse", "approve"]
+
+    [[columns]]
+    name = "age"
+    kind = "integer"                # real, integer, ordinal, categorical
+    range = [18, 90]
+    unit = "years"
+    monotone = "up"                 # or "down"
+
+    [[columns]]
+    name = "education"
+    kind = "ordinal"
+    levels = ["school", "college", "?"]
+    missing = "level"               # or "refuse" (as when left out), "drop", "fill"
+
+    [[links]]
+    columns = ["education", "years of education"]
+    rows = [["school", 9], ["college", 13], ["?", 0]]
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from cfsearch.errors import ConfigError, DataError
+from cfsearch.files import write_atomically
+
+from ._columns import Column, ColumnKind, Missing
+from ._schema import FORMAT, MISSING_VALUES, Link, TableSchema
+
+_LARGEST: Final = 10_000_000
+_TOP: Final = ("format", "missing_values", "ignore", "target", "columns", "links")
+_TARGET: Final = ("name", "labels")
+_LINK: Final = ("columns", "rows")
+_COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
+    "name": (str,),
+    "kind": (str,),
+    "range": (list,),
+    "step": (int, float),
+    "levels": (list,),
+    "unit": (str,),
+    "immutable": (bool,),
+    "monotone": (str,),
+    "missing": (str,),
+    "fill": (int, float, str),
+    "unknown": (str,),
+}
+_DIRECTIONS: Final = {"up": 1, "down": -1}
+
+
+def read_schema(path: str | Path) -> TableSchema:
+    """The schema in a TOML file.
+
+    Raises:
+        ConfigError: there is no such file, it is no TOML, or says what makes no sense; names the
+            column and, for an unknown setting, the nearest one.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ConfigError(
+                f"{path}: a table schema is a small file; this one has {path.stat().st_size} bytes."
+            )
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: the table schema cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no valid TOML: {error}.") from error
+    try:
+        return schema_of(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def write_schema(schema: TableSchema, path: str | Path) -> None:
+    """The schema as a TOML file; reading it gives an equal schema."""
+    write_atomically(Path(path), tomli_w.dumps(schema.to_dict()).encode())
+
+
+def schema_of(values: Mapping[str, Any]) -> TableSchema:  # Any: whatever stands in the file
+    """The schema of plain values, the opposite of ``TableSchema.to_dict``.
+
+    Raises:
+        ConfigError: as ``read_schema``.
+    """
+    _known(values, _TOP, "table schema")
+    if values.get("format", FORMAT) != FORMAT:
+        raise ConfigError(f"table schema: `format` must be {FORMAT!r}, got {values['format']!r}.")
+    columns = tuple(_column(one) for one in _tables(values, "columns"))
+    target = None
+    if "target" in values:
+        said = values["target"]
+        if not isinstance(said, dict):
+            raise ConfigError("table schema: `target` must be a table with name and labels.")
+        _known(said, _TARGET, "table schema, [target]")
+        target = Column(
+            name=_text(said.get("name"), "`name` of [target]"),
+            kind=ColumnKind.CATEGORICAL,
+            levels=_texts(said.get("labels"), "`labels` of [target]"),
+        )
+    plain = TableSchema(
+        columns=columns,
+        target=target,
+        ignore=_texts(values.get("ignore", []), "`ignore`"),
+        missing_values=_texts(values.get("missing_values", list(MISSING_VALUES)), "`missing_values`"),
+    )
+    links = tuple(_link(one, plain) for one in _tables(values, "links"))
+    return TableSchema(
+        columns=columns,
+        target=target,
+        links=links,
+        ignore=plain.ignore,
+        missing_values=plain.missing_values,
+    )
+
+
+def _column(said: Mapping[str, Any]) -> Column:
+    name = _text(said.get("name"), "`name` of a column")
+    where = f"table schema, column {name!r}"
+    _known(said, tuple(_COLUMN), where)
+    for key, value in said.items():
+        wanted = _COLUMN[key]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+            kinds = " or ".join(kind.__name__ for kind in wanted)
+            raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
+    kind = _choice(said.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
+    settings: dict[str, Any] = {
+        key: said[key] for key in ("unit", "immutable", "fill", "unknown") if key in said
+    }
+    if "missing" in said:
+        settings["missing"] = _choice(said["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
+    if "monotone" in said:
+        settings["monotone"] = _choice(said["monotone"], _DIRECTIONS, f"{where}: `monotone`")
+    if "step" in said:
+        settings["step"] = float(said["step"])
+    if "levels" in said:
+        settings["levels"] = _texts(said["levels"], f"{where}: `levels`")
+    if kind in (ColumnKind.REAL, ColumnKind.INTEGER) or "range" in said:
+        ends = said.get("range")
+        if not (isinstance(ends, list) and len(ends) == 2 and all(_is_number(v) for v in ends)):
+            raise ConfigError(f"{where}: `range` must be two numbers, [low, high], got {ends!r}.")
+        settings["low"], settings["high"] = float(ends[0]), float(ends[1])
+    return Column(name=name, kind=kind, **settings)
+
+
+def _link(said: Mapping[str, Any], schema: TableSchema) -> Link:
+    _known(said, _LINK, "table schema, a link")
+    names = _texts(said.get("columns"), "`columns` of a link")
+    columns = [schema.column(name) for name in names]
+    rows = said.get("rows")
+    if not (isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows)):
+        raise ConfigError(
+            f"table schema, link of {' and '.join(names)}: `rows` must be lists of {len(names)} values."
+        )
+    try:
+        codes = tuple(tuple(c.code(v) for c, v in zip(columns, row, strict=True)) for row in rows)
+    except (DataError, TypeError) as error:
+        raise ConfigError(f"table schema, link of {' and '.join(names)}: {error}") from error
+    return Link(columns=names, rows=codes)
+
+
+def _tables(values: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found = values.get(key, [])
+    if not (isinstance(found, list) and all(isinstance(one, dict) for one in found)):
+        raise ConfigError(f"table schema: `{key}` must be tables, written as [[{key}]].")
+    return found
+
+
+def _known(said: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in said:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise ConfigError(f"{where}: unknown setting `{key}` (it takes: {', '.join(known)}).{hint}")
+
+
+def _choice(value: Any, choices: Mapping[str, Any], what: str) -> Any:  # Any: the choices' values
+    if value not in choices:
+        raise ConfigError(f"{what} must be one of {', '.join(choices)}, got {value!r}.")
+    return choices[value]
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"table schema: {what} must be a text, got {value!r}.")
+    return value
+
+
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise ConfigError(f"table schema: {what} must be texts in quotes, got {value!r}.")
+    return tuple(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,304 @@
+"""An audited model in an ONNX file, asked through onnxruntime."""
+
+import re
+from pathlib import Path
+from typing import Any, Final, Protocol, cast, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema
+from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
+from cfsearch.provider import Provider, ScoreKind
+from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
+from cfsearch.providers.preprocessing import Preprocessing
+from cfsearch.providers.probes import settle
+from cfsearch.providers.sidecar import sidecar_of, sidecar_path
+
+from .file import OnnxFile, check_external, read_onnx_file
+from .graph import class_names, ending, hinted_labels, one_line, unsupported
+from .inputs import Arg
+from .rows import works_by_row
+from .signature import MAPS, NUMBERS, WORDS, Door, door_of
+
+_FLOOR: Final = (1, 24, 1)
+"""Before this version onnxruntime reads external data outside the model's folder."""
+_MAX_BATCH: Final = 256
+
+
+class _Session(Protocol):
+    """The part of ``onnxruntime.InferenceSession`` that is used; it has no types of its own."""
+
+    def get_inputs(self) -> list[Arg]: ...
+    def get_outputs(self) -> list[Arg]: ...
+    def get_providers(self) -> list[str]: ...
+    def run(self, names: list[str], feeds: dict[str, RawArray]) -> list[Any]: ...  # Any: arrays or maps
+
+
+@final
+class OnnxProvider(Provider):
+    """A model in an ONNX file, on the CPU or a GPU; see ``open``."""
+
+    def __init__(
+        self,
+        *,
+        file: OnnxFile,
+        session: _Session,
+        door: Door,
+        name: str,
+        labels: tuple[str, ...],
+        scores: ScoreKind,
+        max_batch: int,
+        note: str,
+        by_row: bool = False,
+    ) -> None:
+        self.path: Final = file.path
+        self.name = name
+        self.labels = labels
+        self.scores = scores
+        self.max_batch = max_batch
+        self.sha256: Final = file.sha256
+        self._session: Final = session
+        self._door: Final = door
+        self._note: Final = note
+        self.by_row: Final = by_row
+        """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | OnnxFile,
+        *,
+        sidecar: str | Path | None = None,
+        device: str = "cpu",
+        threads: int | None = None,
+        max_batch: int | None = None,
+        probe: Float[Tensor, "p w"] | None = None,
+        schema: TableSchema | None = None,
+    ) -> "OnnxProvider":
+        """The model in a file, checked before the runtime sees it, and asked once.
+
+        Args:
+            path: an ``.onnx`` file, or one that was read and checked before; external data must lie in
+                its folder.
+            sidecar: its TOML, by default ``model.toml`` beside ``model.onnx``; what is not
+                declared is read from the file or found out from answers to known inputs, and
+                said in ``note``.
+            device: "cpu", "cuda" or "cuda:1".
+            threads: cores for one operator; all when left out.
+            max_batch: most inputs asked at once, instead of the sidecar's.
+            probe: of a model of tables, rows as it takes them, to ask about first.
+            schema: of rows in the house form, for a model with an input a column.
+
+        Raises:
+            ModelFileError: the file cannot be read, is not supported, or does not fit what the
+                sidecar says.
+            UnsafeModelError: the file reaches outside its folder.
+            ConfigError: the sidecar is wrong, or the device is not to be had.
+            ProviderError: the model failed when it was asked for the first time.
+        """
+        file = path if isinstance(path, OnnxFile) else read_onnx_file(Path(path))
+        path = file.path
+        said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
+        session = _open_session(file, device=device, threads=threads)
+        door = door_of(
+            path,
+            inputs=session.get_inputs(),
+            outputs=session.get_outputs(),
+            table=said.input,
+            output=said.output,
+            schema=schema,
+        )
+        who = said.name or path.stem
+        if probe is not None:
+            _check_width(path, door, width=probe.shape[1])
+        hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
+        if door.output_type.startswith(MAPS):
+            hint = ScoreKind.PROBABILITIES
+        named = said.labels or class_names(file.model, door.output)
+        settled = settle(
+            lambda x: _ask(session, door, x, labels=named, who=who),
+            preprocessing=door.preprocessing,
+            columns=door.columns,
+            labels=named,
+            scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
+            hint=hint,
+            probe=probe,
+            who=str(path),
+            where=str(sidecar or sidecar_path(path)),
+        )
+        hints = hinted_labels(file.model)
+        note = settled.note
+        if named is None and len(hints) == len(settled.labels):
+            note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
+        batch = max_batch or said.max_batch or _MAX_BATCH
+        if batch < 1:
+            raise ConfigError(f"onnx: `max_batch` must be at least 1, got {batch}.")
+        return cls(
+            file=file,
+            session=session,
+            door=door,
+            name=who,
+            labels=settled.labels,
+            scores=settled.scores,
+            max_batch=batch if door.batch is None else door.batch,
+            note=note.strip(),
+            by_row=device == "cpu" and works_by_row(file.model),
+        )
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What is done to images before the model sees them; None for a model of tables."""
+        return self._door.preprocessing
+
+    @property
+    def columns(self) -> int | None:
+        """How many numbers a model of tables takes for a row, where that is fixed."""
+        return self._door.columns
+
+    @property
+    def output(self) -> str:
+        """The name of the output that is read."""
+        return self._door.output
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """How many inputs the model takes at once where that is fixed; fewer are padded."""
+        return self._door.batch
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the file, its external data, the preprocessing and what is read of it."""
+        return f"onnx:{self.sha256}:{self._door.fingerprint}:{self._door.output}:{self.scores.name.lower()}"
+
+    @property
+    def note(self) -> str:
+        """What was found out instead of declared."""
+        return self._note
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """The model's answer for each input; see ``Provider``."""
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
+        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _piece(self, x: Tensor) -> Tensor:
+        raw = _ask(self._session, self._door, x, labels=self.labels, who=self.name)
+        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+
+
+def _check_width(path: Path, door: Door, *, width: int) -> None:
+    if door.preprocessing is not None:
+        raise ModelFileError(f"{path}: takes images, but rows of a table are given. Give --images instead.")
+    if door.columns not in (None, width):
+        raise ModelFileError(
+            f"{path}: takes {door.columns} numbers a row, but the columns of the table make {width}. Say under "
+            f"[encoding] in {sidecar_path(path)} how each column is given to it (plain, standard, one_hot), and "
+            "in which order."
+        )
+
+
+def check_runtime(version: str, *, file: OnnxFile) -> None:
+    """Refuses external data where the installed onnxruntime cannot be trusted with it.
+
+    Raises:
+        UnsafeModelError: the file has external data and the version is below 1.24.1.
+    """
+    numbers = tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+    if file.external and numbers < _FLOOR:
+        raise UnsafeModelError(
+            f"{file.path}: has external data, and onnxruntime {version} reads it even outside the "
+            "model's folder. Upgrade: pip install 'onnxruntime>=1.24.1'."
+        )
+
+
+def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Session:
+    import onnxruntime as ort
+    from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+
+    check_runtime(ort.__version__, file=file)
+    engines = _engines(device, available=ort.get_available_providers())
+    options = ort.SessionOptions()
+    ort.set_default_logger_severity(4)  # its C++ log goes to stderr; errors reach us as exceptions
+    options.log_severity_level = 4
+    options.use_deterministic_compute = True
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"onnx: `threads` must be at least 1, got {threads}.")
+        options.intra_op_num_threads = threads
+    if file.external:
+        folder = str(file.path.parent.resolve())
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+    check_external(file)
+    try:
+        # The bytes that were checked, not the path: the file may have changed since.
+        session = cast(_Session, ort.InferenceSession(file.content, options, providers=engines))
+    except Exception as error:  # onnxruntime's exceptions share no base of their own
+        complaint = str(error)
+        ops = [(s.domain, s.name) for s in get_all_operator_schema()]
+        trouble = unsupported(file.model, complaint=complaint, known_ops=ops)
+        if trouble is None and _is_out_of_memory(complaint):
+            raise ProviderError(f"{file.path}: out of memory while the model was loaded.") from error
+        raise ModelFileError(
+            f"{file.path}: {trouble or f'onnxruntime cannot load it: {one_line(complaint)}'}."
+        ) from error
+    if device != "cpu" and "CUDAExecutionProvider" not in session.get_providers():
+        raise ConfigError(_no_cuda(device, "it could not start (driver or CUDA libraries missing)"))
+    return session
+
+
+def _engines(device: str, *, available: list[str]) -> list[str | tuple[str, dict[str, str]]]:
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    found = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if found is None:
+        raise ConfigError(f"onnx: `device` must be 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
+    if "CUDAExecutionProvider" not in available:
+        raise ConfigError(_no_cuda(device, f"it has {', '.join(available)}"))
+    return [("CUDAExecutionProvider", {"device_id": found[1] or "0"}), "CPUExecutionProvider"]
+
+
+def _no_cuda(device: str, why: str) -> str:
+    return (
+        f"onnx: device {device!r} needs onnxruntime's CUDAExecutionProvider, but {why}. "
+        "Run: pip uninstall onnxruntime; pip install onnxruntime-gpu. Or use --device cpu."
+    )
+
+
+def _is_out_of_memory(complaint: str) -> bool:
+    return bool(re.search(r"bad_?alloc|[Ff]ailed to allocate|out of memory", complaint))
+
+
+def _ask(session: _Session, door: Door, x: Tensor, *, labels: tuple[str, ...] | None, who: str) -> Tensor:
+    """The model's own numbers for at most one batch (any number, where it is fixed)."""
+    if door.batch is not None and x.shape[0] > door.batch:
+        return ask_in_pieces(
+            x,
+            max_batch=door.batch,
+            ask=lambda part: _ask(session, door, part, labels=labels, who=who),
+        )
+    feeds, n = door.feeds(x), len(x)
+    try:
+        answer = session.run([door.output], feeds)[0]
+    except Exception as error:  # onnxruntime's exceptions share no base of their own
+        what = "out of memory; lower max_batch" if _is_out_of_memory(str(error)) else one_line(str(error))
+        raise ProviderError(
+            f"{who}: the model failed on inputs of shape {tuple(next(iter(feeds.values())).shape)}: {what}."
+        ) from error
+    return _tensor(answer, n=n, labels=labels, who=who)
+
+
+def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) -> Tensor:
+    """An answer as numbers. ``answer`` is Any: onnxruntime gives arrays or lists of maps."""
+    if isinstance(answer, list):  # scikit-learn's ZipMap: one {class: probability} a row
+        keys = list(answer[0])
+        if labels is not None and {str(key) for key in keys} == set(labels):
+            keys.sort(key=lambda key: labels.index(str(key)))
+        answer = np.array([[row[key] for key in keys] for row in answer], dtype=np.float32)
+    if answer.dtype.kind in "OUS":
+        if labels is None:
+            raise ModelFileError(f"{who}: answers in words; give `labels` in its sidecar.")
+        answer = indices_of(answer, labels=labels, who=who)
+    rows = torch.from_numpy(np.array(answer, order="C"))
+    return rows[:n] if rows.ndim else rows

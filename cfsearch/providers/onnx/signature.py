@@ -1,0 +1,194 @@
+"""Where an ONNX model is asked: its one input or one a column, the output that holds the scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema
+from cfsearch.errors import ModelFileError
+from cfsearch.providers.answers import RawArray
+from cfsearch.providers.preprocessing import Number, Preprocessing
+from cfsearch.providers.sidecar import InputTable, sidecar_path
+
+from .columns import ColumnInputs
+from .inputs import Arg, all_columns, by_column
+
+NUMBERS: Final[dict[str, Number]] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+}
+WORDS: Final = "tensor(string)"
+MAPS: Final = "seq(map("
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The one input, or one a column, and the one output through which a model is asked.
+
+    ``batch`` is how many inputs it takes at once where that is fixed; ``columns`` those of a table,
+    and ``preprocessing`` is None for one. With ``table`` rows in the house form go to many inputs,
+    and ``input`` and ``number`` say nothing.
+    """
+
+    input: str
+    number: Number
+    batch: int | None
+    columns: int | None
+    preprocessing: Preprocessing | None
+    output: str
+    output_type: str
+    table: ColumnInputs | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells how inputs are brought to the model."""
+        if self.table is not None:
+            return f"columns-{self.table.fingerprint[:16]}"
+        return self.preprocessing.fingerprint[:16] if self.preprocessing else "table"
+
+    def feeds(self, x: Tensor) -> dict[str, RawArray]:
+        """What the runtime is given for inputs in the house form, at most ``batch``; fewer are padded."""
+        missing = 0 if self.batch is None else max(0, self.batch - len(x))
+        if self.table is not None:
+            return self.table.feeds(torch.cat([x, x[-1:].expand(missing, -1)]))
+        with torch.no_grad():
+            ready = x if self.preprocessing is None else self.preprocessing.apply(x)
+        rows = np.ascontiguousarray(ready.detach().cpu().numpy(), dtype=self.number)
+        if missing:
+            rows = np.concatenate([rows, np.repeat(rows[-1:], missing, axis=0)])
+        return {self.input: rows}
+
+
+def door_of(
+    path: Path,
+    *,
+    inputs: Sequence[Arg],
+    outputs: Sequence[Arg],
+    table: InputTable,
+    output: str | None,
+    schema: TableSchema | None = None,
+) -> Door:
+    """Which input and output of a model to use, and how images are brought to it.
+
+    Args:
+        path: the model, for messages.
+        inputs: as onnxruntime tells them.
+        outputs: likewise.
+        table: what the sidecar says of the input; it must agree with the file.
+        output: the output that the sidecar names.
+        schema: of a table, what the columns of a row mean; a model with an input a column needs it.
+
+    Raises:
+        ModelFileError: the model takes no images or tables, or does not fit the sidecar.
+        ConfigError: the sidecar's settings do not go together, or columns do not fit the inputs.
+    """
+    if schema is not None and by_column(inputs):
+        taken_by = ColumnInputs.of(path, inputs, schema=schema)
+        answer = _chosen(path, outputs, output=output)
+        return Door(
+            input="",
+            number="float32",
+            batch=taken_by.batch,
+            columns=schema.d,
+            preprocessing=None,
+            output=answer.name,
+            output_type=answer.type,
+            table=taken_by,
+        )
+    if all_columns(inputs):
+        raise ModelFileError(
+            f"{path}: takes one input a column ({', '.join(i.name for i in inputs)}), so rows of a table. "
+            "Give one: --data TABLE.csv."
+        )
+    if len(inputs) != 1:
+        raise ModelFileError(
+            f"{path}: expected a model with one input, got {len(inputs)} "
+            f"({', '.join(i.name for i in inputs)}). Export it with one."
+        )
+    taken = inputs[0]
+    number = NUMBERS.get(taken.type)
+    if number is None:
+        raise ModelFileError(
+            f"{path}: its input {taken.name!r} is of type {taken.type}, expected one of "
+            f"{', '.join(NUMBERS)}. Export it for images as numbers."
+        )
+    shape = [size if isinstance(size, int) and size > 0 else None for size in taken.shape]
+    if len(shape) not in (2, 4):
+        raise ModelFileError(
+            f"{path}: its input {taken.name!r} has shape {list(taken.shape)}, expected images "
+            "(n, channels, height, width) or tables (n, columns)."
+        )
+    chosen = _chosen(path, outputs, output=output)
+    images = len(shape) == 4
+    return Door(
+        input=taken.name,
+        number=number,
+        batch=shape[0],
+        columns=None if images else shape[1],
+        preprocessing=_preprocessing(path, shape[1:], number, table=table) if images else None,
+        output=chosen.name,
+        output_type=chosen.type,
+    )
+
+
+def _chosen(path: Path, outputs: Sequence[Arg], *, output: str | None) -> Arg:
+    listed = ", ".join(f"{o.name} {o.type}" for o in outputs)
+    if output is not None:
+        named = [o for o in outputs if o.name == output]
+        if not named:
+            raise ModelFileError(f"{path}: has no output {output!r}. It has: {listed}.")
+        return named[0]
+    if len(outputs) == 1:
+        return outputs[0]
+    numeric = [o for o in outputs if o.type in NUMBERS or o.type.startswith(MAPS)]
+    rest = [o for o in outputs if o not in numeric]
+    # scikit-learn's converters give the label beside the probabilities.
+    if len(numeric) == 1 and all(o.type in ("tensor(int64)", WORDS) for o in rest):
+        return numeric[0]
+    raise ModelFileError(
+        f"{path}: has {len(outputs)} outputs ({listed}). Say which holds the scores: "
+        f'output = "..." in {sidecar_path(path)}.'
+    )
+
+
+def _preprocessing(
+    path: Path, shape: list[int | None], number: Number, *, table: InputTable
+) -> Preprocessing:
+    """What the file's input shape says, completed by the sidecar, which must agree with it."""
+    last = shape[2] in (1, 3) and shape[0] not in (1, 3)
+    layout = table.layout or ("nhwc" if last else "nchw")
+    channels, height, width = (shape[2], *shape[:2]) if layout == "nhwc" else shape
+    if channels not in (None, 1, 3):
+        raise ModelFileError(f"{path}: takes {channels} channels ({layout}), expected 1 (grey) or 3 (RGB).")
+    where = table.size or (None, None)
+    for what, fixed, said in (
+        ("height", height, where[0]),
+        ("width", width, where[1]),
+        ("channels", channels, table.channels),
+    ):
+        if None not in (fixed, said) and fixed != said:
+            raise ModelFileError(
+                f"{path}: takes images of {what} {fixed}, but {sidecar_path(path).name} says {said}. "
+                "Correct [input]."
+            )
+    if table.dtype is not None and table.dtype != number:
+        raise ModelFileError(
+            f"{path}: takes {number}, but {sidecar_path(path).name} says {table.dtype}. Correct [input]."
+        )
+    size = (height, width) if height is not None and width is not None else None
+    base = Preprocessing(
+        size=size,
+        channels=1 if (channels or table.channels) == 1 else 3,
+        layout=layout,
+        dtype=number,
+        range="0..255" if number == "uint8" else "0..1",
+    )
+    return table.over(base)

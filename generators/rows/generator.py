@@ -1,0 +1,308 @@
+"""A generator for rows of a table: turns columns, and keeps every rule of the schema."""
+
+import hashlib
+import json
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.datasets.tables import ColumnKind, TableSchema, Variables, read_schema
+from cfsearch.errors import ConfigError
+from cfsearch.generator import Critic, Describer, Generator
+from cfsearch.space import Kind, SearchSpace
+
+from .critic import RowCritic
+
+_SETTINGS = ("dead_zone", "immutable")
+_KINDS = {
+    ColumnKind.REAL: Kind.REAL,
+    ColumnKind.INTEGER: Kind.INTEGER,
+    ColumnKind.ORDINAL: Kind.INTEGER,
+    ColumnKind.CATEGORICAL: Kind.CATEGORICAL,
+}
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class RowsState:
+    """The queries' own rows ``(b, d)``, and where they may go."""
+
+    x: Float[Tensor, "b d"]
+    space: SearchSpace
+
+
+class _Rows(Generator[RowsState], Describer, ABC):
+    """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
+
+    row_wise: ClassVar[bool] = True
+
+    def __init__(
+        self, schema: TableSchema, *, dead_zone: float = 0.01, immutable: Sequence[str] = ()
+    ) -> None:
+        if not 0.0 <= dead_zone < 1.0:
+            raise ConfigError(f"rows: `dead_zone` must lie in [0, 1), got {dead_zone!r}.")
+        self.schema = schema.ruled(immutable=immutable)
+        self.variables = Variables.of(self.schema)
+        self.shape = (schema.d,)
+        self._dead_zone = float(dead_zone)
+
+    def variable_of(self, column: str) -> str:
+        """The search variable that turns a column: its own name, or that of the link's first column.
+
+        Raises:
+            ConfigError: no column has that name; says which is nearest.
+        """
+        at = self.schema.names.index(self.schema.column(column).name)
+        return next(v.name for v in self.variables.all if at in v.columns)
+
+    def encode(self, x: Float[Tensor, "b d"]) -> RowsState:
+        self.schema.check(x)
+        return RowsState(x.clone(), self._space(x))
+
+    def select(self, state: RowsState, i: int) -> RowsState:
+        return RowsState(state.x[i : i + 1], state.space.query(i))
+
+    def space(self, state: RowsState) -> SearchSpace:
+        space, dtype = state.space, state.x.dtype
+        return replace(
+            space,
+            lower=space.lower.to(dtype),
+            upper=space.upper.to(dtype),
+            origin=space.origin.to(dtype),
+            scale=space.scale.to(dtype),
+            steps=space.steps.to(dtype),
+        )
+
+    def decode(self, state: RowsState, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n c"]:
+        origin = state.space.origin[:, None]
+        z = state.space.repair(z.double())
+        values = self.variables.allowed(origin + state.space.scale * z, origin=origin)
+        changed = ((z != 0) & (values != origin))[..., list(self.variables.owner)]
+        x = torch.where(changed, self.variables.rows(values), state.x[:, None].double())
+        return x.to(state.x.dtype)
+
+    def changes(self, state: RowsState, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n d"]:
+        """The ``z`` that leads to given rows, for what others than a solver found.
+
+        Raises:
+            DataError: linked columns hold a combination that does not occur.
+        """
+        space = state.space
+        z = (self.variables.values(x) - space.origin[:, None]) / space.scale
+        return space.repair(z).to(state.x.dtype)
+
+    def words(self, x: Float[Tensor, " c"], others: Float[Tensor, "n c"]) -> tuple[tuple[str, ...], ...]:
+        before = _numbers(x)
+        return tuple(self.schema.words(before, _numbers(other)) for other in others)
+
+    def to(self, device: str) -> Self:
+        return self
+
+    def _space(self, x: Tensor) -> SearchSpace:
+        """Bounds in float64; a value out of its range may stay, and may come back in."""
+        every = self.variables.all
+        origin = self.variables.values(x)
+        low, high, span = (
+            torch.tensor(one, dtype=torch.float64, device=x.device)
+            for one in zip(*((v.low, v.high, v.span) for v in every), strict=True)
+        )
+        return SearchSpace(
+            names=tuple(v.name for v in every),
+            lower=(torch.minimum(low, origin) - origin) / span,
+            upper=(torch.maximum(high, origin) - origin) / span,
+            origin=origin,
+            kinds=tuple(_KINDS[v.kind] for v in every),
+            immutable=frozenset(v.name for v in every if v.immutable),
+            monotone=tuple((v.name, v.monotone) for v in every if v.monotone),
+            dead_zone=self._dead_zone,
+            scale=span,
+            steps=torch.tensor([v.step for v in every], dtype=torch.float64, device=x.device),
+        )
+
+    def _print(self, *parts: str) -> str:
+        said = json.dumps(["rows/1", self.schema.fingerprint, self._dead_zone, *parts])
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _numbers(row: Float[Tensor, " c"]) -> list[float]:
+    """The shortest decimals that are still the same numbers, so that 0.1 in float32 is 0.1."""
+    if row.dtype is torch.float64:
+        return row.tolist()
+    return [float(str(value)) for value in row.detach().cpu().numpy()]
+
+
+@final
+class Rows(_Rows):
+    """Turns the columns of a row: x' = x + range * z, with every rule of the schema kept.
+
+    One search variable a column, and one for columns that are linked. A change of 1 is the whole
+    range of a column, so that solvers treat all alike; whole columns and levels stay whole,
+    immutable ones as they are, monotone ones go one way, linked ones change together, and a level
+    that stands for "missing" is never gone to. Whatever ``z`` is, a decoded row keeps all of this.
+
+    Has no critic: for plausibility give it rows of the training table (``with_density``,
+    ``with_critic``).
+
+    Args:
+        schema: what the columns mean.
+        dead_zone: changes of a real column below this share of its range become none.
+        immutable: columns that must not change, besides those of the schema.
+
+    Shapes:
+        ``z`` ``(b, n, d)`` for d variables -> ``(b, n, c)`` for c columns, in the dtype of the
+        queries (float64 where large or fine numbers must keep all digits).
+
+    Raises:
+        ConfigError: a setting is out of range, or names an unknown column.
+    """
+
+    name: ClassVar[str] = "rows"
+
+    @classmethod
+    def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Rows":  # Any: as the contract
+        """The generator of a schema's TOML file; settings as for the class."""
+        if source is None:
+            raise ConfigError("rows: expected the TOML file of a table schema, got no file.")
+        return cls.of(read_schema(source), settings=settings)
+
+    @classmethod
+    def of(cls, schema: TableSchema, *, settings: Mapping[str, Any]) -> "Rows":  # Any: as the contract
+        """The generator of a schema; settings as for the class.
+
+        Raises:
+            ConfigError: a setting is unknown or out of range.
+        """
+        unknown = [key for key in settings if key not in _SETTINGS]
+        if unknown:
+            raise ConfigError(f"rows: unknown setting {unknown[0]!r}; it takes {', '.join(_SETTINGS)}.")
+        return cls(schema, **settings)
+
+    def with_density(self, reference: Float[Tensor, "r c"], *, neighbours: int = 5) -> "RowsWithDensity":
+        """The same with the nearness of reference rows as its critic."""
+        return RowsWithDensity(
+            self.schema, reference=reference, neighbours=neighbours, dead_zone=self._dead_zone
+        )
+
+    def with_critic(self, reference: Float[Tensor, "r c"], *, seed: int = 0) -> "RowsWithCritic":
+        """The same with a network as its critic, trained here in seconds on reference rows.
+
+        Raises:
+            ConfigError: there are fewer than 50 rows.
+            DataError: a reference row is none of this schema.
+        """
+        self.schema.check(reference)
+        critic = RowCritic.of(self.variables, reference, seed=seed)
+        return RowsWithCritic(self.schema, critic=critic, dead_zone=self._dead_zone)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._print()
+
+
+@final
+class RowsWithDensity(_Rows, Critic):
+    """``Rows`` with a plausibility: minus the mean Gower distance to the nearest reference rows.
+
+    Args:
+        schema, dead_zone, immutable: as for ``Rows``.
+        reference: rows of the training table, more than ``neighbours``.
+        neighbours: how many of them count.
+
+    Shapes:
+        reference ``(r, c)``; realism ``(b, n, c)`` -> ``(b, n)``, in [-1, 0].
+
+    Raises:
+        ConfigError: a setting is out of range, or there are too few reference rows.
+        DataError: a reference row is none of this schema.
+    """
+
+    name: ClassVar[str] = "rows"
+    critic_kind = "nearness of training rows, by Gower distance"
+
+    def __init__(
+        self,
+        schema: TableSchema,
+        *,
+        reference: Float[Tensor, "r c"],
+        neighbours: int = 5,
+        dead_zone: float = 0.01,
+        immutable: Sequence[str] = (),
+    ) -> None:
+        super().__init__(schema, dead_zone=dead_zone, immutable=immutable)
+        if not 1 <= neighbours < len(reference):
+            raise ConfigError(
+                f"rows: `neighbours` must lie between 1 and the {len(reference)} reference rows, got "
+                f"{neighbours!r}."
+            )
+        self.schema.check(reference)
+        self._values = self.variables.values(reference)
+        self._neighbours = neighbours
+
+    @classmethod
+    def open(
+        cls, source: Path | None, *, settings: Mapping[str, Any]
+    ) -> "RowsWithDensity":  # Any: as the contract
+        raise ConfigError("rows: a density is made with Rows.with_density(reference).")
+
+    def realism(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
+        values = self.variables.values(x.flatten(0, 1))
+        distance = self.variables.gower_values(values, self._values.to(x.device))
+        near = distance.topk(self._neighbours, dim=1, largest=False).values.mean(1)
+        return -near.reshape(x.shape[:2]).to(x.dtype)
+
+    @property
+    def fingerprint(self) -> str:
+        rows = hashlib.sha256(self._values.cpu().numpy().tobytes()).hexdigest()
+        return self._print(rows, str(self._neighbours))
+
+
+@final
+class RowsWithCritic(_Rows, Critic):
+    """``Rows`` with a plausibility: the logit of a network that tells real rows from broken ones.
+
+    Args:
+        schema, dead_zone, immutable: as for ``Rows``.
+        critic: the trained network.
+
+    Shapes:
+        realism ``(b, n, c)`` -> ``(b, n)``, unbounded.
+
+    Raises:
+        ConfigError: a setting is out of range.
+    """
+
+    name: ClassVar[str] = "rows"
+
+    def __init__(
+        self,
+        schema: TableSchema,
+        *,
+        critic: RowCritic,
+        dead_zone: float = 0.01,
+        immutable: Sequence[str] = (),
+    ) -> None:
+        super().__init__(schema, dead_zone=dead_zone, immutable=immutable)
+        self._critic = critic
+        self.critic_kind = (
+            "logit of a small network trained to tell rows of the training table from rows of which some "
+            f"columns were replaced (AUROC {critic.auroc:.2f} on rows held out)"
+        )
+
+    @classmethod
+    def open(
+        cls, source: Path | None, *, settings: Mapping[str, Any]
+    ) -> "RowsWithCritic":  # Any: as the contract
+        raise ConfigError("rows: a trained critic is made with Rows.with_critic(reference).")
+
+    def realism(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
+        return self._critic.score(x.flatten(0, 1)).reshape(x.shape[:2]).to(x.dtype)
+
+    @property
+    def fingerprint(self) -> str:
+        return self._print(self._critic.fingerprint)
