@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cfsearch.explainer import Explainer as Explainer
     from cfsearch.explainer import Explanation as Explanation
     from cfsearch.explainer_task import Subject as Subject
-    from cfsearch.front import ParetoFront as ParetoFront
+    from cfsearch.fronts.front import ParetoFront as ParetoFront
     from cfsearch.generator import AttributeEstimator as AttributeEstimator
     from cfsearch.generator import Critic as Critic
     from cfsearch.generator import Generator as Generator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cfsearch.records import Need as Need
     from cfsearch.records import Queries as Queries
     from cfsearch.records import Reason as Reason
-    from cfsearch.runs import RunDirectory as RunDirectory
+    from cfsearch.runs.directory import RunDirectory as RunDirectory
     from cfsearch.search import Search as Search
     from cfsearch.solver import Solver as Solver
     from cfsearch.space import SearchSpace as SearchSpace

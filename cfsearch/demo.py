@@ -25,12 +25,12 @@ from cfsearch.config import Config
 from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.front import ParetoFront
-from cfsearch.intervals import wilson
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.intervals import wilson
 from cfsearch.provider import Provider
 from cfsearch.records import AWAY, flipped
 from cfsearch.report.page import ReportInstance, build_page
-from cfsearch.runs import InstanceRow, RunDirectory, now
+from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 from cfsearch.scores import log_odds, verdict_scores
 
 MODELS: Final = {

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 from cfsearch.problem import Problem
 from cfsearch.records import Evaluation
 from cfsearch.scores import lead

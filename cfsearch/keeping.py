@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.elite import Elite, leads
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic, Describer
 from cfsearch.problem import Problem, fingerprint, stored_form
 from cfsearch.provider import Provider

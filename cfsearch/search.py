@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cfsearch.elite import Elite, leads
 from cfsearch.errors import CfsearchError, ConfigError, ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Generator
 from cfsearch.keeping import Keeper
 from cfsearch.objective import Constraint, Objective

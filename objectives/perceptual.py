@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError
+from cfsearch.numerics.similarity import WINDOW, ssim
 from cfsearch.objective import Objective
 from cfsearch.records import Candidates, Need
-from cfsearch.similarity import WINDOW, ssim
 
 
 @final

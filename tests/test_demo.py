@@ -12,7 +12,7 @@ import torch
 from cfsearch.datasets import faces
 from cfsearch.demo import Demo, demo_faces, face_index, face_name, rerender, survives, switched, true_effects
 from cfsearch.errors import ConfigError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.records import Reason
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from cfsearch.errors import MissingExtraError, RunError
-from cfsearch.exports import export_run, front_frame, front_rows, to_csv, to_jsonl, to_parquet
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.frame import front_frame, front_rows
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
-from cfsearch.runs import InstanceRow, RunDirectory
+from cfsearch.runs.directory import InstanceRow, RunDirectory
+from cfsearch.runs.export import export_run, to_csv, to_jsonl, to_parquet
 
 
 def front(name: str = "face.png", *, labels: tuple[str, str] = ("female", "male")) -> ParetoFront:

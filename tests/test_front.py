@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
 
 

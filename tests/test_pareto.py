@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cfsearch import pareto
 from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.numerics import pareto
 
 #                       best in f0   best in f1   between      beaten by it  equal to "between"
 STAIRS = torch.tensor([[0.0, 4.0], [4.0, 0.0], [1.0, 1.0], [2.0, 1.0], [1.0, 1.0]])

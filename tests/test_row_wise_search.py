@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import NonFiniteError, ProviderError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed

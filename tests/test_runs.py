@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from cfsearch.errors import RunError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
-from cfsearch.runs import SCHEMA, InstanceRow, RunDirectory
+from cfsearch.runs.directory import SCHEMA, InstanceRow, RunDirectory
 
 CONFIG: dict[str, Any] = {"model": {"path": "m.onnx"}, "search": {"seed": 7, "evaluations": 100}}
 HASHES = {"model": "onnx:1", "generator": "g:1"}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, NonFiniteError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity

@@ -51,7 +51,7 @@ from cfsearch.explainers.attack_statistics import (
 from cfsearch.explainers.axai import Axai, quantiles
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.intervals import paired_mean
+from cfsearch.numerics.intervals import paired_mean
 
 SHARES: Final = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 FREE: Final = ", free"

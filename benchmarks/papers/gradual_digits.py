@@ -25,10 +25,10 @@ from torch.nn import functional
 from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import image_subject
-from cfsearch.intervals import paired_mean
 from cfsearch.metrics.proximity import l2
 from cfsearch.models.lenet import LeNet5
 from cfsearch.models.stack_cnn import POOL, StackCnn
+from cfsearch.numerics.intervals import paired_mean
 from cfsearch.provider import ScoreKind
 from cfsearch.providers.torch_module import TorchProvider
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from cfsearch.datasets.tables import Table
 from cfsearch.explainer import Explainer
 from cfsearch.explainer_task import Subject
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial

@@ -45,12 +45,12 @@ from celeba_photographs import FOLDER, Photographs, photographs
 from celeba_trial import require_ignored
 
 from cfsearch.files import write_atomically
-from cfsearch.intervals import paired_mean, wilson
 from cfsearch.metrics.attributes import changed_attributes, correlation_difference
 from cfsearch.metrics.frechet import frechet_distance
 from cfsearch.metrics.transition import transition
+from cfsearch.numerics.intervals import paired_mean, wilson
 from cfsearch.providers.opening import open_provider
-from cfsearch.runs import InstanceRow
+from cfsearch.runs.directory import InstanceRow
 from cfsearch.scores import objective_scores
 
 MEASURES: Final = ("FID", "sFID", "FVA", "FS", "MNAC", "CD", "COUT")

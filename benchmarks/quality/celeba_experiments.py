@@ -45,13 +45,13 @@ from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan.generator import AttGAN
-from cfsearch.intervals import Interval, holm, paired_mean, wilson
+from cfsearch.numerics.intervals import Interval, holm, paired_mean, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem
 from cfsearch.providers.opening import open_provider
 from cfsearch.report.charts import LEAST_EDITED
-from cfsearch.runs import InstanceRow, RunDirectory
+from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.scores import log_odds
 
 Floats = NDArray[np.float64]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cfsearch.intervals import Interval, paired_mean
+from cfsearch.numerics.intervals import Interval, paired_mean
 
 Floats = NDArray[np.float64]
 _HAIR: Final = ("Black_Hair", "Blond_Hair", "Brown_Hair")

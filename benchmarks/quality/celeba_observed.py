@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from cfsearch.intervals import Interval
+from cfsearch.numerics.intervals import Interval
 from cfsearch.providers.opening import open_provider
 from cfsearch.scores import log_odds, objective_scores
 

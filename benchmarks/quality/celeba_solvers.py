@@ -31,10 +31,11 @@ from celeba_trial import require_ignored
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from cfsearch import pareto, registry
+from cfsearch import registry
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan.generator import AttGAN
-from cfsearch.intervals import holm
+from cfsearch.numerics import pareto
+from cfsearch.numerics.intervals import holm
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility

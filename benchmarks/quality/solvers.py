@@ -115,7 +115,8 @@ def against_jmetal(seeds: int) -> None:
 def every_solver(*, queries: int, population: int, generations: int) -> None:
     import torch
 
-    from cfsearch import pareto, registry
+    from cfsearch import registry
+    from cfsearch.numerics import pareto
     from cfsearch.records import Evaluation
     from cfsearch.space import SearchSpace
 

@@ -28,8 +28,8 @@ from torch.nn import functional
 
 from cfsearch.datasets.sound import METADATA, Spectrogram, SpokenDigits, read_spoken_digits
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.intervals import wilson
 from cfsearch.models.audio_cnn import LABELS, AudioCnn
+from cfsearch.numerics.intervals import wilson
 
 NAME: Final = "audio_cnn_digits"
 DATA: Final = Path("../shared/data/spoken_digits/spoken_digits.zip")

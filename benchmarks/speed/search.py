@@ -20,7 +20,7 @@ import torch
 from cfsearch.assembly import assemble
 from cfsearch.config import Config
 from cfsearch.datasets import faces
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic
 from cfsearch.problem import Clock, Problem
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cfsearch.assembly import Assembly
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic
-from cfsearch.intervals import wilson
+from cfsearch.numerics.intervals import wilson
 from cfsearch.objective import Objective
 from cfsearch.records import Reason
-from cfsearch.runs import InstanceRow
+from cfsearch.runs.directory import InstanceRow
 
 from .effects import changes
 

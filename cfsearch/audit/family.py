@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.intervals import holm
+from cfsearch.numerics.intervals import holm
 
 _P = "p"
 """Under this name a p-value stands in an entry, or several of them by figure."""

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
-from cfsearch.runs import InstanceRow
+from cfsearch.numerics.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.runs.directory import InstanceRow
 
 from .effects import Change, changes
 from .family import corrected, fisher, welch

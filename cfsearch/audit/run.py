@@ -21,13 +21,13 @@ from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photogra
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.fitting import read_fitting
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import AttributeEstimator, AttributeTaker
 from cfsearch.inputs import RowRecord
 from cfsearch.problem import Problem
 from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
-from cfsearch.runs import InstanceRow, RunDirectory, now
+from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 from cfsearch.search import Failure, Progress
 
 from .document import audit_document, model_entry

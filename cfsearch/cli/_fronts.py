@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
 
 from ._output import plain

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cfsearch.errors import RunError
-from cfsearch.runs import RunDirectory
+from cfsearch.runs.directory import RunDirectory
 
 
 def open_run(directory: Path) -> RunDirectory:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cfsearch.assembly import Assembly
     from cfsearch.config import PluginConfig
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
     from cfsearch.solver import Solver
 
 FORMAT = "cfsearch-bench/1"
@@ -101,7 +101,7 @@ def _runs(
     import torch
 
     from cfsearch.fitting import read_fitting
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
 
     from .search import image_refs
 
@@ -136,7 +136,7 @@ def _solver(plugin: "PluginConfig", population: int) -> "Solver":
 def _document(assembly: "Assembly", runs: Sequence[_Run], names: Sequence[str]) -> dict[str, Any]:
     import torch
 
-    from cfsearch import pareto
+    from cfsearch.numerics import pareto
 
     shared = [name for name in runs[0].fronts if all(name in run.fronts for run in runs)]
     images: list[dict[str, Any]] = []

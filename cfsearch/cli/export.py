@@ -28,7 +28,7 @@ _FORMATS = ("jsonl", "csv", "parquet")
 @json_option
 def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet."""
-    from cfsearch.exports import Format, Table, export_run
+    from cfsearch.runs.export import Format, Table, export_run
 
     from ._report import open_run
 

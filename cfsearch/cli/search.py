@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cfsearch.assembly import Assembly
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
     from cfsearch.inputs import RowRecord, TableInput
     from cfsearch.problem import Clock
     from cfsearch.search import Failure, Progress

@@ -13,8 +13,8 @@ from ._output import Outcome, plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cfsearch.front import ParetoFront
-    from cfsearch.runs import InstanceRow
+    from cfsearch.fronts.front import ParetoFront
+    from cfsearch.runs.directory import InstanceRow
 
 INSTANCES = "cfsearch-instances/1"
 MEMBER = "cfsearch-member/1"
@@ -52,7 +52,7 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
     Raises:
         RunError, ConfigError: there is none, or it is unclear which.
     """
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
 
     from ._report import open_run
 

@@ -17,7 +17,7 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
     from cfsearch.provider import Provider
 
 FORMAT = "cfsearch-verify/1"
@@ -115,7 +115,7 @@ def _opened(
 
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
-    from cfsearch.front import ParetoFront
+    from cfsearch.fronts.front import ParetoFront
 
     from ._report import open_run
 
@@ -196,7 +196,7 @@ def _document(provider: "Provider", rows: list[dict[str, Any]], *, pick: str) ->
 
 
 def _share(count: int, n: int) -> dict[str, Any]:
-    from cfsearch.intervals import wilson
+    from cfsearch.numerics.intervals import wilson
 
     rate = wilson(count, n)
     return {"count": count, "n": n, "rate": None if rate is None else rate.to_dict()}

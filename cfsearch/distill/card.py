@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cfsearch.intervals import Interval
+from cfsearch.numerics.intervals import Interval
 
 
 def card(name: str, about: dict[str, Any]) -> str:  # Any: plain JSON values, see ``distil``

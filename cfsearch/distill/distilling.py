@@ -16,8 +16,8 @@ from cfsearch import networks
 from cfsearch.datasets.tables import Encoding, Part, Style, TableSchema
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import write_atomically
-from cfsearch.intervals import Interval
 from cfsearch.metrics.fidelity import fidelity
+from cfsearch.numerics.intervals import Interval
 from cfsearch.provider import Provider
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider

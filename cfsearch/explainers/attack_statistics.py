@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError
 from cfsearch.explainer_task import Subject
-from cfsearch.intervals import Interval, wilson
+from cfsearch.numerics.intervals import Interval, wilson
 
 from .axai import quantiles
 from .l2_attack import L2Attack

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.intervals import Interval, wilson
+from cfsearch.numerics.intervals import Interval, wilson
 
 from ._pairs import check_scores
 

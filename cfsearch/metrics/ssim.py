@@ -4,12 +4,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ShapeError
-from cfsearch.similarity import WINDOW
-from cfsearch.similarity import ssim as _ssim
+from cfsearch.numerics.similarity import WINDOW
+from cfsearch.numerics.similarity import ssim as _ssim
 
 
 def ssim(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-    """Structural similarity of images in [0, 1], in [-1, 1]; see ``cfsearch.similarity.ssim``.
+    """Structural similarity of images in [0, 1], in [-1, 1]; see ``cfsearch.numerics.similarity.ssim``.
 
     Raises:
         ShapeError: no two batches of images of one shape, or they are smaller than the window.

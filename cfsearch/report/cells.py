@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 from cfsearch.datasets.tables import schema_of
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from . import wording
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from . import wording
 from .gallery import Entry, changes_of

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from . import wording
 from .cells import Cells, build_cells

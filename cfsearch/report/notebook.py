@@ -2,7 +2,7 @@
 
 from html import escape
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from . import wording
 from .gallery import changes_of, probabilities

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from . import wording
 from .charts import count_chart, effect_chart

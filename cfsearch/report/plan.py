@@ -6,7 +6,7 @@ from typing import final
 
 import torch
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 from .pictures import Codec, Picture, difference, heat_png, heat_top
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from pymoo.core.survival import Survival
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 
 from .parts import Floats, Ints, objectives
 

@@ -19,7 +19,7 @@ from pymoo.util.archive import (
     VoidArchive,
 )
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 
 from .parts import Floats, Ints, Mask, applied, candidates, objectives, variables, violations
 from .strength import StrengthSurvival

@@ -23,7 +23,7 @@ from pymoo.termination.max_gen import (
     MaximumGenerationTermination,
 )
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -15,7 +15,7 @@ from pymoo.util.display.multi import (
     MultiObjectiveOutput,
 )
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 
 from .parts import Floats, candidates, objectives, variables, violations
 

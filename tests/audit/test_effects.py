@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 
 from cfsearch.audit.effects import changes, effect_rows, effects_through_generator
 from cfsearch.errors import ConfigError
-from cfsearch.front import ParetoFront
-from cfsearch.intervals import mean_difference, paired_mean, share_difference, wilson
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.intervals import mean_difference, paired_mean, share_difference, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.problem import Problem

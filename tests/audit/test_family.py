@@ -16,9 +16,9 @@ from cfsearch.audit.family import _holm, corrected, fisher, welch
 from cfsearch.audit.groups import column_groups, group_rows
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.records import Reason
-from cfsearch.runs import InstanceRow
+from cfsearch.runs.directory import InstanceRow
 
 N = 48
 

@@ -2,7 +2,7 @@
 
 from cfsearch.audit.groups import OTHERS, column_groups
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.runs import InstanceRow
+from cfsearch.runs.directory import InstanceRow
 
 
 def failed(i: int) -> InstanceRow:

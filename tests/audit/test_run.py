@@ -8,7 +8,7 @@ from PIL import Image
 
 from cfsearch.audit.run import Audit
 from cfsearch.config import Config
-from cfsearch.runs import RunDirectory
+from cfsearch.runs.directory import RunDirectory
 
 MODEL = '''
 from pathlib import Path

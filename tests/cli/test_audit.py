@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cfsearch.runs import RunDirectory
+from cfsearch.runs.directory import RunDirectory
 from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Spawn, Toys

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from scipy.stats import fisher_exact
 
 from cfsearch.config import Config, overlaid
-from cfsearch.intervals import share_difference, wilson
+from cfsearch.numerics.intervals import share_difference, wilson
 from cfsearch.schemas import schema
 
 from .conftest import Answer, Call

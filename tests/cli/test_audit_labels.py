@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cfsearch.datasets import faces
-from cfsearch.runs import RunDirectory
+from cfsearch.runs.directory import RunDirectory
 from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Toys

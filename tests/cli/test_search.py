@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfsearch import pareto
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics import pareto
 from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Toys

@@ -16,7 +16,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.schemas import schema
 
 from .conftest import Answer, Call
@@ -333,7 +333,7 @@ class TestAudit:
 
 
 def _front(run: Path, name: str) -> bytes:
-    from cfsearch.runs import RunDirectory
+    from cfsearch.runs.directory import RunDirectory
 
     with RunDirectory.read(run) as opened:
         return opened.front(name).to_bytes()

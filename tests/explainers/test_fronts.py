@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch import pareto
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
 from cfsearch.explainer import Explainer, Proposal
@@ -18,8 +17,9 @@ from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.explainers.wachter import Wachter
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
+from cfsearch.numerics import pareto
 from cfsearch.objective import Objective
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed

@@ -18,7 +18,7 @@ from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.subjects import table_subject as opened_subject
 from cfsearch.explainers.wachter import Wachter
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower

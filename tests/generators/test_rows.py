@@ -20,7 +20,7 @@ from cfsearch.datasets.tables import (
     write_schema,
 )
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Generator
 from cfsearch.generators.rows.generator import Rows, RowsState, RowsWithDensity
 from cfsearch.objectives.adversarial import Adversarial

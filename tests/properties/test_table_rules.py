@@ -19,7 +19,7 @@ from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.wachter import Wachter
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial

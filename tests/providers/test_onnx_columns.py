@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from cfsearch.cli import main
 from cfsearch.datasets.tables import Column, ColumnKind, Missing, TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.provider import ScoreKind
 from cfsearch.providers.onnx.columns import ColumnInputs, ColumnProvider
 from cfsearch.providers.onnx.inputs import told_inputs

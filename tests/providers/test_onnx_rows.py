@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower

@@ -13,7 +13,7 @@ from cfsearch import networks
 from cfsearch.datasets.tables import Encoding
 from cfsearch.distill.searching import with_surrogate
 from cfsearch.errors import ConfigError, ModelFileError, ShapeError
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.provider import Provider, ScoreKind

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.report.page import build_page
 from cfsearch.report.plan import MOST_BYTES, PLANS, Plan, budget, ceiling, fitting, thinned
 

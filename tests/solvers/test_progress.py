@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 from cfsearch.records import Evaluation
 from cfsearch.solver import Solver
 from cfsearch.solvers.random import RandomSearch

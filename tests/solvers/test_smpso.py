@@ -10,7 +10,7 @@ from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 from pymoo.problems import get_problem
 
-from cfsearch import pareto
+from cfsearch.numerics import pareto
 from cfsearch.solvers.smpso import SMPSO, constriction
 
 RECORDED = json.loads(Path(__file__).with_name("jmetalpy_smpso.json").read_text(encoding="utf-8"))["problems"]

@@ -1,18 +1,20 @@
 """A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.front import ParetoFront
-from cfsearch.front_file import FORMAT
-from cfsearch.picks import UNCHANGED
+from .file import FORMAT
+from .picks import UNCHANGED
+
+if TYPE_CHECKING:
+    from .front import ParetoFront
 
 
-def front_document(front: ParetoFront) -> dict[str, Any]:  # Any: JSON values
+def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     """The front, its members and how it was found, without pixels."""
     p, won = front.p, front.lead()
     picked = front.picks()

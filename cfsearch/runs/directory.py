@@ -22,7 +22,7 @@ import tomli_w
 
 from cfsearch.errors import RunError
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.front import ParetoFront
+from cfsearch.fronts.front import ParetoFront
 
 SCHEMA = 1
 _TABLES = """

@@ -10,13 +10,15 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from cfsearch import pareto, picks
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import write_atomically
-from cfsearch.front_file import pack, unpack
-from cfsearch.picks import PICKS, UNCHANGED
+from cfsearch.numerics import pareto
 from cfsearch.records import AWAY, Reason
 from cfsearch.scores import lead
+
+from . import picks
+from .file import pack, unpack
+from .picks import PICKS, UNCHANGED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -293,7 +295,7 @@ class ParetoFront:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
-        from cfsearch.front_document import front_document
+        from .document import front_document
 
         return front_document(self)
 
@@ -303,7 +305,7 @@ class ParetoFront:
         Raises:
             MissingExtraError: pandas is not installed (extra ``tables``).
         """
-        from cfsearch.exports import front_frame
+        from .frame import front_frame
 
         return front_frame(self)
 

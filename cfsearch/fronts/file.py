@@ -37,7 +37,7 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
     """The blob of a front.
 
     Args:
-        parts: every field of ``cfsearch.front.ParetoFront`` by its name.
+        parts: every field of ``cfsearch.fronts.front.ParetoFront`` by its name.
     """
     tensors = {part: parts[part].contiguous().cpu() for part in _TENSORS}
     for part in _PICTURES:

@@ -1,0 +1,1 @@
+"""Pareto fronts: the members, their file, their document, their data frame."""

@@ -1,0 +1,91 @@
+"""The members of a front as rows of a table: one row a member.
+
+Columns: ``name``, ``member``, ``source``, ``target``, ``verified``,
+``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME``, ``change_VARIABLE`` (0 where
+it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
+
+Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
+its own unit and levels as their names; ``change_VARIABLE`` is a difference in that unit, in levels of an
+ordinal column, and 1 for any change of a category.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from cfsearch.datasets.tables import TableSchema, schema_of
+from cfsearch.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .front import ParetoFront
+
+Cell = str | int | float | bool | None
+
+
+def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
+    """One row a member, in the order of the front."""
+    picks, p, lead = front.picks(), front.p, front.lead()
+    schema = schema_of(front.extra["schema"]) if front.row is not None and "schema" in front.extra else None
+    for i in range(len(front)):
+        row: dict[str, Cell] = {
+            "name": front.name,
+            "member": i,
+            "source": front.labels[front.source],
+            "target": None if front.target is None else front.labels[front.target],
+            "verified": bool(front.verified[i]),
+            "origin": front.origins[i],
+            "picked_as": " ".join(way for way, index in picks.items() if index == i),
+            "lead": float(lead[i]),
+            "words": "; ".join(front.words(i)),
+        }
+        row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
+        row |= _changed(front, i, schema)
+        row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}
+        yield row
+
+
+def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[str, Cell]:
+    """What member ``i`` changes and becomes, by variable; of rows of a table by column."""
+    value = front.values[i].tolist()
+    if front.row is None or front.rows is None or schema is None:
+        row: dict[str, Cell] = {
+            f"change_{n}": v for n, v in zip(front.variables, front.z[i].tolist(), strict=True)
+        }
+        return row | {f"value_{n}": v for n, v in zip(front.variables, value, strict=True)}
+    before = front.origin_values.tolist()
+    row = {
+        f"change_{n}": float(new != old) if n in front.categories else float(f"{new - old:.12g}")
+        for n, new, old in zip(front.variables, value, before, strict=True)
+    }
+    row |= {f"original_{n}": cell for n, cell in schema.decode(front.row.tolist()).items()}
+    return row | {f"value_{n}": cell for n, cell in schema.decode(front.rows[i].tolist()).items()}
+
+
+def front_frame(front: "ParetoFront") -> "pd.DataFrame":
+    """The members of a front as a data frame, one row each.
+
+    Raises:
+        MissingExtraError: pandas is not installed (extra ``tables``).
+    """
+    return frame_of_rows(list(front_rows(front)))
+
+
+def frame_of_rows(rows: Sequence[dict[str, Cell]], *, extra: str = "tables") -> "pd.DataFrame":
+    """Rows as a data frame, columns in the order in which they come up.
+
+    Raises:
+        MissingExtraError: pandas is not installed; says to install ``extra``.
+    """
+    try:
+        import pandas as pd
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"tables need the package 'pandas', which is not installed: pip install 'cfsearch[{extra}]'."
+        ) from error
+    return pd.DataFrame(list(rows), columns=columns_of_rows(rows))
+
+
+def columns_of_rows(rows: Sequence[dict[str, Cell]]) -> list[str]:
+    """All columns, in the order in which they come up."""
+    return list(dict.fromkeys(name for row in rows for name in row))

@@ -1,0 +1,1 @@
+"""Mathematics on tensors: dominance, crowding, hypervolume, intervals, similarity. Knows no model."""
