@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cfsearch.assembly import Assembly as Assembly
-    from cfsearch.assembly import assemble as assemble
+    from cfsearch.assembly.search import Assembly as Assembly
+    from cfsearch.assembly.search import assemble as assemble
     from cfsearch.audit.run import Audit as Audit
     from cfsearch.config import Config as Config
+    from cfsearch.engine.problem import Problem as Problem
+    from cfsearch.engine.search import Search as Search
     from cfsearch.errors import CfsearchError as CfsearchError
     from cfsearch.errors import CfsearchWarning as CfsearchWarning
     from cfsearch.explainer import Explainer as Explainer
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from cfsearch.generator import Generator as Generator
     from cfsearch.objective import Constraint as Constraint
     from cfsearch.objective import Objective as Objective
-    from cfsearch.problem import Problem as Problem
     from cfsearch.provider import DifferentiableProvider as DifferentiableProvider
     from cfsearch.provider import Provider as Provider
     from cfsearch.provider import ScoreKind as ScoreKind
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from cfsearch.records import Queries as Queries
     from cfsearch.records import Reason as Reason
     from cfsearch.runs.directory import RunDirectory as RunDirectory
-    from cfsearch.search import Search as Search
     from cfsearch.solver import Solver as Solver
     from cfsearch.space import SearchSpace as SearchSpace
 

@@ -17,10 +17,11 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from cfsearch.assembly import Assembly, assemble
-from cfsearch.audit.document import audit_document, model_entry
+from cfsearch.assembly.provenance import model_entry, versions
+from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.audit.document import audit_document
 from cfsearch.audit.effects import effect_rows
-from cfsearch.audit.run import Audit, AuditProgress, estimate_effects, versions
+from cfsearch.audit.run import Audit, AuditProgress, estimate_effects
 from cfsearch.config import Config
 from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError

@@ -21,7 +21,7 @@ class Provider(ABC):
     ``predict`` takes inputs in the house form (images: float32 RGB in [0, 1], channels first,
     any size that the provider can bring to its own) and answers in its own kind of numbers,
     always with ``k = len(labels) >= 2`` columns: a model with a single output is widened to
-    two classes by its provider. ``scores`` says which kind; ``cfsearch.problem`` turns each
+    two classes by its provider. ``scores`` says which kind; ``cfsearch.engine.problem`` turns each
     kind into the log-probabilities or logits that objectives receive.
     """
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cfsearch import ParetoFront, ScoreKind, Search
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.distill import BEST, Tuning, Wish, distil
+from cfsearch.engine.problem import Problem
 from cfsearch.explainers.fronts import explained
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.wachter import Wachter
@@ -19,7 +20,6 @@ from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
-from cfsearch.problem import Problem
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.solvers.genetic import Nsga2

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.assembly.table import drawn_rows, open_table, read_rows, schema_beside
 from cfsearch.config import Config
 from cfsearch.datasets.tables import infer_schema, write_schema
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.inputs import drawn_rows, open_table, read_rows, schema_beside
 from cfsearch.testing.tables import random_schema
 
 TEXT = "id,age,job\nx,30,cook\ny,?,pilot\nz,50,cook\nw,41,clerk\n"

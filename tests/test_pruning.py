@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfsearch.pruning import pruned
+from cfsearch.engine.pruning import pruned
 from cfsearch.space import SearchSpace
 
 SPACE = SearchSpace(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.engine.search import Failure, Progress, Search
 from cfsearch.errors import ConfigError, NonFiniteError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
@@ -14,7 +15,6 @@ from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.records import Reason
-from cfsearch.search import Failure, Progress, Search
 from cfsearch.solver import Solver
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider

@@ -18,6 +18,7 @@ from peers_setting import ASKED, IMMUTABLE, Model, Setting
 from torch import Tensor
 
 from cfsearch.datasets.tables import Table
+from cfsearch.engine.search import Search
 from cfsearch.explainer import Explainer
 from cfsearch.explainer_task import Subject
 from cfsearch.fronts.front import ParetoFront
@@ -28,7 +29,6 @@ from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
 from cfsearch.objectives.neighbours import Neighbours
 from cfsearch.provider import Provider
-from cfsearch.search import Search
 from cfsearch.solver import Solver
 
 COUNT: Final = 4

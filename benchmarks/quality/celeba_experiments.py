@@ -43,12 +43,12 @@ from scipy.stats import wilcoxon
 from cfsearch.audit.effects import effects_through_generator
 from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
+from cfsearch.engine.problem import Problem
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan.generator import AttGAN
 from cfsearch.numerics.intervals import Interval, holm, paired_mean, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
-from cfsearch.problem import Problem
 from cfsearch.providers.opening import open_provider
 from cfsearch.report.charts import LEAST_EDITED
 from cfsearch.runs.directory import InstanceRow, RunDirectory

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
 from cfsearch import registry
+from cfsearch.engine.problem import Problem
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan.generator import AttGAN
 from cfsearch.numerics import pareto
@@ -39,7 +40,6 @@ from cfsearch.numerics.intervals import holm
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.problem import Problem
 from cfsearch.providers.opening import open_provider
 
 PAPER: Final = ("nsga2", "gde3", "smpso")

@@ -17,12 +17,12 @@ from importlib.resources import as_file, files
 import numpy as np
 import torch
 
-from cfsearch.assembly import assemble
+from cfsearch.assembly.search import assemble
 from cfsearch.config import Config
 from cfsearch.datasets import faces
+from cfsearch.engine.problem import Clock, Problem
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic
-from cfsearch.problem import Clock, Problem
 
 
 def config(model: str, *, solver: str, population: int, generations: int, device: str) -> Config:

@@ -3,10 +3,9 @@
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from cfsearch.assembly import Assembly
+from cfsearch.assembly.search import Assembly
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic
 from cfsearch.numerics.intervals import wilson
@@ -17,20 +16,6 @@ from cfsearch.runs.directory import InstanceRow
 from .effects import changes
 
 FORMAT = "cfsearch-audit/1"
-
-
-def model_entry(model: str, assembly: Assembly) -> dict[str, Any]:
-    """What the document says of one audited model."""
-    return {
-        "id": model,
-        "name": assembly.model.name,
-        "file": Path(assembly.config.model.path).name,
-        "fingerprint": assembly.model.fingerprint,
-        "labels": list(assembly.model.labels),
-        "scores": assembly.model.scores.value,
-        "note": " ".join(assembly.notes),
-        "device": assembly.config.run.device,
-    }
 
 
 def audit_document(

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
-from cfsearch.problem import Problem
 from cfsearch.scores import log_odds
 
 

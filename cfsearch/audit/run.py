@@ -3,10 +3,8 @@
 import dataclasses
 import hashlib
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
@@ -14,23 +12,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.assembly import Assembly, assemble
+from cfsearch.assembly.images import read_fitting, readable
+from cfsearch.assembly.provenance import model_entry, versions
+from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.assembly.table import RowRecord
 from cfsearch.config import Config
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Failure, Progress
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
-from cfsearch.fitting import read_fitting
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import AttributeEstimator, AttributeTaker
-from cfsearch.inputs import RowRecord
-from cfsearch.problem import Problem
 from cfsearch.providers.handshake import Handshake
 from cfsearch.records import Reason
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
-from cfsearch.search import Failure, Progress
 
-from .document import audit_document, model_entry
+from .document import audit_document
 from .effects import effect_rows, effects_through_generator
 from .groups import column_groups, group_rows
 
@@ -271,16 +270,6 @@ class Audit:
         )
 
 
-def readable(refs: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
-    """The same images under names that can be written anywhere: bytes that are no UTF-8 as escapes."""
-    return tuple(
-        dataclasses.replace(
-            ref, name=ref.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        )
-        for ref in refs
-    )
-
-
 def estimate_effects(
     assembly: Assembly, x: Float[Tensor, "n *x"], *, attributes: Float[Tensor, "n a"] | None = None
 ) -> dict[str, Float[Tensor, " n"]]:
@@ -323,12 +312,6 @@ def known_attributes(
         return None
     known = photographs.known(generator.attribute_names, rows=places)
     return None if known is None else known.to(assembly.config.run.device)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides results."""
-    packages = ("cfsearch", "torch", "onnxruntime", "pymoo", "moocore", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def _plain(hello: Handshake) -> dict[str, Any]:

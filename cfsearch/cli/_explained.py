@@ -74,8 +74,8 @@ def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[s
 def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
     import torch
 
+    from cfsearch.assembly.images import read_fitting
     from cfsearch.datasets.images import find_images, read_image
-    from cfsearch.fitting import read_fitting
 
     from .search import image_refs
 
@@ -182,8 +182,8 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
 
 
 def _rows(flags: dict[str, Any]) -> Inputs:
+    from cfsearch.assembly.model import open_model
     from cfsearch.explainers.subjects import table_subject
-    from cfsearch.model_opening import open_model
 
     own = ("method", "follow", "surrogate", "size", "block")
     config = settings(None, {k: v for k, v in flags.items() if k not in own})

@@ -177,7 +177,7 @@ def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
         return None
     import torch
 
-    from cfsearch.problem import stored_form
+    from cfsearch.engine.problem import stored_form
     from cfsearch.records import flipped
     from cfsearch.scores import verdict_scores
 

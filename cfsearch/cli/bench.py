@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from rich.console import Console
 
-    from cfsearch.assembly import Assembly
+    from cfsearch.assembly.search import Assembly
     from cfsearch.config import PluginConfig
     from cfsearch.fronts.front import ParetoFront
     from cfsearch.solver import Solver
@@ -62,7 +62,7 @@ def bench(
     chosen = settings(config, {**flags, "images": first_readable(images)})
     first = chosen.search.seed
     from cfsearch import registry
-    from cfsearch.assembly import assemble
+    from cfsearch.assembly.search import assemble
     from cfsearch.config import PluginConfig
 
     for name in names:
@@ -100,7 +100,7 @@ def _runs(
 ) -> list[_Run]:
     import torch
 
-    from cfsearch.fitting import read_fitting
+    from cfsearch.assembly.images import read_fitting
     from cfsearch.fronts.front import ParetoFront
 
     from .search import image_refs

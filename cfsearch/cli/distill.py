@@ -181,8 +181,8 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 
 
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
+    from cfsearch.assembly.table import open_table
     from cfsearch.config import Config
-    from cfsearch.inputs import open_table
     from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
 
     said = {

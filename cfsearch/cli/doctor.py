@@ -96,7 +96,7 @@ def doctor(
 
 def _of_rows(config: "Config", *, where: str) -> Outcome:
     """What a model of tables takes and gives, asked about real rows."""
-    from cfsearch.model_opening import open_model
+    from cfsearch.assembly.model import open_model
     from cfsearch.providers.handshake import handshake
 
     opened = open_model(config)

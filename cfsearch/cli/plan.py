@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor
 
-    from cfsearch.assembly import Assembly
+    from cfsearch.assembly.search import Assembly
     from cfsearch.datasets.images.labelled import LabelledPhotographs
-    from cfsearch.search import Search
+    from cfsearch.engine.search import Search
 
 FORMAT = "cfsearch-plan/1"
 _MEMBER_BYTES = 400
@@ -48,7 +48,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     writes nothing.
     """
     chosen = settings(config, flags)
-    from cfsearch.assembly import assemble
+    from cfsearch.assembly.search import assemble
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.providers.wrapping import questions_of_a_search
 
@@ -97,8 +97,8 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
 
 def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
     """Time of one generation of the first image that can be read, or of the first row, all included."""
+    from cfsearch.assembly.images import read_fitting
     from cfsearch.audit.run import known_attributes
-    from cfsearch.fitting import read_fitting
 
     shape = assembly.search.generator.shape
     if assembly.table is not None:
@@ -116,7 +116,7 @@ def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace"
     """Seconds of one generation of one input, and of the explainers that a search begins with."""
     from dataclasses import replace
 
-    from cfsearch.search import Failure
+    from cfsearch.engine.search import Failure
 
     search = assembly.search
     population = min(search.population, search.evaluations)

@@ -85,7 +85,7 @@ def _names(text: str | None) -> list[str]:
 
 
 def _guess(console: "Console", guess: "Inference", file: Path, out: Path | None) -> None:
-    from cfsearch.inputs import schema_beside
+    from cfsearch.assembly.table import schema_beside
 
     for line in guess.summary().splitlines():
         console.print(plain(line), soft_wrap=True)

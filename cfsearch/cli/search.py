@@ -27,13 +27,13 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cfsearch.assembly import Assembly
+    from cfsearch.assembly.search import Assembly
+    from cfsearch.assembly.table import RowRecord, TableInput
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
+    from cfsearch.engine.problem import Clock
+    from cfsearch.engine.search import Failure, Progress
     from cfsearch.fronts.front import ParetoFront
-    from cfsearch.inputs import RowRecord, TableInput
-    from cfsearch.problem import Clock
-    from cfsearch.search import Failure, Progress
 
 FORMAT = "cfsearch-search/1"
 _LOCKSTEP = 4
@@ -73,7 +73,7 @@ def search(
     if of_a_table(config, flags):
         chosen = settings(config, with_model(given, flags))
         _check_rows(chosen, strip=strip)
-        from cfsearch.model_opening import open_inputs
+        from cfsearch.assembly.model import open_inputs
 
         table, images = open_inputs(chosen), ()
     elif not images:
@@ -169,10 +169,10 @@ def _stem(name: str) -> str:
 def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -> _Found:
     import torch
 
-    from cfsearch.assembly import assemble
-    from cfsearch.fitting import read_input
-    from cfsearch.problem import Clock
-    from cfsearch.search import Failure
+    from cfsearch.assembly.images import read_input
+    from cfsearch.assembly.search import assemble
+    from cfsearch.engine.problem import Clock
+    from cfsearch.engine.search import Failure
 
     begin = time.monotonic()
     refs: "Sequence[ImageRef | RowRecord]" = image_refs(images) if table is None else table.records
@@ -255,7 +255,7 @@ def image_refs(images: Sequence[Path]) -> "list[ImageRef]":
     """All images that the arguments mean; where two files have one name, their paths are names."""
     from dataclasses import replace
 
-    from cfsearch.audit.run import readable
+    from cfsearch.assembly.images import readable
     from cfsearch.datasets.images import find_images
 
     refs = [ref for path in images for ref in readable(find_images(path))]
@@ -267,8 +267,7 @@ def image_refs(images: Sequence[Path]) -> "list[ImageRef]":
 
 
 def _document(found: _Found) -> dict[str, Any]:
-    from cfsearch.audit.document import model_entry
-    from cfsearch.audit.run import versions
+    from cfsearch.assembly.provenance import model_entry, versions
 
     assembly = found.assembly
     return {

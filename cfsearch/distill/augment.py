@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.datasets.tables import ColumnKind, TableSchema, Variable, Variables
+from cfsearch.engine.problem import stored_form
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.problem import stored_form
 
 _PIECE: Final = 1024
 

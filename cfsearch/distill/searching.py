@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from cfsearch.engine.search import Search
 from cfsearch.providers.surrogate import SurrogateProvider
-from cfsearch.search import Search
 
 
 def with_surrogate(search: Search, surrogate: Path | str, *, device: str = "cpu") -> Search:

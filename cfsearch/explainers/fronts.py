@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.engine.problem import Problem, fingerprint, stored_form
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
 from cfsearch.explainer import Explainer, Explanation
 from cfsearch.explainer_task import Subject
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic, Describer
 from cfsearch.numerics import pareto
-from cfsearch.problem import Problem, fingerprint, stored_form
 from cfsearch.provider import Provider
 from cfsearch.records import AWAY, Candidates, Reason, flipped
 from cfsearch.scores import lead, verdict_scores

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch import registry
+from cfsearch.engine.problem import Problem
 from cfsearch.errors import CapabilityError, PluginError
 from cfsearch.explainer import Explainer
-from cfsearch.problem import Problem
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.records import Need

@@ -15,7 +15,7 @@ from .generator import Rows, RowsWithDensity
 
 
 class Started(Protocol):
-    """What is known of a search before its first generation; ``cfsearch.problem.Problem`` is one."""
+    """What is known of a search before its first generation; ``cfsearch.engine.problem.Problem`` is one."""
 
     @property
     def state(self) -> Any: ...  # Any: a generator's state is its own business

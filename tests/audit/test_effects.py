@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from cfsearch.audit.effects import changes, effect_rows, effects_through_generator
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import mean_difference, paired_mean, share_difference, wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
-from cfsearch.problem import Problem
-from cfsearch.search import Search
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cfsearch import generator_opening
+from cfsearch.assembly import generator as generator_opening
 from cfsearch.generators.attgan.files import load_attgan, save_attgan
 from cfsearch.schemas import schema
 

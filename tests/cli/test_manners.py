@@ -138,7 +138,7 @@ def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
 
 def test_the_meter_counts_questions_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from cfsearch.audit.run import AuditProgress
-    from cfsearch.search import Progress
+    from cfsearch.engine.search import Progress
 
     now = [100.0]
     monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])

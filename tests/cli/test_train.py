@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.assembly.generator import open_generator
 from cfsearch.audit.run import AuditProgress
 from cfsearch.config import Config
 from cfsearch.datasets import faces
 from cfsearch.datasets.faces.training import RenderedFaces
 from cfsearch.generator import AttributeEstimator, Critic, Generator
-from cfsearch.generator_opening import open_generator
 from cfsearch.schemas import schema
 
 from .conftest import Call, Toys

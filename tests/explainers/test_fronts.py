@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from cfsearch.datasets.tables import TableSchema
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Failure, Search
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
 from cfsearch.explainer import Explainer, Proposal
 from cfsearch.explainer_task import Subject, Task
@@ -27,8 +29,6 @@ from cfsearch.objectives.gower import Gower
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.perceptual import Perceptual
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.problem import Problem
-from cfsearch.search import Failure, Search
 from cfsearch.solvers.genetic import Nsga2
 from cfsearch.testing import FakeGenerator, FakeProvider, FakeWhiteBox
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Failure, Search
 from cfsearch.errors import NonFiniteError
 from cfsearch.explainer import Explainer, Proposal
 from cfsearch.explainer_task import Task
@@ -22,13 +24,11 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower
-from cfsearch.problem import Problem
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.tabular import ColumnOrder, EncodedProvider
 from cfsearch.providers.votes import VotingProvider
 from cfsearch.providers.wrapping import queries_to
-from cfsearch.search import Failure, Search
 from cfsearch.solvers.genetic import Nsga2
 
 from .walks import table_subject

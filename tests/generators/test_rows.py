@@ -19,6 +19,7 @@ from cfsearch.datasets.tables import (
     TableSchema,
     write_schema,
 )
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Generator
@@ -27,7 +28,6 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
 from cfsearch.objectives.neighbours import Neighbours
-from cfsearch.search import Search
 from cfsearch.solver import Solver
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import Nsga2

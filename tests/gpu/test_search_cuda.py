@@ -4,13 +4,13 @@ import moocore
 import pytest
 import torch
 
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Search
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.pixels import Pixels
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.problem import Problem
-from cfsearch.search import Search
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
 

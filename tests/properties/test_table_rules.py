@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Encoding, Table, TableSchema
+from cfsearch.engine.problem import Problem
+from cfsearch.engine.search import Search
 from cfsearch.explainer import Explainer, Proposal
 from cfsearch.explainer_task import Subject, Task
 from cfsearch.explainers.emap.explainer import Emap
@@ -25,11 +27,9 @@ from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
-from cfsearch.problem import Problem
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.records import Need
 from cfsearch.registry import installed, load
-from cfsearch.search import Search
 from cfsearch.testing.tables import broken_rules, random_schema, random_table
 
 SOLVERS = tuple(installed("solvers"))

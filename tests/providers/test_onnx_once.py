@@ -11,12 +11,12 @@ import torch
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 
-from cfsearch.assembly import assemble
+from cfsearch.assembly.model import open_inputs, open_model
+from cfsearch.assembly.search import assemble
 from cfsearch.cli import main
 from cfsearch.config import Config
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import CfsearchError, ModelFileError, UnsafeModelError
-from cfsearch.model_opening import open_inputs, open_model
 from cfsearch.providers.onnx import file as onnx_file
 from cfsearch.providers.onnx.file import OnnxFile
 from cfsearch.providers.onnx.provider import OnnxProvider

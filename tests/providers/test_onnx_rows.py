@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
+from cfsearch.engine.search import Search
 from cfsearch.errors import ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
@@ -22,7 +23,6 @@ from cfsearch.providers.onnx.columns import ColumnProvider
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.onnx.rows import works_by_row
 from cfsearch.providers.tabular_opening import open_tabular
-from cfsearch.search import Search
 from cfsearch.solvers.genetic import Nsga2
 
 NAMES = ("a", "b", "c")

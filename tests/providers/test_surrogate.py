@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from cfsearch import networks
 from cfsearch.datasets.tables import Encoding
 from cfsearch.distill.searching import with_surrogate
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, ModelFileError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
@@ -19,7 +20,6 @@ from cfsearch.objectives.intensity import Intensity
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.surrogate_file import Surrogate, is_surrogate
-from cfsearch.search import Search
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider, ProviderCase
 from cfsearch.testing.tables import random_rows, random_schema

@@ -12,14 +12,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.elite import Elite, leads
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Critic, Describer
-from cfsearch.problem import Problem, fingerprint, stored_form
 from cfsearch.provider import Provider
 from cfsearch.providers.wrapping import questions_of_a_search
 from cfsearch.records import AWAY, Reason, flipped
 from cfsearch.scores import objective_scores, verdict_scores
+
+from .archive import Elite, leads
+from .problem import Problem, fingerprint, stored_form
 
 
 @final
@@ -45,7 +46,7 @@ class Keeper:
     """Makes the fronts of a search.
 
     Args:
-        seed, verifier, margin, reference_point, note, extra: as for ``cfsearch.search.Search``.
+        seed, verifier, margin, reference_point, note, extra: as for ``cfsearch.engine.search.Search``.
     """
 
     seed: int

@@ -8,11 +8,12 @@ from cfsearch import registry
 from cfsearch.config import Config
 from cfsearch.datasets.tables import check_labels
 from cfsearch.errors import ConfigError
-from cfsearch.inputs import TableInput, open_table
 from cfsearch.provider import Provider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
+
+from .table import TableInput, open_table
 
 
 @final
@@ -46,7 +47,7 @@ def open_inputs(config: Config) -> TableInput:
     """The table of ``[data]``, with the columns that the model of ``[model]`` says it takes.
 
     Raises:
-        ConfigError, DataError: as ``cfsearch.inputs.open_table``.
+        ConfigError, DataError: as ``cfsearch.assembly.table.open_table``.
         ModelFileError, UnsafeModelError: the model cannot be read.
     """
     said = config.model

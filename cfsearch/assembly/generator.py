@@ -12,7 +12,8 @@ from cfsearch.datasets.images.labelled import find_photographs
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, DataError, PluginError
 from cfsearch.generator import Generator
-from cfsearch.inputs import TableInput
+
+from .table import TableInput
 
 _APART: Final = ("celeba64",)
 """Checkpoints of the repository whose terms keep them out of the package."""

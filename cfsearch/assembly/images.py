@@ -1,5 +1,6 @@
 """Inputs in the form that a generator takes: images in its size, rows as they are."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from cfsearch.datasets.images import Crop, ImageRecord, ImageRef, find_images, read_image
 from cfsearch.errors import DataError
-from cfsearch.inputs import RowRecord
+
+from .table import RowRecord
 
 _MOST_REFERENCES: Final = 500
 
@@ -53,3 +55,13 @@ def reference_images(path: str, shape: Sequence[int]) -> Float[Tensor, "r 3 h w"
     """
     refs = find_images(Path(path))[:_MOST_REFERENCES]
     return torch.stack([read_fitting(ref, shape).x for ref in refs])
+
+
+def readable(refs: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
+    """The same images under names that can be written anywhere: bytes that are no UTF-8 as escapes."""
+    return tuple(
+        dataclasses.replace(
+            ref, name=ref.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
+        for ref in refs
+    )

@@ -10,17 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.elite import Elite, leads
 from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generator import Generator
-from cfsearch.keeping import Keeper
 from cfsearch.objective import Constraint, Objective
-from cfsearch.problem import Clock, Problem, fingerprint
 from cfsearch.provider import Provider
-from cfsearch.pruning import pruned
 from cfsearch.records import Evaluation, Reason, flipped
 from cfsearch.solver import Solver
+
+from .archive import Elite, leads
+from .problem import Clock, Problem, fingerprint
+from .pruning import pruned
+from .verification import Keeper
 
 _SAME = 1e-6
 _STALL_SHARE = 0.3
@@ -74,7 +75,7 @@ class Search:
             itself when left out (give the bare model where the provider only estimates it).
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
-            (``cfsearch.pruning``), in [0, 1); 0 leaves the front as the solver found it.
+            (``cfsearch.engine.pruning``), in [0, 1); 0 leaves the front as the solver found it.
         seeds: points that the first population should hold beside its own, one list of changes
             ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
             candidates like any other and cost no more budget.

@@ -13,22 +13,23 @@ from torch import Tensor
 from cfsearch import registry
 from cfsearch.config import Config, PluginConfig
 from cfsearch.datasets.tables import Table, TableSchema, Variables
+from cfsearch.engine.problem import Clock
+from cfsearch.engine.search import Search, Watcher
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.explainers.seeding import seeding
-from cfsearch.fitting import reference_images
 from cfsearch.generator import Critic, Generator
-from cfsearch.generator_opening import open_generator
-from cfsearch.inputs import TableInput
-from cfsearch.model_opening import open_model
 from cfsearch.objective import Constraint, Objective
-from cfsearch.problem import Clock
 from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
 from cfsearch.providers.votes import VotingProvider
-from cfsearch.search import Search, Watcher
 from cfsearch.solver import Solver
+
+from .generator import open_generator
+from .images import reference_images
+from .model import open_model
+from .table import TableInput
 
 _MOST_ROWS = 2000
 """Reference rows that a model is asked about, and whose nearness counts."""

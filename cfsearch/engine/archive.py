@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.numerics import pareto
-from cfsearch.problem import Problem
 from cfsearch.records import Evaluation
 from cfsearch.scores import lead
+
+from .problem import Problem
 
 
 @final

@@ -2,7 +2,7 @@
 
 Images are found and read by ``cfsearch.datasets.images``. Of a table all is decided here, once:
 which schema holds, which rows were asked for, and which rows a model is asked about at first
-contact. ``cfsearch.model_opening.open_model`` adds the model.
+contact. ``cfsearch.assembly.model.open_model`` adds the model.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ from cfsearch.datasets.tables import (
     row_groups,
     table_of_text,
 )
+from cfsearch.engine.problem import fingerprint
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.problem import fingerprint
 from cfsearch.registry import unknown
 
 if TYPE_CHECKING:

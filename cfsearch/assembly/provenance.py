@@ -1,0 +1,28 @@
+"""Where a result comes from: the audited model in words, and versions of what decides results."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from .search import Assembly
+
+
+def model_entry(model: str, assembly: Assembly) -> dict[str, Any]:
+    """What the document says of one audited model."""
+    return {
+        "id": model,
+        "name": assembly.model.name,
+        "file": Path(assembly.config.model.path).name,
+        "fingerprint": assembly.model.fingerprint,
+        "labels": list(assembly.model.labels),
+        "scores": assembly.model.scores.value,
+        "note": " ".join(assembly.notes),
+        "device": assembly.config.run.device,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides results."""
+    packages = ("cfsearch", "torch", "onnxruntime", "pymoo", "moocore", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

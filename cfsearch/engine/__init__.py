@@ -1,0 +1,1 @@
+"""The loop: problem, search, archive, pruning and verification of what is stored."""
