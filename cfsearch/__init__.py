@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from cfsearch.assembly.search import assemble as assemble
     from cfsearch.audit.run import Audit as Audit
     from cfsearch.config import Config as Config
+    from cfsearch.contracts.explainer import Explainer as Explainer
+    from cfsearch.contracts.explainer import Explanation as Explanation
+    from cfsearch.contracts.explainer_task import Subject as Subject
+    from cfsearch.contracts.generator import AttributeEstimator as AttributeEstimator
+    from cfsearch.contracts.generator import Critic as Critic
+    from cfsearch.contracts.generator import Generator as Generator
+    from cfsearch.contracts.objective import Constraint as Constraint
+    from cfsearch.contracts.objective import Objective as Objective
+    from cfsearch.contracts.provider import DifferentiableProvider as DifferentiableProvider
+    from cfsearch.contracts.provider import Provider as Provider
+    from cfsearch.contracts.provider import ScoreKind as ScoreKind
+    from cfsearch.contracts.records import Candidates as Candidates
+    from cfsearch.contracts.records import Evaluation as Evaluation
+    from cfsearch.contracts.records import Need as Need
+    from cfsearch.contracts.records import Queries as Queries
+    from cfsearch.contracts.records import Reason as Reason
+    from cfsearch.contracts.solver import Solver as Solver
+    from cfsearch.contracts.space import SearchSpace as SearchSpace
     from cfsearch.engine.problem import Problem as Problem
     from cfsearch.engine.search import Search as Search
     from cfsearch.errors import CfsearchError as CfsearchError
     from cfsearch.errors import CfsearchWarning as CfsearchWarning
-    from cfsearch.explainer import Explainer as Explainer
-    from cfsearch.explainer import Explanation as Explanation
-    from cfsearch.explainer_task import Subject as Subject
     from cfsearch.fronts.front import ParetoFront as ParetoFront
-    from cfsearch.generator import AttributeEstimator as AttributeEstimator
-    from cfsearch.generator import Critic as Critic
-    from cfsearch.generator import Generator as Generator
-    from cfsearch.objective import Constraint as Constraint
-    from cfsearch.objective import Objective as Objective
-    from cfsearch.provider import DifferentiableProvider as DifferentiableProvider
-    from cfsearch.provider import Provider as Provider
-    from cfsearch.provider import ScoreKind as ScoreKind
     from cfsearch.providers.opening import open_provider as open_provider
-    from cfsearch.records import Candidates as Candidates
-    from cfsearch.records import Evaluation as Evaluation
-    from cfsearch.records import Need as Need
-    from cfsearch.records import Queries as Queries
-    from cfsearch.records import Reason as Reason
     from cfsearch.runs.directory import RunDirectory as RunDirectory
-    from cfsearch.solver import Solver as Solver
-    from cfsearch.space import SearchSpace as SearchSpace
 
 _HOME: Final = {
     "Assembly": "assembly",

@@ -23,16 +23,16 @@ from cfsearch.audit.document import audit_document
 from cfsearch.audit.effects import effect_rows
 from cfsearch.audit.run import Audit, AuditProgress, estimate_effects
 from cfsearch.config import Config
+from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.records import AWAY, flipped
+from cfsearch.contracts.scores import log_odds, verdict_scores
 from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import wilson
-from cfsearch.provider import Provider
-from cfsearch.records import AWAY, flipped
 from cfsearch.report.page import ReportInstance, build_page
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
-from cfsearch.scores import log_odds, verdict_scores
 
 MODELS: Final = {
     "natural": "gender_natural.onnx",

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from cfsearch.contracts.generator import Critic, Generator
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.generator import Critic, Generator
-from cfsearch.space import SearchSpace
 
 _SETTINGS = ("size", "grid", "reach", "colour")
 

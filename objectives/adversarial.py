@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import AWAY, Candidates
+from cfsearch.contracts.scores import log_probability
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Objective
-from cfsearch.records import AWAY, Candidates
-from cfsearch.scores import log_probability
 
 
 @final

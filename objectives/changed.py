@@ -6,8 +6,8 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates
 
 
 @final

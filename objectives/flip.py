@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Constraint
+from cfsearch.contracts.records import Candidates, flipped
+from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Constraint
-from cfsearch.records import Candidates, flipped
-from cfsearch.scores import lead
 
 
 @final

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates
-from cfsearch.space import Kind
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates
+from cfsearch.contracts.space import Kind
 
 
 @final

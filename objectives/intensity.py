@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates
 
 Norm = Literal["l2", "l1", "count"]
 

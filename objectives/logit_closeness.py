@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import AWAY, Candidates, Need, Queries
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.objective import Objective
-from cfsearch.records import AWAY, Candidates, Need, Queries
 
 Metric = Literal["euclidean", "mahalanobis"]
 _SHRINKAGE: Final = 0.1

@@ -7,10 +7,10 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates
+from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates
-from cfsearch.scores import lead
 
 
 @final

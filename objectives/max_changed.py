@@ -7,9 +7,9 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Constraint
+from cfsearch.contracts.records import Candidates
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Constraint
-from cfsearch.records import Candidates
 
 
 @final

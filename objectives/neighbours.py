@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import AWAY, Candidates
 from cfsearch.datasets.tables import Table, Variables, read_schema, read_table
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.objective import Objective
-from cfsearch.records import AWAY, Candidates
 
 
 @final

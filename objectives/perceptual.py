@@ -6,10 +6,10 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates, Need
 from cfsearch.errors import CapabilityError
 from cfsearch.numerics.similarity import WINDOW, ssim
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates, Need
 
 
 @final

@@ -6,9 +6,9 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates, Need
 from cfsearch.errors import CapabilityError
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates, Need
 
 
 @final

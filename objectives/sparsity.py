@@ -6,9 +6,9 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Candidates
 from cfsearch.errors import ConfigError
-from cfsearch.objective import Objective
-from cfsearch.records import Candidates
 
 _IMAGE_NDIM = 3
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.contracts.records import Reason
 from cfsearch.datasets import faces
 from cfsearch.demo import Demo, demo_faces, face_index, face_name, rerender, survives, switched, true_effects
 from cfsearch.errors import ConfigError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.onnx.provider import OnnxProvider
-from cfsearch.records import Reason
 
 
 def model(name: str) -> OnnxProvider:

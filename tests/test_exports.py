@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from cfsearch.contracts.records import Reason
 from cfsearch.errors import MissingExtraError, RunError
 from cfsearch.fronts.frame import front_frame, front_rows
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.runs.export import export_run, to_csv, to_jsonl, to_parquet
 

@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfsearch.contracts.records import Reason
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 
 
 def logits(p: list[float]) -> torch.Tensor:

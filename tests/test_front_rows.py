@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 
 
 @pytest.fixture

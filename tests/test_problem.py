@@ -8,16 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.records import Candidates
 from cfsearch.engine.problem import Problem, fingerprint, stored_form
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, PluginError, ShapeError
-from cfsearch.objective import Objective
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.logit_closeness import LogitCloseness
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.provider import Provider, ScoreKind
-from cfsearch.records import Candidates
 from cfsearch.testing import FakeGenerator, FakeProvider, WithoutCritic
 
 

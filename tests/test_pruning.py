@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.pruning import pruned
-from cfsearch.space import SearchSpace
 
 SPACE = SearchSpace(
     names=("a", "b", "c", "d"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from cfsearch import registry
+from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.solver import Solver
 from cfsearch.errors import ConfigError, MissingExtraError, PluginError
-from cfsearch.generator import Generator
-from cfsearch.objective import Constraint, Objective
 from cfsearch.objectives.intensity import Intensity
-from cfsearch.solver import Solver
 
 KINDS = {"objectives": Objective, "constraints": Constraint, "generators": Generator, "solvers": Solver}
 

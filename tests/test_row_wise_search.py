@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.engine.search import Failure, Search
 from cfsearch.errors import NonFiniteError, ProviderError
 from cfsearch.fronts.front import ParetoFront
@@ -16,7 +17,6 @@ from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.solvers.genetic import Nsga2
 from cfsearch.testing.tables import random_rows, random_schema
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import torch
 
+from cfsearch.contracts.records import Reason
 from cfsearch.errors import RunError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 from cfsearch.runs.directory import SCHEMA, InstanceRow, RunDirectory
 
 CONFIG: dict[str, Any] = {"model": {"path": "m.onnx"}, "search": {"seed": 7, "evaluations": 100}}

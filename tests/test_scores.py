@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfsearch.contracts.provider import ScoreKind
+from cfsearch.contracts.records import AWAY, flipped
+from cfsearch.contracts.scores import lead, log_odds, log_probability, objective_scores
 from cfsearch.errors import CapabilityError
-from cfsearch.provider import ScoreKind
-from cfsearch.records import AWAY, flipped
-from cfsearch.scores import lead, log_odds, log_probability, objective_scores
 
 ONE = torch.tensor([0])
 

@@ -6,6 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.records import Reason
+from cfsearch.contracts.solver import Solver
 from cfsearch.engine.search import Failure, Progress, Search
 from cfsearch.errors import ConfigError, NonFiniteError
 from cfsearch.fronts.front import ParetoFront
@@ -13,9 +16,6 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.provider import Provider, ScoreKind
-from cfsearch.records import Reason
-from cfsearch.solver import Solver
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.space import Kind, SearchSpace
 
 NAMES = ("a", "b", "c", "d", "e", "f")
 ON = 0.5

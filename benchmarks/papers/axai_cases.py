@@ -14,13 +14,13 @@ from mnist import LABELS, provider_network, read
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets import faces
 from cfsearch.datasets.sound import Spectrogram, read_spoken_digits
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.segments import Grid, Quickshift, Segmenter
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.audio_cnn import AudioCnn
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.differentiable import differentiable
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.torch_module import TorchProvider

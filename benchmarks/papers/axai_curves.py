@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.explainer import Explanation
-from cfsearch.explainer_task import Subject
+from cfsearch.contracts.explainer import Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.scores import log_odds
 from cfsearch.explainers.axai import Axai
-from cfsearch.scores import log_odds
 
 STEPS: Final = 20
 _PIECE: Final = 2_000

@@ -17,12 +17,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.images.celeba import CelebAHQSource, Split
 from cfsearch.explainers.segments import Grid, Quickshift
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.gender_cnn import GenderCnn
 from cfsearch.models.lenet import LeNet5
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.torch_module import TorchProvider
 
 QUESTIONS: Final = ("Male", "Young", "Smiling")

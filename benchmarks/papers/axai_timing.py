@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.models import resnet34
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.explainers.axai import Axai
 from cfsearch.explainers.segments import Quickshift
 from cfsearch.explainers.subjects import image_subject
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.torch_module import TorchProvider
 

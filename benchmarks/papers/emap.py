@@ -52,7 +52,7 @@ from emap_lime import READINGS, Told, ask
 from emap_truth import blob_classes, moons_classes, nearest
 from torch import Tensor
 
-from cfsearch.explainer import Explanation
+from cfsearch.contracts.explainer import Explanation
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.uncertainty import sizes, uncertain
 from cfsearch.files import dump_json, write_atomically

@@ -15,12 +15,12 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Table, TableSchema
-from cfsearch.domain import Domain
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.sklearn import SklearnProvider
 

@@ -32,10 +32,11 @@ from gradual_networks import Figures, made, trained
 from loans import Loans, read_credit, read_heloc
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer import Explainer, Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.datasets.text import Part, read_polarity, tokens
-from cfsearch.explainer import Explainer, Explanation
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.text_subject import text_subject
@@ -47,7 +48,6 @@ from cfsearch.metrics.proximity import l2
 from cfsearch.models.mlp import Mlp
 from cfsearch.models.text_cnn import save_text_model
 from cfsearch.models.text_cnn_training import TextRecipe, train_text_model
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.text import TextProvider
 from cfsearch.providers.torch_module import TorchProvider
 

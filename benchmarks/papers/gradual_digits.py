@@ -22,14 +22,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch.explainer_task import Subject
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.metrics.proximity import l2
 from cfsearch.models.lenet import LeNet5
 from cfsearch.models.stack_cnn import POOL, StackCnn
 from cfsearch.numerics.intervals import paired_mean
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.torch_module import TorchProvider
 
 PAIRS: Final = ((7, 9), (4, 9), (5, 8), (1, 5), (1, 7), (8, 3), (8, 2), (7, 3), (5, 3), (9, 8))

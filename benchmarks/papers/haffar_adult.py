@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import (
     ColumnKind,
     Encoding,
@@ -27,7 +28,6 @@ from cfsearch.distill.training import Lesson
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.metrics.overlap import overlap
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.surrogate import SurrogateProvider
 
 SHARE: Final = 0.8

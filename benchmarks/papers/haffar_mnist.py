@@ -10,14 +10,14 @@ from jaxtyping import Bool, Float
 from mnist import LABELS, Mnist, accuracy, provider_network, read
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer import Explanation
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.distill import BEST, PAPER, Hyper, Recipe, Tuning, Wish, distil
 from cfsearch.distill.examples import asked
 from cfsearch.distill.training import Lesson
-from cfsearch.explainer import Explanation
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.metrics.ssim import ssim
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.torch_module import TorchProvider
 

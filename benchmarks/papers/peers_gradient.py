@@ -10,9 +10,9 @@ from jaxtyping import Float
 from peers_setting import Model, Setting
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.datasets.tables import Style
 from cfsearch.distill import BEST, Hyper, Tuning, Wish, distil
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.providers.surrogate import SurrogateProvider
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema, Variables
 from cfsearch.metrics.diversity import mean_distance
-from cfsearch.provider import Provider
 from cfsearch.testing.tables import broken_rules
 
 COLUMNS: Final = (

@@ -17,10 +17,12 @@ from peers_gradient import rescaled
 from peers_setting import ASKED, IMMUTABLE, Model, Setting
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.solver import Solver
 from cfsearch.datasets.tables import Table
 from cfsearch.engine.search import Search
-from cfsearch.explainer import Explainer
-from cfsearch.explainer_task import Subject
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.generators.rows.seeds import NearestRows
@@ -28,8 +30,6 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
 from cfsearch.objectives.neighbours import Neighbours
-from cfsearch.provider import Provider
-from cfsearch.solver import Solver
 
 COUNT: Final = 4
 _KNOWN: Final = 1000

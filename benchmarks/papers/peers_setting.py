@@ -14,8 +14,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import Encoding, Table, TableSchema, infer_schema, read_table, read_text_table
-from cfsearch.provider import Provider
 from cfsearch.providers.sklearn import SklearnProvider
 
 IMMUTABLE: Final = ("sex", "race")

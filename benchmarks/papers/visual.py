@@ -44,6 +44,7 @@ from celeba_judges import Judges, in_parts, load_judges
 from celeba_photographs import FOLDER, Photographs, photographs
 from celeba_trial import require_ignored
 
+from cfsearch.contracts.scores import objective_scores
 from cfsearch.files import write_atomically
 from cfsearch.metrics.attributes import changed_attributes, correlation_difference
 from cfsearch.metrics.frechet import frechet_distance
@@ -51,7 +52,6 @@ from cfsearch.metrics.transition import transition
 from cfsearch.numerics.intervals import paired_mean, wilson
 from cfsearch.providers.opening import open_provider
 from cfsearch.runs.directory import InstanceRow
-from cfsearch.scores import objective_scores
 
 MEASURES: Final = ("FID", "sFID", "FVA", "FS", "MNAC", "CD", "COUT")
 PUBLISHED_FID: Final[dict[str, dict[str, dict[str, float]]]] = {

@@ -43,6 +43,7 @@ from scipy.stats import wilcoxon
 from cfsearch.audit.effects import effects_through_generator
 from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
+from cfsearch.contracts.scores import log_odds
 from cfsearch.engine.problem import Problem
 from cfsearch.files import write_atomically
 from cfsearch.generators.attgan.generator import AttGAN
@@ -52,7 +53,6 @@ from cfsearch.objectives.intensity import Intensity
 from cfsearch.providers.opening import open_provider
 from cfsearch.report.charts import LEAST_EDITED
 from cfsearch.runs.directory import InstanceRow, RunDirectory
-from cfsearch.scores import log_odds
 
 Floats = NDArray[np.float64]
 FIRST, SECOND, THIRD = "gender_all", "gender_without_blond_women", "smiling_resnet18"

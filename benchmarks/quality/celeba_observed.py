@@ -16,9 +16,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from cfsearch.contracts.scores import log_odds, objective_scores
 from cfsearch.numerics.intervals import Interval
 from cfsearch.providers.opening import open_provider
-from cfsearch.scores import log_odds, objective_scores
 
 _AT_ONCE: Final = 256
 

@@ -116,9 +116,9 @@ def every_solver(*, queries: int, population: int, generations: int) -> None:
     import torch
 
     from cfsearch import registry
+    from cfsearch.contracts.records import Evaluation
+    from cfsearch.contracts.space import SearchSpace
     from cfsearch.numerics import pareto
-    from cfsearch.records import Evaluation
-    from cfsearch.space import SearchSpace
 
     torch.set_num_threads(1)
     names = tuple(f"v{i}" for i in range(13))

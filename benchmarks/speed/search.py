@@ -19,10 +19,10 @@ import torch
 
 from cfsearch.assembly.search import assemble
 from cfsearch.config import Config
+from cfsearch.contracts.generator import Critic
 from cfsearch.datasets import faces
 from cfsearch.engine.problem import Clock, Problem
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Critic
 
 
 def config(model: str, *, solver: str, population: int, generations: int, device: str) -> Config:

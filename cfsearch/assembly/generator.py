@@ -7,11 +7,11 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from cfsearch import registry
 from cfsearch.config import Config
+from cfsearch.contracts.generator import Generator
 from cfsearch.datasets.images import read_image
 from cfsearch.datasets.images.labelled import find_photographs
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, DataError, PluginError
-from cfsearch.generator import Generator
 
 from .table import TableInput
 

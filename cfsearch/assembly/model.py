@@ -6,9 +6,9 @@ from typing import final
 
 from cfsearch import registry
 from cfsearch.config import Config
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
 from cfsearch.errors import ConfigError
-from cfsearch.provider import Provider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular

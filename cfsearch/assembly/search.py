@@ -12,19 +12,19 @@ from torch import Tensor
 
 from cfsearch import registry
 from cfsearch.config import Config, PluginConfig
+from cfsearch.contracts.generator import Critic, Generator
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.solver import Solver
 from cfsearch.datasets.tables import Table, TableSchema, Variables
 from cfsearch.engine.problem import Clock
 from cfsearch.engine.search import Search, Watcher
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.explainers.seeding import seeding
-from cfsearch.generator import Critic, Generator
-from cfsearch.objective import Constraint, Objective
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
 from cfsearch.providers.votes import VotingProvider
-from cfsearch.solver import Solver
 
 from .generator import open_generator
 from .images import reference_images

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cfsearch.assembly.search import Assembly
+from cfsearch.contracts.generator import Critic
+from cfsearch.contracts.objective import Objective
+from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Critic
 from cfsearch.numerics.intervals import wilson
-from cfsearch.objective import Objective
-from cfsearch.records import Reason
 from cfsearch.runs.directory import InstanceRow
 
 from .effects import changes

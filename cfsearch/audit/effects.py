@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.scores import log_odds
 from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
-from cfsearch.scores import log_odds
 
 
 @final

@@ -17,6 +17,8 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.assembly.table import RowRecord
 from cfsearch.config import Config
+from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
+from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
@@ -24,9 +26,7 @@ from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Failure, Progress
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import AttributeEstimator, AttributeTaker
 from cfsearch.providers.handshake import Handshake
-from cfsearch.records import Reason
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
 from .document import audit_document

@@ -12,9 +12,9 @@ from ._options import settings
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfsearch.contracts.explainer_task import Subject
+    from cfsearch.contracts.provider import Provider
     from cfsearch.datasets.tables import TableSchema
-    from cfsearch.explainer_task import Subject
-    from cfsearch.provider import Provider
     from cfsearch.providers.surrogate import SurrogateProvider
     from cfsearch.providers.text import TextProvider
 
@@ -212,12 +212,12 @@ def _pictured(
     model: "Provider", shape: tuple[int, ...], surrogate: "SurrogateProvider | None", flags: dict[str, Any]
 ) -> "Subject":
     """The subject of pictures: a surrogate's gradients, the model's own, or those of an ONNX file."""
-    from cfsearch.explainer_task import Subject
+    from cfsearch.contracts.explainer_task import Subject
+    from cfsearch.contracts.provider import DifferentiableProvider
+    from cfsearch.contracts.scores import verdict_scores
     from cfsearch.explainers.pixel_domain import PixelDomain
     from cfsearch.explainers.subjects import image_subject, no_gradient
-    from cfsearch.provider import DifferentiableProvider
     from cfsearch.providers.onnx.provider import OnnxProvider
-    from cfsearch.scores import verdict_scores
 
     block = flags["block"]
     if surrogate is not None:

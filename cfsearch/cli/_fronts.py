@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 
 from ._output import plain
 

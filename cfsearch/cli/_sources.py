@@ -8,7 +8,7 @@ from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cfsearch.trainer import Source
+    from cfsearch.contracts.trainer import Source
 
 RENDERED = "faces"
 

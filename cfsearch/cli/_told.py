@@ -8,8 +8,8 @@ from cfsearch.errors import PluginError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfsearch.contracts.explainer import Explanation
     from cfsearch.datasets.tables import TableSchema
-    from cfsearch.explainer import Explanation
     from cfsearch.report.explanations import Shown, Word
 
     from ._explained import Inputs
@@ -177,9 +177,9 @@ def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
         return None
     import torch
 
+    from cfsearch.contracts.records import flipped
+    from cfsearch.contracts.scores import verdict_scores
     from cfsearch.engine.problem import stored_form
-    from cfsearch.records import flipped
-    from cfsearch.scores import verdict_scores
 
     model = inputs.subject.provider
     with torch.no_grad():

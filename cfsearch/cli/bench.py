@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cfsearch.assembly.search import Assembly
     from cfsearch.config import PluginConfig
+    from cfsearch.contracts.solver import Solver
     from cfsearch.fronts.front import ParetoFront
-    from cfsearch.solver import Solver
 
 FORMAT = "cfsearch-bench/1"
 _LOCKSTEP = 4

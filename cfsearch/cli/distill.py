@@ -17,8 +17,8 @@ from ._signals import stoppable
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfsearch.contracts.provider import Provider
     from cfsearch.datasets.tables import TableSchema
-    from cfsearch.provider import Provider
 
 FORMAT = "cfsearch-distill/1"
 _GRACE_S = 60.0
@@ -76,7 +76,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     use_threads(flags["threads"])
     from dataclasses import replace
 
-    from cfsearch import networks
+    from cfsearch.contracts import network as networks
     from cfsearch.distill import Wish, distil, preset
 
     recipe = preset(flags["preset"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cfsearch.config import Config
-    from cfsearch.provider import Provider
+    from cfsearch.contracts.provider import Provider
     from cfsearch.providers.handshake import Handshake
     from cfsearch.providers.preprocessing import Preprocessing
 

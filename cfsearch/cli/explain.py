@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from cfsearch.explainer import Explainer, Explanation
+    from cfsearch.contracts.explainer import Explainer, Explanation
     from cfsearch.report.explanations import Shown
 
     from ._explained import Inputs
@@ -132,8 +132,8 @@ def explain(
 
 def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
     from cfsearch import registry
+    from cfsearch.contracts.explainer import Explainer
     from cfsearch.errors import PluginError
-    from cfsearch.explainer import Explainer
 
     made = registry.create("explainers", name, dict(_setting(one) for one in chosen))
     if not isinstance(made, Explainer):
@@ -142,7 +142,7 @@ def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
 
 
 def _ready(explainer: "Explainer", inputs: "Inputs", flags: dict[str, Any]) -> "Explainer":
-    from cfsearch.records import Need
+    from cfsearch.contracts.records import Need
 
     if inputs.reference is None:
         if Need.REFERENCE in explainer.needs:

@@ -15,7 +15,7 @@ from ._progress import duration, progress
 from ._signals import stoppable
 
 if TYPE_CHECKING:
-    from cfsearch.trainer import Learned, State, Trainer, Wish
+    from cfsearch.contracts.trainer import Learned, State, Trainer, Wish
 
 FORMAT = "cfsearch-training/1"
 _GRACE_S = 20.0
@@ -165,7 +165,7 @@ _Work = Callable[["Trainer", "Wish", "Callable[[State], None]", Callable[[], boo
 
 def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
     use_threads(flags["threads"])
-    from cfsearch.trainer import Wish, open_trainer
+    from cfsearch.contracts.trainer import Wish, open_trainer
 
     out: Path = flags["out"]
     folder: Path = flags["folder"] or out.with_name(f"{out.stem}-training")
@@ -228,7 +228,7 @@ def _names(flags: dict[str, Any]) -> tuple[str, ...]:
 
 def _source(
     flags: dict[str, Any], *, size: int, names: tuple[str, ...]
-) -> Any:  # Any: a Source, see cfsearch.trainer
+) -> Any:  # Any: a Source, see cfsearch.contracts.trainer
     from ._sources import open_source
 
     return open_source(

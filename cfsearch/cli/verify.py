@@ -17,8 +17,8 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cfsearch.contracts.provider import Provider
     from cfsearch.fronts.front import ParetoFront
-    from cfsearch.provider import Provider
 
 FORMAT = "cfsearch-verify/1"
 _PICKS = ("sparsest", "closest", "knee", "crossing")
@@ -133,8 +133,8 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
     """What the model says now of one front."""
     import torch
 
-    from cfsearch.records import AWAY, flipped
-    from cfsearch.scores import verdict_scores
+    from cfsearch.contracts.records import AWAY, flipped
+    from cfsearch.contracts.scores import verdict_scores
 
     if provider.labels != front.labels:
         raise ConfigError(

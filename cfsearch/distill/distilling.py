@@ -12,13 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch import networks
+from cfsearch.contracts import network as networks
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import Encoding, Part, Style, TableSchema
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import write_atomically
 from cfsearch.metrics.fidelity import fidelity
 from cfsearch.numerics.intervals import Interval
-from cfsearch.provider import Provider
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.surrogate_file import Surrogate

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import NonFiniteError
-from cfsearch.provider import Provider, ScoreKind
 
 _PIECE: Final = 4096
 

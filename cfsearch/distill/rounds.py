@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.provider import Provider
 
 from .augment import count, in_8_bits, mixer_for, mixup
 from .examples import Examples, as_kept, asked

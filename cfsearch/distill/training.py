@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch import networks
+from cfsearch.contracts import network as networks
 from cfsearch.errors import NonFiniteError
 
 from .examples import Examples, as_taken

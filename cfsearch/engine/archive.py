@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.scores import lead
 from cfsearch.numerics import pareto
-from cfsearch.records import Evaluation
-from cfsearch.scores import lead
 
 from .problem import Problem
 

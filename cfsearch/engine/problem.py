@@ -15,6 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import AttributeTaker, Critic, Generator
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.records import AWAY, Candidates, Evaluation, Need, Queries
+from cfsearch.contracts.scores import objective_scores
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import (
     CapabilityError,
     CfsearchError,
@@ -24,12 +30,6 @@ from cfsearch.errors import (
     ProviderError,
     ShapeError,
 )
-from cfsearch.generator import AttributeTaker, Critic, Generator
-from cfsearch.objective import Constraint, Objective
-from cfsearch.provider import Provider, ScoreKind
-from cfsearch.records import AWAY, Candidates, Evaluation, Need, Queries
-from cfsearch.scores import objective_scores
-from cfsearch.space import SearchSpace
 
 _ROWS_ON_GPU = 4096
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.space import SearchSpace
+from cfsearch.contracts.space import SearchSpace
 
 _PUSHES = (1.15, 1.3, 1.5, 1.75, 2.0)
 

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.records import Evaluation, Reason, flipped
+from cfsearch.contracts.solver import Solver
 from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Generator
-from cfsearch.objective import Constraint, Objective
-from cfsearch.provider import Provider
-from cfsearch.records import Evaluation, Reason, flipped
-from cfsearch.solver import Solver
 
 from .archive import Elite, leads
 from .problem import Clock, Problem, fingerprint

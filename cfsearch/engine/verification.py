@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import Critic, Describer
+from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.records import AWAY, Reason, flipped
+from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Critic, Describer
-from cfsearch.provider import Provider
 from cfsearch.providers.wrapping import questions_of_a_search
-from cfsearch.records import AWAY, Reason, flipped
-from cfsearch.scores import objective_scores, verdict_scores
 
 from .archive import Elite, leads
 from .problem import Problem, fingerprint, stored_form

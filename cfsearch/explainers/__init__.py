@@ -1,1 +1,1 @@
-"""Gradient-based explainers, one family a file, on the contract of ``cfsearch.explainer``."""
+"""Gradient-based explainers, one family a file, on the contract of ``cfsearch.contracts.explainer``."""

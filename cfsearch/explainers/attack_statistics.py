@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.errors import ConfigError
-from cfsearch.explainer_task import Subject
 from cfsearch.numerics.intervals import Interval, wilson
 
 from .axai import quantiles

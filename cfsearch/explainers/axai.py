@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Task
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Task
 
 from .l2_attack import L2Attack
 from .segments import Grid, Quickshift, Segmenter

@@ -15,17 +15,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.generator import Critic, Describer
+from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.records import AWAY, Candidates, Reason, flipped
+from cfsearch.contracts.scores import lead, verdict_scores
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.problem import Problem, fingerprint, stored_form
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
-from cfsearch.explainer import Explainer, Explanation
-from cfsearch.explainer_task import Subject
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Critic, Describer
 from cfsearch.numerics import pareto
-from cfsearch.provider import Provider
-from cfsearch.records import AWAY, Candidates, Reason, flipped
-from cfsearch.scores import lead, verdict_scores
-from cfsearch.space import SearchSpace
 
 PICTURE: Final = "pixels"
 """The one variable of fronts that are measured as pictures."""

@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cfsearch.domain import Domain
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer import Proposal
+from cfsearch.contracts.explainer_task import Subject, Task
 from cfsearch.errors import CapabilityError
-from cfsearch.explainer import Proposal
-from cfsearch.explainer_task import Subject, Task
 
 
 def goal_loss(subject: Subject, u: Float[Tensor, "n *u"], *, goal: Int[Tensor, " n"]) -> Float[Tensor, " n"]:

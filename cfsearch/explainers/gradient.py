@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.domain import Domain
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Task
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Task
 
 from .goals import changes, goal_gradient, nothing, within
 

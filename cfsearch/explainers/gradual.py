@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cfsearch.domain import Domain
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer import Explainer, Proposal, need_reference
+from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.records import Need
+from cfsearch.contracts.scores import log_probability
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.explainer import Explainer, Proposal, need_reference
-from cfsearch.explainer_task import Subject, Task
-from cfsearch.records import Need
-from cfsearch.scores import log_probability
 
 from ._composition import CompositionLoss, compose
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.scores import log_odds
 from cfsearch.errors import ConfigError
-from cfsearch.explainer_task import Subject, Task
-from cfsearch.scores import log_odds
 
 
 @final

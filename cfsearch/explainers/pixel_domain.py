@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.domain import Domain
+from cfsearch.contracts.domain import Domain
 from cfsearch.errors import ConfigError
 
 

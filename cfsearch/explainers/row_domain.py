@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.contracts.domain import Domain
 from cfsearch.datasets.tables import Encoding, Missing, Style, Variables
-from cfsearch.domain import Domain
 
 _SAME = 1e-5
 """Numbers this near to the original's, relative to their size, are the original's."""

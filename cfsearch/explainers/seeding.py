@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch import registry
+from cfsearch.contracts.explainer import Explainer
+from cfsearch.contracts.records import Need
 from cfsearch.engine.problem import Problem
 from cfsearch.errors import CapabilityError, PluginError
-from cfsearch.explainer import Explainer
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
-from cfsearch.records import Need
 
 from .fronts import seeds_of
 from .subjects import table_subject

@@ -6,13 +6,13 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import DifferentiableProvider, Provider
+from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CapabilityError, ConfigError
-from cfsearch.explainer_task import Subject
-from cfsearch.provider import DifferentiableProvider, Provider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
-from cfsearch.scores import objective_scores, verdict_scores
 
 from .pixel_domain import PixelDomain
 from .row_domain import RowDomain

@@ -9,7 +9,7 @@
     model.decode(answer.counterfactuals, origin=texts)
 """
 
-from cfsearch.explainer_task import Subject
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.providers.text import TextProvider
 
 from .token_domain import TokenDomain

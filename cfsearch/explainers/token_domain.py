@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.domain import Domain
 from cfsearch.datasets.text import FIRST, PADDING
-from cfsearch.domain import Domain
 from cfsearch.errors import ConfigError, ShapeError
 
 _SAME: Final = 1e-6

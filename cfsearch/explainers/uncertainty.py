@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explanation
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Explanation
 
 
 def sizes(explanation: Explanation) -> Float[Tensor, " b"]:

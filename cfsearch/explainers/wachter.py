@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Subject, Task
 from cfsearch.errors import ConfigError
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Subject, Task
 
 from .goals import changes, nothing, slope_of
 

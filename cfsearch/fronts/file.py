@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from cfsearch.contracts.records import Reason
 from cfsearch.errors import DataError
-from cfsearch.records import Reason
 
 Made = TypeVar("Made")
 

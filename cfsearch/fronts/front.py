@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from cfsearch.contracts.records import AWAY, Reason
+from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import write_atomically
 from cfsearch.numerics import pareto
-from cfsearch.records import AWAY, Reason
-from cfsearch.scores import lead
 
 from . import picks
 from .file import pack, unpack

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.records import flipped
 from cfsearch.numerics.intervals import Interval, wilson
-from cfsearch.records import flipped
 
 from ._pairs import check_scores
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ProviderError, ShapeError
-from cfsearch.provider import ScoreKind
 
 RawArray = NDArray[Any]  # Any: models answer in float, integer or string arrays
 

@@ -6,8 +6,8 @@ from typing import Final, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.errors import BudgetExhausted, ConfigError
-from cfsearch.provider import Provider
 
 from .wrapping import WrappedProvider, queries_per_input
 

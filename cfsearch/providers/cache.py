@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError
-from cfsearch.provider import Provider
 
 from .cache_file import CacheFile
 from .wrapping import WrappedProvider

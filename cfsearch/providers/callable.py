@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, DeadlineError, ProviderError
-from cfsearch.provider import Provider, ScoreKind
 
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
 from .named import named

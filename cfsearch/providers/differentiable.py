@@ -10,8 +10,8 @@ from onnx import version_converter
 from onnx.external_data_helper import load_external_data_for_model
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.errors import CapabilityError, MissingExtraError, ModelFileError
-from cfsearch.provider import DifferentiableProvider, ScoreKind
 
 from .onnx.file import read_onnx_file
 from .onnx.provider import OnnxProvider

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 
 from .answers import mismatch
 from .probes import kind_of, known_inputs, largest_gap

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
-from cfsearch.provider import Provider
 from cfsearch.registry import load
 
 from .named import is_name
@@ -132,7 +132,7 @@ def open_plugin(spec: str) -> Provider:
     name, _, target = spec.removeprefix("plugin:").partition(":")
     loaded = load("providers", name)
     if not issubclass(loaded, Provider):
-        raise PluginError(f"provider {name!r}: {loaded.__name__} is no cfsearch.provider.Provider.")
+        raise PluginError(f"provider {name!r}: {loaded.__name__} is no cfsearch.contracts.provider.Provider.")
     family: type[Provider] = loaded
     opener: object = loaded  # the class itself is what must have `open`
     if target and not isinstance(opener, Openable):

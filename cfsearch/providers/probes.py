@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import CfsearchError, DeadlineError, ModelFileError, ProviderError, ShapeError
-from cfsearch.provider import ScoreKind
 
 from .answers import flat, mismatch
 from .preprocessing import Preprocessing

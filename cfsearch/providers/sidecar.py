@@ -37,8 +37,8 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.provider import ScoreKind
 from cfsearch.registry import unknown
 
 from .preprocessing import Layout, Number, Preprocessing, Range, Resize

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, frame_of
 from cfsearch.errors import (
     ConfigError,
@@ -23,7 +24,6 @@ from cfsearch.errors import (
     ShapeError,
     UnsafeModelError,
 )
-from cfsearch.provider import ScoreKind
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .row_wise import block_for, by_row, in_blocks

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
 
 from .answers import ask_in_pieces
 from .surrogate_file import Surrogate

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, final
 
 from torch import nn
 
-from cfsearch import networks
+from cfsearch.contracts import network as networks
 from cfsearch.datasets.tables import Encoding, Part, Style, schema_of
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
@@ -26,7 +26,7 @@ class Surrogate:
     """A network that was trained to answer as an audited model does.
 
     Args:
-        network: its name, see ``cfsearch.networks``.
+        network: its name, see ``cfsearch.contracts.network``.
         module: the network itself.
         shape: of one input as the network takes it.
         labels: the classes.

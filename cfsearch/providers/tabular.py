@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.provider import DifferentiableProvider, Provider
+from cfsearch.contracts.scores import objective_scores
 from cfsearch.datasets.tables import ColumnKind, Encoding, Part, Style, TableSchema, Variables, frame_of
 from cfsearch.errors import CapabilityError, ConfigError, ShapeError
-from cfsearch.provider import DifferentiableProvider, Provider
 from cfsearch.registry import unknown
-from cfsearch.scores import objective_scores
 
 from .sidecar import EncodedColumn, EncodingTable
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
-from cfsearch.provider import DifferentiableProvider, Provider
 
 from .named import is_name
 from .opening import no_address, open_plugin, refused

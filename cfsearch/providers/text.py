@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.text import Vocabulary
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 
 from .answers import ask_in_pieces, scores_of
 from .named import named

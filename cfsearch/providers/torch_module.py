@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.errors import CfsearchError, ConfigError, ProviderError
-from cfsearch.provider import DifferentiableProvider, ScoreKind
 
 from .answers import ask_in_pieces, scores_of
 from .named import named

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import CapabilityError, ConfigError
-from cfsearch.provider import Provider, ScoreKind
 
 from .wrapping import WrappedProvider, queries_per_input
 

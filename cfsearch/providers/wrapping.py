@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.provider import Provider
+from cfsearch.contracts.provider import Provider
 
 
 class WrappedProvider(Provider):

@@ -19,10 +19,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
-from cfsearch.space import SearchSpace
 
 from .directions import directions
 from .sampling import distinct, first, mixed

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, PluginError
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
-from cfsearch.space import SearchSpace
 
 from .sampling import first, mixed
 

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ShapeError
-from cfsearch.space import SearchSpace
 
 _FEW = 3
 """A sparse point changes at most this many variables."""

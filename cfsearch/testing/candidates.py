@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cfsearch.records import AWAY, Candidates, Queries
-from cfsearch.space import SearchSpace
+from cfsearch.contracts.records import AWAY, Candidates, Queries
+from cfsearch.contracts.space import SearchSpace
 
 _PER_CLASS = 12
 

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.explainer import Explainer, Explanation
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import image_subject, row_subject
-from cfsearch.provider import DifferentiableProvider, ScoreKind
 
 from ._watch import CARD, CARD_TOLERANCE, assert_same, global_randomness_untouched, need_card
 from .fakes import FakeProvider, FakeWhiteBox

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import Critic, Generator, State
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.generator import Critic, Generator, State
-from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
-from cfsearch.space import SearchSpace
 
 _IMAGE_NDIM = 3
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cfsearch.generator import AttributeEstimator, Critic, Generator
-from cfsearch.space import SearchSpace
+from cfsearch.contracts.generator import AttributeEstimator, Critic, Generator
+from cfsearch.contracts.space import SearchSpace
 
 from ._watch import CARD, CARD_TOLERANCE, FEW, assert_same, global_randomness_untouched, need_card
 

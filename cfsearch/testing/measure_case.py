@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.records import Candidates, Need, Queries
 from cfsearch.errors import CapabilityError
-from cfsearch.objective import Constraint, Objective
-from cfsearch.records import Candidates, Need, Queries
 
 from ._watch import CARD, CARD_TOLERANCE, FEW, assert_same, global_randomness_untouched, need_card
 from .candidates import fixed_candidates, make_candidates
@@ -160,7 +160,7 @@ class ObjectiveCase(_MeasureCase):
     @pytest.fixture
     def measure(self, objective: Objective) -> Measure:
         assert isinstance(objective, Objective), (
-            f"expected an Objective, got {type(objective).__name__}; derive from cfsearch.objective.Objective."
+            f"expected an Objective, got {type(objective).__name__}; derive from cfsearch.contracts.objective.Objective."
         )
         return objective
 
@@ -176,7 +176,7 @@ class ConstraintCase(_MeasureCase):
     def measure(self, constraint: Constraint) -> Measure:
         assert isinstance(constraint, Constraint), (
             f"expected a Constraint, got {type(constraint).__name__}; derive from "
-            "cfsearch.objective.Constraint."
+            "cfsearch.contracts.objective.Constraint."
         )
         return constraint
 

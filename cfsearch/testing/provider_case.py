@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 
 from ._watch import CARD, CARD_TOLERANCE, FEW, assert_same, global_randomness_untouched, need_card
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
-from cfsearch.space import Kind, SearchSpace
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import Kind, SearchSpace
 
 from ._watch import CARD, global_randomness_untouched, need_card
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from cfsearch.contracts.trainer import Labelled
 from cfsearch.errors import ShapeError
-from cfsearch.trainer import Labelled
 
 
 @final

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker, Critic, Generator
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import CapabilityError, ConfigError, ShapeError
-from cfsearch.generator import AttributeEstimator, AttributeTaker, Critic, Generator
-from cfsearch.space import SearchSpace
 
 from .files import AttGANFile, load_attgan
 from .folded import FoldedDecoder, FoldedState, fold

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast, final
 
+from cfsearch.contracts.trainer import Learned, Source, State, Wish
 from cfsearch.errors import ConfigError
-from cfsearch.trainer import Learned, Source, State, Wish
 
 from .config import AttGANConfig, CriticNorm
 from .data import FaceSource, PairedSource

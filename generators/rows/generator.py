@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.generator import Critic, Describer, Generator
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.datasets.tables import ColumnKind, TableSchema, Variables, read_schema
 from cfsearch.errors import ConfigError
-from cfsearch.generator import Critic, Describer, Generator
-from cfsearch.space import Kind, SearchSpace
 
 from .critic import RowCritic
 

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.records import AWAY, Queries
 from cfsearch.datasets.tables import Table
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.records import AWAY, Queries
 
 from .generator import Rows, RowsWithDensity
 

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from cfsearch.audit.family import _holm, corrected, fisher, welch
 from cfsearch.audit.groups import column_groups, group_rows
+from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 from cfsearch.runs.directory import InstanceRow
 
 N = 48

@@ -10,7 +10,7 @@ import torch
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from cfsearch import networks
+from cfsearch.contracts import network as networks
 from cfsearch.datasets.tables import Encoding, read_schema
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.schemas import schema

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from cfsearch.audit.run import Audit, AuditProgress
 from cfsearch.config import Config
+from cfsearch.contracts.network import build
 from cfsearch.datasets.tables import Encoding, infer_schema
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.networks import build
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.schemas import schema

@@ -16,9 +16,9 @@ import torch
 from cfsearch.assembly.generator import open_generator
 from cfsearch.audit.run import AuditProgress
 from cfsearch.config import Config
+from cfsearch.contracts.generator import AttributeEstimator, Critic, Generator
 from cfsearch.datasets import faces
 from cfsearch.datasets.faces.training import RenderedFaces
-from cfsearch.generator import AttributeEstimator, Critic, Generator
 from cfsearch.schemas import schema
 
 from .conftest import Call, Toys

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.distill import BEST, PAPER, Hyper, Recipe, Tuning
-from cfsearch.provider import Provider, ScoreKind
 
 
 class Judge(Provider):

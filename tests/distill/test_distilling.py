@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.distill import BEST, PAPER, Hyper, Recipe, Wish, distil, preset
 from cfsearch.distill.recipe import Tuning
 from cfsearch.errors import BudgetExhausted, ConfigError, DataError, NonFiniteError
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.providers.votes import VotingProvider

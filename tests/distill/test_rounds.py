@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import torch
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema
 from cfsearch.distill import BEST, PAPER, Wish, distil
 from cfsearch.distill.jitter import Jitter
 from cfsearch.distill.rounds import Asking
 from cfsearch.distill.training import Lesson, agreement, answers
-from cfsearch.provider import ScoreKind
 from cfsearch.testing import FakeProvider
 
 from .conftest import Judge, people, pictures, quick

@@ -6,8 +6,9 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.attack_statistics import (
     asymmetric,
     fit_beta,
@@ -19,7 +20,6 @@ from cfsearch.explainers.attack_statistics import (
 )
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.explainers.subjects import image_subject
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.torch_module import TorchProvider
 
 DRAW = np.random.default_rng(11)

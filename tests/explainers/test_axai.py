@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from skimage.segmentation import quickshift
 from torch import Tensor, nn
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
 from cfsearch.errors import ConfigError, MissingExtraError, ShapeError
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.axai import Axai, quantiles, tails
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.explainers.segments import Grid, Quickshift, Segmenter
 from cfsearch.explainers.subjects import image_subject, row_subject
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.torch_module import TorchProvider
 
 SIDE = 16

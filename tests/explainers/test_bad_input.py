@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.records import Need
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CfsearchError, ConfigError, DataError, NonFiniteError, PluginError, ShapeError
-from cfsearch.explainer import Explainer, Explanation
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.explainers.wachter import Wachter
-from cfsearch.records import Need
 from cfsearch.registry import installed, load
 
 from .walks import Asked, table_subject

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
 from cfsearch.errors import (
     CapabilityError,
@@ -20,14 +22,12 @@ from cfsearch.errors import (
     NonFiniteError,
     PluginError,
 )
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.emap.partitioned_gumbel import PartitionedGumbel
 from cfsearch.explainers.emap.steps import Perturber, Reach, moved
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.explainers.uncertainty import sizes, uncertain
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.testing.fakes import FakeProvider
 from cfsearch.testing.tables import broken_rules, random_rows, random_schema

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, TableSchema
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.emap.training import Schedule, Weights
 from cfsearch.explainers.row_domain import RowDomain
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.callable import CallableProvider
 
 _QUICK = Emap(rounds=1, epochs=20, surrogate_epochs=20, batch=64)

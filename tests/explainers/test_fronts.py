@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.objective import Objective
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Failure, Search
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Subject, Task
 from cfsearch.explainers.fronts import as_pictures, explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pgd import Pgd
@@ -22,7 +23,6 @@ from cfsearch.explainers.wachter import Wachter
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.numerics import pareto
-from cfsearch.objective import Objective
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.datasets.tables import ColumnKind
 from cfsearch.errors import ConfigError
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.subjects import image_subject

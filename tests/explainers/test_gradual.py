@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explanation
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.errors import CapabilityError, ConfigError, DataError
-from cfsearch.explainer import Explanation
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers._composition import CompositionLoss, compose, total_variation
 from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pixel_domain import PixelDomain

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfsearch.explainer import Explainer
+from cfsearch.contracts.explainer import Explainer
 from cfsearch.explainers.axai import Axai
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.errors import ConfigError
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.wachter import Wachter
 

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Task
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Failure, Search
 from cfsearch.errors import NonFiniteError
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Task
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import row_subject
@@ -24,7 +25,6 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.tabular import ColumnOrder, EncodedProvider
 from cfsearch.providers.votes import VotingProvider

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cfsearch.contracts.explainer import Explainer
+from cfsearch.contracts.explainer_task import Subject
 from cfsearch.errors import CapabilityError
-from cfsearch.explainer import Explainer
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.goals import goal_gradient, goal_loss
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.pgd import Pgd

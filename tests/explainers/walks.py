@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.domain import Domain
-from cfsearch.explainer_task import Subject
 from cfsearch.explainers.subjects import row_subject
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.testing.tables import random_rows, random_schema
 
 

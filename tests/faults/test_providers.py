@@ -13,6 +13,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import (
     BudgetExhausted,
     CfsearchError,
@@ -22,7 +23,6 @@ from cfsearch.errors import (
     NonFiniteError,
     ProviderError,
 )
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.callable import CallableProvider

@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cfsearch.contracts.generator import AttributeEstimator, Critic, Generator
 from cfsearch.errors import CapabilityError, ConfigError, ModelFileError, RunError, ShapeError
-from cfsearch.generator import AttributeEstimator, Critic, Generator
 from cfsearch.generators.attgan import networks as attgan_networks
 from cfsearch.generators.attgan.config import AttGANConfig
 from cfsearch.generators.attgan.files import AttGANFile, load_attgan, save_attgan

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.records import AWAY, Queries
 from cfsearch.datasets.tables import Missing, Table
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.generators.rows.generator import Rows, RowsState
 from cfsearch.generators.rows.seeds import NearestRows
-from cfsearch.records import AWAY, Queries
 from cfsearch.testing.tables import random_schema, random_table
 
 DRAW = np.random.default_rng(4)

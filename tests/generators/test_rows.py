@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.datasets.tables import (
     Cell,
     Column,
@@ -22,17 +25,14 @@ from cfsearch.datasets.tables import (
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generator import Generator
 from cfsearch.generators.rows.generator import Rows, RowsState, RowsWithDensity
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
 from cfsearch.objectives.neighbours import Neighbours
-from cfsearch.solver import Solver
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import Nsga2
 from cfsearch.solvers.random import RandomSearch
-from cfsearch.space import Kind, SearchSpace
 from cfsearch.testing import FakeProvider, GeneratorCase
 from cfsearch.testing.tables import broken_rules, random_rows, random_schema, random_table
 

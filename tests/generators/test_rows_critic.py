@@ -6,9 +6,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from cfsearch.contracts.generator import Critic
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema, Variables
 from cfsearch.errors import ConfigError
-from cfsearch.generator import Critic
 from cfsearch.generators.rows.critic import auroc, broken_rows
 from cfsearch.generators.rows.generator import Rows, RowsWithCritic
 from cfsearch.testing.tables import random_rows, random_schema

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from cfsearch.contracts.provider import DifferentiableProvider
 from cfsearch.datasets.sound import Spectrogram, read_spoken_digits
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.axai import Axai
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.models.audio_cnn import LABELS, AudioCnn
-from cfsearch.provider import DifferentiableProvider
 from cfsearch.providers.opening import open_provider
 
 DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 import cfsearch.models
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets import faces
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.sidecar import read_sidecar
 

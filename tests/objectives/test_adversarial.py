@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from cfsearch.contracts.records import AWAY
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.adversarial import Adversarial
-from cfsearch.records import AWAY
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
 
 

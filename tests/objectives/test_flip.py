@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfsearch.contracts.records import AWAY, flipped
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.flip import Flip
-from cfsearch.records import AWAY, flipped
 from cfsearch.testing import ConstraintCase, make_candidates, make_queries
 
 

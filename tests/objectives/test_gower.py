@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cfsearch.contracts.records import Candidates
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.objectives.gower import Gower
-from cfsearch.records import Candidates
-from cfsearch.space import Kind, SearchSpace
 from cfsearch.testing import ObjectiveCase, make_candidates
 from cfsearch.testing.candidates import fixed_candidates
 

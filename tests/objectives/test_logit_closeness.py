@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
+from cfsearch.contracts.records import AWAY, Candidates, Need
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 from cfsearch.objectives.logit_closeness import LogitCloseness, Metric
-from cfsearch.records import AWAY, Candidates, Need
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
 
 

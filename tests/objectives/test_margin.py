@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from cfsearch.contracts.records import AWAY
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.margin import Margin
-from cfsearch.records import AWAY
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
 
 

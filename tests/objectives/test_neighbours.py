@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.records import AWAY, Candidates
 from cfsearch.datasets.tables import Column, ColumnKind, Table, TableSchema, Variables, write_schema
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.objective import Constraint, Objective
 from cfsearch.objectives.neighbours import Neighbours
-from cfsearch.records import AWAY, Candidates
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
 from cfsearch.testing.tables import random_rows, random_schema, random_table
 

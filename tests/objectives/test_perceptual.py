@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
+from cfsearch.contracts.records import Need
 from cfsearch.errors import CapabilityError
 from cfsearch.objectives.perceptual import Perceptual
-from cfsearch.records import Need
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from cfsearch.contracts.records import Need
 from cfsearch.errors import CapabilityError
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.records import Need
 from cfsearch.testing import FakeGenerator, ObjectiveCase, make_candidates, make_queries
 
 

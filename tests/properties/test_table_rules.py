@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.explainer import Explainer, Proposal
+from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.records import Need
 from cfsearch.datasets.tables import Encoding, Table, TableSchema
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Search
-from cfsearch.explainer import Explainer, Proposal
-from cfsearch.explainer_task import Subject, Task
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
@@ -27,8 +29,6 @@ from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
-from cfsearch.provider import Provider, ScoreKind
-from cfsearch.records import Need
 from cfsearch.registry import installed, load
 from cfsearch.testing.tables import broken_rules, random_schema, random_table
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import BudgetExhausted, ConfigError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.votes import VotingProvider

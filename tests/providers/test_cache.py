@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import CfsearchWarning, ConfigError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.testing.provider_case import ProviderCase

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, DeadlineError, ModelFileError, ProviderError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.testing.provider_case import ProviderCase

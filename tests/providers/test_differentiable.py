@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.errors import CapabilityError, MissingExtraError, ModelFileError
-from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.providers.differentiable import differentiable
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.testing.provider_case import ProviderCase

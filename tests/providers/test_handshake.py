@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.probes import kind_of, known_inputs

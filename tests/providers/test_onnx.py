@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.testing.provider_case import ProviderCase
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from cfsearch.cli import main
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Missing, TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.onnx.columns import ColumnInputs, ColumnProvider
 from cfsearch.providers.onnx.inputs import told_inputs
 from cfsearch.providers.onnx.provider import OnnxProvider

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.engine.search import Search
 from cfsearch.errors import ShapeError
@@ -18,7 +19,6 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.gower import Gower
-from cfsearch.provider import Provider
 from cfsearch.providers.onnx.columns import ColumnProvider
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.onnx.rows import works_by_row

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cfsearch import registry
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError, PluginError, UnsafeModelError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
@@ -133,7 +133,7 @@ def test_a_plug_in_is_built_or_opened_with_its_target() -> None:
 
 @pytest.mark.usefixtures("plugins")
 def test_a_plug_in_that_is_none_is_named() -> None:
-    with pytest.raises(PluginError, match=r"Path is no cfsearch.provider.Provider"):
+    with pytest.raises(PluginError, match=r"Path is no cfsearch.contracts.provider.Provider"):
         open_provider("plugin:path")
     with pytest.raises(ConfigError, match=r"cannot be built without arguments .*plugin:needs:TARGET"):
         open_provider("plugin:needs")

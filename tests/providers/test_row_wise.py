@@ -20,8 +20,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding, Table
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.row_wise import BLOCK, by_row, keeps_places

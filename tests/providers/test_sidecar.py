@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.sidecar import Sidecar, read_sidecar, sidecar_of
 

@@ -20,6 +20,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Table, TableSchema
 from cfsearch.errors import (
     ConfigError,
@@ -30,7 +31,6 @@ from cfsearch.errors import (
     ShapeError,
     UnsafeModelError,
 )
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.sklearn import SklearnProvider
 from cfsearch.testing import ProviderCase
 from cfsearch.testing.tables import random_rows, random_table

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cfsearch import networks
+from cfsearch.contracts import network as networks
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.distill.searching import with_surrogate
 from cfsearch.engine.search import Search
@@ -17,7 +18,6 @@ from cfsearch.errors import ConfigError, ModelFileError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.surrogate_file import Surrogate, is_surrogate
 from cfsearch.solvers.random import RandomSearch

@@ -9,9 +9,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema, Variables
 from cfsearch.errors import CapabilityError, ConfigError
-from cfsearch.provider import ScoreKind
 from cfsearch.providers.sidecar import EncodedColumn, EncodingTable
 from cfsearch.providers.tabular import ColumnOrder, EncodedProvider, RowNoise, TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.text import POLARITY, Vocabulary
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.models.text_cnn import TextCnn, TextModel, save_text_model
-from cfsearch.provider import Provider
 from cfsearch.providers.text import TextProvider
 from cfsearch.testing.provider_case import ProviderCase
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.torch_module import TorchProvider
 from cfsearch.testing.provider_case import ProviderCase

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import CapabilityError, ConfigError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.callable import CallableProvider

@@ -10,8 +10,8 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
+from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.records import Reason
 from cfsearch.report.page import ReportInstance
 
 VARIABLES = ("Blond_Hair", "Eyeglasses", "No_Beard", "Young")

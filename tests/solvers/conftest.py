@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from cfsearch.solver import Solver
+from cfsearch.contracts.solver import Solver
 from cfsearch.solvers.decomposition import Ctaea, Moead, Nsga3, Rvea, Unsga3
 from cfsearch.solvers.differential import Gde3, Nsde, Nsder
 from cfsearch.solvers.genetic import AgeMoea, AgeMoea2, Nsga2, Omni, SmsEmoa, Spea2

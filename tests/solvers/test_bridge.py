@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from cfsearch import registry
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.errors import ConfigError, PluginError, ShapeError
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
 from cfsearch.solvers.decomposition import Moead, Rvea
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import Nsga2, SmsEmoa
 from cfsearch.solvers.pymoo import PymooSolver, Setting
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.solvers.swarm import Cmopso, MopsoCd, Smpso
-from cfsearch.space import Kind, SearchSpace
 
 
 def space(d: int = 4, *, b: int = 1, kind: Kind = Kind.REAL, reach: float = 2.0) -> SearchSpace:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cfsearch.solver import Solver
+from cfsearch.contracts.solver import Solver
 from cfsearch.testing import SolverCase
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.numerics import pareto
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
 from cfsearch.solvers.random import RandomSearch
-from cfsearch.space import Kind, SearchSpace
 
 NAMES = tuple("abcdefgh")
 TURNS = 25

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from cfsearch import testing
+from cfsearch.contracts.records import AWAY
 from cfsearch.errors import MissingExtraError
-from cfsearch.records import AWAY
 from cfsearch.testing import make_candidates, make_queries
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cfsearch.contracts.generator import Critic
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ShapeError
-from cfsearch.generator import Critic
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.testing import (
     FakeGenerator,
     FakeProvider,

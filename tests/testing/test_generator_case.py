@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.generator import AttributeEstimator, Critic, Generator
-from cfsearch.space import SearchSpace
+from cfsearch.contracts.generator import AttributeEstimator, Critic, Generator
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.testing import FakeGenerator, GeneratorCase
 
 CASE = GeneratorCase()

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.objective import Constraint, Objective
-from cfsearch.records import Candidates, Need
+from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.records import Candidates, Need
 from cfsearch.testing import ConstraintCase, ObjectiveCase
 
 Work = Callable[[Candidates], Tensor]

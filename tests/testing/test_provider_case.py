@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.provider import DifferentiableProvider, Provider, ScoreKind
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.testing import FakeProvider, ProviderCase
 
 CASE = ProviderCase()

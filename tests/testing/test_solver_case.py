@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.records import Evaluation
-from cfsearch.solver import Solver
-from cfsearch.space import SearchSpace
+from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.testing import SolverCase
 
 CASE = SolverCase()

@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cfsearch.domain import Domain
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.explainer import Explainer, Proposal, need_reference
+from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.records import Need
+from cfsearch.contracts.scores import verdict_scores
 from cfsearch.errors import ConfigError, DataError, NonFiniteError, PluginError
-from cfsearch.explainer import Explainer, Proposal, need_reference
-from cfsearch.explainer_task import Subject, Task
-from cfsearch.records import Need
-from cfsearch.scores import verdict_scores
 
 from . import fitted as _emap_fitted
 from .fitted import Fitted, Scope

@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cfsearch import networks
-from cfsearch.domain import Domain
+from cfsearch.contracts import network as networks
+from cfsearch.contracts.domain import Domain
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
 from cfsearch.providers.weights import read_weights

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch.domain import Domain
-from cfsearch.records import AWAY
+from cfsearch.contracts.domain import Domain
+from cfsearch.contracts.records import AWAY
 
 from .partitioned_gumbel import PartitionedGumbel
 

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cfsearch import networks
-from cfsearch.records import AWAY
-from cfsearch.scores import log_odds
+from cfsearch.contracts import network as networks
+from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.scores import log_odds
 
 from .partitioned_gumbel import PartitionedGumbel
 from .steps import Perturber, Reach, moved

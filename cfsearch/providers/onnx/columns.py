@@ -17,9 +17,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Missing, TableSchema, frame_of
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.answers import RawArray
 from cfsearch.providers.row_wise import in_blocks, tried_block
 from cfsearch.providers.tabular import TabularProvider

@@ -8,7 +8,7 @@ from typing import Final
 import onnx
 import onnx.numpy_helper
 
-from cfsearch.provider import ScoreKind
+from cfsearch.contracts.provider import ScoreKind
 
 _SAME_NUMBERS: Final = frozenset(
     {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Dropout"}

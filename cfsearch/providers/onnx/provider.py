@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
-from cfsearch.provider import Provider, ScoreKind
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import settle

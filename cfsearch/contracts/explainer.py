@@ -3,7 +3,7 @@
 An explainer follows the gradients of a *network* (the audited model itself where it can be
 opened, else a surrogate distilled from it) and is judged by the *provider* alone: whatever it
 proposes is asked of the provider again before it counts. Both stand in the ``Subject`` of its
-``Task`` (``cfsearch.explainer_task``), with the ``Domain`` of numbers between them (``cfsearch.domain``).
+``Task`` (``cfsearch.contracts.explainer_task``), with the ``Domain`` of numbers between them (``cfsearch.contracts.domain``).
 """
 
 from abc import ABC, abstractmethod
@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError, PluginError, ShapeError
-from cfsearch.explainer_task import Subject, Task, checked_task
-from cfsearch.records import Need
+
+from .explainer_task import Subject, Task, checked_task
+from .records import Need
 
 
 @final

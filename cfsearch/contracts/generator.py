@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.space import SearchSpace
+from .space import SearchSpace
 
 State = TypeVar("State")
 """What ``encode`` keeps of the queries; only the generator looks inside."""

@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError
-from cfsearch.provider import Provider, ScoreKind
-from cfsearch.records import AWAY
+
+from .provider import Provider, ScoreKind
+from .records import AWAY
 
 SMALLEST_PROBABILITY: Final = 1e-7
 """Probabilities below this count as this, so that their logarithm (-16.1) stays finite."""

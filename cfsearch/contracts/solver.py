@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.records import Evaluation
-from cfsearch.space import SearchSpace
+from .records import Evaluation
+from .space import SearchSpace
 
 
 class Solver(ABC):

@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.domain import Domain
 from cfsearch.errors import CfsearchError, ConfigError, NonFiniteError, PluginError, ShapeError
-from cfsearch.provider import Provider
-from cfsearch.records import AWAY, flipped
-from cfsearch.scores import verdict_scores
+
+from .domain import Domain
+from .provider import Provider
+from .records import AWAY, flipped
+from .scores import verdict_scores
 
 
 @final

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.records import Candidates, Need
+from .records import Candidates, Need
 
 
 class _Measure(ABC):

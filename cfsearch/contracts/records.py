@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError
-from cfsearch.space import SearchSpace
+
+from .space import SearchSpace
 
 AWAY = -1
 """As a target: any class but the present one."""
