@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -10,7 +10,18 @@ from typing import Any, Literal
 
 from cfsearch.errors import ConfigError, MissingExtraError, PluginError
 
-PluginKind = Literal["generators", "objectives", "constraints", "solvers", "providers", "explainers"]
+PluginKind = Literal[
+    "constraints",
+    "explainers",
+    "generators",
+    "networks",
+    "objectives",
+    "providers",
+    "solvers",
+    "trainers",
+    "views",
+]
+"""The groups of entry points, ``cfsearch.KIND``: all that is found by name is found here."""
 
 
 @cache
@@ -38,13 +49,40 @@ def load(kind: PluginKind, name: str) -> type:
     Raises:
         ConfigError: no plug-in has that name; says which exist and which is nearest.
         MissingExtraError: it needs a package that is not installed.
-        PluginError: it cannot be imported.
+        PluginError: it cannot be imported, or is no class.
+    """
+    loaded = load_object(kind, name)
+    if not isinstance(loaded, type):
+        owner = _owner(installed(kind)[name])
+        raise PluginError(f"{kind[:-1]} {name!r} of {owner} is no class: {loaded!r}.")
+    return loaded
+
+
+def load_function(kind: PluginKind, name: str) -> Callable[..., Any]:  # Any: the caller knows the kind
+    """The function behind a name, such as one that builds a network.
+
+    Raises:
+        ConfigError, MissingExtraError: as ``load``.
+        PluginError: it cannot be imported, or cannot be called.
+    """
+    loaded = load_object(kind, name)
+    if not callable(loaded):
+        owner = _owner(installed(kind)[name])
+        raise PluginError(f"{kind[:-1]} {name!r} of {owner} must be callable, got {loaded!r}.")
+    return loaded
+
+
+def load_object(kind: PluginKind, name: str) -> object:
+    """Whatever stands behind a name, imported.
+
+    Raises:
+        ConfigError, MissingExtraError, PluginError: as ``load``.
     """
     points = installed(kind)
     if name not in points:
         raise ConfigError(unknown(f"{kind[:-1]}", name, list(points)))
     try:
-        loaded = points[name].load()
+        return points[name].load()
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"{kind[:-1]} {name!r} of {_owner(points[name])} needs the package {error.name!r}, "
@@ -54,9 +92,6 @@ def load(kind: PluginKind, name: str) -> type:
         raise PluginError(
             f"{kind[:-1]} {name!r} of {_owner(points[name])} cannot be imported: {error}."
         ) from error
-    if not isinstance(loaded, type):
-        raise PluginError(f"{kind[:-1]} {name!r} of {_owner(points[name])} is no class: {loaded!r}.")
-    return loaded
 
 
 def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # Any: the caller knows the kind

@@ -1,16 +1,12 @@
 """Networks that cfsearch trains itself, by name: what a surrogate can be."""
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import Final, Protocol
 
 from torch import nn
 
-from cfsearch.errors import ConfigError, MissingExtraError, PluginError
-from cfsearch.registry import unknown
-
-GROUP: Final = "cfsearch.networks"
-"""Entry points under which networks are found, ours and those of other packages."""
+from cfsearch import registry
+from cfsearch.errors import ConfigError, PluginError
 
 _SMALL: Final = 48
 """Images of up to so many pixels a side are taken for digits, larger ones for faces."""
@@ -26,7 +22,7 @@ class Build(Protocol):
 
 def names() -> tuple[str, ...]:
     """All names that ``build`` knows."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+    return tuple(registry.installed("networks"))
 
 
 def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
@@ -37,7 +33,7 @@ def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
         MissingExtraError: it needs a package that is not installed.
         PluginError: the name leads to no network.
     """
-    made = _named(name)
+    made = registry.load_function("networks", name)
     try:
         network = made(shape=tuple(int(side) for side in shape), classes=classes)
     except (TypeError, ValueError, IndexError, RuntimeError) as error:
@@ -63,18 +59,3 @@ def suited_in_paper(shape: Sequence[int]) -> tuple[str, ...]:
     if len(shape) == 1:
         return ("mlp_64_64",)
     return ("digits_1",) if max(shape[1:]) <= _SMALL else ("faces_1",)
-
-
-def _named(name: str) -> Build:
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
-        raise ConfigError(unknown("network", name, list(names())))
-    try:
-        made: Build = points[name].load()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"network {name!r} needs the package {error.name!r}, which is not installed."
-        ) from error
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"network {name!r} cannot be imported: {error}.") from error
-    return made

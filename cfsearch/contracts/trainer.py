@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
-from cfsearch.errors import ConfigError, MissingExtraError, PluginError
-from cfsearch.registry import unknown
-
-GROUP = "cfsearch.trainers"
+from cfsearch import registry
+from cfsearch.errors import PluginError
 
 
 class Labelled(Protocol):
@@ -116,17 +113,7 @@ def open_trainer(name: str) -> Trainer:
         ConfigError: no trainer has that name.
         MissingExtraError, PluginError: it cannot be imported, or is none.
     """
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
-        raise ConfigError(unknown("trainer", name, sorted(points)))
-    try:
-        made = points[name].load()()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"trainer {name!r} needs the package {error.name!r}, which is not installed."
-        ) from error
-    except (ImportError, AttributeError) as error:
-        raise PluginError(f"trainer {name!r} cannot be imported: {error}.") from error
+    made = registry.create("trainers", name, {})
     if not isinstance(made, Trainer):
         raise PluginError(
             f"trainer {name!r} must offer train_generator and train_critic, got {type(made).__name__}."

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from cfsearch import registry
 from cfsearch.contracts.records import AWAY, Reason
 from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError, DataError, ShapeError
@@ -367,6 +368,5 @@ class ParetoFront:
         return [order[i] for i in at]
 
     def _repr_html_(self) -> str:
-        from cfsearch.report.notebook import front_html
-
-        return front_html(self)
+        html: str = registry.load_function("views", "front_html")(self)
+        return html
