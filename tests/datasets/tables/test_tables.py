@@ -30,7 +30,7 @@ from cfsearch.datasets.tables import _csv as _tables_csv
 from cfsearch.errors import CfsearchError, ConfigError, DataError, MissingExtraError, ShapeError
 from cfsearch.testing.tables import random_rows, random_schema, random_table
 
-DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[4] / "shared" / "data"))
 Write = Callable[[bytes | str], Path]
 PEOPLE = TableSchema(
     columns=(

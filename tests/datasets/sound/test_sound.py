@@ -26,7 +26,7 @@ from cfsearch.datasets.sound import (
 )
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
 
-DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
