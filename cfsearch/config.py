@@ -181,7 +181,7 @@ class RunConfig(_Strict):
     """Where and how it runs; changes no result on a CPU."""
 
     device: str = "cpu"
-    lockstep: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
 
 

@@ -24,7 +24,7 @@ from cfsearch.audit.effects import effect_rows
 from cfsearch.audit.run import Audit, AuditProgress, estimate_effects
 from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import AWAY, flipped
+from cfsearch.contracts.records import UNTARGETED, flipped
 from cfsearch.contracts.scores import log_odds, verdict_scores
 from cfsearch.datasets import faces
 from cfsearch.errors import ConfigError
@@ -275,7 +275,7 @@ def survives(front: ParetoFront, again: UInt8[Tensor, "n 3 s s"], model: Provide
     hit = flipped(
         scores,
         source=torch.full((n,), front.source),
-        target=torch.full((n,), AWAY if front.target is None else front.target),
+        target=torch.full((n,), UNTARGETED if front.target is None else front.target),
     )
     return [bool(h) if v else None for h, v in zip(hit, front.verified, strict=True)]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cfsearch import ParetoFront, ScoreKind, Search
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
-from cfsearch.distill import BEST, Tuning, Wish, distil
+from cfsearch.distill import BEST, DistillRequest, Tuning, distil
 from cfsearch.engine.problem import Problem
 from cfsearch.explainers.fronts import explained
 from cfsearch.explainers.subjects import row_subject
@@ -57,8 +57,8 @@ def main() -> None:
     model = CallableProvider(bank, labels=("refused", "approved"), scores=ScoreKind.LABELS)
 
     recipe = replace(BEST, tuning=Tuning(trials=0))  # a toy needs no search of learning rates
-    wish = Wish(recipe=recipe, queries=3000, seed=0)
-    made = distil(known, model, wish=wish, schema=SCHEMA)
+    request = DistillRequest(recipe=recipe, queries=3000, seed=0)
+    made = distil(known, model, request=request, schema=SCHEMA)
     agreed = made.fidelity
     if agreed is not None:
         print(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.records import AWAY, Candidates
+from cfsearch.contracts.records import UNTARGETED, Candidates
 from cfsearch.contracts.scores import log_probability
 from cfsearch.errors import ConfigError
 
@@ -52,7 +52,7 @@ class Adversarial(Objective):
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         source, target = candidates.queries.source, candidates.queries.target
-        away = target == AWAY
+        away = target == UNTARGETED
         log_p = log_probability(candidates.scores, torch.where(away, source, target))
         value = torch.where(away[:, None], log_p, -log_p)
         if self.floor is not None:

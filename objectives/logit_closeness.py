@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.records import AWAY, Candidates, Need, Queries
+from cfsearch.contracts.records import UNTARGETED, Candidates, Need, Queries
 from cfsearch.errors import ConfigError, DataError
 
 Metric = Literal["euclidean", "mahalanobis"]
@@ -90,12 +90,12 @@ def _goals(queries: Queries, *, known: Bool[Tensor, " k"]) -> Bool[Tensor, "b k"
     """The classes whose mean each query may approach."""
     classes = torch.arange(known.shape[0], device=known.device)
     source, target = queries.source[:, None], queries.target[:, None]
-    goal = torch.where(target == AWAY, classes != source, classes == target) & known
+    goal = torch.where(target == UNTARGETED, classes != source, classes == target) & known
     lost = (~goal.any(-1)).nonzero()
     if lost.numel():
         i = int(lost[0, 0])
         wanted = int(target[i, 0])
-        which = f"class {wanted}" if wanted != AWAY else f"another class than {int(source[i, 0])}"
+        which = f"class {wanted}" if wanted != UNTARGETED else f"another class than {int(source[i, 0])}"
         raise DataError(
             f"logit_closeness: no reference input is classified as {which}, which query "
             f"{queries.names[i]!r} asks for; the references cover classes "

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.records import AWAY, Candidates
+from cfsearch.contracts.records import UNTARGETED, Candidates
 from cfsearch.datasets.tables import Table, Variables, read_schema, read_table
 from cfsearch.errors import ConfigError, DataError, ShapeError
 
@@ -71,7 +71,7 @@ class Neighbours(Objective):
                 f"({', '.join(labels)}). Give the table the model's classes."
             )
         target, of = queries.target[:, None], self._target.to(x.device)
-        fits = torch.where(target == AWAY, of != queries.source[:, None], of == target)
+        fits = torch.where(target == UNTARGETED, of != queries.source[:, None], of == target)
         self._enough(fits, candidates)
         values = self._variables.values(x.flatten(0, 1))
         distance = self._variables.gower_values(values, self._values.to(x.device))

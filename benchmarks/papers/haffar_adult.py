@@ -22,7 +22,7 @@ from cfsearch.datasets.tables import (
     infer_schema,
     read_table,
 )
-from cfsearch.distill import BEST, PAPER, Hyper, Tuning, Wish, distil
+from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Tuning, distil
 from cfsearch.distill.examples import Examples, asked
 from cfsearch.distill.training import Lesson
 from cfsearch.explainers.gradient import Gradient
@@ -121,8 +121,8 @@ def measure(setting: Setting, *, preset: str, seed: int, records: int) -> tuple[
     x = setting.train[torch.randperm(len(setting.train), generator=rng)[:RECORDS]]
     wall, cpu = time.monotonic(), time.process_time()
     queries = RECORDS + RECORDS * (RECORDS - 1) // 2 if preset == "paper" else QUERIES
-    wish = Wish(recipe=recipe, held_out=0.0, seed=seed, queries=queries)
-    made = distil(x, setting.bank, wish=wish, schema=setting.schema)
+    request = DistillRequest(recipe=recipe, held_out=0.0, seed=seed, queries=queries)
+    made = distil(x, setting.bank, request=request, schema=setting.schema)
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     surrogate = SurrogateProvider(made.surrogate, audited=setting.bank)
     said, mine = setting.bank.predict(setting.test).argmax(1), surrogate.predict(setting.test).argmax(1)

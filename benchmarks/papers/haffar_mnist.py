@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cfsearch.contracts.explainer import Explanation
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.distill import BEST, PAPER, Hyper, Recipe, Tuning, Wish, distil
+from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Recipe, Tuning, distil
 from cfsearch.distill.examples import asked
 from cfsearch.distill.training import Lesson
 from cfsearch.explainers.gradient import Gradient
@@ -90,7 +90,9 @@ def measure(
     recipe, x = RECIPES[preset], setting.drawn(seed)
     own = PROVIDER + 1 + seed
     wall, cpu = time.monotonic(), time.process_time()
-    made = distil(x, setting.labels, wish=Wish(recipe=recipe, queries=QUERIES, held_out=0.0, seed=own))
+    made = distil(
+        x, setting.labels, request=DistillRequest(recipe=recipe, queries=QUERIES, held_out=0.0, seed=own)
+    )
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     made.save(keep / f"mnist_surrogate_{preset}_{seed}.safetensors")
     surrogate = SurrogateProvider(made.surrogate, audited=setting.labels)

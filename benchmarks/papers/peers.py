@@ -212,7 +212,7 @@ def aim(*ratios: float) -> str:
 
 
 def alone(setting: Setting, model: Model, *, batched: dict[str, list[Result]]) -> str:
-    """What rows cost that come one at a time, beside the lockstep."""
+    """What rows cost that come one at a time, beside the batch."""
     lines = [f"\n{model.name}: seconds of one core a row, searched one at a time ({ALONE} rows) and together"]
     for name, search in SEARCHES.items():
         took = [search(setting, model, setting.rows[i : i + 1], 0).cpu for i in range(ALONE)]

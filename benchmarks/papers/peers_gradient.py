@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.datasets.tables import Style
-from cfsearch.distill import BEST, Hyper, Tuning, Wish, distil
+from cfsearch.distill import BEST, DistillRequest, Hyper, Tuning, distil
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.providers.surrogate import SurrogateProvider
 
@@ -74,8 +74,10 @@ def subject_of(setting: Setting, model: Model, seed: int) -> Subject:
     if model.network is not None:
         return row_subject(model.provider, setting.encoding, model.network, white_box=True)
     some = np.random.default_rng(seed).permutation(len(setting.train))[:_INPUTS]
-    wish = Wish(recipe=_RECIPE, queries=_QUERIES, seed=seed)
-    made = distil(setting.train.x[torch.from_numpy(some)], model.provider, wish=wish, schema=setting.schema)
+    request = DistillRequest(recipe=_RECIPE, queries=_QUERIES, seed=seed)
+    made = distil(
+        setting.train.x[torch.from_numpy(some)], model.provider, request=request, schema=setting.schema
+    )
     surrogate = SurrogateProvider(made.surrogate, audited=model.provider)
     assert surrogate.encoding is not None
     return row_subject(model.provider, surrogate.encoding, surrogate.network)

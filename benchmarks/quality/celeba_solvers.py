@@ -94,7 +94,7 @@ def run(problem: Problem, solver: str, *, evaluations: int, seed: int) -> tuple[
         spent += z.shape[1]
         for i in range(problem.b):
             f = torch.cat([best[i], evaluation.f[i]])
-            best[i] = f[pareto.elite(f, torch.zeros(len(f)), _KEPT)]
+            best[i] = f[pareto.truncated(f, torch.zeros(len(f)), _KEPT)]
     kept = np.full((problem.b, _KEPT, 3), np.nan)
     for i, f in enumerate(best):
         kept[i, : len(f)] = f.double().numpy()

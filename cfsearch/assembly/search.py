@@ -106,10 +106,10 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         reference = reference_images(config.data.reference, generator.shape).to(device)
         if isinstance(generator, DensityMaker):
             generator = generator.with_density(reference)
-    hello = handshake(
+    contact = handshake(
         model, generator.shape, device=config.run.device, inputs=None if table is None else table.probes
     )
-    notes += [note for note in (*opened.notes, *hello.warnings) if note]
+    notes += [note for note in (*opened.notes, *contact.warnings) if note]
     if generator.terms:
         notes.append(f"Terms of the generator's weights: {generator.terms}.")
     asked = model
@@ -160,7 +160,7 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         immutable=immutable,
         reference=reference,
         verifier=model,
-        margin=max(1e-4, 3.0 * hello.eps_repeat, 3.0 * hello.eps_batch),
+        margin=max(1e-4, 3.0 * contact.eps_repeat, 3.0 * contact.eps_batch),
         capacity=config.search.capacity,
         pruning=config.search.pruning,
         reference_point=config.search.reference_point,
@@ -177,7 +177,7 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         hashes["reference inputs"] = _digest(reference)
     if table is not None:
         hashes |= {"table schema": table.schema.fingerprint, "table rows": table.digest}
-    return Assembly(config, model, search, hello, hashes, tuple(notes), table)
+    return Assembly(config, model, search, contact, hashes, tuple(notes), table)
 
 
 def default_objectives(generator: Generator[Any], *, rows: bool = False) -> tuple[Objective, ...]:

@@ -43,7 +43,7 @@ _EFFECT_INSTANCES = 200
 @final
 @dataclass(frozen=True, slots=True)
 class AuditProgress:
-    """Where an audit stands: whole instances, and the generation inside the present lockstep."""
+    """Where an audit stands: whole instances, and the generation inside the present batch."""
 
     done: int
     total: int
@@ -172,7 +172,7 @@ class Audit:
         photographs: LabelledPhotographs,
         assembly: Assembly,
     ) -> None:
-        lockstep = self._config.run.lockstep or (4 if self._config.run.device == "cpu" else 64)
+        batch_size = self._config.run.batch_size or (4 if self._config.run.device == "cpu" else 64)
         done = run.done()
         tally = {"done": len(done), "failed": 0, "found": 0}
         for row in run.rows():
@@ -186,8 +186,8 @@ class Audit:
 
         report(None)
         search = assembly.watched(report)
-        for begin in range(0, len(left), lockstep):
-            group = left[begin : begin + lockstep]
+        for begin in range(0, len(left), batch_size):
+            group = left[begin : begin + batch_size]
             rows: list[InstanceRow] = []
             images: list[tuple[int, ImageRecord | RowRecord]] = []
             for position, ref in group:
@@ -314,11 +314,11 @@ def known_attributes(
     return None if known is None else known.to(assembly.config.run.device)
 
 
-def _plain(hello: Handshake) -> dict[str, Any]:
+def _plain(contact: Handshake) -> dict[str, Any]:
     """The handshake as JSON values."""
-    kinds = {"scores": hello.scores.name.lower(), "looks_like": hello.looks_like.name.lower()}
-    times = {"seconds": {str(size): seconds for size, seconds in hello.seconds.items()}}
-    return dataclasses.asdict(hello) | kinds | times
+    kinds = {"scores": contact.scores.name.lower(), "looks_like": contact.looks_like.name.lower()}
+    times = {"seconds": {str(size): seconds for size, seconds in contact.seconds.items()}}
+    return dataclasses.asdict(contact) | kinds | times
 
 
 def _row(position: int, record: ImageRecord | RowRecord, result: ParetoFront | Failure) -> InstanceRow:

@@ -92,7 +92,7 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _memory() -> str:
-    return "out of memory. Use a smaller --population or --lockstep 1, or a smaller image size."
+    return "out of memory. Use a smaller --population or --batch-size 1, or a smaller image size."
 
 
 def _one_line(text: str) -> str:

@@ -38,7 +38,7 @@ COMMANDS = {
 
 
 @final
-class House(click.Group):
+class CommandGroup(click.Group):
     """The ``cfsearch`` group."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -70,7 +70,7 @@ class House(click.Group):
         call = Invocation(tuple(sys.argv[1:] if args is None else args))
 
         def work() -> object:
-            return super(House, self).main(
+            return super(CommandGroup, self).main(
                 list(call.argv),
                 prog_name or "cfsearch",
                 complete_var,
@@ -132,7 +132,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 @click.group(
     "cfsearch",
-    cls=House,
+    cls=CommandGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

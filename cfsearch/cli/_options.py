@@ -142,7 +142,7 @@ _SEARCH = (
 )
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
-    click.option("--lockstep", type=WHOLE, help="Images or rows searched together."),
+    click.option("--batch-size", type=WHOLE, help="Images or rows searched together."),
     _THREADS,
 )
 _IMAGES = (
@@ -202,7 +202,7 @@ _PLACE = {
     "label": ("data", "label"),
     "trust": ("model", "trust"),
     "device": ("run", "device"),
-    "lockstep": ("run", "lockstep"),
+    "batch_size": ("run", "batch_size"),
     "threads": ("run", "threads"),
 }
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-bench/1"
-_LOCKSTEP = 4
+_BATCH_SIZE = 4
 
 
 @click.command(cls=Command, short_help="Compare solvers on your own problem.")
@@ -107,7 +107,7 @@ def _runs(
 
     records = [read_fitting(ref, assembly.search.generator.shape) for ref in image_refs(images)]
     device = assembly.config.run.device
-    step = assembly.config.run.lockstep or (_LOCKSTEP if device == "cpu" else len(records))
+    step = assembly.config.run.batch_size or (_BATCH_SIZE if device == "cpu" else len(records))
     found: list[_Run] = []
     with progress("bench") as line:
         total = len(solvers) * len(seeds)

@@ -77,7 +77,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     from dataclasses import replace
 
     from cfsearch.contracts import network as networks
-    from cfsearch.distill import Wish, distil, preset
+    from cfsearch.distill import DistillRequest, distil, preset
 
     recipe = preset(flags["preset"])
     for name in flags["networks"]:
@@ -100,7 +100,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write {str(folder)!r}: {error.strerror}.") from error
-    wish = Wish(
+    request = DistillRequest(
         recipe=recipe,
         queries=flags["queries"],
         held_out=flags["held_out"],
@@ -116,7 +116,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
         made = distil(
             x,
             provider,
-            wish=wish,
+            request=request,
             schema=schema,
             report=lambda what, share: line.update(what, share=share),
             stop=stop,

@@ -104,7 +104,7 @@ def explain(
     )
     for text in told.note:
         note(text)
-    from ._told import document, shown, stored_flips
+    from ._render_explanation import document, shown, stored_flips
 
     stored = stored_flips(told, inputs)
     items = shown(told, inputs, stored=stored)

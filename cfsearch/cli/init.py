@@ -50,7 +50,7 @@ seed = 0                       # decides all random numbers
 
 [run]                          # changes no result on a CPU
 device = "cpu"                 # or "cuda", "cuda:1"
-# lockstep = 4                 # images searched together
+# batch_size = 4               # images searched together
 # threads = 4                  # CPU threads of torch
 """
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-search/1"
-_LOCKSTEP = 4
+_BATCH_SIZE = 4
 
 
 @click.command(cls=Command, short_help="Search fronts for one or a few images or rows.")
@@ -189,7 +189,7 @@ def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -
             if len(refs) == 1:
                 raise
             found.failures.append(Failure(ref.name, error))
-    step = config.run.lockstep or (_LOCKSTEP if config.run.device == "cpu" else len(records) or 1)
+    step = config.run.batch_size or (_BATCH_SIZE if config.run.device == "cpu" else len(records) or 1)
     with progress("search") as line:
         for start in range(0, len(records), step):
             group = records[start : start + step]
@@ -210,7 +210,7 @@ def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -
 @final
 @dataclass(frozen=True, slots=True)
 class _Meter:
-    """Shows the generations of one lockstep: queries, rate, time left.
+    """Shows the generations of one batch: queries, rate, time left.
 
     Args:
         line: where.

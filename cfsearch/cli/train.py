@@ -15,7 +15,7 @@ from ._progress import duration, progress
 from ._signals import stoppable
 
 if TYPE_CHECKING:
-    from cfsearch.contracts.trainer import Learned, State, Trainer, Wish
+    from cfsearch.contracts.trainer import Learned, State, Trainer, TrainingRequest
 
 FORMAT = "cfsearch-training/1"
 _GRACE_S = 20.0
@@ -124,10 +124,13 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
     """  # noqa: D301  # click reads the backspace
 
     def work(
-        trainer: "Trainer", wish: "Wish", watch: "Callable[[State], None]", stop: Callable[[], bool]
+        trainer: "Trainer",
+        request: "TrainingRequest",
+        watch: "Callable[[State], None]",
+        stop: Callable[[], bool],
     ) -> "Learned":
         return trainer.train_generator(
-            _source(flags, size=flags["size"], names=_names(flags)), wish=wish, watch=watch, stop=stop
+            _source(flags, size=flags["size"], names=_names(flags)), request=request, watch=watch, stop=stop
         )
 
     return _train("generator", flags, work)
@@ -152,25 +155,28 @@ def critic(weights: Path, **flags: Any) -> Outcome:  # Any: the options, by name
     """  # noqa: D301  # click reads the backspace
 
     def work(
-        trainer: "Trainer", wish: "Wish", watch: "Callable[[State], None]", stop: Callable[[], bool]
+        trainer: "Trainer",
+        request: "TrainingRequest",
+        watch: "Callable[[State], None]",
+        stop: Callable[[], bool],
     ) -> "Learned":
         source = _source(flags, size=trainer.size(weights), names=trainer.attributes(weights))
-        return trainer.train_critic(weights, source, wish=wish, watch=watch, stop=stop)
+        return trainer.train_critic(weights, source, request=request, watch=watch, stop=stop)
 
     return _train("critic", flags, work)
 
 
-_Work = Callable[["Trainer", "Wish", "Callable[[State], None]", Callable[[], bool]], "Learned"]
+_Work = Callable[["Trainer", "TrainingRequest", "Callable[[State], None]", Callable[[], bool]], "Learned"]
 
 
 def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
     use_threads(flags["threads"])
-    from cfsearch.contracts.trainer import Wish, open_trainer
+    from cfsearch.contracts.trainer import TrainingRequest, open_trainer
 
     out: Path = flags["out"]
     folder: Path = flags["folder"] or out.with_name(f"{out.stem}-training")
     _check_places(out, folder, resume=flags["resume"])
-    wish = Wish(
+    request = TrainingRequest(
         recipe=flags["recipe"],
         networks=_given(flags, _NETWORKS),
         training=_given(flags, _SETTINGS),
@@ -188,7 +194,7 @@ def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
             losses = " ".join(f"{name} {value:.3g}" for name, value in list(state.losses.items())[:4])
             line.update(f"step {state.step}, {duration(left)} left, {losses}", share=state.share)
 
-        learned = work(trainer, wish, watch, stop)
+        learned = work(trainer, request, watch, stop)
     document = {
         "format": FORMAT,
         "what": what,

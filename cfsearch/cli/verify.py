@@ -133,7 +133,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
     """What the model says now of one front."""
     import torch
 
-    from cfsearch.contracts.records import AWAY, flipped
+    from cfsearch.contracts.records import UNTARGETED, flipped
     from cfsearch.contracts.scores import verdict_scores
 
     if provider.labels != front.labels:
@@ -156,7 +156,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
         )
     scores = verdict_scores(raw.cpu(), provider)
     n = len(front)
-    target = AWAY if front.target is None else front.target
+    target = UNTARGETED if front.target is None else front.target
     flips = flipped(scores[1:], source=torch.full((n,), front.source), target=torch.full((n,), target))
     known = "plausibility" in front.objectives or pick != "crossing"
     picked = front.pick(pick) if known else None

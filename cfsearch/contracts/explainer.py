@@ -51,7 +51,7 @@ class Explanation:
         method: name of the explainer.
         labels: the provider's classes.
         x: the originals, in the house form.
-        source, target: class indices; target ``AWAY`` (-1) for any other class.
+        source, target: class indices; target ``UNTARGETED`` (-1) for any other class.
         original_scores: log-scores of the originals.
         counterfactuals: None for methods that only attribute.
         scores, flipped: the provider's log-scores of the counterfactuals, and whether they are

@@ -17,7 +17,7 @@ from cfsearch.errors import CfsearchError, ConfigError, NonFiniteError, PluginEr
 
 from .domain import Domain
 from .provider import Provider
-from .records import AWAY, flipped
+from .records import UNTARGETED, flipped
 from .scores import verdict_scores
 
 
@@ -52,8 +52,8 @@ class Task:
 
     Shapes:
         x ``(b, *x)``; u ``(b, *u)``; scores ``(b, k)`` log-scores of the provider; source, target
-        ``(b,)`` class indices, target ``AWAY`` (-1) for any other class; goal ``(b,)`` the target,
-        or where it is ``AWAY`` the network's second most probable class; free ``(b, *u)`` True
+        ``(b,)`` class indices, target ``UNTARGETED`` (-1) for any other class; goal ``(b,)`` the target,
+        or where it is ``UNTARGETED`` the network's second most probable class; free ``(b, *u)`` True
         where a number may change; low, high ``(b, *u)`` bounds.
     """
 
@@ -134,7 +134,7 @@ def checked_task(
             f"explain: expected numbers of shape {(len(x), *domain.shape)}, the domain gave {tuple(u.shape)}."
         )
     guess = _guess(subject, u)
-    goals = [AWAY if label is None else labels.index(label) for label in asked]
+    goals = [UNTARGETED if label is None else labels.index(label) for label in asked]
     low, high = domain.bounds(x)
     task = Task(
         subject=subject,
@@ -153,7 +153,7 @@ def checked_task(
     task.scores = task.ask(x)
     task.source = task.scores.argmax(1)
     others = guess.scatter(1, task.source[:, None], -torch.inf)
-    task.goal = torch.where(task.target == AWAY, others.argmax(1), task.target)
+    task.goal = torch.where(task.target == UNTARGETED, others.argmax(1), task.target)
     task.notes += _remarks(task)
     return task
 

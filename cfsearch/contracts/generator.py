@@ -32,7 +32,7 @@ class Generator(ABC, Generic[State]):
     edit_success: Mapping[str, float] = MappingProxyType({})
     """Of each variable, how often an independent judge saw the edit between the ends of the space, as
     its maker measured; empty where nobody did."""
-    row_wise: ClassVar[bool] = False
+    batch_invariant: ClassVar[bool] = False
     """Whether "does not depend" holds to the last bit, also across queries: no matrix products."""
 
     @classmethod

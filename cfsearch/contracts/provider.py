@@ -45,7 +45,7 @@ class Provider(ABC):
         """A hash of the model and of its preprocessing."""
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         """Whether an answer is the same, to the last bit, whatever else is asked in the same call.
 
         True of trees, False of most networks: libraries choose their kernels by the size of a batch.

@@ -13,8 +13,8 @@ from cfsearch.errors import CapabilityError
 
 from .space import SearchSpace
 
-AWAY = -1
-"""As a target: any class but the present one."""
+UNTARGETED = -1
+"""No target class (untargeted): any class but the present one."""
 
 
 class Need(Enum):
@@ -51,7 +51,7 @@ class Queries:
 
     Shapes:
         x: ``(b, *x)`` inputs in the house form; scores: ``(b, k)`` log-probabilities or logits;
-        source, target: ``(b,)`` class indices, target ``AWAY`` (-1) for "any other class";
+        source, target: ``(b,)`` class indices, target ``UNTARGETED`` (-1) for "any other class";
         realism: ``(b,)`` of ``x``, None without a critic; reference: ``(r, k)`` scores of
         reference inputs, None when there are none.
     """
@@ -165,6 +165,6 @@ class Evaluation:
 
 
 def flipped(scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]) -> Tensor:
-    """Whether the winning class is the target, or, where the target is AWAY, not the source."""
+    """Whether the winning class is the target, or, where the target is UNTARGETED, not the source."""
     winner = scores.argmax(-1)
-    return torch.where(target == AWAY, winner != source, winner == target)
+    return torch.where(target == UNTARGETED, winner != source, winner == target)

@@ -15,7 +15,7 @@ from torch import Tensor
 from cfsearch.errors import CapabilityError
 
 from .provider import Provider, ScoreKind
-from .records import AWAY
+from .records import UNTARGETED
 
 SMALLEST_PROBABILITY: Final = 1e-7
 """Probabilities below this count as this, so that their logarithm (-16.1) stays finite."""
@@ -73,16 +73,16 @@ def lead(
 ) -> Float[Tensor, "*n"]:
     """By how much the asked-for outcome wins: positive where the class has flipped.
 
-    Target minus its best rival; where the target is AWAY, the best other class minus the source.
+    Target minus its best rival; where the target is UNTARGETED, the best other class minus the source.
     In the unit of the scores, so give probabilities for a lead in probability.
 
     Shapes:
         scores ``(b, n, k)`` with source and target ``(b,)`` -> ``(b, n)``, float64.
     """
-    away = target == AWAY
-    own, others = _split(scores, torch.where(away, source, target))
+    untargeted = target == UNTARGETED
+    own, others = _split(scores, torch.where(untargeted, source, target))
     margin = own - others.amax(-1)
-    return torch.where(_spread(away, ndim=margin.ndim), -margin, margin)
+    return torch.where(_spread(untargeted, ndim=margin.ndim), -margin, margin)
 
 
 def _split(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 A point ``z`` is a *change*: ``z = 0`` is the query itself, and the value that a variable takes
 is ``origin + scale * z``; ``scale`` is 1 where ``z`` has the variable's own unit. All tensors carry the
-queries of a lockstep first: ``(b, d)``.
+queries of a batch first: ``(b, d)``.
 """
 
 from collections.abc import Sequence

@@ -45,7 +45,7 @@ class State(NamedTuple):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TrainingRequest:
     """What a user asked for; None leaves it to the recipe.
 
     Args:
@@ -88,7 +88,12 @@ class Trainer(Protocol):
         ...
 
     def train_generator(
-        self, source: Source, *, wish: Wish, watch: Callable[[State], None], stop: Callable[[], bool]
+        self,
+        source: Source,
+        *,
+        request: TrainingRequest,
+        watch: Callable[[State], None],
+        stop: Callable[[], bool],
     ) -> Learned:
         """Train a generator with its critic, and write it unless it was stopped."""
         ...
@@ -98,7 +103,7 @@ class Trainer(Protocol):
         generator: Path,
         source: Source,
         *,
-        wish: Wish,
+        request: TrainingRequest,
         watch: Callable[[State], None],
         stop: Callable[[], bool],
     ) -> Learned:

@@ -2,8 +2,8 @@
 
 ::
 
-    wish = Wish(recipe=preset("best"), queries=22_893, minutes=5, seed=0)
-    made = distil(images, OnnxProvider.open("model.onnx"), wish=wish)
+    request = DistillRequest(recipe=preset("best"), queries=22_893, minutes=5, seed=0)
+    made = distil(images, OnnxProvider.open("model.onnx"), request=request)
     made.fidelity                                 # Interval(value=0.974, low=0.93, high=0.99)
     made.save(Path("surrogate.safetensors"))      # and surrogate.md, its card
 
@@ -12,7 +12,7 @@ are jittered before they are mixed, several shares are used, the surrogate so fa
 asked next, probabilities are learned where the model gives them.
 """
 
-from .distilling import Distilled, Wish, distil
+from .distilling import Distilled, DistillRequest, distil
 from .recipe import BEST, PAPER, PRESETS, Hyper, Recipe, Tuning, preset
 from .searching import with_surrogate
 
@@ -20,11 +20,11 @@ __all__ = [
     "BEST",
     "PAPER",
     "PRESETS",
+    "DistillRequest",
     "Distilled",
     "Hyper",
     "Recipe",
     "Tuning",
-    "Wish",
     "distil",
     "preset",
     "with_surrogate",

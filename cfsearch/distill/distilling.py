@@ -40,7 +40,7 @@ Report = Callable[[str, float], None]
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class DistillRequest:
     """What to distil with.
 
     Args:
@@ -100,7 +100,7 @@ def distil(
     x: Float[Tensor, "m *x"],
     provider: Provider,
     *,
-    wish: Wish,
+    request: DistillRequest,
     schema: TableSchema | None = None,
     report: Report = lambda _what, _share: None,
     stop: Callable[[], bool] = lambda: False,
@@ -110,7 +110,7 @@ def distil(
     Args:
         x: unlabelled inputs in the house form, two or more.
         provider: the audited model; only asked.
-        wish: recipe, budget, seed.
+        request: recipe, budget, seed.
         schema: of rows; None for images.
         report: told of progress.
         stop: asked between trials; ends the search, what was found is trained.
@@ -130,41 +130,41 @@ def distil(
         schema.check(x)
     else:
         x = in_8_bits(x.float())
-    mine, left_out = _split(x, share=wish.held_out, seed=wish.seed)
+    mine, left_out = _split(x, share=request.held_out, seed=request.seed)
     per_input = queries_per_input(provider)
-    limit = wish.queries if wish.queries is not None else (count(len(mine)) + len(left_out)) * per_input
+    limit = request.queries if request.queries is not None else (count(len(mine)) + len(left_out)) * per_input
     left_out = left_out[: max(0, limit // per_input // 2)]
     counted = CountingProvider(provider, limit)
-    cached = CachedProvider(counted, None if wish.folder is None else wish.folder / "answers.sqlite")
-    encoding = None if schema is None else _encoding(schema, mine, one_hot=wish.recipe.one_hot)
+    cached = CachedProvider(counted, None if request.folder is None else request.folder / "answers.sqlite")
+    encoding = None if schema is None else _encoding(schema, mine, one_hot=request.recipe.one_hot)
     shape = tuple(x.shape[1:]) if encoding is None else (encoding.width,)
-    suited = networks.suited_in_paper if wish.recipe.name == "paper" else networks.suited
-    candidates = wish.recipe.networks or suited(shape)
-    first = Lesson(candidates[0], wish.recipe.hyper, wish.recipe, wish.seed, wish.device)
+    suited = networks.suited_in_paper if request.recipe.name == "paper" else networks.suited
+    candidates = request.recipe.networks or suited(shape)
+    first = Lesson(candidates[0], request.recipe.hyper, request.recipe, request.seed, request.device)
     try:
         truth = asked(left_out, cached, encoding=encoding, soft=False) if len(left_out) else None
         asking = Asking(
             mine,
-            wish.recipe,
+            request.recipe,
             limit // per_input - len(left_out),
             schema=schema,
             encoding=encoding,
-            seed=wish.seed,
+            seed=request.seed,
         )
         report("asking", 0.0)
         examples = asking.run(cached, lesson=first, watch=lambda done, total: report("asking", done / total))
     finally:
         cached.close()
-    tuned, lesson, notes = _settings(examples, first, candidates, wish=wish, report=report, stop=stop)
+    tuned, lesson, notes = _settings(examples, first, candidates, request=request, report=report, stop=stop)
     module = lesson.learn(examples, watch=lambda done, total: report("training", done / total))
     measured = None
     if truth is not None:
-        measured = fidelity(answers(module, truth.kept, device=wish.device), truth.y)
+        measured = fidelity(answers(module, truth.kept, device=request.device), truth.y)
     about = {
         "model": provider.name,
         "audited": provider.fingerprint,
-        "preset": wish.recipe.name,
-        "seed": wish.seed,
+        "preset": request.recipe.name,
+        "seed": request.seed,
         "data": {
             "what": "images" if schema is None else f"rows of {schema.d} columns",
             "inputs": len(x),
@@ -173,7 +173,7 @@ def distil(
         },
         "queries": {"spent": counted.spent, "limit": limit},
         "answers": "soft (probabilities)"
-        if wish.recipe.soft and gives_chances(provider)
+        if request.recipe.soft and gives_chances(provider)
         else "hard (the class alone)",
         "network": lesson.network,
         "parameters": sum(p.numel() for p in module.parameters()),
@@ -198,32 +198,32 @@ def _settings(
     first: Lesson,
     candidates: tuple[str, ...],
     *,
-    wish: Wish,
+    request: DistillRequest,
     report: Report,
     stop: Callable[[], bool],
 ) -> tuple[Tuned, Lesson, list[str]]:
     """What was searched, the lesson that follows, and what a reader must know of it."""
-    seconds = None if wish.minutes is None else 60.0 * wish.minutes
+    seconds = None if request.minutes is None else 60.0 * request.minutes
     began = time.monotonic()
     tuned = tune(
         examples,
         candidates=candidates,
         lesson=first,
-        file=None if wish.folder is None else wish.folder / "trials.sqlite",
+        file=None if request.folder is None else request.folder / "trials.sqlite",
         seconds=None if seconds is None else _TUNING_SHARE * seconds,
         watch=lambda done, total, _best: report("tuning", done / total),
         stop=stop,
     )
     lesson = replace(first, network=tuned.network, hyper=tuned.hyper)
     notes = []
-    if wish.recipe.tuning.trials and tuned.agreement is None:
+    if request.recipe.tuning.trials and tuned.agreement is None:
         notes.append("No trial of the search came to an end; the preset's own settings were used.")
     if seconds is not None:
         left = seconds - (time.monotonic() - began)
         most = max(1, int(left / max(seconds_a_pass(lesson, examples), 1e-9)))
         if most < lesson.hyper.epochs:
             notes.append(
-                f"{lesson.hyper.epochs} passes were wanted, {most} fitted into {wish.minutes:g} minutes; the "
+                f"{lesson.hyper.epochs} passes were wanted, {most} fitted into {request.minutes:g} minutes; the "
                 "result depends on the speed of the machine."
             )
             lesson = replace(lesson, hyper=Hyper(lesson.hyper.rate, most, lesson.hyper.batch))

@@ -17,7 +17,7 @@ from .problem import Problem
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Elite:
+class Archive:
     """The best candidates of a query so far.
 
     Shapes:
@@ -40,21 +40,21 @@ class Elite:
         """Whether any candidate keeps every constraint."""
         return len(self.z) > 0 and bool((self.violation <= 0).any())
 
-    def joined(self, evaluation: Evaluation, i: int, *, capacity: int) -> "Elite":
+    def updated(self, evaluation: Evaluation, i: int, *, capacity: int) -> "Archive":
         """With the candidates of query ``i``, no more than ``capacity`` of all."""
         # in the space's own dtype: a table's values must come back as they were measured
         z = torch.cat([self.z.to(evaluation.z.dtype), evaluation.z[i].cpu()])
         f = torch.cat([self.f, evaluation.f[i].cpu().float()])
         violation = torch.cat([self.violation, evaluation.violation[i].cpu().float()])
         scores = torch.cat([self.scores, evaluation.scores[i].cpu().float()])
-        keep = pareto.elite(f, violation, capacity)
-        return Elite(z[keep], f[keep], violation[keep], scores[keep])
+        keep = pareto.truncated(f, violation, capacity)
+        return Archive(z[keep], f[keep], violation[keep], scores[keep])
 
-    def ordered(self) -> "Elite":
+    def ordered(self) -> "Archive":
         """Sorted by the first objective, then the others, so that files are canonical."""
         order = np.lexsort(self.f.numpy().T[::-1])
         keep = torch.from_numpy(order.copy())
-        return Elite(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
+        return Archive(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
 
 
 def leads(scores: Float[Tensor, "n k"], problem: Problem, i: int) -> Float[Tensor, " n"]:

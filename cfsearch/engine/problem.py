@@ -18,7 +18,7 @@ from torch import Tensor
 from cfsearch.contracts.generator import AttributeTaker, Critic, Generator
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.contracts.records import AWAY, Candidates, Evaluation, Need, Queries
+from cfsearch.contracts.records import UNTARGETED, Candidates, Evaluation, Need, Queries
 from cfsearch.contracts.scores import objective_scores
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import (
@@ -57,7 +57,7 @@ class Problem:
     """``b`` queries, the audited model, a generator and what candidates are judged by.
 
     On a CPU each query is decoded, asked and measured on its own, so that its numbers do not depend,
-    to the last bit, on which queries run beside it. What promises the same by itself (``row_wise``:
+    to the last bit, on which queries run beside it. What promises the same by itself (``batch_invariant``:
     rows of tables, trees) is decoded and asked for all queries at once, which saves a forest nine
     tenths of its time. On a GPU all queries go together.
 
@@ -158,7 +158,7 @@ class Problem:
                 for part in torch.split(z, step, dim=1)
             ]
             return _joined(parts, dim=1)
-        ahead = self._ahead(z) if self.generator.row_wise else _Ahead()
+        ahead = self._ahead(z) if self.generator.batch_invariant else _Ahead()
         return _joined([self._measure_alone(i, z[i : i + 1], ahead) for i in range(self.b)], dim=0)
 
     @torch.no_grad()
@@ -175,7 +175,7 @@ class Problem:
         """All candidates decoded in one go, and asked where the model allows it."""
         x = self._decode(z, self.state)
         active = [i for i in range(self.b) if i not in self.failures]
-        if not (self.provider.row_wise and active):
+        if not (self.provider.batch_invariant and active):
             return _Ahead(x)
         try:
             answer = self._ask(x[active].flatten(0, 1))
@@ -287,7 +287,7 @@ class Problem:
         """Scores of the queries, each on its own; one that fails is noted and gets zeros."""
         rows = []
         try:
-            answers = self._ask(x) if self.provider.row_wise and len(x) else None
+            answers = self._ask(x) if self.provider.batch_invariant and len(x) else None
         except ProviderError:
             answers = None  # as in `_ahead`
         for i in range(len(x)):
@@ -391,7 +391,7 @@ def _encoded(generator: Generator[Any], x: Tensor, attributes: Tensor | None) ->
 
 def _target_index(provider: Provider, target: str | None) -> int:
     if target is None:
-        return AWAY
+        return UNTARGETED
     if target not in provider.labels:
         raise ConfigError(
             f"target: the model {provider.name!r} has no class {target!r}; "

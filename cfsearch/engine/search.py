@@ -18,10 +18,10 @@ from cfsearch.contracts.solver import Solver
 from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
-from .archive import Elite, leads
+from .archive import Archive, leads
 from .problem import Clock, Problem, fingerprint
 from .pruning import pruned
-from .verification import Keeper
+from .verification import FrontBuilder
 
 _SAME = 1e-6
 _STALL_SHARE = 0.3
@@ -36,7 +36,7 @@ class Watcher(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a lockstep stands after a generation."""
+    """Where a batch stands after a generation."""
 
     generation: int
     generations: int
@@ -63,7 +63,7 @@ class Search:
         provider: the audited model as the search asks it.
         generator: turns changes into inputs.
         objectives: two or more.
-        solver: makes the solver for a population; called once a lockstep.
+        solver: makes the solver for a population; called once a batch.
         evaluations: candidates a query, > 0; a whole number of populations is used.
         population: candidates a generation, made smaller where the budget is.
         seed: decides all random numbers, together with each input's own pixels.
@@ -162,9 +162,9 @@ class Search:
         done = flipped(problem.queries.scores, source=problem.queries.source, target=problem.queries.target)
         active = [i for i in range(len(x)) if not bool(done[i]) and i not in problem.failures]
         if len(active) == len(x):
-            return self._lockstep(problem)
+            return self._run_batch(problem)
         searched = iter(
-            self._lockstep(
+            self._run_batch(
                 self._problem(
                     x[active],
                     [names[i] for i in active],
@@ -175,14 +175,14 @@ class Search:
             if active
             else []
         )
-        keeper = self._keeper()
+        builder = self._builder()
         for i, name in enumerate(names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
             elif bool(done[i]):
-                [none] = keeper.keep(problem, {i: Elite.none(problem)}).values()
+                [none] = builder.verify(problem, {i: Archive.none(problem)}).values()
                 results.append(
-                    keeper.front(problem, i, kept=none, reason=Reason.ALREADY_TARGET, evaluations=0)
+                    builder.front(problem, i, members=none, reason=Reason.ALREADY_TARGET, evaluations=0)
                 )
             else:
                 results.append(next(searched))
@@ -206,7 +206,7 @@ class Search:
             scores=scores,
         )
 
-    def _lockstep(self, problem: Problem) -> list[ParetoFront | Failure]:
+    def _run_batch(self, problem: Problem) -> list[ParetoFront | Failure]:
         population = min(self.population, self.evaluations)
         generations = self.evaluations // population
         searching = generations - int(self.pruning * generations)
@@ -219,7 +219,7 @@ class Search:
             generations=searching,
             seeds=None if self.seeds is None else _stacked(self.seeds(problem), problem),
         )
-        elites = [Elite.none(problem) for _ in range(problem.b)]
+        archives = [Archive.none(problem) for _ in range(problem.b)]
         spent, last_gain = 0, [0] * problem.b
         best = [-np.inf] * problem.b
         moved = [False] * problem.b
@@ -229,22 +229,22 @@ class Search:
                 evaluation = problem.evaluate(solver.ask())
                 solver.tell(evaluation)
             else:
-                evaluation = problem.evaluate(self._simpler(problem, elites, population))
+                evaluation = problem.evaluate(self._simpler(problem, archives, population))
             spent += evaluation.z.shape[1]
             if reference is None:
                 reference = evaluation.f.amax(dim=1).double().cpu()
             for i in range(problem.b):
                 if i in problem.failures:
                     continue
-                elites[i] = elites[i].joined(evaluation, i, capacity=self.capacity)
+                archives[i] = archives[i].updated(evaluation, i, capacity=self.capacity)
                 gain = float(leads(evaluation.scores[i], problem, i).amax())
                 if gain > best[i] + _SAME:
                     best[i], last_gain[i] = gain, generation
                 moved[i] = moved[i] or _moved(evaluation, problem, i)
-            self._tell(problem, elites, generation, generations, spent)
+            self._tell(problem, archives, generation, generations, spent)
         results: list[ParetoFront | Failure] = []
-        keeper = self._keeper()
-        kept = keeper.keep(problem, {i: e for i, e in enumerate(elites) if i not in problem.failures})
+        builder = self._builder()
+        members = builder.verify(problem, {i: e for i, e in enumerate(archives) if i not in problem.failures})
         for i, name in enumerate(problem.queries.names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
@@ -253,16 +253,16 @@ class Search:
             reason = Reason.BUDGET
             if not moved[i]:
                 reason = Reason.CONSTANT
-            elif not elites[i].feasible:
+            elif not archives[i].feasible:
                 reason = Reason.INFEASIBLE
             elif best[i] <= 0 and idle:
                 reason = Reason.STALLED
             point = None if reference is None else reference[i]
             results.append(
-                keeper.front(
+                builder.front(
                     problem,
                     i,
-                    kept=kept[i],
+                    members=members[i],
                     reason=reason,
                     evaluations=spent,
                     reference=point,
@@ -271,32 +271,32 @@ class Search:
             )
         return results
 
-    def _simpler(self, problem: Problem, elites: list[Elite], n: int) -> Float[Tensor, "b n d"]:
+    def _simpler(self, problem: Problem, archives: list[Archive], n: int) -> Float[Tensor, "b n d"]:
         rows = []
-        for i, elite in enumerate(elites):
-            if i in problem.failures or not len(elite.z):
+        for i, archive in enumerate(archives):
+            if i in problem.failures or not len(archive.z):
                 rows.append(torch.zeros(n, problem.space.d))
                 continue
-            lead = leads(elite.scores, problem, i)
-            rows.append(pruned(elite.z, lead=lead, space=problem.space.query(i), n=n))
+            lead = leads(archive.scores, problem, i)
+            rows.append(pruned(archive.z, lead=lead, space=problem.space.query(i), n=n))
         return torch.stack([row.to(problem.space.lower) for row in rows])
 
     def _tell(
-        self, problem: Problem, elites: list[Elite], generation: int, generations: int, spent: int
+        self, problem: Problem, archives: list[Archive], generation: int, generations: int, spent: int
     ) -> None:
         if not self.watchers:
             return
         queries = problem.queries
         count = sum(
             bool(flipped(e.scores, source=queries.source[i], target=queries.target[i]).any())
-            for i, e in enumerate(elites)
+            for i, e in enumerate(archives)
         )
         progress = Progress(generation + 1, generations, problem.b, count, spent * problem.b)
         for watcher in self.watchers:
             watcher(progress)
 
-    def _keeper(self) -> Keeper:
-        return Keeper(
+    def _builder(self) -> FrontBuilder:
+        return FrontBuilder(
             seed=self.seed,
             verifier=self.verifier,
             margin=self.margin,

@@ -1,4 +1,4 @@
-"""From an elite to a front: decoded once more, in its stored form, and asked of the audited model again.
+"""From an archive to a front: decoded once more, in its stored form, and asked of the audited model again.
 
 What a front promises is promised of what it stores: of images rounded to 8 bits, and of the model
 itself where the search asked a surrogate or counted votes.
@@ -14,18 +14,18 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import AWAY, Reason, flipped
+from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.wrapping import questions_of_a_search
 
-from .archive import Elite, leads
+from .archive import Archive, leads
 from .problem import Problem, fingerprint, stored_form
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Kept:
+class VerifiedMembers:
     """What is kept of a query in the end.
 
     Shapes:
@@ -33,7 +33,7 @@ class Kept:
         change and the original, with their scores again ``(2, k)``.
     """
 
-    elite: Elite
+    archive: Archive
     stored: Tensor
     ends: Tensor
     scores: Tensor
@@ -42,7 +42,7 @@ class Kept:
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Keeper:
+class FrontBuilder:
     """Makes the fronts of a search.
 
     Args:
@@ -56,7 +56,7 @@ class Keeper:
     note: Sequence[str]
     extra: Mapping[str, Any]  # Any: plain JSON, whatever it is
 
-    def keep(self, problem: Problem, elites: Mapping[int, Elite]) -> dict[int, Kept]:
+    def verify(self, problem: Problem, archives: Mapping[int, Archive]) -> dict[int, VerifiedMembers]:
         """What is kept of each query, in its stored form and asked again.
 
         Each query is asked for by itself, unless the model answers row by row anyway.
@@ -64,11 +64,11 @@ class Keeper:
         queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
         model = self.verifier or problem.provider
         ordered, stored, ends = {}, {}, {}
-        for i, elite in elites.items():
-            ordered[i] = elite.ordered()
+        for i, archive in archives.items():
+            ordered[i] = archive.ordered()
             zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
             z = ordered[i].z[None].to(queries.x)
-            if generator.row_wise:
+            if generator.batch_invariant:
                 decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
                 unchanged, x = decoded[0], decoded[1:]
             else:
@@ -76,13 +76,15 @@ class Keeper:
                 x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
             both = torch.stack([unchanged, queries.x[i]])
             stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
-        asked = [part for i in elites for part in (stored[i], ends[i])]
-        if model.row_wise and asked:
+        asked = [part for i in archives for part in (stored[i], ends[i])]
+        if model.batch_invariant and asked:
             every = self._ask_again(problem, torch.cat(asked))
             answers = iter(torch.split(every, [len(part) for part in asked]))
         else:
             answers = (self._ask_again(problem, part) for part in asked)
-        return {i: Kept(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in elites}
+        return {
+            i: VerifiedMembers(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in archives
+        }
 
     def _questions(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
         """What the audited model was asked for a query, by explainers before as well."""
@@ -95,7 +97,7 @@ class Keeper:
         problem: Problem,
         i: int,
         *,
-        kept: Kept,
+        members: VerifiedMembers,
         reason: Reason,
         evaluations: int,
         reference: Float[Tensor, " m"] | None = None,
@@ -110,11 +112,11 @@ class Keeper:
             origin: the solver's name.
         """
         queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
-        elite, stored, scores, again = kept.elite, kept.stored, kept.scores, kept.again
-        verified = (leads(scores, problem, i) >= self.margin) & (elite.violation <= 0)
+        archive, stored, scores, again = members.archive, members.stored, members.scores, members.again
+        verified = (leads(scores, problem, i) >= self.margin) & (archive.violation <= 0)
         target = int(queries.target[i])
         note = list(self.note)
-        if len(elite.z) and bool(
+        if len(archive.z) and bool(
             flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
         ):
             note.append(
@@ -132,21 +134,21 @@ class Keeper:
             name=queries.names[i],
             labels=problem.provider.labels,
             source=int(queries.source[i]),
-            target=None if target == AWAY else target,
+            target=None if target == UNTARGETED else target,
             variables=problem.space.names,
             objectives=tuple(o.name for o in problem.objectives),
             units=tuple(o.unit for o in problem.objectives),
-            z=elite.z.cpu(),
-            f=elite.f.cpu(),
+            z=archive.z.cpu(),
+            f=archive.f.cpu(),
             origin_values=problem.space.origin[i].cpu(),
             scores=scores.cpu(),
             original_scores=again[1].cpu(),
             reconstruction_scores=again[0].cpu(),
             verified=verified.cpu(),
             images=stored.cpu() if image else None,
-            original=kept.ends[1].cpu() if image else None,
-            reconstruction=kept.ends[0].cpu() if image else None,
-            origins=(origin,) * len(elite.z),
+            original=members.ends[1].cpu() if image else None,
+            reconstruction=members.ends[0].cpu() if image else None,
+            origins=(origin,) * len(archive.z),
             reason=reason,
             reference_point=point,
             evaluations=evaluations,

@@ -19,7 +19,7 @@ from cfsearch.contracts.explainer import Explainer, Explanation
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.generator import Critic, Describer
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import AWAY, Candidates, Reason, flipped
+from cfsearch.contracts.records import UNTARGETED, Candidates, Reason, flipped
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.problem import Problem, fingerprint, stored_form
@@ -267,7 +267,7 @@ def _front(
         name=queries.names[i],
         labels=problem.provider.labels,
         source=int(source),
-        target=None if int(target) == AWAY else int(target),
+        target=None if int(target) == UNTARGETED else int(target),
         variables=(PICTURE,) if image else problem.space.names,
         objectives=tuple(o.name for o in problem.objectives),
         units=tuple(o.unit for o in problem.objectives),

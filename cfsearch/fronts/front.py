@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch import registry
-from cfsearch.contracts.records import AWAY, Reason
+from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import write_atomically
@@ -202,7 +202,7 @@ class ParetoFront:
         Probability of the target less the best other class, or, where any other class will
         do, of the best other class less the source.
         """
-        target = AWAY if self.target is None else self.target
+        target = UNTARGETED if self.target is None else self.target
         return lead(self.p[None], source=torch.tensor([self.source]), target=torch.tensor([target]))[0]
 
     def pick(self, how: str) -> int | None:

@@ -17,7 +17,7 @@ def validity(
     Args:
         scores: what the audited model itself says of them; never those of a surrogate.
         source: the class of each original.
-        target: the class asked for, ``AWAY`` (-1) for any other than the source.
+        target: the class asked for, ``UNTARGETED`` (-1) for any other than the source.
 
     Raises:
         ShapeError: the parts do not fit each other.

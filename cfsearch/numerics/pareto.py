@@ -125,7 +125,7 @@ def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
     return float(_moocore().igd_plus(values, ref=known)) if len(values) else float("inf")
 
 
-def elite(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int) -> Int[Tensor, " k"]:
+def truncated(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int) -> Int[Tensor, " k"]:
     """Indices, in order, of the points worth keeping: at most ``capacity``.
 
     Feasible points (violation 0 or less) if there are any, else those of the least violation;
@@ -142,16 +142,16 @@ def elite(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int
         Kukkonen and Deb 2006, Improved pruning of non-dominated solutions based on crowding
         distance, IEEE CEC (why one by one).
     """
-    values = _matrix(f, who="elite")
+    values = _matrix(f, who="truncated")
     broken = violation.detach().double().cpu().numpy()
     if broken.shape != values.shape[:1]:
         raise ShapeError(
-            f"elite: expected violations of shape ({len(values)},), got {tuple(violation.shape)}."
+            f"truncated: expected violations of shape ({len(values)},), got {tuple(violation.shape)}."
         )
     if not np.isfinite(broken).all():
-        raise ConfigError("elite: every violation must be finite, got NaN or infinity.")
+        raise ConfigError("truncated: every violation must be finite, got NaN or infinity.")
     if capacity < 1:
-        raise ConfigError(f"elite: `capacity` must be at least 1, got {capacity!r}.")
+        raise ConfigError(f"truncated: `capacity` must be at least 1, got {capacity!r}.")
     if len(values) == 0:
         return torch.zeros(0, dtype=torch.long, device=f.device)
     index = np.flatnonzero(broken <= max(float(broken.min()), 0.0))

@@ -37,9 +37,9 @@ class CountingProvider(WrappedProvider):
         self._lock: Final = threading.Lock()
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         """That of the wrapped provider."""
-        return self.provider.row_wise
+        return self.provider.batch_invariant
 
     @property
     def spent(self) -> int:

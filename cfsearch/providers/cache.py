@@ -54,9 +54,9 @@ class CachedProvider(WrappedProvider):
         self._lock: Final = threading.Lock()
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         """That of the wrapped provider."""
-        return self.provider.row_wise
+        return self.provider.batch_invariant
 
     def close(self) -> None:
         """Closes the file; what is remembered in memory stays."""

@@ -18,7 +18,7 @@ from cfsearch.errors import ConfigError, DeadlineError, ProviderError
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
 from .named import named
 from .preprocessing import Preprocessing
-from .probes import settle
+from .probes import infer_signature
 from .sidecar import Sidecar, read_sidecar
 
 Predict = Callable[[RawArray], Any]  # Any: what a stranger's function returns is checked, not known
@@ -124,7 +124,7 @@ class CallableProvider(Provider):
             name=said.name or spec,
             fingerprint=source,
         )
-        settled = settle(
+        signature = infer_signature(
             trial._raw,
             preprocessing=preprocessing,
             labels=said.labels,
@@ -135,14 +135,14 @@ class CallableProvider(Provider):
         )
         return cls(
             asked,
-            labels=settled.labels,
-            scores=settled.scores,
+            labels=signature.labels,
+            scores=signature.scores,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
             max_batch=trial.max_batch,
             name=trial.name,
             fingerprint=source,
-            note=settled.note,
+            note=signature.note,
         )
 
     @property

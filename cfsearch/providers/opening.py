@@ -1,4 +1,4 @@
-"""One door for every form in which a user may name a model of images; ``open_tabular`` for tables."""
+"""One signature for every form in which a user may name a model of images; ``open_tabular`` for tables."""
 
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable

@@ -65,7 +65,7 @@ def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Settled:
+class ModelSignature:
     """Labels and kind of scores, declared or found out, and what the reader must know of it."""
 
     labels: tuple[str, ...]
@@ -73,7 +73,7 @@ class Settled:
     note: str
 
 
-def settle(
+def infer_signature(
     ask: Callable[[Tensor], Tensor],
     *,
     preprocessing: Preprocessing | None,
@@ -84,7 +84,7 @@ def settle(
     probe: Float[Tensor, "p *x"] | None = None,
     who: str,
     where: str,
-) -> Settled:
+) -> ModelSignature:
     """What the user declared, completed by what the model answers to known inputs.
 
     A model that takes any size, and of which all is declared, is not asked.
@@ -107,7 +107,7 @@ def settle(
     """
     free = columns is None if preprocessing is None else preprocessing.size is None
     if free and probe is None and labels is not None and scores is not None:
-        return Settled(labels=labels, scores=scores, note="")
+        return ModelSignature(labels=labels, scores=scores, note="")
     if probe is None:
         raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
         rows = flat(raw, n=_PROBES, who=who)
@@ -132,7 +132,7 @@ def settle(
     expected = 2 if width == 1 else width
     if len(labels) != expected and not (scores is ScoreKind.LABELS and width == 1):
         raise ModelFileError(f"{who}: {mismatch(len(labels), width)}")
-    return Settled(labels=labels, scores=scores, note=" ".join(notes))
+    return ModelSignature(labels=labels, scores=scores, note=" ".join(notes))
 
 
 def _guess(rows: Tensor, *, hint: ScoreKind | None) -> tuple[ScoreKind, str]:

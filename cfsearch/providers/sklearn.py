@@ -26,7 +26,7 @@ from cfsearch.errors import (
 )
 
 from .answers import ask_in_pieces, indices_of, scores_of
-from .row_wise import block_for, by_row, in_blocks
+from .batch_invariance import block_for, by_row, in_blocks
 from .tabular import TabularProvider
 
 Form = Literal["frame", "codes"]
@@ -103,7 +103,7 @@ class SklearnProvider(TabularProvider):
             if by_row(estimator) or self.scores is ScoreKind.LABELS
             else block_for(estimator, schema=schema, most=max_batch, ask=lambda x: self._ask(self._ready(x)))
         )
-        self._row_wise: Final = by_row(estimator) or self._block > 0
+        self._batch_invariant: Final = by_row(estimator) or self._block > 0
 
     @classmethod
     def open(
@@ -150,12 +150,12 @@ class SklearnProvider(TabularProvider):
         return f"sklearn:{hashlib.sha256(said.encode()).hexdigest()}"
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         """True of trees, linear models and MLPs behind transformers of single columns.
 
-        Those that multiply matrices are asked in blocks of one size; see ``cfsearch.providers.row_wise``.
+        Those that multiply matrices are asked in blocks of one size; see ``cfsearch.providers.batch_invariance``.
         """
-        return self._row_wise
+        return self._batch_invariant
 
     @property
     def note(self) -> str:

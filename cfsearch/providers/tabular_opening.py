@@ -1,4 +1,4 @@
-"""One door for every form in which a user may name a model of tables."""
+"""One signature for every form in which a user may name a model of tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
 
 if TYPE_CHECKING:
     from .onnx.file import OnnxFile
-    from .onnx.inputs import Told
+    from .onnx.inputs import GraphInput
 
 _SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
 _WEIGHTS: Final = (".safetensors", ".pt", ".pth")
@@ -175,17 +175,17 @@ def onnx_file_of(spec: str) -> "OnnxFile | None":
     return read_onnx_file(path)
 
 
-def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[Told, ...]":
+def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[GraphInput, ...]":
     """The inputs of an ONNX file that takes one a column; none of another."""
-    from .onnx.inputs import by_column, refuse_encoding, told_inputs
+    from .onnx.inputs import by_column, graph_inputs, refuse_encoding
 
-    inputs = told_inputs(file.model)
+    inputs = graph_inputs(file.model)
     refuse_encoding(said, inputs, path=file.path, where=where)
     return inputs if by_column(inputs) else ()
 
 
-def _named(path: Path, inputs: "tuple[Told, ...]", table: str | Path | None) -> tuple[str, ...] | None:
-    """The inputs as a table names their columns; None where that is open, which a schema may settle."""
+def _named(path: Path, inputs: "tuple[GraphInput, ...]", table: str | Path | None) -> tuple[str, ...] | None:
+    """The inputs as a table names their columns; None where that is open, which a schema may infer_signature."""
     from .onnx.inputs import columns_of
 
     names = [entry.name for entry in inputs]

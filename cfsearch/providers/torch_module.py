@@ -14,7 +14,7 @@ from cfsearch.errors import CfsearchError, ConfigError, ProviderError
 from .answers import ask_in_pieces, scores_of
 from .named import named
 from .preprocessing import Preprocessing
-from .probes import settle
+from .probes import infer_signature
 from .sidecar import sidecar_of, sidecar_path
 from .weights import fill, read_weights
 
@@ -121,7 +121,7 @@ class TorchProvider(DifferentiableProvider):
             name=who,
             source=f"{read.sha256}:{arch}",
         )
-        settled = settle(
+        signature = infer_signature(
             trial._raw,
             preprocessing=preprocessing,
             labels=said.labels,
@@ -132,14 +132,14 @@ class TorchProvider(DifferentiableProvider):
         )
         return cls(
             trial._module,
-            labels=settled.labels,
-            scores=settled.scores,
+            labels=signature.labels,
+            scores=signature.scores,
             preprocessing=preprocessing,
             device=device,
             max_batch=trial.max_batch,
             name=who,
             source=f"{read.sha256}:{arch}",
-            note=settled.note,
+            note=signature.note,
         )
 
     @property

@@ -170,7 +170,7 @@ class MopsoCd(MOPSO_CD):  # type: ignore[misc]  # pymoo ships no types
 
     def _update_archive(self, pop: Any) -> Any:  # Any: a pymoo population
         merged = Population.merge(self.archive, pop) if len(self.archive) else pop
-        keep = pareto.elite(
+        keep = pareto.truncated(
             torch.from_numpy(objectives(merged)), torch.from_numpy(violations(merged)), self.archive_size
         )
         return VoidArchive(individuals=list(merged[keep.numpy()]))

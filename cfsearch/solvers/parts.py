@@ -88,7 +88,7 @@ class Given(Sampling):  # type: ignore[misc]  # pymoo ships no types
 
 
 @final
-class Unasked(Evaluator):  # type: ignore[misc]  # pymoo ships no types
+class NotEvaluated(Evaluator):  # type: ignore[misc]  # pymoo ships no types
     """Evaluates nothing: candidates are asked of the search, never by an algorithm."""
 
     def eval(self, problem: Any, pop: Any, **_: Any) -> Any:  # Any: pymoo's objects

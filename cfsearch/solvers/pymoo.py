@@ -155,9 +155,9 @@ class PymooSolver(Solver):
         try:
             from pymoo.core.problem import Problem
 
-            from .parts import Endless, Given, Unasked
+            from .parts import Endless, Given, NotEvaluated
 
-            common = {"sampling": Given(initial.double().numpy()[:, free]), "evaluator": Unasked()}
+            common = {"sampling": Given(initial.double().numpy()[:, free]), "evaluator": NotEvaluated()}
             algorithm = self.build(
                 Setting(
                     objectives=objectives,

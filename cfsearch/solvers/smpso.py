@@ -128,7 +128,7 @@ class SMPSO(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _promote(self, swarm: Any) -> None:  # Any: a pymoo population
         """Let the particles into the archive, as far as they are good enough."""
         merged: Any = np.concatenate([self.leaders, swarm]).view(type(swarm))  # Any: a pymoo population
-        keep = pareto.elite(
+        keep = pareto.truncated(
             torch.from_numpy(objectives(merged)),
             torch.from_numpy(violations(merged)),
             self.archive_size,

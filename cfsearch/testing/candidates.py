@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cfsearch.contracts.records import AWAY, Candidates, Queries
+from cfsearch.contracts.records import UNTARGETED, Candidates, Queries
 from cfsearch.contracts.space import SearchSpace
 
 _PER_CLASS = 12
@@ -30,7 +30,7 @@ def make_queries(
 ) -> Queries:
     """Queries with what is given, and random numbers for the rest.
 
-    Left out, the source is the winning class, and targets alternate between AWAY and the class
+    Left out, the source is the winning class, and targets alternate between UNTARGETED and the class
     after the source, so that both sorts stand in one batch.
 
     The arguments are the fields of ``Queries``, and: ``b``, ``k`` and ``shape`` where nothing
@@ -53,7 +53,7 @@ def make_queries(
     from_class = scores.argmax(-1) if source is None else torch.tensor(source)
     if target is None:
         odd = torch.arange(b) % 2 == 1
-        to_class = torch.where(odd, (from_class.cpu() + 1) % k, torch.full((b,), AWAY))
+        to_class = torch.where(odd, (from_class.cpu() + 1) % k, torch.full((b,), UNTARGETED))
     else:
         to_class = torch.tensor(target)
     return Queries(

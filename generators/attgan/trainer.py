@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast, final
 
-from cfsearch.contracts.trainer import Learned, Source, State, Wish
+from cfsearch.contracts.trainer import Learned, Source, State, TrainingRequest
 from cfsearch.errors import ConfigError
 
 from .config import AttGANConfig, CriticNorm
@@ -41,10 +41,15 @@ class AttGANTrainer:
         return _open(generator).editor.config.size
 
     def train_generator(
-        self, source: Source, *, wish: Wish, watch: Callable[[State], None], stop: Callable[[], bool]
+        self,
+        source: Source,
+        *,
+        request: TrainingRequest,
+        watch: Callable[[State], None],
+        stop: Callable[[], bool],
     ) -> Learned:
-        training = _recipe(wish, paired=isinstance(source, PairedSource))
-        layers = _whole(wish.networks.get("size", 64)).bit_length() - 3
+        training = _recipe(request, paired=isinstance(source, PairedSource))
+        layers = _whole(request.networks.get("size", 64)).bit_length() - 3
         norm = CriticNorm.SPECTRAL if training.adversarial is Adversarial.HINGE else CriticNorm.INSTANCE
         networks = _with(
             AttGANConfig(
@@ -56,14 +61,14 @@ class AttGANTrainer:
                 critic_norm=norm,
                 attributes=tuple(source.attributes),
             ),
-            {"layers": layers, **wish.networks},
+            {"layers": layers, **request.networks},
         )
         done = train(
             cast(FaceSource, source),
             config=networks,
             training=training,
-            folder=wish.folder,
-            device=wish.device,
+            folder=request.folder,
+            device=request.device,
             watch=_told(watch),
             stop=stop,
         )
@@ -71,8 +76,10 @@ class AttGANTrainer:
         reach = (0.0, 1.0) if training.uniform else _PUBLISHED_REACH
         if done.finished:
             save_attgan(
-                wish.out,
-                AttGANFile(done.editor, done.critic, _KINDS[training.adversarial], reach, _card(done, wish)),
+                request.out,
+                AttGANFile(
+                    done.editor, done.critic, _KINDS[training.adversarial], reach, _card(done, request)
+                ),
             )
         return _learned(done)
 
@@ -81,14 +88,14 @@ class AttGANTrainer:
         generator: Path,
         source: Source,
         *,
-        wish: Wish,
+        request: TrainingRequest,
         watch: Callable[[State], None],
         stop: Callable[[], bool],
     ) -> Learned:
         given = _open(generator)
-        training = _recipe(wish, paired=False)
+        training = _recipe(request, paired=False)
         norm = CriticNorm.SPECTRAL if training.adversarial is Adversarial.HINGE else CriticNorm.INSTANCE
-        chosen = {k: v for k, v in wish.networks.items() if k.startswith("critic_")}
+        chosen = {k: v for k, v in request.networks.items() if k.startswith("critic_")}
         config = _with(
             replace(given.editor.config, critic_norm=norm),
             {"critic_width": 32, "critic_hidden": 128, **chosen},
@@ -98,14 +105,14 @@ class AttGANTrainer:
             cast(FaceSource, source),
             config=config,
             training=training,
-            folder=wish.folder,
-            device=wish.device,
+            folder=request.folder,
+            device=request.device,
             watch=_told(watch),
             stop=stop,
         )
         if done.finished:
-            card = {**given.card, "critic": _card(done, wish)}
-            save_attgan(wish.out, AttGANFile(done.editor, done.critic, _LATER, given.reach, card))
+            card = {**given.card, "critic": _card(done, request)}
+            save_attgan(request.out, AttGANFile(done.editor, done.critic, _LATER, given.reach, card))
         return _learned(done)
 
 
@@ -116,8 +123,8 @@ def _open(path: Path) -> AttGANFile:
     return load_attgan(path)
 
 
-def _recipe(wish: Wish, *, paired: bool) -> TrainingConfig:
-    name = wish.recipe or ("paired" if paired else "fast")
+def _recipe(request: TrainingRequest, *, paired: bool) -> TrainingConfig:
+    name = request.recipe or ("paired" if paired else "fast")
     if name not in RECIPES:
         raise ConfigError(f"attgan: unknown recipe {name!r}; the recipes are {', '.join(RECIPES)}.")
     made = {
@@ -125,7 +132,7 @@ def _recipe(wish: Wish, *, paired: bool) -> TrainingConfig:
         "fast": TrainingConfig.fast,
         "paired": TrainingConfig.paired,
     }[name]()
-    return _with(made, wish.training)
+    return _with(made, request.training)
 
 
 def _with(
@@ -159,10 +166,10 @@ def _learned(done: Trained) -> Learned:
     return Learned(steps=done.step, seconds=done.seconds, finished=done.finished)
 
 
-def _card(done: Trained, wish: Wish) -> dict[str, object]:
+def _card(done: Trained, request: TrainingRequest) -> dict[str, object]:
     return {
         "steps": done.step,
         "seconds": round(done.seconds, 1),
-        "recipe": wish.recipe or "by the source",
-        "settings": {**wish.networks, **wish.training},
+        "recipe": request.recipe or "by the source",
+        "settings": {**request.networks, **request.training},
     }

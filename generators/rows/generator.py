@@ -40,7 +40,7 @@ class RowsState:
 class _Rows(Generator[RowsState], Describer, ABC):
     """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
 
-    row_wise: ClassVar[bool] = True
+    batch_invariant: ClassVar[bool] = True
 
     def __init__(
         self, schema: TableSchema, *, dead_zone: float = 0.01, immutable: Sequence[str] = ()

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.contracts.records import AWAY, Queries
+from cfsearch.contracts.records import UNTARGETED, Queries
 from cfsearch.datasets.tables import Table
 from cfsearch.errors import ConfigError, DataError
 
@@ -67,7 +67,7 @@ class NearestRows:
         of = self._target
         distance = variables.gower_values(variables.values(queries.x), self._values.to(queries.x.device))
         wanted, own = queries.target[:, None].cpu(), queries.source[:, None].cpu()
-        fits = torch.where(wanted == AWAY, of[None] != own, of[None] == wanted)
+        fits = torch.where(wanted == UNTARGETED, of[None] != own, of[None] == wanted)
         distance = distance.masked_fill(~fits.to(distance.device), torch.inf)
         near = distance.topk(min(self.count, len(of)), dim=1, largest=False)
         z = self.generator.changes(problem.state, self.table.x.to(queries.x.device)[near.indices])

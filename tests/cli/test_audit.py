@@ -217,7 +217,7 @@ def long(toys: Toys, model: Path) -> Flags:
     """Words of an audit of 8 images that takes a few seconds."""
     images = toys.pictures(count=8)
     flags = ("--evaluations", 1000, "--population", 50, "--seed", 7, "--generator", "pixels:grid=3")
-    goals = ("--objective", "adversarial", "--objective", "intensity", "--threads", 1, "--lockstep", 1)
+    goals = ("--objective", "adversarial", "--objective", "intensity", "--threads", 1, "--batch-size", 1)
     return ("audit", "--images", images, "--model", model, *flags, *goals)
 
 

@@ -133,7 +133,7 @@ def config(folder: Path, **search: object) -> Config:
                 "seed_with": ["gradient", {"name": "wachter"}],
                 **search,
             },
-            "run": {"lockstep": 1, "threads": 1},
+            "run": {"batch_size": 1, "threads": 1},
         }
     )
 
@@ -168,8 +168,8 @@ def test_a_seeded_run_goes_on_to_the_same_bytes_and_no_other_seeds(folder: Path,
     assert "counterfactuals of gradient, wachter" in (broken / "report.html").read_text().replace(
         "<bdi>", ""
     ).replace("</bdi>", "")
-    # all in one lockstep, as the command does by itself
-    together = Config.check({**config(folder).resolved(), "run": {"lockstep": 4, "threads": 1}})
+    # all in one batch, as the command does by itself
+    together = Config.check({**config(folder).resolved(), "run": {"batch_size": 4, "threads": 1}})
     Audit(together, directory=whole).run()
     assert digests(broken) == digests(whole)
 

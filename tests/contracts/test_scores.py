@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.contracts.records import AWAY, flipped
+from cfsearch.contracts.records import UNTARGETED, flipped
 from cfsearch.contracts.scores import lead, log_odds, log_probability, objective_scores
 from cfsearch.errors import CapabilityError
 
@@ -55,7 +55,7 @@ def test_scores_of_the_queries_themselves_fit_too() -> None:
 
 def test_lead_towards_and_away_in_one_batch() -> None:
     scores = torch.tensor([[[5.0, 2.0, 1.0]], [[5.0, 2.0, 1.0]], [[1.0, 2.0, 5.0]]])
-    won = lead(scores, source=torch.tensor([0, 0, 0]), target=torch.tensor([1, AWAY, AWAY]))
+    won = lead(scores, source=torch.tensor([0, 0, 0]), target=torch.tensor([1, UNTARGETED, UNTARGETED]))
     #                       2 - 5    2 - 5    5 - 1
     assert won.tolist() == [[-3.0], [-3.0], [4.0]]
 
@@ -65,7 +65,7 @@ def test_lead_towards_and_away_in_one_batch() -> None:
 def test_lead_is_positive_where_the_class_has_flipped(seed: int, k: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     scores = torch.randn(3, 8, k, generator=draw)
-    source, target = torch.tensor([0, 1, 0]), torch.tensor([1, 0, AWAY])
+    source, target = torch.tensor([0, 1, 0]), torch.tensor([1, 0, UNTARGETED])
     done = flipped(scores, source=source[:, None], target=target[:, None])
     assert torch.equal(lead(scores, source=source, target=target) > 0, done)
 

@@ -6,7 +6,7 @@ import torch
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema
-from cfsearch.distill import BEST, PAPER, Wish, distil
+from cfsearch.distill import BEST, PAPER, DistillRequest, distil
 from cfsearch.distill.jitter import Jitter
 from cfsearch.distill.rounds import Asking
 from cfsearch.distill.training import Lesson, agreement, answers
@@ -60,7 +60,7 @@ def test_with_one_round_it_is_algorithm_1() -> None:
 
 def test_where_nothing_can_be_mixed_the_inputs_alone_are_asked_about(schema: TableSchema) -> None:
     for recipe in (quick(BEST), quick(PAPER)):
-        made = distil(people(2), Judge(), wish=Wish(recipe=recipe, held_out=0.5), schema=schema)
+        made = distil(people(2), Judge(), request=DistillRequest(recipe=recipe, held_out=0.5), schema=schema)
         assert made.surrogate.about["data"]["examples"] == 1
         assert made.surrogate.about["data"]["held_out"] == 1
 

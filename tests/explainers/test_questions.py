@@ -58,7 +58,7 @@ class Counted(Provider):
         self.scores = ScoreKind.LABELS if self.only_labels else WALK.provider.scores
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         return self.row_wise_too
 
     @property
@@ -117,9 +117,9 @@ def total(found: list[ParetoFront]) -> int:
 
 
 @pytest.mark.parametrize("seeded", [False, True], ids=["plain", "seeded"])
-@pytest.mark.parametrize("row_wise", [False, True], ids=["one by one", "row-wise"])
-def test_a_search_says_how_many_rows_the_model_was_given(seeded: bool, row_wise: bool) -> None:
-    model = Counted(row_wise_too=row_wise)
+@pytest.mark.parametrize("batch_invariant", [False, True], ids=["one by one", "row-wise"])
+def test_a_search_says_how_many_rows_the_model_was_given(seeded: bool, batch_invariant: bool) -> None:
+    model = Counted(row_wise_too=batch_invariant)
     found = fronts(search(model, begun=seeds(model) if seeded else None).run(X, names=NAMES))
     assert total(found) == sum(model.rows)
     assert [front.evaluations for front in found] == [60, 60, 60, 0]

@@ -138,12 +138,12 @@ def naive(f: Tensor, capacity: int) -> list[int]:
 def test_elite_drops_the_most_crowded_one_by_one(m: int) -> None:
     f = np.random.default_rng(m).random((60, m))
     front = torch.from_numpy(f / np.linalg.norm(f, axis=1, keepdims=True))
-    assert pareto.elite(front, torch.zeros(60), 25).tolist() == naive(front, 25)
+    assert pareto.truncated(front, torch.zeros(60), 25).tolist() == naive(front, 25)
 
 
 @given(values(most=40), st.integers(1, 12))
 def test_elites_are_non_dominated_and_hold_the_best_of_each_objective(f: Tensor, capacity: int) -> None:
-    keep = pareto.elite(f, torch.zeros(len(f)), capacity)
+    keep = pareto.truncated(f, torch.zeros(len(f)), capacity)
     assert keep.tolist() == sorted(set(keep.tolist()))
     assert len(keep) == min(capacity, int(pareto.non_dominated(f).sum()))
     assert bool(pareto.non_dominated(f)[keep].all())
@@ -153,23 +153,23 @@ def test_elites_are_non_dominated_and_hold_the_best_of_each_objective(f: Tensor,
 
 def test_feasible_points_go_before_better_ones() -> None:
     f = torch.tensor([[0.0, 0.0], [2.0, 1.0], [1.0, 2.0], [3.0, 3.0]])
-    assert pareto.elite(f, torch.tensor([0.1, 0.0, 0.0, 0.0]), 10).tolist() == [1, 2]
+    assert pareto.truncated(f, torch.tensor([0.1, 0.0, 0.0, 0.0]), 10).tolist() == [1, 2]
 
 
 def test_without_feasible_points_the_least_violated_stay() -> None:
     f = torch.tensor([[0.0, 0.0], [2.0, 1.0], [1.0, 2.0], [3.0, 3.0]])
-    assert pareto.elite(f, torch.tensor([0.9, 0.2, 0.2, 0.2]), 10).tolist() == [1, 2]
+    assert pareto.truncated(f, torch.tensor([0.9, 0.2, 0.2, 0.2]), 10).tolist() == [1, 2]
 
 
 def test_a_small_capacity_keeps_the_best_before_the_worst() -> None:
     f = torch.tensor([[0.5, 0.5, 0.4], [0.0, 1.0, 1.0], [1.0, 0.0, 0.9], [0.9, 0.9, 0.0]])
-    assert pareto.elite(f, torch.zeros(4), 3).tolist() == [1, 2, 3]
-    assert pareto.elite(f, torch.zeros(4), 1).tolist() == [1]
+    assert pareto.truncated(f, torch.zeros(4), 3).tolist() == [1, 2, 3]
+    assert pareto.truncated(f, torch.zeros(4), 1).tolist() == [1]
 
 
 def test_answers_are_on_the_device_of_the_question_and_leave_it_alone() -> None:
     f = STAIRS.clone()
-    pareto.elite(f, torch.zeros(5), 1)
+    pareto.truncated(f, torch.zeros(5), 1)
     pareto.crowding(f)
     assert torch.equal(f, STAIRS)
     assert pareto.non_dominated(f).device == f.device
@@ -184,7 +184,7 @@ def test_answers_are_on_the_device_of_the_question_and_leave_it_alone() -> None:
         pareto.crowding,
         lambda f: pareto.hypervolume(f, torch.ones(2)),
         lambda f: pareto.igd_plus(f, torch.ones(1, 2)),
-        lambda f: pareto.elite(f, torch.zeros(2), 1),
+        lambda f: pareto.truncated(f, torch.zeros(2), 1),
     ],
     ids=["non_dominated", "ranks", "crowding", "hypervolume", "igd_plus", "elite"],
 )
@@ -207,13 +207,13 @@ def test_shapes_must_fit() -> None:
     with pytest.raises(ShapeError, match="expected fronts of shape"):
         pareto.crowding(torch.zeros(2, 2), torch.zeros(3))
     with pytest.raises(ShapeError, match="expected violations of shape"):
-        pareto.elite(torch.zeros(2, 2), torch.zeros(3), 1)
+        pareto.truncated(torch.zeros(2, 2), torch.zeros(3), 1)
 
 
 def test_elite_refuses_what_it_cannot_order() -> None:
     with pytest.raises(ConfigError, match="every violation must be finite"):
-        pareto.elite(torch.zeros(1, 2), torch.tensor([float("nan")]), 1)
+        pareto.truncated(torch.zeros(1, 2), torch.tensor([float("nan")]), 1)
     with pytest.raises(ConfigError, match="`capacity` must be at least 1, got 0"):
-        pareto.elite(torch.zeros(1, 2), torch.zeros(1), 0)
+        pareto.truncated(torch.zeros(1, 2), torch.zeros(1), 0)
     with pytest.raises(ConfigError, match="reference point must be finite"):
         pareto.hypervolume(torch.zeros(1, 2), torch.tensor([1.0, float("inf")]))

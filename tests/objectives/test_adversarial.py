@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.records import UNTARGETED
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
@@ -27,7 +27,7 @@ def ask(*logits: tuple[float, ...], source: int, target: int, floor: float | Non
 
 def test_away_is_the_log_probability_of_the_source() -> None:
     #  odds 3 to 1 for the source, then 1 to 3: p = 3/4, 1/4
-    values = ask((math.log(3.0), 0.0), (0.0, math.log(3.0)), source=0, target=AWAY)
+    values = ask((math.log(3.0), 0.0), (0.0, math.log(3.0)), source=0, target=UNTARGETED)
     assert values == pytest.approx([math.log(3 / 4), math.log(1 / 4)])
 
 
@@ -46,19 +46,19 @@ def test_away_is_minus_the_cross_entropy_of_torch() -> None:
 
 def test_both_directions_stand_in_one_batch() -> None:
     scores = torch.tensor([[[0.0, 0.0]], [[0.0, 0.0]]])
-    queries = make_queries(scores=scores[:, 0], source=(0, 0), target=(AWAY, 1))
+    queries = make_queries(scores=scores[:, 0], source=(0, 0), target=(UNTARGETED, 1))
     values = Adversarial()(make_candidates(scores=scores, queries=queries))
     assert values[:, 0].tolist() == pytest.approx([-math.log(2.0), math.log(2.0)])
 
 
 def test_a_certain_model_still_ranks_its_candidates() -> None:
-    values = ask((100.0, 0.0), (99.0, 0.0), source=0, target=AWAY)
+    values = ask((100.0, 0.0), (99.0, 0.0), source=0, target=UNTARGETED)
     assert values[1] < values[0] < 0.0
-    assert ask((0.0, 500.0), (0.0, 900.0), source=0, target=AWAY) == [-500.0, -900.0]
+    assert ask((0.0, 500.0), (0.0, 900.0), source=0, target=UNTARGETED) == [-500.0, -900.0]
 
 
 def test_nothing_is_gained_below_the_floor() -> None:
-    assert ask((0.0, 50.0), (0.0, 5.0), source=0, target=AWAY, floor=-10.0) == pytest.approx(
+    assert ask((0.0, 50.0), (0.0, 5.0), source=0, target=UNTARGETED, floor=-10.0) == pytest.approx(
         [-10.0, math.log(1 / (1 + math.exp(5.0)))]
     )
 

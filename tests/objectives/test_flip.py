@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfsearch.contracts.records import AWAY, flipped
+from cfsearch.contracts.records import UNTARGETED, flipped
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.flip import Flip
 from cfsearch.testing import ConstraintCase, make_candidates, make_queries
@@ -33,7 +33,7 @@ def test_towards_it_is_what_the_target_lacks_over_its_best_rival() -> None:
 
 
 def test_away_it_is_what_the_best_other_lacks_over_the_source() -> None:
-    values = ask((0.6, 0.3, 0.1), (0.1, 0.7, 0.2), source=0, target=AWAY, margin=0.2)
+    values = ask((0.6, 0.3, 0.1), (0.1, 0.7, 0.2), source=0, target=UNTARGETED, margin=0.2)
     #                           0.2 - (0.3 - 0.6)  0.2 - (0.7 - 0.1)
     assert values == pytest.approx([0.5, -0.4], abs=1e-6)
 
@@ -52,7 +52,7 @@ def test_a_tie_that_the_new_class_wins_is_feasible() -> None:
 def test_feasible_means_flipped(seed: int, scale: float) -> None:
     c = make_candidates(
         scores=scale * torch.randn(3, 8, 3, generator=torch.Generator().manual_seed(seed)),
-        queries=make_queries(b=3, source=(0, 1, 2), target=(AWAY, 0, 1)),
+        queries=make_queries(b=3, source=(0, 1, 2), target=(UNTARGETED, 0, 1)),
     )
     done = flipped(c.scores, source=c.queries.source[:, None], target=c.queries.target[:, None])
     assert torch.equal(Flip()(c) <= 0, done)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
-from cfsearch.contracts.records import AWAY, Candidates, Need
+from cfsearch.contracts.records import UNTARGETED, Candidates, Need
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 from cfsearch.objectives.logit_closeness import LogitCloseness, Metric
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
@@ -48,7 +48,7 @@ def test_towards_a_class_it_is_the_distance_to_the_mean_of_its_scores(target: in
 
 
 def test_away_it_is_the_distance_to_the_nearest_other_mean() -> None:
-    c = one((4.0, 0.0, 0.0), source=0, target=AWAY)
+    c = one((4.0, 0.0, 0.0), source=0, target=UNTARGETED)
     #  class 1 at sqrt(32) is nearer than class 2 at sqrt(80); class 0 at 0 does not count
     assert LogitCloseness(centred=False)(c).item() == pytest.approx(32.0**0.5)
 
@@ -94,10 +94,10 @@ def test_mahalanobis_equals_scipy() -> None:
     cov = residual.T @ residual / (len(reference) - 3)
     inverse = np.linalg.inv(0.9 * cov + 0.1 * np.trace(cov) / 3 * np.eye(3))
     target, source = c.queries.target.tolist(), c.queries.source.tolist()
-    assert AWAY in target
-    assert max(target) > AWAY
+    assert UNTARGETED in target
+    assert max(target) > UNTARGETED
     for i in range(2):
-        goals = [t for t in range(3) if (t == target[i] if target[i] != AWAY else t != source[i])]
+        goals = [t for t in range(3) if (t == target[i] if target[i] != UNTARGETED else t != source[i])]
         for j in range(5):
             truth = min(mahalanobis(c.scores[i, j].numpy(), means[t], inverse) for t in goals)
             assert got[i, j].item() == pytest.approx(truth, rel=1e-9)
@@ -123,18 +123,18 @@ def test_a_class_without_references_is_named() -> None:
 
 
 def test_nowhere_to_go_is_named() -> None:
-    c = one((4.0, 0.0, 0.0), source=0, target=AWAY, reference=REFERENCE[:2])
+    c = one((4.0, 0.0, 0.0), source=0, target=UNTARGETED, reference=REFERENCE[:2])
     with pytest.raises(DataError, match=r"classified as another class than 0, .* cover classes \[0\]"):
         LogitCloseness()(c)
 
 
 def test_away_needs_one_other_class_only() -> None:
-    c = one((4.0, 0.0, 0.0), source=0, target=AWAY, reference=REFERENCE[2:4])
+    c = one((4.0, 0.0, 0.0), source=0, target=UNTARGETED, reference=REFERENCE[2:4])
     assert LogitCloseness(centred=False)(c).item() == pytest.approx(32.0**0.5)
 
 
 def test_mahalanobis_without_spread_is_refused() -> None:
-    c = one((4.0, 0.0, 0.0), source=0, target=AWAY, reference=REFERENCE[[0, 2, 4]])
+    c = one((4.0, 0.0, 0.0), source=0, target=UNTARGETED, reference=REFERENCE[[0, 2, 4]])
     with pytest.raises(DataError, match="got 3 rows in 3 classes without any spread"):
         LogitCloseness(metric="mahalanobis")(c)
 

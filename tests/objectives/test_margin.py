@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.records import UNTARGETED
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.margin import Margin
 from cfsearch.testing import ObjectiveCase, make_candidates, make_queries
@@ -25,8 +25,8 @@ SCORES = torch.tensor([[[3.0, 1.0, 0.0], [2.0, 2.0, 0.0], [0.0, 4.0, 1.0]]])
     [
         (1, 0.0, [2.0, 0.0, -3.0]),
         (1, 1.0, [3.0, 1.0, -2.0]),
-        (AWAY, 0.0, [2.0, 0.0, -4.0]),
-        (AWAY, 1.0, [3.0, 1.0, -3.0]),
+        (UNTARGETED, 0.0, [2.0, 0.0, -4.0]),
+        (UNTARGETED, 1.0, [3.0, 1.0, -3.0]),
     ],
     ids=["towards", "towards with a lead", "away", "away with a lead"],
 )

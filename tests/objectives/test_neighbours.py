@@ -9,7 +9,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from cfsearch.contracts.objective import Constraint, Objective
-from cfsearch.contracts.records import AWAY, Candidates
+from cfsearch.contracts.records import UNTARGETED, Candidates
 from cfsearch.datasets.tables import Column, ColumnKind, Table, TableSchema, Variables, write_schema
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.objectives.neighbours import Neighbours
@@ -66,7 +66,7 @@ def test_worked_by_hand() -> None:
     # to (1, x): |2 - 1| / 10 over two columns; to (4, y): (0.2 + 1) / 2
     assert ask([[2.0, 0.0], [4.0, 1.0]], target=1) == pytest.approx([0.05, 0.0])
     assert ask([[2.0, 0.0]], target=1, k=2) == pytest.approx([(0.05 + 0.6) / 2])
-    assert ask([[2.0, 0.0]], target=AWAY, source=1) == pytest.approx([0.1])
+    assert ask([[2.0, 0.0]], target=UNTARGETED, source=1) == pytest.approx([0.1])
 
 
 def test_against_scikit_learn() -> None:

@@ -1,4 +1,4 @@
-"""One door for all forms of a model, and one clear line for what is none."""
+"""One signature for all forms of a model, and one clear line for what is none."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint

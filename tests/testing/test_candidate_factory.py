@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cfsearch import testing
-from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.records import UNTARGETED
 from cfsearch.errors import MissingExtraError
 from cfsearch.testing import make_candidates, make_queries
 
@@ -29,7 +29,7 @@ def test_queries_decide_the_shapes_of_their_candidates() -> None:
 
 def test_targets_of_both_sorts_stand_in_one_batch() -> None:
     queries = make_queries(b=4)
-    assert queries.target[::2].tolist() == [AWAY, AWAY]
+    assert queries.target[::2].tolist() == [UNTARGETED, UNTARGETED]
     assert (queries.target[1::2] == (queries.source[1::2] + 1) % 3).all()
     assert torch.equal(queries.source, queries.scores.argmax(-1))
 

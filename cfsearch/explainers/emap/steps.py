@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.contracts.domain import Domain
-from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.records import UNTARGETED
 
 from .partitioned_gumbel import PartitionedGumbel
 
@@ -48,7 +48,7 @@ class Perturber(nn.Module):
         """The answer; with ``rng`` some units are left out, as while learning."""
         hidden = u
         if self.asked:
-            told = functional.one_hot(target.clamp_min(0), self.asked) * (target != AWAY)[:, None]
+            told = functional.one_hot(target.clamp_min(0), self.asked) * (target != UNTARGETED)[:, None]
             hidden = torch.cat([u, told.to(u.dtype)], dim=1)
         for layer in self.layers[:-1]:
             hidden = functional.relu(layer(hidden))

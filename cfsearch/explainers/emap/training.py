@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.contracts import network as networks
-from cfsearch.contracts.records import AWAY
+from cfsearch.contracts.records import UNTARGETED
 from cfsearch.contracts.scores import log_odds
 
 from .partitioned_gumbel import PartitionedGumbel
@@ -146,14 +146,14 @@ def _refusal(
     scores: Float[Tensor, "n k"], *, source: Int[Tensor, " n"], target: Int[Tensor, " n"]
 ) -> Float[Tensor, " n"]:
     """Minus the log-probability of what is asked for."""
-    away = target == AWAY
+    away = target == UNTARGETED
     odds = log_odds(scores, torch.where(away, source, target)).to(scores.dtype)
     return functional.softplus(torch.where(away, odds, -odds))
 
 
 def targets(source: Int[Tensor, " n"], *, classes: int, rng: torch.Generator) -> Int[Tensor, " n"]:
     """What learning asks for: away with two classes, else away or one of the others."""
-    away = torch.full_like(source, AWAY)
+    away = torch.full_like(source, UNTARGETED)
     if classes == 2:
         return away
     shift = torch.randint(1, classes, source.shape, generator=rng, device=source.device)

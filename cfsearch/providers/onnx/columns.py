@@ -21,7 +21,7 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Missing, TableSchema, frame_of
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
 from cfsearch.providers.answers import RawArray
-from cfsearch.providers.row_wise import in_blocks, tried_block
+from cfsearch.providers.batch_invariance import in_blocks, tried_block
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.registry import unknown
 
@@ -172,7 +172,7 @@ class ColumnProvider(TabularProvider):
         self._block: Final = tried_block(schema, most=self.max_batch, ask=inner.predict) if tried else 0
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         """True of trees, linear models and dense networks on the CPU, asked in blocks of one size."""
         return self._block > 0
 

@@ -42,7 +42,7 @@ class Arg(Protocol):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Told:
+class GraphInput:
     """The same, read from the file."""
 
     name: str
@@ -50,7 +50,7 @@ class Told:
     shape: tuple[int | None, ...]
 
 
-def told_inputs(model: onnx.ModelProto) -> tuple[Told, ...]:
+def graph_inputs(model: onnx.ModelProto) -> tuple[GraphInput, ...]:
     """The inputs of a graph that must be given; those with an initialiser need not be."""
     set_already = {tensor.name for tensor in model.graph.initializer}
     set_already |= {tensor.values.name for tensor in model.graph.sparse_initializer}
@@ -59,7 +59,7 @@ def told_inputs(model: onnx.ModelProto) -> tuple[Told, ...]:
         kind = taken.type.tensor_type
         shape = tuple(size.dim_value or None for size in kind.shape.dim)
         if taken.name not in set_already:
-            found.append(Told(taken.name, _NAMES.get(kind.elem_type, "another"), shape))
+            found.append(GraphInput(taken.name, _NAMES.get(kind.elem_type, "another"), shape))
     return tuple(found)
 
 

@@ -14,14 +14,14 @@ from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
 from cfsearch.providers.preprocessing import Preprocessing
-from cfsearch.providers.probes import settle
+from cfsearch.providers.probes import infer_signature
 from cfsearch.providers.sidecar import sidecar_of, sidecar_path
 
 from .file import OnnxFile, check_external, read_onnx_file
 from .graph import class_names, ending, hinted_labels, one_line, unsupported
 from .inputs import Arg
 from .rows import works_by_row
-from .signature import MAPS, NUMBERS, WORDS, Door, door_of
+from .signature import MAPS, NUMBERS, WORDS, GraphSignature, graph_signature
 
 _FLOOR: Final = (1, 24, 1)
 """Before this version onnxruntime reads external data outside the model's folder."""
@@ -46,7 +46,7 @@ class OnnxProvider(Provider):
         *,
         file: OnnxFile,
         session: _Session,
-        door: Door,
+        signature: GraphSignature,
         name: str,
         labels: tuple[str, ...],
         scores: ScoreKind,
@@ -61,7 +61,7 @@ class OnnxProvider(Provider):
         self.max_batch = max_batch
         self.sha256: Final = file.sha256
         self._session: Final = session
-        self._door: Final = door
+        self._signature: Final = signature
         self._note: Final = note
         self.by_row: Final = by_row
         """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""
@@ -103,7 +103,7 @@ class OnnxProvider(Provider):
         path = file.path
         said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         session = _open_session(file, device=device, threads=threads)
-        door = door_of(
+        graph = graph_signature(
             path,
             inputs=session.get_inputs(),
             outputs=session.get_outputs(),
@@ -113,25 +113,25 @@ class OnnxProvider(Provider):
         )
         who = said.name or path.stem
         if probe is not None:
-            _check_width(path, door, width=probe.shape[1])
-        hint = ending(file.model, door.output) if door.output_type in NUMBERS else None
-        if door.output_type.startswith(MAPS):
+            _check_width(path, graph, width=probe.shape[1])
+        hint = ending(file.model, graph.output) if graph.output_type in NUMBERS else None
+        if graph.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
-        named = said.labels or class_names(file.model, door.output)
-        settled = settle(
-            lambda x: _ask(session, door, x, labels=named, who=who),
-            preprocessing=door.preprocessing,
-            columns=door.columns,
+        named = said.labels or class_names(file.model, graph.output)
+        signature = infer_signature(
+            lambda x: _ask(session, graph, x, labels=named, who=who),
+            preprocessing=graph.preprocessing,
+            columns=graph.columns,
             labels=named,
-            scores=ScoreKind.LABELS if door.output_type == WORDS else said.kind,
+            scores=ScoreKind.LABELS if graph.output_type == WORDS else said.kind,
             hint=hint,
             probe=probe,
             who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )
         hints = hinted_labels(file.model)
-        note = settled.note
-        if named is None and len(hints) == len(settled.labels):
+        note = signature.note
+        if named is None and len(hints) == len(signature.labels):
             note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
         batch = max_batch or said.max_batch or _MAX_BATCH
         if batch < 1:
@@ -139,11 +139,11 @@ class OnnxProvider(Provider):
         return cls(
             file=file,
             session=session,
-            door=door,
+            signature=graph,
             name=who,
-            labels=settled.labels,
-            scores=settled.scores,
-            max_batch=batch if door.batch is None else door.batch,
+            labels=signature.labels,
+            scores=signature.scores,
+            max_batch=batch if graph.batch is None else graph.batch,
             note=note.strip(),
             by_row=device == "cpu" and works_by_row(file.model),
         )
@@ -151,27 +151,27 @@ class OnnxProvider(Provider):
     @property
     def preprocessing(self) -> Preprocessing | None:
         """What is done to images before the model sees them; None for a model of tables."""
-        return self._door.preprocessing
+        return self._signature.preprocessing
 
     @property
     def columns(self) -> int | None:
         """How many numbers a model of tables takes for a row, where that is fixed."""
-        return self._door.columns
+        return self._signature.columns
 
     @property
     def output(self) -> str:
         """The name of the output that is read."""
-        return self._door.output
+        return self._signature.output
 
     @property
     def fixed_batch(self) -> int | None:
         """How many inputs the model takes at once where that is fixed; fewer are padded."""
-        return self._door.batch
+        return self._signature.batch
 
     @property
     def fingerprint(self) -> str:
         """Hash of the file, its external data, the preprocessing and what is read of it."""
-        return f"onnx:{self.sha256}:{self._door.fingerprint}:{self._door.output}:{self.scores.name.lower()}"
+        return f"onnx:{self.sha256}:{self._signature.fingerprint}:{self._signature.output}:{self.scores.name.lower()}"
 
     @property
     def note(self) -> str:
@@ -184,16 +184,16 @@ class OnnxProvider(Provider):
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
 
     def _piece(self, x: Tensor) -> Tensor:
-        raw = _ask(self._session, self._door, x, labels=self.labels, who=self.name)
+        raw = _ask(self._session, self._signature, x, labels=self.labels, who=self.name)
         return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
 
 
-def _check_width(path: Path, door: Door, *, width: int) -> None:
-    if door.preprocessing is not None:
+def _check_width(path: Path, signature: GraphSignature, *, width: int) -> None:
+    if signature.preprocessing is not None:
         raise ModelFileError(f"{path}: takes images, but rows of a table are given. Give --images instead.")
-    if door.columns not in (None, width):
+    if signature.columns not in (None, width):
         raise ModelFileError(
-            f"{path}: takes {door.columns} numbers a row, but the columns of the table make {width}. Say under "
+            f"{path}: takes {signature.columns} numbers a row, but the columns of the table make {width}. Say under "
             f"[encoding] in {sidecar_path(path)} how each column is given to it (plain, standard, one_hot), and "
             "in which order."
         )
@@ -270,17 +270,19 @@ def _is_out_of_memory(complaint: str) -> bool:
     return bool(re.search(r"bad_?alloc|[Ff]ailed to allocate|out of memory", complaint))
 
 
-def _ask(session: _Session, door: Door, x: Tensor, *, labels: tuple[str, ...] | None, who: str) -> Tensor:
+def _ask(
+    session: _Session, signature: GraphSignature, x: Tensor, *, labels: tuple[str, ...] | None, who: str
+) -> Tensor:
     """The model's own numbers for at most one batch (any number, where it is fixed)."""
-    if door.batch is not None and x.shape[0] > door.batch:
+    if signature.batch is not None and x.shape[0] > signature.batch:
         return ask_in_pieces(
             x,
-            max_batch=door.batch,
-            ask=lambda part: _ask(session, door, part, labels=labels, who=who),
+            max_batch=signature.batch,
+            ask=lambda part: _ask(session, signature, part, labels=labels, who=who),
         )
-    feeds, n = door.feeds(x), len(x)
+    feeds, n = signature.feeds(x), len(x)
     try:
-        answer = session.run([door.output], feeds)[0]
+        answer = session.run([signature.output], feeds)[0]
     except Exception as error:  # onnxruntime's exceptions share no base of their own
         what = "out of memory; lower max_batch" if _is_out_of_memory(str(error)) else one_line(str(error))
         raise ProviderError(

@@ -33,7 +33,7 @@ def works_by_row(model: onnx.ModelProto) -> bool:
 
     That still promises no bits: a runtime chooses its kernels, and shares out a forest's trees, by how
     many rows there are. Nor is it a proof, since constants may mix rows in a product. Both are tried
-    out where it counts (``row_wise.tried_block``).
+    out where it counts (``batch_invariant.tried_block``).
     """
     return not model.functions and all(_keeps_apart(node) for node in model.graph.node)
 

@@ -30,7 +30,7 @@ MAPS: Final = "seq(map("
 
 @final
 @dataclass(frozen=True, slots=True)
-class Door:
+class GraphSignature:
     """The one input, or one a column, and the one output through which a model is asked.
 
     ``batch`` is how many inputs it takes at once where that is fixed; ``columns`` those of a table,
@@ -67,7 +67,7 @@ class Door:
         return {self.input: rows}
 
 
-def door_of(
+def graph_signature(
     path: Path,
     *,
     inputs: Sequence[Arg],
@@ -75,7 +75,7 @@ def door_of(
     table: InputTable,
     output: str | None,
     schema: TableSchema | None = None,
-) -> Door:
+) -> GraphSignature:
     """Which input and output of a model to use, and how images are brought to it.
 
     Args:
@@ -93,7 +93,7 @@ def door_of(
     if schema is not None and by_column(inputs):
         taken_by = ColumnInputs.of(path, inputs, schema=schema)
         answer = _chosen(path, outputs, output=output)
-        return Door(
+        return GraphSignature(
             input="",
             number="float32",
             batch=taken_by.batch,
@@ -128,7 +128,7 @@ def door_of(
         )
     chosen = _chosen(path, outputs, output=output)
     images = len(shape) == 4
-    return Door(
+    return GraphSignature(
         input=taken.name,
         number=number,
         batch=shape[0],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.contracts.records import AWAY, Queries
+from cfsearch.contracts.records import UNTARGETED, Queries
 from cfsearch.datasets.tables import Missing, Table
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.generators.rows.generator import Rows, RowsState
@@ -65,10 +65,10 @@ def test_they_lead_to_the_nearest_rows_of_the_class_nearest_first() -> None:
     rows = Rows(SCHEMA, dead_zone=0.0)
     table = reachable(rows)
     assert table.target is not None
-    made = begun(rows, table.x[:4], source=[0, 0, 1, 2], target=[1, 2, AWAY, 0])
+    made = begun(rows, table.x[:4], source=[0, 0, 1, 2], target=[1, 2, UNTARGETED, 0])
     for i, z in enumerate(NearestRows(rows, table, count=5)(made)):
         goal = int(made.queries.target[i])
-        fits = table.target != made.queries.source[i] if goal == AWAY else table.target == goal
+        fits = table.target != made.queries.source[i] if goal == UNTARGETED else table.target == goal
         distance = rows.variables.gower_table(table.x[i : i + 1], table.x[fits])[0]
         found = rows.decode(rows.select(made.state, i), z[None])[0]
         own = rows.variables.gower(found, table.x[i].expand_as(found))

@@ -24,7 +24,7 @@ from cfsearch.datasets.tables import Column, ColumnKind, Missing, TableSchema
 from cfsearch.errors import CapabilityError, ConfigError, DataError, ModelFileError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.onnx.columns import ColumnInputs, ColumnProvider
-from cfsearch.providers.onnx.inputs import told_inputs
+from cfsearch.providers.onnx.inputs import graph_inputs
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.probes import kind_of
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular
@@ -348,7 +348,7 @@ class TestRefused:
 
     def test_inputs_of_different_lengths(self, tmp_path: Path) -> None:
         path = graph_of(tmp_path / "m.onnx", rows=3)
-        [first, *rest] = told_inputs(onnx.load(path))
+        [first, *rest] = graph_inputs(onnx.load(path))
         assert [entry.shape for entry in rest] == [(3, 1)] * 4
         with pytest.raises(ModelFileError, match=r"different numbers of rows at once \(3, 4\)"):
             ColumnInputs.of(path, [replace(first, shape=(4, 1)), *rest], schema=SCHEMA)

@@ -113,7 +113,7 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_company(
     dense = helper.make_node("MatMul", ["row", "weight"], ["score"])
     path = saved(tmp_path / "m.onnx", forest() if kind == "forest" else dense, constants={"weight": weight})
     model = opened(path, threads=threads)
-    assert model.row_wise
+    assert model.batch_invariant
     together = model.predict(X)
     p = 1 / (1 + np.exp(-(X.numpy() @ weight)))
     expected = truth(X) if kind == "forest" else np.concatenate([1 - p, p], axis=1)
@@ -128,7 +128,7 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_company(
 def test_it_is_asked_in_blocks_that_it_can_take(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", forest(), rows=7)
     model = opened(path)
-    assert model.row_wise and model.max_batch == 7
+    assert model.batch_invariant and model.max_batch == 7
     assert np.abs(model.predict(X[:20]).numpy() - truth(X[:20])).max() < 1e-4
     assert torch.equal(model.predict(X[:20])[:1], model.predict(X[:1]))
 
@@ -140,7 +140,7 @@ def test_what_is_not_known_to_keep_rows_apart_promises_nothing(tmp_path: Path) -
         helper.make_node("MatMul", ["near", "weight"], ["score"]),
     ]
     path = saved(tmp_path / "m.onnx", *centred, constants={"weight": np.ones((3, 1), np.float32)})
-    assert not opened(path).row_wise
+    assert not opened(path).batch_invariant
 
 
 def test_a_product_that_mixes_rows_is_found_out(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_product_that_mixes_rows_is_found_out(tmp_path: Path) -> None:
     constants: dict[str, NDArray[Any]] = {"mixing": mixing, "weight": np.ones((3, 1), np.float32)}
     path = saved(tmp_path / "m.onnx", *nodes, constants=constants, rows=4)
     assert works_by_row(onnx.load(path))
-    assert not opened(path).row_wise
+    assert not opened(path).batch_invariant
 
 
 @pytest.mark.parametrize(

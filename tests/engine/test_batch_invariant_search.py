@@ -43,7 +43,7 @@ class Summing(Provider):
     calls: list[int] = field(default_factory=list)
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         return self.promises
 
     @property

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding, Table
+from cfsearch.providers.batch_invariance import BLOCK, by_row, keeps_places
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
-from cfsearch.providers.row_wise import BLOCK, by_row, keeps_places
 from cfsearch.providers.sklearn import SklearnProvider
 from cfsearch.providers.votes import VotingProvider
 from cfsearch.providers.wrapping import WrappedProvider
@@ -57,7 +57,7 @@ class Labels(WrappedProvider):
         self.scores = ScoreKind.LABELS
 
     @property
-    def row_wise(self) -> bool:
+    def batch_invariant(self) -> bool:
         return True
 
 
@@ -88,7 +88,7 @@ def alone(provider: Provider, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_an_answer_is_the_same_to_the_last_bit_in_any_company(model: Any, pipeline: bool) -> None:
     provider = fitted(model, pipeline=pipeline)
-    assert provider.row_wise
+    assert provider.batch_invariant
     together = provider.predict(MANY)
     assert torch.equal(together[:5], alone(provider, MANY[:5]))
     assert torch.equal(together[40:140], provider.predict(MANY[40:140]))
@@ -114,7 +114,7 @@ def test_blocks_answer_what_the_model_answers() -> None:
 )
 def test_what_is_not_known_promises_nothing(model: Any) -> None:
     assert not by_row(model)
-    assert not fitted(model, pipeline=False).row_wise
+    assert not fitted(model, pipeline=False).batch_invariant
 
 
 def test_a_model_that_looks_at_its_place_is_found_out() -> None:
@@ -136,11 +136,11 @@ def test_a_linear_model_that_looks_at_its_place_promises_nothing(monkeypatch: py
         return honest(self, x) + 1e-16 * np.arange(len(x))[:, None]
 
     monkeypatch.setattr(LogisticRegression, "predict_proba", by_place)
-    assert not fitted(LogisticRegression(max_iter=50), pipeline=False).row_wise
+    assert not fitted(LogisticRegression(max_iter=50), pipeline=False).batch_invariant
 
 
 def test_wrappers_pass_it_on_where_they_may() -> None:
     forest = fitted(MODELS[0], pipeline=False)
-    assert CountingProvider(forest).row_wise and CachedProvider(forest).row_wise
-    assert not CountingProvider(FakeProvider()).row_wise
-    assert not VotingProvider(Labels(forest)).row_wise
+    assert CountingProvider(forest).batch_invariant and CachedProvider(forest).batch_invariant
+    assert not CountingProvider(FakeProvider()).batch_invariant
+    assert not VotingProvider(Labels(forest)).batch_invariant
