@@ -202,7 +202,7 @@ def test_an_unexpected_error_is_one_line_with_a_hint(
     def broken(_: object) -> None:
         raise ZeroDivisionError("oh\nno")
 
-    monkeypatch.setattr("cfsearch.assembly.assemble", broken)
+    monkeypatch.setattr("cfsearch.assembly.search.assemble", broken)
     answer = call("search", face, "--model", model)
     assert answer.code == 3
     assert "unexpected ZeroDivisionError: oh no. Run it again with --debug" in answer.error
@@ -217,7 +217,7 @@ def test_too_little_memory_is_said_as_such(
     def broken(_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("cfsearch.assembly.assemble", broken)
+    monkeypatch.setattr("cfsearch.assembly.search.assemble", broken)
     answer = call("search", face, "--model", model)
     assert answer.code == 3
     assert "[out_of_memory]" in answer.error

@@ -117,7 +117,7 @@ def test_warnings_of_ours_are_notes_and_others_are_silent(
             warnings.warn("nobody should", DeprecationWarning, stacklevel=1)
         raise MemoryError
 
-    monkeypatch.setattr("cfsearch.assembly.assemble", warn)
+    monkeypatch.setattr("cfsearch.assembly.search.assemble", warn)
     answer = call("search", face, "--model", model)
     assert "note: the reader should know\n" in answer.err
     assert "nobody" not in answer.err

@@ -124,7 +124,7 @@ def test_f65_a_run_in_use_is_refused_and_free_again_when_its_process_is_killed(
     start: Start, tmp_path: Path
 ) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from cfsearch.runs import RunDirectory;"
+        "import sys, time; from pathlib import Path; from cfsearch.runs.directory import RunDirectory;"
         f"run = RunDirectory.start(Path({str(tmp_path / 'run')!r}), config={CONFIG!r}, hashes={HASHES!r});"
         "print('held', flush=True); time.sleep(60)"
     )
