@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from cfsearch.assembly.search import Assembly as Assembly
     from cfsearch.assembly.search import assemble as assemble
-    from cfsearch.audit.run import Audit as Audit
+    from cfsearch.audits.run import Audit as Audit
     from cfsearch.config import Config as Config
     from cfsearch.contracts.explainer import Explainer as Explainer
     from cfsearch.contracts.explainer import Explanation as Explanation
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _HOME: Final = {
     "Assembly": "assembly.search",
     "AttributeEstimator": "contracts.generator",
-    "Audit": "audit.run",
+    "Audit": "audits.run",
     "Candidates": "contracts.records",
     "CfsearchError": "errors",
     "CfsearchWarning": "errors",

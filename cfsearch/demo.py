@@ -19,9 +19,9 @@ from torch import Tensor
 
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
-from cfsearch.audit.document import audit_document
-from cfsearch.audit.effects import effect_rows
-from cfsearch.audit.run import Audit, AuditProgress, estimate_effects
+from cfsearch.audits.document import audit_document
+from cfsearch.audits.effects import effect_rows
+from cfsearch.audits.run import Audit, AuditProgress, estimate_effects
 from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, flipped

@@ -40,8 +40,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import wilcoxon
 
-from cfsearch.audit.effects import effects_through_generator
-from cfsearch.audit.run import Audit, AuditProgress
+from cfsearch.audits.effects import effects_through_generator
+from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.scores import log_odds
 from cfsearch.engine.problem import Problem

@@ -12,7 +12,7 @@ from ._output import stderr
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from cfsearch.audit.run import AuditProgress
+    from cfsearch.audits.run import AuditProgress
 
 _EVERY_S = 30.0
 _REDRAW_S = 0.2

@@ -50,7 +50,7 @@ def audit(
     """  # noqa: D301  # click reads the backspace
     chosen = settings(config, flags)
     call, noun = Invocation.current(), chosen.data.noun
-    from cfsearch.audit.run import Audit, AuditProgress
+    from cfsearch.audits.run import Audit, AuditProgress
 
     from ._report import write_report
 

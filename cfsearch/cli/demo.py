@@ -14,7 +14,7 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cfsearch.audit.run import AuditProgress
+    from cfsearch.audits.run import AuditProgress
 
 
 @click.command(cls=Command, short_help="Run the main job on what the package carries.")

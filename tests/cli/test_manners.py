@@ -137,7 +137,7 @@ def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
 
 
 def test_the_meter_counts_questions_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cfsearch.audit.run import AuditProgress
+    from cfsearch.audits.run import AuditProgress
     from cfsearch.engine.search import Progress
 
     now = [100.0]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cfsearch.audit.run import Audit, AuditProgress
+from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.network import build
 from cfsearch.datasets.tables import Encoding, infer_schema

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cfsearch.assembly.generator import open_generator
-from cfsearch.audit.run import AuditProgress
+from cfsearch.audits.run import AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator, Critic, Generator
 from cfsearch.datasets import faces

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cfsearch.audit.effects import changes, effect_rows, effects_through_generator
+from cfsearch.audits.effects import changes, effect_rows, effects_through_generator
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 from torch import Tensor
 
-from cfsearch.audit.family import _holm, corrected, fisher, welch
-from cfsearch.audit.groups import column_groups, group_rows
+from cfsearch.audits.family import _holm, corrected, fisher, welch
+from cfsearch.audits.groups import column_groups, group_rows
 from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfsearch.audit.run import Audit
+from cfsearch.audits.run import Audit
 from cfsearch.config import Config
 from cfsearch.runs.directory import RunDirectory
 

@@ -1,6 +1,6 @@
 """Figures by group where there is nothing to count."""
 
-from cfsearch.audit.groups import OTHERS, column_groups
+from cfsearch.audits.groups import OTHERS, column_groups
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.runs.directory import InstanceRow
 

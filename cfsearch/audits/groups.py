@@ -3,7 +3,7 @@
 Images are with an attribute or without it. Rows of a table are grouped by the values of a column:
 two groups are compared with each other, of more each with all others. Shares are tested by Fisher's
 exact test and effects by Welch's, and all p-values of one model are corrected together
-(``cfsearch.audit.family``).
+(``cfsearch.audits.family``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
