@@ -3,8 +3,9 @@
 Public names are loaded on first use, so that ``import cfsearch`` costs nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cfsearch.assembly.search import Assembly as Assembly
@@ -102,10 +103,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'cfsearch' has no attribute {name!r}")
-    return getattr(import_module(f"cfsearch.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -5,3 +5,57 @@ Objectives (all minimised): ``adversarial``, ``margin`` (has the class changed),
 ``logit_closeness`` (is it like the inputs of its new class). Constraints (kept where <= 0):
 ``flip``, ``max_changed``.
 """
+
+from typing import TYPE_CHECKING, Final
+
+from cfsearch.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .adversarial import Adversarial as Adversarial
+    from .changed import Changed as Changed
+    from .flip import Flip as Flip
+    from .gower import Gower as Gower
+    from .intensity import Intensity as Intensity
+    from .logit_closeness import LogitCloseness as LogitCloseness
+    from .margin import Margin as Margin
+    from .max_changed import MaxChanged as MaxChanged
+    from .neighbours import Neighbours as Neighbours
+    from .perceptual import Perceptual as Perceptual
+    from .plausibility import Plausibility as Plausibility
+    from .sparsity import Sparsity as Sparsity
+
+_HOME: Final = {
+    "Adversarial": "adversarial",
+    "Changed": "changed",
+    "Flip": "flip",
+    "Gower": "gower",
+    "Intensity": "intensity",
+    "LogitCloseness": "logit_closeness",
+    "Margin": "margin",
+    "MaxChanged": "max_changed",
+    "Neighbours": "neighbours",
+    "Perceptual": "perceptual",
+    "Plausibility": "plausibility",
+    "Sparsity": "sparsity",
+}
+
+__all__ = [
+    "Adversarial",
+    "Changed",
+    "Flip",
+    "Gower",
+    "Intensity",
+    "LogitCloseness",
+    "Margin",
+    "MaxChanged",
+    "Neighbours",
+    "Perceptual",
+    "Plausibility",
+    "Sparsity",
+]
+
+__getattr__ = lazy_names(__name__, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,34 @@
 """Ways to ask an audited model: one kind a file, and wrappers that count, cache and vote."""
+
+from typing import TYPE_CHECKING, Final
+
+from cfsearch.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .callable import CallableProvider as CallableProvider
+    from .onnx import OnnxProvider as OnnxProvider
+    from .sklearn import SklearnProvider as SklearnProvider
+    from .text import TextProvider as TextProvider
+    from .torch_module import TorchProvider as TorchProvider
+
+_HOME: Final = {
+    "CallableProvider": "callable",
+    "OnnxProvider": "onnx",
+    "SklearnProvider": "sklearn",
+    "TextProvider": "text",
+    "TorchProvider": "torch_module",
+}
+
+__all__ = [
+    "CallableProvider",
+    "OnnxProvider",
+    "SklearnProvider",
+    "TextProvider",
+    "TorchProvider",
+]
+
+__getattr__ = lazy_names(__name__, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -66,7 +66,7 @@ class RunDirectory:
         self._lock = lock
 
     @classmethod
-    def start(cls, path: Path, *, config: dict[str, Any], hashes: dict[str, str]) -> Self:
+    def start(cls, path: str | Path, *, config: dict[str, Any], hashes: dict[str, str]) -> Self:
         """Begin a run, or go on with it where its settings and files are the same.
 
         Args:
@@ -78,6 +78,7 @@ class RunDirectory:
             RunError: read-only, held by another process, from a newer version, no run
                 directory, or begun with other settings or files (with the difference).
         """
+        path = Path(path)
         existing = path.exists()
         if existing and not path.is_dir():
             raise RunError(f"run {str(path)!r}: is a file; give a directory.")
@@ -98,12 +99,16 @@ class RunDirectory:
         return run
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """Open a run to look at it.
+
+        Args:
+            path: the directory.
 
         Raises:
             RunError: there is none, or it is from a newer version.
         """
+        path = Path(path)
         if not (path / "run.sqlite").is_file():
             raise RunError(f"run {str(path)!r}: no run directory (it has no run.sqlite).")
         return cls(path, _connect(path / "run.sqlite"), lock=None)

@@ -1,0 +1,5 @@
+"""``python -m cfsearch``: the command line."""
+
+from cfsearch.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""Names that a user imports: from the package itself, and from the packages of each kind of plug-in."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cfsearch.errors import RunError
+from cfsearch.lazy import lazy_names
+from cfsearch.registry import PluginKind, installed
+from cfsearch.runs.directory import RunDirectory
+
+PACKAGES: dict[PluginKind, str] = {
+    "constraints": "objectives",
+    "explainers": "explainers",
+    "generators": "generators",
+    "objectives": "objectives",
+    "providers": "providers",
+    "solvers": "solvers",
+}
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_every_built_in_can_be_imported_from_its_package(kind: PluginKind) -> None:
+    package = importlib.import_module(f"cfsearch.{PACKAGES[kind]}")
+    points = [p for p in installed(kind).values() if p.value.startswith(f"{package.__name__}.")]
+    assert points
+    for point in points:
+        name = point.value.partition(":")[2]
+        assert name in package.__all__, name
+        assert getattr(package, name) is point.load()
+        assert name in dir(package)
+
+
+@pytest.mark.parametrize("package", sorted(set(PACKAGES.values())))
+def test_a_package_lists_what_it_has_and_imports_it_only_when_used(package: str) -> None:
+    code = f"import sys, cfsearch.{package} as p; print(*sorted(p.__all__)); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, heavy = done.stdout.splitlines()
+    assert heavy == "False"
+    module = importlib.import_module(f"cfsearch.{package}")
+    assert names.split() == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error_of_its_package() -> None:
+    with pytest.raises(AttributeError, match="module 'cfsearch.errors' has no attribute 'Oops'"):
+        lazy_names("cfsearch.errors", {})("Oops")
+
+
+def test_the_command_line_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "cfsearch", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("cfsearch ")
+
+
+def test_a_run_is_begun_and_read_by_a_text_as_by_a_path(tmp_path: Path) -> None:
+    with RunDirectory.start(str(tmp_path / "run"), config={}, hashes={}) as begun:
+        written = begun.run_id
+    with RunDirectory.read(str(tmp_path / "run")) as run:
+        assert run.run_id == written
+    with pytest.raises(RunError, match="no run directory"):
+        RunDirectory.read(str(tmp_path))
