@@ -2,11 +2,11 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from cfsearch.errors import ConfigError, MissingExtraError, PluginError
 
@@ -22,6 +22,9 @@ PluginKind = Literal[
     "views",
 ]
 """The groups of entry points, ``cfsearch.KIND``: all that is found by name is found here."""
+
+_MOST_LISTED: Final = 16
+"""Known names that a message lists whole."""
 
 
 @cache
@@ -120,11 +123,27 @@ def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # 
         raise ConfigError(f"{kind[:-1]} {name!r}: {error}.") from error
 
 
-def unknown(what: str, name: str, known: list[str]) -> str:
-    """The sentence for a name that nobody has: the nearest by spelling, and all of them."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+def unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """The sentence for an unknown name: the nearest by spelling, and what is known.
+
+    Args:
+        what: the kind of thing, for example "solver".
+        name: what was given.
+        known: the names that exist; of more than 16 the nearest and the number alone are said.
+
+    Example:
+        >>> unknown("class", "Femal", ["female", "male"])
+        "unknown class 'Femal'. Did you mean 'female'? Known: female, male."
+    """
+    lower = {each.casefold(): each for each in reversed(known)}
+    near = [lower[each] for each in difflib.get_close_matches(name.casefold(), lower, n=4, cutoff=0.5)]
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {what} {name!r}.{hint} Known: {', '.join(known) or 'none'}."
+    shown = known
+    if len(known) > _MOST_LISTED:
+        shown = near[1:] if near else known[:3]
+    rest = len(known) - len(shown) - (bool(near) and len(known) > _MOST_LISTED)
+    more = f"{', and ' if shown else ''}{rest} more" if rest else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(shown)}{more}{'' if known else 'none'}."
 
 
 def _owner(point: EntryPoint) -> str:

@@ -102,7 +102,9 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         if table.reference is not None:
             reference = _spread(table.reference).x.to(device)
             generator = _with_plausibility(generator, table.reference, config)
-    elif config.data.reference is not None:
+    else:
+        _check_variables(generator, immutable)
+    if table is None and config.data.reference is not None:
         reference = reference_images(config.data.reference, generator.shape).to(device)
         if isinstance(generator, DensityMaker):
             generator = generator.with_density(reference)
@@ -205,6 +207,18 @@ def _held_fixed(schema: TableSchema, *, asked: Sequence[str]) -> tuple[str, ...]
     owners = [variables.all[variables.owner[schema.names.index(name)]].name for name in columns]
     fixed = [variable.name for variable in variables.all if variable.immutable]
     return tuple(dict.fromkeys([*owners, *fixed]))
+
+
+def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:
+    """Refuse names that are no search variables of a generator, before anything is searched or written."""
+    if not names:
+        return
+    with torch.no_grad():
+        state = generator.encode(torch.full((1, *generator.shape), 0.5))
+    known = generator.space(state).names
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"immutable: {registry.unknown('variable', name, known)}")
 
 
 def _with_plausibility(generator: Generator[Any], reference: Table, config: Config) -> Generator[Any]:

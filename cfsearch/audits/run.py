@@ -112,6 +112,8 @@ class Audit:
                 self._search(run, refs, photographs, assembly)
                 document = self._document(run, assembly, photographs, groups)
             except BaseException as error:
+                if isinstance(error, Exception) and run.discard_if_empty():
+                    raise
                 run.event("interrupted", {"error": type(error).__name__})
                 self._manifest(run, assembly, status="interrupted")
                 raise

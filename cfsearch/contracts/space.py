@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.registry import unknown
 
 _SLACK = 1e-3
 """A value this near to a step, in steps, is that step: tenths have no exact floating point form."""
@@ -136,12 +137,9 @@ class SearchSpace:
         object.__setattr__(self, "steps", steps)
 
     def _check_names(self, used: Sequence[str] | frozenset[str], what: str) -> None:
-        unknown = [name for name in used if name not in self.names]
-        if unknown:
-            raise ConfigError(
-                f"search space: {what} names unknown variable {unknown[0]!r}; "
-                f"the variables are {', '.join(self.names)}."
-            )
+        strange = [name for name in used if name not in self.names]
+        if strange:
+            raise ConfigError(f"search space: {what} names {unknown('variable', strange[0], self.names)}")
 
     @property
     def b(self) -> int:

@@ -6,6 +6,7 @@ never lost and never recomputed. ``manifest.json``, ``audit.json`` and ``report.
 written whole from it; ``events.jsonl`` is a hash-chained record of what happened when.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -60,10 +61,13 @@ class RunDirectory:
     Use ``start`` (new or resumed) and, to read a finished or running one, ``read``.
     """
 
-    def __init__(self, path: Path, store: sqlite3.Connection, *, lock: IO[str] | None) -> None:
+    def __init__(
+        self, path: Path, store: sqlite3.Connection, *, lock: IO[str] | None, new: bool = False
+    ) -> None:
         self.path = path
         self._store = store
         self._lock = lock
+        self._new = new
 
     @classmethod
     def start(cls, path: str | Path, *, config: dict[str, Any], hashes: dict[str, str]) -> Self:
@@ -89,14 +93,33 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"run {str(path)!r}: cannot be made: {error.strerror}.") from error
         lock = _take_lock(path)
+        new = not (path / "run.sqlite").exists()
         try:
             store = _connect(path / "run.sqlite")
-            run = cls(path, store, lock=lock)
+            run = cls(path, store, lock=lock, new=new)
             run._agree(config, hashes)
         except BaseException:
             lock.close()
             raise
         return run
+
+    def discard_if_empty(self) -> bool:
+        """Remove the run where this process began it and no instance is done, and close it.
+
+        A start that fails (a wrong setting that only the first search finds) must not leave a
+        directory that refuses the corrected command.
+
+        Returns:
+            Whether it was removed.
+        """
+        if not self._new or self.done():
+            return False
+        self.close()
+        for name in _FILES_OF_A_START:
+            (self.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it holds files of others: leave them, and it
+            self.path.rmdir()
+        return True
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -290,6 +313,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise RunError(f"{str(path)!r} cannot be used as a run store: {error}.") from error
     return store
+
+
+_FILES_OF_A_START = (
+    *("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "events.jsonl", "manifest.json"),
+    *("config.resolved.toml", "schema.toml", "run.lock"),
+)
+"""What a run holds before its first instance is done."""
 
 
 def _only_ours(path: Path) -> bool:

@@ -233,7 +233,7 @@ def test_restrict_adds_rules() -> None:
 @pytest.mark.parametrize(
     ("rules", "complaint"),
     [
-        ({"immutable": frozenset({"x"})}, "immutable names unknown variable 'x'; the variables are a, b"),
+        ({"immutable": frozenset({"x"})}, "immutable names unknown variable 'x'. Known: a, b."),
         ({"monotone": (("x", 1),)}, "monotone names unknown variable 'x'"),
         ({"monotone": (("a", 2),)}, r"monotone signs are \+1 or -1"),
         ({"groups": (("a", "x"),)}, "groups names unknown variable 'x'"),
