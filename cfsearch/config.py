@@ -187,13 +187,35 @@ class RunConfig(_Strict):
 
 @final
 class Config(_Strict):
-    """A whole ``cfsearch.toml``."""
+    """A whole ``cfsearch.toml``.
+
+    Several models are audited side by side: ``[model] path = ["a.onnx", "b.onnx"]`` where they share all
+    other settings, a table ``[[model]]`` each where they do not. The first one is ``model``, those after
+    it ``further_models``.
+    """
 
     model: ModelConfig
+    further_models: tuple[ModelConfig, ...] = ()
     data: DataConfig
     generator: GeneratorConfig = GeneratorConfig()
     search: SearchConfig = SearchConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_models(cls, value: Any) -> Any:  # Any: whatever stands in the file
+        if not isinstance(value, dict) or "further_models" in value:
+            return value
+        model = value.get("model")
+        if isinstance(model, dict) and isinstance(model.get("path"), list | tuple):
+            if len(model["path"]) > 1 and model.get("surrogate") is not None:
+                raise ConfigError(
+                    "`model.surrogate` stands for one model; with several give each a [[model]] of its own."
+                )
+            model = [{**model, "path": path} for path in model["path"]]
+        if isinstance(model, list | tuple) and model:
+            return {**value, "model": model[0], "further_models": tuple(model[1:])}
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -251,8 +273,10 @@ class Config(_Strict):
             raise ConfigError(_sentence(error, cls, where, text)) from error
 
     def resolved(self) -> dict[str, Any]:
-        """All settings as plain values, without those left at None."""
-        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+        """All settings as plain values, without those left at None; several models are a list."""
+        values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
+        further = values.pop("further_models")
+        return {**values, "model": [values["model"], *further]} if further else values
 
 
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,6 +287,9 @@ def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     joined = dict(values)
     for key, value in over.items():
         below = joined.get(key)
+        if key == "model" and isinstance(below, list) and isinstance(value, Mapping):
+            joined[key] = value if "path" in value else [overlaid(one, value) for one in below]
+            continue
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             if key == "model" and value.get("path", below.get("path")) != below.get("path"):
                 below = {k: v for k, v in below.items() if k not in ("sidecar", "arch", "trust")}

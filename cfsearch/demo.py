@@ -20,8 +20,8 @@ from torch import Tensor
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.audits.document import audit_document
-from cfsearch.audits.effects import effect_rows
-from cfsearch.audits.run import Audit, AuditProgress, estimate_effects
+from cfsearch.audits.effects import effect_rows, estimate_effects
+from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, flipped

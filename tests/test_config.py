@@ -124,7 +124,9 @@ def test_resolved_settings_read_back_as_the_same() -> None:
 
 def test_the_schema_knows_every_setting() -> None:
     tables = schema("config")["properties"]
-    assert set(tables) == set(Config.model_fields)
+    tables["model"], several = tables["model"]["anyOf"]
+    assert several["items"]["properties"].keys() == tables["model"]["properties"].keys()
+    assert {*tables, "further_models"} == set(Config.model_fields)  # written as [[model]]
     for table, model in (
         ("model", ModelConfig),
         ("data", DataConfig),
@@ -149,3 +151,28 @@ def test_f90_no_text_raises_anything_but_our_own_error(
 def test_f90_no_plug_in_text_raises_anything_but_our_own_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         assert set(parse_plugin(text)) == {"name", "settings"}
+
+
+def test_several_models_share_their_settings_or_have_their_own() -> None:
+    data = {"images": "x"}
+    shared = Config.check({"model": {"path": ["a.onnx", "b.onnx"], "votes": 4}, "data": data})
+    assert [(m.path, m.votes) for m in (shared.model, *shared.further_models)] == [
+        ("a.onnx", 4),
+        ("b.onnx", 4),
+    ]
+    own = Config.check({"model": [{"path": "a.onnx", "votes": 4}, {"path": "b.onnx"}], "data": data})
+    assert [(m.path, m.votes) for m in (own.model, *own.further_models)] == [("a.onnx", 4), ("b.onnx", 16)]
+    for config in (shared, own):
+        jsonschema.validate(config.resolved(), schema("config"))
+        assert Config.check(config.resolved()) == config
+    with pytest.raises(ConfigError, match="stands for one model"):
+        Config.check({"model": {"path": ["a", "b"], "surrogate": "s"}, "data": data})
+
+
+def test_flags_on_top_of_several_models() -> None:
+    below = {"model": [{"path": "a.onnx"}, {"path": "b.onnx", "votes": 4}]}
+    assert overlaid(below, {"model": {"votes": 8}})["model"] == [
+        {"path": "a.onnx", "votes": 8},
+        {"path": "b.onnx", "votes": 8},
+    ]
+    assert overlaid(below, {"model": {"path": "c.onnx"}})["model"] == {"path": "c.onnx"}

@@ -83,6 +83,11 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         DataError: there is no image to begin with.
         ProviderError: the model fails in the handshake.
     """
+    if config.further_models:
+        raise ConfigError(
+            f"search: one model is searched at a time, got {1 + len(config.further_models)}; give one, or "
+            "compare them with `cfsearch audit`."
+        )
     device = _device(config.run.device)
     for kind, wanted in (
         ("objectives", config.search.objectives),

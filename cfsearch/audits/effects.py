@@ -9,10 +9,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.assembly.search import Assembly
+from cfsearch.contracts.generator import AttributeTaker
 from cfsearch.contracts.scores import log_odds
+from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
+from cfsearch.runs.directory import InstanceRow
+
+MOST_MEASURED = 200
+"""Effects are averaged over at most so many instances, the first ones."""
 
 
 @final
@@ -107,3 +114,47 @@ def effect_rows(
             }
         )
     return sorted(rows, key=lambda row: -abs(row["estimate"]["value"]) if row["estimate"] else 0.0)
+
+
+def estimate_effects(
+    assembly: Assembly, x: Float[Tensor, "n *x"], *, attributes: Float[Tensor, "n a"] | None = None
+) -> dict[str, Float[Tensor, " n"]]:
+    """Effects through the generator on the log-odds of the last class, in logits, per variable.
+
+    Args:
+        attributes: what is known of each input, as for ``Problem``.
+    """
+    found: dict[str, list[Tensor]] = {}
+    search = assembly.search
+    for i in range(len(x)):
+        problem = Problem(
+            x[i : i + 1].to(assembly.config.run.device),
+            names=[str(i)],
+            provider=search.provider,
+            generator=search.generator,
+            objectives=search.objectives,
+            constraints=search.constraints,
+            reference=search.reference,
+            attributes=None if attributes is None else attributes[i : i + 1],
+        )
+        effects = effects_through_generator(problem, label=len(assembly.model.labels) - 1)
+        for name, values in effects.items():
+            found.setdefault(name, []).append(values)
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def originals(rows: Sequence[InstanceRow]) -> Float[Tensor, "n c h w"]:
+    """The images of the first instances that have one, float32 RGB in [0, 1], channels first."""
+    kept = [row.front.original for row in rows if row.front is not None and row.front.original is not None]
+    return torch.stack(kept[:MOST_MEASURED]).float() / 255.0 if kept else torch.zeros(0, 3, 1, 1)
+
+
+def known_attributes(
+    assembly: Assembly, photographs: LabelledPhotographs, places: Sequence[int]
+) -> Float[Tensor, "n a"] | None:
+    """What is known of these images' attributes, for a generator that can be told."""
+    generator = assembly.search.generator
+    if not isinstance(generator, AttributeTaker):
+        return None
+    known = photographs.known(generator.attribute_names, rows=places)
+    return None if known is None else known.to(assembly.config.run.device)

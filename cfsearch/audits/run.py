@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import tomli_w
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,39 +23,45 @@ from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Failure, Progress
 from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
+from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.handshake import Handshake
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
+from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document
-from .effects import effect_rows, effects_through_generator
+from .effects import MOST_MEASURED, effect_rows, estimate_effects, known_attributes, originals
 from .groups import column_groups, group_rows
 
 _PASSING = (ProviderError.code, DeadlineError.code)
 """An instance that failed so is tried again when the run goes on: the model may be back."""
 
-_EFFECT_INSTANCES = 200
-"""Effects are averaged over at most so many instances, the first ones."""
-
 
 @final
 @dataclass(frozen=True, slots=True)
 class AuditProgress:
-    """Where an audit stands: whole instances, and the generation inside the present batch."""
+    """Where an audit stands: whole instances, and the generation inside the present batch.
+
+    Of several models, counts are over all of them; ``model`` is the id of the present one, empty
+    where there is one only.
+    """
 
     done: int
     total: int
     failed: int
     found: int
     inside: Progress | None
+    model: str = ""
 
 
 @final
 class Audit:
-    """Searches a front for each image of a folder, and writes down what the model reacts to.
+    """Searches a front for each input, and writes down what the model reacts to.
+
+    Several models are audited side by side: the same inputs, generator, budget and seed, each in a
+    run directory of its own below ``directory``, and one ``audit.json`` of all.
 
     Args:
         config: all settings.
@@ -88,8 +95,57 @@ class Audit:
             CfsearchError: the settings, the model or the directory cannot be used; instances
                 that fail are results, not errors.
         """
+        if self._config.further_models:
+            return self._side_by_side()
+        return self.run_one(assemble(self._config)).document
+
+    def _side_by_side(self) -> dict[str, Any]:
+        """A run for each model, in folders of their own, and one document of all."""
+        configs = apart(self._config)
+        check_directory(self._directory, tuple(configs))
+        assemblies = {name: assemble(config) for name, config in configs.items()}
+        check_alike(assemblies)
+        audits: dict[str, ModelAudit] = {}
+        past: list[AuditProgress] = []
+        for name, config in configs.items():
+            last: list[AuditProgress] = []
+            audits[name] = Audit(
+                config,
+                directory=self._directory / name,
+                title=f"{self._title}: {name}",
+                command=self._command,
+                effects=self._effects,
+                watch=self._watch_of(name, models=len(configs), past=past, last=last),
+            ).run_one(assemblies[name])
+            past += last[-1:]
+        document = joined(audits, title=self._title, command=self._command)
+        settings = tomli_w.dumps(self._config.resolved())
+        write_atomically(self._directory / "config.resolved.toml", settings)
+        write_atomically(self._directory / "audit.json", dump_json(document))
+        return document
+
+    def _watch_of(
+        self, model: str, *, models: int, past: list[AuditProgress], last: list[AuditProgress]
+    ) -> Callable[[AuditProgress], None]:
+        """Reports the progress of one model as that of all: those before it are done."""
+
+        def watch(state: AuditProgress) -> None:
+            last[:] = [state]
+            if self._watch is not None:
+                done, failed, found = (
+                    sum(getattr(one, what) for one in (*past, state)) for what in ("done", "failed", "found")
+                )
+                self._watch(AuditProgress(done, models * state.total, failed, found, state.inside, model))
+
+        return watch
+
+    def run_one(self, assembly: Assembly) -> ModelAudit:
+        """Do what is left of a search that is assembled already, of one model.
+
+        Args:
+            assembly: the search, made from this audit's settings.
+        """
         photographs = self._photographs()
-        assembly = assemble(self._config)
         refs: Sequence[ImageRef | RowRecord] = photographs.refs
         if assembly.table is not None:
             refs = assembly.table.records
@@ -120,7 +176,8 @@ class Audit:
             run.write("audit.json", document)
             self._manifest(run, assembly, status="finished")
             run.event("finished", {"instances": len(refs)})
-        return document
+            rows = list(run.rows())
+        return ModelAudit(document, assembly, rows)
 
     def _photographs(self) -> LabelledPhotographs:
         data = self._config.data
@@ -226,7 +283,7 @@ class Audit:
     ) -> dict[str, Any]:
         rows, table, by = list(run.rows()), photographs.table, self._config.data.by
         kept = [row for row in rows if row.front is not None and row.front.original is not None]
-        kept = kept[:_EFFECT_INSTANCES]
+        kept = kept[:MOST_MEASURED]
         known = known_attributes(assembly, photographs, [row.position for row in kept])
         effects: dict[str, Float[Tensor, " n"]] = {}
         if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
@@ -270,50 +327,6 @@ class Audit:
                 "handshake": _plain(assembly.handshake),
             },
         )
-
-
-def estimate_effects(
-    assembly: Assembly, x: Float[Tensor, "n *x"], *, attributes: Float[Tensor, "n a"] | None = None
-) -> dict[str, Float[Tensor, " n"]]:
-    """Effects through the generator on the log-odds of the last class, in logits, per variable.
-
-    Args:
-        attributes: what is known of each input, as for ``Problem``.
-    """
-    found: dict[str, list[Tensor]] = {}
-    search = assembly.search
-    for i in range(len(x)):
-        problem = Problem(
-            x[i : i + 1].to(assembly.config.run.device),
-            names=[str(i)],
-            provider=search.provider,
-            generator=search.generator,
-            objectives=search.objectives,
-            constraints=search.constraints,
-            reference=search.reference,
-            attributes=None if attributes is None else attributes[i : i + 1],
-        )
-        effects = effects_through_generator(problem, label=len(assembly.model.labels) - 1)
-        for name, values in effects.items():
-            found.setdefault(name, []).append(values)
-    return {name: torch.cat(parts) for name, parts in found.items()}
-
-
-def originals(rows: Sequence[InstanceRow]) -> Float[Tensor, "n c h w"]:
-    """The images of the first instances that have one, in the house form."""
-    kept = [row.front.original for row in rows if row.front is not None and row.front.original is not None]
-    return torch.stack(kept[:_EFFECT_INSTANCES]).float() / 255.0 if kept else torch.zeros(0, 3, 1, 1)
-
-
-def known_attributes(
-    assembly: Assembly, photographs: LabelledPhotographs, places: Sequence[int]
-) -> Float[Tensor, "n a"] | None:
-    """What is known of these images' attributes, for a generator that can be told."""
-    generator = assembly.search.generator
-    if not isinstance(generator, AttributeTaker):
-        return None
-    known = photographs.known(generator.attribute_names, rows=places)
-    return None if known is None else known.to(assembly.config.run.device)
 
 
 def _plain(contact: Handshake) -> dict[str, Any]:

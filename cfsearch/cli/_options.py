@@ -73,12 +73,31 @@ def threads_option(command: Function) -> Function:
     return _THREADS(command)
 
 
+def _one_model(_: click.Context, option: click.Parameter, value: tuple[str, ...]) -> str | None:
+    if len(value) > 1:
+        raise click.BadParameter(
+            f"takes one model here, got {len(value)}: {', '.join(value)}. `cfsearch audit` compares several.",
+            param=option,
+        )
+    return value[0] if value else None
+
+
+def _some_models(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> str | list[str] | None:
+    return list(value) if len(value) > 1 else value[0] if value else None
+
+
+_MODEL_HELP = (
+    "The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict; of tables also MODEL.skops."
+)
+_ONE_MODEL = click.option("--model", multiple=True, metavar="MODEL", callback=_one_model, help=_MODEL_HELP)
+_SOME_MODELS = click.option(
+    "--model",
+    multiple=True,
+    metavar="MODEL",
+    callback=_some_models,
+    help=f"{_MODEL_HELP} Repeat it to audit several side by side.",
+)
 _MODEL = (
-    click.option(
-        "--model",
-        metavar="MODEL",
-        help="The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict; of tables also MODEL.skops.",
-    ),
     click.option(
         "--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."
     ),
@@ -167,12 +186,20 @@ _SOLVER = (click.option("--solver", metavar="NAME[:k=v]", help="nsga2 (default),
 
 
 def search_options(
-    *, images: bool, solver: bool = True, tables: bool = False
+    *, images: bool, solver: bool = True, tables: bool = False, several: bool = False
 ) -> Callable[[Function], Function]:
-    """The flags that make a search; their values arrive as keywords for ``settings``."""
+    """The flags that make a search; their values arrive as keywords for ``settings``.
+
+    Args:
+        images: whether the inputs are given as an option.
+        solver: whether one solver is chosen.
+        tables: whether rows of a table are taken, too.
+        several: whether several models are.
+    """
 
     def add(command: Function) -> Function:
-        options = (*_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
+        model = _SOME_MODELS if several else _ONE_MODEL
+        options = (model, *_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
         inputs = (*(_IMAGES if images else ()), *(_TABLE if tables else ()))
         for option in reversed((*inputs, *options)):
             command = option(command)

@@ -43,24 +43,34 @@ def read_audit(directory: Path) -> dict[str, Any]:
 
 
 def write_report(directory: Path) -> Path:
-    """Build ``report.html`` of a run from what is stored.
+    """Build ``report.html`` of a run from what is stored; of several models, one page of all.
+
+    Args:
+        directory: the run directory.
 
     Raises:
-        RunError: no run, one that has not ended, or one of several models.
+        RunError: no run, or one that has not ended.
     """
+    from cfsearch.files import write_atomically
     from cfsearch.report.page import ReportInstance, build_page
 
-    with open_run(directory) as run:
-        document = read_audit(directory)
-        models = [entry["id"] for entry in document["models"]]
-        if len(models) != 1:
-            raise RunError(
-                f"run {str(directory)!r}: its page compares {len(models)} models and was written by the "
-                "command that made it; give that command again."
-            )
-        instances = [
-            ReportInstance(key=f"{models[0]}/{row.name}", model=models[0], front=row.front)
-            for row in run.rows()
-            if row.front is not None
-        ]
-        return run.write("report.html", build_page(document, instances))
+    together = (directory / "audit.json").is_file() and not (directory / "run.sqlite").exists()
+    if not together:
+        with open_run(directory):  # says what is missing
+            pass
+    document = read_audit(directory)
+    models = [entry["id"] for entry in document["models"]]
+    if document.get("genuine"):
+        raise RunError(
+            f"run {str(directory)!r}: its page holds true pictures, which are drawn by the command that made "
+            "it; give that command again."
+        )
+    instances = []
+    for model in models:
+        with open_run(directory / model if together else directory) as run:
+            instances += [
+                ReportInstance(key=f"{model}/{row.name}", model=model, front=row.front)
+                for row in run.rows()
+                if row.front is not None
+            ]
+    return write_atomically(directory / "report.html", build_page(document, instances))

@@ -28,7 +28,7 @@ _MOST_SHOWN = 12
     metavar="DIR",
     help="The run directory; an interrupted run in it goes on.",
 )
-@search_options(images=True, tables=True)
+@search_options(images=True, tables=True, several=True)
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
@@ -47,6 +47,7 @@ def audit(
     \b
     cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one
     cfsearch audit --data applicants.csv --model model.skops --limit 50 --out runs/two
+    cfsearch audit --images photos --model old.onnx --model new.onnx --out runs/both
     """  # noqa: D301  # click reads the backspace
     chosen = settings(config, flags)
     call, noun = Invocation.current(), chosen.data.noun
@@ -69,7 +70,7 @@ def audit(
 
             document = Audit(chosen, directory=out, title=title, command=call.command, watch=watch).run()
         page = write_report(out)
-    for text in document["models"][0]["note"].splitlines():
+    for text in dict.fromkeys(line for m in document["models"] for line in m["note"].splitlines()):
         note(text)
     return Outcome(
         document=document,
@@ -83,11 +84,13 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from rich.table import Table
     from rich.text import Text
 
+    names = {entry["id"]: entry["name"] for entry in document["models"]}
     for count in document["counts"]:
         rate = count["found_rate"]
         share = "" if rate is None else f" ({_percent(rate)})"
+        who = f"{plain(names[count['model']])}: " if len(names) > 1 else ""
         console.print(
-            f"{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
+            f"{who}{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
             f"{count['already_target']} had the target class already, {count['failed']} failed."
         )
     if document["changes"]:

@@ -98,7 +98,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
 def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
     """Time of one generation of the first image that can be read, or of the first row, all included."""
     from cfsearch.assembly.images import read_fitting
-    from cfsearch.audits.run import known_attributes
+    from cfsearch.audits.effects import known_attributes
 
     shape = assembly.search.generator.shape
     if assembly.table is not None:

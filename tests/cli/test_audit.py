@@ -287,3 +287,32 @@ def test_a_model_that_does_not_come_back_cannot_hold_a_stop_up(
     assert time.monotonic() - begin < in_time()
     assert process.returncode == 130
     assert "To go on: cfsearch audit" in err
+
+
+def test_two_models_side_by_side(call: Call, toys: Toys, faces: Path, fast: Flags, tmp_path: Path) -> None:
+    models = [toys.model("old.onnx"), toys.model("new.onnx", slope=20.0)]
+    run = tmp_path / "both"
+    flags = [word for model in models for word in ("--model", model)]
+    answer = call("audit", "--images", faces, *flags, *fast, "--out", run)
+    assert answer.code == 0, answer.err
+    words = " ".join(answer.out.split())
+    for name in ("old", "new"):
+        assert f"{name}: 4 of 4 searched images have a verified counterfactual" in words
+        jsonschema.validate(json.loads((run / name / "manifest.json").read_text()), schema("manifest"))
+        assert len(fronts(run / name)) == 4
+    document = json.loads((run / "audit.json").read_text())
+    jsonschema.validate(document, schema("audit"))
+    assert [entry["id"] for entry in document["models"]] == ["old", "new"]
+    page = (run / "report.html").read_bytes()
+    assert call("report", run).code == 0
+    assert (run / "report.html").read_bytes() == page
+    refused = call("show", run)
+    assert "holds several runs; name one of them" in refused.error
+
+
+def test_a_search_refuses_a_second_model(call: Call, toys: Toys, face: Path, fast: Flags) -> None:
+    first, second = toys.model("old.onnx"), toys.model("new.onnx")
+    answer = call("search", face, "--model", first, "--model", second, *fast)
+    assert answer.code == 2
+    assert "takes one model here, got 2" in answer.err
+    assert "cfsearch audit" in answer.err
