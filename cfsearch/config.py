@@ -5,11 +5,14 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self, final
+from typing import TYPE_CHECKING, Any, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cfsearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cfsearch.contracts.modality import Modality
 
 Setting = bool | int | float | str | list[Any]  # Any: TOML arrays nest
 
@@ -171,9 +174,16 @@ class DataConfig(_Strict):
         return self.images or ""
 
     @property
+    def modality(self) -> "Modality":
+        """What kind of input it names."""
+        from cfsearch.contracts.modality import PICTURES, ROWS  # lazy: torch is slow to import
+
+        return PICTURES if self.table is None else ROWS
+
+    @property
     def noun(self) -> str:
         """What one input is called: image or row."""
-        return "image" if self.table is None else "row"
+        return self.modality.noun
 
 
 @final

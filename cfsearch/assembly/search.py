@@ -13,6 +13,7 @@ from torch import Tensor
 from cfsearch import registry
 from cfsearch.config import Config, PluginConfig
 from cfsearch.contracts.generator import Critic, Generator
+from cfsearch.contracts.modality import Modality
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.solver import Solver
@@ -65,6 +66,11 @@ class Assembly:
     hashes: dict[str, str]
     notes: tuple[str, ...]
     table: TableInput | None = None
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of input is searched."""
+        return self.search.generator.modality
 
     def watched(self, *watchers: Watcher, clock: Clock | None = None) -> Search:
         """The search with watchers told of each generation."""
@@ -135,7 +141,7 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         )
         notes.append(asked.note)
     objectives = tuple(_objective(_with_rows(p, table, model)) for p in config.search.objectives)
-    objectives = objectives or default_objectives(generator, rows=table is not None)
+    objectives = objectives or default_objectives(generator)
     constraints = tuple(_constraint(p) for p in config.search.constraints)
     _solver(config.search.solver, 4)
     begun = [(plugin.name, plugin.settings) for plugin in config.search.seed_with or ()]
@@ -187,22 +193,18 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
     return Assembly(config, model, search, contact, hashes, tuple(notes), table)
 
 
-def default_objectives(generator: Generator[Any], *, rows: bool = False) -> tuple[Objective, ...]:
-    """Adversarial success, plausibility (structural similarity without a critic), intensity.
+def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
+    """What is minimised where the settings name nothing, by the modality of the generator.
 
-    Of rows of a table: adversarial success, Gower's distance, how many columns change, and
-    plausibility where there is a critic.
+    Of images adversarial success, plausibility (structural similarity without a critic), intensity; of
+    the others adversarial success, a distance, how many variables change, and plausibility where
+    there is a critic.
+
+    Args:
+        generator: makes the inputs.
     """
-    if rows:
-        names = (
-            "adversarial",
-            "gower",
-            "changed",
-            *(["plausibility"] if isinstance(generator, Critic) else []),
-        )
-        return tuple(_objective(PluginConfig(name=name)) for name in names)
-    middle = "plausibility" if isinstance(generator, Critic) else "perceptual"
-    return tuple(_objective(PluginConfig(name=name)) for name in ("adversarial", middle, "intensity"))
+    names = generator.modality.objectives(critic=isinstance(generator, Critic))
+    return tuple(_objective(PluginConfig(name=name)) for name in names)
 
 
 def _held_fixed(schema: TableSchema, *, asked: Sequence[str]) -> tuple[str, ...]:

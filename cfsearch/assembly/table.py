@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.config import Config
+from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.tables import (
     ColumnKind,
     Inference,
@@ -32,7 +33,6 @@ from cfsearch.datasets.tables import (
     row_groups,
     table_of_text,
 )
-from cfsearch.engine.problem import fingerprint
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.registry import unknown
 
@@ -137,7 +137,8 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     if data.limit is not None:
         table = table.take(range(min(data.limit, len(table))))
     records = tuple(
-        RowRecord(f"row {place}", x, fingerprint(x)) for place, x in zip(table.places, table.x, strict=True)
+        RowRecord(f"row {place}", x, ROWS.fingerprint(x))
+        for place, x in zip(table.places, table.x, strict=True)
     )
     reference = None
     if data.reference is not None:

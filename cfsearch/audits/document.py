@@ -7,6 +7,7 @@ from typing import Any
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import Critic
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
@@ -39,7 +40,7 @@ def audit_document(
     first = next(iter(assemblies.values()))
     return {
         "format": FORMAT,
-        **({} if first.table is None else {"inputs": "rows"}),
+        **({} if first.modality is PICTURES else {"inputs": first.modality.name}),
         "title": title,
         "run_id": run_id,
         "created": created,
@@ -193,20 +194,8 @@ def _warnings(
             f"Few instances ({searched} searched over {len(rows)} model{'s' * (len(rows) > 1)}): the intervals are wide, "
             "and what they do not settle is not settled."
         )
-    table = next(iter(assemblies.values())).table
-    if table is not None:
-        found.append(
-            "Counterfactuals are rows that a search put together. Every rule of the schema holds, but whether "
-            "anybody could change so, and why the columns hang together, is not known here."
-        )
-        if table.reference is None:
-            found.append(
-                "No training table was given (--reference), so nothing held the rows to what occurs together."
-            )
-    elif not genuine:
-        found.append(
-            "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
-            "image; whether it would react to a real photograph changed alike is not measured here."
-        )
+    first = next(iter(assemblies.values()))
+    if not genuine:
+        found += first.modality.restrictions(reference=first.config.data.reference is not None)
     found += list(dict.fromkeys(note for a in assemblies.values() for note in a.notes))
     return found

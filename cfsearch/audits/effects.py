@@ -40,8 +40,8 @@ class Change:
 def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     """What the sparsest verified counterfactual of each instance changes, most frequent first.
 
-    Of images only changes of at least 0.25 count: smaller ones a person hardly sees; of rows of a
-    table all count, as the generator leaves none that are nothing. Instances whose
+    Which changes count is a matter of the modality: of images those that a person sees, of the others
+    all, as their generators leave none that are nothing. Instances whose
     reconstruction flips before anything is changed say nothing about changes and are left out.
     """
     picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
@@ -51,10 +51,7 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     z = torch.stack(flips)
     first, found = fronts[0], []
     for j, variable in enumerate(first.variables):
-        ways = {"+": z[:, j] >= 0.25, "-": z[:, j] <= -0.25}
-        if first.row is not None:
-            ordered = {"+": z[:, j] > 0, "-": z[:, j] < 0}
-            ways = {"~": z[:, j] != 0} if variable in first.categories else ordered
+        ways = first.modality.directions(z[:, j], category=variable in first.categories)
         for direction, hit in ways.items():
             count = int(hit.sum())
             rate = wilson(count, len(flips))

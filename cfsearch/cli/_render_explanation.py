@@ -177,13 +177,13 @@ def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
         return None
     import torch
 
+    from cfsearch.contracts.modality import PICTURES
     from cfsearch.contracts.records import flipped
     from cfsearch.contracts.scores import verdict_scores
-    from cfsearch.engine.problem import stored_form
 
     model = inputs.subject.provider
     with torch.no_grad():
-        raw = model.predict(stored_form(told.counterfactuals).float() / 255.0)
+        raw = model.predict(PICTURES.restored(PICTURES.stored(told.counterfactuals)))
     done: list[bool] = flipped(verdict_scores(raw, model), source=told.source, target=told.target).tolist()
     return done
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
+from .modality import Modality, Pieces, modality_of
 from .space import SearchSpace
 
 State = TypeVar("State")
@@ -34,6 +35,11 @@ class Generator(ABC, Generic[State]):
     its maker measured; empty where nobody did."""
     batch_invariant: ClassVar[bool] = False
     """Whether "does not depend" holds to the last bit, also across queries: no matrix products."""
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of input it makes; by the shape alone where a generator does not say."""
+        return modality_of(self.shape)
 
     @classmethod
     @abstractmethod
@@ -117,3 +123,11 @@ class Describer(ABC):
     @abstractmethod
     def words(self, x: Float[Tensor, " *x"], others: Float[Tensor, "n *x"]) -> tuple[tuple[str, ...], ...]:
         """For each of ``others``, what is different from ``x``: "age 39 -> 45 years"."""
+
+
+class Speller(ABC):
+    """Marker: this generator's inputs are texts, and it can spell them out."""
+
+    @abstractmethod
+    def spell(self, x: Float[Tensor, "n t"]) -> tuple[Pieces, ...]:
+        """The pieces of each text, place by place; "" where nothing stands."""

@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.datasets.tables import ColumnKind, TableSchema, Variable, Variables
-from cfsearch.engine.problem import stored_form
 from cfsearch.errors import ConfigError, ShapeError
 
 _PIECE: Final = 1024
@@ -152,7 +152,7 @@ class ImageMixer:
 
 def in_8_bits(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Images as a file with 8 bits a channel holds them."""
-    return stored_form(x).to(x.dtype) / 255.0
+    return PICTURES.stored(x).to(x.dtype) / 255.0
 
 
 @final

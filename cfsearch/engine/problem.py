@@ -5,7 +5,6 @@ What is wrong is said with the plug-in's name. A solver never sees the model, an
 an objective writes the mathematics and nothing else.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +114,7 @@ class Problem:
         self.seeding: dict[int, int] = {}  # questions that explainers asked to find where to begin, by query
         self._clock = clock
         goal = _target_index(provider, target)
-        self._check_needs(reference is not None, x)
+        self._check_needs(reference is not None)
         with torch.no_grad():
             scores = self._original_scores(x) if scores is None else scores
             known = None if reference is None else self._score(reference)
@@ -314,11 +313,11 @@ class Problem:
     def _time(self, what: str, work: Callable[[], Tensor]) -> Tensor:
         return work() if self._clock is None else self._clock.timed(what, work)
 
-    def _check_needs(self, reference: bool, x: Tensor) -> None:
+    def _check_needs(self, reference: bool) -> None:
         have = {
             Need.CRITIC: isinstance(self.generator, Critic),
             Need.REFERENCE: reference,
-            Need.IMAGE: x.ndim == 4,
+            Need.IMAGE: self.generator.modality.pictured,
         }
         for measure in (*self.objectives, *self.constraints):
             for need in sorted(measure.needs, key=lambda n: n.name):
@@ -337,17 +336,6 @@ class _Ahead:
 
     x: Tensor | None = None
     answers: dict[int, Tensor] = field(default_factory=dict)
-
-
-def fingerprint(x: Tensor) -> str:
-    """SHA-256 of one input's 8-bit form (or of its float64 values where it is no image)."""
-    stored = stored_form(x) if x.ndim == 3 else x.double()
-    return hashlib.sha256(stored.contiguous().cpu().numpy().tobytes()).hexdigest()
-
-
-def stored_form(x: Float[Tensor, "*x"]) -> Tensor:
-    """Images as they are kept: 8 bits a channel, rounded."""
-    return (x.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def _joined(parts: list[Evaluation], *, dim: int) -> Evaluation:

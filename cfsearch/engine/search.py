@@ -19,7 +19,7 @@ from cfsearch.errors import CfsearchError, ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
 from .archive import Archive, leads
-from .problem import Clock, Problem, fingerprint
+from .problem import Clock, Problem
 from .pruning import pruned
 from .verification import FrontBuilder
 
@@ -307,7 +307,8 @@ class Search:
 
     def _rng(self, problem: Problem, i: int) -> np.random.Generator:
         """Random numbers of a query: from the seed and its pixels, not from its place."""
-        digest = hashlib.sha256(f"{self.seed}:{fingerprint(problem.queries.x[i])}".encode()).digest()
+        own = problem.generator.modality.fingerprint(problem.queries.x[i])
+        digest = hashlib.sha256(f"{self.seed}:{own}".encode()).digest()
         return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
 
 

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.generator import Critic, Describer
+from cfsearch.contracts.generator import Critic, Describer, Generator, Speller
+from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
@@ -20,7 +21,7 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.wrapping import questions_of_a_search
 
 from .archive import Archive, leads
-from .problem import Problem, fingerprint, stored_form
+from .problem import Problem
 
 
 @final
@@ -61,7 +62,7 @@ class FrontBuilder:
 
         Each query is asked for by itself, unless the model answers row by row anyway.
         """
-        queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
+        queries, generator = problem.queries, problem.generator
         model = self.verifier or problem.provider
         ordered, stored, ends = {}, {}, {}
         for i, archive in archives.items():
@@ -75,7 +76,7 @@ class FrontBuilder:
                 unchanged = problem.decode(zero, query=i)[0]
                 x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
             both = torch.stack([unchanged, queries.x[i]])
-            stored[i], ends[i] = (stored_form(x), stored_form(both)) if image else (x, both)
+            stored[i], ends[i] = generator.modality.stored(x), generator.modality.stored(both)
         asked = [part for i in archives for part in (stored[i], ends[i])]
         if model.batch_invariant and asked:
             every = self._ask_again(problem, torch.cat(asked))
@@ -111,7 +112,7 @@ class FrontBuilder:
             reference: the point of hypervolumes where the settings name none; zeros without.
             origin: the solver's name.
         """
-        queries, image, generator = problem.queries, problem.queries.x.ndim == 4, problem.generator
+        queries, generator = problem.queries, problem.generator
         archive, stored, scores, again = members.archive, members.stored, members.scores, members.again
         verified = (leads(scores, problem, i) >= self.margin) & (archive.violation <= 0)
         target = int(queries.target[i])
@@ -145,35 +146,31 @@ class FrontBuilder:
             original_scores=again[1].cpu(),
             reconstruction_scores=again[0].cpu(),
             verified=verified.cpu(),
-            images=stored.cpu() if image else None,
-            original=members.ends[1].cpu() if image else None,
-            reconstruction=members.ends[0].cpu() if image else None,
             origins=(origin,) * len(archive.z),
             reason=reason,
             reference_point=point,
             evaluations=evaluations,
             questions=self._questions(problem, i, candidates=evaluations, stored=len(stored)),
             seeding=problem.seeding.get(i, 0),
-            rows=None if image else stored.double().cpu(),
-            row=None if image else queries.x[i].double().cpu(),
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
-            categories=() if image else problem.space.categories,
+            categories=problem.space.categories if generator.modality is ROWS else (),
             described=generator.words(queries.x[i], stored) if isinstance(generator, Describer) else (),
             note=tuple(note),
             extra={
                 "seed": self.seed,
-                "input_sha256": fingerprint(queries.x[i]),
+                "input_sha256": generator.modality.fingerprint(queries.x[i]),
                 "model": (self.verifier or problem.provider).fingerprint,
                 "generator": generator.fingerprint,
                 "critic": generator.critic_kind if isinstance(generator, Critic) else "",
                 **self.extra,
             },
+            **front_inputs(generator, stored.cpu(), members.ends.cpu()),
         )
 
     def _ask_again(self, problem: Problem, stored: Tensor) -> Float[Tensor, "n k"]:
         """Log-scores of inputs in the form in which they are kept, from the verifier."""
         model = self.verifier or problem.provider
-        x = stored.float() / 255.0 if stored.dtype is torch.uint8 else stored
+        x = problem.generator.modality.restored(stored).to(problem.queries.x)
         if len(x) == 0:
             return torch.zeros(0, len(model.labels))
         with torch.no_grad():
@@ -181,3 +178,25 @@ class FrontBuilder:
         if self.verifier is None:
             return objective_scores(raw, kind=model.scores).cpu()
         return verdict_scores(raw, model).cpu()
+
+
+def front_inputs(generator: Generator[Any], stored: Tensor, ends: Tensor) -> dict[str, Any]:  # Any: by field
+    """Inputs as the fields of a front that keep them.
+
+    Args:
+        generator: that made them.
+        stored: members.
+        ends: the generator's output without a change, and the original.
+
+    Shapes:
+        stored ``(n, *x)``, ends ``(2, *x)``, both in stored form.
+    """
+    modality = generator.modality
+    if modality is PICTURES:
+        return {"images": stored, "original": ends[1], "reconstruction": ends[0]}
+    none = {"images": None, "original": None, "reconstruction": None}
+    if modality is SOUNDS:
+        return none | {"sounds": stored, "sound": ends[1]}
+    if modality is TEXTS and isinstance(generator, Speller):
+        return none | {"texts": generator.spell(stored), "text": generator.spell(ends[1:])[0]}
+    return none | {"rows": stored, "row": ends[1]}

@@ -18,11 +18,12 @@ from torch import Tensor
 from cfsearch.contracts.explainer import Explainer, Explanation
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.generator import Critic, Describer
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, Candidates, Reason, flipped
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.engine.problem import Problem, fingerprint, stored_form
+from cfsearch.engine.problem import Problem
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics import pareto
@@ -70,13 +71,15 @@ def explained(
             f"{explanation.method}: says which features count and gives no counterfactuals; there is nothing "
             "to put on a front."
         )
-    image = x.ndim == 4
+    image = problem.generator.modality is PICTURES
     z = None if image else _traced(found[:, None], problem)
     fronts = []
     for i in range(len(x)):
         one = slice(i, i + 1)
         members = (
-            _as_pictures(stored_form(found[one]), problem, i) if z is None else _as_rows(z[one], problem, i)
+            _as_pictures(PICTURES.stored(found[one]), problem, i)
+            if z is None
+            else _as_rows(z[one], problem, i)
         )
         keep = done[one].cpu() & (members.violation <= 0) & (members.z != 0).any(1)
         if i in problem.failures:
@@ -211,7 +214,7 @@ def _as_rows(z: Float[Tensor, "1 n d"], problem: Problem, i: int) -> _Members:
 @torch.no_grad()
 def _as_pictures(stored: Tensor, problem: Problem, i: int) -> _Members:
     original = problem.queries.x[i]
-    every = torch.cat([stored, stored_form(original)[None]])
+    every = torch.cat([stored, PICTURES.stored(original)[None]])
     x = (every.float() / 255.0).to(original)[None]
     # from the original as it is stored, so that what looks the same is no change
     z = (x - x[:, -1:]).square().flatten(2).mean(2).sqrt()[..., None]
@@ -253,12 +256,13 @@ def _front(
     verifier: Provider | None,
     margin: float,
 ) -> ParetoFront:
-    queries, image = problem.queries, explanation.x.ndim == 4
+    queries, modality = problem.queries, problem.generator.modality
+    image = modality is PICTURES
     model = verifier or problem.provider
     source, target = queries.source[i : i + 1].cpu(), queries.target[i : i + 1].cpu()
-    original = stored_form(queries.x[i]).cpu() if image else queries.x[i].double().cpu()
+    original = modality.stored(queries.x[i]).cpu()
     rows = torch.cat([members.stored.to(original.dtype), original[None]])
-    scores = _asked(rows, model, like=queries.x)
+    scores = _answers(modality.restored(rows).to(queries.x), model)
     won = lead(torch.softmax(scores[None, :-1].double(), dim=-1), source=source, target=target)[0]
     already = bool(flipped(scores[-1:], source=source, target=target)[0])
     found = Reason.BUDGET if len(members.z) else Reason.STALLED
@@ -287,7 +291,7 @@ def _front(
         evaluations=round(explanation.queries / len(explanation)),
         note=(*explanation.note, _AS_PICTURES) if image else explanation.note,
         extra={
-            "input_sha256": fingerprint(queries.x[i]),
+            "input_sha256": modality.fingerprint(queries.x[i]),
             "model": problem.provider.fingerprint,
             "method": explanation.method,
             "surrogate": explanation.surrogate,
@@ -304,10 +308,9 @@ def _front(
     )
 
 
-def _asked(rows: Tensor, model: Provider, *, like: Tensor) -> Float[Tensor, "n k"]:
-    x = rows.float() / 255.0 if rows.dtype is torch.uint8 else rows
+def _answers(x: Float[Tensor, "n *x"], model: Provider) -> Float[Tensor, "n k"]:
     with torch.no_grad():
-        return verdict_scores(model.predict(x.to(like)), model).cpu()
+        return verdict_scores(model.predict(x), model).cpu()
 
 
 def _words(z: Float[Tensor, "n 1"]) -> tuple[tuple[str, ...], ...]:

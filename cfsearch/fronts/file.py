@@ -29,8 +29,8 @@ _TENSORS: Final = (
     "verified",
     "reference_point",
 )
-_PICTURES: Final = ("images", "original", "reconstruction", "rows", "row", "scale")
-"""What only some fronts have: pictures of images, rows of tables."""
+_OPTIONAL: Final = ("images", "original", "reconstruction", "rows", "row", "sounds", "sound", "scale")
+"""Tensors that only some fronts have: inputs of their modality."""
 
 
 def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON values
@@ -40,10 +40,10 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
         parts: every field of ``cfsearch.fronts.front.ParetoFront`` by its name.
     """
     tensors = {part: parts[part].contiguous().cpu() for part in _TENSORS}
-    for part in _PICTURES:
-        picture = parts[part]
-        if picture is not None:
-            tensors[part] = picture.contiguous().cpu()
+    for part in _OPTIONAL:
+        tensor = parts[part]
+        if tensor is not None:
+            tensors[part] = tensor.contiguous().cpu()
     meta = {
         "format": FORMAT,
         "name": parts["name"],
@@ -63,6 +63,8 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
         meta["described"] = parts["described"]
     if parts["categories"]:
         meta["categories"] = parts["categories"]
+    if parts["texts"] is not None:
+        meta |= {"texts": parts["texts"], "text": parts["text"]}
     if parts["questions"] is not None:
         meta |= {"questions": parts["questions"], "seeding": parts["seeding"]}
     text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
@@ -110,6 +112,10 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             reconstruction=tensors.get("reconstruction"),
             rows=tensors.get("rows"),
             row=tensors.get("row"),
+            sounds=tensors.get("sounds"),
+            sound=tensors.get("sound"),
+            texts=tuple(tuple(pieces) for pieces in meta["texts"]) if "texts" in meta else None,
+            text=tuple(meta["text"]) if "text" in meta else None,
             scale=tensors.get("scale"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),

@@ -12,6 +12,7 @@ ordinal column, and 1 for any change of a category.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
@@ -26,7 +27,7 @@ Cell = str | int | float | bool | None
 def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
     """One row a member, in the order of the front."""
     picks, p, lead = front.picks(), front.p, front.lead()
-    schema = schema_of(front.extra["schema"]) if front.row is not None and "schema" in front.extra else None
+    schema = schema_of(front.extra["schema"]) if front.modality is ROWS and "schema" in front.extra else None
     for i in range(len(front)):
         row: dict[str, Cell] = {
             "name": front.name,
@@ -48,7 +49,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
 def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[str, Cell]:
     """What member ``i`` changes and becomes, by variable; of rows of a table by column."""
     value = front.values[i].tolist()
-    if front.row is None or front.rows is None or schema is None:
+    if schema is None or front.row is None or front.rows is None:
         row: dict[str, Cell] = {
             f"change_{n}": v for n, v in zip(front.variables, front.z[i].tolist(), strict=True)
         }

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch import registry
+from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS, Modality, Pieces
 from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError, DataError, ShapeError
@@ -54,6 +55,9 @@ class ParetoFront:
         evaluations: candidates that were evaluated for this query.
         rows, row: the stored members and the original where inputs are rows of a table, in the
             house form; None for images.
+        texts, text: the stored members and the original where inputs are texts, cut into pieces; piece
+            by piece they stand side by side, and a piece that was removed is "".
+        sounds, sound: the stored members and the original where inputs are recordings, as spectrograms.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
         categories: variables whose values have no order, so that any change of one counts alike.
         questions: inputs that the audited model was asked about for this query in all: the original,
@@ -68,7 +72,7 @@ class ParetoFront:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
         reconstruction_scores ``(k,)``; verified ``(n,)``; images ``(n, c, h, w)`` uint8;
         original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
-        row ``(c,)``; reference_point ``(m,)``. ``n`` may be 0.
+        row ``(c,)``; sounds ``(n, 1, f, t)``, sound ``(1, f, t)``; reference_point ``(m,)``. ``n`` may be 0.
 
     Raises:
         ShapeError: the parts do not fit each other.
@@ -104,6 +108,10 @@ class ParetoFront:
     categories: tuple[str, ...] = ()
     questions: int | None = None
     seeding: int = 0
+    texts: tuple[Pieces, ...] | None = None
+    text: Pieces | None = None
+    sounds: Float[Tensor, "n 1 f t"] | None = None
+    sound: Float[Tensor, "1 f t"] | None = None
 
     def __post_init__(self) -> None:
         n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
@@ -128,8 +136,10 @@ class ParetoFront:
             )
         if self.described and len(self.described) != n:
             raise ShapeError(f"front {self.name!r}: expected {n} descriptions, got {len(self.described)}.")
-        if self.rows is not None and len(self.rows) != n:
-            raise ShapeError(f"front {self.name!r}: expected {n} rows, got {len(self.rows)}.")
+        for part in ("rows", "texts", "sounds"):
+            kept = getattr(self, part)
+            if kept is not None and len(kept) != n:
+                raise ShapeError(f"front {self.name!r}: expected {n} {part}, got {len(kept)}.")
         if self.scale is not None and tuple(self.scale.shape) != (d,):
             raise ShapeError(
                 f"front {self.name!r}: expected scale of shape ({d},), got {tuple(self.scale.shape)}."
@@ -137,6 +147,27 @@ class ParetoFront:
 
     def __len__(self) -> int:
         return len(self.z)
+
+    @property
+    def modality(self) -> Modality:
+        """What kind of input it is about."""
+        kept = {ROWS: self.row, TEXTS: self.text, SOUNDS: self.sound}
+        return next((modality for modality, one in kept.items() if one is not None), PICTURES)
+
+    @property
+    def pictures(self) -> "tuple[UInt8[Tensor, 'c h w'], ...] | None":
+        """What there is to look at of each member; None where inputs are read instead."""
+        every = self.images if self.images is not None else self.sounds
+        if every is None:
+            return None
+        drawn = (self.modality.picture(one) for one in every)
+        return tuple(picture for picture in drawn if picture is not None)
+
+    @property
+    def picture(self) -> "UInt8[Tensor, 'c h w'] | None":
+        """What there is to look at of the original; None where it is read instead."""
+        one = self.original if self.original is not None else self.sound
+        return None if one is None else self.modality.picture(one)
 
     @property
     def found(self) -> bool:
@@ -160,17 +191,9 @@ class ParetoFront:
 
     @property
     def sizes(self) -> Float[Tensor, " n"]:
-        """How far each member is from the original: the L2 norm of its change.
-
-        Of a row of a table Gower's distance over the variables, where any change of a category is 1.
-        """
-        if self.rows is None:
-            length: Tensor = self.z.double().norm(dim=1)
-            return length
-        category = torch.tensor([name in self.categories for name in self.variables])
-        share = self.z.double().abs().clamp_max(1.0)
-        apart: Tensor = torch.where(category, (self.z != 0).double(), share)
-        return apart.mean(1)
+        """How far each member is from the original, as its modality measures it."""
+        categories = torch.tensor([name in self.categories for name in self.variables])
+        return self.modality.sizes(self.z, categories=categories)
 
     @property
     def reconstruction_flips(self) -> bool:
@@ -274,6 +297,8 @@ class ParetoFront:
         origins = (*self.origins, *other.origins)
         both = self.images is not None and other.images is not None
         tables = self.rows is not None and other.rows is not None
+        recordings = self.sounds is not None and other.sounds is not None
+        spelled = None if self.texts is None or other.texts is None else (*self.texts, *other.texts)
         words = (*self.described, *other.described)
         return replace(
             self,
@@ -283,6 +308,8 @@ class ParetoFront:
             verified=torch.cat([self.verified, other.verified])[keep],
             images=torch.cat([self.images, other.images])[keep] if both else None,  # type: ignore[list-item]  # both is known
             rows=torch.cat([self.rows, other.rows])[keep] if tables else None,  # type: ignore[list-item]  # both
+            sounds=torch.cat([self.sounds, other.sounds])[keep] if recordings else None,  # type: ignore[list-item]  # both
+            texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
             described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
             origins=tuple(origins[i] for i in keep.tolist()),
             reference_point=torch.maximum(self.reference_point, other.reference_point),
@@ -349,12 +376,13 @@ class ParetoFront:
         """A picture: the original, then members along the front by how far they flip.
 
         Raises:
-            DataError: the front holds no images.
+            DataError: the front holds nothing to look at.
         """
-        if self.original is None or self.images is None:
-            raise DataError(f"front {self.name!r}: no images to draw.")
+        original, pictures = self.picture, self.pictures
+        if original is None or pictures is None:
+            raise DataError(f"front {self.name!r}: no images to draw, its inputs are {self.modality.name}.")
         chosen = self.along(most=most)
-        tiles = [self.original, *(self.images[i] for i in chosen)]
+        tiles = [original, *(pictures[i] for i in chosen)]
         gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
         row = [part for tile in tiles for part in (tile, gap)][:-1]
         return torch.cat(row, dim=2).permute(1, 2, 0).numpy()

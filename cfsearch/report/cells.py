@@ -32,7 +32,7 @@ class Cells:
 
 def build_cells(front: ParetoFront, members: Sequence[int]) -> Cells | None:
     """The cells of some members beside the original's; None for fronts that are not of rows."""
-    if front.row is None or front.rows is None or "schema" not in front.extra:
+    if front.rows is None or front.row is None or "schema" not in front.extra:
         return None
     schema = schema_of(front.extra["schema"])
     old = front.row.tolist()

@@ -11,7 +11,7 @@ from torch import Tensor
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Candidates
-from cfsearch.engine.problem import Problem, fingerprint, stored_form
+from cfsearch.engine.problem import Problem
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, PluginError, ShapeError
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
@@ -174,17 +174,6 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         problem(**changes)  # type: ignore[arg-type]  # settings vary by test
-
-
-def test_the_stored_form_rounds_to_the_nearest_of_256_values() -> None:
-    x = torch.tensor([-0.1, 0.0, 0.0019, 0.0020, 0.5, 1.0, 1.7])
-    assert stored_form(x).tolist() == [0, 0, 0, 1, 128, 255, 255]
-
-
-def test_a_fingerprint_is_of_the_stored_pixels() -> None:
-    x = torch.full((3, 4, 4), 0.5)
-    assert fingerprint(x) == fingerprint(x + 0.001)
-    assert fingerprint(x) != fingerprint(x + 0.01)
 
 
 def test_a_generator_that_cannot_be_told_attributes_says_so() -> None:

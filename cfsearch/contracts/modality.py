@@ -1,0 +1,256 @@
+"""What kind of input a search is about: pictures, rows of a table, texts or recordings.
+
+The questions that differ from kind to kind have their answers here, and nowhere else: how an input is
+kept in a front and brought back for the model, how far a change goes, which changes count, what there
+is to look at, and what things are called. Where inputs are read is ``cfsearch.assembly.inputs``.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Final, final
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+Pieces = tuple[str, ...]
+"""A text cut into words with the space in front of each; joined they are the text again."""
+
+_VISIBLE: Final = 0.25
+"""Changes of an attribute or of brightness that are smaller are hardly seen."""
+
+
+class Modality(ABC):
+    """A kind of input, and everything that depends on the kind alone."""
+
+    name: ClassVar[str]
+    """In the plural, as in settings and documents: "images"."""
+    noun: ClassVar[str]
+    """One of them: "image"."""
+    generator: ClassVar[str]
+    """The generator where the settings name none."""
+    pictured: ClassVar[bool] = False
+    """Whether an input is a grid of channels, height and width."""
+    distance: ClassVar[str]
+    """The default objective that says how far a change goes."""
+    caveats: ClassVar[tuple[str, ...]] = ()
+    """What a reader of any result must know."""
+
+    @abstractmethod
+    def stored(self, x: Float[Tensor, "*x"]) -> Tensor:
+        """Inputs in the form in which a front keeps them."""
+
+    def restored(self, stored: Tensor) -> Tensor:
+        """Stored inputs as the model takes them."""
+        return stored
+
+    def fingerprint(self, x: Float[Tensor, "*x"]) -> str:
+        """SHA-256 of one input in its stored form.
+
+        Args:
+            x: one model input.
+        """
+        return hashlib.sha256(self.stored(x).contiguous().cpu().numpy().tobytes()).hexdigest()
+
+    def sizes(self, z: Float[Tensor, "n d"], *, categories: Bool[Tensor, " d"]) -> Float[Tensor, " n"]:
+        """How far each change goes, in one number: the L2 norm.
+
+        Args:
+            z: changes.
+            categories: which variables have values without an order.
+        """
+        length: Tensor = z.double().norm(dim=1)
+        return length
+
+    def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
+        """Which changes of one variable count, by direction: "+", "-", and "~" where there is none.
+
+        Args:
+            z: changes of the variable.
+            category: whether its values have no order.
+        """
+        return {"+": z >= _VISIBLE, "-": z <= -_VISIBLE}
+
+    @abstractmethod
+    def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
+        """What there is to look at of one stored input; None where it is read instead."""
+
+    def objectives(self, *, critic: bool) -> tuple[str, ...]:
+        """Names of the default objectives.
+
+        Args:
+            critic: whether the generator can say how plausible an input is.
+        """
+        return ("adversarial", self.distance, "changed", *(["plausibility"] if critic else []))
+
+    def restrictions(self, *, reference: bool) -> tuple[str, ...]:
+        """What weakens results of this kind, one sentence each.
+
+        Args:
+            reference: whether reference inputs were given.
+        """
+        return self.caveats
+
+
+@final
+class Pictures(Modality):
+    """Images ``(3, height, width)``: float32 RGB in [0, 1], kept in 8 bits a channel."""
+
+    name = "images"
+    noun = "image"
+    generator = "pixels"
+    pictured = True
+    distance = "intensity"
+    caveats = (
+        "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
+        "image; whether it would react to a real photograph changed alike is not measured here.",
+    )
+
+    def stored(self, x: Float[Tensor, "*x"]) -> UInt8[Tensor, "*x"]:
+        return (x.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
+
+    def restored(self, stored: Tensor) -> Tensor:
+        return stored.float() / 255.0
+
+    def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
+        return stored
+
+    def objectives(self, *, critic: bool) -> tuple[str, ...]:
+        return ("adversarial", "plausibility" if critic else "perceptual", self.distance)
+
+
+@final
+class Rows(Modality):
+    """Rows of a table ``(columns,)``: numbers in their own units, levels as their index, in float64."""
+
+    name = "rows"
+    noun = "row"
+    generator = "rows"
+    distance = "gower"
+    caveats = (
+        "Counterfactuals are rows that a search put together. Every rule of the schema holds, but whether "
+        "anybody could change so, and why the columns hang together, is not known here.",
+    )
+
+    def stored(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
+        return x.double()
+
+    def sizes(self, z: Float[Tensor, "n d"], *, categories: Bool[Tensor, " d"]) -> Float[Tensor, " n"]:
+        """Gower's distance over the variables, where any change of a category is 1.
+
+        Args:
+            z: changes.
+            categories: which variables have values without an order.
+        """
+        share = z.double().abs().clamp_max(1.0)
+        apart: Tensor = torch.where(categories, (z != 0).double(), share)
+        return apart.mean(1)
+
+    def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
+        return {"~": z != 0} if category else {"+": z > 0, "-": z < 0}
+
+    def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
+        return None
+
+    def restrictions(self, *, reference: bool) -> tuple[str, ...]:
+        if reference:
+            return self.caveats
+        lacking = (
+            "No training table was given (--reference), so nothing held the rows to what occurs together."
+        )
+        return (*self.caveats, lacking)
+
+
+@final
+class Texts(Modality):
+    """Texts ``(words,)``: numbers of pieces, see ``cfsearch.datasets.text.Lexicon``, in float64.
+
+    A replaced word counts between 1/2, for its nearest neighbour, and 1.
+    """
+
+    name = "texts"
+    noun = "text"
+    generator = "words"
+    distance = "word_distance"
+    caveats = (
+        "Counterfactual texts are made by putting near words in the place of words. Nearness is that of the "
+        "contexts that words stand in, not of their meaning: read a text before you rely on it.",
+    )
+
+    def stored(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
+        return x.double()
+
+    def sizes(self, z: Float[Tensor, "n d"], *, categories: Bool[Tensor, " d"]) -> Float[Tensor, " n"]:
+        share = z.double().abs().clamp_max(1.0)
+        return torch.where(share > 0, 0.5 + 0.5 * share, 0.0).sum(1)
+
+    def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
+        return {"~": z != 0}
+
+    def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
+        return None
+
+    def restrictions(self, *, reference: bool) -> tuple[str, ...]:
+        if reference:
+            return self.caveats
+        lacking = (
+            "No reference texts were given (--reference), so near words are those of film reviews, and nothing "
+            "held the texts to what people write."
+        )
+        return (*self.caveats, lacking)
+
+
+@final
+class Sounds(Modality):
+    """Spectrograms ``(1, frequencies, frames)``: float32 in [0, 1], decibels over a fixed depth."""
+
+    name = "sounds"
+    noun = "recording"
+    generator = "bands"
+    pictured = True
+    distance = "intensity"
+    caveats = (
+        "Counterfactual recordings are louder or softer in bands of time and frequency. What is kept is the "
+        "spectrogram that the model takes; as sound it is only an estimate, with the phases of the recording.",
+    )
+
+    def stored(self, x: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
+        return x.float()
+
+    def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
+        return {"+": z > 0, "-": z < 0}
+
+    def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
+        """Low frequencies at the bottom, loud parts bright, enlarged to 128 pixels or more."""
+        levels = (stored[0].clamp(0.0, 1.0) * (len(_COLOURS) - 1)).flip(0)
+        below = levels.floor().long().clamp_max(len(_COLOURS) - 2)
+        anchors = torch.tensor(_COLOURS, dtype=torch.float32, device=stored.device)
+        share = (levels - below)[..., None]
+        colours = (1 - share) * anchors[below] + share * anchors[below + 1]
+        enlarged = max(1, -(-_SIDE // max(stored.shape[-2:])))
+        picture = colours.round().to(torch.uint8).permute(2, 0, 1)
+        return picture.repeat_interleave(enlarged, 1).repeat_interleave(enlarged, 2)
+
+
+_SIDE: Final = 128
+# Cividis (Nunez, Anderton and Renslow 2018, https://doi.org/10.1371/journal.pone.0199239)
+_COLOURS: Final = (
+    (0, 34, 78), (0, 49, 112), (42, 63, 109), (67, 78, 108), (87, 93, 109), (106, 108, 113), (125, 124, 120),
+    (145, 139, 120), (165, 156, 116), (188, 174, 108), (210, 192, 96), (233, 211, 78), (254, 232, 56),
+)  # fmt: skip
+
+PICTURES: Final = Pictures()
+ROWS: Final = Rows()
+TEXTS: Final = Texts()
+SOUNDS: Final = Sounds()
+MODALITIES: Final[tuple[Modality, ...]] = (PICTURES, ROWS, TEXTS, SOUNDS)
+
+
+def modality_of(shape: Sequence[int]) -> Modality:
+    """The modality of inputs of a shape, where nobody said more: pictures have three dimensions.
+
+    Args:
+        shape: of one input.
+    """
+    return PICTURES if len(shape) == 3 else ROWS
