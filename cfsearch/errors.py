@@ -10,12 +10,13 @@
     |   `-- UnsafeModelError      a model file would run code or reach outside its folder  E5
     |-- CapabilityError           a plug-in lacks what a setting needs (a critic, ...)     E2
     |-- PluginError               a plug-in broke its contract                             E2
+    |   `-- QueryError            it raised, or gave NaN, for one query; others go on      E2
     |-- MissingExtraError         an optional package is not installed                     E2
     |-- RunError                  a run directory cannot be used                           E2
     |-- ProviderError             the audited model failed while it was asked              E3
     |   |-- NonFiniteError        it answered NaN or infinity                              E3
     |   `-- DeadlineError         it did not answer in time                                E3
-    |-- BudgetExhausted           no queries are left (caught inside; a result, no fault)  E0
+    |-- BudgetExhausted           no queries are left (a search ends with what it found)   E0
     `-- PartialFailure            the work ended, but some instances failed                E4
 
     CfsearchWarning               something the reader of a result should know
@@ -78,6 +79,10 @@ class PluginError(CfsearchError, RuntimeError):
     code = "plugin"
 
 
+class QueryError(PluginError):
+    """A plug-in raised an exception, or gave NaN, while one query was searched; the others go on."""
+
+
 class MissingExtraError(CfsearchError, RuntimeError):
     """An optional package is not installed."""
 
@@ -110,7 +115,7 @@ class DeadlineError(ProviderError):
 
 
 class BudgetExhausted(CfsearchError, RuntimeError):
-    """No queries are left; the search turns this into a result."""
+    """No queries to the audited model are left; a search ends with the best that it found so far."""
 
     exit_code = 0
     code = "budget_exhausted"

@@ -21,7 +21,8 @@ from cfsearch.assembly.search import assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import Critic
 from cfsearch.datasets import faces
-from cfsearch.engine.problem import Clock, Problem
+from cfsearch.engine.clock import Clock
+from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
 
 

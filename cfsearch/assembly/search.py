@@ -18,7 +18,7 @@ from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.solver import Solver
 from cfsearch.datasets.tables import Table, TableSchema, Variables
-from cfsearch.engine.problem import Clock
+from cfsearch.engine.clock import Clock
 from cfsearch.engine.search import Search, Watcher
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.explainers.seeding import seeding

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cfsearch.assembly.table import RowRecord, TableInput
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
-    from cfsearch.engine.problem import Clock
+    from cfsearch.engine.clock import Clock
     from cfsearch.engine.search import Failure, Progress
     from cfsearch.fronts.front import ParetoFront
 
@@ -171,7 +171,7 @@ def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -
 
     from cfsearch.assembly.images import read_input
     from cfsearch.assembly.search import assemble
-    from cfsearch.engine.problem import Clock
+    from cfsearch.engine.clock import Clock
     from cfsearch.engine.search import Failure
 
     begin = time.monotonic()

@@ -1,11 +1,11 @@
-"""The archive of a search: the best candidates of a query so far, whatever the solver keeps."""
+"""Bounded non-dominated archive of the candidates of one query."""
 
 from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.records import Evaluation
@@ -18,7 +18,13 @@ from .problem import Problem
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Archive:
-    """The best candidates of a query so far.
+    """Non-dominated candidates of one query, on the CPU; independent of what the solver keeps.
+
+    Args:
+        z: the candidates' changes.
+        f: their objective values.
+        violation: by how much they break the constraints, 0 where they keep them.
+        scores: the model's scores of them.
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; violation ``(n,)``; scores ``(n, k)``. ``n`` may be 0.
@@ -31,17 +37,27 @@ class Archive:
 
     @classmethod
     def none(cls, problem: Problem) -> Self:
-        """No candidate yet."""
+        """An empty archive.
+
+        Args:
+            problem: says how wide its parts are.
+        """
         d, m, k = problem.space.d, len(problem.objectives), len(problem.provider.labels)
         return cls(torch.zeros(0, d), torch.zeros(0, m), torch.zeros(0), torch.zeros(0, k))
 
     @property
     def feasible(self) -> bool:
-        """Whether any candidate keeps every constraint."""
+        """True if any candidate keeps every constraint."""
         return len(self.z) > 0 and bool((self.violation <= 0).any())
 
     def updated(self, evaluation: Evaluation, i: int, *, capacity: int) -> "Archive":
-        """With the candidates of query ``i``, no more than ``capacity`` of all."""
+        """The archive of these and new candidates, thinned to ``capacity``.
+
+        Args:
+            evaluation: of all queries.
+            i: whose candidates are added.
+            capacity: most candidates that are kept.
+        """
         # in the space's own dtype: a table's values must come back as they were measured
         z = torch.cat([self.z.to(evaluation.z.dtype), evaluation.z[i].cpu()])
         f = torch.cat([self.f, evaluation.f[i].cpu().float()])
@@ -50,15 +66,31 @@ class Archive:
         keep = pareto.truncated(f, violation, capacity)
         return Archive(z[keep], f[keep], violation[keep], scores[keep])
 
+    def taken(self, keep: Bool[Tensor, " n"] | Int[Tensor, " e"]) -> "Archive":
+        """Some of the candidates.
+
+        Args:
+            keep: which, as a mask or as indices.
+        """
+        return Archive(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
+
     def ordered(self) -> "Archive":
         """Sorted by the first objective, then the others, so that files are canonical."""
         order = np.lexsort(self.f.numpy().T[::-1])
-        keep = torch.from_numpy(order.copy())
-        return Archive(self.z[keep], self.f[keep], self.violation[keep], self.scores[keep])
+        return self.taken(torch.from_numpy(order.copy()))
 
 
 def leads(scores: Float[Tensor, "n k"], problem: Problem, i: int) -> Float[Tensor, " n"]:
-    """By how much each candidate of query ``i`` flips, in probability; > 0 means flipped."""
+    """By how much each candidate of query ``i`` flips, in probability; > 0 means flipped.
+
+    Args:
+        scores: of the candidates, on any device.
+        problem: knows the classes of its queries.
+        i: which query.
+
+    Returns:
+        Float64 on the CPU.
+    """
     p = torch.softmax(scores.cpu().double(), dim=-1)[None]
     part = slice(i, i + 1)
-    return lead(p, source=problem.queries.source[part].cpu(), target=problem.queries.target[part].cpu())[0]
+    return lead(p, source=problem.source[part], target=problem.target[part])[0]

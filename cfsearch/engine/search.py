@@ -15,11 +15,13 @@ from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Evaluation, Reason, flipped
 from cfsearch.contracts.solver import Solver
-from cfsearch.errors import CfsearchError, ConfigError, ShapeError
+from cfsearch.errors import CfsearchError, ConfigError, PluginError, QueryError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
 from .archive import Archive, leads
-from .problem import Clock, Problem
+from .clock import Clock
+from .plugin_checks import raising
+from .problem import Problem
 from .pruning import pruned
 from .verification import FrontBuilder
 
@@ -155,12 +157,25 @@ class Search:
             PluginError: an objective, generator or solver broke its contract.
             ConfigError, CapabilityError: see ``Problem``.
         """
-        if len(x) == 0:
+        if isinstance(x, Tensor) and len(x) == 0:
             return []
+        try:
+            problem = self._problem(x, names, attributes)
+        except QueryError as error:
+            if len(x) == 1:
+                return [Failure(names[0], error)]
+            # one by one it shows which query the generator fails for
+            return [
+                self.run(
+                    x[i : i + 1],
+                    names=[name],
+                    attributes=None if attributes is None else attributes[i : i + 1],
+                )[0]
+                for i, name in enumerate(names)
+            ]
         results: list[ParetoFront | Failure] = []
-        problem = self._problem(x, names, attributes)
-        done = flipped(problem.queries.scores, source=problem.queries.source, target=problem.queries.target)
-        active = [i for i in range(len(x)) if not bool(done[i]) and i not in problem.failures]
+        done = flipped(problem.queries.scores.cpu(), source=problem.source, target=problem.target).tolist()
+        active = [i for i in range(len(x)) if not done[i] and i not in problem.failures]
         if len(active) == len(x):
             return self._run_batch(problem)
         searched = iter(
@@ -177,15 +192,16 @@ class Search:
         )
         builder = self._builder()
         for i, name in enumerate(names):
-            if i in problem.failures:
-                results.append(Failure(name, problem.failures[i]))
-            elif bool(done[i]):
-                [none] = builder.verify(problem, {i: Archive.none(problem)}).values()
-                results.append(
-                    builder.front(problem, i, members=none, reason=Reason.ALREADY_TARGET, evaluations=0)
-                )
-            else:
+            if i in active:
                 results.append(next(searched))
+                continue
+            nothing = {} if i in problem.failures else {i: Archive.none(problem)}
+            members = builder.verify(problem, nothing).get(i)
+            if members is None:
+                results.append(Failure(name, problem.failures[i]))
+                continue
+            reason = Reason.ALREADY_TARGET
+            results.append(builder.front(problem, i, members=members, reason=reason, evaluations=0))
         return results
 
     def _problem(
@@ -210,29 +226,28 @@ class Search:
         population = min(self.population, self.evaluations)
         generations = self.evaluations // population
         searching = generations - int(self.pruning * generations)
-        solver = self.solver(population)
-        solver.start(
-            problem.space,
-            objectives=len(self.objectives),
-            constrained=bool(self.constraints),
-            rngs=[self._rng(problem, i) for i in range(problem.b)],
-            generations=searching,
-            seeds=None if self.seeds is None else _stacked(self.seeds(problem), problem),
-        )
+        solver = self._started_solver(problem, population=population, generations=searching)
+        who = f"solver {solver.name!r}"
         archives = [Archive.none(problem) for _ in range(problem.b)]
+        originals = problem.queries.scores.double().cpu()
         spent, last_gain = 0, [0] * problem.b
         best = [-np.inf] * problem.b
         moved = [False] * problem.b
         reference: Tensor | None = None
         for generation in range(generations):
             if generation < searching:
-                evaluation = problem.evaluate(solver.ask())
-                solver.tell(evaluation)
+                with raising(PluginError, f"{who}: ask"):
+                    z = solver.ask()
+                evaluation = problem.evaluate(z, proposed_by=who)
+                with raising(PluginError, f"{who}: tell"):
+                    solver.tell(evaluation)
             else:
                 evaluation = problem.evaluate(self._simpler(problem, archives, population))
+            # once a generation, and all queries at once: each read of a device waits for it
+            evaluation = _on_host(evaluation)
             spent += evaluation.z.shape[1]
             if reference is None:
-                reference = evaluation.f.amax(dim=1).double().cpu()
+                reference = evaluation.f.amax(dim=1).double()
             for i in range(problem.b):
                 if i in problem.failures:
                     continue
@@ -240,8 +255,8 @@ class Search:
                 gain = float(leads(evaluation.scores[i], problem, i).amax())
                 if gain > best[i] + _SAME:
                     best[i], last_gain[i] = gain, generation
-                moved[i] = moved[i] or _moved(evaluation, problem, i)
-            self._tell(problem, archives, generation, generations, spent)
+                moved[i] = moved[i] or _moved(evaluation.scores[i], originals[i])
+            self._report(problem, archives, generation, generations, spent)
         results: list[ParetoFront | Failure] = []
         builder = self._builder()
         members = builder.verify(problem, {i: e for i, e in enumerate(archives) if i not in problem.failures})
@@ -257,19 +272,45 @@ class Search:
                 reason = Reason.INFEASIBLE
             elif best[i] <= 0 and idle:
                 reason = Reason.STALLED
-            point = None if reference is None else reference[i]
-            results.append(
-                builder.front(
+            try:
+                front = builder.front(
                     problem,
                     i,
                     members=members[i],
                     reason=reason,
                     evaluations=spent,
-                    reference=point,
+                    reference=None if reference is None else reference[i],
                     origin=solver.name,
                 )
-            )
+            except QueryError as error:
+                results.append(Failure(name, error))
+                continue
+            results.append(front)
         return results
+
+    def _started_solver(self, problem: Problem, *, population: int, generations: int) -> Solver:
+        solver = self.solver(population)
+        if not isinstance(solver, Solver):
+            raise PluginError(
+                f"search: expected `solver` to make a cfsearch.Solver for a population, got "
+                f"{type(solver).__name__}; give a function such as `lambda population: Nsga2(population=population)`."
+            )
+        if not isinstance(getattr(solver, "name", None), str):
+            raise PluginError(
+                f"solver {type(solver).__name__}: expected a class attribute `name` that is a string; write "
+                "`name: ClassVar[str] = ...` in its class."
+            )
+        seeds = None if self.seeds is None else _stacked(self.seeds(problem), problem)
+        with raising(PluginError, f"solver {solver.name!r}: start"):
+            solver.start(
+                problem.space,
+                objectives=len(self.objectives),
+                constrained=bool(self.constraints),
+                rngs=[self._rng(problem, i) for i in range(problem.b)],
+                generations=generations,
+                seeds=seeds,
+            )
+        return solver
 
     def _simpler(self, problem: Problem, archives: list[Archive], n: int) -> Float[Tensor, "b n d"]:
         rows = []
@@ -281,14 +322,13 @@ class Search:
             rows.append(pruned(archive.z, lead=lead, space=problem.space.query(i), n=n))
         return torch.stack([row.to(problem.space.lower) for row in rows])
 
-    def _tell(
+    def _report(
         self, problem: Problem, archives: list[Archive], generation: int, generations: int, spent: int
     ) -> None:
         if not self.watchers:
             return
-        queries = problem.queries
         count = sum(
-            bool(flipped(e.scores, source=queries.source[i], target=queries.target[i]).any())
+            bool(flipped(e.scores, source=problem.source[i], target=problem.target[i]).any())
             for i, e in enumerate(archives)
         )
         progress = Progress(generation + 1, generations, problem.b, count, spent * problem.b)
@@ -326,6 +366,14 @@ def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[T
     return out
 
 
-def _moved(evaluation: Evaluation, problem: Problem, i: int) -> bool:
-    change = evaluation.scores[i].double() - problem.queries.scores[i].double()
-    return bool((change.abs() > _SAME).any())
+def _on_host(evaluation: Evaluation) -> Evaluation:
+    return Evaluation(
+        z=evaluation.z.cpu(),
+        f=evaluation.f.cpu(),
+        violation=evaluation.violation.cpu(),
+        scores=evaluation.scores.cpu(),
+    )
+
+
+def _moved(scores: Float[Tensor, "n k"], original: Float[Tensor, " k"]) -> bool:
+    return bool(((scores.double() - original).abs() > _SAME).any())

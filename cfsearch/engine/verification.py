@@ -1,7 +1,8 @@
-"""From an archive to a front: decoded once more, in its stored form, and asked of the audited model again.
+"""Fronts from archives: members decoded once more, in their stored form, and verified by the audited model.
 
 What a front promises is promised of what it stores: of images rounded to 8 bits, and of the model
-itself where the search asked a surrogate or counted votes.
+itself where the search queried a surrogate or counted votes. A member that breaks a rule of the
+space is dropped, whoever proposed it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,21 +18,35 @@ from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
+from cfsearch.errors import BudgetExhausted, QueryError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.wrapping import questions_of_a_search
 
 from .archive import Archive, leads
-from .problem import Problem
+from .plugin_checks import check_finite_answer, queried, raising
+from .problem import QUERY_FAILURES, Problem
+
+_NOT_VERIFIED = (
+    "No queries to the model were left to verify the members: none counts as verified, and their scores are "
+    "those of the search, before they were rounded for storage."
+)
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class VerifiedMembers:
-    """What is kept of a query in the end.
+    """Members of one query in stored form, with the audited model's scores of that form.
+
+    Args:
+        archive: the members, in canonical order.
+        stored: their stored form.
+        ends: the generator's output without a change, and the original.
+        scores: of ``stored``.
+        again: of ``ends``.
+        verified: False where no queries to the model were left; then ``scores`` are the search's.
 
     Shapes:
-        stored ``(n, *x)``, with scores ``(n, k)``; ends ``(2, *x)``, the generator's output without a
-        change and the original, with their scores again ``(2, k)``.
+        stored ``(n, *x)``, with scores ``(n, k)``; ends ``(2, *x)``, with again ``(2, k)``.
     """
 
     archive: Archive
@@ -39,6 +54,7 @@ class VerifiedMembers:
     ends: Tensor
     scores: Tensor
     again: Tensor
+    verified: bool = True
 
 
 @final
@@ -47,7 +63,12 @@ class FrontBuilder:
     """Makes the fronts of a search.
 
     Args:
-        seed, verifier, margin, reference_point, note, extra: as for ``cfsearch.engine.search.Search``.
+        seed: as for ``cfsearch.engine.search.Search``.
+        verifier: likewise.
+        margin: likewise.
+        reference_point: likewise.
+        note: likewise.
+        extra: likewise.
     """
 
     seed: int
@@ -58,37 +79,64 @@ class FrontBuilder:
     extra: Mapping[str, Any]  # Any: plain JSON, whatever it is
 
     def verify(self, problem: Problem, archives: Mapping[int, Archive]) -> dict[int, VerifiedMembers]:
-        """What is kept of each query, in its stored form and asked again.
+        """Members in stored form, with the audited model's scores of that form.
 
-        Each query is asked for by itself, unless the model answers row by row anyway.
+        The model is queried for each query by itself, unless it answers row by row anyway. A query for
+        which the generator or the model fails is noted in ``problem.failures`` and left out.
+
+        Args:
+            problem: the queries.
+            archives: what was found, by query.
         """
-        queries, generator = problem.queries, problem.generator
-        model = self.verifier or problem.provider
         ordered, stored, ends = {}, {}, {}
         for i, archive in archives.items():
-            ordered[i] = archive.ordered()
-            zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
-            z = ordered[i].z[None].to(queries.x)
-            if generator.batch_invariant:
-                decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
-                unchanged, x = decoded[0], decoded[1:]
-            else:
-                unchanged = problem.decode(zero, query=i)[0]
-                x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
-            both = torch.stack([unchanged, queries.x[i]])
-            stored[i], ends[i] = generator.modality.stored(x), generator.modality.stored(both)
-        asked = [part for i in archives for part in (stored[i], ends[i])]
-        if model.batch_invariant and asked:
-            every = self._ask_again(problem, torch.cat(asked))
-            answers = iter(torch.split(every, [len(part) for part in asked]))
+            kept = archive.taken(problem.allowed(archive.z, query=i)) if len(archive.z) else archive
+            ordered[i] = kept.ordered()
+            try:
+                stored[i], ends[i] = self._in_stored_form(problem, ordered[i], i)
+            except QueryError as error:
+                problem.failures[i] = error
+        answers: list[Tensor] = []
+        if (self.verifier or problem.provider).batch_invariant and stored:
+            every = torch.cat([part for i in stored for part in (stored[i], ends[i])])
+            try:
+                whole = self._scores_of_stored(problem, every)
+                answers = list(torch.split(whole, [len(stored[i]) + 2 for i in stored]))
+            except (*QUERY_FAILURES, BudgetExhausted):
+                pass  # queried one by one it shows for which query the model fails
+        found = {}
+        for at, i in enumerate(stored):
+            n, parts = len(stored[i]), (stored[i], ends[i])
+            try:
+                scores, again = (
+                    (answers[at][:n], answers[at][n:])
+                    if answers
+                    else (self._scores_of_stored(problem, part) for part in parts)
+                )
+                found[i] = VerifiedMembers(ordered[i], *parts, scores, again)
+            except QUERY_FAILURES as error:
+                problem.failures[i] = error
+            except BudgetExhausted:
+                original = problem.queries.scores[i].cpu()
+                both = torch.stack([original, original])
+                found[i] = VerifiedMembers(ordered[i], *parts, ordered[i].scores, both, verified=False)
+        return found
+
+    def _in_stored_form(self, problem: Problem, archive: Archive, i: int) -> tuple[Tensor, Tensor]:
+        queries, generator = problem.queries, problem.generator
+        zero = torch.zeros(1, 1, problem.space.d, device=queries.x.device, dtype=queries.x.dtype)
+        z = archive.z[None].to(queries.x)
+        if generator.batch_invariant:
+            decoded = problem.decode(torch.cat([zero, z], dim=1), query=i)
+            unchanged, x = decoded[0], decoded[1:]
         else:
-            answers = (self._ask_again(problem, part) for part in asked)
-        return {
-            i: VerifiedMembers(ordered[i], stored[i], ends[i], next(answers), next(answers)) for i in archives
-        }
+            unchanged = problem.decode(zero, query=i)[0]
+            x = problem.decode(z, query=i) if z.shape[1] else queries.x[:0]
+        both = torch.stack([unchanged, queries.x[i]])
+        return generator.modality.stored(x), generator.modality.stored(both)
 
     def _questions(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
-        """What the audited model was asked for a query, by explainers before as well."""
+        """Queries to the audited model for one query, those of explainers before included."""
         model, through = self.verifier or problem.provider, problem.provider
         searched = questions_of_a_search(model, through=through, candidates=candidates, stored=stored)
         return searched + problem.seeding.get(i, 0)
@@ -103,24 +151,31 @@ class FrontBuilder:
         evaluations: int,
         reference: Float[Tensor, " m"] | None = None,
         origin: str = "",
+        note: Sequence[str] = (),
     ) -> ParetoFront:
         """The front of query ``i``.
 
         Args:
+            problem: the queries.
+            i: which query.
+            members: what was found for it.
             reason: why the search stopped.
             evaluations: candidates that were evaluated for this query.
             reference: the point of hypervolumes where the settings name none; zeros without.
             origin: the solver's name.
+            note: what a reader must know of this query, besides the search's own notes.
+
+        Raises:
+            QueryError: the generator fails to describe the members.
         """
         queries, generator = problem.queries, problem.generator
         archive, stored, scores, again = members.archive, members.stored, members.scores, members.again
         verified = (leads(scores, problem, i) >= self.margin) & (archive.violation <= 0)
-        target = int(queries.target[i])
-        note = list(self.note)
-        if len(archive.z) and bool(
-            flipped(again[0], source=queries.source[i].cpu(), target=queries.target[i].cpu())
-        ):
-            note.append(
+        verified &= torch.tensor(members.verified)
+        target = int(problem.target[i])
+        notes = [*self.note, *note, *([] if members.verified else [_NOT_VERIFIED])]
+        if len(archive.z) and bool(flipped(again[0], source=problem.source[i], target=problem.target[i])):
+            notes.append(
                 "The generator's output flips the model before anything is changed; the changes "
                 "named here are not what flips it."
             )
@@ -131,10 +186,12 @@ class FrontBuilder:
             if reference is not None
             else torch.zeros(len(problem.objectives), dtype=torch.float64)
         )
+        with raising(QueryError, f"generator {generator.name!r}: words"):
+            described = generator.words(queries.x[i], stored) if isinstance(generator, Describer) else ()
         return ParetoFront(
             name=queries.names[i],
             labels=problem.provider.labels,
-            source=int(queries.source[i]),
+            source=int(problem.source[i]),
             target=None if target == UNTARGETED else target,
             variables=problem.space.names,
             objectives=tuple(o.name for o in problem.objectives),
@@ -150,12 +207,14 @@ class FrontBuilder:
             reason=reason,
             reference_point=point,
             evaluations=evaluations,
-            questions=self._questions(problem, i, candidates=evaluations, stored=len(stored)),
+            questions=self._questions(
+                problem, i, candidates=evaluations, stored=len(stored) if members.verified else -2
+            ),
             seeding=problem.seeding.get(i, 0),
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
             categories=problem.space.categories if generator.modality is ROWS else (),
-            described=generator.words(queries.x[i], stored) if isinstance(generator, Describer) else (),
-            note=tuple(note),
+            described=described,
+            note=tuple(notes),
             extra={
                 "seed": self.seed,
                 "input_sha256": generator.modality.fingerprint(queries.x[i]),
@@ -167,17 +226,18 @@ class FrontBuilder:
             **front_inputs(generator, stored.cpu(), members.ends.cpu()),
         )
 
-    def _ask_again(self, problem: Problem, stored: Tensor) -> Float[Tensor, "n k"]:
-        """Log-scores of inputs in the form in which they are kept, from the verifier."""
+    def _scores_of_stored(self, problem: Problem, stored: Tensor) -> Float[Tensor, "n k"]:
+        """Log-scores of inputs in stored form, from the verifier."""
         model = self.verifier or problem.provider
         x = problem.generator.modality.restored(stored).to(problem.queries.x)
         if len(x) == 0:
             return torch.zeros(0, len(model.labels))
         with torch.no_grad():
-            raw = model.predict(x)
+            answer = torch.cat([queried(model, piece) for piece in torch.split(x, model.max_batch)])
+        check_finite_answer(answer, model)
         if self.verifier is None:
-            return objective_scores(raw, kind=model.scores).cpu()
-        return verdict_scores(raw, model).cpu()
+            return objective_scores(answer, kind=model.scores).cpu()
+        return verdict_scores(answer, model).cpu()
 
 
 def front_inputs(generator: Generator[Any], stored: Tensor, ends: Tensor) -> dict[str, Any]:  # Any: by field
