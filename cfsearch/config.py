@@ -1,15 +1,17 @@
 """What a user writes: TOML read into checked settings."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Self, final
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cfsearch.errors import ConfigError
+from cfsearch.registry import PluginKind, installed
 
 if TYPE_CHECKING:
     from cfsearch.contracts.modality import Modality
@@ -23,7 +25,10 @@ class _Strict(BaseModel):
 
 @final
 class PluginConfig(_Strict):
-    """A plug-in by name, with its settings: ``"intensity"`` or ``{name = "intensity", norm = "l1"}``."""
+    """A plug-in by name, with its settings: ``"intensity"`` or ``{name = "intensity", norm = "l1"}``.
+
+    The name is that of an installed plug-in or the path of a class, ``"package.module:Class"``.
+    """
 
     name: str
     settings: dict[str, Setting] = Field(default_factory=dict)
@@ -328,18 +333,36 @@ def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str,
     return {k: v for k, v in below.items() if k != other}
 
 
+_PATH: Final = re.compile(
+    r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?::(.*))?", re.DOTALL
+)
+_KINDS: Final[tuple[PluginKind, ...]] = ("constraints", "explainers", "generators", "objectives", "solvers")
+
+
 def parse_plugin(text: str) -> dict[str, Any]:
     """``name`` or ``name:key=value,key=value``; values are TOML, or else text.
+
+    A class or function of one's own is named by its path: ``package.module:Class``, with settings
+    ``package.module:Class:key=value``.
+
+    Args:
+        text: what stands on the command line or in the file.
 
     Raises:
         ConfigError: a setting without "=" or without a name.
     """
     name, _, rest = text.partition(":")
+    path = _PATH.fullmatch(text.strip())
+    if path is not None and not any(name in installed(kind) for kind in _KINDS):
+        name, rest = path[1], path[2] or ""
     settings: dict[str, Any] = {}
     for part in _split(rest):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"{text!r}: settings are written as name:key=value,key=value; {part!r} is not.")
+            raise ConfigError(
+                f"{text!r}: settings are written as name:key=value,key=value; {part!r} is not. A class of your "
+                "own is named package.module:Class."
+            )
         try:
             settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:

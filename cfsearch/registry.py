@@ -1,10 +1,14 @@
-"""Names of plug-ins, through entry points: built-ins use the same door as strangers."""
+"""Plug-ins by name: installed ones through entry points, others by the path of their class or function."""
 
 import difflib
+import importlib
 import inspect
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -25,11 +29,15 @@ PluginKind = Literal[
 
 _MOST_LISTED: Final = 16
 """Known names that a message lists whole."""
+_PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @cache
 def installed(kind: PluginKind) -> Mapping[str, EntryPoint]:
     """The installed plug-ins of one kind, by name.
+
+    Args:
+        kind: which group of plug-ins.
 
     Raises:
         PluginError: two packages claim one name.
@@ -49,6 +57,10 @@ def installed(kind: PluginKind) -> Mapping[str, EntryPoint]:
 def load(kind: PluginKind, name: str) -> type:
     """The class behind a name.
 
+    Args:
+        kind: which group of plug-ins.
+        name: of an installed plug-in, or ``package.module:Class``.
+
     Raises:
         ConfigError: no plug-in has that name; says which exist and which is nearest.
         MissingExtraError: it needs a package that is not installed.
@@ -56,13 +68,16 @@ def load(kind: PluginKind, name: str) -> type:
     """
     loaded = load_object(kind, name)
     if not isinstance(loaded, type):
-        owner = _owner(installed(kind)[name])
-        raise PluginError(f"{kind[:-1]} {name!r} of {owner} is no class: {loaded!r}.")
+        raise PluginError(f"{kind[:-1]} {name!r}{_of_owner(kind, name)} is no class: {loaded!r}.")
     return loaded
 
 
 def load_function(kind: PluginKind, name: str) -> Callable[..., Any]:  # Any: the caller knows the kind
     """The function behind a name, such as one that builds a network.
+
+    Args:
+        kind: which group of plug-ins.
+        name: of an installed plug-in, or ``package.module:function``.
 
     Raises:
         ConfigError, MissingExtraError: as ``load``.
@@ -70,18 +85,29 @@ def load_function(kind: PluginKind, name: str) -> Callable[..., Any]:  # Any: th
     """
     loaded = load_object(kind, name)
     if not callable(loaded):
-        owner = _owner(installed(kind)[name])
-        raise PluginError(f"{kind[:-1]} {name!r} of {owner} must be callable, got {loaded!r}.")
+        raise PluginError(f"{kind[:-1]} {name!r}{_of_owner(kind, name)} must be callable, got {loaded!r}.")
     return loaded
 
 
 def load_object(kind: PluginKind, name: str) -> object:
     """Whatever stands behind a name, imported.
 
+    Args:
+        kind: which group of plug-ins.
+        name: of an installed plug-in, or the path of a class or function.
+
     Raises:
         ConfigError, MissingExtraError, PluginError: as ``load``.
     """
     points = installed(kind)
+    if name not in points and is_path(name):
+        first, _, rest = name.partition(":")
+        if first in points:
+            raise ConfigError(
+                f"{kind[:-1]} {name!r}: settings are written as {first}:key=value, got {rest!r}. Write "
+                f"{first}:{rest}=VALUE."
+            )
+        return object_at(name, what=kind[:-1])
     if name not in points:
         raise ConfigError(unknown(f"{kind[:-1]}", name, list(points)))
     try:
@@ -99,6 +125,11 @@ def load_object(kind: PluginKind, name: str) -> object:
 
 def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # Any: the caller knows the kind
     """An object of the class behind a name, made with the given settings.
+
+    Args:
+        kind: which group of plug-ins.
+        name: of an installed plug-in, or ``package.module:Class``.
+        settings: keyword arguments of the class.
 
     Raises:
         ConfigError: as ``load``; or a setting that the class does not take, or refuses.
@@ -144,6 +175,63 @@ def unknown(what: str, name: str, known: Sequence[str]) -> str:
     rest = len(known) - len(shown) - (bool(near) and len(known) > _MOST_LISTED)
     more = f"{', and ' if shown else ''}{rest} more" if rest else ""
     return f"unknown {what} {name!r}.{hint} Known: {', '.join(shown)}{more}{'' if known else 'none'}."
+
+
+def is_path(spec: str) -> bool:
+    """Whether a text has the form ``package.module:name``."""
+    return _PATH.fullmatch(spec) is not None
+
+
+def object_at(spec: str, *, what: str) -> Callable[..., Any]:  # Any: a stranger's
+    """The function or class at ``package.module:name``; importing it runs the user's own code.
+
+    The present folder is searched last, as ``python`` would search it, and stays on
+    ``sys.path`` so that what the function imports later is found as well.
+
+    Args:
+        spec: what the user wrote.
+        what: what it is for, for messages.
+
+    Raises:
+        ConfigError: the form is wrong, it cannot be imported, or is nothing to be called.
+    """
+    if not is_path(spec):
+        raise ConfigError(f"{what}: expected the form pkg.mod:function, got {spec!r}.")
+    module_name, _, path = spec.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    try:
+        found: object = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(
+                f"{what}: there is no module {error.name!r} for {spec!r}. Install it, or run "
+                "from the folder that holds it."
+            ) from error
+        raise ConfigError(
+            f"{what}: module {module_name!r} needs {error.name!r}, which is not installed."
+        ) from error
+    except Exception as error:  # the user's code may raise anything while it is imported
+        raise ConfigError(
+            f"{what}: module {module_name!r} failed while it was imported: {type(error).__name__}: {error}."
+        ) from error
+    for part in path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            known = [name for name in dir(found) if not name.startswith("_")]
+            raise ConfigError(
+                f"{what}: module {module_name!r} has no {path!r}: {unknown('name', part, known[:20])}"
+            ) from error
+    if not callable(found):
+        raise ConfigError(f"{what}: {spec!r} must be a function or class, got {type(found).__name__}.")
+    return found
+
+
+def _of_owner(kind: PluginKind, name: str) -> str:
+    point = installed(kind).get(name)
+    return "" if point is None else f" of {_owner(point)}"
 
 
 def _owner(point: EntryPoint) -> str:

@@ -30,6 +30,7 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
     """The generator that the settings name: a file, a shipped checkpoint or a plug-in.
 
     Args:
+        config: all settings.
         table: whose rows it turns, where inputs are rows.
 
     Raises:
@@ -56,7 +57,7 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
             f"generator: {source!r} is not in the package, since it may be used for non-commercial research "
             f"only; take attgan_{source}.safetensors from the folder models/ of the repository and name the file."
         )
-    if source not in registry.installed("generators"):
+    if source not in registry.installed("generators") and not registry.is_path(source):
         known = [*registry.installed("generators"), *shipped_generators()]
         raise ConfigError(registry.unknown("generator", source, known))
     named = _family(source)

@@ -57,11 +57,13 @@ def open_inputs(config: Config) -> TableInput:
     return replace(open_table(config, columns=taken), file=file)
 
 
-def open_model(config: Config, *, table: TableInput | None = None) -> Opened:
+def open_model(config: Config, *, table: TableInput | None = None, model: Provider | None = None) -> Opened:
     """The model that ``[model]`` names, and the table of ``[data]`` where inputs are rows.
 
     Args:
+        config: all settings.
         table: where it was opened before.
+        model: where it is an object of the running program.
 
     Raises:
         ConfigError: settings that do not go together, or an unknown class as target.
@@ -69,7 +71,13 @@ def open_model(config: Config, *, table: TableInput | None = None) -> Opened:
         DataError: the table cannot be read, or has other classes than the model.
     """
     said = config.model
-    if config.data.table is None:
+    if model is not None:
+        if table is not None:
+            table = replace(table, file=None)
+            check_labels(table.schema, model.labels)
+        notes = (*(() if table is None else table.notes), model.note)
+        opened = Opened(config, model, table, tuple(note for note in notes if note))
+    elif config.data.table is None:
         model = open_provider(
             said.path,
             sidecar=said.sidecar,

@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol, cast, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,13 +13,12 @@ from cfsearch import registry
 from cfsearch.config import Config, PluginConfig
 from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.modality import Modality
-from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.contracts.solver import Solver
 from cfsearch.datasets.tables import Table, TableSchema, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.search import Search, Watcher
-from cfsearch.errors import ConfigError, PluginError
+from cfsearch.errors import ConfigError
 from cfsearch.explainers.seeding import seeding
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
@@ -30,6 +28,8 @@ from cfsearch.providers.votes import VotingProvider
 from .generator import open_generator
 from .images import reference_images
 from .model import open_model
+from .parts import Parts
+from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_config, solver_of
 from .table import TableInput
 
 _MOST_ROWS = 2000
@@ -77,11 +77,13 @@ class Assembly:
         return replace(self.search, watchers=watchers, clock=clock)
 
 
-def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
+def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | None = None) -> Assembly:
     """Open everything that the settings name, and ask the model once whether it fits.
 
     Args:
+        config: all settings.
         table: the table of ``[data]``, where it was opened before.
+        parts: objects that take the place of what the settings name.
 
     Raises:
         ConfigError, CapabilityError: unknown names, or plug-ins that do not go together.
@@ -94,17 +96,23 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
             f"search: one model is searched at a time, got {1 + len(config.further_models)}; give one, or "
             "compare them with `cfsearch audit`."
         )
-    device = _device(config.run.device)
-    for kind, wanted in (
-        ("objectives", config.search.objectives),
-        ("constraints", config.search.constraints),
-        ("solvers", (config.search.solver,)),
-    ):
-        for plugin in wanted:
-            registry.load(cast(registry.PluginKind, kind), plugin.name)
-    opened = open_model(config, table=table)
+    device, parts = _device(config.run.device), parts or Parts()
+    wanted = config.search.objectives if parts.objectives is None else parts.objectives
+    kept = config.search.constraints if parts.constraints is None else parts.constraints
+    chosen = config.search.solver if parts.solver is None else parts.solver
+    kinds: tuple[tuple[registry.PluginKind, Sequence[object]], ...] = (
+        ("objectives", wanted),
+        ("constraints", kept),
+        ("solvers", (chosen,)),
+    )
+    for kind, given in kinds:
+        for plugin in given:
+            if isinstance(plugin, PluginConfig | str):
+                registry.load_object(kind, plugin_config(kind, plugin).name)
+    opened = open_model(config, table=table, model=parts.model)
     model, table = opened.model, opened.table
-    generator = open_generator(config, table=table).to(config.run.device)
+    generator = parts.generator or open_generator(config, table=table)
+    generator = generator.to(config.run.device)
     notes = []
     reference = None
     immutable = tuple(config.search.immutable)
@@ -115,8 +123,11 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
             generator = _with_plausibility(generator, table.reference, config)
     else:
         _check_variables(generator, immutable)
-    if table is None and config.data.reference is not None:
-        reference = reference_images(config.data.reference, generator.shape).to(device)
+    if table is None and (parts.reference is not None or config.data.reference is not None):
+        reference = parts.reference
+        if reference is None:
+            reference = reference_images(config.data.reference or "", generator.shape)
+        reference = reference.to(device)
         if isinstance(generator, DensityMaker):
             generator = generator.with_density(reference)
     contact = handshake(
@@ -140,10 +151,10 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
             nearby=None if table is None else RowNoise(Variables.of(table.schema), config.model.sigma),
         )
         notes.append(asked.note)
-    objectives = tuple(_objective(_with_rows(p, table, model)) for p in config.search.objectives)
+    objectives = tuple(objective_of(_with_rows(given, table, model)) for given in wanted)
     objectives = objectives or default_objectives(generator)
-    constraints = tuple(_constraint(p) for p in config.search.constraints)
-    _solver(config.search.solver, 4)
+    constraints = tuple(constraint_of(given) for given in kept)
+    solver_of(chosen, population=4)
     begun = [(plugin.name, plugin.settings) for plugin in config.search.seed_with or ()]
     seeds = None
     if begun and table is not None:
@@ -164,7 +175,7 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
         provider=asked,
         generator=generator,
         objectives=objectives,
-        solver=partial(_solver, config.search.solver),
+        solver=lambda population: solver_of(chosen, population=population),
         evaluations=config.search.evaluations,
         population=config.search.population,
         seed=config.search.seed,
@@ -186,7 +197,7 @@ def assemble(config: Config, *, table: TableInput | None = None) -> Assembly:
     hashes = {"model": model.fingerprint, "generator": generator.fingerprint}
     if surrogate is not None:
         hashes["surrogate"] = surrogate.fingerprint
-    if config.data.reference is not None and reference is not None:
+    if reference is not None:
         hashes["reference inputs"] = _digest(reference)
     if table is not None:
         hashes |= {"table schema": table.schema.fingerprint, "table rows": table.digest}
@@ -204,7 +215,7 @@ def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
         generator: makes the inputs.
     """
     names = generator.modality.objectives(critic=isinstance(generator, Critic))
-    return tuple(_objective(PluginConfig(name=name)) for name in names)
+    return tuple(objective_of(name) for name in names)
 
 
 def _held_fixed(schema: TableSchema, *, asked: Sequence[str]) -> tuple[str, ...]:
@@ -236,23 +247,17 @@ def _with_plausibility(generator: Generator[Any], reference: Table, config: Conf
     return generator
 
 
-def _with_rows(plugin: PluginConfig, table: TableInput | None, model: Provider) -> "PluginConfig | _Filled":
+def _with_rows(given: ObjectiveLike, table: TableInput | None, model: Provider) -> ObjectiveLike | Filled:
     """``neighbours`` without a table of its own gets the reference rows, in the classes of the model."""
-    if plugin.name != "neighbours" or "table" in plugin.settings or table is None or table.reference is None:
+    if not isinstance(given, PluginConfig | str) or table is None or table.reference is None:
+        return given
+    plugin = plugin_config("objectives", given)
+    if plugin.name != "neighbours" or "table" in plugin.settings:
         return plugin
     rows = _spread(table.reference)
     with torch.no_grad():
         decided = model.predict(rows.x).argmax(-1).cpu()
-    return _Filled(plugin.name, {**plugin.settings, "table": rows.labelled(decided)})
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Filled:
-    """A plug-in with settings that no file can hold."""
-
-    name: str
-    settings: dict[str, Any]  # Any: what the plug-in takes
+    return Filled(plugin.name, {**plugin.settings, "table": rows.labelled(decided)})
 
 
 def _spread(table: Table) -> Table:
@@ -260,31 +265,6 @@ def _spread(table: Table) -> Table:
     if len(table) <= _MOST_ROWS:
         return table
     return table.take([int(i) for i in torch.linspace(0, len(table) - 1, _MOST_ROWS).round()])
-
-
-def _objective(plugin: "PluginConfig | _Filled") -> Objective:
-    made = registry.create("objectives", plugin.name, plugin.settings)
-    if not isinstance(made, Objective):
-        raise PluginError(
-            f"objective {plugin.name!r} must be a cfsearch.Objective, got {type(made).__name__}."
-        )
-    return made
-
-
-def _constraint(plugin: PluginConfig) -> Constraint:
-    made = registry.create("constraints", plugin.name, plugin.settings)
-    if not isinstance(made, Constraint):
-        raise PluginError(
-            f"constraint {plugin.name!r} must be a cfsearch.Constraint, got {type(made).__name__}."
-        )
-    return made
-
-
-def _solver(plugin: PluginConfig, population: int) -> Solver:
-    made = registry.create("solvers", plugin.name, {"population": population, **plugin.settings})
-    if not isinstance(made, Solver):
-        raise PluginError(f"solver {plugin.name!r} must be a cfsearch.Solver, got {type(made).__name__}.")
-    return made
 
 
 def _device(name: str) -> torch.device:

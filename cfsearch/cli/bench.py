@@ -127,10 +127,9 @@ def _runs(
 
 
 def _solver(plugin: "PluginConfig", population: int) -> "Solver":
-    from cfsearch import registry
+    from cfsearch.assembly.plugins import solver_of
 
-    made: Solver = registry.create("solvers", plugin.name, {"population": population, **plugin.settings})
-    return made
+    return solver_of(plugin, population=population)
 
 
 def _document(assembly: "Assembly", runs: Sequence[_Run], names: Sequence[str]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, DeadlineError, ProviderError
+from cfsearch.registry import object_at
 
 from .answers import RawArray, ask_in_pieces, indices_of, scores_of
-from .named import named
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import Sidecar, read_sidecar
@@ -110,7 +110,7 @@ class CallableProvider(Provider):
             ModelFileError: its labels do not fit its answers.
             ProviderError: it failed when it was called for the first time.
         """
-        function = named(spec, what="provider")
+        function = object_at(spec, what="provider")
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
         preprocessing = said.input.over(Preprocessing()) if probe is None else None
         asked, source = function if adapt is None else adapt(function), _source_hash(function)

@@ -5,9 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
-from cfsearch.registry import load
-
-from .named import is_name
+from cfsearch.registry import is_path, load
 
 _FORMS: Final = (
     "model.onnx; weights.safetensors, .pt or .pth with --arch pkg.mod:build; pkg.mod:predict; plugin:NAME"
@@ -72,7 +70,7 @@ def open_provider(
         return OnnxProvider.open(path, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch)
     if suffix in (".safetensors", ".pt", ".pth"):
         return _weights(path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch)
-    if is_name(spec) and not path.exists():
+    if is_path(spec) and not path.exists():
         from .callable import CallableProvider
 
         return CallableProvider.open(spec, sidecar=sidecar, deadline_s=deadline_s, max_batch=max_batch)

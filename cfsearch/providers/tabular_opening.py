@@ -11,8 +11,8 @@ from torch import Tensor
 from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
+from cfsearch.registry import is_path
 
-from .named import is_name
 from .opening import no_address, open_plugin, refused
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
@@ -66,7 +66,7 @@ def open_tabular(
         raise no_address(spec)
     path = Path(spec)
     suffix = path.suffix.lower()
-    if is_name(spec) and not path.exists():
+    if is_path(spec) and not path.exists():
         return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)
     if suffix not in (*_SKOPS, ".onnx", *_WEIGHTS) or not path.is_file():
         raise refused(path)

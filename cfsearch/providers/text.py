@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.text import Vocabulary
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.registry import object_at
 
 from .answers import ask_in_pieces, scores_of
-from .named import named
 
 SHIPPED: Final = "text_cnn_polarity.safetensors"
 """The classifier of film review lines that is part of the package."""
@@ -91,7 +91,7 @@ class TextProvider(Provider):
         if not target:
             with as_file(files("cfsearch.models") / SHIPPED) as path:
                 return cls.open(path, device=device)
-        read = named(_READER, what="text provider")
+        read = object_at(_READER, what="text provider")
         model = read(Path(target))
         return cls(
             model.network,

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.errors import CfsearchError, ConfigError, ProviderError
+from cfsearch.registry import object_at
 
 from .answers import ask_in_pieces, scores_of
-from .named import named
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import sidecar_of, sidecar_path
@@ -188,7 +188,7 @@ class TorchProvider(DifferentiableProvider):
 
 
 def _built(arch: str) -> nn.Module:
-    build = named(arch, what="--arch")
+    build = object_at(arch, what="--arch")
     try:
         module = build()
     except Exception as error:  # the user's code may raise anything
