@@ -1,5 +1,6 @@
 """A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i].tolist(), strict=True)},
             "lead": _number(float(won[i])),
             "verified": bool(front.verified[i]),
+            **_genuineness(front, i),
             "origin": front.origins[i],
             "picked_as": [way for way, index in picked.items() if index == i],
         }
@@ -70,6 +72,14 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "extra": front.extra,
         "members": members,
     }
+
+
+def _genuineness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON values
+    """Of a member whose genuineness was measured: z in standard errors, and whether it holds."""
+    if front.genuineness is None:
+        return {}
+    z = float(front.genuineness[i])
+    return {"genuineness": None if math.isnan(z) else _number(z), "valid": bool(front.valid[i])}
 
 
 def _number(value: float) -> float:

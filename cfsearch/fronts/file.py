@@ -29,8 +29,8 @@ _TENSORS: Final = (
     "verified",
     "reference_point",
 )
-_OPTIONAL: Final = ("images", "original", "reconstruction", "rows", "row", "sounds", "sound", "scale")
-"""Tensors that only some fronts have: inputs of their modality."""
+_OPTIONAL: Final = ("images", "original", "reconstruction", "rows", "row", "sounds", "sound", "scale", "genuineness")
+"""Tensors that only some fronts have: inputs of their modality, genuineness."""
 
 
 def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON values
@@ -117,6 +117,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             texts=tuple(tuple(pieces) for pieces in meta["texts"]) if "texts" in meta else None,
             text=tuple(meta["text"]) if "text" in meta else None,
             scale=tensors.get("scale"),
+            genuineness=tensors.get("genuineness"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),
             questions=meta.get("questions"),

@@ -1,7 +1,7 @@
 """The members of a front as rows of a table: one row a member.
 
-Columns: ``name``, ``member``, ``source``, ``target``, ``verified``,
-``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME``, ``change_VARIABLE`` (0 where
+Columns: ``name``, ``member``, ``source``, ``target``, ``verified``, (``genuineness``, ``valid`` where that was
+measured,) ``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME``, ``change_VARIABLE`` (0 where
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
 
 Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
@@ -9,6 +9,7 @@ its own unit and levels as their names; ``change_VARIABLE`` is a difference in t
 ordinal column, and 1 for any change of a category.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             "source": front.labels[front.source],
             "target": None if front.target is None else front.labels[front.target],
             "verified": bool(front.verified[i]),
+            **_genuineness(front, i),
             "origin": front.origins[i],
             "picked_as": " ".join(way for way, index in picks.items() if index == i),
             "lead": float(lead[i]),
@@ -44,6 +46,14 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
         row |= _changed(front, i, schema)
         row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}
         yield row
+
+
+def _genuineness(front: "ParetoFront", i: int) -> dict[str, Cell]:
+    """``genuineness`` (z, in standard errors) and ``valid``, where genuineness was measured."""
+    if front.genuineness is None:
+        return {}
+    z = float(front.genuineness[i])
+    return {"genuineness": None if math.isnan(z) else z, "valid": bool(front.valid[i])}
 
 
 def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[str, Cell]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from cfsearch import registry
@@ -64,13 +64,16 @@ class ParetoFront:
             candidates (of a surrogate none), what explainers asked before, and what is stored; None
             where nobody counted. What is asked once for many queries is not in it.
         seeding: how many of them explainers asked, to find where the search begins.
+        genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be
+            above zero (``cfsearch.audits.genuineness``); NaN where a member was not measured, None where none was. From
+            ``extra["genuineness"]["threshold"]`` on a member counts as genuine.
         described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
-        reconstruction_scores ``(k,)``; verified ``(n,)``; images ``(n, c, h, w)`` uint8;
+        reconstruction_scores ``(k,)``; verified, genuineness ``(n,)``; images ``(n, c, h, w)`` uint8;
         original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
         row ``(c,)``; sounds ``(n, 1, f, t)``, sound ``(1, f, t)``; reference_point ``(m,)``. ``n`` may be 0.
 
@@ -112,6 +115,7 @@ class ParetoFront:
     text: Pieces | None = None
     sounds: Float[Tensor, "n 1 f t"] | None = None
     sound: Float[Tensor, "1 f t"] | None = None
+    genuineness: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
@@ -140,6 +144,10 @@ class ParetoFront:
             kept = getattr(self, part)
             if kept is not None and len(kept) != n:
                 raise ShapeError(f"front {self.name!r}: expected {n} {part}, got {len(kept)}.")
+        if self.genuineness is not None and tuple(self.genuineness.shape) != (n,):
+            raise ShapeError(
+                f"front {self.name!r}: expected genuineness of shape ({n},), got {tuple(self.genuineness.shape)}."
+            )
         if self.scale is not None and tuple(self.scale.shape) != (d,):
             raise ShapeError(
                 f"front {self.name!r}: expected scale of shape ({d},), got {tuple(self.scale.shape)}."
@@ -171,8 +179,15 @@ class ParetoFront:
 
     @property
     def found(self) -> bool:
-        """Whether any member is a verified counterfactual."""
-        return bool(self.verified.any())
+        """Whether any member is a counterfactual that holds (``valid``)."""
+        return bool(self.valid.any())
+
+    @property
+    def valid(self) -> Bool[Tensor, " n"]:
+        """Which members hold as counterfactuals: verified and, where that was measured, genuine."""
+        if self.genuineness is None:
+            return self.verified
+        return self.verified & (self.genuineness >= float(self.extra["genuineness"]["threshold"]))
 
     @property
     def p(self) -> Float[Tensor, "n k"]:
@@ -229,7 +244,7 @@ class ParetoFront:
         return lead(self.p[None], source=torch.tensor([self.source]), target=torch.tensor([target]))[0]
 
     def pick(self, how: str) -> int | None:
-        """One member, among the verified ones; None where there is none.
+        """One member, among the valid ones; None where there is none.
 
         - ``closest``: smallest change (``sizes``).
         - ``sparsest``: fewest changed variables, then smallest change.
@@ -249,13 +264,13 @@ class ParetoFront:
             return None
         match how:
             case "closest":
-                return picks.closest(self.sizes, among=self.verified)
+                return picks.closest(self.sizes, among=self.valid)
             case "sparsest":
-                return picks.sparsest(self.z, sizes=self.sizes, among=self.verified)
+                return picks.sparsest(self.z, sizes=self.sizes, among=self.valid)
             case "knee":
-                return picks.knee(self.f, among=self.verified)
+                return picks.knee(self.f, among=self.valid)
         wanted = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
-        return picks.crossing(wanted, self.column("plausibility"), among=self.verified)
+        return picks.crossing(wanted, self.column("plausibility"), among=self.valid)
 
     def picks(self) -> dict[str, int]:
         """All ways to pick that give a member, by name."""
@@ -310,6 +325,7 @@ class ParetoFront:
             rows=torch.cat([self.rows, other.rows])[keep] if tables else None,  # type: ignore[list-item]  # both
             sounds=torch.cat([self.sounds, other.sounds])[keep] if recordings else None,  # type: ignore[list-item]  # both
             texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
+            genuineness=self._genuineness_with(other, keep),
             described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
             origins=tuple(origins[i] for i in keep.tolist()),
             reference_point=torch.maximum(self.reference_point, other.reference_point),
@@ -319,7 +335,20 @@ class ParetoFront:
             else self.questions + other.questions,
             seeding=self.seeding + other.seeding,
             note=tuple(dict.fromkeys((*self.note, *other.note))),
+            extra=self.extra if self.genuineness is not None else {**self.extra, **_threshold(other)},
         )
+
+    def _genuineness_with(self, other: Self, keep: Int[Tensor, " k"]) -> Float[Tensor, " k"] | None:
+        """Of the members of both; NaN for those of a front whose members were not measured, so that none holds by default."""
+        if self.genuineness is None and other.genuineness is None:
+            return None
+        parts = [
+            torch.full((len(front),), torch.nan, dtype=torch.float64)
+            if front.genuineness is None
+            else front.genuineness
+            for front in (self, other)
+        ]
+        return torch.cat(parts)[keep]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
@@ -398,3 +427,8 @@ class ParetoFront:
     def _repr_html_(self) -> str:
         html: str = registry.load_function("views", "front_html")(self)
         return html
+
+
+def _threshold(front: ParetoFront) -> dict[str, Any]:  # Any: plain JSON
+    """What a merged front needs of one whose members' genuineness was measured."""
+    return {} if front.genuineness is None else {"genuineness": front.extra["genuineness"]}

@@ -1,0 +1,199 @@
+"""Genuineness: against models and generators whose true lead can be written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.audits.genuineness import GENUINE, GENUINE_BY_EDIT, Calibration, _moved, _moved_back
+from cfsearch.contracts.generator import AttributeTaker, Generator
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.space import SearchSpace
+from cfsearch.errors import ConfigError, ShapeError
+
+STEP, ARTEFACT, SLOPE = 0.2, 0.05, 40.0
+
+
+@final
+class Bright(Provider):
+    """Log-odds of "bright" grow with the mean of the picture; counts what it is queried about."""
+
+    name = "bright"
+    labels = ("dark", "bright")
+    scores = ScoreKind.LOGITS
+    max_batch = 1000
+    queries = 0
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        self.queries += len(x)
+        t = SLOPE * (x.double().flatten(1).mean(1) - 0.5)
+        return torch.stack([torch.zeros_like(t), t], dim=1)
+
+    @property
+    def fingerprint(self) -> str:
+        return "bright"
+
+
+@dataclass
+class Painter(Generator[tuple[Tensor, Tensor]], AttributeTaker):
+    """Attribute "light" truly brightens the picture; painting "ghost" brightens it by mistake.
+
+    Its reconstruction is too bright by ``artefact`` for a photograph with the attribute "ghost".
+    """
+
+    name: ClassVar[str] = "painter"
+    attribute_names = ("light", "ghost")
+    shape = (3, 8, 8)
+    artefact: float = ARTEFACT
+
+    @classmethod
+    def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Painter":
+        return cls()
+
+    def encode(self, x: Tensor, *, attributes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        assert attributes is not None
+        return x, attributes
+
+    def space(self, state: tuple[Tensor, Tensor]) -> SearchSpace:
+        origin = state[1]
+        return SearchSpace(names=self.attribute_names, lower=-origin, upper=1.0 - origin, origin=origin)
+
+    def decode(self, state: tuple[Tensor, Tensor], z: Tensor) -> Tensor:
+        x, origin = state
+        value = origin[:, None] + z
+        shift = STEP * z[..., 0] + self.artefact * value[..., 1]
+        return x[:, None] + shift[..., None, None, None]
+
+    def select(self, state: tuple[Tensor, Tensor], i: int) -> tuple[Tensor, Tensor]:
+        return state[0][i : i + 1], state[1][i : i + 1]
+
+    def to(self, device: str) -> "Painter":
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        return "painter"
+
+
+def photographs(n: int = 400) -> tuple[Tensor, Tensor]:
+    """Grey pictures whose mean follows "light", with some scatter that no attribute explains."""
+    draw = torch.Generator().manual_seed(1)
+    attributes = (torch.rand(n, 2, generator=draw) < 0.5).double()
+    mean = 0.4 + STEP * (attributes[:, 0] - 0.5) + 0.02 * torch.randn(n, generator=draw)
+    return mean[:, None, None, None].expand(n, 3, 8, 8).clone(), attributes
+
+
+def fitted(n: int = 400, *, labelled: bool = True, artefact: float = ARTEFACT) -> Calibration:
+    x, attributes = photographs(n)
+    if not labelled:
+        attributes = attributes.clone()
+        attributes[:-50] = torch.nan
+        painter: Painter = Guessing(artefact)
+    else:
+        painter = Painter(artefact)
+    return Calibration.fit(Bright(), painter, x, attributes=attributes)
+
+
+class Guessing(Painter):
+    """Estimates what it is not given as absent."""
+
+    def encode(self, x: Tensor, *, attributes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        assert attributes is not None
+        return x, attributes.nan_to_num(0.0)
+
+
+def shrunk(values: Tensor, penalty: float) -> float:
+    """By how much ridge regression shortens the coefficient of one column of an orthogonal design."""
+    square = float((values - values.mean()).square().sum())
+    return square / (square + penalty)
+
+
+def test_the_lead_is_that_of_the_edit_on_the_photograph_less_what_the_reconstruction_explains() -> None:
+    attributes = photographs()[1]
+    member = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    face, origin = torch.full((3, 8, 8), 0.4), torch.zeros(2)
+    found = fitted().genuineness(Bright(), Painter(), face, origin=origin, z=member, source=0)
+    start, true = SLOPE * -0.1, SLOPE * STEP
+    ghost = SLOPE * ARTEFACT
+    left = ghost * (1.0 - shrunk(attributes[:, 1], 8.0))  # what the penalty leaves of the artefact
+    expected = torch.tensor([start + true, start + true + left, start + left], dtype=torch.float64)
+    torch.testing.assert_close(found.edit, expected, atol=0.02, rtol=0.0)
+
+
+def test_a_flip_that_is_the_painters_own_is_no_genuine_one_and_a_true_flip_is() -> None:
+    # painted "ghost" alone brings 0.49 over the boundary: the model says "bright" on the picture
+    face, member = torch.full((3, 8, 8), 0.49), torch.tensor([[0.0, 1.0], [0.5, 0.0]])
+    painter, model = Painter(), Bright()
+    painted = painter.decode((face[None], torch.zeros(1, 2)), member[None])[0]
+    assert (model.predict(painted)[:, 1] > 0).all()
+    found = fitted().genuineness(model, painter, face, origin=torch.zeros(2), z=member, source=0)
+    assert found.z[0] < GENUINE < found.z[1]
+
+
+def test_without_enough_labels_associations_are_left_out_and_more_is_asked_of_the_edit() -> None:
+    whole, few = fitted(), fitted(labelled=False)
+    assert whole.threshold == GENUINE and whole.association is not None
+    assert few.threshold == GENUINE_BY_EDIT and few.association is None
+    face, member = torch.full((3, 8, 8), 0.4), torch.tensor([[1.0, 0.0]])
+    found = few.genuineness(Bright(), Painter(), face, origin=torch.zeros(2), z=member, source=0)
+    torch.testing.assert_close(found.z, found.edit / found.edit_variance.sqrt())
+    assert found.association is None
+
+
+def test_both_leads_are_weighed_by_their_precisions() -> None:
+    calibration = fitted()
+    face, member = torch.full((3, 8, 8), 0.4), torch.tensor([[1.0, 0.0]])
+    found = calibration.genuineness(Bright(), Painter(), face, origin=torch.zeros(2), z=member, source=0)
+    assert found.association is not None and calibration.association is not None
+    slope = calibration.association.coefficients[0, 1]
+    torch.testing.assert_close(found.association, (SLOPE * -0.1 + slope).reshape(1), atol=1e-5, rtol=0.0)
+    va, vb = found.edit_variance, (calibration.association.spread[1] / 2.0) ** 2
+    mean = (found.edit / va + found.association / vb) / (1.0 / va + 1.0 / vb)
+    torch.testing.assert_close(found.z, mean * (1.0 / va + 1.0 / vb).sqrt())
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sign"), [(0, -1, 1.0), (0, 1, 1.0), (1, 0, -1.0), (1, -1, -1.0)]
+)
+def test_the_lead_is_towards_the_class_that_is_searched_for(source: int, target: int, sign: float) -> None:
+    face, member = torch.full((3, 8, 8), 0.4), torch.tensor([[1.0, 0.0]])
+    found = fitted(artefact=0.0).genuineness(
+        Bright(), Painter(0.0), face, origin=torch.zeros(2), z=member, source=source, target=target
+    )
+    torch.testing.assert_close(
+        found.edit, torch.tensor([sign * SLOPE * 0.1], dtype=torch.float64), atol=1e-3, rtol=0.0
+    )
+
+
+def test_queries_are_counted() -> None:
+    model = Bright()
+    face, member = torch.full((3, 8, 8), 0.4), torch.rand(130, 2)
+    calibration = fitted()
+    found = calibration.genuineness(model, Painter(), face, origin=torch.zeros(2), z=member, source=0)
+    assert found.queries == model.queries == 1 + 10 + 2 * 10 * 130
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("shift", [(0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)])
+def test_copies_are_mapped_back_but_for_their_border(shift: tuple[int, int], mirrored: bool) -> None:
+    x = torch.rand(2, 3, 6, 7, generator=torch.Generator().manual_seed(2))
+    copy = _moved(x, shift, mirrored=mirrored)
+    back = _moved_back(copy, shift, mirrored=mirrored)
+    torch.testing.assert_close(back[..., 1:-1, 1:-1], x[..., 1:-1, 1:-1])
+    if shift == (0, 1) and not mirrored:
+        torch.testing.assert_close(copy[..., 1:], x[..., :-1])
+
+
+def test_few_photographs_and_other_generators_are_refused() -> None:
+    x, attributes = photographs(19)
+    with pytest.raises(ConfigError, match="at least 20 photographs .* got 19"):
+        Calibration.fit(Bright(), Painter(), x, attributes=attributes)
+    with pytest.raises(ShapeError, match=r"changes of shape \(n, 2\) and 2 attributes, got \(1, 3\)"):
+        fitted().genuineness(
+            Bright(), Painter(), torch.zeros(3, 8, 8), origin=torch.zeros(2), z=torch.zeros(1, 3), source=0
+        )
