@@ -93,7 +93,9 @@ class SearchConfig(_Strict):
 
     ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
     rows, the default) or "trained" (a network that tells them from broken ones). ``seed_with`` names
-    explainers whose counterfactuals stand in the first population; of rows only.
+    explainers whose counterfactuals stand in the first population; of rows only. ``genuineness``: whether
+    an audit through a generator of attributes measures which counterfactuals are the generator's own doing
+    (``cfsearch.audits.genuineness``).
     """
 
     solver: PluginConfig = PluginConfig(name="nsga2")
@@ -109,6 +111,7 @@ class SearchConfig(_Strict):
     reference_point: tuple[float, ...] | None = None
     critic: Literal["density", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
+    genuineness: bool = True
 
     @field_validator("evaluations", "population", "capacity")
     @classmethod

@@ -33,6 +33,7 @@ from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document
 from .effects import MOST_MEASURED, effect_rows, estimate_effects, known_attributes, originals
+from .genuineness_check import genuineness_note, prepare_check
 from .groups import column_groups, group_rows
 
 _PASSING = (ProviderError.code, DeadlineError.code)
@@ -245,6 +246,7 @@ class Audit:
 
         report(None)
         search = assembly.watched(report)
+        check = prepare_check(run, assembly, refs=refs, photographs=photographs) if left else None
         for begin in range(0, len(left), batch_size):
             group = left[begin : begin + batch_size]
             rows: list[InstanceRow] = []
@@ -264,6 +266,8 @@ class Audit:
                 results = search.run(
                     x.to(self._config.run.device), names=[r.name for _, r in images], attributes=known
                 )
+                if check is not None:
+                    results = [check.marked(r) if isinstance(r, ParetoFront) else r for r in results]
                 rows += [
                     _row(position, record, result)
                     for (position, record), result in zip(images, results, strict=True)
@@ -282,6 +286,9 @@ class Audit:
         by_column: Sequence[RowGroups],
     ) -> dict[str, Any]:
         rows, table, by = list(run.rows()), photographs.table, self._config.data.by
+        measured_note = genuineness_note(run.path)
+        if measured_note:
+            assembly = dataclasses.replace(assembly, notes=(*assembly.notes, measured_note))
         kept = [row for row in rows if row.front is not None and row.front.original is not None]
         kept = kept[:MOST_MEASURED]
         known = known_attributes(assembly, photographs, [row.position for row in kept])

@@ -159,6 +159,11 @@ _SEARCH = (
     click.option("--immutable", metavar="A,B", help="Variables or columns that must not change."),
     click.option("--reference", type=FILE, help="Images, or the training table: they stand for the classes."),
 )
+GENUINENESS = click.option(
+    "--genuineness/--no-genuineness",
+    default=None,
+    help="Measure which flips are the generator's own doing (generators of attributes; default on).",
+)
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
     click.option("--batch-size", type=WHOLE, help="Images or rows searched together."),

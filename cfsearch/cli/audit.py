@@ -8,7 +8,7 @@ import click
 from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, PartialFailure, ProviderError
 
 from ._invocation import Invocation
-from ._options import FILE, Command, json_option, search_options, settings
+from ._options import FILE, GENUINENESS, Command, json_option, search_options, settings
 from ._output import Outcome, note, plain
 from ._progress import AuditMeter, progress
 from ._signals import interruptible
@@ -29,6 +29,7 @@ _MOST_SHOWN = 12
     help="The run directory; an interrupted run in it goes on.",
 )
 @search_options(images=True, tables=True, several=True)
+@GENUINENESS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option

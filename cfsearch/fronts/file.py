@@ -29,7 +29,17 @@ _TENSORS: Final = (
     "verified",
     "reference_point",
 )
-_OPTIONAL: Final = ("images", "original", "reconstruction", "rows", "row", "sounds", "sound", "scale", "genuineness")
+_OPTIONAL: Final = (
+    "images",
+    "original",
+    "reconstruction",
+    "rows",
+    "row",
+    "sounds",
+    "sound",
+    "scale",
+    "genuineness",
+)
 """Tensors that only some fronts have: inputs of their modality, genuineness."""
 
 

@@ -1,0 +1,226 @@
+"""Genuineness of the fronts of an audit: measured on its own photographs, written into each front."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.assembly.images import read_fitting
+from cfsearch.assembly.search import Assembly
+from cfsearch.assembly.table import RowRecord
+from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker, Generator
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.records import UNTARGETED, Reason
+from cfsearch.datasets.images import ImageRef
+from cfsearch.datasets.images.labelled import LabelledPhotographs
+from cfsearch.errors import DataError
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.runs.directory import RunDirectory
+
+from .effects import known_attributes
+from .genuineness import FEWEST_PHOTOGRAPHS, Calibration
+
+GENUINENESS: Final = "genuineness.json"
+"""File of a run directory: what was measured of model and generator, and the sentence for the reader."""
+
+MOST_PHOTOGRAPHS: Final = 600
+"""Photographs that a model and a generator are measured on; more hardly change the figures."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class GenuinenessCheck:
+    """Marks which members of a front are genuine.
+
+    Args:
+        provider: the audited model.
+        generator: what painted the fronts.
+        calibration: measured with both.
+        device: of the computation.
+    """
+
+    provider: Provider
+    generator: Generator[Any]  # Any: a generator's state is its own business
+    calibration: Calibration
+    device: str = "cpu"
+
+    def document(self) -> dict[str, Any]:  # Any: plain JSON
+        """What was measured: of each class the reconstruction's error and the associations, in logits."""
+        labels, fit = self.provider.labels, self.calibration
+        names = self.generator.attribute_names if isinstance(self.generator, AttributeTaker) else ()
+        document: dict[str, Any] = {
+            "threshold": fit.threshold,
+            "photographs": fit.photographs,
+            "reconstruction_error": {
+                "spread": _by_label(labels, fit.offset.spread),
+                "intercept": _by_label(labels, fit.offset.intercept),
+                "by_attribute": {
+                    name: _by_label(labels, row)
+                    for name, row in zip(names, fit.offset.coefficients, strict=True)
+                },
+            },
+        }
+        if fit.association is not None:
+            document["associations"] = {
+                "spread": _by_label(labels, fit.association.spread),
+                "by_attribute": {
+                    name: _by_label(labels, row)
+                    for name, row in zip(names, fit.association.coefficients, strict=True)
+                },
+            }
+        return document
+
+    def marked(self, front: ParetoFront) -> ParetoFront:
+        """The front with the genuineness of its verified members; ``not_genuine`` where none is.
+
+        Members that are not verified are not measured (NaN). Queries are added to the front's.
+        """
+        verified = torch.nonzero(front.verified).flatten()
+        z = torch.full((len(front),), torch.nan, dtype=torch.float64)
+        queries = 0
+        if len(verified) and front.original is not None:
+            found = self.calibration.genuineness(
+                self.provider,
+                self.generator,
+                front.original.to(self.device).float() / 255.0,
+                origin=front.origin_values,
+                z=front.z[verified],
+                source=front.source,
+                target=UNTARGETED if front.target is None else front.target,
+                seed=int(str(front.extra["input_sha256"])[:8], 16),
+            )
+            z[verified], queries = found.z, found.queries
+        threshold = self.calibration.threshold
+        marked = replace(
+            front,
+            genuineness=z,
+            questions=None if front.questions is None else front.questions + queries,
+            extra={
+                **front.extra,
+                "genuineness": {
+                    "threshold": threshold,
+                    "photographs": self.calibration.photographs,
+                    "associations": self.calibration.association is not None,
+                },
+            },
+        )
+        if marked.found or not len(verified):
+            return marked
+        clearest = float(z[verified].amax())
+        note = (
+            f"{len(verified)} members flip the model on the generated image, but none of them clearly: the best true "
+            f"counterfactual is estimated {clearest:.1f} standard errors past the boundary, {threshold:g} are needed."
+        )
+        return replace(marked, reason=Reason.NOT_GENUINE, note=(*marked.note, note))
+
+
+def _by_label(labels: Sequence[str], values: Float[Tensor, " k"]) -> dict[str, float]:
+    return {label: round(float(value), 6) for label, value in zip(labels, values, strict=True)}
+
+
+def genuineness_note(run: Path) -> str:
+    """The sentence on genuineness of a run directory; empty where nothing was measured."""
+    path = run / GENUINENESS
+    if not path.exists():
+        return ""
+    return str(json.loads(path.read_text(encoding="utf-8"))["note"])
+
+
+def genuineness_check(
+    provider: Provider,
+    generator: Generator[Any],  # Any: a generator's state is its own business
+    *,
+    photographs: Callable[[], tuple[Float[Tensor, "n c h w"], Float[Tensor, "n a"] | None]],
+    count: int,
+    device: str = "cpu",
+) -> tuple[GenuinenessCheck | None, str]:
+    """The check of an audit, or None where it cannot be made; and what a reader must know of it.
+
+    Args:
+        provider: the audited model.
+        generator: what edits the images.
+        photographs: reads at most 600 of the audit's images and what is known of their attributes.
+        count: images of the audit.
+        device: of the computation.
+    """
+    if not isinstance(generator, AttributeTaker):
+        return None, ""
+    if provider.scores is ScoreKind.LABELS:
+        return None, "Genuineness was not measured: the model gives labels only, which have no lead."
+    if count < FEWEST_PHOTOGRAPHS:
+        return None, (
+            f"Genuineness was not measured: the generator's own error takes at least {FEWEST_PHOTOGRAPHS} images to "
+            f"measure, and there are {count}. Which flips are the generator's doing is not known."
+        )
+    x, attributes = photographs()
+    if attributes is None and not isinstance(generator, AttributeEstimator):
+        return None, "Genuineness was not measured: what the images show is neither known nor estimated."
+    if len(x) < FEWEST_PHOTOGRAPHS:
+        return None, f"Genuineness was not measured: only {len(x)} images could be read."
+    calibration = Calibration.fit(provider, generator, x.to(device), attributes=attributes)
+    column = len(provider.labels) - 1
+    by = (
+        "the edit and associations in photographs"
+        if calibration.association is not None
+        else "the edit alone"
+    )
+    note = (
+        f"Genuineness was measured by {by}, on {len(x)} images of this audit: a member counts from {calibration.threshold:g} "
+        f"standard errors on. The generator's reconstruction moves the log-odds of {provider.labels[column]!r} by "
+        f"{float(calibration.offset.spread[column]):.2f} logits (standard deviation, beyond what attributes explain)."
+    )
+    return GenuinenessCheck(provider, generator, calibration, device), note
+
+
+def prepare_check(
+    run: RunDirectory,
+    assembly: Assembly,
+    *,
+    refs: Sequence[ImageRef | RowRecord],
+    photographs: LabelledPhotographs,
+) -> GenuinenessCheck | None:
+    """The check of an audit, measured on its own images and kept beside the run; None where it cannot be made.
+
+    Args:
+        run: where ``genuineness.json`` is written.
+        assembly: the audited model and its search.
+        refs: the inputs of the audit.
+        photographs: what is known of them.
+    """
+    images = {i: ref for i, ref in enumerate(refs) if isinstance(ref, ImageRef)}
+    if not assembly.config.search.genuineness or not images:
+        return None
+    device = assembly.config.run.device
+    check, note = genuineness_check(
+        assembly.model,
+        assembly.search.generator,
+        photographs=lambda: _spread(images, photographs, assembly),
+        count=len(images),
+        device=device,
+    )
+    if note:
+        run.write(GENUINENESS, {"note": note, "measured": None if check is None else check.document()})
+    return check
+
+
+def _spread(
+    images: Mapping[int, ImageRef], photographs: LabelledPhotographs, assembly: Assembly
+) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n a"] | None]:
+    """At most 600 of the images that can be read, evenly spread, and what is known of them."""
+    shape, places = assembly.search.generator.shape, list(images)
+    count = min(len(places), MOST_PHOTOGRAPHS)
+    pictures, read = [], []
+    for at in torch.linspace(0, len(places) - 1, count).round().long().tolist():
+        try:
+            record = read_fitting(images[places[at]], shape, crop=photographs.crop(shape[-1]))
+        except DataError:
+            continue  # reported where the image itself is searched
+        pictures.append(record.x)
+        read.append(places[at])
+    x = torch.stack(pictures) if pictures else torch.zeros(0, *shape)
+    return x, known_attributes(assembly, photographs, read)

@@ -1,0 +1,160 @@
+"""Genuineness in an audit: written into fronts, deciding what was found, and said to the reader."""
+
+import json
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_check, genuineness_note
+from cfsearch.audits.run import Audit
+from cfsearch.config import Config
+from cfsearch.contracts.provider import ScoreKind
+from cfsearch.contracts.records import Reason
+from cfsearch.datasets import faces
+from cfsearch.engine.search import Search
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.intensity import Intensity
+from cfsearch.runs.directory import RunDirectory
+from cfsearch.solvers.random import RandomSearch
+
+from .painting import Bright, Painter, photographs
+
+
+class Plain(Painter):
+    """Takes every picture to show nothing."""
+
+    def encode(
+        self, x: torch.Tensor, *, attributes: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return x, torch.zeros(len(x), 2) if attributes is None else attributes
+
+
+def searched(level: float, *, immutable: tuple[str, ...] = ()) -> ParetoFront:
+    """The front of a grey picture."""
+    search = Search(
+        Bright(),
+        Plain(),
+        [Adversarial(), Intensity()],
+        lambda population: RandomSearch(population=population),
+        evaluations=200,
+        immutable=immutable,
+    )
+    [front] = search.run(torch.full((1, 3, 8, 8), level), names=["grey"])
+    assert isinstance(front, ParetoFront)
+    return front
+
+
+def test_a_front_of_painted_flips_is_found_no_longer_and_says_why() -> None:
+    x, attributes = photographs()
+    check, note = genuineness_check(Bright(), Painter(), photographs=lambda: (x, attributes), count=len(x))
+    assert check is not None and "on 400 images" in note
+    painted = searched(0.49, immutable=("light",))
+    assert painted.found
+    marked = check.marked(painted)
+    assert not marked.found and marked.picks() == {}
+    assert marked.reason is Reason.NOT_GENUINE
+    assert "standard errors past the boundary, 1 are needed" in marked.note[-1]
+    assert marked.questions is not None and painted.questions is not None
+    assert marked.questions - painted.questions == 11 + 20 * int(painted.verified.sum())
+
+
+def test_a_true_flip_is_found_and_the_unverified_are_not_measured() -> None:
+    x, attributes = photographs()
+    check, _ = genuineness_check(Bright(), Painter(), photographs=lambda: (x, attributes), count=len(x))
+    assert check is not None
+    true = searched(0.45, immutable=("ghost",))
+    marked = check.marked(true)
+    assert marked.found and marked.reason is true.reason
+    assert marked.genuineness is not None
+    assert marked.genuineness.isnan().equal(~true.verified)
+    again = ParetoFront.from_bytes(marked.to_bytes())
+    assert again.valid.equal(marked.valid) and again.to_bytes() == marked.to_bytes()
+    member = marked.to_dict()["members"][int(marked.verified.nonzero()[0])]
+    assert member["genuineness"] > 0 and isinstance(member["valid"], bool)
+
+
+def test_members_of_a_front_that_was_not_measured_do_not_hold_after_a_merge() -> None:
+    x, attributes = photographs()
+    check, _ = genuineness_check(Bright(), Painter(), photographs=lambda: (x, attributes), count=len(x))
+    assert check is not None
+    front = searched(0.49, immutable=("light",))
+    for merged in (check.marked(front).merge(front), front.merge(check.marked(front))):
+        assert not merged.found
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"count": 12}, "at least 20 images to measure, and there are 12"),
+        ({"labels only": True}, "labels only, which have no lead"),
+        ({"attributes": False}, "neither known nor estimated"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(change: dict[str, object], why: str) -> None:
+    x, attributes = photographs(40)
+    model = Bright()
+    if "labels only" in change:
+        model.scores = ScoreKind.LABELS
+    known = attributes if "attributes" not in change else None
+    count = 12 if "count" in change else 40
+    check, note = genuineness_check(model, Painter(), photographs=lambda: (x, known), count=count)
+    assert check is None and why in note
+
+
+def test_an_audit_of_images_measures_itself_and_can_be_told_not_to(tmp_path: Path) -> None:
+    data = faces.faces(20, seed=3)
+    (tmp_path / "faces").mkdir()
+    for i, pixels in enumerate(data.images):
+        Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(
+            tmp_path / "faces" / f"{i:02d}.png"
+        )
+    with as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model:
+        config = Config.check(
+            {
+                "model": {"path": str(model)},
+                "generator": "faces64",
+                "data": {"images": str(tmp_path / "faces")},
+                "search": {
+                    "target": "Male",
+                    "evaluations": 10,
+                    "population": 10,
+                    "capacity": 3,
+                    "pruning": 0.0,
+                },
+            }
+        )
+        document = Audit(config, directory=tmp_path / "run", effects=False).run()
+        off = replace_genuineness(config)
+        Audit(off, directory=tmp_path / "off", effects=False).run()
+    note = genuineness_note(tmp_path / "run")
+    assert "on 20 images of this audit: a member counts from 1.5 standard errors on" in note
+    assert note in document["models"][0]["note"]
+    measured = json.loads((tmp_path / "run" / GENUINENESS).read_text())["measured"]
+    assert set(measured["reconstruction_error"]["by_attribute"]) == set(faces.ATTRIBUTES)
+    with RunDirectory.read(tmp_path / "run") as run:
+        fronts = [row.front for row in run.rows() if row.front is not None]
+        assert all(f.genuineness is not None for f in fronts if bool(f.verified.any()))
+        states = {row.name: row.status for row in run.rows()}
+        assert all(
+            (states[f.name] == "found") == f.found for f in fronts if states[f.name] != "already_target"
+        )
+    with RunDirectory.read(tmp_path / "off") as run:
+        assert all(row.front is not None and row.front.genuineness is None for row in run.rows())
+    assert genuineness_note(tmp_path / "off") == ""
+
+
+def replace_genuineness(config: Config) -> Config:
+    """The same settings on one image, without the measurement."""
+    settings = config.resolved()
+    return Config.check(
+        {
+            **settings,
+            "data": {**settings["data"], "limit": 1},
+            "search": {**settings["search"], "genuineness": False},
+        }
+    )
