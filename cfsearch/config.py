@@ -346,7 +346,7 @@ def parse_plugin(text: str) -> dict[str, Any]:
     """``name`` or ``name:key=value,key=value``; values are TOML, or else text.
 
     A class or function of one's own is named by its path: ``package.module:Class``, with settings
-    ``package.module:Class:key=value``.
+    ``package.module:Class:key=value``; an algorithm of a family likewise, ``pymoo:rvea.RVEA:alpha=3``.
 
     Args:
         text: what stands on the command line or in the file.
@@ -354,9 +354,12 @@ def parse_plugin(text: str) -> dict[str, Any]:
     Raises:
         ConfigError: a setting without "=" or without a name.
     """
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
     path = _PATH.fullmatch(text.strip())
-    if path is not None and not any(name in installed(kind) for kind in _KINDS):
+    if colon and name.strip() in installed("solver_families"):
+        member, _, rest = rest.partition(":")
+        name = f"{name.strip()}:{member.strip()}"
+    elif path is not None and not any(name in installed(kind) for kind in _KINDS):
         name, rest = path[1], path[2] or ""
     settings: dict[str, Any] = {}
     for part in _split(rest):

@@ -21,6 +21,7 @@ PluginKind = Literal[
     "networks",
     "objectives",
     "providers",
+    "solver_families",
     "solvers",
     "trainers",
     "views",
@@ -30,6 +31,21 @@ PluginKind = Literal[
 _MOST_LISTED: Final = 16
 """Known names that a message lists whole."""
 _PATH: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+_NO_LONGER_SOLVERS = {
+    "agemoea": "take agemoea2, or pymoo:age.AGEMOEA (which needs the package numba)",
+    "cmopso": "pymoo's (cmopso.CMOPSO) cannot be repeated from a seed, so take smpso",
+    "ctaea": "write pymoo:ctaea.CTAEA",
+    "moead": "write pymoo:moead.ParallelMOEAD (without constraints), or take nsga3",
+    "mopso-cd": "pymoo's (mopso_cd.MOPSO_CD) cannot be repeated from a seed, so take smpso",
+    "nsde": "write pymoo:nsde.NSDE",
+    "nsder": "write pymoo:nsder.NSDER",
+    "omni": "write pymoo:omni.OmniOptimizer",
+    "rvea": "write pymoo:rvea.RVEA",
+    "smsemoa": "write pymoo:sms.SMSEMOA",
+    "unsga3": "write pymoo:unsga3.UNSGA3",
+}
+"""Names that a configuration of cfsearch 0.1 may still hold, and what stands for each."""
 
 
 @cache
@@ -100,6 +116,11 @@ def load_object(kind: PluginKind, name: str) -> object:
         ConfigError, MissingExtraError, PluginError: as ``load``.
     """
     points = installed(kind)
+    family, colon, member = name.partition(":")
+    if kind == "solvers" and family in installed("solver_families"):
+        if colon:
+            return load_function("solver_families", family)(member)
+        raise ConfigError(f"solver {name!r}: expected a class after it, such as pymoo:rvea.RVEA, got none.")
     if name not in points and is_path(name):
         first, _, rest = name.partition(":")
         if first in points:
@@ -108,6 +129,8 @@ def load_object(kind: PluginKind, name: str) -> object:
                 f"{first}:{rest}=VALUE."
             )
         return object_at(name, what=kind[:-1])
+    if kind == "solvers" and name in _NO_LONGER_SOLVERS and name not in points:
+        raise ConfigError(f"solver {name!r} is no longer built in; {_NO_LONGER_SOLVERS[name]}.")
     if name not in points:
         raise ConfigError(unknown(f"{kind[:-1]}", name, list(points)))
     try:

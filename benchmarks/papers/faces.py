@@ -65,7 +65,19 @@ class Sizes:
     solvers: tuple[str, ...]
 
 
-NINE: Final = ("nsga2", "gde3", "smpso", "agemoea", "spea2", "smsemoa", "nsga3", "moead", "random")
+NINE: Final = (
+    *(
+        "nsga2",
+        "gde3",
+        "smpso",
+        "agemoea2",
+        "spea2",
+        "pymoo:sms.SMSEMOA",
+        "nsga3",
+        "pymoo:moead.ParallelMOEAD",
+    ),
+    "random",
+)
 WHOLE: Final = Sizes(1000, 200, 800, 200, 1500, 10, 5, NINE)
 QUICK: Final = Sizes(50, 8, 100, 40, 200, 2, 2, NINE[:3])
 

@@ -43,7 +43,7 @@ from cfsearch.objectives.plausibility import Plausibility
 from cfsearch.providers.opening import open_provider
 
 PAPER: Final = ("nsga2", "gde3", "smpso")
-OTHERS: Final = ("agemoea", "spea2", "smsemoa", "nsga3", "moead", "random")
+OTHERS: Final = ("agemoea2", "spea2", "pymoo:sms.SMSEMOA", "nsga3", "pymoo:moead.ParallelMOEAD", "random")
 POPULATION: Final = 100
 _KEPT: Final = 100
 _CORNER: Final = 1.1
@@ -184,7 +184,7 @@ def main() -> None:
     # run by run, so that what is there after an interruption compares all solvers alike
     for seed in range(options.runs):
         for solver in options.solvers:
-            path = options.out / f"{run_name}-{solver}-{seed}.npz"
+            path = options.out / f"{run_name}-{solver.replace(':', '_')}-{seed}.npz"
             if not path.is_file():
                 kept, own = run(problem, solver, evaluations=options.evaluations, seed=seed)
                 with path.with_suffix(".tmp").open("wb") as stream:
@@ -192,20 +192,23 @@ def main() -> None:
                 path.with_suffix(".tmp").replace(path)
         print(f"run {seed + 1} of {options.runs} done, {time.monotonic() - began:.0f} s", flush=True)
     for solver in options.solvers:
-        stored = [np.load(options.out / f"{run_name}-{solver}-{seed}.npz") for seed in range(options.runs)]
+        stored = [
+            np.load(options.out / f"{run_name}-{solver.replace(':', '_')}-{seed}.npz")
+            for seed in range(options.runs)
+        ]
         fronts.append(np.stack([s["kept"] for s in stored]))
         seconds.append([float(s["own"]) for s in stored])
     found = volumes(np.stack(fronts))
     rows = compare(options.solvers, found, np.array(seconds))
     print(
         f"\n{options.images} images, {options.runs} runs, {options.evaluations} evaluations, population {POPULATION}; "
-        f"hypervolume scaled to [0, 1]\n\n{'solver':10} {'paper':>6} {'mean':>8} {'sd runs':>8} {'sd image':>9} "
+        f"hypervolume scaled to [0, 1]\n\n{'solver':26} {'paper':>6} {'mean':>8} {'sd runs':>8} {'sd image':>9} "
         f"{'rank':>6} {'behind':>8} {'p (Holm)':>10} {'best wins':>10} {'s a run':>8}"
     )
     for row in rows:
         p, share = row["p_holm"], row["share_best_is_better"]
         print(
-            f"{row['solver']:10} {'yes' if row['paper'] else '':>6} {row['hypervolume']:8.4f} {row['sd_over_runs']:8.4f} "
+            f"{row['solver']:26} {'yes' if row['paper'] else '':>6} {row['hypervolume']:8.4f} {row['sd_over_runs']:8.4f} "
             f"{row['mean_sd_within_images']:9.4f} {row['rank']:6.2f} {row['behind_best']:8.1%} "
             f"{'' if p is None else f'{p:.2g}':>10} {'' if share is None else f'{share:.0%}':>10} "
             f"{row['solver_seconds_a_run']:8.1f}"

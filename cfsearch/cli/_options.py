@@ -187,7 +187,11 @@ _IMAGES = (
         help="Attributes of that table, or columns of --data, by which results are compared.",
     ),
 )
-_SOLVER = (click.option("--solver", metavar="NAME[:k=v]", help="nsga2 (default), smpso, gde3, ..."),)
+_SOLVER = (
+    click.option(
+        "--solver", metavar="NAME[:k=v]", help="nsga2 (default), agemoea2, spea2, ..., or pymoo:MODULE.CLASS."
+    ),
+)
 
 
 def search_options(

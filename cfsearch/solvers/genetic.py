@@ -1,4 +1,4 @@
-"""Evolutionary solvers that sort by dominance: pymoo's algorithms by name."""
+"""Genetic algorithms by name: NSGA-II, SPEA2, AGE-MOEA-II and NSGA-III."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
@@ -10,7 +10,7 @@ from .pymoo import PymooSolver, Setting
 
 @dataclass(kw_only=True, eq=False)
 class GeneticSolver(PymooSolver):
-    """Simulated binary crossover and polynomial mutation, common to most of pymoo's algorithms.
+    """Simulated binary crossover and polynomial mutation, as pymoo has them.
 
     Args:
         population: candidates a query and generation, at least 1.
@@ -95,36 +95,6 @@ class Nsga2(GeneticSolver):
 
 @final
 @dataclass(kw_only=True, eq=False)
-class SmsEmoa(GeneticSolver):
-    """SMS-EMOA: the last front loses those that add least hypervolume, one by one.
-
-    Generational, with as many children as parents. Settings as in ``GeneticSolver``.
-
-    References:
-        Beume et al. 2007, https://doi.org/10.1016/j.ejor.2006.08.008.
-    """
-
-    name: ClassVar[str] = "smsemoa"
-
-    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        from pymoo.algorithms.moo.sms import (
-            SMSEMOA,
-            LeastHypervolumeContributionSurvival,
-        )
-
-        from . import parts
-
-        return SMSEMOA(
-            pop_size=setting.population,
-            survival=LeastHypervolumeContributionSurvival(),
-            eliminate_duplicates=False,
-            mating=self.mating(parts.Tournament(parts.less_violated, parts.dominating)),
-            **setting.common,
-        )
-
-
-@final
-@dataclass(kw_only=True, eq=False)
 class Spea2(GeneticSolver):
     """SPEA2: strength of dominators, and thinning by nearest neighbours.
 
@@ -144,7 +114,7 @@ class Spea2(GeneticSolver):
 
         return SPEA2(
             pop_size=setting.population,
-            survival=StrengthSurvival(normalize=True),
+            survival=StrengthSurvival(),
             eliminate_duplicates=False,
             mating=self.mating(parts.Tournament(parts.less_violated, parts.smaller("SPEA_F"))),
             **setting.common,
@@ -153,26 +123,8 @@ class Spea2(GeneticSolver):
 
 @final
 @dataclass(kw_only=True, eq=False)
-class AgeMoea(GeneticSolver):
-    """AGE-MOEA: spread and closeness in a p-norm that is estimated from the front.
-
-    On pymoo's genetic algorithm, with a survival of ours: pymoo's needs numba.
-    Settings as in ``GeneticSolver``.
-
-    References:
-        Panichella 2019, https://doi.org/10.1145/3321707.3321839.
-    """
-
-    name: ClassVar[str] = "agemoea"
-
-    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        return _by_geometry(self, setting, projected=False)
-
-
-@final
-@dataclass(kw_only=True, eq=False)
 class AgeMoea2(GeneticSolver):
-    """AGE-MOEA-II: as AGE-MOEA, with distances along the estimated front.
+    """AGE-MOEA-II: spread and closeness along a front whose p-norm is estimated.
 
     On pymoo's genetic algorithm, with a survival of ours: pymoo's needs numba.
     Settings as in ``GeneticSolver``.
@@ -184,54 +136,47 @@ class AgeMoea2(GeneticSolver):
     name: ClassVar[str] = "agemoea2"
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        return _by_geometry(self, setting, projected=True)
-
-
-@final
-@dataclass(kw_only=True, eq=False)
-class Omni(GeneticSolver):
-    """Omni-optimizer: crowding in variables as well, so that unlike changes of one worth stay.
-
-    Settings as in ``GeneticSolver``.
-
-    References:
-        Deb and Tiwari 2008, https://doi.org/10.1016/j.ejor.2006.06.042.
-    """
-
-    name: ClassVar[str] = "omni"
-    crossover_probability: float = 0.8
-    crossover_eta: float = 20.0
-
-    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        from pymoo.algorithms.moo.omni import (
-            NeighborBasedTournamentSelection,
-            OmniOptimizer,
-        )
+        from pymoo.algorithms.base.genetic import GeneticAlgorithm
 
         from . import parts
+        from .geometry import GeometrySurvival
 
-        rules = parts.Tournament(parts.less_violated, parts.dominating, parts.larger("crowding"))
-        return OmniOptimizer(
+        return GeneticAlgorithm(
             pop_size=setting.population,
+            survival=GeometrySurvival(),
             eliminate_duplicates=False,
-            mating=self.mating(NeighborBasedTournamentSelection(func_comp=rules.winners)),
+            mating=self.mating(
+                parts.Tournament(parts.less_violated, parts.smaller("rank"), parts.larger("crowding"))
+            ),
+            advance_after_initial_infill=True,
             **setting.common,
         )
 
 
-def _by_geometry(solver: GeneticSolver, setting: Setting, *, projected: bool) -> Any:  # Any: pymoo's
-    from pymoo.algorithms.base.genetic import GeneticAlgorithm
+@final
+@dataclass(kw_only=True, eq=False)
+class Nsga3(GeneticSolver):
+    """NSGA-III: non-dominated sorting and niches around directions.
 
-    from . import parts
-    from .geometry import GeometrySurvival
+    One direction a candidate. Settings as in ``GeneticSolver``.
 
-    return GeneticAlgorithm(
-        pop_size=setting.population,
-        survival=GeometrySurvival(projected=projected),
-        eliminate_duplicates=False,
-        mating=solver.mating(
-            parts.Tournament(parts.less_violated, parts.smaller("rank"), parts.larger("crowding"))
-        ),
-        advance_after_initial_infill=True,
-        **setting.common,
-    )
+    References:
+        Deb and Jain 2014, https://doi.org/10.1109/TEVC.2013.2281535.
+    """
+
+    name: ClassVar[str] = "nsga3"
+    crossover_probability: float = 1.0
+    crossover_eta: float = 30.0
+
+    def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
+        from pymoo.algorithms.moo.nsga3 import NSGA3
+
+        from . import parts
+
+        return NSGA3(
+            setting.directions(),
+            pop_size=setting.population,
+            eliminate_duplicates=False,
+            mating=self.mating(parts.Tournament(parts.less_violated)),
+            **setting.common,
+        )

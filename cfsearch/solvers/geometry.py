@@ -1,4 +1,4 @@
-"""The survival of AGE-MOEA and AGE-MOEA-II on arrays, without numba, which pymoo's needs."""
+"""Survival of AGE-MOEA-II on arrays, without numba, which pymoo's needs."""
 
 from typing import Any, final
 
@@ -22,18 +22,13 @@ class GeometrySurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
     that is split unsorted when it is not the first, and divides the distance of two points by
     the norm of the wrong one.
 
-    Args:
-        projected: distances along the manifold and p by Newton's method (AGE-MOEA-II), rather
-            than straight p-norm distances and p from the middle point (AGE-MOEA).
-
     References:
         Panichella 2019, https://doi.org/10.1145/3321707.3321839.
         Panichella 2022, https://doi.org/10.1145/3512290.3528732.
     """
 
-    def __init__(self, *, projected: bool) -> None:
+    def __init__(self) -> None:
         super().__init__(filter_infeasible=True)
-        self.projected = projected
 
     def _do(
         self, problem: Any, pop: Any, *args: Any, n_survive: int | None = None, **_: Any
@@ -61,10 +56,10 @@ class GeometrySurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
         corners = _corners(f)
         scale = _intercepts(f, corners)
         f = f / scale
-        p = _newton(f, corners) if self.projected else _middle(f, corners)
+        p = _newton(f, corners)
         size = (np.abs(f) ** p).sum(axis=1) ** (1.0 / p)
         size[size < _TINY] = 1.0
-        gap = _along(f, p) if self.projected else _straight(f, p)
+        gap = _along(f, p)
         gap = np.maximum(gap, _TINY) / size[:, None]
         return _spread(gap, corners), p, scale
 
@@ -117,19 +112,8 @@ def _intercepts(f: Floats, corners: Ints) -> Floats:
     return cut if np.isfinite(cut).all() else fallback
 
 
-def _middle(f: Floats, corners: Ints) -> float:
-    """The p of AGE-MOEA: from the point nearest to the diagonal."""
-    m = f.shape[1]
-    along = f.mean(axis=1)
-    off = ((f - along[:, None]) ** 2).sum(axis=1)
-    off[corners] = np.inf
-    with np.errstate(all="ignore"):
-        p = float(np.log(m) / np.log(1.0 / f[int(off.argmin())].mean()))
-    return 1.0 if np.isnan(p) or p <= 0.1 else min(p, 20.0)
-
-
 def _newton(f: Floats, corners: Ints) -> float:
-    """The p of AGE-MOEA-II: the p-norm of which the point nearest to the ideal point is a unit."""
+    """The p-norm of which the point nearest to the ideal point is a unit."""
     off = np.sqrt((f**2).sum(axis=1))
     off[corners] = np.inf
     point = f[int(off.argmin())]
@@ -147,11 +131,6 @@ def _newton(f: Floats, corners: Ints) -> float:
         if abs(step) <= 1e-3:
             break
     return 1.0 if not np.isfinite(p) or p <= 0.1 else min(p, 20.0)
-
-
-def _straight(f: Floats, p: float) -> Floats:
-    gap: Floats = (np.abs(f[:, None] - f[None]) ** p).sum(-1) ** (1.0 / p)
-    return gap
 
 
 def _along(f: Floats, p: float) -> Floats:

@@ -178,14 +178,6 @@ def larger(key: str) -> Rule:
     return rule
 
 
-def nearer_in_niche(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
-    """Of two in one niche the better by rank, then by distance to the direction (U-NSGA-III)."""
-    niche = np.array([_number(ind.data.get("niche"), -1.0) for ind in pop])
-    rank = smaller("rank")(pop, a, b)
-    lead = np.where(rank != 0, rank, smaller("dist_to_niche")(pop, a, b))
-    return np.where(niche[a] == niche[b], lead, 0.0)
-
-
 @final
 class Mating(InfillCriterion):  # type: ignore[misc]  # pymoo ships no types
     """Selection, crossover and mutation of real numbers, with pymoo's operators on whole arrays.

@@ -192,7 +192,7 @@ class PymooSolver(Solver):
 class _Lane:
     """One query: its algorithm, and what was asked but not yet told."""
 
-    __slots__ = ("_algorithm", "_asked", "_at", "_constrained", "_count", "_free", "_rng", "_seen", "_space")
+    __slots__ = ("_asked", "_at", "_constrained", "_free", "_rng", "_seen", "_space", "algorithm", "count")
 
     def __init__(
         self,
@@ -203,19 +203,19 @@ class _Lane:
         rng: np.random.Generator,
         constrained: bool,
     ) -> None:
-        self._algorithm, self._space, self._free, self._rng = algorithm, space, free, rng
+        self.algorithm, self._space, self._free, self._rng = algorithm, space, free, rng
         self._asked: Any = ()  # Any: a pymoo population
-        self._at = self._count = 0
+        self._at = self.count = 0
         self._constrained = constrained
         self._seen: set[bytes] = set()
 
     def propose(self, z: Tensor, name: str) -> int:
         """Write the next candidates of the algorithm into ``z``; returns how many they are."""
-        if self._algorithm is None:
+        if self.algorithm is None:
             return 0
         if self._at >= len(self._asked):
             with _translated(name):
-                self._asked = self._algorithm.ask()
+                self._asked = self.algorithm.ask()
             self._at = 0
             if self._asked is None:
                 self._asked = ()
@@ -227,7 +227,7 @@ class _Lane:
 
     def settle(self, z: Tensor, count: int, *, novel: bool) -> Tensor:
         """The repaired candidates, filled up and made new; the algorithm gets them as its own."""
-        self._count = count
+        self.count = count
         if count < len(z):
             z = torch.cat([z[:count], mixed(self._space, len(z) - count, rngs=[self._rng])[0]])
         if novel:
@@ -239,15 +239,15 @@ class _Lane:
 
     def learn(self, f: _Floats, violation: _Floats, name: str) -> None:
         """Tell the algorithm, once everything that it asked for is known."""
-        part = self._asked[self._at : self._at + self._count]
+        part = self._asked[self._at : self._at + self.count]
         f, g = f[: len(part)].copy(), violation[: len(part), None].copy()
         cv = np.maximum(g, 0.0) * self._constrained
         for individual, own_f, own_g, own_cv in zip(part, f, g, cv, strict=True):
             individual.F, individual.G, individual.CV = own_f, own_g, own_cv
-        self._at += self._count
+        self._at += self.count
         if len(self._asked) and self._at >= len(self._asked):
             with _translated(name):
-                self._algorithm.tell(infills=self._asked)
+                self.algorithm.tell(infills=self._asked)
 
 
 @contextmanager

@@ -17,18 +17,14 @@ class StrengthSurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
 
     The same choice as pymoo's ``SPEA2Survival``, which sorts a whole matrix for each of the
     hundred that it drops, and of which one instance is shared by all algorithms by default.
-
-    Args:
-        normalize: whether distances are measured in objectives scaled by the hyperplane
-            through the extreme points.
+    Distances are measured in objectives scaled by the hyperplane through the extreme points.
 
     References:
         Zitzler et al. 2001, https://doi.org/10.3929/ethz-a-004284029.
     """
 
-    def __init__(self, *, normalize: bool) -> None:
+    def __init__(self) -> None:
         super().__init__(filter_infeasible=True)
-        self.normalize = normalize
         self.norm: Any = None  # Any: pymoo's normalisation
 
     def _do(
@@ -45,10 +41,9 @@ class StrengthSurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
         for individual, value in zip(pop, fitness, strict=True):
             individual.data["SPEA_F"] = float(value)
         front = np.flatnonzero(raw == 0)
-        if self.normalize:
-            ends = ((self.norm.extreme_points[:, None] - f[front][None]) ** 2).sum(-1).argmin(axis=1)
-            for i in front[ends]:
-                pop[i].data["SPEA_F"] = -1.0
+        ends = ((self.norm.extreme_points[:, None] - f[front][None]) ** 2).sum(-1).argmin(axis=1)
+        for i in front[ends]:
+            pop[i].data["SPEA_F"] = -1.0
         if len(front) <= n:
             rest = np.flatnonzero(raw > 0)
             rest = rest[np.argsort(fitness[rest], kind="stable")]
@@ -56,12 +51,11 @@ class StrengthSurvival(Survival):  # type: ignore[misc]  # pymoo ships no types
         return pop[front[thinned(gap[np.ix_(front, front)], n)]]
 
     def _distances(self, f: Floats) -> Floats:
-        if self.normalize:
-            if self.norm is None:
-                self.norm = HyperplaneNormalization(f.shape[1])
-            self.norm.update(f)
-            span = self.norm.nadir_point - self.norm.ideal_point
-            f = (f - self.norm.ideal_point) / np.where(span > 0, span, 1.0)
+        if self.norm is None:
+            self.norm = HyperplaneNormalization(f.shape[1])
+        self.norm.update(f)
+        span = self.norm.nadir_point - self.norm.ideal_point
+        f = (f - self.norm.ideal_point) / np.where(span > 0, span, 1.0)
         gap: Floats = np.sqrt(((f[:, None] - f[None]) ** 2).sum(-1))
         np.fill_diagonal(gap, np.inf)
         return gap

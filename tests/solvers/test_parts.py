@@ -56,10 +56,9 @@ def test_rank_and_crowding_keeps_whom_pymoo_keeps(
 
 @pytest.mark.parametrize("m", [2, 3, 4])
 @pytest.mark.parametrize("make", [cloud, front])
-@pytest.mark.parametrize("normalize", [False, True], ids=["raw", "normalized"])
-def test_strength_keeps_whom_pymoo_keeps(make: Callable[[int, int], Floats], m: int, normalize: bool) -> None:
+def test_strength_keeps_whom_pymoo_keeps(make: Callable[[int, int], Floats], m: int) -> None:
     f = make(m, 3)
-    ours, theirs = strength.StrengthSurvival(normalize=normalize), SPEA2Survival(normalize=normalize)
+    ours, theirs = strength.StrengthSurvival(), SPEA2Survival(normalize=True)
     assert survivors(ours, f, 30) == survivors(theirs, f, 30)
 
 
@@ -78,23 +77,20 @@ def numba_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("numba_stand_in")
 @pytest.mark.parametrize("m", [2, 3, 4])
-@pytest.mark.parametrize("projected", [False, True], ids=["agemoea", "agemoea2"])
-def test_geometry_keeps_whom_pymoo_keeps_of_one_front(m: int, projected: bool) -> None:
-    from pymoo.algorithms.moo.age import AGEMOEASurvival
+def test_geometry_keeps_whom_pymoo_keeps_of_one_front(m: int) -> None:
     from pymoo.algorithms.moo.age2 import AGEMOEA2Survival
 
     # on a sphere, where all points are as near to the ideal point: pymoo divides distances by
     # the norm of the neighbour instead of the point's own
     f = np.vstack([np.eye(m), np.ones((1, m)), cloud(m, 4, 50)])
     f = f / np.linalg.norm(f, axis=1, keepdims=True) * [1.0, 5.0, 0.3, 20.0][:m] + 0.5
-    theirs = AGEMOEA2Survival() if projected else AGEMOEASurvival()
-    assert survivors(geometry.GeometrySurvival(projected=projected), f, 30) == survivors(theirs, f, 30)
+    assert survivors(geometry.GeometrySurvival(), f, 30) == survivors(AGEMOEA2Survival(), f, 30)
 
 
 def test_geometry_prefers_the_nearer_of_a_further_front() -> None:
     first = np.array([[0.0, 1.0], [0.4, 0.4], [1.0, 0.0]])
     f = np.vstack([first, [[0.5, 1.9], [0.6, 0.6], [1.9, 0.5]]])
-    assert survivors(geometry.GeometrySurvival(projected=True), f, 4) == {0, 1, 2, 4}
+    assert survivors(geometry.GeometrySurvival(), f, 4) == {0, 1, 2, 4}
 
 
 def test_thinning_by_hand() -> None:
