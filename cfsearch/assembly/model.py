@@ -9,6 +9,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
 from cfsearch.errors import ConfigError
+from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
@@ -68,7 +69,8 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
     Raises:
         ConfigError: settings that do not go together, or an unknown class as target.
         ModelFileError, UnsafeModelError: the model cannot be read.
-        DataError: the table cannot be read, or has other classes than the model.
+        DataError: the table cannot be read, has other classes than the model, or the model answers
+            its rows otherwise as pandas reads them.
     """
     said = config.model
     if model is not None:
@@ -103,7 +105,9 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         )
         table = replace(table, file=None)
         check_labels(table.schema, rows.labels)
-        opened = Opened(config, rows, table, tuple(note for note in (*table.notes, rows.note) if note))
+        compared = "" if table.sample is None else check_agreement(rows, table.sample)
+        notes = tuple(note for note in (*table.notes, rows.note, compared) if note)
+        opened = Opened(config, rows, table, notes)
     if config.search.target is not None and config.search.target not in opened.model.labels:
         raise ConfigError(
             f"target: {registry.unknown('class', config.search.target, list(opened.model.labels))}"

@@ -20,6 +20,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.tables import (
     ColumnKind,
+    FileSample,
     Inference,
     RowGroups,
     Table,
@@ -31,6 +32,7 @@ from cfsearch.datasets.tables import (
     read_table,
     read_text_table,
     row_groups,
+    sample_of,
     table_of_text,
 )
 from cfsearch.errors import ConfigError, DataError
@@ -73,6 +75,8 @@ class TableInput:
         notes: what a reader must know.
         by: what stands in each column of ``data.by``, as text; it need not be one of the schema.
         file: the ONNX file that said which columns it takes, for whoever opens the model; not kept longer.
+        sample: rows spread through the file, on which a model's answers are compared with those for
+            the file as pandas reads it.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -86,6 +90,7 @@ class TableInput:
     notes: tuple[str, ...]
     by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: "OnnxFile | None" = None
+    sample: FileSample | None = None
 
     @property
     def x(self) -> Float[Tensor, "n c"]:
@@ -152,6 +157,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
         guessed=guessed,
         notes=(*notes, *table.notes),
         by=_compared(config, text, table),
+        sample=sample_of(text, path, schema=schema),
     )
 
 

@@ -183,6 +183,7 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.assembly.table import open_table
     from cfsearch.config import Config
+    from cfsearch.providers.agreement import check_agreement
     from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
 
     said = {
@@ -215,4 +216,6 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
         threads=flags["threads"],
         file=file,
     )
+    if table.sample is not None and (text := check_agreement(provider, table.sample)):
+        note(text)
     return provider, table.x, table.schema

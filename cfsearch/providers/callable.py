@@ -145,6 +145,18 @@ class CallableProvider(Provider):
             note=signature.note,
         )
 
+    def with_function(self, function: Predict) -> "CallableProvider":
+        """The same labels, scores and limits for another function, which takes its inputs as they come."""
+        return CallableProvider(
+            function,
+            labels=self.labels,
+            scores=self.scores,
+            deadline_s=self.deadline_s,
+            max_batch=self.max_batch,
+            name=self.name,
+            fingerprint=self._fingerprint,
+        )
+
     @property
     def fingerprint(self) -> str:
         """What tells this function from another, and the preprocessing."""

@@ -2,11 +2,9 @@
 
 import hashlib
 import pickle
-import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Literal, Self, final
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
 import numpy as np
 import torch
@@ -14,27 +12,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.datasets.tables import Encoding, TableSchema, frame_of
-from cfsearch.errors import (
-    ConfigError,
-    DataError,
-    MissingExtraError,
-    ModelFileError,
-    ProviderError,
-    ShapeError,
-    UnsafeModelError,
-)
+from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
+from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks
-from .tabular import TabularProvider
+from .sklearn_frame import FittedFrames
+from .skops_file import check_skops, load_skops
+from .tabular import TabularProvider, numbers_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Form = Literal["frame", "codes"]
-"""How rows reach an estimator: a data frame with levels as names, or the house form as it is."""
+"""How rows reach an estimator: a data frame, or an array with levels as their index."""
 
 _MAX_BATCH: Final = 4096
-_MAX_BYTES: Final = 2**31
-_PICKLES: Final = (".pkl", ".pickle", ".joblib", ".sav")
 _ASKED: Final = (
     ("predict_proba", ScoreKind.PROBABILITIES),
     ("decision_function", ScoreKind.LOGITS),
@@ -52,9 +45,10 @@ class SklearnProvider(TabularProvider):
     Args:
         estimator: what was fitted.
         schema: what the columns of a row mean.
-        form: "frame" (columns by name, levels as text: what pipelines with a ColumnTransformer
-            take), "codes" (the house form: levels as index) or an ``Encoding`` (one-hot, scaled).
-            When left out, "frame" if it was fitted on a data frame, else "codes".
+        form: "frame" (columns by name, cells typed as pandas reads them from a file, or as the
+            estimator's own encoders learned them), "codes" (an array of numbers, levels as their
+            index) or an ``Encoding`` (one-hot, scaled). When left out, "frame" if it was fitted on
+            a data frame, else "codes".
         labels: names of its classes, in the order of ``classes_``; the classes themselves when
             left out.
         name: for messages and results.
@@ -97,6 +91,7 @@ class SklearnProvider(TabularProvider):
         elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
         self.encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
+        self._frames: Final = FittedFrames(estimator, schema=schema) if self.form == "frame" else None
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
         self._block: Final = (
             0
@@ -131,9 +126,9 @@ class SklearnProvider(TabularProvider):
             ConfigError, DataError: as for the class.
         """
         path = Path(path)
-        digest = _checked(path)
+        digest = check_skops(path)
         return cls(
-            _loaded(path, trusted=tuple(trusted)),
+            load_skops(path, trusted=tuple(trusted)),
             schema=schema,
             form=form,
             labels=labels,
@@ -146,8 +141,8 @@ class SklearnProvider(TabularProvider):
     def fingerprint(self) -> str:
         """The model, how rows reach it, and its classes."""
         form = self.form.fingerprint[:16] if isinstance(self.form, Encoding) else self.form
-        said = f"{self._fingerprint}:{form}:{self.schema.fingerprint[:16]}:{self.labels}"
-        return f"sklearn:{hashlib.sha256(said.encode()).hexdigest()}"
+        parts = f"{self._fingerprint}:{form}:{self.schema.fingerprint[:16]}:{self.labels}"
+        return f"sklearn:{hashlib.sha256(parts.encode()).hexdigest()}"
 
     @property
     def batch_invariant(self) -> bool:
@@ -159,10 +154,15 @@ class SklearnProvider(TabularProvider):
 
     @property
     def note(self) -> str:
-        """What its numbers are, where they are no probabilities."""
+        """What its numbers are, where they are no probabilities, and levels that it never saw."""
+        notes = []
         if self.scores is ScoreKind.LOGITS:
-            return f"{self.name} has no probabilities; values of its decision function count as logits."
-        return ""
+            notes.append(
+                f"{self.name} has no probabilities; values of its decision function count as logits."
+            )
+        if self._frames is not None and self._frames.note:
+            notes.append(f"{self.name}: {self._frames.note}")
+        return " ".join(notes)
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's answer for each row; see ``Provider``."""
@@ -177,13 +177,27 @@ class SklearnProvider(TabularProvider):
         return in_blocks(x, block=self._block, ask=self._answers) if self._block else self._answers(x)
 
     def _answers(self, x: Tensor) -> Tensor:
-        rows = x.detach().cpu().double()
-        ready = self._ready(rows)
+        return self._scores(self._ready(x.detach().cpu().double()), n=len(x))
+
+    def given(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
+        """The rows as the estimator is given them; see ``TabularProvider``."""
+        if self._frames is None:
+            return frame_of_codes(x, schema=self.schema)
+        return self._frames.of_rows(x.detach().cpu().double())
+
+    def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
+        """The answers for rows as pandas reads them from a file; see ``TabularProvider``."""
+        if self._frames is not None:
+            return self._scores(self._frames.of_file(frame), n=len(frame))
+        numbers = None if isinstance(self.form, Encoding) else numbers_of(frame)
+        return None if numbers is None else self._scores(numbers, n=len(frame))
+
+    def _scores(self, ready: Any, *, n: int) -> Tensor:  # Any: an array or a data frame
         try:
             raw = np.asarray(self._ask(ready))
         except Exception as error:  # an estimator, or a user's own transformer in it, may raise anything
             raise ProviderError(
-                f"{self.name}: the model failed on {len(rows)} rows: {type(error).__name__}: "
+                f"{self.name}: the model failed on {n} rows: {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:240].rstrip('.')}."
             ) from error
         if self.scores is ScoreKind.LABELS:
@@ -191,7 +205,7 @@ class SklearnProvider(TabularProvider):
             raw = indices_of(words, labels=self._classes, who=self.name)
         return scores_of(
             torch.from_numpy(np.ascontiguousarray(raw)),
-            n=len(rows),
+            n=n,
             labels=self.labels,
             kind=self.scores,
             who=self.name,
@@ -200,7 +214,7 @@ class SklearnProvider(TabularProvider):
     def _ready(self, rows: Tensor) -> Any:  # Any: an array or a data frame
         if isinstance(self.form, Encoding):
             return self.form.apply(rows).numpy()
-        return frame_of(rows, schema=self.schema) if self.form == "frame" else rows.numpy()
+        return rows.numpy() if self._frames is None else self._frames.of_rows(rows)
 
 
 def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:
@@ -263,73 +277,4 @@ def _hash_of(estimator: Any) -> str:
         raise ConfigError(
             f"sklearn: {type(estimator).__name__} cannot be hashed ({error}). Give `fingerprint`, a text that "
             "tells it from other models."
-        ) from error
-
-
-def fitted_columns(path: Path, *, trusted: Sequence[str] = ()) -> tuple[str, ...] | None:
-    """The columns that the model of a skops file was fitted on; None where it does not say.
-
-    Raises:
-        UnsafeModelError, ModelFileError, MissingExtraError: as ``SklearnProvider.open``.
-    """
-    _checked(path)
-    named = getattr(_loaded(path, trusted=tuple(trusted)), "feature_names_in_", None)
-    return None if named is None else tuple(str(name) for name in named)
-
-
-def _checked(path: Path) -> str:
-    """A hash of a file that is a zip of bearable size."""
-    if path.suffix.lower() in _PICKLES:
-        raise UnsafeModelError(
-            f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
-            "the model with skops.io.dump(model, 'model.skops')."
-        )
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            known = "schema.json" in archive.namelist()
-        if not known:
-            raise ModelFileError(
-                f"{path.name}: is a zip file, but none that skops wrote. Save it with skops.io.dump."
-            )
-        if size > _MAX_BYTES:
-            raise ModelFileError(f"{path.name}: unpacks to {size} bytes, more than {_MAX_BYTES}.")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
-    except zipfile.BadZipFile as error:
-        raise ModelFileError(
-            f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."
-        ) from error
-
-
-def _loaded(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estimator
-    try:
-        io = import_module("skops.io")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path.name}: skops files need the packages skops and scikit-learn, which are not installed: "
-            "pip install 'cfsearch[sklearn]'."
-        ) from error
-    try:
-        strange = [kind for kind in io.get_untrusted_types(file=path) if kind not in trusted]
-    except Exception as error:  # a forged file may break skops anywhere
-        raise ModelFileError(
-            f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
-        ) from error
-    if strange:
-        raise UnsafeModelError(
-            f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(sorted(strange))}. "
-            "Where you know them and where the file comes from, name them as `trusted` (--trust TYPE)."
-        )
-    try:
-        return io.load(path, trusted=list(trusted))
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path.name}: needs the package {error.name!r}, which is not installed."
-        ) from error
-    except Exception as error:  # as above
-        raise ModelFileError(
-            f"{path.name}: skops cannot load it ({type(error).__name__}: {error})."
         ) from error

@@ -4,8 +4,9 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Self, final
+from typing import TYPE_CHECKING, Any, Final, Self, final
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -13,14 +14,33 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.scores import objective_scores
-from cfsearch.datasets.tables import ColumnKind, Encoding, Part, Style, TableSchema, Variables, frame_of
+from cfsearch.datasets.tables import (
+    ColumnKind,
+    Encoding,
+    Part,
+    Style,
+    TableSchema,
+    Variables,
+    frame_of,
+    frame_of_codes,
+)
 from cfsearch.errors import CapabilityError, ConfigError, ShapeError
 from cfsearch.registry import unknown
 
 from .sidecar import EncodedColumn, EncodingTable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _RARE: Final = 1.64
 """In standard deviations of the noise, from where a level changes: one time in ten."""
+
+
+def numbers_of(frame: "pd.DataFrame") -> NDArray[np.float64] | None:
+    """A data frame of numbers and truth values as one array; None where a column holds texts."""
+    if any(kind.kind not in "biuf" for kind in frame.dtypes):
+        return None
+    return frame.to_numpy(dtype=np.float64)
 
 
 class TabularProvider(Provider, ABC):
@@ -37,6 +57,25 @@ class TabularProvider(Provider, ABC):
     def white_box(self) -> bool:
         """Whether the model can be followed by gradients."""
         return False
+
+    def given(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
+        """The rows as the model is given them, one column a column, for messages."""
+        return frame_of(x, schema=self.schema)
+
+    def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
+        """The model's answers for rows as pandas reads them from a file.
+
+        Args:
+            frame: the columns of the schema, in its order, typed as ``pandas.read_csv`` does.
+
+        Returns:
+            None where such rows cannot be given to the model without cfsearch's own encoding.
+
+        Raises:
+            ProviderError: the model failed on them.
+        """
+        del frame
+        return None
 
     def network(self, u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
         """Log-scores of encoded rows, as objectives see them; gradients reach ``u``.
@@ -124,9 +163,7 @@ class EncodedProvider(TabularProvider):
         probes: rows on which a converted network is compared with the model.
         dtype: of the numbers that it takes.
         convert: makes a network of the model where it is none itself; called at the first ``network``.
-
-    Raises:
-        ConfigError: none of its own.
+        on_frame: the model's answers for a data frame, where it takes one.
     """
 
     def __init__(
@@ -137,12 +174,14 @@ class EncodedProvider(TabularProvider):
         probes: Float[Tensor, "p d"],
         dtype: torch.dtype = torch.float32,
         convert: Callable[[Float[Tensor, "p w"]], DifferentiableProvider] | None = None,
+        on_frame: Callable[["pd.DataFrame"], Float[Tensor, "n k"]] | None = None,
     ) -> None:
         self.inner: Final = inner
         self.name, self.labels = inner.name, inner.labels
         self.scores, self.max_batch = inner.scores, inner.max_batch
         self.schema, self.encoding = order.encoding.schema, order.encoding
         self._order, self._probes, self._dtype, self._convert = order, probes, dtype, convert
+        self._on_frame: Final = on_frame
         self._network: DifferentiableProvider | None = (
             inner if isinstance(inner, DifferentiableProvider) else None
         )
@@ -171,6 +210,21 @@ class EncodedProvider(TabularProvider):
         answer = self.inner.predict(self.numbers(x))
         return answer.to(x.dtype) if x.is_floating_point() else answer
 
+    def given(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
+        """The rows as the model is given them; see ``TabularProvider``."""
+        if self._on_frame is not None or self.encoding != Encoding.plain(self.schema):
+            return frame_of(x, schema=self.schema)
+        return frame_of_codes(x, schema=self.schema)
+
+    def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
+        """The answers for rows as pandas reads them; see ``TabularProvider``."""
+        if self._on_frame is not None:
+            return self._on_frame(frame)
+        numbers = numbers_of(frame) if self.encoding == Encoding.plain(self.schema) else None
+        if numbers is None:
+            return None
+        return self.inner.predict(self._order.arranged(torch.from_numpy(numbers)).to(self._dtype))
+
     def numbers(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n w"]:
         """What the model takes for rows."""
         return self._order.arranged(self.encoding.apply(x.double())).to(self._dtype)
@@ -192,10 +246,10 @@ class EncodedProvider(TabularProvider):
 
 @final
 class Framed:
-    """A function of data frames, as one of arrays in the house form: what ``CallableProvider`` asks.
+    """A function of data frames as one of arrays (levels as their index), which ``CallableProvider`` takes.
 
     Args:
-        function: a data frame (columns by name, levels as text) -> scores.
+        function: a data frame (columns by name, cells typed as pandas reads them) -> scores.
         schema: what the columns mean.
     """
 
@@ -204,6 +258,22 @@ class Framed:
 
     def __call__(self, rows: NDArray[Any]) -> Any:  # Any: what comes back is checked by the provider
         return self._function(frame_of(torch.from_numpy(rows), schema=self._schema))
+
+
+@final
+class FromFrame:
+    """A function of data frames on rows of one of them: what is asked about a file as pandas reads it.
+
+    Args:
+        function: a data frame -> scores.
+        frame: the rows that are chosen from, by their place.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], frame: "pd.DataFrame") -> None:  # Any: a stranger's
+        self._function, self._frame = function, frame
+
+    def __call__(self, places: NDArray[Any]) -> Any:  # Any: what comes back is checked by the provider
+        return self._function(self._frame.iloc[places[:, 0].astype(int)].reset_index(drop=True))
 
 
 @final

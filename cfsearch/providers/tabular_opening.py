@@ -11,13 +11,15 @@ from torch import Tensor
 from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
-from cfsearch.registry import is_path
+from cfsearch.registry import is_path, object_at
 
 from .opening import no_address, open_plugin, refused
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
-from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
+from .tabular import ColumnOrder, EncodedProvider, Framed, FromFrame, TabularProvider
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .onnx.file import OnnxFile
     from .onnx.inputs import GraphInput
 
@@ -41,10 +43,11 @@ def open_tabular(
 ) -> TabularProvider:
     """The audited model of tables behind what a user wrote.
 
-    A skops model takes a data frame or codes, as it was fitted; a function a data frame (columns
-    by name, levels as text), and an ONNX file with one input a column the same. Other ONNX files and torch weights take a matrix of numbers: those of
-    ``[encoding]`` in their sidecar, else the house form (numbers as they are, levels as their index).
-    With ``[encoding]`` a function and a skops model take that matrix too.
+    A skops model takes a data frame or an array, as it was fitted; a function a data frame (columns
+    by name, cells typed as pandas reads them), and an ONNX file with one input a column the same.
+    Other ONNX files and torch weights take a matrix of numbers: those of ``[encoding]`` in their
+    sidecar, else numbers as they are and levels as their index. With ``[encoding]`` a function and
+    a skops model take that matrix too.
 
     Args:
         spec: ``model.skops``; ``model.onnx``; ``weights.safetensors``, ``.pt`` or ``.pth`` (with
@@ -154,7 +157,7 @@ def columns_taken(
         return tuple(column.name for column in said.encoding.columns)
     if not fitted:
         return None
-    from .sklearn import fitted_columns
+    from .skops_file import fitted_columns
 
     return fitted_columns(path, trusted=trusted)
 
@@ -204,7 +207,7 @@ def _of_arrays(said: Sidecar, path: Path, *, trusted: Sequence[str]) -> Sidecar:
     A pipeline that was fitted on a data frame takes one; ``credit.toml`` may belong to
     ``credit.onnx`` beside it.
     """
-    from .sklearn import fitted_columns
+    from .skops_file import fitted_columns
 
     if said.encoding is None or fitted_columns(path, trusted=trusted) is None:
         return said
@@ -271,4 +274,11 @@ def _function(
         probe=order.arranged(order.encoding.apply(probes.double())),
         adapt=(lambda function: Framed(function, schema)) if framed else None,
     )
-    return EncodedProvider(model, order=order, probes=probes, dtype=torch.float64)
+
+    def on_frame(frame: "pd.DataFrame") -> Tensor:
+        places = torch.arange(len(frame), dtype=torch.float64)[:, None]
+        return model.with_function(FromFrame(object_at(spec, what="provider"), frame)).predict(places)
+
+    return EncodedProvider(
+        model, order=order, probes=probes, dtype=torch.float64, on_frame=on_frame if framed else None
+    )

@@ -29,13 +29,16 @@ columns the schema lacks            left out, and said so
 ==================================  ====================================================
 """
 
+from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
 from ._encoding import Encoding, Part, Style
+from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, row_groups
 from ._infer import Inference, infer_schema
+from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
-from ._table import Table, check_labels, frame_of, read_table, table_of_text
+from ._table import Table, check_labels, read_table, table_of_text
 from ._toml import read_schema, schema_of, write_schema
 from ._variables import Variable, Variables
 
@@ -45,6 +48,7 @@ __all__ = [
     "Column",
     "ColumnKind",
     "Encoding",
+    "FileSample",
     "Inference",
     "Link",
     "Missing",
@@ -58,12 +62,17 @@ __all__ = [
     "Variables",
     "check_labels",
     "frame_of",
+    "frame_of_codes",
     "infer_schema",
+    "is_absent",
     "read_schema",
     "read_table",
     "read_text_table",
     "row_groups",
+    "sample_of",
     "schema_of",
     "table_of_text",
+    "truth_of",
+    "values_of_levels",
     "write_schema",
 ]

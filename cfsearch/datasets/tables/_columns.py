@@ -14,6 +14,8 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 
+from ._cells import DTYPES, level_values, truth_of
+
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _LARGEST: Final = 2.0**53
@@ -62,6 +64,9 @@ class Column:
             stands for "missing": no search ever changes a cell to it.
         fill: what is filled in, a number or the name of a level.
         unknown: the level that stands for cells that are none of ``levels``; empty refuses them.
+        dtype: in which type cells reach a model that takes data frames: "bool", "int64",
+            "float64", "str" or "category" (of pandas); empty for the one in which
+            ``pandas.read_csv`` reads such a column.
 
     Raises:
         ConfigError: the settings do not go together.
@@ -79,6 +84,7 @@ class Column:
     missing: Missing = Missing.REFUSE
     fill: Cell | None = None
     unknown: str = ""
+    dtype: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -89,6 +95,7 @@ class Column:
             self._check_levels()
         else:
             self._check_numbers()
+        self._check_dtype()
         if (self.missing is Missing.FILL) != (self.fill is not None):
             raise self._wrong("`fill` goes with missing = 'fill', and needs a value")
         if self.fill is not None:
@@ -110,6 +117,21 @@ class Column:
             raise self._wrong("missing = 'level' needs a level besides the last, which stands for missing")
         if self.unknown and self.unknown not in self.levels:
             raise self._wrong(f"`unknown` must be one of the levels, got {self.unknown!r}")
+
+    def _check_dtype(self) -> None:
+        if self.dtype not in ("", *DTYPES):
+            raise self._wrong(f"`dtype` must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+        if self.has_levels:
+            try:
+                level_values(self.levels, dtype=self.dtype, absent=self.missing is Missing.LEVEL)
+            except ValueError as error:
+                raise self._wrong(f"dtype = {self.dtype!r} does not fit its levels: {error}") from error
+        elif self.dtype == "category":
+            raise self._wrong("dtype = 'category' goes with levels; make the column categorical")
+        elif self.kind is ColumnKind.REAL and self.dtype in ("bool", "int64"):
+            raise self._wrong(f"dtype = {self.dtype!r} cannot hold a real column; make it integer")
+        elif self.dtype == "bool" and (self.low < 0 or self.high > 1):
+            raise self._wrong("dtype = 'bool' needs range = [0, 1]")
 
     def _check_numbers(self) -> None:
         if self.levels or self.unknown or self.missing is Missing.LEVEL:
@@ -177,6 +199,10 @@ class Column:
         name = cell.strip() if isinstance(cell, str) else plain(cell)
         if name in self.levels:
             return float(self.levels.index(name))
+        if isinstance(cell, bool):
+            same = [i for i, level in enumerate(self.levels) if truth_of(level) is cell]
+            if same:
+                return float(same[0])
         if self.unknown:
             return float(self.levels.index(self.unknown))
         near = difflib.get_close_matches(name[:80], self.levels, n=1)

@@ -10,6 +10,7 @@ from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
 
+from ._cells import NOT_AVAILABLE
 from ._columns import Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
 from ._schema import MISSING_VALUES, Link, TableSchema
@@ -18,6 +19,8 @@ _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
 _MOST_LINKED: Final = 64
 _FEWEST_LINKED: Final = 3
+_NAN: Final = "NaN"
+"""The name of the level for cells that pandas reads as NaN."""
 _CODES: Final = 12
 """Whole numbers of at most so many kinds may be codes of categories."""
 
@@ -120,14 +123,15 @@ def _guess(
     name: str, cells: list[str], markers: Sequence[str], notes: list[str], *, codes: bool
 ) -> Column | None:
     count = Counter(cells)
-    absent = sum(n for cell, n in count.items() if cell in markers)
+    gone = [cell for cell in count if cell in markers]
+    absent = sum(count[cell] for cell in gone)
     values = [cell for cell in count if cell not in markers]
     if not values:
         notes.append(f"{name}: every cell is missing; left out.")
         return None
     numbers = None if codes else _numbers(name, values)
     if numbers is None:
-        return _categorical(name, values, rows=len(cells), absent=absent, notes=notes)
+        return _categorical(name, values, rows=len(cells), gone=gone, absent=absent, notes=notes)
     whole = all(v == int(v) for v in numbers) and not any(
         "." in cell or "e" in cell.lower() for cell in values
     )
@@ -150,7 +154,9 @@ def _guess(
     )
 
 
-def _categorical(name: str, values: list[str], *, rows: int, absent: int, notes: list[str]) -> Column | None:
+def _categorical(
+    name: str, values: list[str], *, rows: int, gone: list[str], absent: int, notes: list[str]
+) -> Column | None:
     if len(values) > _MOST_LEVELS or (rows > _CODES and len(values) > rows // 2):
         notes.append(f"{name}: {len(values)} different texts in {rows} rows; left out.")
         return None
@@ -162,13 +168,18 @@ def _categorical(name: str, values: list[str], *, rows: int, absent: int, notes:
             "holds numbers, correct the text or declare it as a missing value."
         )
     levels = sorted(values, key=_by_number)
-    if absent:
-        notes.append(f"{name}: {absent} cells are missing and get a level of their own, '?'.")
+    if gone:
+        # pandas keeps a "?" as text and reads an empty cell as NaN: a model tells the two apart
+        words = sorted(cell for cell in gone if cell not in NOT_AVAILABLE)
+        last = _NAN if len(words) < len(gone) else words.pop(0)
+        levels += words
+        notes.append(f"{name}: {absent} cells are missing and get a level of their own, {last!r}.")
+        levels.append(last)
     return Column(
         name=name,
         kind=ColumnKind.CATEGORICAL,
-        levels=(*levels, "?") if absent else tuple(levels),
-        missing=Missing.LEVEL if absent else Missing.REFUSE,
+        levels=tuple(levels),
+        missing=Missing.LEVEL if gone else Missing.REFUSE,
     )
 
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
 
+from ._cells import NOT_AVAILABLE
 from ._columns import Cell, Column, ColumnKind, Missing
 
-MISSING_VALUES: Final = ("", "?", "NA", "N/A", "NaN", "nan", "null", "None")
-"""Cells that count as missing when a schema does not say otherwise."""
+MISSING_VALUES: Final = ("?", *sorted(NOT_AVAILABLE))
+"""Cells that count as missing when a schema does not say otherwise: what pandas reads as NaN, and "?"."""
 
 
 @final
@@ -296,4 +297,6 @@ def _plain(column: Column) -> dict[str, Any]:
         out["fill"] = column.fill
     if column.unknown:
         out["unknown"] = column.unknown
+    if column.dtype:
+        out["dtype"] = column.dtype
     return out

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.errors import DataError, MissingExtraError, ShapeError
+from cfsearch.errors import DataError, ShapeError
 
-from ._columns import Cell, Column, ColumnKind, Missing
+from ._columns import Cell, Column, Missing
 from ._csv import TextTable, read_text_table
+from ._frame import frame_of
 from ._schema import TableSchema, is_missing, stand_in
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Table:
         return self.schema.decode(self.x[i].tolist())
 
     def frame(self) -> "pd.DataFrame":
-        """The inputs as a data frame: numbers as int64 or float64, levels as their names.
+        """The inputs as a data frame, each column in the type that pandas reads from a file; see ``frame_of``.
 
         Raises:
             MissingExtraError: pandas is not installed (extra ``tables``).
@@ -242,38 +243,6 @@ def _bare(value: Any) -> Cell:  # Any: whatever a data frame holds
         return _bare(value.item())
     text = "" if value is None else str(value)
     return "" if text in ("<NA>", "NaT") else text
-
-
-def frame_of(x: Float[Tensor, "n d"], *, schema: TableSchema) -> "pd.DataFrame":
-    """Rows in the house form as a data frame; see ``Table.frame``.
-
-    Raises:
-        DataError: a code is none of its column's levels.
-        MissingExtraError: pandas is not installed (extra ``tables``).
-    """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise MissingExtraError(
-            "table: a data frame needs pandas, which is not installed: pip install 'cfsearch[tables]'."
-        ) from error
-    rows = x.detach().cpu().double().numpy()
-    columns = {}
-    for j, column in enumerate(schema.columns):
-        values = rows[:, j]
-        if column.has_levels:
-            index = np.rint(values).astype(np.int64)
-            if index.min(initial=0) < 0 or index.max(initial=0) >= len(column.levels):
-                raise DataError(
-                    f"table, column {column.name!r}: codes must lie in 0 to {len(column.levels) - 1}, got "
-                    f"{int(index.min())} to {int(index.max())}."
-                )
-            columns[column.name] = np.array(column.levels, dtype=object)[index]
-        elif column.kind is ColumnKind.INTEGER:
-            columns[column.name] = np.rint(values).astype(np.int64)
-        else:
-            columns[column.name] = values
-    return pd.DataFrame(columns)
 
 
 def check_labels(schema: TableSchema, labels: Sequence[str]) -> None:

@@ -22,6 +22,7 @@
     kind = "ordinal"
     levels = ["school", "college", "?"]
     missing = "level"               # or "refuse" (as when left out), "drop", "fill"
+    dtype = "str"                   # or "bool", "int64", "float64", "category"; else as pandas reads it
 
     [[links]]
     columns = ["education", "years of education"]
@@ -58,6 +59,7 @@ _COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
     "missing": (str,),
     "fill": (int, float, str),
     "unknown": (str,),
+    "dtype": (str,),
 }
 _DIRECTIONS: Final = {"up": 1, "down": -1}
 
@@ -141,7 +143,7 @@ def _column(said: Mapping[str, Any]) -> Column:
             raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
     kind = _choice(said.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
     settings: dict[str, Any] = {
-        key: said[key] for key in ("unit", "immutable", "fill", "unknown") if key in said
+        key: said[key] for key in ("unit", "immutable", "fill", "unknown", "dtype") if key in said
     }
     if "missing" in said:
         settings["missing"] = _choice(said["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")

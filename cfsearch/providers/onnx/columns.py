@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 import numpy as np
 import torch
@@ -17,8 +17,18 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.datasets.tables import Column, ColumnKind, Encoding, Missing, TableSchema, frame_of
+from cfsearch.contracts.provider import ScoreKind
+from cfsearch.datasets.tables import (
+    Column,
+    ColumnKind,
+    Encoding,
+    Missing,
+    TableSchema,
+    frame_of,
+    is_absent,
+    truth_of,
+    values_of_levels,
+)
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
 from cfsearch.providers.answers import RawArray
 from cfsearch.providers.batch_invariance import in_blocks, tried_block
@@ -26,6 +36,11 @@ from cfsearch.providers.tabular import TabularProvider
 from cfsearch.registry import unknown
 
 from .inputs import Arg, columns_of, is_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .provider import OnnxProvider
 
 _TEXT: Final = "tensor(string)"
 _TYPES: Final = {
@@ -147,6 +162,30 @@ class ColumnInputs:
             if taken.numbers is not None:
                 codes = x[:, taken.place].detach().cpu().double().numpy()
                 values = taken.numbers[np.rint(codes).astype(np.int64)]
+            elif taken.type == _TEXT:
+                codes = x[:, taken.place].detach().cpu().double().numpy()
+                values = _level_texts(self.schema.column(name))[np.rint(codes).astype(np.int64)]
+            ready = _typed(values, _TYPES[taken.type], name=name)
+            given[taken.name] = ready if taken.flat else ready[:, None]
+        return given
+
+    def feeds_of_frame(self, frame: "pd.DataFrame") -> dict[str, RawArray] | None:
+        """What the model is given for rows as pandas reads them from a file.
+
+        Args:
+            frame: the columns of the schema.
+
+        Returns:
+            None where a column of texts goes to an input of numbers, which only a schema can say how.
+        """
+        given: dict[str, RawArray] = {}
+        for taken in self.inputs:
+            name = self.schema.names[taken.place]
+            values: RawArray = frame[name].to_numpy()
+            if taken.type == _TEXT:
+                values = _texts(values, self.schema.column(name))
+            elif values.dtype.kind not in "biuf":
+                return None
             ready = _typed(values, _TYPES[taken.type], name=name)
             given[taken.name] = ready if taken.flat else ready[:, None]
         return given
@@ -154,16 +193,16 @@ class ColumnInputs:
 
 @final
 class ColumnProvider(TabularProvider):
-    """A model that takes one input a column, and can only be asked.
+    """A model that takes one input a column, and can only be queried.
 
     Args:
-        inner: the model on rows in the house form.
+        inner: the model on rows with levels as their index.
         schema: what their columns mean.
         by_row: whether the model is known to keep rows apart (``OnnxProvider.by_row``). It is then asked
             in blocks of one size, if answers are seen not to hang on places in them.
     """
 
-    def __init__(self, inner: Provider, *, schema: TableSchema, by_row: bool = False) -> None:
+    def __init__(self, inner: "OnnxProvider", *, schema: TableSchema, by_row: bool = False) -> None:
         self.inner: Final = inner
         self.name, self.labels = inner.name, inner.labels
         self.scores, self.max_batch = inner.scores, inner.max_batch
@@ -186,6 +225,10 @@ class ColumnProvider(TabularProvider):
         """What was found out instead of declared."""
         return self.inner.note
 
+    def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
+        """The answers for rows as pandas reads them; see ``TabularProvider``."""
+        return self.inner.predict_frame(frame)
+
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's answer for each row; see ``Provider``."""
         if x.ndim != 2 or x.shape[1] != self.schema.d:
@@ -195,6 +238,20 @@ class ColumnProvider(TabularProvider):
         ask = self.inner.predict
         answer = in_blocks(x.double(), block=self._block, ask=ask) if self._block else ask(x.double())
         return answer.to(x.dtype if x.is_floating_point() else torch.float32)
+
+
+def _level_texts(column: Column) -> RawArray:
+    """Each level as text: its name, of truth values and of a declared ``dtype`` what Python makes of it."""
+    values = values_of_levels(column)
+    if column.dtype or values.dtype == bool:
+        return _texts(values, column)
+    return np.array(column.levels, dtype=object)
+
+
+def _texts(values: RawArray, column: Column) -> RawArray:
+    """Cells as texts; of a missing one the name of the level that stands for it."""
+    made = [column.levels[-1] if is_absent(value) else str(value) for value in values.tolist()]
+    return np.array(made, dtype=object)
 
 
 def _listed(inputs: Sequence[Arg]) -> str:
@@ -240,6 +297,8 @@ def _fitted(path: Path, entry: Arg, column: Column, *, place: int) -> ColumnInpu
 
 def _number(level: str, *, absent: bool) -> float | None:
     """A level as a number, NaN for the one that stands for missing; None where it is none."""
+    if (truth := truth_of(level)) is not None:
+        return float(truth)
     try:
         number = float(level)
     except ValueError:

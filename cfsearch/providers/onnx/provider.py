@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from .graph import class_names, ending, hinted_labels, one_line, unsupported
 from .inputs import Arg
 from .rows import works_by_row
 from .signature import MAPS, NUMBERS, WORDS, GraphSignature, graph_signature
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FLOOR: Final = (1, 24, 1)
 """Before this version onnxruntime reads external data outside the model's folder."""
@@ -183,6 +186,22 @@ class OnnxProvider(Provider):
         answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
 
+    def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
+        """The answers for rows of a data frame, of a model with one input a column.
+
+        Args:
+            frame: the columns of the schema, as pandas reads them from a file.
+
+        Returns:
+            None where a column does not fit its input as it is, or fewer rows than these are taken at once.
+        """
+        n, taken = len(frame), self._signature.table
+        feeds = None if taken is None or n > self.max_batch else taken.feeds_of_frame(frame)
+        if feeds is None or self.fixed_batch not in (None, n):
+            return None
+        raw = _run(self._session, self._signature, feeds, n=n, labels=self.labels, who=self.name)
+        return scores_of(raw, n=n, labels=self.labels, kind=self.scores, who=self.name)
+
     def _piece(self, x: Tensor) -> Tensor:
         raw = _ask(self._session, self._signature, x, labels=self.labels, who=self.name)
         return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
@@ -280,7 +299,18 @@ def _ask(
             max_batch=signature.batch,
             ask=lambda part: _ask(session, signature, part, labels=labels, who=who),
         )
-    feeds, n = signature.feeds(x), len(x)
+    return _run(session, signature, signature.feeds(x), n=len(x), labels=labels, who=who)
+
+
+def _run(
+    session: _Session,
+    signature: GraphSignature,
+    feeds: dict[str, RawArray],
+    *,
+    n: int,
+    labels: tuple[str, ...] | None,
+    who: str,
+) -> Tensor:
     try:
         answer = session.run([signature.output], feeds)[0]
     except Exception as error:  # onnxruntime's exceptions share no base of their own

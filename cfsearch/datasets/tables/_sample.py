@@ -1,0 +1,136 @@
+"""Rows of a file as pandas reads them, beside the same rows as read by a schema."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import DataError
+
+from ._cells import NOT_AVAILABLE
+from ._columns import Column, Missing
+from ._csv import TextTable
+from ._frame import require_pandas
+from ._schema import TableSchema, is_missing
+from ._table import table_of_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SAMPLED: Final = 32
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class FileSample:
+    """Rows spread through a file, to be compared with what pandas reads there.
+
+    Args:
+        path: the CSV file.
+        delimiter: what stands between its cells.
+        encoding: of its text.
+        x: the rows as read by a schema.
+        places: which row of the file each is, from 0 below the header.
+        lines: on which line of the file each stands.
+        total: rows of the file.
+    """
+
+    path: Path
+    delimiter: str
+    encoding: str
+    x: Float[Tensor, "n d"]
+    places: tuple[int, ...]
+    lines: tuple[int, ...]
+    total: int
+
+    def frame(self, schema: TableSchema) -> "pd.DataFrame | None":
+        """The same rows as ``pandas.read_csv`` reads them; None where it counts other rows.
+
+        Types are those that pandas infers from the whole file, except where a column declares its
+        ``dtype``. What the schema declares as missing in columns of numbers is NaN.
+
+        Raises:
+            MissingExtraError: pandas is not installed (extra ``tables``).
+        """
+        require_pandas()
+        import pandas as pd
+
+        missing = {
+            c.name: sorted(NOT_AVAILABLE - set(c.levels))
+            if c.has_levels
+            else sorted(NOT_AVAILABLE | set(schema.missing_values))
+            for c in schema.columns
+        }
+        names = pd.read_csv(
+            self.path, sep=self.delimiter, encoding=self.encoding, nrows=0, index_col=False
+        ).columns
+        own = {str(name).strip(): str(name) for name in names}
+        try:
+            read = pd.read_csv(
+                self.path,
+                sep=self.delimiter,
+                encoding=self.encoding,
+                index_col=False,
+                keep_default_na=False,
+                na_values={own[name]: words for name, words in missing.items()},
+                dtype={own[c.name]: c.dtype for c in schema.columns if c.dtype in ("str", "float64")},
+                low_memory=False,
+            )
+        except (ValueError, KeyError):  # what pandas cannot read in its own way is not compared
+            return None
+        if len(read) != self.total:
+            return None
+        frame = read.iloc[list(self.places)][[own[name] for name in schema.names]]
+        return frame.set_axis(list(schema.names), axis=1).reset_index(drop=True)
+
+
+def sample_of(
+    text: TextTable, path: str | Path, *, schema: TableSchema, delimiter: str = ",", encoding: str = "utf-8"
+) -> FileSample | None:
+    """Rows spread evenly through a file, of those that hold nothing which the schema replaces.
+
+    Args:
+        text: the file's cells.
+        path: where it lies.
+        schema: what the columns mean.
+        delimiter: what stands between cells.
+        encoding: of its text.
+
+    Returns:
+        At most 32 rows; None if no row can be read.
+    """
+    rows: list[Tensor] = []
+    places: list[int] = []
+    for place in dict.fromkeys(np.linspace(0, len(text.rows) - 1, _SAMPLED).round().astype(int).tolist()):
+        cells = dict(zip(text.header, text.rows[place], strict=True))
+        if any(_replaced(cells.get(c.name, ""), c, schema) for c in schema.columns):
+            continue
+        try:
+            rows.append(table_of_text(text, schema, rows=[place]).x[0])
+        except DataError:
+            continue
+        places.append(place)
+    if not rows:
+        return None
+    return FileSample(
+        path=Path(path),
+        delimiter=delimiter,
+        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
+        x=torch.stack(rows),
+        places=tuple(places),
+        lines=tuple(text.lines[i] for i in places),
+        total=len(text.rows),
+    )
+
+
+def _replaced(cell: str, column: Column, schema: TableSchema) -> bool:
+    """Whether a schema puts another value in the place of this cell."""
+    if cell in column.levels:
+        return False
+    if is_missing(cell, schema.missing_values):
+        return column.missing is not Missing.LEVEL
+    return bool(column.unknown)

@@ -1,0 +1,148 @@
+"""What a fitted estimator knows of its columns: the values that its encoders and boosters learned.
+
+A model tells the whole number 1 from the text "1", and the truth value from the text "True". Where a
+pipeline shows which of them it was fitted on, rows are handed to it so, whatever a file suggests.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_levels
+from cfsearch.errors import ConfigError
+
+_ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
+_KEEPING: Final = ("SimpleImputer",)
+"""Transformers that leave known values as they are."""
+
+
+def encoder_values(estimator: Any) -> dict[str, list[Any]]:  # Any: scikit-learn has no types for them
+    """The values of each column that the first encoder of a pipeline was fitted on.
+
+    Args:
+        estimator: fitted on a data frame; a pipeline, with a ColumnTransformer or without.
+    """
+    columns = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    return dict(_found(estimator, columns))
+
+
+def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:  # Any: as above
+    name = type(step).__name__
+    if name == "Pipeline":
+        for _, part in step.steps:
+            if part is None or part == "passthrough" or type(part).__name__ in _KEEPING:
+                continue
+            yield from _found(part, columns)
+            return
+    elif name == "ColumnTransformer":
+        for _, part, chosen in step.transformers_:
+            if not isinstance(part, str):
+                yield from _found(part, _names(chosen, columns))
+    elif name in _ENCODERS and len(getattr(step, "categories_", ())) == len(columns):
+        yield from ((c, values.tolist()) for c, values in zip(columns, step.categories_, strict=True))
+
+
+def _names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places, a slice or a mask
+    if isinstance(chosen, str):
+        return [chosen]
+    if isinstance(chosen, slice):
+        if isinstance(chosen.start, str) or isinstance(chosen.stop, str):
+            start = 0 if chosen.start is None else columns.index(chosen.start)
+            stop = len(columns) if chosen.stop is None else columns.index(chosen.stop) + 1
+            return columns[start:stop]
+        return columns[chosen]
+    listed = np.asarray(chosen).reshape(-1)
+    if listed.dtype == bool:
+        return [c for c, taken in zip(columns, listed, strict=True) if taken]
+    return [v if isinstance(v, str) else columns[int(v)] for v in listed.tolist()]
+
+
+def category_values(estimator: Any) -> dict[str, list[Any] | None]:  # Any: as above
+    """The columns that LightGBM or XGBoost were fitted on as pandas categories, with their values.
+
+    Args:
+        estimator: the classifier itself, or a pipeline that hands the data frame on.
+
+    Returns:
+        By column the categories in their order; None where the model finds their order itself.
+
+    Raises:
+        ConfigError: an XGBoost that keeps no categories.
+    """
+    names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    while type(estimator).__name__ == "Pipeline" and all(
+        s in (None, "passthrough") for _, s in estimator.steps[:-1]
+    ):
+        estimator = estimator.steps[-1][1]
+    package = type(estimator).__module__.split(".")[0]
+    if package == "lightgbm":
+        booster = estimator.booster_
+        listed = booster.pandas_categorical or []
+        infos = booster.dump_model()["feature_infos"]
+        taken = [name for name in names if infos.get(name.replace(" ", "_"), {}).get("values")]
+        return dict(zip(taken, listed, strict=True)) if len(taken) == len(listed) else {}
+    if package == "xgboost":
+        booster = estimator.get_booster()
+        types = booster.feature_types or []
+        if "c" in types and not hasattr(booster, "get_categories"):
+            raise ConfigError(
+                "xgboost: this version does not keep the names of categories with a model, so cells cannot be "
+                "given to it safely. Upgrade to xgboost 3.1 or later, and save the model with it."
+            )
+        return {name: None for name, kind in zip(names, types, strict=False) if kind == "c"}
+    return {}
+
+
+def matched_levels(
+    column: Column,
+    known: Sequence[Any],  # Any: whatever an encoder was fitted on
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The value of each level in the form that an encoder knows, and the levels that it never saw.
+
+    Args:
+        column: a column of levels.
+        known: what the encoder was fitted on.
+    """
+    values = values_of_levels(column)
+    texts = {str(value).strip(): value for value in known}
+    same = [_knows(known, value) for value in values.tolist()]
+    if all(same):
+        return values, ()
+    chosen, strange = [], []
+    for level, value, fits in zip(column.levels, values.tolist(), same, strict=True):
+        if fits:
+            chosen.append(value)
+        elif level in texts or str(value) in texts:
+            chosen.append(texts.get(level, texts.get(str(value))))
+        else:
+            chosen.append(value)
+            strange.append(level)
+    made = np.empty(len(chosen), dtype=object)
+    made[:] = chosen
+    kinds = {type(value) for value in chosen}
+    return (np.array(chosen) if kinds in ({bool}, {int}, {float}) else made), tuple(strange)
+
+
+def _knows(known: Sequence[Any], value: Any) -> bool:  # Any: as above
+    """Whether an encoder finds a value among those it was fitted on; True and 1 are the same to it."""
+    if is_absent(value):
+        return any(is_absent(one) for one in known)
+    if any(isinstance(one, str) for one in known) != isinstance(value, str):
+        return False
+    return any(one == value for one in known)
+
+
+def texts_wanted(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
+    """The columns of numbers that an encoder knows as texts.
+
+    Args:
+        schema: what the columns mean.
+        known: what each encoder was fitted on, by column.
+    """
+    return tuple(
+        c.name
+        for c in schema.columns
+        if not c.has_levels and (seen := known.get(c.name)) and all(isinstance(v, str) for v in seen)
+    )

@@ -1,0 +1,84 @@
+"""Rows as the data frame that a fitted estimator takes."""
+
+from typing import TYPE_CHECKING, Any, Final, final
+
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cfsearch.datasets.tables import TableSchema, frame_of, is_absent, values_of_levels
+
+from .sklearn_columns import category_values, encoder_values, matched_levels, texts_wanted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN: Final = 4
+
+
+@final
+class FittedFrames:
+    """Data frames for one estimator: cells in the types that it was fitted on.
+
+    Where the estimator does not show them, cells have the types that pandas reads from a file.
+
+    Args:
+        estimator: fitted on a data frame.
+        schema: what the columns of a row mean.
+    """
+
+    def __init__(
+        self, estimator: Any, *, schema: TableSchema
+    ) -> None:  # Any: scikit-learn has no type for it
+        self._schema: Final = schema
+        known = encoder_values(estimator)
+        self._categories: Final = category_values(estimator)
+        known |= {name: values for name, values in self._categories.items() if values is not None}
+        self._levels: dict[str, NDArray[Any]] = {}
+        strange: dict[str, tuple[str, ...]] = {}
+        for column in schema.columns:
+            if column.has_levels and column.name in known:
+                self._levels[column.name], strange[column.name] = matched_levels(column, known[column.name])
+        self._texts: Final = texts_wanted(schema, known)
+        self.note: Final = " ".join(
+            f"its encoder of {name} never saw {', '.join(map(repr, levels[:_SHOWN]))}"
+            f"{' and others' if len(levels) > _SHOWN else ''}, and may take each for any other unknown level."
+            for name, levels in strange.items()
+            if levels
+        )
+
+    def of_rows(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
+        """The data frame for rows, levels as their index."""
+        return self._converted(frame_of(x, schema=self._schema, levels=self._levels))
+
+    def of_file(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The data frame for rows as pandas reads them from a file."""
+        made = frame.copy()
+        for name, values in self._levels.items():
+            column = self._schema.column(name)
+            if values.dtype == values_of_levels(column).dtype and values.dtype != object:
+                continue
+            words = {str(value).strip(): value for value in values.tolist()}
+            words |= dict(zip(column.levels, values.tolist(), strict=True))
+            made[name] = [words.get(str(cell).strip(), cell) for cell in frame[name].tolist()]
+            made[name] = made[name].astype(values.dtype)
+        return self._converted(made)
+
+    def _converted(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        import pandas as pd
+
+        for name in self._texts:
+            frame[name] = [self._text(name, cell) for cell in frame[name].tolist()]
+        for name, categories in self._categories.items():
+            values = frame[name]
+            known = categories
+            if known is None:
+                column = self._schema.column(name)
+                known = (
+                    values_of_levels(column).tolist() if column.has_levels else sorted(set(values.tolist()))
+                )
+            frame[name] = pd.Categorical(values, categories=[v for v in known if not is_absent(v)])
+        return frame
+
+    def _text(self, name: str, cell: Any) -> str:  # Any: a number or a text
+        return cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))

@@ -1,0 +1,94 @@
+"""Reading a skops file: nothing in it runs unless its type is known to be safe."""
+
+import hashlib
+import zipfile
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
+
+_MAX_BYTES: Final = 2**31
+PICKLES: Final = (".pkl", ".pickle", ".joblib", ".sav")
+"""Endings of files that run code when they are loaded."""
+
+
+def fitted_columns(path: Path, *, trusted: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """The columns that the model of a skops file was fitted on; None where it does not say.
+
+    Raises:
+        UnsafeModelError, ModelFileError, MissingExtraError: as ``SklearnProvider.open``.
+    """
+    check_skops(path)
+    named = getattr(load_skops(path, trusted=tuple(trusted)), "feature_names_in_", None)
+    return None if named is None else tuple(str(name) for name in named)
+
+
+def check_skops(path: Path) -> str:
+    """A hash of a file that is a zip of bearable size."""
+    if path.suffix.lower() in PICKLES:
+        raise UnsafeModelError(
+            f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
+            "the model with skops.io.dump(model, 'model.skops')."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            known = "schema.json" in archive.namelist()
+        if not known:
+            raise ModelFileError(
+                f"{path.name}: is a zip file, but none that skops wrote. Save it with skops.io.dump."
+            )
+        if size > _MAX_BYTES:
+            raise ModelFileError(f"{path.name}: unpacks to {size} bytes, more than {_MAX_BYTES}.")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(
+            f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."
+        ) from error
+
+
+def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estimator
+    """The object in a skops file.
+
+    Args:
+        path: the file; ``check_skops`` was asked about it before.
+        trusted: types besides skops' own list that are known and let in.
+
+    Raises:
+        UnsafeModelError: it holds types that nobody vouched for.
+        MissingExtraError: skops, or the package of a type, is not installed.
+        ModelFileError: skops cannot read it.
+    """
+    try:
+        io = import_module("skops.io")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path.name}: skops files need the packages skops and scikit-learn, which are not installed: "
+            "pip install 'cfsearch[sklearn]'."
+        ) from error
+    try:
+        strange = [kind for kind in io.get_untrusted_types(file=path) if kind not in trusted]
+    except Exception as error:  # a forged file may break skops anywhere
+        raise ModelFileError(
+            f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
+        ) from error
+    if strange:
+        raise UnsafeModelError(
+            f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(sorted(strange))}. "
+            "Where you know them and where the file comes from, name them as `trusted` (--trust TYPE)."
+        )
+    try:
+        return io.load(path, trusted=list(trusted))
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path.name}: needs the package {error.name!r}, which is not installed."
+        ) from error
+    except Exception as error:  # as above
+        raise ModelFileError(
+            f"{path.name}: skops cannot load it ({type(error).__name__}: {error})."
+        ) from error

@@ -1,0 +1,55 @@
+"""Truth values in a table: each verified member is a flip of the model as the user fitted it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import skops.io
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from .conftest import Call
+
+
+def bank(folder: Path) -> tuple[Pipeline, pd.DataFrame]:
+    draw = np.random.default_rng(0)
+    x = pd.DataFrame(
+        {
+            "owner": draw.choice([True, False], 400),
+            "grade": draw.choice([1, 2, 3], 400),
+            "income": draw.integers(10, 90, 400),
+        }
+    )
+    y = np.where(x["income"] + 25 * x["owner"] + 20 * (x["grade"] == 3) > 75, "grant", "refuse")
+    encode = ColumnTransformer(
+        [
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["owner", "grade"]),
+            ("numbers", StandardScaler(), ["income"]),
+        ]
+    )
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
+    skops.io.dump(model, folder / "bank.skops")
+    x.to_csv(folder / "bank.csv", index=False)
+    return model, x
+
+
+def test_every_verified_member_is_a_flip_of_the_fitted_pipeline(call: Call, tmp_path: Path) -> None:
+    model, x = bank(tmp_path)
+    chosen = [3, 7, 11, 19]
+    rows = [word for i in chosen for word in ("--row", i)]
+    fast = ("--evaluations", 120, "--population", 40, "--threads", 1, "--trust", "numpy.dtype")
+    answer = call("search", tmp_path / "bank.skops", "--data", tmp_path / "bank.csv", *rows, *fast, "--json")
+    assert answer.code == 0, answer.err
+    seen = 0
+    for i, front in zip(chosen, answer.document["fronts"], strict=True):
+        before = model.predict(x.iloc[[i]])[0]
+        assert front["source"] == before
+        members = [m for m in front["members"] if m["verified"]]
+        cells = pd.DataFrame([dict(x.iloc[i]) | m["values"] for m in members]).astype(dict(x.dtypes))
+        assert (model.predict(cells) != before).all()
+        reported = [m["probabilities"]["grant"] for m in members]
+        assert np.allclose(reported, model.predict_proba(cells)[:, 0], atol=1e-6)
+        seen += len(members)
+    assert seen > 20

@@ -1,0 +1,290 @@
+"""What a model is given of a file: what scikit-learn fitted on pandas' reading answers, or a refusal."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from cfsearch.datasets.tables import (
+    Table,
+    TableSchema,
+    infer_schema,
+    read_table,
+    read_text_table,
+    sample_of,
+)
+from cfsearch.errors import ConfigError, DataError
+from cfsearch.providers.agreement import check_agreement
+from cfsearch.providers.sklearn import SklearnProvider
+from cfsearch.providers.tabular import TabularProvider
+from cfsearch.providers.tabular_opening import open_tabular
+
+
+def written(folder: Path, cells: Sequence[str], name: str = "c") -> Path:
+    """A file with the given cells in one column, and a number beside it."""
+    draw = np.random.default_rng(0)
+    path = folder / "table.csv"
+    lines = [f"{cell},{draw.integers(10, 90)}" for cell in cells]
+    path.write_text("\n".join([f"{name},income", *lines]) + "\n")
+    return path
+
+
+def encoded(strict: bool = False) -> Any:  # Any: an estimator
+    return Pipeline(
+        [
+            (
+                "columns",
+                ColumnTransformer(
+                    [
+                        ("words", OneHotEncoder(handle_unknown="error" if strict else "ignore"), ["c"]),
+                        ("numbers", StandardScaler(), ["income"]),
+                    ]
+                ),
+            ),
+            ("model", LogisticRegression(C=100.0)),
+        ]
+    )
+
+
+def fitted(frame: pd.DataFrame, pipeline: Any = None) -> Any:  # Any: an estimator
+    """A model whose answers hang on which value stands in column c."""
+    codes = pd.factorize(frame["c"], use_na_sentinel=False)[0]
+    y = np.where(frame["income"] + 40 * (codes == 0) - 30 * (codes == 1) > 60, "grant", "refuse")
+    return (encoded() if pipeline is None else pipeline).fit(frame[["c", "income"]], y)
+
+
+def compared(model: TabularProvider, path: Path, schema: TableSchema) -> str:
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    assert sample is not None
+    return check_agreement(model, sample)
+
+
+READ_ALIKE = {
+    "truth": ["True", "False"],
+    "truth in capitals": ["TRUE", "FALSE"],
+    "truth in small letters": ["true", "false"],
+    "truth with gaps": ["True", "False", ""],
+    "yes and no": ["yes", "no"],
+    "codes": ["1", "2", "3"],
+    "codes with gaps": ["1", "2", "3", ""],
+    "zeros in front": ["007", "010", "100"],
+    "signs": ["+5", "-3", "2"],
+    "decimals that are whole": ["1.0", "2.0", "3.0"],
+    "powers": ["1e3", "2e3", "5e2"],
+    "dates": ["2024-01-02", "2024-02-03", "2025-01-01"],
+    "words for missing": ["red", "blue", "NA", "red", "n/a", "NULL"],
+    "question marks": ["red", "blue", "?"],
+    "question marks and gaps": ["red", "blue", "?", ""],
+    "numbers and words": ["1", "2", "many"],
+    "thousands": ['"1,000"', '"2,000"', '"3,500"'],
+    "accents": ["é", "ü", "n"],
+}
+
+
+@pytest.mark.parametrize("kind", READ_ALIKE)
+@pytest.mark.parametrize("codes", [False, True], ids=["guessed", "as categories"])
+def test_every_row_is_answered_as_the_model_answers_it(tmp_path: Path, kind: str, codes: bool) -> None:
+    cells = READ_ALIKE[kind]
+    path = written(tmp_path, [cells[i % len(cells)] for i in range(90)])
+    frame = pd.read_csv(path)
+    if pd.api.types.is_numeric_dtype(frame["c"]) and not codes:
+        frame = frame.dropna()
+    model = fitted(frame)
+    schema = infer_schema(path, categorical=["c"] if codes else []).schema
+    provider = SklearnProvider(model, schema=schema)
+    table = read_table(path, schema=schema)
+    truth = model.predict_proba(pd.read_csv(path).iloc[list(table.places)])
+    assert np.allclose(provider.predict(table.x).numpy(), truth, atol=1e-9)
+    assert len(np.unique(truth.argmax(1))) == 2
+    assert compared(provider, path, schema) == ""
+
+
+def test_a_strict_encoder_takes_truth_values(tmp_path: Path) -> None:
+    path = written(tmp_path, ["True", "False"] * 40)
+    model = fitted(pd.read_csv(path), encoded(strict=True))
+    schema = infer_schema(path).schema
+    table = read_table(path, schema=schema)
+    provider = SklearnProvider(model, schema=schema)
+    assert np.allclose(provider.predict(table.x).numpy(), model.predict_proba(pd.read_csv(path)))
+    assert table.frame()["c"].dtype == bool
+
+
+def test_a_model_without_an_encoder_takes_truth_values(tmp_path: Path) -> None:
+    path = written(tmp_path, ["True", "False"] * 40)
+    model = fitted(pd.read_csv(path), HistGradientBoostingClassifier(max_iter=5, random_state=0))
+    schema = infer_schema(path).schema
+    table = read_table(path, schema=schema)
+    provider = SklearnProvider(model, schema=schema)
+    assert np.allclose(provider.predict(table.x).numpy(), model.predict_proba(pd.read_csv(path)))
+
+
+def test_an_encoder_that_learned_texts_gets_texts(tmp_path: Path) -> None:
+    """The user turned the columns into texts before the fit: nothing in the file shows it."""
+    for cells in (["True", "False"], ["1", "2", "3"]):
+        path = written(tmp_path, [cells[i % len(cells)] for i in range(90)])
+        frame = pd.read_csv(path).astype({"c": str})
+        model = fitted(frame)
+        for categorical in ([], ["c"]):
+            schema = infer_schema(path, categorical=categorical).schema
+            provider = SklearnProvider(model, schema=schema)
+            answer = provider.predict(read_table(path, schema=schema).x).numpy()
+            assert np.allclose(answer, model.predict_proba(frame))
+            assert compared(provider, path, schema) == ""
+
+
+def test_an_ordinal_encoder_that_learned_spaces_gets_them(tmp_path: Path) -> None:
+    path = written(tmp_path, [" cook", " pilot"] * 40)
+    frame = pd.read_csv(path)
+    assert frame["c"].iloc[0] == " cook"
+    model = fitted(
+        frame,
+        Pipeline(
+            [
+                ("c", ColumnTransformer([("o", OrdinalEncoder(), ["c"])], remainder="passthrough")),
+                ("m", LogisticRegression()),
+            ]
+        ),
+    )
+    schema = infer_schema(path).schema
+    provider = SklearnProvider(model, schema=schema)
+    answer = provider.predict(read_table(path, schema=schema).x).numpy()
+    assert np.allclose(answer, model.predict_proba(frame))
+
+
+def test_levels_that_the_encoder_never_saw_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, ["red", "blue"] * 40)
+    model = fitted(pd.read_csv(path))
+    path = written(tmp_path, ["red", "blue", "green"] * 30)
+    assert (
+        "its encoder of c never saw 'green'" in SklearnProvider(model, schema=infer_schema(path).schema).note
+    )
+
+
+def ignores_spaces(rows: pd.DataFrame) -> Any:  # Any: an array
+    """A function that was written for what pandas reads: with spaces, and truth values."""
+    word = True if rows["c"].dtype == bool else " cook"
+    p = np.where(rows["c"] == word, 0.9, 0.2)
+    return np.stack([1 - p, p], axis=1)
+
+
+def only_text(rows: pd.DataFrame) -> Any:  # Any: an array
+    p = np.where(rows["c"].astype(str) == "007", 0.9, 0.2)
+    return np.stack([1 - p, p], axis=1)
+
+
+class TestFunctions:
+    def opened(self, name: str, path: Path, schema: TableSchema) -> TabularProvider:
+        x = read_table(path, schema=schema).x
+        return open_tabular(f"{__name__}:{name}", schema=schema, probes=x[:8])
+
+    def test_truth_values_arrive_as_such(self, tmp_path: Path) -> None:
+        path = written(tmp_path, ["True", "False"] * 20)
+        schema = infer_schema(path).schema
+        model = self.opened("ignores_spaces", path, schema)
+        answer = model.predict(read_table(path, schema=schema).x)
+        assert answer[:, 1].tolist() == pytest.approx([0.9, 0.2] * 20)
+        assert compared(model, path, schema) == ""
+
+    def test_spaces_that_pandas_keeps_are_refused_with_their_place(self, tmp_path: Path) -> None:
+        path = written(tmp_path, [" cook", " pilot"] * 20)
+        schema = infer_schema(path).schema
+        model = self.opened("ignores_spaces", path, schema)
+        with pytest.raises(DataError, match=r"answers row \d+ \(line \d+\) of 'table.csv'") as caught:
+            compared(model, path, schema)
+        said = str(caught.value)
+        assert "column 'c': pandas reads ' cook' (text), the model is given 'cook' (text)" in said
+        assert "Take the spaces around the cells of this column out of the file" in said
+        assert "income" not in said
+
+    def test_a_declared_dtype_reaches_the_function_and_the_comparison(self, tmp_path: Path) -> None:
+        path = written(tmp_path, ["007", "010"] * 20)
+        guessed = infer_schema(path, categorical=["c"]).schema
+        said = replace(
+            guessed, columns=tuple(replace(c, dtype="str") if c.name == "c" else c for c in guessed.columns)
+        )
+        for schema, expected in ((guessed, [0.2, 0.2]), (said, [0.9, 0.2])):
+            model = self.opened("only_text", path, schema)
+            answer = model.predict(read_table(path, schema=schema).x)
+            assert answer[:, 1].tolist() == pytest.approx(expected * 20)
+            assert compared(model, path, schema) == ""
+
+
+def test_codes_that_a_matrix_would_get_as_indices_are_refused(tmp_path: Path) -> None:
+    """An array model was fitted on 1, 2, 3; categories would reach it as 0, 1, 2."""
+    path = written(tmp_path, ["1", "2", "3"] * 30)
+    frame = pd.read_csv(path)
+    model = LogisticRegression().fit(frame.to_numpy(), (frame["c"] + frame["income"] / 50 > 3).astype(int))
+    schema = infer_schema(path).schema
+    assert compared(SklearnProvider(model, schema=schema), path, schema) == ""
+    codes = infer_schema(path, categorical=["c"]).schema
+    with pytest.raises(
+        DataError, match=r"column 'c': pandas reads \d \(whole number\), the model is given \d.0"
+    ):
+        compared(SklearnProvider(model, schema=codes), path, codes)
+
+
+def test_random_answers_are_no_difference_of_reading(tmp_path: Path) -> None:
+    class Noisy:
+        classes_ = np.array(["no", "yes"])
+        feature_names_in_ = np.array(["c", "income"])
+        draw = np.random.default_rng(0)
+
+        def predict_proba(self, x: Any) -> Any:  # Any: arrays
+            p = 0.5 + self.draw.normal(size=len(x)) * 1e-3
+            return np.stack([1 - p, p], axis=1)
+
+    path = written(tmp_path, ["True", "False"] * 20)
+    schema = infer_schema(path).schema
+    assert compared(SklearnProvider(Noisy(), schema=schema, fingerprint="n"), path, schema) == ""
+
+
+def test_rows_are_spread_through_the_file_and_replaced_cells_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, [*["a", "b"] * 200, ""])
+    schema = infer_schema(path).schema
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    assert sample is not None
+    assert sample.places[0] == 0
+    assert sample.places[-1] == 400
+    assert len(sample.places) == 32
+    filled = replace(
+        schema,
+        columns=tuple(
+            replace(c, levels=("a", "b"), missing=type(c.missing).FILL, fill="a") if c.name == "c" else c
+            for c in schema.columns
+        ),
+    )
+    other = sample_of(read_text_table(path), path, schema=filled)
+    assert other is not None
+    assert 400 not in other.places
+
+
+def test_a_frame_of_the_running_program_is_read_back(tmp_path: Path) -> None:
+    path = written(tmp_path, ["true", "false"] * 20)
+    schema = infer_schema(path).schema
+    read = read_table(path, schema=schema)
+    assert torch.equal(Table.of_frame(pd.read_csv(path), schema=schema).x, read.x)
+    assert torch.equal(Table.of_frame(read.frame(), schema=schema).x, read.x)
+
+
+def test_a_dtype_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    schema = infer_schema(written(tmp_path, ["red", "blue"] * 20)).schema
+    column, number = schema.columns
+    for dtype in ("bool", "int64", "float64"):
+        with pytest.raises(ConfigError, match=f"dtype = '{dtype}' does not fit its levels"):
+            replace(column, dtype=dtype)
+    with pytest.raises(ConfigError, match="`dtype` must be one of bool, int64"):
+        replace(column, dtype="text")
+    with pytest.raises(ConfigError, match="'category' goes with levels"):
+        replace(number, dtype="category")
+    with pytest.raises(ConfigError, match=r"needs range = \[0, 1\]"):
+        replace(number, dtype="bool")
