@@ -2,13 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from cfsearch.registry import unknown
-
-from ._invocation import Invocation
 
 if TYPE_CHECKING:
     from cfsearch.config import Config
@@ -18,50 +14,10 @@ WHOLE = click.IntRange(min=1)
 FILE = click.Path(path_type=Path)
 
 
-@final
-class Command(click.Command):
-    """A command with the options that all have: ``-q``, ``-v``, ``--debug``."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: click's own signature
-        common: list[click.Parameter] = [
-            click.Option(
-                ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_quiet, help="Say less."
-            ),
-            click.Option(
-                ["-v", "--verbose"], count=True, expose_value=False, callback=_verbose, help="Say more."
-            ),
-            click.Option(["--debug"], is_flag=True, expose_value=False, help="Show tracebacks."),
-        ]
-        super().__init__(*args, **kwargs)
-        self.params = [*self.params, *common]
-
-
-@final
-class Family(click.Group):
-    """A command with commands of its own; an unknown one suggests the nearest."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in self.commands and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(unknown("command", args[0], list(self.commands)), ctx=ctx)
-        return super().resolve_command(ctx, args)
-
-
-def _quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if isinstance(ctx.find_root().obj, Invocation):
-        ctx.find_root().obj.quiet = value
-
-
-def _verbose(ctx: click.Context, _: click.Parameter, value: int) -> None:
-    if isinstance(ctx.find_root().obj, Invocation):
-        ctx.find_root().obj.verbose = value
-
-
 def json_option(command: Function) -> Function:
     """``--json``; what it does is decided where results are printed."""
     return click.option(
-        "--json", is_flag=True, expose_value=False, help="Print one JSON document, also on failure."
+        "--json", is_flag=True, expose_value=False, help="Print one JSON document, on failure too."
     )(command)
 
 
@@ -103,17 +59,21 @@ _MODEL = (
     ),
     click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights."),
     click.option(
-        "--votes", type=click.IntRange(2, 1024), help="Questions a candidate to a labels-only model."
+        "--votes",
+        type=click.IntRange(2, 1024),
+        help="Queries a candidate, to a model that gives labels only; default 16.",
     ),
-    click.option("--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]."),
+    click.option(
+        "--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]; default 0.05."
+    ),
     click.option(
         "--surrogate",
         type=FILE,
-        help="A file of `cfsearch distill`: asked about candidates instead of the model.",
+        help="A file of `cfsearch distill`, queried about candidates instead of the model.",
     ),
 )
 TRUST = click.option(
-    "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat for each."
+    "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you trust; repeat for each."
 )
 SCHEMA = click.option(
     "--schema", type=FILE, help="TOML that says what the columns mean; DATA.schema.toml by default."
@@ -124,10 +84,16 @@ _TABLE = (
         "--data", type=FILE, metavar="TABLE.csv", help="A table whose rows are searched, instead of images."
     ),
     click.option(
-        "--row", type=click.IntRange(min=0), multiple=True, help="A row, counted from 0; repeat for more."
+        "--row",
+        type=click.IntRange(min=0),
+        multiple=True,
+        help="A row, counted from 0; repeat for more rows.",
     ),
     click.option(
-        "--where", multiple=True, metavar="COLUMN=VALUE", help="Rows with this cell; repeat for both."
+        "--where",
+        multiple=True,
+        metavar="COLUMN=VALUE",
+        help="Rows with this cell; repeat for more conditions.",
     ),
     SCHEMA,
     LABEL,
@@ -149,15 +115,31 @@ _SEARCH = (
         metavar="G",
         help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels, rows for a table.",
     ),
-    click.option("--objective", "objectives", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
-    click.option("--constraint", "constraints", multiple=True, metavar="NAME[:k=v]", help="Repeat for each."),
-    click.option("--evaluations", type=WHOLE, help="Candidates an image or row; default 5000."),
-    click.option("--population", type=WHOLE, help="Candidates a generation; default 100."),
+    click.option(
+        "--objective",
+        "objectives",
+        multiple=True,
+        metavar="NAME[:k=v]",
+        help="What is minimised; repeat for two or more. Default adversarial, intensity and plausibility.",
+    ),
+    click.option(
+        "--constraint",
+        "constraints",
+        multiple=True,
+        metavar="NAME[:k=v]",
+        help="What candidates must keep; repeat for each.",
+    ),
+    click.option("--evaluations", type=WHOLE, help="Candidates for each image or row; default 5000."),
+    click.option("--population", type=WHOLE, help="Candidates in a generation; default 100."),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
     click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
-    click.option("--target", metavar="LABEL", help="The class asked for; any other class when left out."),
+    click.option("--target", metavar="LABEL", help="The class to reach; any other class when left out."),
     click.option("--immutable", metavar="A,B", help="Variables or columns that must not change."),
-    click.option("--reference", type=FILE, help="Images, or the training table: they stand for the classes."),
+    click.option(
+        "--reference",
+        type=FILE,
+        help="Images, or the training table: examples of the classes and of what is plausible.",
+    ),
 )
 GENUINENESS = click.option(
     "--genuineness/--no-genuineness",
@@ -166,7 +148,7 @@ GENUINENESS = click.option(
 )
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
-    click.option("--batch-size", type=WHOLE, help="Images or rows searched together."),
+    click.option("--batch-size", type=WHOLE, help="Images or rows searched together; default 4 on a CPU."),
     _THREADS,
 )
 _IMAGES = (

@@ -7,8 +7,9 @@ import click
 
 from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, PartialFailure, ProviderError
 
+from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, GENUINENESS, Command, json_option, search_options, settings
+from ._options import FILE, GENUINENESS, json_option, search_options, settings
 from ._output import Outcome, note, plain
 from ._progress import AuditMeter, progress
 from ._signals import interruptible
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 12
 
 
-@click.command(cls=Command, short_help="Search a folder of images or a table; resumable.")
+@click.command(
+    cls=Command,
+    short_help="Search a folder of images or a table; resumable.",
+    examples=(
+        "cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one",
+        "cfsearch audit --data applicants.csv --model credit.skops --limit 50 --out runs/two",
+        "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
+    ),
+)
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @click.option(
     "--out",
@@ -44,12 +53,7 @@ def audit(
 
     Flags win over CONFIG.toml. The same command on the same directory goes on with a run that
     was interrupted. Writes report.html, audit.json and run.sqlite under --out.
-
-    \b
-    cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one
-    cfsearch audit --data applicants.csv --model model.skops --limit 50 --out runs/two
-    cfsearch audit --images photos --model old.onnx --model new.onnx --out runs/both
-    """  # noqa: D301  # click reads the backspace
+    """
     chosen = settings(config, flags)
     call, noun = Invocation.current(), chosen.data.noun
     from cfsearch.audits.run import Audit, AuditProgress

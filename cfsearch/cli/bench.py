@@ -12,7 +12,8 @@ import click
 
 from cfsearch.errors import ConfigError, PartialFailure
 
-from ._options import FILE, WHOLE, Command, json_option, search_options, settings
+from ._help import Command
+from ._options import FILE, WHOLE, json_option, search_options, settings
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import interruptible
@@ -30,7 +31,11 @@ FORMAT = "cfsearch-bench/1"
 _BATCH_SIZE = 4
 
 
-@click.command(cls=Command, short_help="Compare solvers on your own problem.")
+@click.command(
+    cls=Command,
+    short_help="Compare solvers on your own problem.",
+    examples=("cfsearch bench face.png --model model.onnx --solvers nsga2,smpso --seeds 3",),
+)
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @click.option(

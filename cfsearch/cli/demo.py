@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, Command, json_option, threads_option, use_threads
+from ._options import FILE, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, plain
 from ._progress import AuditMeter, progress
 from ._signals import interruptible
@@ -17,13 +18,29 @@ if TYPE_CHECKING:
     from cfsearch.audits.run import AuditProgress
 
 
-@click.command(cls=Command, short_help="Run the main job on what the package carries.")
-@click.option("--out", type=FILE, default=Path("cfsearch-demo"), show_default=True, metavar="DIR")
+@click.command(
+    cls=Command,
+    short_help="Run the main job on what the package carries.",
+    examples=(
+        "cfsearch demo",
+        "cfsearch demo --faces 24 --out demo --open",
+    ),
+)
+@click.option(
+    "--out",
+    type=FILE,
+    default=Path("cfsearch-demo"),
+    show_default=True,
+    metavar="DIR",
+    help="Where the page and the fronts go.",
+)
 @click.option("--faces", type=click.IntRange(2, 200), default=12, show_default=True, help="Faces to search.")
 @click.option(
     "--evaluations", type=WHOLE, default=3000, show_default=True, help="Candidates a face and model."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Decides all random numbers."
+)
 @click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
 @threads_option
 @json_option

@@ -8,8 +8,9 @@ import click
 from cfsearch.errors import ConfigError, DataError, RunError
 from cfsearch.registry import unknown
 
+from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, Command, json_option, threads_option, use_threads
+from ._options import FILE, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import stoppable
@@ -25,7 +26,13 @@ _GRACE_S = 60.0
 _SIZE = 64
 
 
-@click.command(cls=Command, short_help="Train a surrogate of a model that can only be asked.")
+@click.command(
+    cls=Command,
+    short_help="Train a surrogate of a model that can only be asked.",
+    examples=(
+        "cfsearch distill model.onnx --images photos --queries 22893 --minutes 5 --out surrogate.safetensors",
+    ),
+)
 @click.argument("model", metavar="MODEL")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
@@ -59,8 +66,10 @@ _SIZE = 64
     show_default=True,
     help="Share of the inputs on which fidelity is measured.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+)
+@click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
 def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
@@ -69,10 +78,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     Give some unlabelled inputs, like those that the model is used on. They are multiplied, the
     model is asked about them, and the network learns its answers. Beside the surrogate stands a
     card that says how often both agree. An interrupted run goes on where it stopped.
-
-    \b
-    cfsearch distill model.onnx --images photos --queries 22893 --minutes 5 --out surrogate.safetensors
-    """  # noqa: D301  # click reads the backspace
+    """
     use_threads(flags["threads"])
     from dataclasses import replace
 

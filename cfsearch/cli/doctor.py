@@ -9,12 +9,12 @@ import click
 
 from cfsearch.errors import ConfigError
 
+from ._help import Command
 from ._options import (
     FILE,
     LABEL,
     SCHEMA,
     TRUST,
-    Command,
     json_option,
     settings,
     threads_option,
@@ -43,7 +43,14 @@ class Prepared(Protocol):
     def preprocessing(self) -> "Preprocessing | None": ...
 
 
-@click.command(cls=Command, short_help="Check what a model takes and gives.")
+@click.command(
+    cls=Command,
+    short_help="Check what a model takes and gives.",
+    examples=(
+        "cfsearch doctor model.onnx",
+        "cfsearch doctor credit.skops --data applicants.csv",
+    ),
+)
 @click.argument("model", metavar="MODEL")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
@@ -54,7 +61,7 @@ class Prepared(Protocol):
 @SCHEMA
 @LABEL
 @TRUST
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
 def doctor(

@@ -10,7 +10,8 @@ import click
 
 from cfsearch.errors import CapabilityError, ConfigError, RunError
 
-from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, Command, json_option, threads_option, use_threads
+from ._help import Command
+from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, detail, note, plain
 from ._progress import duration
 
@@ -27,7 +28,16 @@ FORMAT = "cfsearch-explain/1"
 _SUFFIXES = (".html", ".png")
 
 
-@click.command(cls=Command, short_help="Explain single inputs by gradients: counterfactual, heat map, words.")
+@click.command(
+    cls=Command,
+    short_help="Explain single inputs by gradients: counterfactual, heat map, words.",
+    examples=(
+        "cfsearch explain face.png --model model.onnx --target bright --out face.html",
+        "cfsearch explain --data applicants.csv --row 17 --model credit.onnx --method gradual --reference train.csv",
+        'cfsearch explain --text "a moving, funny film" --out words.html',
+        "cfsearch explain seven.wav --model digits.safetensors --arch pkg.mod:build --method axai",
+    ),
+)
 @click.argument("given", nargs=-1, type=FILE, metavar="[IMAGE|SOUND.wav]...")
 @click.option(
     "--method",
@@ -79,15 +89,9 @@ def explain(
 ) -> Outcome:
     """Explain what a model says of one or a few images, rows, texts or recordings.
 
-    \b
-    cfsearch explain face.png --model model.onnx --target female --out face.html
-    cfsearch explain --data applicants.csv --row 17 --model credit.onnx --method gradual --reference train.csv
-    cfsearch explain --text "a moving, funny film" --out words.html
-    cfsearch explain seven.wav --model digits.safetensors --arch pkg.mod:build --method axai
-
     The methods follow gradients: those of the model where it can be opened, else of a --surrogate.
     Whatever they find is asked of the model again before it is called a counterfactual.
-    """  # noqa: D301  # click reads the backspace
+    """
     use_threads(flags["threads"])
     _check_out(out)
     explainer = _explainer(flags["method"], chosen)

@@ -7,17 +7,25 @@ import click
 
 from cfsearch.errors import RunError
 
-from ._options import FILE, Command, json_option
+from ._help import Command
+from ._options import FILE, json_option
 from ._output import Outcome, plain
 
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
 
 
-@click.command(cls=Command, short_help="Write a run as JSON lines, CSV or parquet.")
+@click.command(
+    cls=Command,
+    short_help="Write a run as JSON lines, CSV or parquet.",
+    examples=(
+        "cfsearch export runs/one --format csv --out one.csv",
+        "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",
+    ),
+)
 @click.argument("run", type=FILE, metavar="RUN")
-@click.option("--format", "kind", type=click.Choice(_FORMATS), required=True)
-@click.option("--out", type=FILE, required=True, metavar="FILE")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), required=True, help="What the file is.")
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write.")
 @click.option(
     "--table",
     type=click.Choice(["members", "instances"]),

@@ -6,7 +6,8 @@ import click
 
 from cfsearch.errors import ConfigError
 
-from ._options import FILE, Command, json_option
+from ._help import Command
+from ._options import FILE, json_option
 from ._output import Outcome, plain
 
 FORMAT = "cfsearch-init/1"
@@ -55,7 +56,14 @@ device = "cpu"                 # or "cuda", "cuda:1"
 """
 
 
-@click.command(cls=Command, short_help="Write a commented cfsearch.toml.")
+@click.command(
+    cls=Command,
+    short_help="Write a commented cfsearch.toml.",
+    examples=(
+        "cfsearch init",
+        "cfsearch init hiring.toml",
+    ),
+)
 @click.argument("path", type=FILE, default=Path("cfsearch.toml"), metavar="[FILE]")
 @json_option
 def init(path: Path) -> Outcome:

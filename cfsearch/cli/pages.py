@@ -4,13 +4,16 @@ from pathlib import Path
 
 import click
 
-from ._options import FILE, Command, json_option
+from ._help import Command
+from ._options import FILE, json_option
 from ._output import Outcome, note
 
 FORMAT = "cfsearch-page/1"
 
 
-@click.command(cls=Command, short_help="Write the page of a run again.")
+@click.command(
+    cls=Command, short_help="Write the page of a run again.", examples=("cfsearch report runs/one",)
+)
 @click.argument("run", type=FILE, metavar="RUN")
 @json_option
 def report(run: Path) -> Outcome:
@@ -20,7 +23,7 @@ def report(run: Path) -> Outcome:
     return _page(write_report(run))
 
 
-@click.command(cls=Command, short_help="Open the page of a run.")
+@click.command(cls=Command, short_help="Open the page of a run.", examples=("cfsearch explore runs/one",))
 @click.argument("run", type=FILE, metavar="RUN")
 @click.option("--open/--no-open", "opened", default=True, help="Open it in the browser.")
 @json_option

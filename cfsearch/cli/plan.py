@@ -10,7 +10,8 @@ import click
 
 from cfsearch.errors import DataError
 
-from ._options import FILE, Command, json_option, search_options, settings
+from ._help import Command
+from ._options import FILE, json_option, search_options, settings
 from ._output import Outcome, plain
 from ._progress import duration
 from ._signals import interruptible
@@ -37,7 +38,14 @@ class _Pace:
     before: float
 
 
-@click.command(cls=Command, short_help="Say what an audit would cost.")
+@click.command(
+    cls=Command,
+    short_help="Say what an audit would cost.",
+    examples=(
+        "cfsearch plan --images photos --model model.onnx --generator faces64",
+        "cfsearch plan cfsearch.toml",
+    ),
+)
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @search_options(images=True, tables=True)
 @json_option

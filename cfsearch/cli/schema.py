@@ -10,7 +10,8 @@ from cfsearch.files import dump_json
 from cfsearch.schemas import names
 from cfsearch.schemas import schema as read
 
-from ._options import FILE, LABEL, Command, json_option
+from ._help import Command
+from ._options import FILE, LABEL, json_option
 from ._output import Outcome, plain
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ TABLE = "table"
 """The name under which the columns of a table are guessed instead of a document's schema printed."""
 
 
-@click.command(cls=Command, short_help="Print a document's JSON Schema, or guess that of a table.")
+@click.command(
+    cls=Command,
+    short_help="Print a document's JSON Schema, or guess that of a table.",
+    examples=(
+        "cfsearch schema search",
+        "cfsearch schema table applicants.csv --label decision --immutable age --out applicants.schema.toml",
+    ),
+)
 @click.argument("name", required=False)
 @click.argument("file", required=False, type=FILE, metavar="[TABLE.csv]")
 @click.option("--out", type=FILE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
@@ -35,13 +43,8 @@ TABLE = "table"
 def schema(name: str | None, file: Path | None, out: Path | None, **said: Any) -> Outcome:  # Any: flags
     """Print the JSON Schema of a document, or list them; or say what the columns of a table mean.
 
-    \b
-    cfsearch schema search
-    cfsearch schema table applicants.csv --label decision --immutable age,sex \\
-        --out applicants.schema.toml
-
     A file APPLICANTS.schema.toml beside APPLICANTS.csv is used without being named.
-    """  # noqa: D301  # click reads the backspace
+    """
     if name == TABLE:
         return _table(file, out, said)
     if file is not None or out is not None or any(said.values()):

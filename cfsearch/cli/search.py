@@ -10,10 +10,10 @@ import click
 
 from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
 
+from ._help import Command
 from ._options import (
     FILE,
     WHOLE,
-    Command,
     json_option,
     of_a_table,
     search_options,
@@ -39,7 +39,14 @@ FORMAT = "cfsearch-search/1"
 _BATCH_SIZE = 4
 
 
-@click.command(cls=Command, short_help="Search fronts for one or a few images or rows.")
+@click.command(
+    cls=Command,
+    short_help="Search fronts for one or a few images or rows.",
+    examples=(
+        "cfsearch search face.png --model model.onnx --generator faces64 --seed 7",
+        "cfsearch search credit.skops --data applicants.csv --row 17 --target approve --immutable age",
+    ),
+)
 @click.argument("given", nargs=-1, metavar="IMAGE... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @search_options(images=False, tables=True)
@@ -61,13 +68,9 @@ def search(
 ) -> Outcome:
     """Search a Pareto front of counterfactuals for one or a few images, or rows of a table.
 
-    \b
-    cfsearch search face.png --model model.onnx --generator faces64 --seed 7
-    cfsearch search credit.onnx --data applicants.csv --row 17 --target approve --immutable age,sex
-
     With --data the argument is the MODEL (unless --model names it), and --row and --where say which
     rows; without it the arguments are images.
-    """  # noqa: D301  # click reads the backspace
+    """
     table = None
     images = tuple(Path(name) for name in given)
     if of_a_table(config, flags):

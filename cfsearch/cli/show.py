@@ -7,7 +7,8 @@ import click
 
 from cfsearch.errors import ConfigError, RunError
 
-from ._options import FILE, WHOLE, Command, json_option
+from ._help import Command
+from ._options import FILE, WHOLE, json_option
 from ._output import Outcome, plain
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ INSTANCES = "cfsearch-instances/1"
 MEMBER = "cfsearch-member/1"
 
 
-@click.command(cls=Command, short_help="Show a run or a front again.")
+@click.command(
+    cls=Command,
+    short_help="Show a run or a front again.",
+    examples=(
+        "cfsearch show runs/one",
+        "cfsearch show runs/one face1.png --pick sparsest",
+    ),
+)
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
 @click.argument("name", required=False)
 @click.option(

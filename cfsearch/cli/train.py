@@ -8,8 +8,9 @@ import click
 
 from cfsearch.errors import RunError
 
+from ._help import Command, Family
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, Command, Family, Function, json_option, threads_option, use_threads
+from ._options import FILE, WHOLE, Function, json_option, threads_option, use_threads
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import stoppable
@@ -31,7 +32,11 @@ _DATA = (
     ),
     click.option("--names", metavar="A,B", help="Which attributes, in this order."),
     click.option(
-        "--people", type=click.IntRange(min=2), default=10_000, show_default=True, help="Rendered faces."
+        "--people",
+        type=click.IntRange(min=2),
+        default=10_000,
+        show_default=True,
+        help="Rendered faces, for --data faces.",
     ),
     click.option("--limit", type=WHOLE, help="The first so many images."),
 )
@@ -39,17 +44,21 @@ _TRAINING = (
     click.option(
         "--recipe",
         type=click.Choice(["fast", "paired", "published"]),
-        help="By default paired for rendered faces, else fast.",
+        help="Settings to start from: paired by default for rendered faces, else fast. It decides what the options below leave out.",
     ),
     click.option("--steps", type=WHOLE, help="Steps at most."),
     click.option(
         "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Minutes of computing at most."
     ),
-    click.option("--batch", type=click.IntRange(min=2)),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option("--batch", type=click.IntRange(min=2), help="Images in a step."),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+    ),
     click.option("--rate", type=float, help="Learning rate of the generator."),
     click.option("--critic-rate", type=float, help="Learning rate of the critic."),
-    click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"])),
+    click.option(
+        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the arithmetic."
+    ),
     click.option("--log-every", type=WHOLE, help="Steps between two lines of metrics.jsonl."),
     click.option(
         "--sheet-every", type=click.IntRange(min=0), help="Steps between two sample sheets; 0 for none."
@@ -69,7 +78,7 @@ _TRAINING = (
     click.option(
         "--resume/--no-resume", default=True, help="Go on with a training in the folder (default), or refuse."
     ),
-    click.option("--device", default="cpu", show_default=True),
+    click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1."),
 )
 _NETWORKS = ("size", "layers", "width", "max_width", "critic_width", "critic_hidden", "upsampling", "scale")
 _SETTINGS = (
@@ -94,21 +103,34 @@ def _options(command: Function) -> Function:
     return threads_option(command)
 
 
-@click.group(cls=Family)
-def train() -> None:
+@click.group(cls=Family, invoke_without_command=True)
+@click.pass_context
+def train(ctx: click.Context) -> None:
     """Train a generator, or a critic for a generator that has none."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
-@train.command(cls=Command)
+@train.command(
+    cls=Command,
+    examples=(
+        "cfsearch train generator --data faces --minutes 60 --out mine.safetensors",
+        "cfsearch train generator --data photos --attributes photos.csv --names Male,Smiling --out mine.safetensors",
+    ),
+)
 @click.option(
     "--size", type=click.IntRange(min=64), default=64, show_default=True, help="Side of the images."
 )
 @click.option("--layers", type=WHOLE, help="Blocks of the encoder, of the decoder and of the critic.")
 @click.option("--width", type=WHOLE, help="Channels of the first block; each further one doubles them.")
 @click.option("--max-width", type=WHOLE, help="Most channels of a block.")
-@click.option("--upsampling", type=click.Choice(["transposed", "resize"]))
 @click.option(
-    "--scale", type=click.FloatRange(min=0.0, min_open=True), help="Of the attributes that the decoder sees."
+    "--upsampling", type=click.Choice(["transposed", "resize"]), help="How the decoder doubles a map."
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Factor on the attributes that the decoder sees.",
 )
 @click.option("--uniform", type=_SHARE, help="Share of rows with partial attribute strengths.")
 @click.option("--single", type=_SHARE, help="Share of rows in which one attribute is flipped.")
@@ -118,10 +140,7 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
     """Train a generator with its critic from labelled images.
 
     A training in the folder goes on from its last checkpoint. Ctrl-C writes one.
-
-    \b
-    cfsearch train generator --data faces --size 64 --minutes 60 --out mine.safetensors
-    """  # noqa: D301  # click reads the backspace
+    """
 
     def work(
         trainer: "Trainer",
@@ -136,7 +155,13 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
     return _train("generator", flags, work)
 
 
-@train.command(cls=Command, short_help="Train a critic for a generator without one.")
+@train.command(
+    cls=Command,
+    short_help="Train a critic for a generator without one.",
+    examples=(
+        "cfsearch train critic --generator weights.49.pth --celeba data --out with_critic.safetensors",
+    ),
+)
 @click.option(
     "--generator",
     "weights",
@@ -148,11 +173,7 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
 @_options
 @json_option
 def critic(weights: Path, **flags: Any) -> Outcome:  # Any: the options, by name
-    """Train a critic for a generator that has none, such as a published checkpoint.
-
-    \b
-    cfsearch train critic --generator weights.49.pth --celeba data --out with_critic.safetensors
-    """  # noqa: D301  # click reads the backspace
+    """Train a critic for a generator that has none, such as a published checkpoint."""
 
     def work(
         trainer: "Trainer",

@@ -9,7 +9,8 @@ import click
 
 from cfsearch.errors import ConfigError, ProviderError, RunError
 
-from ._options import FILE, TRUST, Command, json_option, threads_option, use_threads
+from ._help import Command
+from ._options import FILE, TRUST, json_option, threads_option, use_threads
 from ._output import Outcome, plain
 from ._progress import progress
 from ._signals import interruptible
@@ -24,7 +25,14 @@ FORMAT = "cfsearch-verify/1"
 _PICKS = ("sparsest", "closest", "knee", "crossing")
 
 
-@click.command(cls=Command, short_help="Ask a model again about stored counterfactuals.")
+@click.command(
+    cls=Command,
+    short_help="Ask a model again about stored counterfactuals.",
+    examples=(
+        "cfsearch verify runs/one --model new.onnx",
+        "cfsearch verify face.front --model new.onnx --json",
+    ),
+)
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
 @click.option("--model", required=True, metavar="MODEL", help="The model to ask, for example this month's.")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
@@ -37,7 +45,7 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
     show_default=True,
     help="Which one counts for its image or row.",
 )
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
 def verify(

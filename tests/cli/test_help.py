@@ -1,0 +1,161 @@
+"""The help of every command: grouped, with defaults that are true and examples that run."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cfsearch.cli import main
+from cfsearch.cli._group import COMMANDS
+from cfsearch.cli._help import Command
+from cfsearch.config import Config, ModelConfig, RunConfig, SearchConfig
+
+from .conftest import Call, Toys
+
+ELSEWHERE = ("demo", "train", "distill", "explore")
+"""Commands whose examples are parsed only: they train, or open a browser. Each has tests of its own."""
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    """Every command with options of its own, by the words that call it."""
+    context = click.Context(main)
+    for name in COMMANDS:
+        found = main.get_command(context, name)
+        inside = found.commands.items() if isinstance(found, click.Group) else [("", found)]
+        for word, command in inside:
+            assert isinstance(command, Command), name
+            yield f"{name} {word}".strip(), command
+
+
+ALL = dict(commands())
+EXAMPLES = [line for command in ALL.values() for line in command.examples]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_has_examples_and_every_option_a_help(name: str) -> None:
+    assert ALL[name].examples
+    for param in ALL[name].params:
+        if isinstance(param, click.Option):
+            assert param.help, param.name
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_examples_can_be_parsed(line: str) -> None:
+    words = shlex.split(line)
+    assert words[0] == "cfsearch"
+    name = next(name for name in (" ".join(words[1:3]), words[1]) if name in ALL)
+    ALL[name].make_context(name, words[1 + len(name.split()) :])
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the examples name: models, pictures, a table, a run, a front."""
+    import pandas as pd
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    folder = tmp_path_factory.mktemp("examples")
+    toys = Toys(folder)
+    toys.model()
+    toys.model("new.onnx")
+    for i in range(2):
+        toys.picture(f"photos/face{i}.png", seed=i)
+    toys.picture()
+    rows = [(30 + i % 8, 2500 + 90 * i, "approve" if i > 11 else "refuse") for i in range(24)]
+    table = pd.DataFrame(rows, columns=["age", "income", "decision"])
+    table.to_csv(folder / "applicants.csv", index=False)
+    fitted = LogisticRegression().fit(table[["age", "income"]], table["decision"])
+    skops.io.dump(fitted, folder / "credit.skops")
+    write_settings(folder)
+    (folder / "runs").mkdir()
+    return folder
+
+
+def write_settings(folder: Path) -> None:
+    (folder / "cfsearch.toml").write_text(
+        '[model]\npath = "model.onnx"\n[data]\nimages = "photos"\n[generator]\nsource = "pixels"\nsettings = {grid = 2}\n'
+    )
+
+
+FAST = shlex.split("--evaluations 40 --population 20 --threads 1")
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in EXAMPLES if line.split()[1] not in (*ELSEWHERE, "explain")]
+)
+def test_examples_run(workplace: Path, call: Call, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    words = shlex.split(line)[1:]
+    if words[0] in ("show", "report", "export", "verify") and not (workplace / "face.front").exists():
+        search = ("--model", "model.onnx", "--generator", "pixels:grid=2", *FAST)
+        assert call("audit", "--images", "photos", *search, "--out", "runs/one").code in (0, 2)
+        assert call("search", "face.png", *search, "--save", "face.front").code == 0
+    if words[0] in ("search", "audit", "plan", "bench"):
+        words += FAST
+    if words[0] == "init":
+        (workplace / "cfsearch.toml").unlink(missing_ok=True)
+    if "cfsearch.toml" in words and not (workplace / "cfsearch.toml").exists():
+        write_settings(workplace)
+    answer = call(*words)
+    assert answer.code == 0, answer.err
+
+
+def test_defaults_in_the_help_are_those_of_the_settings() -> None:
+    model = ModelConfig(path="model.onnx")
+    search = SearchConfig()
+    helps = {p.name: str(p.help) for p in ALL["audit"].params if isinstance(p, click.Option)}
+    for name, value in (
+        ("votes", model.votes),
+        ("sigma", model.sigma),
+        ("evaluations", search.evaluations),
+        ("population", search.population),
+        ("capacity", search.capacity),
+        ("seed", search.seed),
+        ("device", RunConfig().device),
+    ):
+        assert f"default {value}." in helps[name], name
+    config = Config.check({"model": {"path": "m"}, "data": {"images": "i"}})
+    assert f"default {config.generator.source}," in helps["generator"]
+    assert f"{search.solver.name} (default)" in helps["solver"]
+
+
+def test_options_stand_under_headings(call: Call) -> None:
+    text = call("audit", "--help").out
+    headings = [
+        "Examples:",
+        "Model:",
+        "Inputs:",
+        "Counterfactuals:",
+        "Search:",
+        "Output:",
+        "Running:",
+        "General:",
+    ]
+    places = [text.index(f"\n{heading}\n") for heading in headings]
+    assert places == sorted(places)
+    section = text.partition("\nSearch:\n")[2].partition("\n\n")[0]
+    assert "--solver" in section
+    assert "--model" not in section
+    assert "\nOptions:\n" not in text
+    assert "\nOptions:\n" in call("verify", "--help").out
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_option_is_without_a_heading_where_there_are_headings(name: str, call: Call) -> None:
+    text = call(*name.split(), "--help").out
+    assert not ("\nOptions:\n" in text and "\nGeneral:\n" in text)
+
+
+def test_a_group_alone_shows_its_help(call: Call) -> None:
+    answer = call("train")
+    assert answer.code == 0
+    assert answer.err == ""
+    assert "Commands:\n  critic " in answer.out
+
+
+def test_a_long_example_is_broken_between_options() -> None:
+    context = click.Context(ALL["explain"], info_name="cfsearch explain", terminal_width=60)
+    text = ALL["explain"].get_help(context)
+    assert '  cfsearch explain --text "a moving, funny film" \\\n      --out words.html\n' in text
