@@ -105,6 +105,8 @@ class SearchConfig(_Strict):
     population: int = 100
     capacity: int = 100
     pruning: float = Field(default=0.15, ge=0.0, lt=1.0)
+    max_queries: int | None = None
+    max_time: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
     target: str | None = None
     immutable: tuple[str, ...] = ()
@@ -113,10 +115,10 @@ class SearchConfig(_Strict):
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
 
-    @field_validator("evaluations", "population", "capacity")
+    @field_validator("evaluations", "population", "capacity", "max_queries")
     @classmethod
-    def _positive(cls, value: int) -> int:
-        if value < 1:
+    def _positive(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
             raise ValueError(f"must be a whole number of at least 1, got {value}")
         return value
 

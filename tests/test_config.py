@@ -176,3 +176,11 @@ def test_flags_on_top_of_several_models() -> None:
         {"path": "b.onnx", "votes": 8},
     ]
     assert overlaid(below, {"model": {"path": "c.onnx"}})["model"] == {"path": "c.onnx"}
+
+
+@pytest.mark.parametrize("name", ["search", "bench"])
+def test_the_settings_in_other_documents_have_the_schema_of_settings(name: str) -> None:
+    embedded = schema(name)["$defs"]["config"]["properties"]["search"]
+    own = schema("config")["properties"]["search"]
+    assert embedded["properties"] == own["properties"]
+    assert set(SearchConfig.model_fields) == set(own["properties"])

@@ -187,6 +187,8 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         margin=max(1e-4, 3.0 * contact.eps_repeat, 3.0 * contact.eps_batch),
         capacity=config.search.capacity,
         pruning=config.search.pruning,
+        max_queries=config.search.max_queries,
+        max_time=config.search.max_time,
         reference_point=config.search.reference_point,
         extra={
             **({} if table is None else {"schema": table.schema.to_dict()}),

@@ -105,6 +105,8 @@ def _search(assembly: Assembly) -> dict[str, Any]:
         "solver": config.solver.name,
         "population": search.population,
         "evaluations": search.evaluations,
+        **({} if search.max_queries is None else {"max_queries": search.max_queries}),
+        **({} if search.max_time is None else {"max_time": search.max_time}),
         "objectives": [
             {"name": o.name, "unit": o.unit, "meaning": _meaning(o), "settings": _settings(o)}
             for o in search.objectives

@@ -132,6 +132,17 @@ _SEARCH = (
     click.option("--evaluations", type=WHOLE, help="Candidates for each image or row; default 5000."),
     click.option("--population", type=WHOLE, help="Candidates in a generation; default 100."),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
+    click.option(
+        "--max-queries",
+        type=WHOLE,
+        help="Most inputs that the model is queried about for an image or row, verification included.",
+    ),
+    click.option(
+        "--max-time",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="No generation begins after so many seconds of a batch of images or rows.",
+    ),
     click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
     click.option("--target", metavar="LABEL", help="The class to reach; any other class when left out."),
     click.option("--immutable", metavar="A,B", help="Variables or columns that must not change."),

@@ -58,6 +58,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     chosen = settings(config, flags)
     from cfsearch.assembly.search import assemble
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
+    from cfsearch.engine.schedule import Schedule, allowance
     from cfsearch.providers.wrapping import questions_of_a_search
 
     with interruptible("interrupted; a plan keeps nothing."):
@@ -73,12 +74,19 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         assembly = assemble(chosen)
         pace = _pace(assembly, photographs)
     search = assembly.search
-    population = min(search.population, search.evaluations)
-    generations = search.evaluations // population
+    allowed = allowance(
+        model=assembly.model,
+        through=search.provider,
+        evaluations=search.evaluations,
+        capacity=search.capacity,
+        max_queries=search.max_queries,
+        queries=1,
+    )
+    sizes = Schedule.of(allowed.evaluations, population=search.population, pruning=search.pruning).sizes
     count = len(assembly.table.records) if assembly.table is not None else len(photographs.refs)
-    each = generations * population
+    each = sum(sizes)
     questions = questions_of_a_search(
-        assembly.model, through=search.provider, candidates=each, stored=search.capacity
+        assembly.model, through=search.provider, candidates=each, stored=allowed.members
     )
     candidates = count * each
     # an image is kept in 8 bits a pixel and channel, a cell in 64
@@ -91,8 +99,8 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "objectives": [o.name for o in search.objectives],
         "constraints": [c.name for c in search.constraints],
         f"{chosen.data.noun}s": count,
-        "generations": generations,
-        "population": population,
+        "generations": len(sizes),
+        "population": sizes[0],
         "candidates": candidates,
         "queries": count * questions,
         "seconds": round(candidates * pace.candidate + count * pace.before, 1),
@@ -128,7 +136,7 @@ def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace"
 
     search = assembly.search
     population = min(search.population, search.evaluations)
-    begun = replace(search, evaluations=population, target=None)
+    begun = replace(search, evaluations=population, target=None, max_queries=None, max_time=None)
     trial = replace(begun, seeds=None)
     inputs = x[None].to(assembly.config.run.device)
 

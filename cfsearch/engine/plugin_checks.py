@@ -161,13 +161,16 @@ def generated(
     return value
 
 
-def proposed(z: Any, space: SearchSpace, *, who: str) -> Tensor:  # Any: what a plug-in returns is not known
+def proposed(
+    z: Any, space: SearchSpace, *, who: str, most: int | None = None
+) -> Tensor:  # Any: what a plug-in returns is not known
     """Points as a solver proposed them, in the space's dtype and on its device; rules not yet kept.
 
     Args:
         z: what it proposed, ``(b, n, d)``.
         space: where points must lie.
         who: the solver, as a message begins with it.
+        most: points that it may propose for each query; None for any number.
 
     Raises:
         PluginError: it proposed no finite floating-point tensor of that shape.
@@ -180,6 +183,11 @@ def proposed(z: Any, space: SearchSpace, *, who: str) -> Tensor:  # Any: what a 
         )
     if z.ndim != 3 or z.shape[0] != space.b or z.shape[2] != space.d or z.shape[1] == 0:
         raise PluginError(f"{who} must propose points of shape {expected}, got {tuple(z.shape)}.")
+    if most is not None and z.shape[1] > most:
+        raise PluginError(
+            f"{who} must propose at most {most} points a generation, the population that it was made for, got "
+            f"{z.shape[1]}."
+        )
     if not bool(torch.isfinite(z).all()):
         raise PluginError(
             f"{who} must propose finite points, got NaN or infinity in {int((~torch.isfinite(z)).sum())} of "

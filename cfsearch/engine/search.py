@@ -1,6 +1,7 @@
 """The loop: many queries in lockstep, one solver, a budget, a seed, and a front for each query."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final
@@ -13,20 +14,19 @@ from torch import Tensor
 from cfsearch.contracts.generator import Generator
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import Evaluation, Reason, flipped
+from cfsearch.contracts.records import Reason, flipped
 from cfsearch.contracts.solver import Solver
 from cfsearch.errors import CfsearchError, ConfigError, PluginError, QueryError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
 from .archive import Archive, leads
 from .clock import Clock
-from .plugin_checks import raising
+from .plugin_checks import proposed, raising
 from .problem import Problem
 from .pruning import pruned
+from .schedule import Schedule, allowance
+from .tracker import Tracker
 from .verification import FrontBuilder
-
-_SAME = 1e-6
-_STALL_SHARE = 0.3
 
 
 class Watcher(Protocol):
@@ -66,7 +66,8 @@ class Search:
         generator: turns changes into inputs.
         objectives: two or more.
         solver: makes the solver for a population; called once a batch.
-        evaluations: candidates a query, > 0; a whole number of populations is used.
+        evaluations: candidates a query, > 0; the last generation is smaller where it is no whole number
+            of populations.
         population: candidates a generation, made smaller where the budget is.
         seed: decides all random numbers, together with each input's own pixels.
         target: the label asked for, None for any other class.
@@ -78,6 +79,11 @@ class Search:
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
             (``cfsearch.engine.pruning``), in [0, 1); 0 leaves the front as the solver found it.
+        max_queries: most inputs that the audited model is queried about for one query: the original, its
+            candidates and the verification; what ``seeds`` take comes on top. The search is made
+            smaller to fit, and a fifth is kept back for the verification. None for no limit.
+        max_time: seconds after which no generation begins any more, for the queries of one call
+            together; what was found is verified all the same. None for no limit.
         seeds: points that the first population should hold beside its own, one list of changes
             ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
             candidates like any other and cost no more budget.
@@ -121,6 +127,8 @@ class Search:
     margin: float = 1e-4
     capacity: int = 100
     pruning: float = 0.15
+    max_queries: int | None = None
+    max_time: float | None = None
     reference_point: Sequence[float] | None = None
     clock: Clock | None = None
     watchers: Sequence[Watcher] = ()
@@ -129,10 +137,20 @@ class Search:
     seeds: Callable[[Problem], Sequence[Float[Tensor, "s d"]]] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("evaluations", "population", "capacity"):
+        for name in ("evaluations", "population", "capacity", "max_queries"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if name == "max_queries" and value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"search: `{name}` must be a whole number of at least 1, got {value!r}.")
+        for name in ("pruning", "margin", "max_time"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise ConfigError(f"search: `{name}` must be a number, got {value!r}.")
+        if self.max_time is not None and not 0.0 < self.max_time < float("inf"):
+            raise ConfigError(
+                f"search: `max_time` must be finite and > 0, in seconds, got {self.max_time!r}."
+            )
         if not 0.0 <= self.pruning < 1.0:
             raise ConfigError(f"search: `pruning` must lie in [0, 1), got {self.pruning!r}.")
         if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
@@ -223,64 +241,75 @@ class Search:
         )
 
     def _run_batch(self, problem: Problem) -> list[ParetoFront | Failure]:
-        population = min(self.population, self.evaluations)
-        generations = self.evaluations // population
-        searching = generations - int(self.pruning * generations)
-        solver = self._started_solver(problem, population=population, generations=searching)
-        who = f"solver {solver.name!r}"
-        archives = [Archive.none(problem) for _ in range(problem.b)]
-        originals = problem.queries.scores.double().cpu()
-        spent, last_gain = 0, [0] * problem.b
-        best = [-np.inf] * problem.b
-        moved = [False] * problem.b
-        reference: Tensor | None = None
-        for generation in range(generations):
-            if generation < searching:
-                with raising(PluginError, f"{who}: ask"):
-                    z = solver.ask()
-                evaluation = problem.evaluate(z, proposed_by=who)
-                with raising(PluginError, f"{who}: tell"):
-                    solver.tell(evaluation)
-            else:
-                evaluation = problem.evaluate(self._simpler(problem, archives, population))
-            # once a generation, and all queries at once: each read of a device waits for it
-            evaluation = _on_host(evaluation)
-            spent += evaluation.z.shape[1]
-            if reference is None:
-                reference = evaluation.f.amax(dim=1).double()
-            for i in range(problem.b):
-                if i in problem.failures:
-                    continue
-                archives[i] = archives[i].updated(evaluation, i, capacity=self.capacity)
-                gain = float(leads(evaluation.scores[i], problem, i).amax())
-                if gain > best[i] + _SAME:
-                    best[i], last_gain[i] = gain, generation
-                moved[i] = moved[i] or _moved(evaluation.scores[i], originals[i])
-            self._report(problem, archives, generation, generations, spent)
+        begin = time.monotonic()
+        allowed = allowance(
+            model=self.verifier or self.provider,
+            through=self.provider,
+            evaluations=self.evaluations,
+            capacity=self.capacity,
+            max_queries=self.max_queries,
+            queries=problem.b,
+        )
+        note = [allowed.note] if allowed.note else []
+        schedule = Schedule.of(allowed.evaluations, population=self.population, pruning=self.pruning)
+        tracker = Tracker(problem, capacity=max(1, allowed.members))
+        stopped, origin = not schedule.sizes, ""
+        if schedule.sizes:
+            solver = self._started_solver(problem, schedule)
+            who, origin = f"solver {solver.name!r}", solver.name
+            for generation, n in enumerate(schedule.sizes):
+                if self.max_time is not None and generation and time.monotonic() - begin > self.max_time:
+                    stopped, note = True, [f"`max_time` = {self.max_time:g} s ended the search early."]
+                    break
+                if generation < schedule.searching:
+                    with raising(PluginError, f"{who}: ask"):
+                        z = solver.ask()
+                    z = proposed(z, problem.space, who=who, most=schedule.sizes[0])
+                    evaluation = problem.evaluate(z[:, :n], proposed_by=who)
+                    # a generation that the budget cuts short is the last one: the solver need not learn of it
+                    if z.shape[1] <= n and not problem.unanswered:
+                        with raising(PluginError, f"{who}: tell"):
+                            solver.tell(evaluation)
+                else:
+                    evaluation = problem.evaluate(self._simpler(problem, tracker.archives, n))
+                tracker.add(evaluation, generation=generation)
+                if problem.unanswered:
+                    stopped, note = True, [str(next(iter(problem.unanswered.values())))]
+                    break
+                self._report(problem, tracker, generation, len(schedule.sizes))
+        return self._fronts(problem, tracker, schedule, origin=origin, note=note, stopped=stopped)
+
+    def _fronts(
+        self,
+        problem: Problem,
+        tracker: Tracker,
+        schedule: Schedule,
+        *,
+        origin: str,
+        note: Sequence[str],
+        stopped: bool,
+    ) -> list[ParetoFront | Failure]:
         results: list[ParetoFront | Failure] = []
         builder = self._builder()
-        members = builder.verify(problem, {i: e for i, e in enumerate(archives) if i not in problem.failures})
+        found = {i: e for i, e in enumerate(tracker.archives) if i not in problem.failures}
+        members = builder.verify(problem, found)
         for i, name in enumerate(problem.queries.names):
             if i in problem.failures:
                 results.append(Failure(name, problem.failures[i]))
                 continue
-            idle = generations - 1 - last_gain[i] > _STALL_SHARE * generations
-            reason = Reason.BUDGET
-            if not moved[i]:
-                reason = Reason.CONSTANT
-            elif not archives[i].feasible:
-                reason = Reason.INFEASIBLE
-            elif best[i] <= 0 and idle:
-                reason = Reason.STALLED
+            spent = tracker.spent[i]
             try:
                 front = builder.front(
                     problem,
                     i,
                     members=members[i],
-                    reason=reason,
+                    reason=Reason.BUDGET if stopped else tracker.reason(i, generations=len(schedule.sizes)),
                     evaluations=spent,
-                    reference=None if reference is None else reference[i],
-                    origin=solver.name,
+                    reference=tracker.reference[i] if tracker.reference is not None and spent else None,
+                    origin=origin,
+                    note=[
+                        f"{text} {spent} of {self.evaluations} candidates were evaluated." for text in note
+                    ],
                 )
             except QueryError as error:
                 results.append(Failure(name, error))
@@ -288,8 +317,8 @@ class Search:
             results.append(front)
         return results
 
-    def _started_solver(self, problem: Problem, *, population: int, generations: int) -> Solver:
-        solver = self.solver(population)
+    def _started_solver(self, problem: Problem, schedule: Schedule) -> Solver:
+        solver = self.solver(schedule.sizes[0])
         if not isinstance(solver, Solver):
             raise PluginError(
                 f"search: expected `solver` to make a cfsearch.Solver for a population, got "
@@ -307,7 +336,7 @@ class Search:
                 objectives=len(self.objectives),
                 constrained=bool(self.constraints),
                 rngs=[self._rng(problem, i) for i in range(problem.b)],
-                generations=generations,
+                generations=schedule.searching,
                 seeds=seeds,
             )
         return solver
@@ -322,16 +351,11 @@ class Search:
             rows.append(pruned(archive.z, lead=lead, space=problem.space.query(i), n=n))
         return torch.stack([row.to(problem.space.lower) for row in rows])
 
-    def _report(
-        self, problem: Problem, archives: list[Archive], generation: int, generations: int, spent: int
-    ) -> None:
+    def _report(self, problem: Problem, tracker: Tracker, generation: int, generations: int) -> None:
         if not self.watchers:
             return
-        count = sum(
-            bool(flipped(e.scores, source=problem.source[i], target=problem.target[i]).any())
-            for i, e in enumerate(archives)
-        )
-        progress = Progress(generation + 1, generations, problem.b, count, spent * problem.b)
+        spent = sum(tracker.spent)
+        progress = Progress(generation + 1, generations, problem.b, tracker.flipped, spent)
         for watcher in self.watchers:
             watcher(progress)
 
@@ -364,16 +388,3 @@ def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[T
     for i, z in enumerate(seeds):
         out[i, : len(z)] = z.to(out)
     return out
-
-
-def _on_host(evaluation: Evaluation) -> Evaluation:
-    return Evaluation(
-        z=evaluation.z.cpu(),
-        f=evaluation.f.cpu(),
-        violation=evaluation.violation.cpu(),
-        scores=evaluation.scores.cpu(),
-    )
-
-
-def _moved(scores: Float[Tensor, "n k"], original: Float[Tensor, " k"]) -> bool:
-    return bool(((scores.double() - original).abs() > _SAME).any())

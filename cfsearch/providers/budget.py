@@ -9,6 +9,7 @@ from torch import Tensor
 from cfsearch.contracts.provider import Provider
 from cfsearch.errors import BudgetExhausted, ConfigError
 
+from .cache import CachedProvider
 from .wrapping import WrappedProvider, queries_per_input
 
 
@@ -66,3 +67,18 @@ class CountingProvider(WrappedProvider):
                 )
             self._spent += cost
         return self.provider.predict(x)
+
+
+def remaining_queries(provider: Provider) -> int | None:
+    """Queries that a provider may still pass on to the audited model; None without a limit.
+
+    None as well behind a cache, whose answers may cost nothing.
+
+    Args:
+        provider: may be wrapped.
+    """
+    if isinstance(provider, CachedProvider) or not isinstance(provider, WrappedProvider):
+        return None
+    inner = remaining_queries(provider.provider)
+    own = provider.remaining if isinstance(provider, CountingProvider) else None
+    return min((n for n in (own, inner) if n is not None), default=None)

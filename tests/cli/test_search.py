@@ -188,3 +188,22 @@ def test_a_model_of_another_size_is_resized_to(call: Call, toys: Toys, face: Pat
     answer = call("search", face, "--model", model, *fast, "--json")
     assert answer.code == 0, answer.err
     assert Path(answer.document["search"]["model"]["file"]).name == "model.onnx"
+
+
+def test_limits_on_queries_and_time_reach_the_search(
+    call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
+    words = ("search", face, "--model", model, *fast, "--json")
+    [limited] = call(*words, "--max-queries", 60).document["fronts"]
+    assert limited["questions"] <= 60 and limited["evaluations"] < 60
+    assert any(f"{limited['evaluations']} of 240 candidates" in text for text in limited["note"])
+    answer = call(*words, "--max-time", 1e-9)
+    [stopped] = answer.document["fronts"]
+    assert 0 < stopped["evaluations"] < 240
+    assert stopped["reason"] == "budget_exhausted"
+    assert answer.document["search"]["config"]["search"]["max_time"] == 1e-9
+    config = tmp_path / "limits.toml"
+    config.write_text("[search]\nmax_queries = 60\n", encoding="utf-8")
+    [same] = call(*words, "--config", config).document["fronts"]
+    assert same["questions"] == limited["questions"]
+    assert "max_queries" in call(*words, "--max-queries", 3).err

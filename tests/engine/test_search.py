@@ -1,5 +1,7 @@
 """Search: fronts that hold what they promise, whatever runs beside them."""
 
+from typing import final
+
 import moocore
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.contracts.records import Reason
+from cfsearch.contracts.records import Evaluation, Reason
 from cfsearch.contracts.solver import Solver
 from cfsearch.engine.search import Failure, Progress, Search
 from cfsearch.errors import ConfigError, NonFiniteError
@@ -89,8 +91,31 @@ def test_the_budget_is_kept_and_a_small_one_makes_a_small_population() -> None:
     front = fronts(search(evaluations=30, watchers=[seen.append]).run(images(0.3), names=["a"]))[0]
     assert front.evaluations == 30
     assert [p.evaluations for p in seen] == [30]
-    front = fronts(search(evaluations=120).run(images(0.3), names=["a"]))[0]
-    assert front.evaluations == 100, "whole populations of 50"
+
+
+def test_a_budget_that_is_no_whole_number_of_populations_is_kept_to_the_last_candidate() -> None:
+    heard: list[int] = []
+
+    @final
+    class Listening(RandomSearch):  # type: ignore[misc]  # final, and only to listen
+        def tell(self, evaluation: Evaluation) -> None:
+            heard.append(evaluation.z.shape[1])
+
+    for pruning, told in ((0.0, [100]), (0.5, [100])):
+        heard.clear()
+        seen: list[Progress] = []
+        front = fronts(
+            search(
+                evaluations=199,
+                population=100,
+                pruning=pruning,
+                solver=lambda population: Listening(population=population),
+                watchers=[seen.append],
+            ).run(images(0.3), names=["a"])
+        )[0]
+        assert front.evaluations == 199
+        assert [p.evaluations for p in seen] == [100, 199]
+        assert heard == told, "the solver does not learn of a generation that was cut short"
 
 
 def test_a_model_that_never_moves_is_said_to_be_constant() -> None:

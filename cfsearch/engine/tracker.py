@@ -1,0 +1,87 @@
+"""What a search has found so far, query by query."""
+
+from typing import final
+
+import numpy as np
+from torch import Tensor
+
+from cfsearch.contracts.records import Evaluation, Reason, flipped
+
+from .archive import Archive, leads
+from .problem import Problem
+
+_SAME = 1e-6
+_STALL_SHARE = 0.3
+
+
+@final
+class Tracker:
+    """Archives of all queries, candidates that were evaluated, and signs of why a search ends.
+
+    Args:
+        problem: the queries.
+        capacity: most members of an archive.
+    """
+
+    def __init__(self, problem: Problem, *, capacity: int) -> None:
+        self._problem, self._capacity = problem, capacity
+        self.archives = [Archive.none(problem) for _ in range(problem.b)]
+        self.spent = [0] * problem.b
+        """Candidates that were evaluated, by query."""
+        self.reference: Tensor | None = None
+        """Worst value of each objective in the first generation, ``(b, m)``."""
+        self._originals = problem.queries.scores.double().cpu()
+        self._last_gain = [0] * problem.b
+        self._best = [-np.inf] * problem.b
+        self._moved = [False] * problem.b
+
+    def add(self, evaluation: Evaluation, *, generation: int) -> None:
+        """Take in a generation; queries that failed, or that the budget did not reach, stay as they are.
+
+        Args:
+            evaluation: of the generation's candidates, on any device.
+            generation: which it is, from 0.
+        """
+        # once a generation, and all queries at once: each read of a device waits for it
+        evaluation = Evaluation(
+            z=evaluation.z.cpu(),
+            f=evaluation.f.cpu(),
+            violation=evaluation.violation.cpu(),
+            scores=evaluation.scores.cpu(),
+        )
+        problem = self._problem
+        if self.reference is None:
+            self.reference = evaluation.f.amax(dim=1).double()
+        for i in range(problem.b):
+            if i in problem.failures or i in problem.unanswered:
+                continue
+            self.spent[i] += evaluation.z.shape[1]
+            self.archives[i] = self.archives[i].updated(evaluation, i, capacity=self._capacity)
+            gain = float(leads(evaluation.scores[i], problem, i).amax())
+            if gain > self._best[i] + _SAME:
+                self._best[i], self._last_gain[i] = gain, generation
+            change = evaluation.scores[i].double() - self._originals[i]
+            self._moved[i] = self._moved[i] or bool((change.abs() > _SAME).any())
+
+    @property
+    def flipped(self) -> int:
+        """For how many queries a candidate flips."""
+        problem = self._problem
+        return sum(
+            bool(flipped(e.scores, source=problem.source[i], target=problem.target[i]).any())
+            for i, e in enumerate(self.archives)
+        )
+
+    def reason(self, i: int, *, generations: int) -> Reason:
+        """Why a search that came to its end ended.
+
+        Args:
+            i: which query.
+            generations: how many there were.
+        """
+        idle = generations - 1 - self._last_gain[i] > _STALL_SHARE * generations
+        if not self._moved[i]:
+            return Reason.CONSTANT
+        if not self.archives[i].feasible:
+            return Reason.INFEASIBLE
+        return Reason.STALLED if self._best[i] <= 0 and idle else Reason.BUDGET
