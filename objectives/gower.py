@@ -10,6 +10,7 @@ from torch import Tensor
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Candidates
 from cfsearch.contracts.space import Kind
+from cfsearch.numerics.gower import gower
 
 
 @final
@@ -35,7 +36,5 @@ class Gower(Objective):
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         z = candidates.z
-        category = torch.tensor(
-            [kind is Kind.CATEGORICAL for kind in candidates.space.kinds], device=z.device
-        )
-        return torch.where(category, (z != 0).to(z.dtype), z.abs().clamp_max(1.0)).mean(-1)
+        categorical = [kind is Kind.CATEGORICAL for kind in candidates.space.kinds]
+        return gower(z, categorical=torch.tensor(categorical, device=z.device))

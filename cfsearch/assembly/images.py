@@ -14,7 +14,8 @@ from cfsearch.errors import DataError
 
 from .table import RowRecord
 
-_MOST_REFERENCES: Final = 500
+MOST_REFERENCES: Final = 500
+"""Reference images or texts that are read, the first ones."""
 
 
 def read_input(ref: ImageRef | RowRecord, shape: Sequence[int]) -> ImageRecord | RowRecord:
@@ -53,7 +54,7 @@ def reference_images(path: str, shape: Sequence[int]) -> Float[Tensor, "r 3 h w"
     Raises:
         DataError: as ``read_fitting``.
     """
-    refs = find_images(Path(path))[:_MOST_REFERENCES]
+    refs = find_images(Path(path))[:MOST_REFERENCES]
     return torch.stack([read_fitting(ref, shape).x for ref in refs])
 
 

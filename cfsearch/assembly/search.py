@@ -119,7 +119,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     if table is not None:
         immutable = _held_fixed(table.schema, asked=immutable)
         if table.reference is not None:
-            reference = _spread(table.reference).x.to(device)
+            reference = table.reference.spread(_MOST_ROWS).x.to(device)
             generator = _with_plausibility(generator, table.reference, config)
     else:
         _check_variables(generator, immutable)
@@ -245,7 +245,7 @@ def _with_plausibility(generator: Generator[Any], reference: Table, config: Conf
     if config.search.critic == "trained" and isinstance(generator, CriticMaker):
         return generator.with_critic(reference.x, seed=config.search.seed)
     if isinstance(generator, DensityMaker):
-        return generator.with_density(_spread(reference).x)
+        return generator.with_density(reference.spread(_MOST_ROWS).x)
     return generator
 
 
@@ -256,17 +256,10 @@ def _with_rows(given: ObjectiveLike, table: TableInput | None, model: Provider) 
     plugin = plugin_config("objectives", given)
     if plugin.name != "neighbours" or "table" in plugin.settings:
         return plugin
-    rows = _spread(table.reference)
+    rows = table.reference.spread(_MOST_ROWS)
     with torch.no_grad():
         decided = model.predict(rows.x).argmax(-1).cpu()
     return Filled(plugin.name, {**plugin.settings, "table": rows.labelled(decided)})
-
-
-def _spread(table: Table) -> Table:
-    """At most so many rows as a model is asked about, evenly spread."""
-    if len(table) <= _MOST_ROWS:
-        return table
-    return table.take([int(i) for i in torch.linspace(0, len(table) - 1, _MOST_ROWS).round()])
 
 
 def _device(name: str) -> torch.device:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cfsearch.providers.onnx.file import OnnxFile
 
 _PROBES: Final = 32
-_MOST_REFERENCES: Final = 20_000
+_MOST_REFERENCE_ROWS: Final = 20_000
 
 
 @final
@@ -147,7 +147,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     )
     reference = None
     if data.reference is not None:
-        reference = _spread(read_table(data.reference, schema=schema), most=_MOST_REFERENCES)
+        reference = read_table(data.reference, schema=schema).spread(_MOST_REFERENCE_ROWS)
         notes += reference.notes
     return TableInput(
         schema=schema,
@@ -288,10 +288,3 @@ def _probes(x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema) -> Fl
     rows = torch.stack(found)
     _, first = np.unique(rows.numpy(), axis=0, return_index=True)
     return rows[np.sort(first)]
-
-
-def _spread(table: Table, *, most: int) -> Table:
-    """At most so many rows, evenly spread."""
-    if len(table) <= most:
-        return table
-    return table.take([int(i) for i in np.linspace(0, len(table) - 1, most).round()])

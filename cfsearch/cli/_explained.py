@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cfsearch.providers.surrogate import SurrogateProvider
     from cfsearch.providers.text import TextProvider
 
-_MOST_REFERENCES = 500
-
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +72,8 @@ def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[s
 def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
     import torch
 
-    from cfsearch.assembly.images import read_fitting
-    from cfsearch.datasets.images import find_images, read_image
+    from cfsearch.assembly.images import read_fitting, reference_images
+    from cfsearch.datasets.images import read_image
 
     from .search import image_refs
 
@@ -93,8 +91,7 @@ def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
     where = flags.get("reference")
 
     def reference() -> "Tensor":
-        found = find_images(Path(str(where)))[:_MOST_REFERENCES]
-        return torch.stack([read_fitting(ref, shape).x for ref in found])
+        return reference_images(str(where), shape)
 
     return Inputs(
         kind="image",
@@ -138,6 +135,7 @@ def _sounds(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
 
 
 def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
+    from cfsearch.assembly.images import MOST_REFERENCES
     from cfsearch.datasets.text import tokens
     from cfsearch.explainers.text_subject import text_subject
     from cfsearch.providers.text import TextProvider
@@ -167,7 +165,7 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
             raise DataError(
                 f"--reference: no text has {length} words or fewer, as many as the explained text has. Give others."
             )
-        return model.encode(fitting[:_MOST_REFERENCES], length=length)
+        return model.encode(fitting[:MOST_REFERENCES], length=length)
 
     return Inputs(
         kind="text",

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from cfsearch.numerics.gower import gower
+
 Pieces = tuple[str, ...]
 """A text cut into words with the space in front of each; joined they are the text again."""
 
@@ -143,9 +145,7 @@ class Rows(Modality):
             z: changes.
             categories: which variables have values without an order.
         """
-        share = z.double().abs().clamp_max(1.0)
-        apart: Tensor = torch.where(categories, (z != 0).double(), share)
-        return apart.mean(1)
+        return gower(z.double(), categorical=categories)
 
     def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
         return {"~": z != 0} if category else {"+": z > 0, "-": z < 0}

@@ -152,7 +152,7 @@ class ImageMixer:
 
 def in_8_bits(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
     """Images as a file with 8 bits a channel holds them."""
-    return PICTURES.stored(x).to(x.dtype) / 255.0
+    return PICTURES.restored(PICTURES.stored(x)).to(x.dtype)
 
 
 @final

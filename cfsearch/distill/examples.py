@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import NonFiniteError
@@ -58,12 +59,12 @@ def as_kept(x: Float[Tensor, "n *x"], *, encoding: Encoding | None) -> Tensor:
     """Inputs of the house form as examples keep them."""
     if encoding is not None:
         return encoding.apply(x).float()
-    return (x * 255.0).round().to(torch.uint8)
+    return PICTURES.stored(x)
 
 
 def as_taken(kept: Tensor) -> Float[Tensor, "n *u"]:
     """What examples keep, as a network takes it."""
-    return kept.float() / 255.0 if kept.dtype is torch.uint8 else kept
+    return PICTURES.restored(kept) if kept.dtype is torch.uint8 else kept
 
 
 def asked(x: Float[Tensor, "n *x"], provider: Provider, *, encoding: Encoding | None, soft: bool) -> Examples:

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.errors import ModelFileError, RunError
 from cfsearch.files import write_atomically
 
@@ -151,7 +152,7 @@ def write_sheet(path: Path, rows: Tensor) -> None:
     """A PNG of images in rows: ``(r, c, 3, s, s)`` on [0, 1], two white pixels between."""
     r, c, _, s, _ = rows.shape
     sheet = np.full((r * (s + 2) + 2, c * (s + 2) + 2, 3), 255, dtype=np.uint8)
-    pixels = (rows.float().clamp(0, 1) * 255.0).round().to(torch.uint8).permute(0, 1, 3, 4, 2).cpu().numpy()
+    pixels = PICTURES.stored(rows.float()).permute(0, 1, 3, 4, 2).cpu().numpy()
     for i in range(r):
         for j in range(c):
             y, x = 2 + i * (s + 2), 2 + j * (s + 2)

@@ -72,6 +72,16 @@ class Table:
             tuple(self.places[i] for i in index) if self.places else (),
         )
 
+    def spread(self, most: int) -> Self:
+        """At most so many rows, evenly spread over the table; the table itself where it has no more.
+
+        Args:
+            most: how many rows, at least 1.
+        """
+        if len(self) <= most:
+            return self
+        return self.take([int(i) for i in np.linspace(0, len(self) - 1, most).round()])
+
     def labelled(self, target: Int[Tensor, " n"]) -> Self:
         """The same rows with other classes, as a model gives them."""
         return type(self)(self.schema, self.x, target, self.lines, self.notes, self.places)

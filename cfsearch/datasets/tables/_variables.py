@@ -9,15 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
+from cfsearch.numerics.gower import gower, gower_table
 
 from ._columns import Column, ColumnKind, on_grid
 from ._schema import Link, TableSchema
 
 _HAIR: Final = 1e-9
 """How far past the end of a range a number may be by rounding, in ranges."""
-
-_PIECE: Final = 2**16
-"""Distances computed at once: what a processor's cache holds."""
 
 
 @final
@@ -144,38 +142,39 @@ class Variables:
         Numbers and ordinal levels by their difference over the range, at most 1; categories by 0
         or 1; columns that change together count once.
 
-        References:
-            Gower 1971, A general coefficient of similarity, https://doi.org/10.2307/2528823.
+        Args:
+            x: rows.
+            y: as many rows, compared one by one.
         """
-        a, b = self.values(x), self.values(y)
-        total = sum(_apart(v, a[..., i], b[..., i]) for i, v in enumerate(self.all))
-        return torch.as_tensor(total) / len(self.all)
+        change = (self.values(x) - self.values(y)) / self._span(x)
+        return gower(change, categorical=torch.tensor(self._categorical, device=x.device))
 
     def gower_table(self, x: Float[Tensor, "n d"], y: Float[Tensor, "r d"]) -> Float[Tensor, "n r"]:
-        """Gower's distance of every row of one table to every row of another."""
+        """Gower's distance of every row of one table to every row of another.
+
+        Args:
+            x: rows of the one.
+            y: rows of the other.
+        """
         return self.gower_values(self.values(x), self.values(y))
 
     def gower_values(self, a: Float[Tensor, "n v"], b: Float[Tensor, "r v"]) -> Float[Tensor, "n r"]:
-        """``gower_table`` of rows whose ``values`` are at hand."""
-        span = torch.tensor([v.span for v in self.all], dtype=a.dtype, device=a.device)
-        a, b = (a / span).T, (b / span).T.contiguous()
-        out = torch.zeros(a.shape[1], b.shape[1], dtype=a.dtype, device=a.device)
-        piece = max(1, _PIECE // max(1, b.shape[1]))
-        for at in range(0, len(out), piece):
-            total = out[at : at + piece]
-            for i, variable in enumerate(self.all):
-                mine = a[i, at : at + piece, None]
-                if variable.kind is ColumnKind.CATEGORICAL:
-                    total += mine != b[i]
-                else:
-                    total += (mine - b[i]).abs_().clamp_(max=1.0)
-        return out / len(self.all)
+        """``gower_table`` of rows whose ``values`` are at hand.
 
+        Args:
+            a: values of the rows of one table.
+            b: values of the rows of another.
+        """
+        return gower_table(a / self._span(a), b / self._span(a), categorical=self._categorical)
 
-def _apart(variable: Variable, a: Tensor, b: Tensor) -> Tensor:
-    if variable.kind is ColumnKind.CATEGORICAL:
-        return (a != b).double()
-    return (a - b).abs().div_(variable.span).clamp_(max=1.0)
+    @property
+    def _categorical(self) -> tuple[bool, ...]:
+        return tuple(v.kind is ColumnKind.CATEGORICAL for v in self.all)
+
+    def _span(self, like: Tensor) -> Float[Tensor, " v"]:
+        return torch.tensor([v.span for v in self.all], dtype=torch.float64, device=like.device).to(
+            like.dtype
+        )
 
 
 def _single(j: int, column: Column) -> Variable:

@@ -342,6 +342,15 @@ class TestInference:
             infer_schema(write("id,x\n1,2\n"), **settings)  # type: ignore[arg-type]  # one of several
 
 
+def test_rows_are_taken_evenly_spread() -> None:
+    draw = np.random.default_rng(0)
+    table = random_table(random_schema(draw), n=10, draw=draw)
+    assert table.spread(10) is table
+    few = table.spread(4)
+    assert few.lines == tuple(table.lines[i] for i in (0, 3, 6, 9))
+    assert torch.equal(few.x, table.x[[0, 3, 6, 9]])
+
+
 @pytest.mark.data
 def test_adult(tmp_path: Path) -> None:
     lines = gzip.decompress((DATA / "adult" / "adult.csv.gz").read_bytes()).decode().splitlines(keepends=True)
