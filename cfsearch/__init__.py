@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from cfsearch.api.searching import search as search
+    from cfsearch.api.settings import Settings as Settings
     from cfsearch.assembly.search import Assembly as Assembly
     from cfsearch.assembly.search import assemble as assemble
     from cfsearch.audits.run import Audit as Audit
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from cfsearch.engine.search import Search as Search
     from cfsearch.errors import CfsearchError as CfsearchError
     from cfsearch.errors import CfsearchWarning as CfsearchWarning
+    from cfsearch.fronts.collection import Fronts as Fronts
     from cfsearch.fronts.front import ParetoFront as ParetoFront
     from cfsearch.providers.opening import open_provider as open_provider
+    from cfsearch.providers.preprocessing import Preprocessing as Preprocessing
     from cfsearch.runs.directory import RunDirectory as RunDirectory
 
 _HOME: Final = {
@@ -52,10 +56,12 @@ _HOME: Final = {
     "Evaluation": "contracts.records",
     "Explainer": "contracts.explainer",
     "Explanation": "contracts.explainer",
+    "Fronts": "fronts.collection",
     "Generator": "contracts.generator",
     "Need": "contracts.records",
     "Objective": "contracts.objective",
     "ParetoFront": "fronts.front",
+    "Preprocessing": "providers.preprocessing",
     "Problem": "engine.problem",
     "Provider": "contracts.provider",
     "Queries": "contracts.records",
@@ -64,10 +70,12 @@ _HOME: Final = {
     "ScoreKind": "contracts.provider",
     "Search": "engine.search",
     "SearchSpace": "contracts.space",
+    "Settings": "api.settings",
     "Solver": "contracts.solver",
     "Subject": "contracts.explainer_task",
     "assemble": "assembly.search",
     "open_provider": "providers.opening",
+    "search": "api.searching",
 }
 
 __all__ = [
@@ -84,10 +92,12 @@ __all__ = [
     "Evaluation",
     "Explainer",
     "Explanation",
+    "Fronts",
     "Generator",
     "Need",
     "Objective",
     "ParetoFront",
+    "Preprocessing",
     "Problem",
     "Provider",
     "Queries",
@@ -96,10 +106,12 @@ __all__ = [
     "ScoreKind",
     "Search",
     "SearchSpace",
+    "Settings",
     "Solver",
     "Subject",
     "assemble",
     "open_provider",
+    "search",
 ]
 
 

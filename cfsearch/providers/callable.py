@@ -79,7 +79,7 @@ class CallableProvider(Provider):
         self.preprocessing: Final = preprocessing
         self.deadline_s: Final = deadline_s
         self._function: Final = function
-        self._fingerprint: Final = fingerprint or _source_hash(function)
+        self._fingerprint: Final = fingerprint or source_hash(function)
         self._note: Final = note
         self._running: threading.Thread | None = None
 
@@ -113,36 +113,87 @@ class CallableProvider(Provider):
         function = object_at(spec, what="provider")
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
         preprocessing = said.input.over(Preprocessing()) if probe is None else None
-        asked, source = function if adapt is None else adapt(function), _source_hash(function)
-        trial = cls(
+        asked, source = function if adapt is None else adapt(function), source_hash(function)
+        return cls.inferred(
             asked,
-            labels=said.labels or ("0", "1"),
-            scores=said.kind or ScoreKind.LOGITS,
+            labels=said.labels,
+            scores=said.kind,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
             max_batch=max_batch or said.max_batch or _MAX_BATCH,
             name=said.name or spec,
             fingerprint=source,
-        )
-        signature = infer_signature(
-            trial._raw,
-            preprocessing=preprocessing,
-            labels=said.labels,
-            scores=said.kind,
             probe=probe,
             who=spec,
             where=str(sidecar or "a sidecar (--sidecar)"),
         )
+
+    @classmethod
+    def inferred(
+        cls,
+        function: Predict,
+        *,
+        labels: tuple[str, ...] | None,
+        scores: ScoreKind | None,
+        where: str,
+        preprocessing: Preprocessing | None = None,
+        deadline_s: float | None = None,
+        max_batch: int = _MAX_BATCH,
+        name: str = "callable",
+        fingerprint: str | None = None,
+        probe: Float[Tensor, "p *x"] | None = None,
+        who: str | None = None,
+        remark: str = "",
+    ) -> "CallableProvider":
+        """A function whose labels and kind of scores are found out where they are not declared.
+
+        Args:
+            function: as for the class.
+            labels: one a class; None where not declared.
+            scores: what its numbers are; None where not declared.
+            where: what can declare them, for messages.
+            preprocessing: None gives it the inputs as they come.
+            deadline_s: seconds that one call may take; None waits for ever.
+            max_batch: most inputs a call.
+            name: for results.
+            fingerprint: what tells this function from another version of it.
+            probe: inputs to ask about first, instead of known ones.
+            who: for messages; the name when left out.
+            remark: what else the reader must know.
+
+        Raises:
+            ModelFileError: its labels do not fit its answers.
+            ProviderError: it failed when it was called for the first time.
+        """
+        trial = cls(
+            function,
+            labels=labels or ("0", "1"),
+            scores=scores or ScoreKind.LOGITS,
+            preprocessing=preprocessing,
+            deadline_s=deadline_s,
+            max_batch=max_batch,
+            name=name,
+            fingerprint=fingerprint,
+        )
+        signature = infer_signature(
+            trial._raw,
+            preprocessing=preprocessing,
+            labels=labels,
+            scores=scores,
+            probe=probe,
+            who=who or name,
+            where=where,
+        )
         return cls(
-            asked,
+            function,
             labels=signature.labels,
             scores=signature.scores,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
-            max_batch=trial.max_batch,
-            name=trial.name,
-            fingerprint=source,
-            note=signature.note,
+            max_batch=max_batch,
+            name=name,
+            fingerprint=trial._fingerprint,
+            note=" ".join(part for part in (signature.note, remark) if part),
         )
 
     def with_function(self, function: Predict) -> "CallableProvider":
@@ -239,7 +290,12 @@ class CallableProvider(Provider):
         return torch.from_numpy(np.array(array, order="C"))
 
 
-def _source_hash(function: Predict) -> str:
+def source_hash(function: object) -> str:
+    """A hash of the source of a function or of an object's class, which does not see what it calls.
+
+    Args:
+        function: what is called.
+    """
     owner = function if inspect.isroutine(function) else type(function)
     place = f"{getattr(owner, '__module__', '?')}:{getattr(owner, '__qualname__', '?')}"
     try:

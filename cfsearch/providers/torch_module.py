@@ -110,25 +110,75 @@ class TorchProvider(DifferentiableProvider):
         module = _built(arch)
         fill(module, read, arch=arch)
         preprocessing = said.input.over(Preprocessing()) if probe is None else None
-        who = said.name or path.stem
-        trial = cls(
+        return cls.inferred(
             module,
-            labels=said.labels or ("0", "1"),
-            scores=said.kind or ScoreKind.LOGITS,
+            labels=said.labels,
+            scores=said.kind,
             preprocessing=preprocessing,
             device=device,
             max_batch=max_batch or said.max_batch or _MAX_BATCH,
-            name=who,
+            name=said.name or path.stem,
             source=f"{read.sha256}:{arch}",
+            probe=probe,
+            who=str(path),
+            where=str(sidecar or sidecar_path(path)),
+        )
+
+    @classmethod
+    def inferred(
+        cls,
+        module: nn.Module,
+        *,
+        labels: tuple[str, ...] | None,
+        scores: ScoreKind | None,
+        where: str,
+        preprocessing: Preprocessing | None = None,
+        device: str = "cpu",
+        max_batch: int = _MAX_BATCH,
+        name: str = "torch",
+        source: str | None = None,
+        probe: Float[Tensor, "p *x"] | None = None,
+        who: str | None = None,
+        remark: str = "",
+    ) -> "TorchProvider":
+        """A network whose labels and kind of scores are found out where they are not declared.
+
+        Args:
+            module: inputs as ``preprocessing`` gives them -> one row of scores an input.
+            labels: one a class; None where not declared.
+            scores: what its numbers are; None where not declared.
+            where: what can declare them, for messages.
+            preprocessing: how images are brought to it; None gives it the inputs as they come.
+            device: "cpu", "cuda" or "cuda:1".
+            max_batch: most inputs asked at once.
+            name: for results.
+            source: a hash of the weights' file, where they came from one.
+            probe: inputs to ask about first, instead of known ones.
+            who: for messages; the name when left out.
+            remark: what else the reader must know.
+
+        Raises:
+            ModelFileError: the labels do not fit its answers.
+            ProviderError: it failed when it was asked for the first time.
+        """
+        trial = cls(
+            module,
+            labels=labels or ("0", "1"),
+            scores=scores or ScoreKind.LOGITS,
+            preprocessing=preprocessing,
+            device=device,
+            max_batch=max_batch,
+            name=name,
+            source=source,
         )
         signature = infer_signature(
             trial._raw,
             preprocessing=preprocessing,
-            labels=said.labels,
-            scores=said.kind,
+            labels=labels,
+            scores=scores,
             probe=probe,
-            who=str(path),
-            where=str(sidecar or sidecar_path(path)),
+            who=who or name,
+            where=where,
         )
         return cls(
             trial._module,
@@ -136,10 +186,10 @@ class TorchProvider(DifferentiableProvider):
             scores=signature.scores,
             preprocessing=preprocessing,
             device=device,
-            max_batch=trial.max_batch,
-            name=who,
-            source=f"{read.sha256}:{arch}",
-            note=signature.note,
+            max_batch=max_batch,
+            name=name,
+            source=trial._source,
+            note=" ".join(part for part in (signature.note, remark) if part),
         )
 
     @property

@@ -1,0 +1,1 @@
+"""The Python front door: ``cfsearch.search`` and ``cfsearch.audit`` on objects of the running program."""

@@ -1,0 +1,176 @@
+"""Inputs of the running program as the files that they would be: pictures as PNG, tables as CSV.
+
+A search in Python and one on the command line then read the same bytes, and an audit can be repeated
+from its directory.
+"""
+
+import csv
+import io
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from cfsearch.errors import DataError
+from cfsearch.files import write_atomically
+
+_TABLES: Final = (".csv", ".gz", ".tsv")
+_CHANNELS: Final = (1, 3, 4)
+
+
+def kind_of_inputs(x: object) -> Literal["images", "table"]:
+    """Whether inputs are pictures or rows of a table.
+
+    Args:
+        x: as for ``cfsearch.search``.
+    """
+    if isinstance(x, str | Path):
+        return "table" if Path(x).suffix.lower() in _TABLES else "images"
+    if _is_frame(x):
+        return "table"
+    if isinstance(x, np.ndarray | torch.Tensor):
+        return "table" if x.ndim == 2 and x.shape[-1] < 8 else "images"
+    return "images"
+
+
+def written_table(x: object, folder: Path, *, columns: Sequence[str] | None = None) -> Path:
+    """A data frame, one row of it, or a matrix of numbers as a CSV file; the path of one is given back.
+
+    Args:
+        x: a data frame, a row of one (``Series``), a matrix, or a path.
+        folder: where the file is written.
+        columns: names of the columns of a matrix; ``x0``, ``x1`` and so on when left out.
+
+    Raises:
+        DataError: it is nothing of that kind.
+    """
+    if isinstance(x, str | Path):
+        return Path(x)
+    path = folder / "table.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    if _is_frame(x):
+        frame: Any = x  # Any: pandas is not imported where nobody uses it
+        frame = frame.to_frame().T if frame.ndim == 1 else frame
+        frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+        write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
+        return path
+    if isinstance(x, torch.Tensor):
+        x = x.detach().cpu().numpy()
+    if isinstance(x, np.ndarray) and x.ndim in (1, 2):
+        rows = np.atleast_2d(x)
+        names = columns or [f"x{i}" for i in range(rows.shape[1])]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([names, *rows.tolist()])
+        write_atomically(path, text.getvalue())
+        return path
+    raise DataError(
+        f"table: expected a data frame, a row of one, a matrix of numbers or the path of a CSV file, got "
+        f"{type(x).__name__}."
+    )
+
+
+def written_pictures(x: object, folder: Path) -> Path:
+    """Pictures as PNG files in a folder; the path of a file or folder is given back.
+
+    Args:
+        x: a path, a PIL image, an array or tensor of one picture or several, or a list of these. Numbers
+            are 8-bit, or floats in [0, 1]; channels may stand first or last.
+        folder: where the files are written.
+
+    Raises:
+        DataError: it is no picture, or its numbers are not in [0, 1]; says what to write instead.
+    """
+    if isinstance(x, str | Path):
+        return Path(x)
+    items = _items(x)
+    if not items:
+        raise DataError("pictures: expected one at least, got an empty list.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    digits = len(str(len(items) - 1))
+    for i, item in enumerate(items):
+        if isinstance(item, Path):
+            if not item.is_file():
+                raise DataError(f"pictures: there is no file {str(item)!r}.")
+            name = item.name if not (folder / item.name).exists() else f"{i:0{digits}d}-{item.name}"
+            shutil.copyfile(item, folder / name)
+            continue
+        data = io.BytesIO()
+        item.save(data, format="PNG")
+        write_atomically(folder / f"{i:0{digits}d}.png", data.getvalue())
+    return folder
+
+
+def _items(x: object) -> list[Image.Image | Path]:
+    if isinstance(x, str | Path):
+        return [Path(x)]
+    if isinstance(x, Image.Image):
+        return [x if x.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else x.convert("RGB")]
+    if isinstance(x, np.ndarray | torch.Tensor):
+        return [_picture(one) for one in _apart(x)]
+    if isinstance(x, Sequence):
+        return [item for part in x for item in _items(part)]
+    raise DataError(
+        f"pictures: expected a path, a PIL image, an array, a tensor or a list of these, got {type(x).__name__}."
+    )
+
+
+def _apart(x: NDArray[Any] | torch.Tensor) -> list[NDArray[Any]]:
+    """Pictures one by one, channels last."""
+    first = isinstance(x, torch.Tensor)  # torch puts channels first, others last
+    array = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else x
+    shape = array.shape
+    if array.ndim == 2:
+        return [array[:, :, None]]
+    if array.ndim == 3 and not _has_channels(shape):
+        return [one[:, :, None] for one in array]
+    if array.ndim not in (3, 4) or not _has_channels(shape[-3:]):
+        raise DataError(
+            f"pictures: expected an array of shape (h, w), (h, w, 3), (3, h, w), or several of these along the "
+            f"first axis, got {tuple(shape)}."
+        )
+    front, back = shape[-3] in _CHANNELS, shape[-1] in _CHANNELS
+    if front and (first or not back):
+        array = np.moveaxis(array, -3, -1)
+    return list(array) if array.ndim == 4 else [array]
+
+
+def _has_channels(shape: Sequence[int]) -> bool:
+    return shape[0] in _CHANNELS or shape[-1] in _CHANNELS
+
+
+def _picture(array: NDArray[Any]) -> Image.Image:
+    if array.dtype.kind == "b":
+        array = array.astype(np.float32)
+    if array.dtype.kind == "f":
+        low, high = float(array.min()), float(array.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise DataError("pictures: expected finite numbers in [0, 1], got NaN or infinity.")
+        if low < 0.0 or high > 1.0:
+            raise DataError(_outside(low, high))
+        array = (array.astype(np.float64) * 255.0).round().astype(np.uint8)
+    elif array.dtype != np.uint8:
+        if array.min() < 0 or array.max() > 255:
+            raise DataError(_outside(float(array.min()), float(array.max())))
+        array = array.astype(np.uint8)
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def _outside(low: float, high: float) -> str:
+    came = f"pictures: expected numbers in [0, 1] (or 8-bit whole numbers), got {low:.4g} to {high:.4g}."
+    if low < 0.0:
+        return (
+            f"{came} They look normalised: give the pictures before that, x * std + mean, and tell the model's "
+            "own range with mean=(...), std=(...) or range='-1..1'."
+        )
+    return f"{came} Write x / {255 if high <= 255 else f'{high:.6g}'}."
+
+
+def _is_frame(x: object) -> bool:
+    return type(x).__module__.partition(".")[0] == "pandas" and hasattr(x, "iloc")

@@ -1,0 +1,182 @@
+"""From what a call was given to settings and parts: where Python and the command line meet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import tomli_w
+
+from cfsearch.assembly.generator import open_generator
+from cfsearch.assembly.model import open_inputs
+from cfsearch.assembly.parts import Parts
+from cfsearch.assembly.plugins import plugin_config
+from cfsearch.assembly.table import TableInput, open_table
+from cfsearch.config import Config
+from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.provider import Provider
+from cfsearch.datasets.tables import TableSchema
+from cfsearch.errors import ConfigError
+from cfsearch.files import write_atomically
+from cfsearch.providers.live import fitted_on, live_provider, live_tabular
+
+from .inputs import kind_of_inputs, written_pictures, written_table
+from .models import in_memory, model_file, preprocessing_of, score_kind, written_sidecar
+from .settings import GeneratorLike, check_names, placed, plain
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call in the form that ``assemble`` and ``Audit`` take: settings, and objects in their place."""
+
+    config: Config
+    parts: Parts
+    table: TableInput | None
+
+
+def prepared(
+    model: object,
+    x: object,
+    folder: Path,
+    *,
+    generator: GeneratorLike | None,
+    target: str | None,
+    labels: Sequence[str] | None,
+    scores: object,
+    data: Mapping[str, Any],  # Any: settings of [data]
+    given: Mapping[str, Any],  # Any: `Settings`
+) -> Prepared:
+    """Settings and parts of one call; inputs that are objects are written to a folder.
+
+    Args:
+        model: as for ``cfsearch.search``.
+        x: likewise.
+        folder: where inputs, the sidecar and a schema of this call are written.
+        generator: a name, a path, or an object.
+        target: the class asked for.
+        labels: one a class.
+        scores: what the model's numbers are.
+        data: further settings of the inputs.
+        given: further settings of the call.
+
+    Raises:
+        CfsearchError: something of it cannot be used; says what to give instead.
+    """
+    check_names(given)
+    kind, declared = score_kind(scores), preprocessing_of(given)  # type: ignore[arg-type]  # checked there
+    rows = kind_of_inputs(x) == "table"
+    config = placed(given)
+    config["data"] |= {name: plain(value) for name, value in data.items() if value is not None}
+    columns = fitted_on(model)
+    if rows:
+        config["data"]["table"] = str(written_table(x, folder, columns=columns))
+        _check_alone(x, given)
+    else:
+        config["data"]["images"] = str(written_pictures(x, folder / "pictures"))
+    if given.get("schema") is not None:
+        config["data"]["schema"] = str(_written_schema(given["schema"], folder))
+    if given.get("reference") is not None:
+        place = folder / "reference"
+        known = given["reference"]
+        written = written_table(known, place, columns=columns) if rows else written_pictures(known, place)
+        config["data"]["reference"] = str(written)
+    source = model_file(model, folder)
+    name = given.get("model_name")
+    config["model"]["path"] = in_memory(model, name) if source is None else str(source)
+    if source is not None:
+        sidecar = written_sidecar(
+            source, folder, given=given.get("sidecar"), labels=labels, scores=kind, preprocessing=declared
+        )
+        if sidecar is not None:
+            config["model"]["sidecar"] = str(sidecar)
+    if target is not None:
+        config["search"]["target"] = target
+    config["search"] |= _plugins(given)
+    made = generator() if isinstance(generator, type) else generator
+    live = made if isinstance(made, Generator) else None
+    settings: dict[str, Any] = dict(config)  # Any: tables of Config
+    if live is not None:
+        settings["generator"] = {"source": plugin_config("generators", live).name}
+    elif made is not None:
+        settings["generator"] = dict(made) if isinstance(made, Mapping) else str(made)
+    checked = Config.check(settings, where="cfsearch")
+    table: TableInput | None = None
+    provider: Provider | None = None
+    if rows:
+        table = open_inputs(checked) if source is not None else open_table(checked, columns=columns)
+        if source is None:
+            provider = live_tabular(
+                model,
+                schema=table.schema,
+                probes=table.probes,
+                labels=labels,
+                scores=kind,
+                device=checked.run.device,
+                name=name,
+            )
+    elif source is None:
+        live = live or open_generator(checked)
+        provider = live_provider(
+            model,
+            shape=live.shape,
+            labels=labels,
+            scores=kind,
+            preprocessing=declared,
+            device=checked.run.device,
+            name=name,
+        )
+    if provider is not None:
+        _check_declared(provider, labels)
+    return Prepared(checked, _parts(given, provider, live), table)
+
+
+def _plugins(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that name the plug-ins of a call, as a file would."""
+    named: dict[str, Any] = {}
+    for group in ("objectives", "constraints"):
+        if given.get(group) is not None:
+            named[group] = [plugin_config(group, one).model_dump() for one in given[group]]
+    if given.get("solver") is not None:
+        named["solver"] = plugin_config("solvers", given["solver"]).model_dump()
+    return named
+
+
+def _parts(given: Mapping[str, Any], model: Provider | None, generator: Generator[Any] | None) -> Parts:
+    return Parts(
+        model=model,
+        generator=generator,
+        solver=given.get("solver"),
+        objectives=given.get("objectives"),
+        constraints=given.get("constraints"),
+    )
+
+
+def _check_alone(x: object, given: Mapping[str, Any]) -> None:
+    """One row says nothing of ranges and levels: a schema, or a table to guess it from, is needed."""
+    shape = getattr(x, "shape", None)
+    one = shape is not None and (len(shape) == 1 or shape[0] == 1)
+    if one and given.get("schema") is None and given.get("reference") is None:
+        raise ConfigError(
+            "search: one row does not say what its columns may become. Give reference=TRAINING_TABLE (a data frame "
+            "or CSV file), or schema=FILE.toml; or give the whole table as x and choose with rows=[17]."
+        )
+
+
+def _check_declared(provider: Provider, labels: Sequence[str] | None) -> None:
+    if labels is not None and tuple(labels) != provider.labels:
+        raise ConfigError(
+            f"labels: the model {provider.name!r} has the classes {', '.join(provider.labels)}, got "
+            f"{', '.join(labels)}. Leave `labels` out, or give them in the model's order."
+        )
+
+
+def _written_schema(schema: object, folder: Path) -> Path:
+    if isinstance(schema, TableSchema):
+        folder.mkdir(parents=True, exist_ok=True)
+        return write_atomically(folder / "table.schema.toml", tomli_w.dumps(schema.to_dict()))
+    if isinstance(schema, str | Path):
+        return Path(schema)
+    raise ConfigError(
+        f"schema: expected a TableSchema or the path of a TOML file, got {type(schema).__name__}."
+    )

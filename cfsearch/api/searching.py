@@ -1,0 +1,115 @@
+"""``cfsearch.search``: one front an input."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Unpack
+
+import torch
+
+from cfsearch.assembly.images import read_input, readable
+from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.assembly.table import RowRecord
+from cfsearch.contracts.provider import ScoreKind
+from cfsearch.datasets.images import ImageRecord, ImageRef
+from cfsearch.datasets.images.labelled import find_photographs
+from cfsearch.engine.search import Failure, Progress
+from cfsearch.errors import CfsearchError, DataError
+from cfsearch.fronts.collection import Fronts
+from cfsearch.fronts.front import ParetoFront
+
+from .prepare import prepared
+from .settings import GeneratorLike, Settings
+
+_BATCH_SIZE = 4
+
+
+def search(
+    model: object,
+    x: object,
+    *,
+    generator: GeneratorLike | None = None,
+    target: str | None = None,
+    labels: Sequence[str] | None = None,
+    scores: str | ScoreKind | None = None,
+    watch: Callable[[Progress], None] | None = None,
+    **settings: Unpack[Settings],
+) -> Fronts:
+    """Search a Pareto front of counterfactuals for each input.
+
+    Args:
+        model: the audited model: a path (ONNX, skops, weights with ``arch=``), the bytes of an ONNX file, an
+            onnxruntime session, a torch module, a scikit-learn estimator or pipeline, a function (pictures
+            ``(n, 3, h, w)`` in [0, 1], or a data frame -> scores ``(n, k)``), or a ``Provider``.
+        x: the inputs: a file or folder, a PIL image, an array or tensor of one picture or several in
+            [0, 1], a data frame or a row of one, or a list of these.
+        generator: what is changed: a shipped checkpoint ("celeba64"), a plug-in ("pixels"), a file or an
+            object; "pixels" for pictures and "rows" for tables when left out.
+        target: the class asked for; any other class when left out.
+        labels: names of the classes, where the model does not say them.
+        scores: "logits", "probabilities" or "labels"; found out when left out.
+        watch: told of each generation.
+        **settings: see ``cfsearch.Settings``.
+
+    Raises:
+        CfsearchError: something that was given cannot be used, or the model failed on every input.
+
+    Example:
+        >>> import numpy as np
+        >>> import cfsearch
+        >>> def dark(x):
+        ...     return 1 / (1 + np.exp(20 * (x.mean((1, 2, 3)) - 0.5)))
+        >>> grey = np.full((8, 8), 0.45)
+        >>> fronts = cfsearch.search(dark, grey, labels=["light", "dark"], evaluations=400, population=40)
+        >>> fronts[0].found
+        True
+    """
+    with tempfile.TemporaryDirectory(prefix="cfsearch-") as folder:
+        call = prepared(
+            model,
+            x,
+            Path(folder),
+            generator=generator,
+            target=target,
+            labels=labels,
+            scores=scores,
+            data={},
+            given=settings,
+        )
+        assembly = assemble(call.config, table=call.table, parts=call.parts)
+        refs: Sequence[ImageRef | RowRecord]
+        if assembly.table is not None:
+            refs = assembly.table.records
+        else:
+            data = call.config.data
+            refs = readable(find_photographs(Path(data.image_path), recursive=data.recursive)[0])[
+                : data.limit
+            ]
+        return _fronts(assembly, refs, watch)
+
+
+def _fronts(
+    assembly: Assembly, refs: Sequence[ImageRef | RowRecord], watch: Callable[[Progress], None] | None
+) -> Fronts:
+    search = assembly.watched(*(() if watch is None else (watch,)))
+    records: list[ImageRecord | RowRecord] = []
+    failures: dict[str, CfsearchError] = {}
+    for ref in refs:
+        try:
+            records.append(read_input(ref, search.generator.shape))
+        except DataError as error:
+            failures[ref.name] = error
+    run = assembly.config.run
+    step = run.batch_size or (_BATCH_SIZE if run.device == "cpu" else len(records) or 1)
+    fronts: list[ParetoFront] = []
+    for start in range(0, len(records), step):
+        group = records[start : start + step]
+        x = torch.stack([record.x for record in group]).to(run.device)
+        for result in search.run(x, names=[record.name for record in group]):
+            if isinstance(result, Failure):
+                failures[result.name] = result.error
+            else:
+                fronts.append(result)
+    if failures and not fronts:
+        raise next(iter(failures.values()))
+    return Fronts(fronts, notes=assembly.notes, failures=failures)

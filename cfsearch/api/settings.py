@@ -1,0 +1,133 @@
+"""Keyword arguments that ``cfsearch.search`` and ``cfsearch.audit`` share, and the settings that they make."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, TypedDict
+
+from cfsearch.assembly.plugins import ConstraintLike, ObjectiveLike, SolverLike
+from cfsearch.contracts.generator import Generator
+from cfsearch.errors import ConfigError
+from cfsearch.providers.preprocessing import Layout, Preprocessing, Range
+from cfsearch.registry import unknown
+
+
+class Settings(TypedDict, total=False):
+    """Further settings, all optional; the names are those of the command line and of TOML.
+
+    - ``objectives``, ``constraints``: names (``"intensity:norm=l1"``, ``"package.module:Class"``), classes,
+      objects, or functions of candidates.
+    - ``solver``: a name, a class or an object; NSGA-II when left out.
+    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``seed``, ``reference_point``: as for
+      ``cfsearch.Search``.
+    - ``immutable``: variables or columns that must not change.
+    - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
+    - ``critic``: how plausible a row is, "density" or "trained".
+    - ``seed_with``: explainers whose counterfactuals stand in the first population, of rows only.
+    - ``schema``: what the columns of a table mean, a TOML file or a ``TableSchema``; guessed when left out.
+    - ``label``: the column with the true class; ``rows``, ``where``: which rows; ``limit``: at most so many.
+    - ``recursive``: whether sub-folders of pictures are looked into.
+    - ``preprocessing``, or ``size``, ``channels``, ``layout``, ``range``, ``mean``, ``std``: what the model
+      takes of a picture in [0, 1].
+    - ``arch``, ``sidecar``, ``trust``, ``surrogate``, ``votes``, ``sigma``: of a model in a file.
+    - ``device``, ``threads``, ``batch_size``: how it runs.
+    - ``model_name``: what the model is called in results.
+    """
+
+    objectives: Sequence[ObjectiveLike]
+    constraints: Sequence[ConstraintLike]
+    solver: SolverLike
+    evaluations: int
+    population: int
+    capacity: int
+    pruning: float
+    seed: int
+    reference_point: Sequence[float]
+    immutable: Sequence[str]
+    reference: object
+    critic: Literal["density", "trained"]
+    seed_with: Sequence[str]
+    schema: object
+    label: str
+    rows: Sequence[int]
+    where: Sequence[str]
+    limit: int
+    recursive: bool
+    preprocessing: Preprocessing
+    size: int | tuple[int, int]
+    channels: Literal[1, 3]
+    layout: Layout
+    range: Range
+    mean: float | Sequence[float]
+    std: float | Sequence[float]
+    arch: str
+    sidecar: str | Path
+    trust: Sequence[str]
+    surrogate: str | Path
+    votes: int
+    sigma: float
+    device: str
+    threads: int
+    batch_size: int
+    model_name: str
+
+
+GeneratorLike = str | Path | Mapping[str, Any] | Generator[Any] | type[Generator[Any]]
+"""A generator: a file, a shipped checkpoint, a plug-in by name, or an object."""
+
+PICTURE_SETTINGS: Final = ("size", "channels", "layout", "range", "mean", "std")
+
+_PLACES: Final[dict[str, tuple[str, ...]]] = {
+    "model": ("arch", "trust", "surrogate", "votes", "sigma"),
+    "data": ("label", "rows", "where", "limit", "recursive"),
+    "search": (
+        "evaluations",
+        "population",
+        "capacity",
+        "pruning",
+        "seed",
+        "reference_point",
+        "immutable",
+        "critic",
+        "seed_with",
+    ),
+    "run": ("device", "threads", "batch_size"),
+}
+
+
+def check_names(given: Mapping[str, object]) -> None:
+    """Refuse a keyword that is no setting, with the nearest one.
+
+    Args:
+        given: the keyword arguments.
+
+    Raises:
+        ConfigError: one of them is unknown.
+    """
+    for name in given:
+        if name not in Settings.__annotations__:
+            raise ConfigError(f"search: {unknown('setting', name, list(Settings.__annotations__))}")
+
+
+def placed(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings in the tables of ``Config`` where they belong.
+
+    Args:
+        given: the keyword arguments.
+    """
+    return {
+        table: {name: plain(given[name]) for name in names if given.get(name) is not None}
+        for table, names in _PLACES.items()
+    }
+
+
+def plain(value: Any) -> Any:  # Any: any setting
+    """A setting as TOML holds it: paths as text, sequences as lists.
+
+    Args:
+        value: as the user gave it.
+    """
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value
