@@ -49,7 +49,7 @@ class ModelConfig(_Strict):
 
     Args:
         path: ``model.onnx``, ``weights.safetensors``, ``pkg.mod:predict`` or ``plugin:NAME``; of
-            tables also ``model.skops``.
+            tables also ``model.skops``. Of texts and sounds the shipped model when left out.
         sidecar: the TOML that says labels and preprocessing; beside the model when left out.
         arch: ``pkg.mod:build`` for a file of weights.
         votes: for a model that gives labels only, how often each candidate is asked.
@@ -72,7 +72,7 @@ class ModelConfig(_Strict):
 class GeneratorConfig(_Strict):
     """The generator: a file, a shipped checkpoint (``faces64``) or a plug-in's name.
 
-    Left out, ``pixels`` for images and ``rows`` for a table.
+    Left out, ``pixels`` for images, ``rows`` for a table, ``words`` for texts and ``bands`` for sounds.
     """
 
     source: str = "pixels"
@@ -135,6 +135,9 @@ class DataConfig(_Strict):
         split: the part of CelebA in its official layout, test by default.
         by: attributes of that table by which the audit's figures are compared; of rows, columns of
             ``table``, also such as the model does not take.
+        texts: a file of one text a line or a ``.csv`` table, or the texts themselves as a list.
+        column: of a table of texts; ``text``, or its only column, when left out.
+        sounds: a wave file, or a folder or zip of them, or a list of these.
         table: a CSV file with a header.
         schema: what its columns mean, a TOML file; ``applicants.schema.toml`` beside
             ``applicants.csv`` when left out, else guessed from the reference table or the table.
@@ -151,6 +154,9 @@ class DataConfig(_Strict):
     attributes: str | None = None
     split: Literal["train", "valid", "test", "all"] | None = None
     by: tuple[str, ...] | None = None
+    texts: str | tuple[str, ...] | None = None
+    column: str | None = None
+    sounds: str | tuple[str, ...] | None = None
     table: str | None = None
     schema_file: str | None = Field(default=None, alias="schema")
     rows: tuple[int, ...] | None = None
@@ -161,17 +167,19 @@ class DataConfig(_Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if (self.images is None) == (self.table is None):
-            said = "the setting `data.images` is missing (or `data.table`, for rows)"
-            raise ConfigError(f"{said}." if self.images is None else "give `data.images` or `data.table`.")
-        of_tables = {"schema": self.schema_file, "rows": self.rows, "where": self.where, "label": self.label}
-        odd = [name for name, value in of_tables.items() if value is not None]
-        if self.images is not None and odd:
-            raise ConfigError(f"`data.{odd[0]}` goes with `data.table`, not with images.")
-        of_images = {"attributes": self.attributes, "split": self.split}
-        odd = [name for name, value in of_images.items() if value is not None]
-        if self.table is not None and odd:
-            raise ConfigError(f"`data.{odd[0]}` goes with `data.images`, not with a table.")
+        given = [name for name in INPUTS if getattr(self, name) not in (None, ())]
+        if len(given) != 1:
+            missing = "the setting `data.images` is missing (or `data.table` for rows, `data.texts`, `data.sounds`)."
+            both = f"give one of {', '.join(f'`data.{name}`' for name in given)}."
+            raise ConfigError(both if given else missing)
+        own = {"images": _OF_IMAGES, "table": _OF_A_TABLE, "texts": _OF_TEXTS}
+        for kind, settings in own.items():
+            odd = [name for name in settings if getattr(self, _FIELDS.get(name, name)) is not None]
+            if kind != given[0] and odd:
+                other = {"images": "images", "table": "a table"}.get(given[0], given[0])
+                raise ConfigError(f"`data.{odd[0]}` goes with `data.{kind}`, not with {other}.")
+        if self.by and given[0] in ("texts", "sounds"):
+            raise ConfigError(f"`data.by` goes with images or a table, not with {given[0]}. Leave it out.")
         if self.schema_file is not None and self.label is not None:
             raise ConfigError(
                 "`data.label` goes with a guessed schema; a schema file names its own [target]."
@@ -186,13 +194,14 @@ class DataConfig(_Strict):
     @property
     def modality(self) -> "Modality":
         """What kind of input it names."""
-        from cfsearch.contracts.modality import PICTURES, ROWS  # lazy: torch is slow to import
+        from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS  # lazy: torch is slow to import
 
-        return PICTURES if self.table is None else ROWS
+        named = ((self.table, ROWS), (self.texts, TEXTS), (self.sounds, SOUNDS))
+        return next((modality for inputs, modality in named if inputs is not None), PICTURES)
 
     @property
     def noun(self) -> str:
-        """What one input is called: image or row."""
+        """What one input is called: image, row, text or recording."""
         return self.modality.noun
 
 
@@ -239,12 +248,18 @@ class Config(_Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _generator_of_rows(cls, value: Any) -> Any:  # Any: whatever stands in the file
+    def _defaults_of_a_kind(cls, value: Any) -> Any:  # Any: whatever stands in the file
+        """The generator of rows, texts and sounds, and the shipped models of texts and sounds."""
         data = value.get("data") if isinstance(value, dict) else None
-        if isinstance(data, dict) and data.get("table") is not None:
-            said = value.get("generator", {})
-            if isinstance(said, dict) and "source" not in said:
-                return {**value, "generator": {"source": "rows", **said}}
+        kinds = [kind for kind in INPUTS if isinstance(data, dict) and data.get(kind) is not None]
+        if len(kinds) != 1 or kinds[0] not in _GENERATORS:
+            return value
+        declared = value.get("generator", {})
+        if isinstance(declared, dict) and "source" not in declared:
+            value = {**value, "generator": {"source": _GENERATORS[kinds[0]], **declared}}
+        model = value.get("model", {})
+        if kinds[0] in _MODELS and isinstance(model, dict) and "path" not in model:
+            value = {**value, "model": {"path": _MODELS[kinds[0]], **model}}
         return value
 
     @model_validator(mode="after")
@@ -313,7 +328,7 @@ def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             if key == "model" and value.get("path", below.get("path")) != below.get("path"):
                 below = {k: v for k, v in below.items() if k not in ("sidecar", "arch", "trust")}
-            if key == "data" and not {"images", "table"}.isdisjoint(value):
+            if key == "data" and not set(INPUTS).isdisjoint(value):
                 below = _same_inputs(below, value)
             joined[key] = overlaid(below, value)
         else:
@@ -321,21 +336,27 @@ def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     return joined
 
 
+INPUTS = ("images", "table", "texts", "sounds")
+"""The settings of ``[data]`` of which one names the inputs."""
+_GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
+_MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
 _OF_A_TABLE = ("schema", "rows", "where", "label")
 _OF_IMAGES = ("attributes", "split")
+_OF_TEXTS = ("column",)
+_FIELDS = {"schema": "schema_file"}
 
 
 def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of the inputs, as far as it still holds for those of the command line."""
-    if "images" in over or over.get("table") != below.get("table"):
-        below = {k: v for k, v in below.items() if k not in _OF_A_TABLE}
-    if "table" in over or over.get("images") != below.get("images"):
-        below = {k: v for k, v in below.items() if k not in _OF_IMAGES}
-    other = "table" if "images" in over else "images"
-    kind = "images" if "images" in over else "table"
-    if over.get(kind) != below.get(kind):
-        below = {k: v for k, v in below.items() if k != "by"}
-    return {k: v for k, v in below.items() if k != other}
+    gone: set[str] = set()
+    for kind, own in (("table", _OF_A_TABLE), ("images", _OF_IMAGES), ("texts", _OF_TEXTS)):
+        if kind not in over or over[kind] != below.get(kind):
+            gone |= set(own)
+    kind = next(kind for kind in INPUTS if kind in over)
+    if over[kind] != below.get(kind):
+        gone.add("by")
+    gone |= set(INPUTS) - {kind}
+    return {k: v for k, v in below.items() if k not in gone}
 
 
 _PATH: Final = re.compile(

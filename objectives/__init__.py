@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .perceptual import Perceptual as Perceptual
     from .plausibility import Plausibility as Plausibility
     from .sparsity import Sparsity as Sparsity
+    from .word_distance import WordDistance as WordDistance
 
 _HOME: Final = {
     "Adversarial": "adversarial",
@@ -37,6 +38,7 @@ _HOME: Final = {
     "Perceptual": "perceptual",
     "Plausibility": "plausibility",
     "Sparsity": "sparsity",
+    "WordDistance": "word_distance",
 }
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "Perceptual",
     "Plausibility",
     "Sparsity",
+    "WordDistance",
 ]
 
 __getattr__ = lazy_names(__name__, _HOME)

@@ -1,6 +1,6 @@
 """The generator that the settings name: a file, a checkpoint that comes with the package, a plug-in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -10,13 +10,32 @@ from cfsearch.config import Config
 from cfsearch.contracts.generator import Generator
 from cfsearch.datasets.images import read_image
 from cfsearch.datasets.images.labelled import find_photographs
+from cfsearch.datasets.sound import Spectrogram
 from cfsearch.datasets.tables import TableSchema
+from cfsearch.datasets.text import WordVectors
 from cfsearch.errors import ConfigError, DataError, PluginError
 
+from .inputs import TextInputs, spectrogram_of
 from .table import TableInput
 
 _APART: Final = ("celeba64",)
 """Checkpoints of the repository whose terms keep them out of the package."""
+
+
+@runtime_checkable
+class TextsFamily(Protocol):
+    """A family of generators for texts."""
+
+    def of_texts(
+        self, texts: Sequence[str], /, *, vectors: WordVectors, settings: Mapping[str, Any]
+    ) -> Generator[Any]: ...
+
+
+@runtime_checkable
+class SoundsFamily(Protocol):
+    """A family of generators for spectrograms of recordings."""
+
+    def of_spectrograms(self, form: Spectrogram, /, *, settings: Mapping[str, Any]) -> Generator[Any]: ...
 
 
 @runtime_checkable
@@ -44,6 +63,11 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
         if not isinstance(family, RowsFamily):
             raise ConfigError(f"generator {source!r} makes no rows of a table; leave it out, or give 'rows'.")
         return family.of(table.schema, settings=settings)
+    if config.data.sounds is not None:
+        sounds: object = _family(source)
+        if not isinstance(sounds, SoundsFamily):
+            raise ConfigError(f"generator {source!r} makes no recordings; leave it out, or give 'bands'.")
+        return sounds.of_spectrograms(spectrogram_of(config.model.path), settings=settings)
     if Path(source).exists():
         return _family("attgan").open(Path(source), settings=settings)
     shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
@@ -64,6 +88,31 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
     if source == "pixels" and "size" not in settings:
         settings["size"] = _first_size(config)
     return named.open(None, settings=settings)
+
+
+def open_words(config: Config, inputs: TextInputs) -> Generator[Any]:
+    """The generator of texts that the settings name.
+
+    Args:
+        config: all settings; words in ``search.immutable`` are kept as they are.
+        inputs: the texts.
+
+    Raises:
+        ConfigError: nothing has that name, or it makes no texts.
+    """
+    source = config.generator.source
+    family: object = _family(source)
+    if not isinstance(family, TextsFamily):
+        raise ConfigError(f"generator {source!r} makes no texts; leave it out, or give 'words'.")
+    settings: dict[str, Any] = dict(config.generator.settings)
+    kept = [*_listed(settings.pop("keep", [])), *config.search.immutable]
+    return family.of_texts(
+        inputs.texts, vectors=inputs.vectors, settings={**settings, **({"keep": kept} if kept else {})}
+    )
+
+
+def _listed(value: Any) -> list[str]:  # Any: a setting
+    return [value] if isinstance(value, str) else list(value)
 
 
 def shipped_generators() -> list[str]:

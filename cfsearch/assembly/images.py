@@ -1,4 +1,4 @@
-"""Inputs in the form that a generator takes: images in its size, rows as they are."""
+"""Images in the size that a generator takes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,19 +12,26 @@ from torch import Tensor
 from cfsearch.datasets.images import Crop, ImageRecord, ImageRef, find_images, read_image
 from cfsearch.errors import DataError
 
-from .table import RowRecord
+from .inputs import InputRecord
 
 MOST_REFERENCES: Final = 500
 """Reference images or texts that are read, the first ones."""
 
 
-def read_input(ref: ImageRef | RowRecord, shape: Sequence[int]) -> ImageRecord | RowRecord:
-    """An image in the size of a generator; a row as it is.
+def read_input(
+    ref: ImageRef | InputRecord, shape: Sequence[int], *, crop: Crop | None = None
+) -> ImageRecord | InputRecord:
+    """An image in the size of a generator; any other input as it is.
+
+    Args:
+        ref: where an image is, or what was read before.
+        shape: of one input of the generator.
+        crop: as for ``read_fitting``.
 
     Raises:
         DataError: as ``read_fitting``.
     """
-    return ref if isinstance(ref, RowRecord) else read_fitting(ref, shape)
+    return ref if isinstance(ref, InputRecord) else read_fitting(ref, shape, crop=crop)
 
 
 def read_fitting(ref: ImageRef, shape: Sequence[int], *, crop: Crop | None = None) -> ImageRecord:

@@ -2,19 +2,28 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import final
+from typing import Any, Final, final
+
+import numpy as np
 
 from cfsearch import registry
 from cfsearch.config import Config
+from cfsearch.contracts.generator import Generator
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
-from cfsearch.errors import ConfigError
+from cfsearch.datasets.text import Lexicon
+from cfsearch.errors import ConfigError, PluginError
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
+from cfsearch.providers.text import open_text_model, text_model
 
+from .generator import open_words
+from .inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, Inputs, open_sounds, open_texts, shipped_sound_model
 from .table import TableInput, open_table
+
+_PROBES: Final = 32
 
 
 @final
@@ -23,14 +32,17 @@ class Opened:
     """The audited model of a configuration, without a search: for explainers and distillation.
 
     ``table`` holds the rows, their names and their schema (``table.x``, ``table.names``,
-    ``table.schema``, ``table.reference``) where inputs are rows, and is None for images. Of a table
-    ``model`` is a ``TabularProvider``: ``model.encoding`` and ``model.network``.
+    ``table.schema``, ``table.reference``) where inputs are rows, and is None for others. Of a table
+    ``model`` is a ``TabularProvider``: ``model.encoding`` and ``model.network``. ``inputs`` holds texts
+    and recordings; of texts ``generator`` has the lexicon that the model is queried by.
     """
 
     config: Config
     model: Provider
     table: TableInput | None
     notes: tuple[str, ...]
+    inputs: Inputs | None = None
+    generator: Generator[Any] | None = None
 
     @property
     def tabular(self) -> TabularProvider:
@@ -73,21 +85,26 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
             its rows otherwise as pandas reads them.
     """
     said = config.model
-    if model is not None:
+    if config.data.texts is not None:
+        opened = _of_texts(config, model)
+    elif model is not None:
         if table is not None:
             table = replace(table, file=None)
             check_labels(table.schema, model.labels)
         notes = (*(() if table is None else table.notes), model.note)
-        opened = Opened(config, model, table, tuple(note for note in notes if note))
+        sounds = None if config.data.sounds is None else open_sounds(config)
+        opened = Opened(config, model, table, tuple(note for note in notes if note), sounds)
     elif config.data.table is None:
+        shipped = config.data.sounds is not None and said.path == SHIPPED_SOUND
         model = open_provider(
-            said.path,
+            str(shipped_sound_model()) if shipped else said.path,
             sidecar=said.sidecar,
-            arch=said.arch,
+            arch=said.arch or (SHIPPED_SOUND_ARCH if shipped else None),
             device=config.run.device,
             threads=config.run.threads,
         )
-        opened = Opened(config, model, None, (model.note,) if model.note else ())
+        sounds = None if config.data.sounds is None else open_sounds(config)
+        opened = Opened(config, model, None, (model.note,) if model.note else (), sounds)
     else:
         trusted = said.trust or ()
         table = table or open_inputs(config)
@@ -113,3 +130,35 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
             f"target: {registry.unknown('class', config.search.target, list(opened.model.labels))}"
         )
     return opened
+
+
+def _of_texts(config: Config, given: Provider | None) -> Opened:
+    """Texts, the generator whose lexicon gives their pieces numbers, and the model queried by these."""
+    inputs = open_texts(config)
+    generator = open_words(config, inputs)
+    lexicon: object = getattr(generator, "lexicon", None)
+    if not isinstance(lexicon, Lexicon):
+        raise PluginError(
+            f"generator {generator.name!r}: a generator of texts must have a `lexicon`, got {lexicon!r}. See "
+            "cfsearch.generators.words."
+        )
+    x = lexicon.encode(inputs.texts, length=generator.shape[0])
+    state = generator.encode(x)
+    space = generator.space(state)
+    varied = generator.decode(
+        state, space.sample(_PROBES, rngs=[np.random.default_rng(i) for i in range(space.b)])
+    )
+    inputs = inputs.encoded(x, varied=varied.transpose(0, 1).flatten(0, 1))
+    if given is not None:
+        model = text_model(given, lexicon=lexicon)
+    else:
+        model = open_text_model(
+            config.model.path,
+            lexicon=lexicon,
+            probes=inputs.probes,
+            sidecar=config.model.sidecar,
+            device=config.run.device,
+        )
+    return Opened(
+        config, model, None, tuple(note for note in (*inputs.notes, model.note) if note), inputs, generator
+    )

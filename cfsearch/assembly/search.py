@@ -1,7 +1,7 @@
 """From settings to a search that is ready to run: opens the model, the generator, the plug-ins."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -27,6 +27,7 @@ from cfsearch.providers.votes import VotingProvider
 
 from .generator import open_generator
 from .images import reference_images
+from .inputs import InputRecord, Inputs, SoundInputs, TextInputs
 from .model import open_model
 from .parts import Parts
 from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_config, solver_of
@@ -41,6 +42,27 @@ class DensityMaker(Protocol):
     """A generator that can make itself a critic from reference inputs."""
 
     def with_density(self, reference: Float[Tensor, "r *x"]) -> Generator[Any]: ...
+
+
+@runtime_checkable
+class TextDensityMaker(Protocol):
+    """A generator of texts that can make itself a critic from reference texts."""
+
+    def with_density(self, reference: Sequence[str]) -> Generator[Any]: ...
+
+
+@runtime_checkable
+class Embedded(Protocol):
+    """A generator of texts that has a vector for each number of its lexicon."""
+
+    def embedding(self) -> Float[Tensor, "v e"]: ...
+
+
+@runtime_checkable
+class Neighbouring(Protocol):
+    """A generator that says what lies near an input that no noise can be added to."""
+
+    def neighbour(self, x: Float[Tensor, "n *x"], noise: Float[Tensor, " *x"]) -> Float[Tensor, "n *x"]: ...
 
 
 @runtime_checkable
@@ -66,6 +88,13 @@ class Assembly:
     hashes: dict[str, str]
     notes: tuple[str, ...]
     table: TableInput | None = None
+    inputs: Inputs | None = None
+
+    @property
+    def records(self) -> tuple[InputRecord, ...] | None:
+        """The inputs, where they are in memory; None for images, which are read one by one."""
+        held = self.inputs if self.table is None else self.table
+        return None if held is None else held.records
 
     @property
     def modality(self) -> Modality:
@@ -111,8 +140,9 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
                 registry.load_object(kind, plugin_config(kind, plugin).name)
     opened = open_model(config, table=table, model=parts.model)
     model, table = opened.model, opened.table
-    generator = parts.generator or open_generator(config, table=table)
+    generator = opened.generator or parts.generator or open_generator(config, table=table)
     generator = generator.to(config.run.device)
+    inputs = table if table is not None else opened.inputs
     notes = []
     reference = None
     immutable = tuple(config.search.immutable)
@@ -121,9 +151,17 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         if table.reference is not None:
             reference = table.reference.spread(_MOST_ROWS).x.to(device)
             generator = _with_plausibility(generator, table.reference, config)
+    elif isinstance(opened.inputs, TextInputs):
+        immutable = ()  # words that the generator keeps
+        if opened.inputs.reference and isinstance(generator, TextDensityMaker):
+            generator = generator.with_density(opened.inputs.reference)
     else:
         _check_variables(generator, immutable)
-    if table is None and (parts.reference is not None or config.data.reference is not None):
+    if isinstance(opened.inputs, SoundInputs) and opened.inputs.reference is not None:
+        reference = opened.inputs.reference.to(device)
+        if isinstance(generator, DensityMaker):
+            generator = generator.with_density(reference)
+    if inputs is None and (parts.reference is not None or config.data.reference is not None):
         reference = parts.reference
         if reference is None:
             reference = reference_images(config.data.reference or "", generator.shape)
@@ -131,7 +169,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         if isinstance(generator, DensityMaker):
             generator = generator.with_density(reference)
     contact = handshake(
-        model, generator.shape, device=config.run.device, inputs=None if table is None else table.probes
+        model, generator.shape, device=config.run.device, inputs=None if inputs is None else inputs.probes
     )
     notes += [note for note in (*opened.notes, *contact.warnings) if note]
     if generator.terms:
@@ -148,10 +186,10 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
             votes=config.model.votes,
             sigma=config.model.sigma,
             seed=config.search.seed,
-            nearby=None if table is None else RowNoise(Variables.of(table.schema), config.model.sigma),
+            nearby=_nearby(generator, table, sigma=config.model.sigma),
         )
         notes.append(asked.note)
-    objectives = tuple(objective_of(_with_rows(given, table, model)) for given in wanted)
+    objectives = tuple(objective_of(_filled(given, generator, table, model)) for given in wanted)
     objectives = objectives or default_objectives(generator)
     constraints = tuple(constraint_of(given) for given in kept)
     solver_of(chosen, population=4)
@@ -191,7 +229,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         max_time=config.search.max_time,
         reference_point=config.search.reference_point,
         extra={
-            **({} if table is None else {"schema": table.schema.to_dict()}),
+            **({} if inputs is None else inputs.extra),
             **({"seeded_with": [name for name, _ in begun]} if begun else {}),
         },
         seeds=seeds,
@@ -201,9 +239,9 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         hashes["surrogate"] = surrogate.fingerprint
     if reference is not None:
         hashes["reference inputs"] = _digest(reference)
-    if table is not None:
-        hashes |= {"table schema": table.schema.fingerprint, "table rows": table.digest}
-    return Assembly(config, model, search, contact, hashes, tuple(notes), table)
+    if inputs is not None:
+        hashes |= inputs.hashes
+    return Assembly(config, model, search, contact, hashes, tuple(notes), table, opened.inputs)
 
 
 def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
@@ -217,7 +255,7 @@ def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
         generator: makes the inputs.
     """
     names = generator.modality.objectives(critic=isinstance(generator, Critic))
-    return tuple(objective_of(name) for name in names)
+    return tuple(objective_of(_filled(name, generator, None, None)) for name in names)
 
 
 def _held_fixed(schema: TableSchema, *, asked: Sequence[str]) -> tuple[str, ...]:
@@ -241,6 +279,17 @@ def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:
             raise ConfigError(f"immutable: {registry.unknown('variable', name, known)}")
 
 
+def _nearby(
+    generator: Generator[Any], table: TableInput | None, *, sigma: float
+) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """How noise moves inputs that it cannot be added to."""
+    if table is not None:
+        return RowNoise(Variables.of(table.schema), sigma)
+    if isinstance(generator, Neighbouring):
+        return lambda x, noise: generator.neighbour(x, noise / sigma)
+    return None
+
+
 def _with_plausibility(generator: Generator[Any], reference: Table, config: Config) -> Generator[Any]:
     if config.search.critic == "trained" and isinstance(generator, CriticMaker):
         return generator.with_critic(reference.x, seed=config.search.seed)
@@ -249,12 +298,18 @@ def _with_plausibility(generator: Generator[Any], reference: Table, config: Conf
     return generator
 
 
-def _with_rows(given: ObjectiveLike, table: TableInput | None, model: Provider) -> ObjectiveLike | Filled:
-    """``neighbours`` without a table of its own gets the reference rows, in the classes of the model."""
-    if not isinstance(given, PluginConfig | str) or table is None or table.reference is None:
+def _filled(
+    given: ObjectiveLike, generator: Generator[Any], table: TableInput | None, model: Provider | None
+) -> ObjectiveLike | Filled:
+    """With settings that no file can hold: reference rows of ``neighbours``, vectors of ``word_distance``."""
+    if not isinstance(given, PluginConfig | str):
         return given
     plugin = plugin_config("objectives", given)
-    if plugin.name != "neighbours" or "table" in plugin.settings:
+    if plugin.name == "word_distance" and isinstance(generator, Embedded):
+        return Filled(plugin.name, {**plugin.settings, "vectors": generator.embedding()})
+    if plugin.name != "neighbours" or "table" in plugin.settings or table is None or table.reference is None:
+        return plugin
+    if model is None:
         return plugin
     rows = table.reference.spread(_MOST_ROWS)
     with torch.no_grad():

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 import torch
@@ -38,26 +38,13 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.registry import unknown
 
+from .inputs import InputRecord
+
 if TYPE_CHECKING:
     from cfsearch.providers.onnx.file import OnnxFile
 
 _PROBES: Final = 32
 _MOST_REFERENCE_ROWS: Final = 20_000
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class RowRecord:
-    """One row of a table under its name, ``row 17``.
-
-    Shapes:
-        ``x`` ``(c,)`` float64, the house form: numbers in their own units, levels as their index.
-    """
-
-    name: str
-    x: Float[Tensor, " c"]
-    sha256: str
-    notes: tuple[str, ...] = ()
 
 
 @final
@@ -83,7 +70,7 @@ class TableInput:
     """
 
     schema: TableSchema
-    records: tuple[RowRecord, ...]
+    records: tuple[InputRecord, ...]
     probes: Float[Tensor, "p c"]
     reference: Table | None
     guessed: Inference | None
@@ -103,9 +90,15 @@ class TableInput:
         return tuple(record.name for record in self.records)
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of what stands in them."""
-        return hashlib.sha256("\n".join(r.sha256 for r in self.records).encode()).hexdigest()
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the schema, and of what stands in the rows."""
+        rows = hashlib.sha256("\n".join(r.sha256 for r in self.records).encode()).hexdigest()
+        return {"table schema": self.schema.fingerprint, "table rows": rows}
+
+    @property
+    def extra(self) -> dict[str, Any]:  # Any: plain JSON
+        """What each front keeps of how the rows were read."""
+        return {"schema": self.schema.to_dict()}
 
     def groups(self) -> tuple[RowGroups, ...]:
         """The rows by each column of ``data.by``.
@@ -142,7 +135,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     if data.limit is not None:
         table = table.take(range(min(data.limit, len(table))))
     records = tuple(
-        RowRecord(f"row {place}", x, ROWS.fingerprint(x))
+        InputRecord(f"row {place}", x, ROWS.fingerprint(x))
         for place, x in zip(table.places, table.x, strict=True)
     )
     reference = None
@@ -161,7 +154,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     )
 
 
-def read_rows(config: Config) -> tuple[RowRecord, ...]:
+def read_rows(config: Config) -> tuple[InputRecord, ...]:
     """The rows that ``[data]`` asks for, under their names; see ``open_table``."""
     return open_table(config).records
 

@@ -1,5 +1,6 @@
 """Statistics of an audit: rates with intervals, what flips change, effects in logits."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import AttributeTaker
+from cfsearch.contracts.modality import TEXTS
 from cfsearch.contracts.scores import log_odds
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
@@ -45,6 +47,8 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     reconstruction flips before anything is changed say nothing about changes and are left out.
     """
     picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
+    if fronts and fronts[0].modality is TEXTS:
+        return _replaced([(front, i) for front, i in picked if i is not None])
     flips = [front.z[i] for front, i in picked if i is not None]
     if not flips:
         return []
@@ -58,6 +62,18 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
             if count and rate is not None:
                 found.append(Change(variable, direction, count, len(flips), rate))
     return sorted(found, key=lambda c: (-c.count, c.variable, c.direction))
+
+
+def _replaced(picked: Sequence[tuple[ParetoFront, int]]) -> list[Change]:
+    """Which words are replaced or removed, whatever their place: that differs from text to text."""
+    count: Counter[str] = Counter()
+    for front, i in picked:
+        pieces = zip(front.text or (), (front.texts or ())[i], strict=True)
+        count.update({old.strip().lower() for old, new in pieces if old != new})
+    n = len(picked)
+    found = [(word, hits, wilson(hits, n)) for word, hits in count.items()]
+    every = [Change(word, "~", hits, n, rate) for word, hits, rate in found if rate is not None]
+    return sorted(every, key=lambda c: (-c.count, c.variable))
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.assembly.images import read_fitting
+from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.search import Assembly
-from cfsearch.assembly.table import RowRecord
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker, Generator
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import UNTARGETED, Reason
@@ -181,7 +181,7 @@ def prepare_check(
     run: RunDirectory,
     assembly: Assembly,
     *,
-    refs: Sequence[ImageRef | RowRecord],
+    refs: Sequence[ImageRef | InputRecord],
     photographs: LabelledPhotographs,
 ) -> GenuinenessCheck | None:
     """The check of an audit, measured on its own images and kept beside the run; None where it cannot be made.

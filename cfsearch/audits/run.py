@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.assembly.images import read_fitting, readable
+from cfsearch.assembly.images import read_input, readable
+from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
-from cfsearch.assembly.table import RowRecord
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
 from cfsearch.contracts.records import Reason
@@ -147,9 +147,9 @@ class Audit:
             assembly: the search, made from this audit's settings.
         """
         photographs = self._photographs()
-        refs: Sequence[ImageRef | RowRecord] = photographs.refs
-        if assembly.table is not None:
-            refs = assembly.table.records
+        refs: Sequence[ImageRef | InputRecord] = (
+            photographs.refs if assembly.records is None else assembly.records
+        )
         assembly = dataclasses.replace(assembly, notes=(*assembly.notes, *self._told(photographs, assembly)))
         hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
         if photographs.table is not None:
@@ -228,7 +228,7 @@ class Audit:
     def _search(
         self,
         run: RunDirectory,
-        refs: Sequence[ImageRef | RowRecord],
+        refs: Sequence[ImageRef | InputRecord],
         photographs: LabelledPhotographs,
         assembly: Assembly,
     ) -> None:
@@ -250,14 +250,11 @@ class Audit:
         for begin in range(0, len(left), batch_size):
             group = left[begin : begin + batch_size]
             rows: list[InstanceRow] = []
-            images: list[tuple[int, ImageRecord | RowRecord]] = []
+            images: list[tuple[int, ImageRecord | InputRecord]] = []
             for position, ref in group:
-                if isinstance(ref, RowRecord):
-                    images.append((position, ref))
-                    continue
                 try:
                     shape = search.generator.shape
-                    images.append((position, read_fitting(ref, shape, crop=photographs.crop(shape[-1]))))
+                    images.append((position, read_input(ref, shape, crop=photographs.crop(shape[-1]))))
                 except DataError as error:
                     rows.append(_failed(ref.name, position, error))
             if images:
@@ -343,7 +340,7 @@ def _plain(contact: Handshake) -> dict[str, Any]:
     return dataclasses.asdict(contact) | kinds | times
 
 
-def _row(position: int, record: ImageRecord | RowRecord, result: ParetoFront | Failure) -> InstanceRow:
+def _row(position: int, record: ImageRecord | InputRecord, result: ParetoFront | Failure) -> InstanceRow:
     if isinstance(result, Failure):
         return InstanceRow(
             record.name,
@@ -379,7 +376,7 @@ def _grouping(groups: Sequence[RowGroups]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _listing(refs: Sequence[ImageRef | RowRecord]) -> str:
+def _listing(refs: Sequence[ImageRef | InputRecord]) -> str:
     if len({ref.name for ref in refs}) != len(refs):
         raise ConfigError("audit: two inputs have the same name.")
     return hashlib.sha256("\n".join(ref.name for ref in refs).encode()).hexdigest()

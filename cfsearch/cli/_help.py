@@ -18,7 +18,7 @@ _SECTIONS: Final = {
     "Model": ("model", "sidecar", "arch", "trust", "votes", "sigma", "surrogate"),
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
-        *("data", "table", "row", "where", "schema", "label", "texts", "size"),
+        *("data", "table", "row", "where", "schema", "label", "text", "texts", "column", "sounds", "size"),
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),

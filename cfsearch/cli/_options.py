@@ -109,11 +109,21 @@ _TABLE = (
         help="Explainers (gradient, wachter, ...) whose counterfactuals stand in the first population.",
     ),
 )
+_OTHERS = (
+    click.option("--text", multiple=True, metavar="TEXT", help="A text to search; repeat for more."),
+    click.option(
+        "--texts", type=FILE, metavar="FILE", help="Texts to search: a line each, or a column of a .csv file."
+    ),
+    click.option("--column", metavar="NAME", help="Which column of a .csv file of --texts holds them."),
+    click.option(
+        "--sounds", type=FILE, metavar="FILE", help="Recordings to search: a wave file, a folder or a zip."
+    ),
+)
 _SEARCH = (
     click.option(
         "--generator",
         metavar="G",
-        help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels, rows for a table.",
+        help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels, rows, words or bands.",
     ),
     click.option(
         "--objective",
@@ -129,7 +139,7 @@ _SEARCH = (
         metavar="NAME[:k=v]",
         help="What candidates must keep; repeat for each.",
     ),
-    click.option("--evaluations", type=WHOLE, help="Candidates for each image or row; default 5000."),
+    click.option("--evaluations", type=WHOLE, help="Candidates for each input; default 5000."),
     click.option("--population", type=WHOLE, help="Candidates in a generation; default 100."),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
     click.option(
@@ -145,11 +155,11 @@ _SEARCH = (
     ),
     click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
     click.option("--target", metavar="LABEL", help="The class to reach; any other class when left out."),
-    click.option("--immutable", metavar="A,B", help="Variables or columns that must not change."),
+    click.option("--immutable", metavar="A,B", help="Variables, columns or words that must not change."),
     click.option(
         "--reference",
         type=FILE,
-        help="Images, or the training table: examples of the classes and of what is plausible.",
+        help="Inputs of the same kind: examples of the classes and of what is plausible.",
     ),
 )
 GENUINENESS = click.option(
@@ -159,13 +169,13 @@ GENUINENESS = click.option(
 )
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
-    click.option("--batch-size", type=WHOLE, help="Images or rows searched together; default 4 on a CPU."),
+    click.option("--batch-size", type=WHOLE, help="Inputs searched together; default 4 on a CPU."),
     _THREADS,
 )
 _IMAGES = (
     click.option("--images", type=FILE, help="A file, folder or zip of images."),
     click.option("--recursive", is_flag=True, default=None, help="Look into sub-folders."),
-    click.option("--limit", type=WHOLE, help="At most so many images or rows."),
+    click.option("--limit", type=WHOLE, help="At most so many inputs."),
     click.option(
         "--attributes", type=FILE, metavar="CSV", help="What each image shows: a row an image, -1, 0 or 1."
     ),
@@ -202,7 +212,7 @@ def search_options(
     def add(command: Function) -> Function:
         model = _SOME_MODELS if several else _ONE_MODEL
         options = (model, *_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
-        inputs = (*(_IMAGES if images else ()), *(_TABLE if tables else ()))
+        inputs = (*(_IMAGES if images else ()), *((*_TABLE, *_OTHERS) if tables else ()))
         for option in reversed((*inputs, *options)):
             command = option(command)
         return command
@@ -225,6 +235,10 @@ _PLACE = {
     "by": ("data", "by"),
     "reference": ("data", "reference"),
     "data": ("data", "table"),
+    "text": ("data", "texts"),
+    "texts": ("data", "texts"),
+    "column": ("data", "column"),
+    "sounds": ("data", "sounds"),
     "row": ("data", "rows"),
     "where": ("data", "where"),
     "schema": ("data", "schema"),
@@ -242,9 +256,11 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     Raises:
         ConfigError: as ``Config.read``; or neither says what is needed.
     """
-    from cfsearch.config import Config
+    from cfsearch.config import INPUTS, Config
     from cfsearch.errors import ConfigError
 
+    if flags.get("text") and flags.get("texts") is not None:
+        raise ConfigError("--text and --texts were both given; give one.")
     over: dict[str, Any] = {}
     for name, value in flags.items():
         if value is None or value == ():
@@ -257,10 +273,14 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     if file is not None:
         config = Config.read(file, over=over)
     else:
-        if {"images", "table"} <= set(over.get("data", {})):
-            raise ConfigError("--images and --data were both given; give images, or a table.")
-        inputs = "table" if "table" in over.get("data", {}) else "images"
+        given = [kind for kind in INPUTS if kind in over.get("data", {})]
+        if len(given) > 1:
+            flags_of = {"images": "--images", "table": "--data", "texts": "--texts", "sounds": "--sounds"}
+            raise ConfigError(f"{' and '.join(flags_of[kind] for kind in given)} were both given; give one.")
+        inputs = given[0] if given else "images"
         for table, key, flag in (("model", "path", "--model"), ("data", inputs, "--images")):
+            if table == "model" and inputs in ("texts", "sounds"):
+                continue  # they have a model that ships
             if key not in over.get(table, {}):
                 raise ConfigError(
                     f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one)."
@@ -271,22 +291,31 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     return config
 
 
-def of_a_table(file: Path | None, flags: dict[str, Any]) -> bool:
-    """Whether the flags, or else the file, name a table and no images."""
-    if flags.get("data") is not None or file is None:
-        return flags.get("data") is not None
+def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
+    """Which setting of ``[data]`` the flags, or else the file, name: images, table, texts or sounds.
+
+    Args:
+        file: a ``cfsearch.toml``.
+        flags: by name.
+    """
+    named = {"data": "table", "text": "texts", "texts": "texts", "sounds": "sounds"}
+    found = [kind for flag, kind in named.items() if flags.get(flag) not in (None, ())]
+    if found or file is None:
+        return found[0] if found else "images"
     import tomllib
 
     try:
         said = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
-        return False  # what is wrong with it is said where it is read
+        return "images"  # what is wrong with it is said where it is read
     data = said.get("data")
-    return isinstance(data, dict) and "table" in data
+    if not isinstance(data, dict):
+        return "images"
+    return next((kind for kind in ("table", "texts", "sounds") if kind in data), "images")
 
 
 def with_model(given: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags with the argument of a command on a table as the model.
+    """The flags with the argument of a command on a table, texts or sounds as the model.
 
     Raises:
         UsageError: two models, or another argument besides ``--model``.

@@ -89,6 +89,9 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from rich.table import Table
     from rich.text import Text
 
+    from cfsearch.contracts.modality import modality_named
+
+    kind = modality_named(document.get("inputs", ""))
     names = {entry["id"]: entry["name"] for entry in document["models"]}
     for count in document["counts"]:
         rate = count["found_rate"]
@@ -105,7 +108,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
         table.add_column("share, 95 % interval", justify="right")
         for row in document["changes"][:_MOST_SHOWN]:
             table.add_row(
-                Text(plain(_changed(row))),
+                Text(plain(kind.counted(row["variable"], row["direction"]))),
                 f"{row['count']}/{row['n']}",
                 _percent(row["rate"]),
             )
@@ -117,12 +120,6 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
         if row["status"] == "failed":
             console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))
     console.print(Text(f"The page: {page}"), soft_wrap=True)
-
-
-def _changed(row: dict[str, Any]) -> str:
-    """``+Eyeglasses``; of a category, whose levels have no order, ``job changes``."""
-    name = row["variable"]
-    return f"{name} changes" if row["direction"] == "~" else f"{row['direction']}{name}"
 
 
 def _group_lines(group: dict[str, Any]) -> list[str]:

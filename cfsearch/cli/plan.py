@@ -56,6 +56,8 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     writes nothing.
     """
     chosen = settings(config, flags)
+    import torch
+
     from cfsearch.assembly.search import assemble
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.engine.schedule import Schedule, allowance
@@ -83,14 +85,15 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         queries=1,
     )
     sizes = Schedule.of(allowed.evaluations, population=search.population, pruning=search.pruning).sizes
-    count = len(assembly.table.records) if assembly.table is not None else len(photographs.refs)
+    count = len(photographs.refs if assembly.records is None else assembly.records)
     each = sum(sizes)
     questions = questions_of_a_search(
         assembly.model, through=search.provider, candidates=each, stored=allowed.members
     )
     candidates = count * each
-    # an image is kept in 8 bits a pixel and channel, a cell in 64
-    size = math.prod(search.generator.shape) * (1 if assembly.table is None else 8)
+    # an image is kept in 8 bits a pixel and channel, a cell of a table in 64
+    bits = assembly.modality.stored(torch.zeros(1)).element_size()
+    size = math.prod(search.generator.shape) * bits
     document = {
         "format": FORMAT,
         "model": assembly.model.name,
@@ -117,8 +120,8 @@ def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
     from cfsearch.audits.effects import known_attributes
 
     shape = assembly.search.generator.shape
-    if assembly.table is not None:
-        return _timed(assembly, assembly.table.x[0], None)
+    if assembly.records is not None:
+        return _timed(assembly, assembly.records[0].x, None)
     for i, ref in enumerate(photographs.refs):
         try:
             record = read_fitting(ref, shape, crop=photographs.crop(shape[-1]))

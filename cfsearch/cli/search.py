@@ -1,4 +1,4 @@
-"""``cfsearch search``: one or a few images or rows, the front in the terminal."""
+"""``cfsearch search``: one or a few inputs, the front in the terminal."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from ._options import (
     FILE,
     WHOLE,
     json_option,
-    of_a_table,
+    kind_of_inputs,
     search_options,
     settings,
     with_model,
@@ -27,8 +27,8 @@ from ._signals import interruptible
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cfsearch.assembly.inputs import InputRecord
     from cfsearch.assembly.search import Assembly
-    from cfsearch.assembly.table import RowRecord, TableInput
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
     from cfsearch.engine.clock import Clock
@@ -41,13 +41,15 @@ _BATCH_SIZE = 4
 
 @click.command(
     cls=Command,
-    short_help="Search fronts for one or a few images or rows.",
+    short_help="Search fronts for one or a few inputs.",
     examples=(
         "cfsearch search face.png --model model.onnx --generator faces64 --seed 7",
         "cfsearch search credit.skops --data applicants.csv --row 17 --target approve --immutable age",
+        'cfsearch search --text "a dull film with a weak script" --target positive',
+        "cfsearch search seven.wav",
     ),
 )
-@click.argument("given", nargs=-1, metavar="IMAGE... | MODEL")
+@click.argument("given", nargs=-1, metavar="IMAGE... | SOUND.wav... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @search_options(images=False, tables=True)
 @click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several inputs).")
@@ -66,16 +68,22 @@ def search(
     allow_partial: bool,
     **flags: Any,  # Any: the shared options, by name
 ) -> Outcome:
-    """Search a Pareto front of counterfactuals for one or a few images, or rows of a table.
+    """Search a Pareto front of counterfactuals for one or a few images, rows, texts or recordings.
 
-    With --data the argument is the MODEL (unless --model names it), and --row and --where say which
-    rows; without it the arguments are images.
+    With --data, --text, --texts or --sounds the argument is the MODEL (unless --model names it), and
+    --row and --where say which rows; without these the arguments are images, or wave files. Texts and
+    recordings have a model that ships: film reviews, spoken digits.
     """
     table = None
     images = tuple(Path(name) for name in given)
-    if of_a_table(config, flags):
+    kind = kind_of_inputs(config, flags)
+    if kind == "images" and images and all(path.suffix.lower() == ".wav" for path in images):
+        chosen, images = settings(config, {**flags, "sounds": tuple(given)}), ()
+    elif kind in ("texts", "sounds"):
+        chosen, images = settings(config, with_model(given, flags)), ()
+    elif kind == "table":
         chosen = settings(config, with_model(given, flags))
-        _check_rows(chosen, strip=strip)
+        _check_rows(chosen)
         from cfsearch.assembly.model import open_inputs
 
         table, images = open_inputs(chosen), ()
@@ -83,10 +91,19 @@ def search(
         raise click.UsageError("Missing argument 'IMAGE...'.")
     else:
         chosen = settings(config, {**flags, "images": first_readable(images)})
-    count = len(images) if table is None else len(table.records)
+    if strip is not None and not chosen.data.modality.pictured:
+        raise ConfigError(
+            f"--strip draws pictures, and {chosen.data.modality.name} have none. Use --save, or `cfsearch audit`."
+        )
+    assembly = None
+    if not images:
+        from cfsearch.assembly.search import assemble
+
+        assembly = assemble(chosen) if table is None else assemble(chosen, table=table)
+    count = len(images) if assembly is None else len(assembly.records or ())
     outputs = [_Output.of(kind, path, count=count) for kind, path in (("front", save), ("png", strip))]
     with interruptible(f"interrupted; a search of a few {chosen.data.noun}s keeps nothing. Run it again."):
-        found = _run(chosen, images, table)
+        found = _run(chosen, images, assembly)
         for output in outputs:
             output.write(found.fronts)
     detail(f"{duration(found.seconds)} in all")
@@ -97,10 +114,8 @@ def search(
     )
 
 
-def _check_rows(chosen: "Config", *, strip: Path | None) -> None:
+def _check_rows(chosen: "Config") -> None:
     data = chosen.data
-    if strip is not None:
-        raise ConfigError("--strip draws images, and rows have none. Use --save, or `cfsearch audit`.")
     if data.rows is None and data.where is None and data.limit is None:
         raise ConfigError(
             "search: say which rows: --row N (counted from 0) or --where COLUMN=VALUE. The whole table is "
@@ -169,7 +184,7 @@ def _stem(name: str) -> str:
     return name.replace("/", "_")
 
 
-def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -> _Found:
+def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") -> _Found:
     import torch
 
     from cfsearch.assembly.images import read_input
@@ -178,8 +193,10 @@ def _run(config: "Config", images: Sequence[Path], table: "TableInput | None") -
     from cfsearch.engine.search import Failure
 
     begin = time.monotonic()
-    refs: "Sequence[ImageRef | RowRecord]" = image_refs(images) if table is None else table.records
-    assembly = assemble(config) if table is None else assemble(config, table=table)
+    refs: "Sequence[ImageRef | InputRecord]" = (
+        image_refs(images) if assembly is None else assembly.records or ()
+    )
+    assembly = assembly or assemble(config)
     for text in assembly.notes:
         note(text)
     detail(f"model {assembly.model.name} {assembly.model.fingerprint}")

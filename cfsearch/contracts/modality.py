@@ -74,6 +74,15 @@ class Modality(ABC):
         """
         return {"+": z >= _VISIBLE, "-": z <= -_VISIBLE}
 
+    def counted(self, variable: str, direction: str) -> str:
+        """A change that many inputs share, in words: "+Eyeglasses", "job changes".
+
+        Args:
+            variable: what changes.
+            direction: a key of ``directions``.
+        """
+        return f"{variable} changes" if direction == "~" else f"{direction}{variable}"
+
     @abstractmethod
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         """What there is to look at of one stored input; None where it is read instead."""
@@ -188,6 +197,9 @@ class Texts(Modality):
     def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
         return {"~": z != 0}
 
+    def counted(self, variable: str, direction: str) -> str:
+        return f"{variable} replaced"
+
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         return None
 
@@ -221,6 +233,9 @@ class Sounds(Modality):
     def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
         return {"+": z > 0, "-": z < 0}
 
+    def counted(self, variable: str, direction: str) -> str:
+        return f"{variable} {'louder' if direction == '+' else 'softer'}"
+
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         """Low frequencies at the bottom, loud parts bright, enlarged to 128 pixels or more."""
         levels = (stored[0].clamp(0.0, 1.0) * (len(_COLOURS) - 1)).flip(0)
@@ -247,6 +262,15 @@ SOUNDS: Final = Sounds()
 MODALITIES: Final[tuple[Modality, ...]] = (PICTURES, ROWS, TEXTS, SOUNDS)
 
 
+def modality_named(name: str) -> Modality:
+    """The modality of a document that says what its ``inputs`` are; pictures where it says nothing.
+
+    Args:
+        name: in the plural; empty for pictures.
+    """
+    return next((modality for modality in MODALITIES if modality.name == name), PICTURES)
+
+
 def modality_of(shape: Sequence[int]) -> Modality:
     """The modality of inputs of a shape, where nobody said more: pictures have three dimensions.
 
@@ -254,3 +278,13 @@ def modality_of(shape: Sequence[int]) -> Modality:
         shape: of one input.
     """
     return PICTURES if len(shape) == 3 else ROWS
+
+
+def joined(pieces: Pieces) -> str:
+    """The text of pieces, of which some may have been removed.
+
+    Args:
+        pieces: in order, "" for one that was removed.
+    """
+    text = "".join(pieces)
+    return text if pieces and pieces[0] else text.lstrip()

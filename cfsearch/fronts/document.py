@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.modality import joined
+
 from .file import FORMAT
 from .picks import UNCHANGED
 
@@ -33,6 +35,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(front.z[i, j].item()) > UNCHANGED
             },
             "words": list(front.words(i)),
+            **({} if front.texts is None else {"text": joined(front.texts[i])}),
             "objectives": {
                 name: _number(v) for name, v in zip(front.objectives, front.f[i].tolist(), strict=True)
             },
@@ -48,6 +51,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     return {
         "format": FORMAT,
         "name": front.name,
+        **({} if front.text is None else {"text": joined(front.text)}),
         "source": front.labels[front.source],
         "target": None if front.target is None else front.labels[front.target],
         "labels": list(front.labels),

@@ -5,7 +5,7 @@ measured,) ``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
 
 Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
-its own unit and levels as their names; ``change_VARIABLE`` is a difference in that unit, in levels of an
+its own unit and levels as their names; of texts ``original_text`` and ``text`` hold them; ``change_VARIABLE`` is a difference in that unit, in levels of an
 ordinal column, and 1 for any change of a category.
 """
 
@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cfsearch.contracts.modality import ROWS
+from cfsearch.contracts.modality import ROWS, joined
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
@@ -42,6 +42,8 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             "lead": float(lead[i]),
             "words": "; ".join(front.words(i)),
         }
+        if front.text is not None and front.texts is not None:
+            row |= {"original_text": joined(front.text), "text": joined(front.texts[i])}
         row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
         row |= _changed(front, i, schema)
         row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}

@@ -198,6 +198,17 @@ class CallableProvider(Provider):
 
     def with_function(self, function: Predict) -> "CallableProvider":
         """The same labels, scores and limits for another function, which takes its inputs as they come."""
+        return self._with(function, note="")
+
+    def adapted(self, adapt: Callable[[Predict], Predict]) -> "CallableProvider":
+        """The same function for another form of inputs, given as they come.
+
+        Args:
+            adapt: makes of the user's function one of numpy batches.
+        """
+        return self._with(adapt(self._function), note=self._note)
+
+    def _with(self, function: Predict, *, note: str) -> "CallableProvider":
         return CallableProvider(
             function,
             labels=self.labels,
@@ -206,6 +217,7 @@ class CallableProvider(Provider):
             max_batch=self.max_batch,
             name=self.name,
             fingerprint=self._fingerprint,
+            note=note,
         )
 
     @property

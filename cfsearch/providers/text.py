@@ -1,21 +1,23 @@
-"""An audited classifier of texts."""
+"""Audited classifiers of texts: networks on word numbers, and functions on strings."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.datasets.text import Vocabulary
+from cfsearch.datasets.text import Lexicon, Vocabulary, closed
 from cfsearch.errors import ConfigError, DataError, ShapeError
-from cfsearch.registry import object_at
+from cfsearch.registry import is_path, object_at
 
-from .answers import ask_in_pieces, scores_of
+from .answers import RawArray, ask_in_pieces, scores_of
+from .callable import CallableProvider
+from .wrapping import WrappedProvider
 
 SHIPPED: Final = "text_cnn_polarity.safetensors"
 """The classifier of film review lines that is part of the package."""
@@ -145,6 +147,94 @@ class TextProvider(Provider):
     def _piece(self, ids: Tensor) -> Tensor:
         raw = self._network(ids.to(self._device))
         return scores_of(raw, n=len(ids), labels=self.labels, kind=self.scores, who=self.name)
+
+
+@final
+class PiecesProvider(WrappedProvider):
+    """A network on word numbers, queried by the pieces of a search's lexicon.
+
+    Args:
+        provider: the network.
+        lexicon: of the texts that are searched.
+    """
+
+    def __init__(self, provider: TextProvider, *, lexicon: Lexicon) -> None:
+        super().__init__(provider)
+        self.lexicon: Final = lexicon
+        self._numbers: Final = lexicon.numbers_in(provider.vocabulary)
+
+    def predict(self, x: Float[Tensor, "n t"]) -> Float[Tensor, "n k"]:
+        """The network's answer; where a piece was removed, the others close up."""
+        ids = closed(self._numbers.to(x.device)[x.long()])
+        return self.provider.predict(ids).to(x.dtype)
+
+
+def on_strings(lexicon: Lexicon) -> Callable[[Callable[..., Any]], Callable[[RawArray], Any]]:
+    """Makes of a function on texts one on numbers of pieces.
+
+    Args:
+        lexicon: of the texts that are searched.
+
+    Returns:
+        An adapter for ``CallableProvider.open``; the function that it takes is given ``list[str]``.
+    """
+
+    def adapt(function: Callable[..., Any]) -> Callable[[RawArray], Any]:  # Any: what a stranger returns
+        def answer(ids: RawArray) -> Any:  # Any: as above
+            return function(lexicon.decode(torch.from_numpy(ids)))
+
+        return answer
+
+    return adapt
+
+
+def text_model(model: Provider, *, lexicon: Lexicon) -> Provider:
+    """An opened model of texts, queried by pieces.
+
+    Args:
+        model: a network on word numbers, a function on strings, or a provider that takes pieces already.
+        lexicon: of the texts that are searched.
+    """
+    if isinstance(model, TextProvider):
+        return PiecesProvider(model, lexicon=lexicon)
+    if isinstance(model, CallableProvider):
+        return model.adapted(on_strings(lexicon))
+    return model
+
+
+def open_text_model(
+    spec: str,
+    *,
+    lexicon: Lexicon,
+    probes: Float[Tensor, "p t"],
+    sidecar: str | Path | None = None,
+    device: str = "cpu",
+) -> Provider:
+    """The audited model of texts behind what a user wrote, queried by pieces.
+
+    Args:
+        spec: ``text_cnn_polarity`` for the shipped one, a file of such a network, ``pkg.mod:predict`` on
+            a list of strings, or ``plugin:text``.
+        lexicon: of the texts that are searched.
+        probes: texts to ask a function about first.
+        sidecar: a TOML with labels and scores, for a function.
+        device: "cpu", "cuda" or "cuda:1", for a network.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+        ConfigError: it is no model of texts.
+    """
+    if is_path(spec) and not Path(spec).exists() and not spec.startswith("plugin:"):
+        return CallableProvider.open(spec, sidecar=sidecar, probe=probes, adapt=on_strings(lexicon))
+    target = spec.removeprefix("plugin:text").removeprefix(":")
+    if target == Path(SHIPPED).stem:
+        target = ""
+    if target and not target.endswith(".safetensors"):
+        raise ConfigError(
+            f"model: {spec!r} is no model of texts. Give {Path(SHIPPED).stem} (the shipped one), a .safetensors "
+            "file of cfsearch.models.text_cnn, or a function pkg.mod:predict that takes a list of strings."
+        )
+    return PiecesProvider(TextProvider.open(target, device=device), lexicon=lexicon)
 
 
 def _settled(network: TextNetwork, device: str) -> TextNetwork:

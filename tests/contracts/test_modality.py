@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from cfsearch.contracts.modality import MODALITIES, PICTURES, ROWS, SOUNDS, TEXTS, Modality, modality_of
+from cfsearch.contracts.modality import (
+    MODALITIES,
+    PICTURES,
+    ROWS,
+    SOUNDS,
+    TEXTS,
+    Modality,
+    modality_named,
+    modality_of,
+)
 
 
 def test_pictures_are_stored_as_the_nearest_of_256_values() -> None:
@@ -98,3 +107,18 @@ def test_what_weakens_a_result_depends_on_whether_there_were_reference_inputs() 
 def test_a_shape_of_three_is_a_picture_unless_somebody_says_otherwise() -> None:
     assert modality_of((3, 8, 8)) is PICTURES
     assert modality_of((12,)) is ROWS
+
+
+def test_changes_that_many_share_are_put_into_words() -> None:
+    assert PICTURES.counted("Eyeglasses", "+") == "+Eyeglasses"
+    assert ROWS.counted("job", "~") == "job changes"
+    assert ROWS.counted("age", "-") == "-age"
+    assert TEXTS.counted("dull", "~") == "dull replaced"
+    assert SOUNDS.counted("0 to 1 s", "-") == "0 to 1 s softer"
+    assert SOUNDS.counted("0 to 1 s", "+") == "0 to 1 s louder"
+
+
+def test_a_document_names_its_modality() -> None:
+    for modality in MODALITIES:
+        assert modality_named(modality.name) is modality
+    assert modality_named("") is PICTURES

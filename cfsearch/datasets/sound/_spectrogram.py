@@ -121,6 +121,14 @@ class Spectrogram:
         return torch.arange(self.size // 2 + 1) * (self.rate / self.size)
 
     @property
+    def edges(self) -> Float[Tensor, " e"]:
+        """Frequencies between the rows, in Hz: ``rows + 1`` of them, halfway between the middles."""
+        middle = self.frequencies
+        between = 0.5 * (middle[:-1] + middle[1:])
+        top = torch.tensor([self.rate / 2.0])
+        return torch.cat([torch.zeros(1), between, top])
+
+    @property
     def times(self) -> Float[Tensor, " frames"]:
         """The time in the middle of each column, in seconds."""
         return torch.arange(self.shape[2]) * (self.hop / self.rate)

@@ -23,7 +23,7 @@ from cfsearch.datasets.text import (
 )
 from cfsearch.errors import ConfigError, DataError, ShapeError
 
-DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 def write(folder: Path, *, negative: str, positive: str, packed: bool) -> Path:

@@ -1,8 +1,4 @@
-"""Texts: sentences with labels, and the vocabulary between words and numbers.
-
-**The house form** of one text is a vector of ``t`` word numbers, int64: 0 where nothing stands
-(after the end), 1 for a word that the vocabulary lacks, and from 2 on the words themselves.
-"""
+"""Sentences with labels, and the vocabulary between words and the numbers of a model."""
 
 import gzip
 import hashlib
@@ -30,7 +26,7 @@ FIRST: Final = 2
 POLARITY: Final = ("negative", "positive")
 """The labels of sentence polarity, in the order of its class numbers."""
 
-_TOKEN: Final = re.compile(r"\w+(?:[-'.\u2019]+\w+)*|'\w+|[^\w\s]+")
+TOKEN: Final = re.compile(r"\w+(?:[-'.\u2019]+\w+)*|'\w+|[^\w\s]+")
 _FILES: Final = ("rt-polarity.neg", "rt-polarity.pos")
 
 
@@ -41,7 +37,7 @@ def tokens(text: str) -> list[str]:
         >>> tokens("It's a ground-breaking film , isn't it?")
         ["it's", 'a', 'ground-breaking', 'film', ',', "isn't", 'it', '?']
     """
-    return _TOKEN.findall(text.lower())
+    return TOKEN.findall(text.lower())
 
 
 class Part(Enum):

@@ -1,0 +1,235 @@
+"""Texts and recordings that a search is run on, read once and under names.
+
+Pictures are found and read one by one (``images``), rows belong to a table (``table``).
+"""
+
+import hashlib
+from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.config import Config
+from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
+from cfsearch.datasets.sound import Spectrogram, read_recordings
+from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
+from cfsearch.errors import ConfigError, DataError, ModelFileError
+
+_PROBES: Final = 32
+_MOST_REFERENCES: Final = 500
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class InputRecord:
+    """One input under its name.
+
+    Args:
+        name: unique in a run.
+        x: as the model takes it.
+        sha256: of its stored form.
+        notes: what was done to it.
+    """
+
+    name: str
+    x: Float[Tensor, " *x"]
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+class Inputs(ABC):
+    """All inputs of a search that are in memory, of one modality."""
+
+    modality: ClassVar[Modality]
+    records: tuple[InputRecord, ...]
+    notes: tuple[str, ...]
+    """What a reader must know."""
+    probes: Tensor
+    """Inputs to ask a model about at first contact, all different."""
+    extra: dict[str, Any]  # Any: plain JSON
+    """What each front keeps of how the inputs were read."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(record.name for record in self.records)
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of what stands in them."""
+        said = "\n".join(record.sha256 for record in self.records)
+        return {self.modality.name: hashlib.sha256(said.encode()).hexdigest()}
+
+
+@final
+class TextInputs(Inputs):
+    """Texts, and the near words of theirs.
+
+    Args:
+        lines: the texts.
+        reference: texts of the same kind; near words are learned from them where they are enough.
+    """
+
+    modality = TEXTS
+
+    def __init__(self, lines: Sequence[TextLine], *, reference: Sequence[str] = ()) -> None:
+        if len({line.name for line in lines}) != len(lines):
+            raise ConfigError("texts: two texts have the same name.")
+        self.texts = tuple(line.text for line in lines)
+        self.reference = tuple(reference)
+        self.extra = {}
+        self._lines = tuple(lines)
+        shown = "near words are those of " + self.vectors.source
+        self.notes = (f"{shown[0].upper()}{shown[1:]}.",)
+
+    @cached_property
+    def vectors(self) -> WordVectors:
+        """Which words are near: learned from the reference, or those of film reviews."""
+        if len(self.reference) < FEWEST_TEXTS:
+            return WordVectors.shipped()
+        return WordVectors.of(self.reference, source=f"{len(self.reference):,} reference texts")
+
+    def encoded(self, x: Float[Tensor, "n t"], *, varied: Float[Tensor, "v t"]) -> "TextInputs":
+        """The same with the numbers of a lexicon, as a model takes them.
+
+        Args:
+            x: one row a text, in order.
+            varied: these texts with some words replaced, to ask a model about at first contact.
+        """
+        self.records = tuple(
+            InputRecord(line.name, row, _text_hash(line.text))
+            for line, row in zip(self._lines, x, strict=True)
+        )
+        self.probes = _different(torch.cat([x, varied]))
+        return self
+
+
+@final
+class SoundInputs(Inputs):
+    """Recordings, and the spectrograms that the model takes of them.
+
+    Args:
+        form: of the spectrograms.
+        paths: wave files, folders or zips.
+        reference: recordings of the same kind; None for none.
+        limit: at most so many, the first ones.
+    """
+
+    modality = SOUNDS
+
+    def __init__(
+        self,
+        form: Spectrogram,
+        paths: Sequence[str | Path],
+        *,
+        reference: str | Path | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self.form = form
+        found = [read_recordings(Path(path), rate=form.rate, seconds=form.seconds) for path in paths]
+        names = [name for part in found for name in part.names][:limit]
+        done = [note for part in found for note in part.notes][:limit]
+        if len(set(names)) != len(names):
+            raise ConfigError("sounds: two recordings have the same name. Give them other names.")
+        self.waves = torch.cat([part.waves for part in found])[:limit]
+        x = form(self.waves)
+        self.records = tuple(
+            InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else ())
+            for name, one, note in zip(names, x, done, strict=True)
+        )
+        self.notes = ()
+        self.probes = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
+        self.extra = {"spectrogram": form.to_json()}
+        self.reference = None if reference is None else _spectrograms(form, Path(reference))
+
+
+def open_texts(config: Config) -> TextInputs:
+    """The texts that ``[data]`` names.
+
+    Args:
+        config: all settings.
+
+    Raises:
+        ConfigError, DataError: a file cannot be read, or holds no text.
+    """
+    data = config.data
+    if data.texts is None:
+        raise ConfigError("inputs: expected `data.texts`, got another kind. Give --text or --texts.")
+    if isinstance(data.texts, str):
+        lines = read_texts(data.texts, column=data.column)
+    else:
+        lines = tuple(TextLine(f"text {i}", text) for i, text in enumerate(data.texts))
+        if any(not text.strip() for text in data.texts):
+            raise DataError("texts: expected one word or more in each text, got an empty one. Leave it out.")
+    reference = () if data.reference is None else read_texts(data.reference, column=None)
+    return TextInputs(lines[: data.limit], reference=[line.text for line in reference])
+
+
+def open_sounds(config: Config) -> SoundInputs:
+    """The recordings that ``[data]`` names, as the model's spectrograms.
+
+    Args:
+        config: all settings.
+
+    Raises:
+        ConfigError, DataError: nothing is there, or a file cannot be read.
+    """
+    data = config.data
+    if data.sounds is None:
+        raise ConfigError("inputs: expected `data.sounds`, got another kind. Give --sounds or a wave file.")
+    paths = (data.sounds,) if isinstance(data.sounds, str) else data.sounds
+    return SoundInputs(spectrogram_of(config.model.path), paths, reference=data.reference, limit=data.limit)
+
+
+def spectrogram_of(model: str) -> Spectrogram:
+    """What a model takes of a recording: as its weights say, or else the usual spectrogram.
+
+    Args:
+        model: as the user wrote it.
+    """
+    path = shipped_sound_model() if model == SHIPPED_SOUND else Path(model)
+    if path.suffix != ".safetensors":
+        return Spectrogram()
+    try:
+        return Spectrogram.of_file(path)
+    except ModelFileError:
+        if not path.is_file():
+            raise
+        return Spectrogram()
+
+
+SHIPPED_SOUND: Final = "audio_cnn_digits"
+"""The classifier of spoken digits that is part of the package."""
+SHIPPED_SOUND_ARCH: Final = "cfsearch.models.audio_cnn:build"
+
+
+def shipped_sound_model() -> Path:
+    """Where the weights of the shipped classifier of spoken digits are."""
+    from importlib.resources import files
+
+    return Path(str(files("cfsearch.models") / f"{SHIPPED_SOUND}.safetensors"))
+
+
+def _spectrograms(form: Spectrogram, path: Path) -> Float[Tensor, "r 1 f t"]:
+    found = read_recordings(path, rate=form.rate, seconds=form.seconds)
+    return form(found.waves[:_MOST_REFERENCES])
+
+
+def _text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _different(x: Float[Tensor, "n *x"]) -> Float[Tensor, "p *x"]:
+    """At most 32 different inputs, the first ones."""
+    kept: dict[bytes, Tensor] = {}
+    for one in x:
+        kept.setdefault(one.numpy().tobytes(), one)
+        if len(kept) == _PROBES:
+            break
+    return torch.stack(list(kept.values()))

@@ -1,0 +1,156 @@
+"""Texts and recordings from the command line, with the models that ship."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cfsearch.datasets.text import cut
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.runs.directory import RunDirectory
+
+from .conftest import Call
+
+SMALL = ("--evaluations", 400, "--population", 40, "--threads", 1)
+DULL = "A Dull, lifeless film with a weak script."
+FUNNY = "a funny and moving film"
+
+
+def sung(path: Path, *, tones: tuple[float, ...]) -> Path:
+    """Half a second of tones that fade, as 16-bit PCM at 8 kHz."""
+    t = np.arange(4000) / 8000
+    samples = sum(np.sin(2 * np.pi * tone * t) for tone in tones) * np.exp(-6 * t) / len(tones)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((0.9 * 32767 * samples).astype("<i2").tobytes())
+    return path
+
+
+def shout(texts: list[str]) -> np.ndarray:
+    """A model of strings: the probability that a text says film, movie or story."""
+    hit = np.array([0.9 if any(w in t for w in ("film", "movie", "story")) else 0.2 for t in texts])
+    return np.stack([1 - hit, hit], axis=1)
+
+
+def test_a_text_is_searched_with_the_model_that_ships(call: Call, tmp_path: Path) -> None:
+    found = call("search", "--text", DULL, *SMALL, "--save", tmp_path / "a.front", "--json")
+    assert found.code == 0, found.err
+    front = ParetoFront.load(tmp_path / "a.front")
+    assert front.labels == ("negative", "positive") and front.source == 0
+    assert front.found
+    assert front.text == cut(DULL)
+    picked = front.pick("sparsest")
+    assert picked is not None and front.texts is not None
+    changed = [(a, b) for a, b in zip(front.text, front.texts[picked], strict=True) if a != b]
+    assert front.words(picked) == tuple(f"{a.strip()} -> {b.strip()}" for a, b in changed)
+    member = found.document["fronts"][0]["members"][picked]
+    assert member["text"] == "".join(front.texts[picked])
+    assert found.document["fronts"][0]["text"] == DULL
+    shown = call("search", "--text", DULL, *SMALL)
+    assert " -> " in shown.out and "negative" in shown.out
+
+
+def test_texts_of_a_file_and_words_that_must_not_change(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f'stars,review\n1,"{DULL}"\n5,{FUNNY}\n')
+    flags = ("--texts", tmp_path / "a.csv", "--column", "review", "--immutable", "dull,film")
+    found = call("search", *flags, *SMALL, "--json")
+    assert found.code == 0, found.err
+    first, second = found.document["fronts"]
+    assert (first["text"], second["text"]) == (DULL, FUNNY)
+    assert {first["source"], second["source"]} == {"negative", "positive"}
+    for front in (first, second):
+        for member in front["members"]:
+            assert not any(word.lower().startswith(("dull ->", "film ->")) for word in member["words"])
+
+
+def test_a_function_on_strings_is_a_model(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "shouting.py"
+    module.write_text(
+        "import numpy as np\n\n\ndef predict(texts):\n    assert all(isinstance(t, str) for t in texts)\n"
+        "    hit = np.array([0.9 if 'Film' in t else 0.2 for t in texts])\n"
+        "    return np.stack([1 - hit, hit], axis=1)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    found = call("search", "shouting:predict", "--text", "A Film  of our time", *SMALL, "--json")
+    assert found.code == 0, found.err
+    front = found.document["fronts"][0]
+    assert front["source"] == "1" and front["text"] == "A Film  of our time"
+    sparsest = front["members"][front["picks"]["sparsest"]]
+    assert sparsest["text"].startswith("A ") and sparsest["text"].endswith(" time")
+    assert "Film" not in sparsest["text"] and sparsest["text"][2:4] != "  "
+
+
+def test_a_recording_is_searched_with_the_model_that_ships(call: Call, tmp_path: Path) -> None:
+    path = sung(tmp_path / "a.wav", tones=(400.0, 1100.0))
+    found = call(
+        "search", path, *SMALL, "--save", tmp_path / "a.front", "--strip", tmp_path / "a.png", "--json"
+    )
+    assert found.code == 0, found.err
+    front = ParetoFront.load(tmp_path / "a.front")
+    assert front.name == "a.wav" and front.labels == tuple("0123456789")
+    assert front.found and front.sound is not None and front.sounds is not None
+    assert front.reconstruction_scores.tolist() == front.original_scores.tolist()
+    picked = front.pick("closest")
+    assert picked is not None
+    assert all(word.endswith(" dB") for word in front.words(picked))
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_both_are_audited_and_shown(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text(f"{DULL}\n{FUNNY}\n")
+    found = call("audit", "--texts", tmp_path / "texts.txt", *SMALL, "--out", tmp_path / "t", "--json")
+    assert found.code == 0, found.err
+    assert found.document["inputs"] == "texts"
+    assert found.document["generator"]["name"] == "words"
+    assert found.document["changes"][0]["direction"] == "~"
+    assert found.document["changes"][0]["variable"] in DULL.lower() + FUNNY
+    with RunDirectory.read(tmp_path / "t") as run:
+        fronts = [row.front for row in run.rows()]
+    assert ["".join(front.text) for front in fronts if front and front.text] == [DULL, FUNNY]
+    page = (tmp_path / "t" / "report.html").read_text()
+    assert "lifeless" in page
+
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    sung(folder / "a.wav", tones=(400.0,))
+    sung(folder / "b.wav", tones=(700.0, 1900.0))
+    found = call("audit", "--sounds", folder, *SMALL, "--limit", 1, "--out", tmp_path / "s", "--json")
+    assert found.code == 0, found.err
+    assert found.document["inputs"] == "sounds"
+    assert [one["name"] for one in found.document["instances"]] == ["a.wav"]
+    assert "data:image/png" in (tmp_path / "s" / "report.html").read_text()
+
+
+def test_reference_texts_make_a_critic_and_are_where_near_words_come_from(call: Call, tmp_path: Path) -> None:
+    lines = [f"a {a} {b} with a {a} script" for a in ("dull", "bold", "calm") for b in ("film", "play")] * 40
+    (tmp_path / "reference.txt").write_text("\n".join(lines))
+    flags = ("--reference", tmp_path / "reference.txt", "--generator", "words:least=0.1,near=3")
+    found = call("search", "--text", "a dull film", *flags, *SMALL, "--json")
+    assert found.code == 0, found.err
+    assert [o["name"] for o in found.document["fronts"][0]["objectives"]][-1] == "plausibility"
+    words = {w for one in found.document["fronts"][0]["members"] for w in one["text"].split()}
+    assert words <= {"a", "dull", "bold", "calm", "film", "play", "script", "with"}
+    assert "240 reference texts" in found.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--text", "a", "--texts", "b.txt"), "--text and --texts were both given"),
+        (("--text", "a film", "--sounds", "b"), "both given; give one"),
+        (("--text", " "), "one word or more"),
+        (("--text", "a film", "--strip", "a.png"), "texts have none"),
+        (("--text", "a film", "--generator", "rows"), "makes no texts"),
+        (("--text", "a film", "--model", "model.onnx"), "is no model of texts"),
+        (("--sounds", "none.wav"), "none.wav"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(call: Call, flags: tuple[str, ...], message: str) -> None:
+    answer = call("search", *flags)
+    assert answer.code in {2, 3, 4}
+    assert message in answer.err

@@ -1,0 +1,46 @@
+"""Texts from files: lines, columns, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from cfsearch.datasets.text import TextLine, read_texts
+from cfsearch.errors import ConfigError, DataError
+
+
+def test_each_line_that_is_not_empty_is_a_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeff First one. \n\n  second\u2028still second\r\n".encode())
+    assert read_texts(path) == (
+        TextLine("text 0", "First one."),
+        TextLine("text 1", "second\u2028still second"),
+    )
+
+
+def test_a_column_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('stars,text,review\n1,short,"dull,\nand long"\n5,other,fine\n')
+    assert [line.text for line in read_texts(path, column="review")] == ["dull,\nand long", "fine"]
+    assert [line.text for line in read_texts(path)] == ["short", "other"]
+    path.write_text("review\nfine\n")
+    assert [line.text for line in read_texts(path)] == ["fine"]
+
+
+def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("stars,review\n1,dull\n")
+    with pytest.raises(ConfigError, match="which column holds the texts"):
+        read_texts(path)
+    with pytest.raises(ConfigError, match="the column 'reviews' in 'a.csv', got stars, review"):
+        read_texts(path, column="reviews")
+    lines = tmp_path / "a.txt"
+    lines.write_text("\n \n")
+    with pytest.raises(DataError, match="one text or more"):
+        read_texts(lines)
+    with pytest.raises(ConfigError, match=r"goes with a \.csv file"):
+        read_texts(lines, column="text")
+    lines.write_bytes(b"\xff")
+    with pytest.raises(DataError, match="a UTF-8 file"):
+        read_texts(lines)
+    with pytest.raises(DataError, match="a UTF-8 file"):
+        read_texts(tmp_path / "none.txt")
