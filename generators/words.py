@@ -51,7 +51,7 @@ class _Words(Generator[WordsState], Describer, Speller, ABC):
         *,
         vectors: WordVectors,
         near: int = 20,
-        least: float = 0.35,
+        least: float = 0.45,
         delete: bool = False,
         keep: Sequence[str] = (),
     ) -> None:
@@ -254,7 +254,7 @@ class WordsWithBigrams(_Words, Critic):
         vectors: WordVectors,
         reference: Bigrams,
         near: int = 20,
-        least: float = 0.35,
+        least: float = 0.45,
         delete: bool = False,
         keep: Sequence[str] = (),
     ) -> None:

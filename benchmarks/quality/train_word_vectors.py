@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("models/word_vectors_reviews.safetensors"))
     given = parser.parse_args()
     texts = read_polarity(given.data).part(Part.TRAIN).texts
-    WordVectors.of(texts, source=SOURCE).save(given.out)
+    WordVectors.of(texts, source=SOURCE, least=5).save(given.out)
     vectors = WordVectors.read(given.out)
     print(f"{len(vectors.words):,} words, {given.out.stat().st_size:,} bytes")
     for word in ("dull", "fine", "funny", "film", "bad", "slow", "moving", "works"):

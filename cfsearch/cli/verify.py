@@ -17,8 +17,10 @@ from ._signals import interruptible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import Tensor
 
     from cfsearch.contracts.provider import Provider
+    from cfsearch.datasets.text import Lexicon
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-verify/1"
@@ -70,7 +72,6 @@ def verify(
     with interruptible("interrupted; verify keeps nothing. Run it again."):
         found = _fronts(source)
         first = next(found, None)
-        of_rows = first is not None and first[2].row is not None
         provider = _opened(
             model,
             None if first is None else first[2],
@@ -79,11 +80,12 @@ def verify(
             device=device,
             trusted=trust,
         )
-        noun = "row" if of_rows else "image"
+        noun = "image" if first is None else first[2].modality.noun
         with progress("verify") as line:
             rows = []
             for done, total, front in chain([] if first is None else [first], found):
-                rows.append(_again(front, provider, pick=pick, device=device))
+                asked = _of_texts(front, model, sidecar=sidecar, device=device) or provider
+                rows.append(_again(front, asked, pick=pick, device=device))
                 line.update(f"{done}/{total} {noun}s", share=done / total)
     document = _document(provider, rows, pick=pick)
     return Outcome(document=document, show=lambda console: _show(console, document, noun=noun))
@@ -101,8 +103,17 @@ def _opened(
     """The model to ask: one of images, or, where the fronts are of rows, one of their table."""
     from cfsearch.providers.opening import open_provider
 
+    found = None if front is None else _of_texts(front, model, sidecar=sidecar, device=device)
+    if found is not None:
+        return found
     if front is None or front.row is None:
-        return open_provider(model, sidecar=sidecar, arch=arch, device=device)
+        from cfsearch.assembly.inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, shipped_sound_model
+
+        shipped = model == SHIPPED_SOUND and front is not None and front.sound is not None
+        path = str(shipped_sound_model()) if shipped else model
+        return open_provider(
+            path, sidecar=sidecar, arch=arch or (SHIPPED_SOUND_ARCH if shipped else None), device=device
+        )
     import torch
 
     from cfsearch.datasets.tables import schema_of
@@ -120,6 +131,52 @@ def _opened(
         device=device,
         trusted=trusted,
     )
+
+
+def _of_texts(
+    front: "ParetoFront", model: str, *, sidecar: str | Path | None, device: str
+) -> "Provider | None":
+    """The model queried by the pieces of one front; None where inputs are no texts."""
+    lexicon = _lexicon(front)
+    if lexicon is None:
+        return None
+    from cfsearch.providers.text import open_text_model
+
+    return open_text_model(model, lexicon=lexicon, probes=_stored(front), sidecar=sidecar, device=device)
+
+
+def _lexicon(front: "ParetoFront") -> "Lexicon | None":
+    if front.text is None or front.texts is None:
+        return None
+    from cfsearch.datasets.text import Lexicon
+
+    every = (piece for pieces in (front.text, *front.texts) for piece in pieces if piece)
+    return Lexicon(tuple(dict.fromkeys(every)))
+
+
+def _stored(front: "ParetoFront") -> "Tensor":
+    """The original and the members as the model takes them.
+
+    Raises:
+        ConfigError: the front keeps no inputs.
+    """
+    import torch
+
+    lexicon = _lexicon(front)
+    if lexicon is not None:
+        numbers = [
+            [lexicon.number(piece) if piece else 0 for piece in one]
+            for one in (front.text or (), *(front.texts or ()))
+        ]
+        return torch.tensor(numbers, dtype=torch.float64)
+    for one, several in (
+        (front.row, front.rows),
+        (front.original, front.images),
+        (front.sound, front.sounds),
+    ):
+        if one is not None and several is not None:
+            return front.modality.restored(torch.cat([one[None], several]))
+    raise ConfigError(f"verify: the front of {front.name!r} holds no inputs to ask about.")
 
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
@@ -149,12 +206,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
             f"verify: the front of {front.name!r} has the classes {', '.join(front.labels)}, the model "
             f"{provider.name!r} has {', '.join(provider.labels)}. Name them alike, in the same order."
         )
-    if front.row is not None and front.rows is not None:
-        stored = torch.cat([front.row[None], front.rows])
-    elif front.original is not None and front.images is not None:
-        stored = torch.cat([front.original[None], front.images]).float() / 255.0
-    else:
-        raise ConfigError(f"verify: the front of {front.name!r} holds neither images nor rows.")
+    stored = _stored(front)
     with torch.no_grad():
         # one at a time: the answer must not depend on what else is asked
         raw = torch.cat([provider.predict(one[None].to(device)) for one in stored])

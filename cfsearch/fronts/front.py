@@ -162,14 +162,10 @@ class ParetoFront:
         kept = {ROWS: self.row, TEXTS: self.text, SOUNDS: self.sound}
         return next((modality for modality, one in kept.items() if one is not None), PICTURES)
 
-    @property
-    def pictures(self) -> "tuple[UInt8[Tensor, 'c h w'], ...] | None":
-        """What there is to look at of each member; None where inputs are read instead."""
+    def picture_of(self, i: int) -> "UInt8[Tensor, 'c h w'] | None":
+        """What there is to look at of member ``i``; None where inputs are read instead."""
         every = self.images if self.images is not None else self.sounds
-        if every is None:
-            return None
-        drawn = (self.modality.picture(one) for one in every)
-        return tuple(picture for picture in drawn if picture is not None)
+        return None if every is None else self.modality.picture(every[i])
 
     @property
     def picture(self) -> "UInt8[Tensor, 'c h w'] | None":
@@ -407,11 +403,10 @@ class ParetoFront:
         Raises:
             DataError: the front holds nothing to look at.
         """
-        original, pictures = self.picture, self.pictures
-        if original is None or pictures is None:
+        every = [self.picture, *(self.picture_of(i) for i in self.along(most=most))]
+        tiles = [picture for picture in every if picture is not None]
+        if len(tiles) < len(every):
             raise DataError(f"front {self.name!r}: no images to draw, its inputs are {self.modality.name}.")
-        chosen = self.along(most=most)
-        tiles = [original, *(pictures[i] for i in chosen)]
         gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
         row = [part for tile in tiles for part in (tile, gap)][:-1]
         return torch.cat(row, dim=2).permute(1, 2, 0).numpy()

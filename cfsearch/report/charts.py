@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from cfsearch.contracts.modality import PICTURES, Modality
+
 from . import wording
 from .wording import finite
 
@@ -100,12 +102,14 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
 
 
 def count_chart(
-    changes: Sequence[Mapping[str, Any]], models: Mapping[str, str], *, rows: bool = False
+    changes: Sequence[Mapping[str, Any]], models: Mapping[str, str], *, modality: Modality = PICTURES
 ) -> Chart | None:
     """Shares of the sparsest flips that hold a change, the most frequent first.
 
     Args:
-        rows: whether inputs are rows of a table, whose columns rise, fall or change.
+        changes: of ``audit.json``.
+        models: names by id.
+        modality: what the inputs are.
     """
     entries = [c for c in changes if _bounds(c["rate"])]
     if not entries:
@@ -121,8 +125,7 @@ def count_chart(
         Panel(
             model=name,
             rows=tuple(
-                _count_row(k, found.get((model, *k)) or _never(entries, model), scale, rows=rows)
-                for k in keys
+                _count_row(k, found.get((model, *k)) or _never(entries, model), scale, modality) for k in keys
             ),
         )
         for model, name in models.items()
@@ -232,9 +235,11 @@ def _never(changes: Sequence[Mapping[str, Any]], model: str) -> Mapping[str, Any
     return {"count": 0, "n": n, "rate": rate}
 
 
-def _count_row(key: tuple[str, str], change: Mapping[str, Any] | None, scale: _Scale, *, rows: bool) -> Row:
+def _count_row(
+    key: tuple[str, str], change: Mapping[str, Any] | None, scale: _Scale, modality: Modality
+) -> Row:
     variable, sign = key
-    label = wording.moved(variable, direction=sign) if rows else wording.direction(variable, up=sign == "+")
+    label = wording.shared(variable, direction=sign, modality=modality)
     if change is None:
         return Row(label=label, estimate=None, truth=None, n=wording.MISSING, verdict="")
     return Row(

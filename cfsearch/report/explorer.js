@@ -106,7 +106,7 @@ function setUpExplorer() {
     ];
     if (again) faces.push(picture(again, "True re-render"));
     if (heat) faces.push(picture(heat, "Difference"));
-    const shownFaces = data.thing ? [] : [element("div", { class: "faces" }, ...faces)];
+    const shownFaces = data.thing && !data.pictured ? [] : [element("div", { class: "faces" }, ...faces)];
     const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.shape || status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
     const every = changes(front, state.i);

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.modality import SOUNDS, joined
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
@@ -50,6 +52,15 @@ class Entry:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a text: as it was, and what stands there now; both are the same where nothing changed."""
+
+    before: str
+    after: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Tile:
     """One counterfactual of a strip."""
 
@@ -65,6 +76,7 @@ class Tile:
     changes: tuple[tuple[str, str], ...]
     smaller: int
     origin: str
+    text: "tuple[Piece, ...]" = ()
 
     @property
     def alt(self) -> str:
@@ -112,6 +124,7 @@ class Article:
     reconstruction: str | None
     tiny: bool
     strips: tuple[Strip, ...]
+    text: str | None = None
 
 
 @final
@@ -124,8 +137,8 @@ class Gallery:
 
     @property
     def first(self) -> int:
-        """The article that is open when the page is: of rows the first that shows anything."""
-        rows = [a.number for a in self.articles if any(s.cells and s.tiles for s in a.strips)]
+        """The article that is open when the page is: of rows and texts the first that shows anything."""
+        rows = [a.number for a in self.articles if any((s.cells or a.text) and s.tiles for s in a.strips)]
         return rows[0] if rows else 0
 
 
@@ -178,15 +191,16 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
             strips.append(_strip(entry, number, plan=plan, name=name, gaps=gaps, top=top))
             number += 1
         front = group.entries[0].front
-        codec = plan.codec
+        codec, original = plan.codec, front.picture
         articles.append(
             Article(
                 number=g,
                 name=wording.mark(group.name),
-                original=None if front.original is None else codec.uri(front.original),
+                original=None if original is None else codec.uri(original),
                 reconstruction=None if front.reconstruction is None else codec.uri(front.reconstruction),
-                tiny=front.original is not None and max(front.original.shape[-2:]) < 48,
+                tiny=original is not None and max(original.shape[-2:]) < 48,
                 strips=tuple(strips),
+                text=None if front.text is None else wording.mark(joined(front.text)),
             )
         )
     return Gallery(articles=tuple(articles), top=top)
@@ -214,11 +228,25 @@ def _differences(groups: Sequence[Group]) -> dict[tuple[str, int], NDArray[np.fl
     gaps = {}
     for group in groups:
         for entry in group.entries:
-            images, original = entry.front.images, entry.front.original
-            if images is not None and original is not None:
+            front = entry.front
+            every = front.images if front.images is not None else front.sounds
+            original = front.original if front.original is not None else front.sound
+            if every is not None and original is not None:
                 for i in entry.shown:
-                    gaps[entry.key, i] = difference(images[i], original)
+                    gaps[entry.key, i] = difference(levels_of(front, every[i]), levels_of(front, original))
     return gaps
+
+
+def levels_of(front: ParetoFront, stored: Tensor) -> Tensor:
+    """A picture whose differences mean something: 8 bits, of recordings loudness with low tones below.
+
+    Args:
+        front: that keeps it.
+        stored: an image or a spectrogram.
+    """
+    if front.modality is not SOUNDS:
+        return stored
+    return (stored.flip(-2).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def status_of(entry: Entry, i: int) -> str:
@@ -276,13 +304,13 @@ def _tile(
     top: int,
 ) -> Tile:
     front, codec = entry.front, plan.codec
-    p = entry.p[i]
+    p, picture = entry.p[i], front.picture_of(i)
     changes = changes_of(front, i)
     gap = gaps.get((entry.key, i))
     again = entry.rerenders if plan.rerenders else None
     return Tile(
         index=i,
-        image=None if front.images is None else codec.uri(front.images[i]),
+        image=None if picture is None else codec.uri(picture),
         heat=None if gap is None else data_uri(heat_png(gap, top=top), "png"),
         rerender=None if again is None else codec.uri(again[i]),
         p=wording.probability(float(p[entry.wanted])),
@@ -294,7 +322,25 @@ def _tile(
         smaller=(len(changes) if front.described else int(front.changed[i].sum()))
         - min(_WORDS, len(changes)),
         origin=wording.mark(front.origins[i]),
+        text=_pieces(front, i),
     )
+
+
+def _pieces(front: ParetoFront, i: int) -> tuple[Piece, ...]:
+    """The text of member ``i`` in stretches that changed or did not; empty where inputs are no texts."""
+    if front.text is None or front.texts is None:
+        return ()
+    found: list[Piece] = []
+    for old, new in zip(front.text, front.texts[i], strict=True):
+        before, after = wording.mark(old), wording.mark(new)
+        if old == new and found and found[-1].before == found[-1].after:
+            found[-1] = Piece(found[-1].before + before, found[-1].after + after)
+        elif old == new:
+            found.append(Piece(before, after))
+        else:
+            space = old[: len(old) - len(old.lstrip())]
+            found += [*([Piece(space, space)] if space else []), Piece(before.strip(), after.strip())]
+    return tuple(found)
 
 
 def _bar(p: float) -> float:
@@ -303,5 +349,5 @@ def _bar(p: float) -> float:
 
 def explorer_picture(entry: Entry, i: int, *, codec: Codec) -> str | None:
     """The bytes of a member that is not in the strip, in base64 without the header."""
-    images = entry.front.images
-    return None if images is None else codec.uri(images[i]).split(",", 1)[1]
+    picture = entry.front.picture_of(i)
+    return None if picture is None else codec.uri(picture).split(",", 1)[1]

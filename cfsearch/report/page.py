@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from torch import Tensor
 
+from cfsearch.contracts.modality import PICTURES, ROWS, modality_named
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
@@ -100,14 +101,16 @@ def _render(
     document: Mapping[str, Any], instances: Sequence[ReportInstance], plan: Plan, *, left_out: int
 ) -> str:
     models = {m["id"]: m["name"] for m in document["models"]}
-    rows = document.get("inputs") == "rows"
+    modality = modality_named(document.get("inputs", ""))
+    rows = modality is ROWS
+    thing = "picture" if modality is PICTURES else modality.noun
     abouts = {about["key"]: about for about in document["instances"]}
     entries = [_entry(i, plan, abouts.get(wording.mark(i.key))) for i in instances]
     groups = grouped(entries)
     gallery = build_gallery(groups, plan=plan, models=models)
     payload = build_payload(groups, plan=plan, models=models)
-    if rows:
-        payload["thing"] = "row"
+    if modality is not PICTURES:
+        payload |= {"thing": thing, "pictured": modality.pictured}
     failures = build_failures(document, {e.key: e for e in entries}, models)
     style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
     return (
@@ -118,10 +121,12 @@ def _render(
             models=models,
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),
-            changes=count_chart(document["changes"], models, rows=rows),
+            changes=count_chart(document["changes"], models, modality=modality),
             groupings=groupings(document),
-            thing="row" if rows else "picture",
+            thing=thing,
             of_rows=rows,
+            kind=modality.name,
+            pictured=modality.pictured,
             gallery=gallery,
             plan=plan,
             ramp=CIVIDIS,

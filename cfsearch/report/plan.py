@@ -123,11 +123,12 @@ class _Weight:
 
 
 def _sample(fronts: Sequence[ParetoFront]) -> list[tuple[Picture, Picture]]:
-    chosen = thinned([i for i, f in enumerate(fronts) if f.images is not None and len(f)], most=_SAMPLE)
+    chosen = thinned([i for i, f in enumerate(fronts) if f.picture is not None and len(f)], most=_SAMPLE)
     return [
-        (images[len(images) // 2], original)
+        (picture, original)
         for i in chosen
-        if (images := fronts[i].images) is not None and (original := fronts[i].original) is not None
+        if (picture := fronts[i].picture_of(len(fronts[i]) // 2)) is not None
+        and (original := fronts[i].picture) is not None
     ]
 
 
@@ -148,7 +149,7 @@ def _cost(front: ParetoFront, plan: Plan, *, weight: _Weight, rerenders: bool) -
     members, strip = min(n, plan.members), min(n, plan.strip)
     words = 8 * len(front.variables)
     data = members * (_MEMBER_DATA + 7 * m + words)
-    if front.images is None:
+    if not front.modality.pictured:
         return data + strip * _TILE_MARKUP + _ROW_MARKUP
     copies = 2 if rerenders and plan.rerenders else 1
     pictures = (2 + strip * copies + min(plan.pictured, members - strip)) * weight.picture

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from cfsearch.contracts.modality import PICTURES, Modality, modality_named
+
 from . import wording
 from .charts import judged
 from .gallery import Article, Strip
@@ -72,7 +74,8 @@ class Story:
 def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     """The story of an audit."""
     names = {m["id"]: m["name"] for m in document["models"]}
-    thing = "row" if document.get("inputs") == "rows" else "picture"
+    modality = modality_named(document.get("inputs", ""))
+    thing = "picture" if modality is PICTURES else modality.noun
     contrast = _contrast(document["effects"], names)
     return Story(
         headline=contrast[0].headline if contrast else _headline(document, thing=thing),
@@ -151,7 +154,7 @@ def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[s
             )
         if c["already_target"]:
             said.append(f"{wording.counted(c['already_target'], thing)} had the wanted class from the start.")
-    said += _most_frequent(_of(document["changes"], model), rows=thing == "row")
+    said += _most_frequent(_of(document["changes"], model), modality_named(document.get("inputs", "")))
     said += _effects(document, model)
     for g in _of(document["genuine"], model):
         if g["n"]:
@@ -163,19 +166,14 @@ def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[s
     return said
 
 
-def _most_frequent(changes: Sequence[Mapping[str, Any]], *, rows: bool) -> list[str]:
+def _most_frequent(changes: Sequence[Mapping[str, Any]], modality: Modality) -> list[str]:
     ranked = sorted(changes, key=lambda c: -(wording.rate(c["rate"]) or 0.0))
     words = [
-        f"{_counted_change(c, rows=rows)} ({c['count']} of {c['n']}, {wording.span(c['rate'])})"
+        f"{wording.shared(c['variable'], direction=c['direction'], modality=modality)} ({c['count']} of {c['n']}, {wording.span(c['rate'])})"
         for c in ranked[:_MOST]
         if c["count"]
     ]
     return [f"Most frequent in the sparsest flips: {wording.listing(words)}."] if words else []
-
-
-def _counted_change(change: Mapping[str, Any], *, rows: bool) -> str:
-    name, direction = change["variable"], change["direction"]
-    return wording.moved(name, direction=direction) if rows else wording.direction(name, up=direction == "+")
 
 
 def _effects(document: Mapping[str, Any], model: str) -> list[str]:
@@ -269,9 +267,9 @@ def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:
     ranks = {"genuine": 0, "verified": 1, "artefact": 2}
     best: tuple[int, Article] | None = None
     for article in articles:
-        tiles = [s.best for s in article.strips if s.best and (s.best.image or s.cells)]
+        tiles = [s.best for s in article.strips if s.best and (s.best.image or s.best.text or s.cells)]
         scores = [ranks[t.status] for t in tiles if t.status in ranks]
-        shown = article.original is not None or any(s.cells for s in article.strips)
+        shown = bool(article.original or article.text) or any(s.cells for s in article.strips)
         if not shown or not tiles or len(scores) != len(article.strips):
             continue
         told = any(wording.subject(about) in words for t in tiles for words, _ in t.changes[:1])

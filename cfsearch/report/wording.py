@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from cfsearch.contracts.modality import PICTURES, ROWS, Modality
+
 MISSING = "\u2013"
 SMALL = 0.05
 """An attribute that changes less than this is counted but not named."""
@@ -136,6 +138,23 @@ def direction(variable: str, *, up: bool) -> str:
 def moved(column: str, *, direction: str) -> str:
     """A counted change of a table's column in words: "income raised", "job changed"."""
     return f"{column} {({'+': 'raised', '-': 'lowered'}).get(direction, 'changed')}"
+
+
+def _switched(variable: str, *, up: bool) -> str:
+    return direction(variable, up=up)
+
+
+def shared(variable: str, *, direction: str, modality: Modality) -> str:
+    """A change that many inputs share, in words.
+
+    Args:
+        variable: what changes.
+        direction: "+", "-" or "~", as in ``audit.json``.
+        modality: what the inputs are.
+    """
+    if modality is PICTURES:
+        return _switched(variable, up=direction == "+")
+    return moved(variable, direction=direction) if modality is ROWS else modality.counted(variable, direction)
 
 
 def is_switch(before: float, after: float) -> bool:

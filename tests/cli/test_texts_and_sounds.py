@@ -1,11 +1,18 @@
 """Texts and recordings from the command line, with the models that ship."""
 
+import base64
 import wave
+from io import BytesIO
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
+from bs4 import BeautifulSoup
+from PIL import Image
 
+from cfsearch.contracts.modality import SOUNDS
 from cfsearch.datasets.text import cut
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
@@ -112,8 +119,28 @@ def test_both_are_audited_and_shown(call: Call, tmp_path: Path) -> None:
     with RunDirectory.read(tmp_path / "t") as run:
         fronts = [row.front for row in run.rows()]
     assert ["".join(front.text) for front in fronts if front and front.text] == [DULL, FUNNY]
-    page = (tmp_path / "t" / "report.html").read_text()
-    assert "lifeless" in page
+    page = BeautifulSoup((tmp_path / "t" / "report.html").read_text(), "html.parser")
+    shown = page.select("ol.texts > li")
+    assert shown
+    for item in shown:
+        link = item.select_one("a")
+        assert link is not None
+        key, member = str(link["href"]).removeprefix("#front=").split("&member=")
+        front = next(front for front in fronts if front and unquote(key) == f"model/{front.name}")
+        assert front.text is not None and front.texts is not None
+        line = item.select_one(".sentence")
+        assert line is not None
+        words = [one.get_text() for one in line.select("mark")]
+        gone = [one.get_text() for one in line.select("del")]
+        pairs = [
+            (a.strip(), b.strip())
+            for a, b in zip(front.text, front.texts[int(member)], strict=True)
+            if a != b
+        ]
+        assert list(zip(gone, words, strict=True)) == pairs
+        for one in line.select("del"):
+            one.extract()
+        assert " ".join(line.get_text().split()) == " ".join("".join(front.texts[int(member)]).split())
 
     folder = tmp_path / "sounds"
     folder.mkdir()
@@ -123,7 +150,32 @@ def test_both_are_audited_and_shown(call: Call, tmp_path: Path) -> None:
     assert found.code == 0, found.err
     assert found.document["inputs"] == "sounds"
     assert [one["name"] for one in found.document["instances"]] == ["a.wav"]
-    assert "data:image/png" in (tmp_path / "s" / "report.html").read_text()
+    with RunDirectory.read(tmp_path / "s") as run:
+        heard = next(row.front for row in run.rows())
+    assert heard is not None and heard.sound is not None
+    page = BeautifulSoup((tmp_path / "s" / "report.html").read_text(), "html.parser")
+    image = page.select_one(".thumb img")
+    assert image is not None
+    kind, _, content = str(image["src"]).partition(";base64,")
+    assert kind == "data:image/png"
+    drawn = torch.from_numpy(np.array(Image.open(BytesIO(base64.b64decode(content))).convert("RGB")))
+    expected = SOUNDS.picture(heard.sound)
+    assert expected is not None and torch.equal(drawn.permute(2, 0, 1), expected)
+    assert "low tones at the bottom" in page.get_text()
+
+
+@pytest.mark.parametrize("kind", ["text", "sound"])
+def test_both_are_verified_again(call: Call, tmp_path: Path, kind: str) -> None:
+    given = ("--text", DULL) if kind == "text" else (sung(tmp_path / "a.wav", tones=(400.0, 1100.0)),)
+    call("search", *given, *SMALL, "--save", tmp_path / "a.front")
+    model = "text_cnn_polarity" if kind == "text" else "audio_cnn_digits"
+    found = call("verify", tmp_path / "a.front", "--model", model, "--json")
+    assert found.code == 0, found.err
+    front = ParetoFront.load(tmp_path / "a.front")
+    assert front.found
+    document = found.document
+    assert (document["originals_kept"]["count"], document["picks_still"]["count"]) == (1, 1)
+    assert document["members_still"] == int(front.verified.sum())
 
 
 def test_reference_texts_make_a_critic_and_are_where_near_words_come_from(call: Call, tmp_path: Path) -> None:

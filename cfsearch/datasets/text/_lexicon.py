@@ -404,7 +404,12 @@ def replacements(piece: str, *, vectors: WordVectors, near: int, least: float) -
         return ()
     space = piece[: len(piece) - len(piece.lstrip())]
     found = vectors.near(word.lower(), least=least)
-    return tuple(space + _cased(other, like=word) for other, _ in found if is_content(other))[:near]
+    alike = (other for other, _ in found if is_content(other) and _adverb(other) == _adverb(word))
+    return tuple(space + _cased(other, like=word) for other in alike)[:near]
+
+
+def _adverb(word: str) -> bool:
+    return word.lower().endswith("ly")
 
 
 def _cased(word: str, *, like: str) -> str:
