@@ -44,6 +44,10 @@ OF_IMAGES = {
     "trust": ["--trust", "nothing", "--model", "nowhere.skops"],
     "critic": ["--critic", "density"],
     "seed_with": ["--seed-with", "gradient"],
+    "text": ["--text", "a dull film"],
+    "texts": ["--texts", "nowhere.txt"],
+    "column": ["--column", "nothing"],
+    "sounds": ["--sounds", "nowhere"],
 }
 """Of each option of ``cfsearch audit`` on images, a value that cannot be used there."""
 

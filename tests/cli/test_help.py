@@ -1,6 +1,7 @@
 """The help of every command: grouped, with defaults that are true and examples that run."""
 
 import shlex
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fitted = LogisticRegression().fit(table[["age", "income"]], table["decision"])
     skops.io.dump(fitted, folder / "credit.skops")
     write_settings(folder)
+    with wave.open(str(folder / "seven.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(i * i % 251 for i in range(8000)))
     (folder / "runs").mkdir()
     return folder
 
