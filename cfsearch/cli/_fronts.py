@@ -1,7 +1,7 @@
-"""Fronts in the terminal: words, probabilities, objectives, verified, picks."""
+"""Fronts in the terminal: the answer in words first, then the counterfactuals, best first."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -14,43 +14,89 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_MOST_WORDS = 4
-_NARROW = 70
-"""Columns below which a table would be cut; members become lines instead."""
-_WIDE = 120
+_MOST_WORDS: Final = 4
+_CHANGES: Final = 34
+"""Columns that changes need beside the others; where they are fewer, members become lines."""
+_FIXED, _EACH, _NAMED = 38, 10, 14
+"""Columns of a table without changes and objectives, and of one objective, by number or by name."""
+_WIDE: Final = 120
 """Columns from which objectives stand under their names."""
+_ORDER: Final = ("sparsest", "closest", "knee", "crossing")
+"""Picks in the order in which a reader wants them."""
 
 
 def show_front(console: "Console", front: ParetoFront, *, most: int, only: int | None = None) -> None:
-    """A heading, a table of at most ``most`` members (or of one), and what a reader must know."""
+    """Print the answer, at most ``most`` members (or one), and what a reader must know.
+
+    Args:
+        console: where.
+        front: what is shown.
+        most: members shown at most.
+        only: the one member to show instead.
+    """
     from rich.text import Text
 
-    console.print(Text(heading(front), style="bold"))
+    width = console.width
+    console.print(Text(headline(front, only=only), style="bold"))
+    answer = front.pick("sparsest") if only is None else None
+    if answer is not None:
+        console.print(Text(_joined(_changes(front, answer), width=width, indent=2)))
+    console.print(Text(counts(front)))
     if len(front):
-        chosen = [only] if only is not None else _chosen(front, most=most)
-        if console.width < max(_NARROW, _FIXED + _EACH * len(front.objectives)):
-            console.print(Text("\n".join(_block(front, i) for i in chosen)))
+        chosen = [only] if only is not None else ranked(front, most=most)
+        each = _NAMED if width >= _WIDE else _EACH
+        if width < _FIXED + _CHANGES + each * len(front.objectives):
+            console.print(Text("\n".join(_block(front, i, width=width) for i in chosen)))
         else:
-            console.print(_table(front, chosen, width=console.width))
-            if console.width < _WIDE:
+            console.print(_table(front, chosen, width=width))
+            if width < _WIDE:
                 console.print(Text(_legend(front)))
         if only is None and len(chosen) < len(front):
-            console.print(f"{len(chosen)} of {len(front)} members shown (--rows).")
+            console.print(Text(_left_out(front, chosen)))
     for line in remarks(front):
         console.print(Text(line))
 
 
-def heading(front: ParetoFront) -> str:
-    """Name, classes, how many members, how many of them verified."""
+def headline(front: ParetoFront, *, only: int | None = None) -> str:
+    """The answer in a sentence: which class it was, which it becomes, with how many changes.
+
+    Args:
+        front: whose answer.
+        only: the member to speak of; the sparsest counterfactual when left out.
+    """
     source = plain(front.labels[front.source])
-    goal = "any other class" if front.target is None else plain(front.labels[front.target])
     p = float(torch.softmax(front.original_scores.double(), -1)[front.source])
-    count = f"{len(front)} member{'s' * (len(front) != 1)}, {int(front.verified.sum())} verified"
-    tried = f"{front.evaluations} candidates"
+    start = f"{plain(front.name)}: {source} (p {p:.3f})"
+    member = front.pick("sparsest") if only is None else only
+    if member is None:
+        if front.reason is Reason.ALREADY_TARGET:
+            return f"{start}, the wanted class already"
+        goal = "any other class" if front.target is None else plain(front.labels[front.target])
+        return f"{start}, no counterfactual for {goal}"
+    number = len(front.words(member))
+    verb = "becomes" if bool(front.verified[member]) else "stays no counterfactual,"
+    return f"{start} {verb} {becomes(front, member)} with {number} change{'s' * (number != 1)}"
+
+
+def counts(front: ParetoFront) -> str:
+    """How many members are counterfactuals, how many are not, and what the search took."""
+    valid, verified = int(front.valid.sum()), int(front.verified.sum())
+    parts = [f"{valid} verified counterfactual{'s' * (valid != 1)}"]
+    if verified > valid:
+        parts.append(f"{verified - valid} flips that are not genuine")
+    if len(front) > verified:
+        parts.append(f"{len(front) - verified} members that do not flip the model")
+    tried = f"{front.evaluations:,} candidates"
     if front.questions is not None:
-        before = f", {front.seeding} of them by explainers before" if front.seeding else ""
-        tried += f" ({front.questions} questions to the model{before})"
-    return f"{plain(front.name)}: {source} (p {p:.3f}) to {goal}: {count}, {tried}"
+        before = f", {front.seeding:,} of them by explainers before" if front.seeding else ""
+        tried += f" ({front.questions:,} queries to the model{before})"
+    return f"{', '.join(parts)}; {tried}."
+
+
+def becomes(front: ParetoFront, i: int) -> str:
+    """The most probable class of a member, with its probability."""
+    top = int(front.p[i].argmax())
+    return f"{plain(front.labels[top])} (p {float(front.p[i, top]):.3f})"
 
 
 def remarks(front: ParetoFront) -> list[str]:
@@ -69,15 +115,36 @@ def remarks(front: ParetoFront) -> list[str]:
     return [*lines, *(f"Note: {plain(text)}" for text in front.note)]
 
 
+def ranked(front: ParetoFront, *, most: int) -> list[int]:
+    """Members in the order of the table: picks, other counterfactuals (fewest changes first), the rest.
+
+    Of many counterfactuals those besides the picks are spread along the front; members that do not
+    flip come last, the nearest to a flip first.
+
+    Args:
+        front: whose members.
+        most: how many.
+    """
+    found = front.picks()
+    picks = list(dict.fromkeys(found[way] for way in _ORDER if way in found))
+    valid, sizes = front.valid, front.sizes
+    number = front.changed.sum(1)
+    along = [i for i in front.along(most=len(front)) if bool(valid[i]) and i not in picks]
+    room = max(most - len(picks), 0)
+    step = max(len(along) / room, 1.0) if room else 1.0
+    spread = [along[int(k * step)] for k in range(min(room, len(along)))]
+    spread.sort(key=lambda i: (int(number[i]), float(sizes[i])))
+    lead = front.lead()
+    rest = sorted((i for i in range(len(front)) if not bool(valid[i])), key=lambda i: -float(lead[i]))
+    return [*picks, *spread, *rest][:most]
+
+
 def _past(front: ParetoFront) -> str:
     """What is wrong with a member that flips and does not count."""
     if front.reason is Reason.INFEASIBLE:
         return "flips, but breaks a constraint"
     return "flips by less than counts as verified"
 
-
-_FIXED, _EACH = 46, 11
-"""Columns that a table needs besides its objectives, and for each of them."""
 
 _ADVICE = {
     Reason.BUDGET: "Give more --evaluations, or free --immutable variables.",
@@ -87,63 +154,77 @@ _ADVICE = {
 }
 
 
-def _chosen(front: ParetoFront, *, most: int) -> list[int]:
-    """The picks, then members evenly spread, in the order of how far they flip."""
-    lead = front.lead().tolist()
-    picks = list(dict.fromkeys(front.picks().values()))[:most]
-    rest = [i for i in front.along(most=most) if i not in picks]
-    return sorted([*picks, *rest[: most - len(picks)]], key=lambda i: (lead[i], i))
-
-
 def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    column = front.source if front.target is None else front.target
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("strongest changes", overflow="fold", ratio=1, min_width=16)
-    table.add_column(Text(f"p {plain(front.labels[column])}"), justify="right", min_width=6, overflow="fold")
+    table.add_column("picked as", overflow="fold", min_width=10)
+    table.add_column("changes", overflow="fold", ratio=1, min_width=16)
+    table.add_column("becomes", overflow="fold", min_width=14)
     for j, name in enumerate(front.objectives):
         title = plain(name) if width >= _WIDE else f"f{j + 1}"
         table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
-    table.add_column("verified", overflow="fold", max_width=10)
     for i in members:
         table.add_row(
             str(i),
-            Text(_changes(front, i)),
-            f"{float(front.p[i, column]):.3f}",
+            _role(front, i),
+            Text("; ".join(_changes(front, i))),
+            Text(becomes(front, i)),
             *(f"{value:.4g}" for value in front.f[i].tolist()),
-            _verified(front, i),
+            style="" if bool(front.valid[i]) else "dim",
         )
     return table
 
 
-def _block(front: ParetoFront, i: int) -> str:
-    column = front.source if front.target is None else front.target
-    values = (f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True))
-    return "\n  ".join(
+def _block(front: ParetoFront, i: int, *, width: int) -> str:
+    values = [f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)]
+    role = _role(front, i)
+    return "\n".join(
         (
-            f"#{i} p {plain(front.labels[column])} {float(front.p[i, column]):.3f}, verified {_verified(front, i)}",
-            ", ".join(values),
-            _changes(front, i),
+            f"#{i} {role}{': ' if role else ''}{becomes(front, i)}",
+            _joined(_changes(front, i), width=width, indent=2),
+            _joined(values, width=width, indent=2, mark=","),
         )
     )
 
 
-def _verified(front: ParetoFront, i: int) -> str:
+def _role(front: ParetoFront, i: int) -> str:
+    """Which picks a member is, or why it is no counterfactual."""
     if not bool(front.verified[i]):
-        return "no"
-    ways = [way for way, index in front.picks().items() if index == i]
-    return " ".join(["yes:", *ways]) if ways else "yes"
+        return "no flip"
+    if not bool(front.valid[i]):
+        return "not genuine"
+    return ", ".join(way for way in _ORDER if front.picks().get(way) == i)
 
 
-def _changes(front: ParetoFront, i: int) -> str:
+def _joined(parts: Sequence[str], *, width: int, indent: int, mark: str = ";") -> str:
+    """Parts one after another, broken between them where the terminal ends."""
+    lines = [""]
+    for k, part in enumerate(parts):
+        text = part + (mark if k < len(parts) - 1 else "")
+        if lines[-1] and indent + len(lines[-1]) + 1 + len(text) > width:
+            lines.append(text)
+        else:
+            lines[-1] = f"{lines[-1]} {text}".strip()
+    return "\n".join(" " * indent + line for line in lines)
+
+
+def _changes(front: ParetoFront, i: int) -> list[str]:
     words = [plain(word) for word in front.words(i)]
     more = len(words) - _MOST_WORDS
-    tail = [f"and {more} more"] if more > 0 else []
-    return "; ".join([*words[:_MOST_WORDS], *tail]) or "nothing"
+    return [*words[:_MOST_WORDS], *([f"and {more} more"] if more > 0 else [])] or ["nothing"]
+
+
+def _left_out(front: ParetoFront, shown: Sequence[int]) -> str:
+    """How many members are not shown, and of which kind."""
+    flips = int(front.valid.sum()) - sum(bool(front.valid[i]) for i in shown)
+    others = len(front) - len(shown) - flips
+    kinds = [f"{flips} counterfactual{'s' * (flips != 1)}"] if flips else []
+    kinds += [f"{others} that do not count"] if others else []
+    return f"Left out: {' and '.join(kinds)} (--rows {len(front)} shows all)."
 
 
 def _legend(front: ParetoFront) -> str:
