@@ -10,6 +10,7 @@ import click
 
 from cfsearch.errors import CfsearchError
 
+BELOW = 1
 USAGE = 2
 FAILED = 3
 INTERRUPTED = 130
@@ -21,6 +22,14 @@ class Interrupted(CfsearchError, RuntimeError):
 
     exit_code: ClassVar[int] = INTERRUPTED
     code: ClassVar[str] = "interrupted"
+
+
+@final
+class BelowThreshold(CfsearchError, RuntimeError):
+    """The work ended, and a figure is below what the user set as its least."""
+
+    exit_code: ClassVar[int] = BELOW
+    code: ClassVar[str] = "below_threshold"
 
 
 @final

@@ -10,7 +10,7 @@ from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, Partia
 from ._help import Command
 from ._invocation import Invocation
 from ._options import FILE, GENUINENESS, json_option, search_options, settings
-from ._output import Outcome, note, plain
+from ._output import Outcome, detail, note, plain
 from ._progress import AuditMeter, progress
 from ._signals import interruptible
 
@@ -71,10 +71,14 @@ def audit(
                     first.append(state)
                     if state.done:
                         note(f"{state.done} of {state.total} {noun}s were done before; going on.")
+                elif state.inside is None:
+                    detail(f"{state.done}/{state.total} {noun}s done, {state.found} found")
                 meter(state)
 
             document = Audit(chosen, directory=out, title=title, command=call.command, watch=watch).run()
         page = write_report(out)
+    for text in _details(document):
+        detail(text)
     for text in dict.fromkeys(line for m in document["models"] for line in m["note"].splitlines()):
         note(text)
     return Outcome(
@@ -82,6 +86,19 @@ def audit(
         show=lambda console: _show(console, document, page, noun=noun),
         error=_verdict(document, allowed=allow_partial, noun=noun),
     )
+
+
+def _details(document: dict[str, Any]) -> list[str]:
+    """What ``-v`` adds: the audited models, what decided the result, and what became of each input."""
+    models = [f"model {entry['name']} {entry['fingerprint']}" for entry in document["models"]]
+    hashes = [f"SHA-256 of {one['what']}: {one['sha256']}" for one in document["reproduce"]["hashes"]]
+    several = len(models) > 1
+    rows = [
+        f"{row['model'] + ': ' if several else ''}{row['name']}: "
+        f"{row['source'] or 'no class'}, {row['status'].replace('_', ' ')}"
+        for row in document["instances"]
+    ]
+    return [*models, *hashes, *rows]
 
 
 def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str) -> None:

@@ -1,5 +1,6 @@
 """``cfsearch init``: a commented configuration to begin with."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -13,14 +14,14 @@ from ._output import Outcome, plain
 FORMAT = "cfsearch-init/1"
 
 TEMPLATE = """\
-# Settings of a cfsearch audit. Run it with:  cfsearch audit cfsearch.toml --out runs/first
+# Settings of a cfsearch audit. Run it with:  cfsearch audit @FILE@ --out runs/first
 # Flags of the same names win over this file. Paths are relative to where you run it.
 
 [model]                        # the classifier that is audited
 path = "model.onnx"            # or weights.safetensors with arch, or pkg.mod:predict
 # sidecar = "model.toml"       # labels and preprocessing; model.toml beside model.onnx by default
 # arch = "mypackage.nets:build"
-# votes = 16                   # for a model that gives labels only: questions a candidate
+# votes = 16                   # for a model that gives labels only: queries a candidate
 # sigma = 0.05                 # and the size of the perturbations, on [0, 1]
 
 [data]
@@ -45,7 +46,7 @@ evaluations = 5000             # candidates an image
 population = 100               # candidates a generation
 capacity = 100                 # most members of a front
 seed = 0                       # decides all random numbers
-# target = "male"              # the class asked for; any other class when left out
+# target = "male"              # the class to reach; any other class when left out
 # immutable = ["Male"]         # variables (of a table: columns) that must not change
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
 
@@ -58,7 +59,7 @@ device = "cpu"                 # or "cuda", "cuda:1"
 
 @click.command(
     cls=Command,
-    short_help="Write a commented cfsearch.toml.",
+    short_help="Write a commented file of settings.",
     examples=(
         "cfsearch init",
         "cfsearch init hiring.toml",
@@ -67,12 +68,12 @@ device = "cpu"                 # or "cuda", "cuda:1"
 @click.argument("path", type=FILE, default=Path("cfsearch.toml"), metavar="[FILE]")
 @json_option
 def init(path: Path) -> Outcome:
-    """Write a commented cfsearch.toml; never over an existing file."""
+    """Write a commented file of settings, cfsearch.toml by default; never over an existing file."""
     if path.exists():
         raise ConfigError(f"init: {str(path)!r} exists already and is left as it is. Name another file.")
     from cfsearch.files import write_atomically
 
-    write_atomically(path, TEMPLATE)
+    write_atomically(path, TEMPLATE.replace("@FILE@", plain(shlex.quote(str(path)))))
     return Outcome(
         document={"format": FORMAT, "file": str(path)},
         show=lambda console: console.print(

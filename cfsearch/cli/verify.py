@@ -9,9 +9,10 @@ import click
 
 from cfsearch.errors import ConfigError, ProviderError, RunError
 
+from ._errors import BelowThreshold
 from ._help import Command
 from ._options import FILE, TRUST, json_option, threads_option, use_threads
-from ._output import Outcome, plain
+from ._output import Outcome, detail, plain
 from ._progress import progress
 from ._signals import interruptible
 
@@ -29,14 +30,15 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 
 @click.command(
     cls=Command,
-    short_help="Ask a model again about stored counterfactuals.",
+    short_help="Query a model again about stored counterfactuals.",
     examples=(
         "cfsearch verify runs/one --model new.onnx",
+        "cfsearch verify runs/one --model new.onnx --at-least 0.5",
         "cfsearch verify face.front --model new.onnx --json",
     ),
 )
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
-@click.option("--model", required=True, metavar="MODEL", help="The model to ask, for example this month's.")
+@click.option("--model", required=True, metavar="MODEL", help="The model to query, for example this month's.")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @TRUST
@@ -46,6 +48,12 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
     default="sparsest",
     show_default=True,
     help="Which one counts for its image or row.",
+)
+@click.option(
+    "--at-least",
+    type=click.FloatRange(0.0, 1.0),
+    metavar="SHARE",
+    help="Exit with 1 where fewer of the picked ones still flip, for example 0.9.",
 )
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
@@ -57,13 +65,14 @@ def verify(
     arch: str | None,
     trust: tuple[str, ...],
     pick: str,
+    at_least: float | None,
     device: str,
     threads: int | None,
 ) -> Outcome:
-    """Ask a model again about stored counterfactuals, in the form in which they are stored.
+    """Query a model about stored counterfactuals, in the form in which they are stored.
 
     Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
-    of its front) still flips, with 95 % Wilson intervals. Only what was verified then counts.
+    of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
     use_threads(threads)
     if not source.exists():
@@ -80,15 +89,48 @@ def verify(
             device=device,
             trusted=trust,
         )
+        detail(f"model {provider.name} {provider.fingerprint}")
         noun = "image" if first is None else first[2].modality.noun
         with progress("verify") as line:
             rows = []
             for done, total, front in chain([] if first is None else [first], found):
                 asked = _of_texts(front, model, sidecar=sidecar, device=device) or provider
                 rows.append(_again(front, asked, pick=pick, device=device))
+                detail(_line(rows[-1], pick=pick))
                 line.update(f"{done}/{total} {noun}s", share=done / total)
     document = _document(provider, rows, pick=pick)
-    return Outcome(document=document, show=lambda console: _show(console, document, noun=noun))
+    if at_least is not None:
+        document["at_least"] = at_least
+    return Outcome(
+        document=document,
+        show=lambda console: _show(console, document, noun=noun),
+        error=None if at_least is None else _below(document, at_least=at_least),
+    )
+
+
+def _below(document: dict[str, Any], *, at_least: float) -> BelowThreshold | None:
+    """The error of a share below the least that the user set; None where it is met."""
+    share, pick = document["picks_still"], document["pick"]
+    if share["n"] == 0:
+        return BelowThreshold(
+            f"verify: there is no {pick} counterfactual to verify, --at-least {at_least:g}."
+        )
+    if share["count"] / share["n"] >= at_least:
+        return None
+    return BelowThreshold(
+        f"verify: {share['count']} of {share['n']} {pick} counterfactuals still flip "
+        f"({share['count'] / share['n']:.0%}), fewer than --at-least {at_least:g}."
+    )
+
+
+def _line(row: dict[str, Any], *, pick: str) -> str:
+    """What became of one input, for ``-v``."""
+    now = "" if row["original_kept"] else f", the original is {row['now']} now"
+    still = {True: "still flips", False: "no longer flips", None: "was not found"}[row["pick_still"]]
+    return (
+        f"{row['name']}: {row['source']}{now}; its {pick} counterfactual {still}; "
+        f"{row['still']} of {row['verified_then']} members still flip"
+    )
 
 
 def _opened(
@@ -100,7 +142,7 @@ def _opened(
     device: str,
     trusted: tuple[str, ...],
 ) -> "Provider":
-    """The model to ask: one of images, or, where the fronts are of rows, one of their table."""
+    """The model to query: one of images, or, where the fronts are of rows, one of their table."""
     from cfsearch.providers.opening import open_provider
 
     found = None if front is None else _of_texts(front, model, sidecar=sidecar, device=device)
@@ -195,7 +237,7 @@ def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
 
 
 def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str) -> dict[str, Any]:
-    """What the model says now of one front."""
+    """What the model gives now for the stored members of one front."""
     import torch
 
     from cfsearch.contracts.records import UNTARGETED, flipped
@@ -208,7 +250,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
         )
     stored = _stored(front)
     with torch.no_grad():
-        # one at a time: the answer must not depend on what else is asked
+        # one at a time: the answer must not depend on what else stands in the batch
         raw = torch.cat([provider.predict(one[None].to(device)) for one in stored])
     if not bool(torch.isfinite(raw).all()):
         raise ProviderError(
@@ -265,13 +307,13 @@ def _share(count: int, n: int) -> dict[str, Any]:
 def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     from rich.text import Text
 
-    console.print(Text(f"{plain(document['model']['name'])}, asked again about what is stored:"))
+    console.print(Text(f"{plain(document['model']['name'])}, queried again about what is stored:"))
     for text, key in (
         ("originals that keep their class", "originals_kept"),
         (f"{document['pick']} counterfactuals that still flip", "picks_still"),
         (f"{noun}s with any that still flips", "any_still"),
     ):
-        console.print(Text(f"  {_said(document[key])}  {text}"))
+        console.print(Text(f"  {_share_text(document[key])}  {text}"))
     console.print(
         f"  {document['members_still']} of {document['members_then']} members that were verified then still flip"
     )
@@ -282,8 +324,8 @@ def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
         console.print(f"and {len(lost) - 10} more (--json lists all)")
 
 
-def _said(share: dict[str, Any]) -> str:
+def _share_text(share: dict[str, Any]) -> str:
     rate = share["rate"]
     if rate is None:
-        return "none to ask"
+        return "none to verify"
     return f"{share['count']} of {share['n']} ({rate['value']:.0%}, {rate['low']:.0%} to {rate['high']:.0%})"

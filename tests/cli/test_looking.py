@@ -230,3 +230,39 @@ def test_every_commented_setting_of_init_is_one(call: Call, tmp_path: Path) -> N
     assert config.search.constraints[0].settings == {"margin": 0.1}
     assert config.run.threads == 4
     jsonschema.validate(config.resolved(), schema("config"))
+
+
+def test_init_names_the_file_that_it_wrote(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "my hiring.toml"
+    assert call("init", path).code == 0
+    assert path.read_text().splitlines()[0].endswith(f"cfsearch audit '{path}' --out runs/first")
+
+
+def test_verify_fails_below_the_share_that_was_set(call: Call, run: Path, toys: Toys) -> None:
+    same = call("verify", run, "--model", toys.model(), "--at-least", 1.0)
+    assert same.code == 0, same.err
+    later = toys.model("later.onnx")
+    later.with_suffix(".toml").write_text(
+        'labels = ["dark", "bright"]\nscores = "probabilities"\n[input]\nmean = [0.2]\nstd = [1.0]\n'
+    )
+    answer = call("verify", run, "--model", later, "--at-least", 0.5, "--json")
+    assert answer.code == 1
+    assert answer.error == (
+        "error: verify: 0 of 4 sparsest counterfactuals still flip (0%), fewer than --at-least 0.5. "
+        "[below_threshold]"
+    )
+    jsonschema.validate(answer.document, schema("verify"))
+    assert answer.document["at_least"] == 0.5
+    assert call("verify", run, "--model", later, "--at-least", 0.0).code == 0
+    assert call("verify", run, "--model", later).code == 0
+    assert call("verify", run, "--model", later, "--at-least", 2).code == 2
+
+
+def test_verify_of_nothing_reaches_no_share(
+    call: Call, toys: Toys, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    still = ("--generator", "pixels:grid=2,reach=0.01", "--out", tmp_path / "none")
+    assert call("audit", "--images", faces, "--model", model, *fast, *still).code == 0
+    answer = call("verify", tmp_path / "none", "--model", model, "--at-least", 0.1)
+    assert answer.code == 1
+    assert "there is no sparsest counterfactual to verify" in answer.error

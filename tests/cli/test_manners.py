@@ -152,9 +152,9 @@ def test_the_meter_counts_questions_rate_and_time_left(monkeypatch: pytest.Monke
     meter(AuditProgress(0, 4, 0, 0, None))
     now[0] += 10.0
     meter(AuditProgress(0, 4, 0, 0, Progress(5, 10, 2, 1, 100)))
-    assert said[-1] == ("0/4 images, 0 found, 100 queries, 10/s, 30 s left", 0.25)
+    assert said[-1] == ("0/4 images, 0 found, 30 s left, generation 5/10, 100 queries, 10/s", 0.25)
     meter(AuditProgress(2, 4, 1, 1, None))
-    assert said[-1] == ("2/4 images, 1 found, 1 failed, 100 queries, 10/s, 20 s left", 0.5)
+    assert said[-1] == ("2/4 images, 1 found, 1 failed, 20 s left, 100 queries, 10/s", 0.5)
 
 
 def test_signals_are_as_before_afterwards(call: Call, model: Path, face: Path, fast: Flags) -> None:

@@ -1,0 +1,117 @@
+"""Progress on wide and narrow terminals and in pipes, and what ``-v`` adds."""
+
+import io
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cfsearch.cli import _progress
+from cfsearch.cli._invocation import Invocation
+from cfsearch.cli._progress import fitting, progress
+
+from .conftest import START, Call, Flags
+
+STATE = "3/12 images, 2 found, 40 s left, generation 5/50, 1,200 queries, 60/s"
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (100, STATE),
+        (60, "3/12 images, 2 found, 40 s left, generation 5/50"),
+        (30, "3/12 images, 2 found"),
+        (11, "3/12 images"),
+        (5, "3/12 "),
+        (0, ""),
+        (-3, ""),
+    ],
+)
+def test_the_parts_that_fit_are_the_first_ones(width: int, text: str) -> None:
+    assert fitting(STATE, width) == text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 99, 100, 140])
+def test_the_live_line_fits_and_says_how_far(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(_progress, "stderr", lambda: console)
+    monkeypatch.setattr(Invocation, "current", staticmethod(lambda: Invocation(("audit",))))
+    with progress("audit") as line:
+        line.update(STATE, share=0.25)
+        line.update(STATE, share=1.0)
+    shown = [part for part in file.getvalue().replace("\r", "\n").split("\n") if "images" in part]
+    assert shown
+    for part in shown:
+        text = "".join(part.split("\x1b[2K")).rstrip()
+        assert "3/12 images, 2 found" in text
+        assert "..." not in text
+        assert "…" not in text
+    assert ("━" in file.getvalue()) == (width >= 100)
+
+
+def test_a_pipe_gets_a_line_after_5_seconds_and_then_one_in_30(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])
+    line = _progress._Plain("audit")
+    for later, text in ((4.5, "early"), (1.0, "first"), (29.0, "too soon"), (1.5, "second")):
+        now[0] += later
+        line.update(text, share=0.03)
+    assert capsys.readouterr().err == "audit 3% first\naudit 3% second\n"
+
+
+def test_verbose_adds_to_audit_and_verify(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", run)
+    audited = call(*words, "-v")
+    assert "4/4 images done, 4 found\n" in audited.err
+    assert "model model onnx:" in audited.err
+    assert "SHA-256 of model: onnx:" in audited.err
+    assert "face3.png: dark, found\n" in audited.err
+    assert "face3.png" not in call(*words).err
+    verified = call("verify", run, "--model", model, "-v")
+    assert "face0.png: dark; its sparsest counterfactual still flips; " in verified.err
+    assert "face0.png" not in call("verify", run, "--model", model).err
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_real_terminal_of_any_width_sees_whole_words(
+    model: Path, faces: Path, fast: Flags, tmp_path: Path, width: int
+) -> None:
+    ours, theirs = pty.openpty()
+    words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run")
+    with subprocess.Popen(
+        [sys.executable, "-c", START, *map(str, words)],
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": str(width), "TERM": "xterm", "OMP_NUM_THREADS": "1"},
+    ) as process:
+        os.close(theirs)
+        text = read(ours)
+        assert process.wait(60) == 0, text
+    assert "4 of 4 searched images have a verified counterfactual" in " ".join(text.split())
+    assert "a..." not in text
+
+
+def read(descriptor: int) -> str:
+    """All that comes until the other end is closed."""
+    parts: list[bytes] = []
+    while select.select([descriptor], [], [], 60.0)[0]:
+        try:
+            part = os.read(descriptor, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        parts.append(part)
+    os.close(descriptor)
+    return b"".join(parts).decode()
