@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -175,6 +176,15 @@ def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # 
         return made(**settings)
     except TypeError as error:
         raise ConfigError(f"{kind[:-1]} {name!r}: {error}.") from error
+
+
+def shipped_generators() -> list[str]:
+    """Names of the generators' checkpoints that come with the package."""
+    return sorted(
+        entry.name.removeprefix("attgan_").removesuffix(".safetensors")
+        for entry in files("cfsearch.models").iterdir()
+        if entry.name.startswith("attgan_") and entry.name.endswith(".safetensors")
+    )
 
 
 def unknown(what: str, name: str, known: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
             f"only; take attgan_{source}.safetensors from the folder models/ of the repository and name the file."
         )
     if source not in registry.installed("generators") and not registry.is_path(source):
-        known = [*registry.installed("generators"), *shipped_generators()]
+        known = [*registry.installed("generators"), *registry.shipped_generators()]
         raise ConfigError(registry.unknown("generator", source, known))
     named = _family(source)
     if source == "pixels" and "size" not in settings:
@@ -113,15 +113,6 @@ def open_words(config: Config, inputs: TextInputs) -> Generator[Any]:
 
 def _listed(value: Any) -> list[str]:  # Any: a setting
     return [value] if isinstance(value, str) else list(value)
-
-
-def shipped_generators() -> list[str]:
-    """Names of the generators' checkpoints that come with the package."""
-    return sorted(
-        entry.name.removeprefix("attgan_").removesuffix(".safetensors")
-        for entry in files("cfsearch.models").iterdir()
-        if entry.name.startswith("attgan_") and entry.name.endswith(".safetensors")
-    )
 
 
 def _family(name: str) -> type[Generator[Any]]:

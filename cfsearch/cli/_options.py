@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ._completion import classes, column, columns, conditions, generators, plugins
+
 if TYPE_CHECKING:
     from cfsearch.config import Config
 
@@ -78,7 +80,12 @@ TRUST = click.option(
 SCHEMA = click.option(
     "--schema", type=FILE, help="TOML that says what the columns mean; DATA.schema.toml by default."
 )
-LABEL = click.option("--label", metavar="COLUMN", help="The column with the true class, which is no input.")
+LABEL = click.option(
+    "--label",
+    metavar="COLUMN",
+    shell_complete=column,
+    help="The column with the true class, which is no input.",
+)
 _TABLE = (
     click.option(
         "--data", type=FILE, metavar="TABLE.csv", help="A table whose rows are searched, instead of images."
@@ -93,6 +100,7 @@ _TABLE = (
         "--where",
         multiple=True,
         metavar="COLUMN=VALUE",
+        shell_complete=conditions,
         help="Rows with this cell; repeat for more conditions.",
     ),
     SCHEMA,
@@ -106,6 +114,7 @@ _TABLE = (
     click.option(
         "--seed-with",
         metavar="A,B",
+        shell_complete=plugins("explainers", listed=True),
         help="Explainers (gradient, wachter, ...) whose counterfactuals stand in the first population.",
     ),
 )
@@ -124,11 +133,13 @@ _SEARCH = (
         "--generator",
         metavar="G",
         help="A file, a shipped checkpoint (faces64) or a plug-in; default pixels, rows, words or bands.",
+        shell_complete=generators,
     ),
     click.option(
         "--objective",
         "objectives",
         multiple=True,
+        shell_complete=plugins("objectives"),
         metavar="NAME[:k=v]",
         help="What is minimised; repeat for two or more. Default adversarial, intensity and plausibility.",
     ),
@@ -136,6 +147,7 @@ _SEARCH = (
         "--constraint",
         "constraints",
         multiple=True,
+        shell_complete=plugins("constraints"),
         metavar="NAME[:k=v]",
         help="What candidates must keep; repeat for each.",
     ),
@@ -154,8 +166,18 @@ _SEARCH = (
         help="No generation begins after so many seconds of a batch of images or rows.",
     ),
     click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
-    click.option("--target", metavar="LABEL", help="The class to reach; any other class when left out."),
-    click.option("--immutable", metavar="A,B", help="Variables, columns or words that must not change."),
+    click.option(
+        "--target",
+        metavar="LABEL",
+        shell_complete=classes,
+        help="The class to reach; any other class when left out.",
+    ),
+    click.option(
+        "--immutable",
+        metavar="A,B",
+        shell_complete=columns,
+        help="Variables, columns or words that must not change.",
+    ),
     click.option(
         "--reference",
         type=FILE,
@@ -187,12 +209,16 @@ _IMAGES = (
     click.option(
         "--by",
         metavar="A,B",
+        shell_complete=columns,
         help="Attributes of that table, or columns of --data, by which results are compared.",
     ),
 )
 _SOLVER = (
     click.option(
-        "--solver", metavar="NAME[:k=v]", help="nsga2 (default), agemoea2, spea2, ..., or pymoo:MODULE.CLASS."
+        "--solver",
+        metavar="NAME[:k=v]",
+        shell_complete=plugins("solvers"),
+        help="nsga2 (default), agemoea2, spea2, ..., or pymoo:MODULE.CLASS.",
     ),
 )
 

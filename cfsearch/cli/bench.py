@@ -12,6 +12,7 @@ import click
 
 from cfsearch.errors import ConfigError, PartialFailure
 
+from ._completion import plugins
 from ._help import Command
 from ._options import FILE, WHOLE, json_option, search_options, settings
 from ._output import Outcome, note, plain
@@ -39,7 +40,12 @@ _BATCH_SIZE = 4
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @click.option(
-    "--solvers", default="nsga2,smpso,gde3", show_default=True, metavar="A,B", help="Which to compare."
+    "--solvers",
+    shell_complete=plugins("solvers", listed=True),
+    default="nsga2,smpso,gde3",
+    show_default=True,
+    metavar="A,B",
+    help="Which to compare.",
 )
 @click.option(
     "--seeds", type=WHOLE, default=5, show_default=True, help="How many runs of each; from --seed on."

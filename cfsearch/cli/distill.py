@@ -8,6 +8,7 @@ import click
 from cfsearch.errors import ConfigError, DataError, RunError
 from cfsearch.registry import unknown
 
+from ._completion import column, plugins
 from ._help import Command
 from ._invocation import Invocation
 from ._options import FILE, WHOLE, json_option, threads_option, use_threads
@@ -43,7 +44,10 @@ _SIZE = 64
 @click.option("--data", "table", type=FILE, metavar="TABLE.csv", help="Or rows of a table.")
 @click.option("--schema", type=FILE, help="TOML with the columns of the table; guessed when left out.")
 @click.option(
-    "--label", metavar="COLUMN", help="The column with the true class, where the schema is guessed."
+    "--label",
+    metavar="COLUMN",
+    shell_complete=column,
+    help="The column with the true class, where the schema is guessed.",
 )
 @click.option("--limit", type=WHOLE, help="At most so many inputs, the first ones.")
 @click.option(
@@ -55,7 +59,14 @@ _SIZE = 64
     "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Of tuning and training at most."
 )
 @click.option("--preset", default="best", show_default=True, help="best, or paper (Haffar et al. 2022).")
-@click.option("--network", "networks", multiple=True, metavar="NAME", help="A candidate; repeat for each.")
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    shell_complete=plugins("networks"),
+    metavar="NAME",
+    help="A candidate; repeat for each.",
+)
 @click.option(
     "--trials", type=click.IntRange(min=0), help="Trials of the search of the settings; 0 for none."
 )

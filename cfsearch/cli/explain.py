@@ -10,6 +10,7 @@ import click
 
 from cfsearch.errors import CapabilityError, ConfigError, RunError
 
+from ._completion import classes, columns, conditions, plugins
 from ._help import Command
 from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, detail, note, plain
@@ -44,6 +45,7 @@ _SUFFIXES = (".html", ".png")
     default="gradient",
     show_default=True,
     metavar="NAME",
+    shell_complete=plugins("explainers"),
     help="gradient, wachter, pgd, emap, gradual, axai.",
 )
 @click.option("--model", metavar="MODEL", help="The model; of a text the shipped one when left out.")
@@ -54,13 +56,22 @@ _SUFFIXES = (".html", ".png")
 @click.option(
     "--row", type=click.IntRange(min=0), multiple=True, help="A row, counted from 0; repeat for more."
 )
-@click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Rows with this cell; repeat for both.")
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    shell_complete=conditions,
+    help="Rows with this cell; repeat for both.",
+)
 @SCHEMA
 @LABEL
 @TRUST
-@click.option("--immutable", metavar="A,B", help="Columns that must not change.")
+@click.option("--immutable", metavar="A,B", shell_complete=columns, help="Columns that must not change.")
 @click.option(
-    "--target", metavar="LABEL", help="The class asked for; the second most probable when left out."
+    "--target",
+    metavar="LABEL",
+    shell_complete=classes,
+    help="The class asked for; the second most probable when left out.",
 )
 @click.option("--surrogate", type=FILE, help="A file of `cfsearch distill`, whose gradients are followed.")
 @click.option(

@@ -10,6 +10,7 @@ from cfsearch.files import dump_json
 from cfsearch.schemas import names
 from cfsearch.schemas import schema as read
 
+from ._completion import columns
 from ._help import Command
 from ._options import FILE, LABEL, json_option
 from ._output import Outcome, plain
@@ -24,6 +25,11 @@ TABLE = "table"
 """The name under which the columns of a table are guessed instead of a document's schema printed."""
 
 
+def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Names of documents, for completion."""
+    return [name for name in (TABLE, *names()) if name.startswith(incomplete)]
+
+
 @click.command(
     cls=Command,
     short_help="Print a document's JSON Schema, or guess that of a table.",
@@ -32,13 +38,22 @@ TABLE = "table"
         "cfsearch schema table applicants.csv --label decision --immutable age --out applicants.schema.toml",
     ),
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_documents)
 @click.argument("file", required=False, type=FILE, metavar="[TABLE.csv]")
 @click.option("--out", type=FILE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
 @LABEL
-@click.option("--ignore", metavar="A,B", help="Of a table: columns that are no inputs.")
-@click.option("--immutable", metavar="A,B", help="Of a table: columns that must never change.")
-@click.option("--categorical", metavar="A,B", help="Of a table: columns whose numbers are codes.")
+@click.option(
+    "--ignore", metavar="A,B", shell_complete=columns, help="Of a table: columns that are no inputs."
+)
+@click.option(
+    "--immutable", metavar="A,B", shell_complete=columns, help="Of a table: columns that must never change."
+)
+@click.option(
+    "--categorical",
+    metavar="A,B",
+    shell_complete=columns,
+    help="Of a table: columns whose numbers are codes.",
+)
 @json_option
 def schema(name: str | None, file: Path | None, out: Path | None, **said: Any) -> Outcome:  # Any: flags
     """Print the JSON Schema of a document, or list them; or say what the columns of a table mean.

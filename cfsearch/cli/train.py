@@ -8,6 +8,7 @@ import click
 
 from cfsearch.errors import RunError
 
+from ._completion import columns, plugins
 from ._help import Command, Family
 from ._invocation import Invocation
 from ._options import FILE, WHOLE, Function, json_option, threads_option, use_threads
@@ -30,7 +31,7 @@ _DATA = (
     click.option(
         "--celeba", type=FILE, metavar="ROOT", help="CelebA in torchvision's layout, or CelebA-HQ zips."
     ),
-    click.option("--names", metavar="A,B", help="Which attributes, in this order."),
+    click.option("--names", metavar="A,B", shell_complete=columns, help="Which attributes, in this order."),
     click.option(
         "--people",
         type=click.IntRange(min=2),
@@ -70,7 +71,13 @@ _TRAINING = (
     ),
     click.option("--critic-width", type=WHOLE, help="Channels of the critic's first block."),
     click.option("--critic-hidden", type=WHOLE, help="Units of its hidden layer."),
-    click.option("--family", default="attgan", show_default=True, help="A trainer's name."),
+    click.option(
+        "--family",
+        shell_complete=plugins("trainers"),
+        default="attgan",
+        show_default=True,
+        help="A trainer's name.",
+    ),
     click.option(
         "--out", type=FILE, required=True, metavar="FILE.safetensors", help="What is written in the end."
     ),
