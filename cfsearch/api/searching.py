@@ -8,8 +8,8 @@ from typing import Unpack
 import torch
 
 from cfsearch.assembly.images import read_input, readable
+from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.search import Assembly, assemble
-from cfsearch.assembly.table import RowRecord
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import find_photographs
@@ -77,7 +77,7 @@ def search(
             given=settings,
         )
         assembly = assemble(call.config, table=call.table, parts=call.parts)
-        refs: Sequence[ImageRef | RowRecord]
+        refs: Sequence[ImageRef | InputRecord]
         if assembly.table is not None:
             refs = assembly.table.records
         else:
@@ -89,10 +89,10 @@ def search(
 
 
 def _fronts(
-    assembly: Assembly, refs: Sequence[ImageRef | RowRecord], watch: Callable[[Progress], None] | None
+    assembly: Assembly, refs: Sequence[ImageRef | InputRecord], watch: Callable[[Progress], None] | None
 ) -> Fronts:
     search = assembly.watched(*(() if watch is None else (watch,)))
-    records: list[ImageRecord | RowRecord] = []
+    records: list[ImageRecord | InputRecord] = []
     failures: dict[str, CfsearchError] = {}
     for ref in refs:
         try:
