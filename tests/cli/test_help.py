@@ -143,7 +143,7 @@ def test_options_stand_under_headings(call: Call) -> None:
     assert "--solver" in section
     assert "--model" not in section
     assert "\nOptions:\n" not in text
-    assert "\nOptions:\n" in call("verify", "--help").out
+    assert "\nOptions:\n" in call("show", "--help").out
 
 
 @pytest.mark.parametrize("name", ALL)
