@@ -4,33 +4,10 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Self, cast, final
 
+from cfsearch.datasets.face_attributes import ATTRIBUTES, EXCLUSIVE_GROUPS
 from cfsearch.errors import ConfigError
 
 _MOST_LAYERS = 12
-
-ATTRIBUTES: tuple[str, ...] = (
-    "Bald",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Pale_Skin",
-    "Young",
-)
-"""The thirteen attributes of the paper, in its order."""
-
-GROUPS: tuple[tuple[str, ...], ...] = (
-    ("Bald", "Bangs"),
-    ("Black_Hair", "Blond_Hair", "Brown_Hair"),
-    ("Mustache", "No_Beard"),
-)
-"""Attributes of which at most one may be switched on; switching one on clears the others."""
 
 
 class Upsampling(StrEnum):
@@ -91,7 +68,7 @@ class AttGANConfig:
     upsampling: Upsampling = Upsampling.TRANSPOSED
     critic_norm: CriticNorm = CriticNorm.INSTANCE
     attributes: tuple[str, ...] = ATTRIBUTES
-    groups: tuple[tuple[str, ...], ...] = GROUPS
+    groups: tuple[tuple[str, ...], ...] = EXCLUSIVE_GROUPS
 
     def __post_init__(self) -> None:
         for name in ("width", "max_width", "critic_width", "critic_hidden"):

@@ -24,9 +24,10 @@ from typing import cast, final
 import torch
 from torch import Tensor
 
+from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, ModelFileError, UnsafeModelError
 
-from .config import ATTRIBUTES, AttGANConfig, Upsampling
+from .config import AttGANConfig, Upsampling
 from .networks import Critic, Editor
 
 _SHOWN = 5

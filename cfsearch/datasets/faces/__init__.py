@@ -17,9 +17,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from cfsearch.datasets.face_attributes import ATTRIBUTES, EXCLUSIVE_GROUPS
+
 from ._attributes import (
-    ATTRIBUTES,
-    EXCLUSIVE_GROUPS,
     F32,
     Joint,
     do,

@@ -1,4 +1,4 @@
-"""The thirteen attributes: their order, their conflicts and their joint distributions."""
+"""Joint distributions of the thirteen face attributes."""
 
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -6,31 +6,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from cfsearch.datasets.face_attributes import ATTRIBUTES, EXCLUSIVE_GROUPS
 from cfsearch.errors import ConfigError, ShapeError
 
 F32: TypeAlias = NDArray[np.float32]
 Joint: TypeAlias = Literal["natural", "independent"]
-
-ATTRIBUTES: tuple[str, ...] = (
-    "Bald",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Pale_Skin",
-    "Young",
-)
-EXCLUSIVE_GROUPS: tuple[tuple[str, ...], ...] = (
-    ("Bald", "Bangs"),
-    ("Black_Hair", "Blond_Hair", "Brown_Hair"),
-    ("Mustache", "No_Beard"),
-)
 
 # Natural rates, women then men; hair colours are black, blond, brown, none of them.
 _MALE = 0.42

@@ -4,9 +4,10 @@ from dataclasses import fields
 
 import numpy as np
 
+from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, ShapeError
 
-from ._attributes import ATTRIBUTES, F32, require_attributes
+from ._attributes import F32, require_attributes
 from ._brush import CENTRE, ZOOM, Sheet, add_noise
 from ._build import build
 from ._features import paint_brows, paint_eyes, paint_glasses, paint_mouth

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.datasets.faces._attributes import ATTRIBUTES
+from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, DataError
 
 from . import AttributeTable, Crop, ImageFolderSource, LabelledImages, read_attributes
