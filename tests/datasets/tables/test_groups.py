@@ -86,6 +86,25 @@ def test_missing_cells_are_a_group_even_where_the_model_is_given_another_value()
     assert row_groups("sex", ["missing", ""], schema=SCHEMA).names == ("missing", "missing (empty cells)")
 
 
+def test_eight_numbers_are_groups_and_nine_are_split() -> None:
+    eight = row_groups("age", [str(i) for i in range(8)], schema=SCHEMA)
+    assert len(eight.names) == 8
+    assert eight.note == ""
+    assert len(row_groups("age", [str(i) for i in range(9)], schema=SCHEMA).names) == 4
+
+
+def test_a_value_in_five_rows_is_no_rare_one() -> None:
+    found = row_groups("sex", ["a"] * 5 + ["b"] * 5 + ["c"] * 5, schema=SCHEMA)
+    assert (sizes(found), found.note) == ({"a": 5, "b": 5, "c": 5}, "")
+    rare = row_groups("sex", ["a"] * 5 + ["b"] * 4 + ["c"] * 4, schema=SCHEMA)
+    assert sizes(rare) == {"a": 5, "others (2 values)": 8}
+
+
+def test_levels_go_by_how_frequent_they_are_and_others_come_last() -> None:
+    found = row_groups("sex", ["z"] * 7 + ["a"] * 6 + ["m"] + ["k"], schema=SCHEMA)
+    assert found.names == ("z", "a", "others (2 values)")
+
+
 def test_rare_values_stand_together_and_it_is_said() -> None:
     found = row_groups("sex", ["a"] * 9 + ["b"] * 5 + ["c"] * 4 + ["d"], schema=SCHEMA)
     assert sizes(found) == {"a": 9, "b": 5, "others (2 values)": 5}
