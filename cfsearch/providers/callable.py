@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError, DeadlineError, ProviderError
 from cfsearch.registry import object_at
 
-from .answers import RawArray, ask_in_pieces, indices_of, scores_of
+from .answering import AnsweringProvider
+from .answers import RawArray, indices_of
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import Sidecar, read_sidecar
@@ -27,7 +28,7 @@ _MAX_BATCH: Final = 256
 
 
 @final
-class CallableProvider(Provider):
+class CallableProvider(AnsweringProvider):
     """A function from a numpy batch to one row of scores, or one label, an input.
 
     The function is called in a thread when there is a deadline: a thread takes any function
@@ -53,6 +54,8 @@ class CallableProvider(Provider):
         ConfigError: a setting is out of range.
     """
 
+    family = "callable"
+
     def __init__(
         self,
         function: Predict,
@@ -76,11 +79,11 @@ class CallableProvider(Provider):
         self.scores = scores
         self.name = name
         self.max_batch = max_batch
-        self.preprocessing: Final = preprocessing
+        self.preprocessing = preprocessing
         self.deadline_s: Final = deadline_s
         self._function: Final = function
-        self._fingerprint: Final = fingerprint or source_hash(function)
-        self._note: Final = note
+        self.source = fingerprint or source_hash(function)
+        self.notes = note
         self._running: threading.Thread | None = None
 
     @classmethod
@@ -176,7 +179,7 @@ class CallableProvider(Provider):
             fingerprint=fingerprint,
         )
         signature = infer_signature(
-            trial._raw,
+            trial.raw,
             preprocessing=preprocessing,
             labels=labels,
             scores=scores,
@@ -192,7 +195,7 @@ class CallableProvider(Provider):
             deadline_s=deadline_s,
             max_batch=max_batch,
             name=name,
-            fingerprint=trial._fingerprint,
+            fingerprint=trial.source,
             note=" ".join(part for part in (signature.note, remark) if part),
         )
 
@@ -206,7 +209,7 @@ class CallableProvider(Provider):
         Args:
             adapt: makes of the user's function one of numpy batches.
         """
-        return self._with(adapt(self._function), note=self._note)
+        return self._with(adapt(self._function), note=self.notes)
 
     def _with(self, function: Predict, *, note: str) -> "CallableProvider":
         return CallableProvider(
@@ -216,31 +219,12 @@ class CallableProvider(Provider):
             deadline_s=self.deadline_s,
             max_batch=self.max_batch,
             name=self.name,
-            fingerprint=self._fingerprint,
+            fingerprint=self.source,
             note=note,
         )
 
-    @property
-    def fingerprint(self) -> str:
-        """What tells this function from another, and the preprocessing."""
-        before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
-        return f"callable:{self._fingerprint}:{before[:16]}:{self.scores.name.lower()}"
-
-    @property
-    def note(self) -> str:
-        """What was found out instead of declared."""
-        return self._note
-
-    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        """The function's answer for each input; see ``Provider``."""
-        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
-        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
-
-    def _piece(self, x: Tensor) -> Tensor:
-        raw = self._raw(x)
-        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
-
-    def _raw(self, x: Tensor) -> Tensor:
+    def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
+        """The function's own numbers; see ``AnsweringProvider``."""
         x = x.detach()
         ready = self.preprocessing.apply(x) if self.preprocessing else x
         rows = np.array(ready.cpu().numpy(), order="C", copy=True)

@@ -12,7 +12,7 @@ from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.errors import CfsearchError, ConfigError, ProviderError
 from cfsearch.registry import object_at
 
-from .answers import ask_in_pieces, scores_of
+from .answering import AnsweringProvider
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import sidecar_of, sidecar_path
@@ -22,7 +22,7 @@ _MAX_BATCH: Final = 256
 
 
 @final
-class TorchProvider(DifferentiableProvider):
+class TorchProvider(AnsweringProvider, DifferentiableProvider):
     """A torch network; gradients of its scores reach the inputs.
 
     The network is copied and the copy set to evaluation, so that the user's own is left alone.
@@ -42,6 +42,8 @@ class TorchProvider(DifferentiableProvider):
         ConfigError: fewer than two labels, whole-number pixels (no gradients pass), or a
             device that is not there.
     """
+
+    family = "torch"
 
     def __init__(
         self,
@@ -69,11 +71,11 @@ class TorchProvider(DifferentiableProvider):
         self.scores = scores
         self.name = name
         self.max_batch = max_batch
-        self.preprocessing: Final = preprocessing
+        self.preprocessing = preprocessing
         self._device: Final = _device(device)
         self._module: Final = copy.deepcopy(module).eval().requires_grad_(False).to(self._device)
-        self._source: Final = source or _hash_of(self._module)
-        self._note: Final = note
+        self.source = source or _hash_of(self._module)
+        self.notes = note
 
     @classmethod
     def open(
@@ -172,7 +174,7 @@ class TorchProvider(DifferentiableProvider):
             source=source,
         )
         signature = infer_signature(
-            trial._raw,
+            trial.raw,
             preprocessing=preprocessing,
             labels=labels,
             scores=scores,
@@ -192,27 +194,8 @@ class TorchProvider(DifferentiableProvider):
             note=" ".join(part for part in (signature.note, remark) if part),
         )
 
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the weights and the preprocessing."""
-        before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
-        return f"torch:{self._source}:{before[:16]}:{self.scores.name.lower()}"
-
-    @property
-    def note(self) -> str:
-        """What was found out instead of declared."""
-        return self._note
-
-    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        """The network's answer; differentiable where ``x`` asks for gradients."""
-        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
-        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
-
-    def _piece(self, x: Tensor) -> Tensor:
-        raw = self._raw(x)
-        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
-
-    def _raw(self, x: Tensor) -> Tensor:
+    def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
+        """The network's own numbers; gradients reach ``x`` where it asks for them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
             x = x.to(self._device)
             ready = self.preprocessing.apply(x) if self.preprocessing else x

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
+from cfsearch.providers.answering import AnsweringProvider
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
-from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import infer_signature
 from cfsearch.providers.sidecar import sidecar_of, sidecar_path
 
@@ -41,8 +41,10 @@ class _Session(Protocol):
 
 
 @final
-class OnnxProvider(Provider):
+class OnnxProvider(AnsweringProvider):
     """A model in an ONNX file, on the CPU or a GPU; see ``open``."""
+
+    family = "onnx"
 
     def __init__(
         self,
@@ -65,7 +67,9 @@ class OnnxProvider(Provider):
         self.sha256: Final = file.sha256
         self._session: Final = session
         self._signature: Final = signature
-        self._note: Final = note
+        self.preprocessing = signature.preprocessing
+        self.source = file.sha256
+        self.notes = note
         self.by_row: Final = by_row
         """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""
 
@@ -152,11 +156,6 @@ class OnnxProvider(Provider):
         )
 
     @property
-    def preprocessing(self) -> Preprocessing | None:
-        """What is done to images before the model sees them; None for a model of tables."""
-        return self._signature.preprocessing
-
-    @property
     def columns(self) -> int | None:
         """How many numbers a model of tables takes for a row, where that is fixed."""
         return self._signature.columns
@@ -176,16 +175,6 @@ class OnnxProvider(Provider):
         """Hash of the file, its external data, the preprocessing and what is read of it."""
         return f"onnx:{self.sha256}:{self._signature.fingerprint}:{self._signature.output}:{self.scores.name.lower()}"
 
-    @property
-    def note(self) -> str:
-        """What was found out instead of declared."""
-        return self._note
-
-    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        """The model's answer for each input; see ``Provider``."""
-        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._piece)
-        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
-
     def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
         """The answers for rows of a data frame, of a model with one input a column.
 
@@ -202,9 +191,9 @@ class OnnxProvider(Provider):
         raw = _run(self._session, self._signature, feeds, n=n, labels=self.labels, who=self.name)
         return scores_of(raw, n=n, labels=self.labels, kind=self.scores, who=self.name)
 
-    def _piece(self, x: Tensor) -> Tensor:
-        raw = _ask(self._session, self._signature, x, labels=self.labels, who=self.name)
-        return scores_of(raw, n=x.shape[0], labels=self.labels, kind=self.scores, who=self.name)
+    def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
+        """The model's own numbers; see ``AnsweringProvider``."""
+        return _ask(self._session, self._signature, x, labels=self.labels, who=self.name)
 
 
 def _check_width(path: Path, signature: GraphSignature, *, width: int) -> None:

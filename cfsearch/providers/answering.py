@@ -1,0 +1,52 @@
+"""Providers whose model answers in raw numbers: pieces, widening and identity are the same for all."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.contracts.provider import Provider
+
+from .answers import ask_in_pieces, scores_of
+from .preprocessing import Preprocessing
+
+
+class AnsweringProvider(Provider, ABC):
+    """A model that answers ``raw`` numbers for at most ``max_batch`` inputs at a time.
+
+    A subclass sets these and the attributes of a ``Provider``:
+
+    - ``family``: "torch", "callable"; the first part of the fingerprint.
+    - ``source``: a hash of the model itself.
+    - ``preprocessing``: how images are brought to it; None gives it the inputs as they come.
+    - ``notes``: what the reader of a result must know about the scores.
+    """
+
+    family: str
+    source: str
+    preprocessing: Preprocessing | None
+    notes: str
+
+    @abstractmethod
+    def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
+        """The model's own numbers for at most ``max_batch`` inputs, one row each."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the model, of its preprocessing and of what its numbers are."""
+        before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
+        return f"{self.family}:{self.source}:{before[:16]}:{self.scores.name.lower()}"
+
+    @property
+    def note(self) -> str:
+        """Warnings about settings that were inferred, not declared."""
+        return self.notes
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        """One row of scores an input, one column a label; see ``Provider``."""
+        answer = ask_in_pieces(x, max_batch=self.max_batch, ask=self._scored)
+        return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
+
+    def _scored(self, x: Tensor) -> Tensor:
+        return scores_of(self.raw(x), n=len(x), labels=self.labels, kind=self.scores, who=self.name)
