@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+from cfsearch import registry
 from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
-from cfsearch.registry import is_path, load
+from cfsearch.registry import is_path, load, load_object
 
-_FORMS: Final = (
-    "model.onnx; weights.safetensors, .pt or .pth with --arch pkg.mod:build; pkg.mod:predict; plugin:NAME"
-)
+from .request import ModelRequest
+
+_NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
 _OTHER_FRAMEWORKS: Final = {
     ".h5": "Keras",
     ".keras": "Keras",
@@ -43,8 +44,8 @@ def open_provider(
     """The audited model behind what a user wrote.
 
     Args:
-        spec: ``model.onnx``; ``weights.safetensors``, ``.pt`` or ``.pth`` (with ``arch``);
-            ``pkg.mod:predict``; or ``plugin:NAME``, ``plugin:NAME:TARGET`` for an installed
+        spec: a file whose ending a plug-in claims (``model.onnx``; ``weights.safetensors``, ``.pt``
+            or ``.pth`` with ``arch``); ``pkg.mod:predict``; or ``plugin:NAME``, ``plugin:NAME:TARGET`` for an installed
             plug-in, built without arguments or opened with its target.
         sidecar: a TOML with labels, scores and preprocessing; by default beside the model.
         arch: ``pkg.mod:build`` of the network that the weights belong to.
@@ -62,38 +63,52 @@ def open_provider(
         return open_plugin(spec)
     if "://" in spec:
         raise no_address(spec)
-    path = Path(spec)
-    suffix = path.suffix.lower()
-    if suffix == ".onnx":
-        from .onnx.provider import OnnxProvider
-
-        return OnnxProvider.open(path, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch)
-    if suffix in (".safetensors", ".pt", ".pth"):
-        return _weights(path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch)
-    if is_path(spec) and not path.exists():
+    if is_path(spec) and not Path(spec).exists():
         from .callable import CallableProvider
 
         return CallableProvider.open(spec, sidecar=sidecar, deadline_s=deadline_s, max_batch=max_batch)
-    raise refused(path)
-
-
-def _weights(
-    path: Path,
-    *,
-    arch: str | None,
-    sidecar: str | Path | None,
-    device: str,
-    max_batch: int | None,
-) -> Provider:
-    from .torch_module import TorchProvider
-    from .weights import read_weights
-
-    if arch is None:
-        read_weights(path)  # a file that would run code is refused as such
-        raise ConfigError(
-            f"{path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
+    return open_file(
+        ModelRequest(
+            path=spec,
+            sidecar=None if sidecar is None else str(sidecar),
+            arch=arch,
+            device=device,
+            threads=threads,
+            max_batch=max_batch,
         )
-    return TorchProvider.open(path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch)
+    )
+
+
+def open_file(request: ModelRequest) -> Provider:
+    """The model in a file, opened by the plug-in that claims its ending.
+
+    Endings are entry points of the group ``cfsearch.providers`` (``.onnx``), of cfsearch itself and of
+    other packages alike.
+
+    Args:
+        request: the file, and the settings to open it with.
+
+    Raises:
+        ConfigError: no plug-in claims the ending, or a setting is wrong.
+        PluginError: two packages claim it, or it gives no provider.
+        ModelFileError, UnsafeModelError: the file cannot be read, or would run code.
+    """
+    path = Path(request.path)
+    suffix = path.suffix.lower()
+    if not path.is_file() or not suffix or suffix not in registry.installed("providers"):
+        raise refused(path)
+    opener = load_object("providers", suffix)
+    if isinstance(opener, type):
+        if not (issubclass(opener, Provider) and isinstance(opener, Openable)):
+            raise PluginError(f"provider {suffix!r}: {opener.__name__} must be a Provider with `open(path)`.")
+        return opener.open(str(path))
+    made = opener(request) if callable(opener) else opener
+    if not isinstance(made, Provider):
+        raise PluginError(
+            f"provider {suffix!r}: expected a function from a ModelRequest to a Provider, which gave "
+            f"{type(made).__name__}. Correct the plug-in."
+        )
+    return made
 
 
 def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
@@ -102,19 +117,24 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
 
     suffix = path.suffix.lower()
     if not path.exists():
-        return ModelFileError(f"{path}: there is no such model file. A model is one of: {_FORMS}.")
+        return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.")
     if path.is_dir():
         return ModelFileError(f"{path}: expected a model file, got a folder. Name the file in it.")
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
-    if suffix == ".skops":
-        return ConfigError(f"{path}: skops files hold models of tables. Give --data TABLE.csv with it.")
     if suffix in _OTHER_FRAMEWORKS:
         return ConfigError(
             f"{path}: looks like a model of {_OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
             "name a function that asks it: pkg.mod:predict."
         )
-    return ConfigError(f"{path}: its ending names no kind of model. A model is one of: {_FORMS}.")
+    return ConfigError(f"{path}: its ending names no kind of model. A model is one of: {_forms()}.")
+
+
+def _forms() -> str:
+    """What a model may be, for messages; with the endings of installed plug-ins."""
+    endings = [name for name in registry.installed("providers") if name.startswith(".")]
+    files = ", ".join(f"{ending} (with --arch)" if ending in _NEED_ARCH else ending for ending in endings)
+    return f"a file ending in {files}; pkg.mod:predict; plugin:NAME"
 
 
 def no_address(spec: str) -> ConfigError:

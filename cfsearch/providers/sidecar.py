@@ -152,6 +152,20 @@ def sidecar_of(model: Path, *, given: Path | None) -> Sidecar:
     return read_sidecar(beside) if beside.is_file() else Sidecar()
 
 
+def sidecar_at(model: str | Path, *, given: str | Path | None) -> tuple[Sidecar, str]:
+    """The sidecar of a model, and where it stands or would stand.
+
+    Args:
+        model: its file.
+        given: the sidecar that the user names; None for the one beside the model.
+
+    Raises:
+        ConfigError: as ``sidecar_of``.
+    """
+    path = Path(model)
+    return sidecar_of(path, given=None if given is None else Path(given)), str(given or sidecar_path(path))
+
+
 def sidecar_path(model: Path) -> Path:
     """Where the sidecar of a model is looked for: ``model.onnx`` -> ``model.toml``."""
     return model.with_suffix(".toml")

@@ -8,13 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.provider import DifferentiableProvider, Provider
+from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
 from cfsearch.registry import is_path, object_at
 
-from .opening import no_address, open_plugin, refused
+from .opening import no_address, open_file, open_plugin
+from .request import ModelRequest
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
+from .skops_file import PICKLES, check_skops
 from .tabular import ColumnOrder, EncodedProvider, Framed, FromFrame, TabularProvider
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from .onnx.file import OnnxFile
     from .onnx.inputs import GraphInput
 
-_SKOPS: Final = (".skops", ".pkl", ".pickle", ".joblib", ".sav")
+_SKOPS: Final = (".skops", *PICKLES)
 _WEIGHTS: Final = (".safetensors", ".pt", ".pth")
 
 
@@ -68,59 +70,23 @@ def open_tabular(
     if "://" in spec:
         raise no_address(spec)
     path = Path(spec)
-    suffix = path.suffix.lower()
     if is_path(spec) and not path.exists():
         return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)
-    if suffix not in (*_SKOPS, ".onnx", *_WEIGHTS) or not path.is_file():
-        raise refused(path)
-    said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
-    if suffix in _SKOPS and sidecar is None:
-        said = _of_arrays(said, path, trusted=trusted)
-    where = str(sidecar or sidecar_path(path))
-    file = file or onnx_file_of(spec)
-    if file is not None and _input_columns(file, said, where=where):
-        from .onnx.columns import ColumnProvider
-        from .onnx.provider import OnnxProvider
-
-        asked = OnnxProvider.open(
-            file,
-            sidecar=sidecar,
-            device=device,
-            threads=threads,
-            max_batch=max_batch,
-            probe=probes.double(),
-            schema=schema,
-        )
-        return ColumnProvider(asked, schema=schema, by_row=asked.by_row)
-    order = ColumnOrder.of(schema, said.encoding, where=where)
-    if suffix in _SKOPS:
-        return _fitted(path, order, said, where=where, trusted=trusted, max_batch=max_batch)
-    first = order.arranged(order.encoding.apply(probes.double()))
-    if file is not None:
-        from .onnx.provider import OnnxProvider
-
-        model = OnnxProvider.open(
-            file, sidecar=sidecar, device=device, threads=threads, max_batch=max_batch, probe=first
-        )
-
-        def convert(probe: Tensor) -> DifferentiableProvider:
-            from .differentiable import differentiable
-
-            return differentiable(model, device=device, probe=probe)
-
-        return EncodedProvider(model, order=order, probes=probes, dtype=torch.float64, convert=convert)
-    from .torch_module import TorchProvider
-    from .weights import read_weights
-
-    if arch is None:
-        read_weights(path)  # a file that would run code is refused as such
-        raise ConfigError(
-            f"{path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
-        )
-    network = TorchProvider.open(
-        path, arch=arch, sidecar=sidecar, device=device, max_batch=max_batch, probe=first.float()
+    if path.suffix.lower() in PICKLES and path.is_file():
+        check_skops(path)  # refuses them
+    request = ModelRequest(
+        path=spec,
+        sidecar=None if sidecar is None else str(sidecar),
+        arch=arch,
+        device=device,
+        threads=threads,
+        max_batch=max_batch,
+        trusted=tuple(trusted),
+        schema=schema,
+        probes=probes,
+        onnx=file,
     )
-    return EncodedProvider(network, order=order, probes=probes)
+    return _plugged(open_file(request), schema, probes)
 
 
 def columns_taken(
@@ -146,11 +112,16 @@ def columns_taken(
     fitted = path.suffix.lower() in _SKOPS and path.is_file()
     if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *_WEIGHTS) and path.is_file())):
         said = sidecar_of(path, given=None)
-        said = _of_arrays(said, path, trusted=trusted) if fitted else said
+        if fitted:
+            from .skops_opening import of_arrays
+
+            said = of_arrays(said, path, trusted=trusted)
     else:
         said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
     if (file := file or onnx_file_of(spec)) is not None:
-        inputs = _input_columns(file, said, where=str(sidecar or sidecar_path(path)))
+        from .onnx.opening import input_columns
+
+        inputs = input_columns(file, said, where=str(sidecar or sidecar_path(path)))
         if inputs:
             return _named(path, inputs, table)
     if said.encoding is not None:
@@ -178,15 +149,6 @@ def onnx_file_of(spec: str) -> "OnnxFile | None":
     return read_onnx_file(path)
 
 
-def _input_columns(file: "OnnxFile", said: Sidecar, *, where: str) -> "tuple[GraphInput, ...]":
-    """The inputs of an ONNX file that takes one a column; none of another."""
-    from .onnx.inputs import by_column, graph_inputs, refuse_encoding
-
-    inputs = graph_inputs(file.model)
-    refuse_encoding(said, inputs, path=file.path, where=where)
-    return inputs if by_column(inputs) else ()
-
-
 def _named(path: Path, inputs: "tuple[GraphInput, ...]", table: str | Path | None) -> tuple[str, ...] | None:
     """The inputs as a table names their columns; None where that is open, which a schema may infer_signature."""
     from .onnx.inputs import columns_of
@@ -201,52 +163,11 @@ def _named(path: Path, inputs: "tuple[GraphInput, ...]", table: str | Path | Non
     return tuple(column or name for column, name in zip(found, names, strict=True))
 
 
-def _of_arrays(said: Sidecar, path: Path, *, trusted: Sequence[str]) -> Sidecar:
-    """The sidecar beside a skops file, less an ``[encoding]`` that is another model's.
-
-    A pipeline that was fitted on a data frame takes one; ``credit.toml`` may belong to
-    ``credit.onnx`` beside it.
-    """
-    from .skops_file import fitted_columns
-
-    if said.encoding is None or fitted_columns(path, trusted=trusted) is None:
-        return said
-    return said.model_copy(update={"encoding": None, "labels": None})
-
-
 def _plugged(provider: Provider, schema: TableSchema, probes: Tensor) -> TabularProvider:
     if isinstance(provider, TabularProvider):
         return provider
     return EncodedProvider(
         provider, order=ColumnOrder.of(schema, None, where=provider.name), probes=probes, dtype=torch.float64
-    )
-
-
-def _fitted(
-    path: Path,
-    order: ColumnOrder,
-    said: Sidecar,
-    *,
-    where: str,
-    trusted: Sequence[str],
-    max_batch: int | None,
-) -> TabularProvider:
-    from .sklearn import SklearnProvider
-
-    encoded = said.encoding is not None
-    if encoded and order.index.tolist() != list(range(order.encoding.width)):
-        raise ConfigError(
-            f"{where}, [encoding]: of a skops model the columns and levels must stand in the order of the "
-            "table's schema. Save the whole pipeline, which takes a data frame, or export it to ONNX."
-        )
-    settings = {} if (batch := max_batch or said.max_batch) is None else {"max_batch": batch}
-    return SklearnProvider.open(
-        path,
-        schema=order.encoding.schema,
-        form=order.encoding if encoded else None,
-        labels=said.labels or (),
-        trusted=trusted,
-        **settings,
     )
 
 

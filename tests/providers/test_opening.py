@@ -1,7 +1,7 @@
 """One signature for all forms of a model, and one clear line for what is none."""
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PathDistribution, entry_points
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,10 +12,14 @@ from torch import Tensor, nn
 
 from cfsearch import registry
 from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError, PluginError, UnsafeModelError
 from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
+from cfsearch.providers.request import ModelRequest
+from cfsearch.providers.tabular import EncodedProvider
+from cfsearch.providers.tabular_opening import open_tabular
 from cfsearch.providers.torch_module import TorchProvider
 
 LinearModel = Callable[..., Path]
@@ -50,7 +54,7 @@ def test_the_form_of_the_name_decides(folder: Path, linear_model: LinearModel) -
         ("none.onnx", None, ModelFileError, "there is no such model file"),
         ("none.pt", None, ModelFileError, "there is no such model file"),
         ("none.pkl", None, ModelFileError, "there is no such model file"),
-        ("none", None, ModelFileError, "A model is one of: model.onnx; weights.safetensors"),
+        ("none", None, ModelFileError, r"A model is one of: a file ending in \.onnx, \.pt \(with --arch\)"),
         ("", None, ModelFileError, "got a folder"),
         (".", None, ModelFileError, "got a folder"),
         ("a.pkl", b"x", UnsafeModelError, "is a pickle, which can run code"),
@@ -109,6 +113,18 @@ class NeedsMore(Stranger):
         super().__init__()
 
 
+class OfFile(Stranger):
+    @classmethod
+    def open(cls, target: str) -> "OfFile":
+        made = cls()
+        made.name = Path(target).name
+        return made
+
+
+class NoOpen(Provider):
+    """A provider that opens no file."""
+
+
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry as it would be with this module's classes installed."""
@@ -143,3 +159,85 @@ def test_a_plug_in_that_is_none_is_named() -> None:
 def test_a_built_in_that_needs_more_than_a_target_says_so() -> None:
     with pytest.raises(ConfigError, match=r"cannot be opened with 'w.pt' alone .*arch"):
         open_provider("plugin:torch:w.pt")
+
+
+def refuses_all(request: ModelRequest) -> Provider:
+    raise ModelFileError(f"{request.path}: {request.device}, {request.threads}, {request.schema is None}")
+
+
+def gives_none(request: ModelRequest) -> object:
+    return request.path
+
+
+def claimed(monkeypatch: pytest.MonkeyPatch, owner: str) -> None:
+    point = EntryPoint(".gbm", f"{__name__}:{owner}", "cfsearch.providers")
+    monkeypatch.setattr(registry, "installed", lambda kind: MappingProxyType({".gbm": point}))
+
+
+def test_an_ending_of_a_plug_in_opens_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A class with ``open(path)``; for images and for rows alike."""
+    monkeypatch.chdir(tmp_path)
+    Path("0.GBM").write_text("")
+    claimed(monkeypatch, "OfFile")
+    assert open_provider("0.GBM").name == "0.GBM"
+    schema = TableSchema(columns=(Column(name="age", kind=ColumnKind.REAL, low=0.0, high=1.0),))
+    rows = open_tabular("0.GBM", schema=schema, probes=torch.zeros(2, 1))
+    assert isinstance(rows, EncodedProvider)
+    assert rows.predict(torch.zeros(3, 1)).tolist() == [[0.5, 0.5]] * 3
+    with pytest.raises(
+        ModelFileError, match="there is no such model file. A model is one of: a file ending in .gbm;"
+    ):
+        open_provider("1.gbm")
+
+
+def test_a_function_of_a_plug_in_gets_all_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "a.gbm"
+    path.write_text("")
+    claimed(monkeypatch, "refuses_all")
+    with pytest.raises(ModelFileError, match=r"a.gbm: cuda:1, 3, True"):
+        open_provider(str(path), device="cuda:1", threads=3)
+
+
+@pytest.mark.parametrize(
+    ("owner", "says"),
+    [
+        ("gives_none", "which gave str"),
+        ("Path", "Path must be a Provider with"),
+        ("NoOpen", "NoOpen must be"),
+    ],
+)
+def test_an_opener_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, owner: str, says: str
+) -> None:
+    path = tmp_path / "a.gbm"
+    path.write_text("")
+    claimed(monkeypatch, owner)
+    with pytest.raises(PluginError, match=says):
+        open_provider(str(path))
+
+
+def test_two_packages_that_claim_an_ending_are_both_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def package(name: str) -> EntryPoint:
+        folder = tmp_path / f"{name}-1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (folder / "entry_points.txt").write_text(f"[cfsearch.providers]\n.gbm = {name}:Model\n")
+        (point,) = PathDistribution(folder).entry_points
+        return point
+
+    points = [package("trees"), package("boosts")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    (tmp_path / "a.gbm").write_text("")
+    registry.installed.cache_clear()
+    try:
+        with pytest.raises(PluginError, match=r"'.gbm' is claimed by .*trees.* and by .*boosts"):
+            open_provider(str(tmp_path / "a.gbm"))
+    finally:
+        registry.installed.cache_clear()
+
+
+def test_built_in_endings_come_through_the_same_group() -> None:
+    found = {p.name: p.value for p in entry_points(group="cfsearch.providers") if p.name.startswith(".")}
+    assert set(found) >= {".onnx", ".pt", ".pth", ".safetensors", ".skops"}

@@ -1,0 +1,45 @@
+"""Opening a file of torch weights as a model of images, or of rows of a table."""
+
+from pathlib import Path
+
+from cfsearch.contracts.provider import Provider
+from cfsearch.errors import ConfigError
+
+from .request import ModelRequest
+from .sidecar import sidecar_at
+from .tabular import ColumnOrder, EncodedProvider
+from .torch_module import TorchProvider
+from .weights import read_weights
+
+
+def open_weights(request: ModelRequest) -> Provider:
+    """The network of ``request.arch`` with the weights of a file.
+
+    Args:
+        request: with a schema for rows, encoded as the sidecar says.
+
+    Raises:
+        ConfigError: no ``arch`` is given, or it does not build a network.
+        ModelFileError, UnsafeModelError: as ``TorchProvider.open``.
+    """
+    if request.arch is None:
+        read_weights(Path(request.path))  # a file that would run code is refused as such
+        raise ConfigError(
+            f"{request.path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
+        )
+    order = probe = None
+    if request.schema is not None and request.probes is not None:
+        declared, where = sidecar_at(request.path, given=request.sidecar)
+        order = ColumnOrder.of(request.schema, declared.encoding, where=where)
+        probe = order.arranged(order.encoding.apply(request.probes.double())).float()
+    network = TorchProvider.open(
+        request.path,
+        arch=request.arch,
+        sidecar=request.sidecar,
+        device=request.device,
+        max_batch=request.max_batch,
+        probe=probe,
+    )
+    if order is None or request.probes is None:
+        return network
+    return EncodedProvider(network, order=order, probes=request.probes)
