@@ -190,7 +190,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             device=device,
             max_batch=max_batch,
             name=name,
-            source=trial._source,
+            source=trial.source,
             note=" ".join(part for part in (signature.note, remark) if part),
         )
 
