@@ -1,8 +1,8 @@
 """Estimates with their intervals: shares and means, never bare; p-values of many tests."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import final
 
 import numpy as np
@@ -17,7 +17,13 @@ _RESAMPLES = 2000
 @final
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the ends of its 95 % interval."""
+    """An estimate with the ends of its 95 % interval.
+
+    Args:
+        value: the estimate.
+        low: the lower end.
+        high: the upper end.
+    """
 
     value: float
     low: float
@@ -31,28 +37,36 @@ class Interval:
 def wilson(count: int, n: int, *, confidence: float = 0.95) -> Interval | None:
     """The share ``count / n`` with its Wilson score interval; None where ``n`` is 0.
 
+    Args:
+        count: how many of them.
+        n: how many there are.
+        confidence: of the interval.
+
     Raises:
         ConfigError: ``count`` outside 0 to ``n``.
 
     References:
         Wilson 1927; Brown, Cai and DasGupta 2001, Interval estimation for a binomial proportion.
     """
+    from scipy.stats import binomtest
+
     if not 0 <= count <= n:
         raise ConfigError(f"wilson: `count` must lie in 0 to {n}, got {count}.")
     if n == 0:
         return None
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p, scale = count / n, 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / scale
-    half = z / scale * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    ends = binomtest(count, n).proportion_ci(confidence, method="wilson")
     # at the ends the interval touches 0 or 1 exactly; say so rather than 1e-17
-    low = 0.0 if count == 0 else centre - half
-    high = 1.0 if count == n else centre + half
-    return Interval(p, low, high)
+    low = 0.0 if count == 0 else float(ends.low)
+    high = 1.0 if count == n else float(ends.high)
+    return Interval(count / n, low, high)
 
 
 def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval | None:
     """The mean with its percentile bootstrap interval over pairs; None where there is none.
+
+    Args:
+        differences: one a pair.
+        seed: decides the resamples.
 
     References:
         Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13.
@@ -60,16 +74,20 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
     values = differences.double().cpu().numpy()
     if len(values) == 0:
         return None
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, len(values), size=(_RESAMPLES, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
+    low, high = _bootstrap((values,), np.mean, seed=seed)
+    return Interval(float(values.mean()), low, high)
 
 
 def share_difference(count: int, n: int, other: int, m: int) -> Interval | None:
     """The difference of two independent shares, ``count / n - other / m``, with its hybrid score interval.
 
     None where one of them is a share of nothing.
+
+    Args:
+        count: how many of the first group.
+        n: its size.
+        other: how many of the second group.
+        m: its size.
 
     References:
         Newcombe 1998, Interval estimation for the difference between independent proportions, method 10.
@@ -88,20 +106,52 @@ def mean_difference(
 ) -> Interval | None:
     """The difference of two independent means with its percentile bootstrap interval; None without values.
 
+    Args:
+        values: of the first group.
+        others: of the second group.
+        seed: decides the resamples.
+
     References:
         Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 16.
     """
     a, b = values.double().cpu().numpy(), others.double().cpu().numpy()
     if len(a) == 0 or len(b) == 0:
         return None
-    rng = np.random.default_rng(seed)
-    means = [x[rng.integers(0, len(x), size=(_RESAMPLES, len(x)))].mean(axis=1) for x in (a, b)]
-    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
-    return Interval(float(a.mean() - b.mean()), float(low), float(high))
+    # scipy refuses to draw from a group of one, whose mean is always the same
+    if len(a) == 1:
+        low, high = _bootstrap((b,), lambda y, axis: a[0] - y.mean(axis), seed=seed)
+    elif len(b) == 1:
+        low, high = _bootstrap((a,), lambda x, axis: x.mean(axis) - b[0], seed=seed)
+    else:
+        low, high = _bootstrap((a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), seed=seed)
+    return Interval(float(a.mean() - b.mean()), low, high)
+
+
+def _bootstrap(
+    samples: tuple[Float[np.ndarray, " n"], ...], statistic: Callable[..., object], *, seed: int
+) -> tuple[float, float]:
+    """The ends of the 95 % percentile interval of a statistic of samples that are drawn apart."""
+    from scipy.stats import bootstrap
+
+    if len(samples[0]) == 1:
+        only = float(np.asarray(statistic(*samples, axis=0)))
+        return only, only
+    ends = bootstrap(
+        samples,
+        statistic,
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(ends.low), float(ends.high)
 
 
 def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """P-values corrected for how many there are.
+    """P-values corrected for how many there are (Holm).
+
+    Args:
+        p: the bare p-values.
 
     References:
         Holm 1979, A simple sequentially rejective multiple test procedure.
