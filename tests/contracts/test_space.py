@@ -264,3 +264,17 @@ def test_wrong_shapes_are_refused() -> None:
         SearchSpace(
             names=("a", "b"), lower=torch.zeros(1, 2), upper=torch.zeros(1, 2), origin=torch.ones(1, 3)
         )
+
+
+def test_the_dead_zone_is_for_real_variables_alone() -> None:
+    ten = torch.tensor([0.1, 0.1, 0.1])
+    space = SearchSpace(
+        names=("whole", "level", "real"),
+        lower=-torch.ones(1, 3),
+        upper=torch.ones(1, 3),
+        kinds=(Kind.INTEGER, Kind.CATEGORICAL, Kind.REAL),
+        scale=torch.tensor([10.0, 10.0, 10.0]),
+        dead_zone=0.2,
+    )
+    # a change of 0.1 is one whole step of 10 ranges: smaller than the dead zone, and a change all the same
+    assert space.repair(ten[None, None])[0, 0].tolist() == pytest.approx([0.1, 0.1, 0.0])

@@ -126,6 +126,14 @@ def test_a_confident_estimate_counts_as_certain() -> None:
     assert float(origin[3]) == pytest.approx(0.25)
 
 
+def test_on_another_device_its_range_dead_zone_and_attributes_stay() -> None:
+    generator = AttGAN(content(critic=False), attributes=("Male", "Young"), reach=(-0.5, 1.5), dead_zone=0.1)
+    moved = generator.to("cpu:0")  # another name of the same device, and a copy
+    assert moved is not generator
+    assert (moved.reach, moved.dead_zone) == ((-0.5, 1.5), 0.1)
+    assert moved.fingerprint == generator.fingerprint
+
+
 def test_gradients_reach_the_change_and_the_realism() -> None:
     generator = AttGANWithCritic(content())
     z = torch.zeros(1, 2, 13, requires_grad=True)
