@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from cfsearch.errors import ConfigError, MissingExtraError, PluginError
+from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError
 
 PluginKind = Literal[
     "constraints",
@@ -172,10 +172,33 @@ def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # 
             raise ConfigError(
                 f"{kind[:-1]} {name!r}: unknown setting `{key}` (it takes: {', '.join(takes) or 'none'}).{hint}"
             )
+    expected = {p.name: p.annotation for p in inspect.signature(made).parameters.values()}
+    for key, value in settings.items():
+        kind_of_value = expected.get(key)
+        if isinstance(kind_of_value, type) and kind_of_value in _WORDS and not _is(value, kind_of_value):
+            raise ConfigError(
+                f"{kind[:-1]} {name!r}: setting `{key}` must be {_WORDS[kind_of_value]}, got {value!r}; "
+                "correct it, or leave it out."
+            )
     try:
         return made(**settings)
-    except TypeError as error:
-        raise ConfigError(f"{kind[:-1]} {name!r}: {error}.") from error
+    except CfsearchError:
+        raise
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in settings.items()) or "no settings"
+        raise ConfigError(
+            f"{kind[:-1]} {name!r}: cannot be made of {given} ({error}); it takes: {', '.join(takes) or 'none'}."
+        ) from error
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+"""What a setting must be, by its annotation."""
+
+
+def _is(value: object, kind: type) -> bool:
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, int | float) if kind is float else isinstance(value, kind)
 
 
 def shipped_generators() -> list[str]:

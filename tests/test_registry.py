@@ -113,3 +113,18 @@ class Mean(Objective):
         check=True,
     )
     assert done.stdout.split() == ["stranger", "mean_change"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "settings", "message"),
+    [
+        ("objectives", "intensity", {"threshold": "two"}, "`threshold` must be a number, got 'two'; correct"),
+        ("solvers", "nsga2", {"population": 2.5}, "setting `population` must be a whole number, got 2.5"),
+        ("solvers", "nsga2", {"population": True}, "must be a whole number, got True"),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_named(
+    kind: registry.PluginKind, name: str, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        registry.create(kind, name, settings)

@@ -200,7 +200,7 @@ def _traced(x: Float[Tensor, "b n *x"], problem: Problem) -> Float[Tensor, "b n 
             f"generator {generator.name!r}: cannot say which change leads to a given input; only generators of "
             "rows can."
         )
-    z: Tensor = problem.space.clamp(generator.changes(problem.state, x.to(problem.queries.x)))
+    z: Tensor = problem.space.repair(generator.changes(problem.state, x.to(problem.queries.x)))
     return z
 
 
