@@ -18,7 +18,7 @@ class Domain(ABC):
     a whole (a pixel with its channels, a column, a word).
 
     Shapes:
-        inputs ``(b, *x)`` in the house form; numbers ``(b, *u)`` float32; features ``(b, f)``.
+        inputs ``(b, *x)`` as the model takes them; numbers ``(b, *u)`` float32; features ``(b, f)``.
     """
 
     shape: tuple[int, ...]
@@ -48,7 +48,7 @@ class Domain(ABC):
     def project(self, u: Float[Tensor, "b *u"], *, origin: Float[Tensor, "b *x"]) -> Float[Tensor, "b *x"]:
         """The nearest inputs that may be reached from ``origin``: every rule of the input kept.
 
-        ``project(encode(x), origin=x)`` is ``x``. Gradients need not reach ``u``.
+        ``project(encode(x), origin=x)`` is ``x``. It need not be differentiable.
         """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 An explainer follows the gradients of a *network* (the audited model itself where it can be
 opened, else a surrogate distilled from it) and is judged by the *provider* alone: whatever it
-proposes is asked of the provider again before it counts. Both stand in the ``Subject`` of its
+proposes is verified by the provider before it counts. Both stand in the ``Subject`` of its
 ``Task`` (``cfsearch.contracts.explainer_task``), with the ``Domain`` of numbers between them (``cfsearch.contracts.domain``).
 """
 
@@ -50,7 +50,7 @@ class Explanation:
     Args:
         method: name of the explainer.
         labels: the provider's classes.
-        x: the originals, in the house form.
+        x: the originals, as the model takes them.
         source, target: class indices; target ``UNTARGETED`` (-1) for any other class.
         original_scores: log-scores of the originals.
         counterfactuals: None for methods that only attribute.
@@ -59,7 +59,7 @@ class Explanation:
         attributions, chosen, segments: as ``Proposal``.
         features: names of the features; empty where they have a place instead.
         layout: how features lie, see ``Domain``.
-        queries: inputs that the provider was asked about.
+        queries: inputs that the provider was queried about.
         surrogate: whether gradients came from another network than the audited model.
         note: what a reader must know, one sentence each.
 
@@ -120,12 +120,12 @@ class Explainer(ABC):
         target: Sequence[str | None] | str | None = None,
         seed: int = 0,
     ) -> Explanation:
-        """Explain a batch; every counterfactual is asked of the provider again.
+        """Explain a batch; every counterfactual is verified by the provider.
 
         Args:
-            x: inputs in the house form.
+            x: inputs as the model takes them.
             subject: what is explained.
-            target: the label asked for, one for all or one each; None for any other class.
+            target: the label of the target class, one for all or one each; None for any other class.
             seed: decides all random numbers.
 
         Raises:
@@ -144,7 +144,7 @@ class Explainer(ABC):
             if len(task.answered) == 1 and not bool(done.any()):
                 task.notes.append(
                     f"{subject.provider.name} gave the class {subject.provider.labels[task.answered.pop()]} to all "
-                    f"{task.queries} inputs that it was asked about; nothing that was tried turns it."
+                    f"{task.queries} inputs that it was queried about; nothing that was tried turns it."
                 )
         return Explanation(
             method=self.name,

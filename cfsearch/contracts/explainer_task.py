@@ -1,4 +1,4 @@
-"""What an explainer works on: a subject, and a batch of its inputs, checked and asked about.
+"""What an explainer works on: a subject, and a batch of its inputs, checked and scored by the model.
 
 The *network* is what gradients are followed through: the audited model itself where it can be
 opened, else a surrogate distilled from it. The *provider* is the audited model, whose verdict alone
@@ -99,7 +99,7 @@ class Task:
         return self.subject.domain.project(u, origin=self.x if rows is None else self.x[rows])
 
     def flips(self, scores: Float[Tensor, "n k"], rows: Int[Tensor, " n"] | None = None) -> Tensor:
-        """Whether scores of the provider are what was asked for, ``(n,)`` bool."""
+        """True where scores of the provider give the target class, ``(n,)`` bool."""
         pick = slice(None) if rows is None else rows
         return flipped(scores, source=self.source[pick], target=self.target[pick])
 
@@ -107,10 +107,12 @@ class Task:
 def checked_task(
     x: Float[Tensor, "b *x"], *, subject: Subject, target: Sequence[str | None] | str | None, seed: int
 ) -> Task:
-    """A batch made ready: encoded, asked about, its classes and bounds known.
+    """A batch made ready: encoded, scored by the model, its classes and bounds known.
 
     Args:
-        target: the label asked for, one for all or one each; None for any other class.
+        x: the inputs.
+        subject: the provider, the network that gradients follow, and the domain.
+        target: the label of the target class, one for all or one each; None for any other class.
         seed: decides all random numbers.
 
     Raises:
@@ -120,10 +122,10 @@ def checked_task(
         ProviderError: the model failed.
     """
     domain, labels = subject.domain, subject.provider.labels
-    asked = [target] * len(x) if target is None or isinstance(target, str) else list(target)
-    if len(asked) != len(x):
-        raise ShapeError(f"explain: expected one target for each of the {len(x)} inputs, got {len(asked)}.")
-    unknown = [label for label in asked if label is not None and label not in labels]
+    targets = [target] * len(x) if target is None or isinstance(target, str) else list(target)
+    if len(targets) != len(x):
+        raise ShapeError(f"explain: expected one target for each of the {len(x)} inputs, got {len(targets)}.")
+    unknown = [label for label in targets if label is not None and label not in labels]
     if unknown:
         raise ConfigError(
             f"explain: unknown class {unknown[0]!r}; {subject.provider.name} has {', '.join(labels)}."
@@ -134,7 +136,7 @@ def checked_task(
             f"explain: expected numbers of shape {(len(x), *domain.shape)}, the domain gave {tuple(u.shape)}."
         )
     guess = _guess(subject, u)
-    goals = [UNTARGETED if label is None else labels.index(label) for label in asked]
+    goals = [UNTARGETED if label is None else labels.index(label) for label in targets]
     low, high = domain.bounds(x)
     task = Task(
         subject=subject,
@@ -188,11 +190,13 @@ def _guess(subject: Subject, u: Float[Tensor, "b *u"]) -> Float[Tensor, "b k"]:
 
 def _remarks(task: Task) -> list[str]:
     """What a reader must know before anything is tried."""
-    said, b = [], len(task.x)
+    notes, b = [], len(task.x)
     there = int(task.flips(task.scores).sum()) if b else 0
     if there:
-        said.append(f"{there} of {b} inputs already {'has' if there == 1 else 'have'} the class asked for.")
+        notes.append(f"{there} of {b} inputs already {'has' if there == 1 else 'have'} the target class.")
     stuck = int((~task.free).flatten(1).all(1).sum()) if b else 0
     if stuck:
-        said.append(f"No feature of {stuck} of {b} inputs may change, so there is no counterfactual of them.")
-    return said
+        notes.append(
+            f"No feature of {stuck} of {b} inputs may change, so there is no counterfactual of them."
+        )
+    return notes

@@ -13,7 +13,7 @@ from .modality import Modality, Pieces, modality_of
 from .space import SearchSpace
 
 State = TypeVar("State")
-"""What ``encode`` keeps of the queries; only the generator looks inside."""
+"""Encoded queries, opaque to all but the generator."""
 
 
 class Generator(ABC, Generic[State]):
@@ -34,7 +34,7 @@ class Generator(ABC, Generic[State]):
     """Of each variable, how often an independent judge saw the edit between the ends of the space, as
     its maker measured; empty where nobody did."""
     batch_invariant: ClassVar[bool] = False
-    """Whether "does not depend" holds to the last bit, also across queries: no matrix products."""
+    """True if outputs are bitwise batch-invariant, also across queries: no matrix products."""
 
     @property
     def modality(self) -> Modality:
@@ -99,7 +99,7 @@ class AttributeEstimator(ABC):
 
 
 class AttributeTaker(ABC):
-    """Marker: this generator can be told which attributes an input has, instead of estimating them."""
+    """Marker: this generator takes known attributes of an input, instead of estimating them."""
 
     attribute_names: tuple[str, ...]
 
@@ -110,6 +110,7 @@ class AttributeTaker(ABC):
         """Everything about the queries that decoding needs.
 
         Args:
+            x: the queries.
             attributes: what is known of them, in [0, 1]; NaN where it is not known.
 
         Raises:

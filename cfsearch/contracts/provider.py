@@ -1,4 +1,4 @@
-"""The contract of providers: the audited model, of which we see the answers only."""
+"""The contract of providers: the audited model as a black box that answers with scores."""
 
 from abc import ABC, abstractmethod
 from enum import Enum
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class ScoreKind(Enum):
-    """What a provider's numbers are; the value is the sentence for the user."""
+    """Kind of scores that a provider answers with; the value is the sentence for the user."""
 
     LOGITS = "logits: unbounded, larger means more of the class"
     PROBABILITIES = "probabilities: in [0, 1], summing to 1 over the classes"
@@ -16,10 +16,10 @@ class ScoreKind(Enum):
 
 
 class Provider(ABC):
-    """The audited model behind one door.
+    """The audited model as a black box.
 
-    ``predict`` takes inputs in the house form (images: float32 RGB in [0, 1], channels first,
-    any size that the provider can bring to its own) and answers in its own kind of numbers,
+    ``predict`` takes model inputs (images: float32 RGB in [0, 1], channels first, any size that the
+    provider can bring to its own) and answers in its own kind of numbers,
     always with ``k = len(labels) >= 2`` columns: a model with a single output is widened to
     two classes by its provider. ``scores`` says which kind; ``cfsearch.engine.problem`` turns each
     kind into the log-probabilities or logits that objectives receive.
@@ -46,7 +46,7 @@ class Provider(ABC):
 
     @property
     def batch_invariant(self) -> bool:
-        """Whether an answer is the same, to the last bit, whatever else is asked in the same call.
+        """True if outputs are bitwise batch-invariant: the same whatever else is in the call.
 
         True of trees, False of most networks: libraries choose their kernels by the size of a batch.
         """
@@ -54,9 +54,9 @@ class Provider(ABC):
 
     @property
     def note(self) -> str:
-        """What the reader of a result must know about the scores; empty if nothing."""
+        """Warnings about the scores for the reader of a result; empty if none."""
         return ""
 
 
 class DifferentiableProvider(Provider):
-    """Marker: gradients of ``predict`` reach ``x``."""
+    """Marker: ``predict`` is differentiable with respect to ``x``."""

@@ -1,4 +1,4 @@
-"""What flows through a search: queries, candidates under evaluation, and what was measured."""
+"""Records of a search: queries, candidates under evaluation, and evaluations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ UNTARGETED = -1
 
 
 class Need(Enum):
-    """What an objective needs; the value says what would provide it."""
+    """A capability that an objective requires; the value says what would provide it."""
 
     CRITIC = (
         "a generator with a critic (train one with `cfsearch train critic`, or give the pixels "
@@ -29,7 +29,7 @@ class Need(Enum):
 
 
 class Reason(Enum):
-    """Why the search of one query stopped; the value is the sentence for the user."""
+    """Termination reason of the search of one query; the value is the sentence for the user."""
 
     BUDGET = "budget_exhausted: all queries that were allowed have been spent"
     STALLED = "stalled: the front stopped improving"
@@ -37,7 +37,7 @@ class Reason(Enum):
     INFEASIBLE = "constraints_infeasible: no candidate kept every constraint"
     CONSTANT = "no_cf_reason: the model's output never changed"
     NOT_GENUINE = "not_genuine: the model flips on generated inputs, but on none clearly enough to be told from the generator's own error"
-    PROVIDER = "provider_error: the model failed while it was asked"
+    PROVIDER = "provider_error: the model failed while it was queried"
 
     @property
     def code(self) -> str:
@@ -46,12 +46,12 @@ class Reason(Enum):
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Queries:
-    """``b`` instances searched in lockstep, with what is known of them beforehand.
+    """Batch of ``b`` instances that are searched in lockstep, with the model's scores of them.
 
     Shapes:
-        x: ``(b, *x)`` inputs in the house form; scores: ``(b, k)`` log-probabilities or logits;
+        x: ``(b, *x)`` model inputs, of images float32 RGB in [0, 1], channels first; scores: ``(b, k)`` log-probabilities or logits;
         source, target: ``(b,)`` class indices, target ``UNTARGETED`` (-1) for "any other class";
         realism: ``(b,)`` of ``x``, None without a critic; reference: ``(r, k)`` scores of
         reference inputs, None when there are none.
@@ -65,8 +65,16 @@ class Queries:
     realism: Float[Tensor, " b"] | None
     reference: Float[Tensor, "r k"] | None
 
+    def __repr__(self) -> str:
+        """One line, without the numbers of tensors."""
+        return f"Queries({len(self.names)} inputs of shape {tuple(self.x.shape[1:])})"
+
     def pick(self, i: int) -> "Queries":
-        """Query ``i`` alone, with ``b = 1``."""
+        """Query ``i`` alone, with ``b = 1``.
+
+        Args:
+            i: which query.
+        """
         part = slice(i, i + 1)
         return Queries(
             names=self.names[part],
@@ -81,7 +89,7 @@ class Queries:
 
 @final
 class Candidates:
-    """``n`` candidates of each of ``b`` queries; computes ``x``, ``scores`` and ``realism`` once.
+    """Batch of ``n`` candidates of each of ``b`` queries; ``x``, ``scores`` and ``realism`` are computed lazily, once.
 
     An objective reads what it needs, and what nobody reads is never computed.
 
@@ -119,14 +127,14 @@ class Candidates:
 
     @property
     def scores(self) -> Float[Tensor, "b n k"]:
-        """What the audited model says of ``x``, as log-probabilities or logits."""
+        """The audited model's log-probabilities or logits of ``x``."""
         if self._scores is None:
             self._scores = self._score(self.x)
         return self._scores
 
     @property
     def realism(self) -> Float[Tensor, "b n"]:
-        """How real ``x`` looks; larger is more real.
+        """The critic's score of ``x``; larger is more real.
 
         Raises:
             CapabilityError: the generator has no critic.
@@ -150,9 +158,9 @@ class Candidates:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evaluation:
-    """What was measured of candidates.
+    """Objective values, constraint violations and model scores of candidates.
 
     Shapes:
         z: ``(b, n, d)``; f: ``(b, n, m)``, smaller is better; violation: ``(b, n)``, 0 where
@@ -163,6 +171,11 @@ class Evaluation:
     f: Float[Tensor, "b n m"]
     violation: Float[Tensor, "b n"]
     scores: Float[Tensor, "b n k"]
+
+    def __repr__(self) -> str:
+        """One line, without the numbers of tensors."""
+        b, n, m = self.f.shape
+        return f"Evaluation({b} queries, {n} candidates each, {m} objectives)"
 
 
 def flipped(scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]) -> Tensor:

@@ -71,7 +71,7 @@ def log_probability(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> 
 def lead(
     scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*b"], target: Int[Tensor, "*b"]
 ) -> Float[Tensor, "*n"]:
-    """By how much the asked-for outcome wins: positive where the class has flipped.
+    """Margin of the desired outcome: positive where the class has flipped.
 
     Target minus its best rival; where the target is UNTARGETED, the best other class minus the source.
     In the unit of the scores, so give probabilities for a lead in probability.

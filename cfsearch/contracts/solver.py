@@ -1,4 +1,4 @@
-"""The contract of solvers: ask for candidates, be told what they are worth."""
+"""The contract of solvers: multi-objective optimisers with ``ask`` and ``tell``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Solver(ABC):
 
     name: ClassVar[str]
     population: int
-    """Candidates asked for a query and generation."""
+    """Candidates proposed a query and generation."""
 
     @abstractmethod
     def start(
@@ -40,8 +40,9 @@ class Solver(ABC):
         """Forget everything and begin on ``space.b`` queries.
 
         Args:
+            space: bounds and rules of the candidates of each query.
             objectives: how many numbers a candidate is judged by, ``m >= 2``.
-            constrained: whether violations will be told.
+            constrained: whether evaluations will hold violations.
             rngs: one generator of random numbers a query.
             generations: how many turns there will be, for schedules.
             seeds: points that the first population should hold.
@@ -53,4 +54,4 @@ class Solver(ABC):
 
     @abstractmethod
     def tell(self, evaluation: Evaluation) -> None:
-        """What the candidates of the last ``ask`` are worth."""
+        """Learn from the evaluation of the candidates of the last ``ask``."""

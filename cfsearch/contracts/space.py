@@ -34,7 +34,7 @@ class Kind(Enum):
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SearchSpace:
     """Bounds and rules of ``d`` search variables for ``b`` queries.
 
@@ -116,6 +116,13 @@ class SearchSpace:
         object.__setattr__(self, "origin", origin)
         object.__setattr__(self, "kinds", kinds)
         self._set_units()
+
+    def __repr__(self) -> str:
+        """One line: queries, variables, and how many rules of each kind."""
+        rules = {"immutable": self.immutable, "monotone": self.monotone, "groups": self.groups}
+        held = "".join(f", {len(rule)} {what}" for what, rule in rules.items() if rule)
+        shown = ", ".join(self.names[:3]) + (", ..." if self.d > 3 else "")
+        return f"SearchSpace({self.b} queries, {self.d} variables: {shown}{held})"
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -233,7 +240,7 @@ class SearchSpace:
         return z
 
     def _stepped(self, z: Tensor) -> Tensor:
-        """Whole steps; a query's own value stays where nothing was asked, also if it is no step."""
+        """Whole steps; a query's own value stays where nothing is changed, also if it is no step."""
         low, high = self.lower[:, None], self.upper[:, None]
         origin, step = self.origin[:, None], torch.where(self.steps > 0, self.steps, 1.0)
         slack = _SLACK * step

@@ -46,7 +46,7 @@ class State(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What a user asked for; None leaves it to the recipe.
+    """Settings that a user gave; None leaves it to the recipe.
 
     Args:
         recipe: a name that the trainer knows.

@@ -97,7 +97,7 @@ def measured(kind: str, measure: Objective | Constraint, candidates: Candidates)
     Args:
         kind: "objective" or "constraint".
         measure: which one.
-        candidates: what it is asked to judge.
+        candidates: what it judges.
 
     Raises:
         QueryError: it raised an exception that is none of ours, or gave NaN or infinity.
@@ -136,7 +136,7 @@ def generated(
         who: the generator, as a message begins with it.
         work: calls it.
         expected: the shape of its output.
-        what: what it was asked for ("decode", "realism").
+        what: which of its methods ("decode", "realism").
         device: where its output must be.
 
     Raises:

@@ -136,6 +136,14 @@ class Problem:
         self._alone = [self.queries.pick(i) for i in range(len(x))]
         self._spaces = [self.space.query(i) for i in range(len(x))]
 
+    def __repr__(self) -> str:
+        """One line: queries, model, generator, objectives."""
+        names = ", ".join(measure.name for measure in (*self.objectives, *self.constraints))
+        return (
+            f"Problem({self.b} queries, model {self.provider.name!r}, generator {self.generator.name!r}, "
+            f"{self.space.d} variables, judged by {names})"
+        )
+
     @property
     def b(self) -> int:
         """Number of queries."""
@@ -359,7 +367,7 @@ def _encoded(generator: Generator[Any], x: Tensor, attributes: Tensor | None) ->
         return generator.encode(x)
     if not isinstance(generator, AttributeTaker):
         raise CapabilityError(
-            f"generator {generator.name!r} cannot be told the attributes of an input; leave them out, or "
+            f"generator {generator.name!r} takes no attributes of an input; leave them out, or "
             "give a generator of attributes such as attgan."
         )
     return cast(AttributeTaker, generator).encode(x, attributes=attributes)

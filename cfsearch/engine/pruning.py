@@ -1,4 +1,4 @@
-"""The last turns of a search: counterfactuals that flip with fewer changes.
+"""Pruning, the last generations of a search: counterfactuals that flip with fewer changes.
 
 A solver over a dozen continuous variables leaves changes that do no work. Backward elimination
 takes them out: of the members that flip, the one with the fewest changes first, each change is

@@ -1,4 +1,4 @@
-"""The loop: many queries in lockstep, one solver, a budget, a seed, and a front for each query."""
+"""Search of many queries in lockstep: one solver, a budget, a seed, and a Pareto front for each query."""
 
 import hashlib
 import time
@@ -30,7 +30,7 @@ from .verification import FrontBuilder
 
 
 class Watcher(Protocol):
-    """Is told of every generation; must not change anything."""
+    """Callback after every generation; must not change anything."""
 
     def __call__(self, progress: "Progress", /) -> None: ...
 
@@ -38,7 +38,15 @@ class Watcher(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a batch stands after a generation."""
+    """State of a batch after a generation.
+
+    Args:
+        generation: generations that are done.
+        generations: how many there will be at most.
+        queries: how many are searched together.
+        flipped: for how many of them a candidate flips.
+        evaluations: candidates that were evaluated, of all queries together.
+    """
 
     generation: int
     generations: int
@@ -50,10 +58,20 @@ class Progress:
 @final
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A query without a front, and why."""
+    """A query without a front, and why.
+
+    Args:
+        name: of the query.
+        error: what went wrong; a plug-in's own exception is its cause.
+    """
 
     name: str
     error: CfsearchError
+
+    def __repr__(self) -> str:
+        """One line: name, kind of error, and the first line of its message."""
+        first = str(self.error).partition("\n")[0]
+        return f"Failure({self.name!r}, {type(self.error).__name__}: {first})"
 
 
 @final
@@ -62,7 +80,7 @@ class Search:
     """Searches a Pareto front of counterfactuals for each input.
 
     Args:
-        provider: the audited model as the search asks it.
+        provider: the audited model as the search queries it.
         generator: turns changes into inputs.
         objectives: two or more.
         solver: makes the solver for a population; called once a batch.
@@ -70,12 +88,13 @@ class Search:
             of populations.
         population: candidates a generation, made smaller where the budget is.
         seed: decides all random numbers, together with each input's own pixels.
-        target: the label asked for, None for any other class.
-        constraints, immutable, reference: as for ``Problem``.
+        target: the label of the target class, None for any other class.
+        constraints: as for ``Problem``.
+        immutable: likewise.
+        reference: likewise.
         margin: lead, in probability, that a stored counterfactual needs to be called verified;
-            above what the model's answers vary by, so that asking once more does not overturn it.
-        verifier: the model that stored counterfactuals are asked of again; the provider
-            itself when left out (give the bare model where the provider only estimates it).
+            above what the model's answers vary by, so that one more query does not overturn it.
+        verifier: the model that verifies stored counterfactuals; the provider itself when left out (give the bare model where the provider only estimates it).
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
             (``cfsearch.engine.pruning``), in [0, 1); 0 leaves the front as the solver found it.
@@ -87,6 +106,9 @@ class Search:
         seeds: points that the first population should hold beside its own, one list of changes
             ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
             candidates like any other and cost no more budget.
+        clock: where time in the networks is added up; None for no clock.
+        watchers: called after every generation.
+        note: what a reader of each front must know, one sentence each.
         extra: plain JSON values that each front keeps (the schema of a table).
         reference_point: for hypervolumes; when left out, the worst value of each objective in
             the first generation, which depends on the seed.
@@ -169,6 +191,8 @@ class Search:
         """One front a query, in order; a query for which the model failed gives a ``Failure``.
 
         Args:
+            x: the queries, in the generator's size.
+            names: one a query.
             attributes: as for ``Problem``.
 
         Raises:

@@ -82,9 +82,10 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
 
 
 def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
-    """What ``make`` makes of the parts that ``pack`` was given.
+    """The front of a blob: what ``make`` returns for its parts.
 
     Args:
+        blob: the bytes of ``pack``.
         make: takes every field of a front by name; what it refuses is a damaged file too.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a user holds in the end: the Pareto front of counterfactuals of one instance."""
+"""The Pareto front of counterfactuals of one instance."""
 
 import hashlib
 from dataclasses import dataclass, field, fields, replace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ParetoFront:
     """The non-dominated counterfactuals of one query, in the form in which they are stored.
 
@@ -35,7 +35,7 @@ class ParetoFront:
         name: the query's name, as the user gave it.
         labels: the audited model's classes.
         source: index of the class that the model gives the original.
-        target: index of the class asked for, None for "any other".
+        target: index of the target class, None for "any other".
         variables: names of the search variables.
         objectives, units: names and units of the objectives, all minimised.
         z: the changes.
@@ -46,24 +46,24 @@ class ParetoFront:
         original_scores: the same of the original.
         reconstruction_scores: the same of the generator's output without any change; where
             it flips by itself, the flips of the front do not show what was changed.
-        verified: the audited model, asked again about the stored form, gives the class.
+        verified: whether the audited model, queried about the stored form, gives the class by a margin.
         images: the stored members, None for inputs that are no images.
         original, reconstruction: the original, and the generator's output without a change.
         origins: which solver or explainer found each member.
         reason: why the search stopped.
         reference_point: the point that hypervolumes are measured from.
         evaluations: candidates that were evaluated for this query.
-        rows, row: the stored members and the original where inputs are rows of a table, in the
-            house form; None for images.
+        rows, row: the stored members and the original where inputs are rows of a table;
+            None for images.
         texts, text: the stored members and the original where inputs are texts, cut into pieces; piece
             by piece they stand side by side, and a piece that was removed is "".
         sounds, sound: the stored members and the original where inputs are recordings, as spectrograms.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
         categories: variables whose values have no order, so that any change of one counts alike.
-        questions: inputs that the audited model was asked about for this query in all: the original,
-            candidates (of a surrogate none), what explainers asked before, and what is stored; None
-            where nobody counted. What is asked once for many queries is not in it.
-        seeding: how many of them explainers asked, to find where the search begins.
+        questions: queries to the audited model for this instance in all: the original, candidates (of a
+            surrogate none), those of explainers before, and the verification; None where nobody
+            counted. A query that serves many instances is not in it.
+        seeding: how many of them explainers made, to find where the search begins.
         genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be
             above zero (``cfsearch.audits.genuineness``); NaN where a member was not measured, None where none was. From
             ``extra["genuineness"]["threshold"]`` on a member counts as genuine.
@@ -155,6 +155,14 @@ class ParetoFront:
 
     def __len__(self) -> int:
         return len(self.z)
+
+    def __repr__(self) -> str:
+        """One line: name, classes, members, verified ones, why the search stopped."""
+        goal = "any other class" if self.target is None else self.labels[self.target]
+        return (
+            f"ParetoFront({self.name!r}, {self.labels[self.source]} -> {goal}, {len(self)} members, "
+            f"{int(self.verified.sum())} verified, {self.reason.code})"
+        )
 
     @property
     def modality(self) -> Modality:

@@ -2,7 +2,7 @@
 
 Every objective is minimised. Everything is computed in float64 on the CPU, whatever arrives;
 masks and indices answer on the device of the input. The sorting underneath is moocore's
-(a C library), which is imported on first use: this file is its only door.
+(a C library), which is imported on first use: only this file imports it.
 """
 
 from itertools import pairwise
@@ -63,6 +63,7 @@ def crowding(f: Float[Tensor, "*b n m"], within: Int[Tensor, "*b n"] | None = No
     within a set adds nothing and has no boundary.
 
     Args:
+        f: objective values, smaller is better.
         within: fronts (see ``ranks``); points see only neighbours of their own front.
 
     Raises:
@@ -126,7 +127,7 @@ def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
 
 
 def truncated(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int) -> Int[Tensor, " k"]:
-    """Indices, in order, of the points worth keeping: at most ``capacity``.
+    """Indices, in order, of the points to keep: at most ``capacity``.
 
     Feasible points (violation 0 or less) if there are any, else those of the least violation;
     of these the non-dominated. Where that is too many, the most crowded is dropped and the
@@ -181,7 +182,7 @@ def _spread(f: _Floats, capacity: int) -> _Ints:
     fixed = set(corners)
 
     def distance(i: int) -> float:
-        # the ends of a chain are corners and never asked for
+        # the ends of a chain are corners and never needed
         return float(sum(values[after[j][i]][j] - values[before[j][i]][j] for j in range(m)))
 
     width = np.full(n, np.inf)

@@ -46,41 +46,44 @@ class ExplainerCase:
 
     def test_it_has_a_name_and_says_something(self, explainer: Explainer, case: "Case") -> None:
         assert explainer.name, "explainer: `name` must not be empty."
-        told = self.told(explainer, case)
-        assert told.counterfactuals is not None or told.attributions is not None or told.chosen is not None, (
-            f"{explainer.name}: must give counterfactuals, attributions or chosen features, gave none."
-        )
-        assert told.method == explainer.name
+        explanation = self.explanation(explainer, case)
+        assert (
+            explanation.counterfactuals is not None
+            or explanation.attributions is not None
+            or explanation.chosen is not None
+        ), f"{explainer.name}: must give counterfactuals, attributions or chosen features, gave none."
+        assert explanation.method == explainer.name
 
     def test_the_verdict_is_the_models_own(self, explainer: Explainer, case: "Case") -> None:
-        told = self.told(explainer, case)
-        if told.counterfactuals is None or told.flipped is None:
+        explanation = self.explanation(explainer, case)
+        if explanation.counterfactuals is None or explanation.flipped is None:
             pytest.skip("gives no counterfactuals")
-        again = case.subject.provider.predict(told.counterfactuals).argmax(1)
-        assert torch.equal(told.flipped, again != told.source), (
+        again = case.subject.provider.predict(explanation.counterfactuals).argmax(1)
+        assert torch.equal(explanation.flipped, again != explanation.source), (
             f"{explainer.name}: `flipped` must be what the model says of the counterfactuals."
         )
-        share = float(told.flipped.float().mean())
+        share = float(explanation.flipped.float().mean())
         assert share >= self.least_flipped, (
             f"{explainer.name}: turned {share:.0%} of a linear model's verdicts, expected "
             f"{self.least_flipped:.0%} or more."
         )
 
     def test_what_it_proposes_is_a_valid_input(self, explainer: Explainer, case: "Case") -> None:
-        told = self.told(explainer, case)
-        if told.counterfactuals is None:
+        explanation = self.explanation(explainer, case)
+        if explanation.counterfactuals is None:
             pytest.skip("gives no counterfactuals")
         if case.schema is None:
-            assert float(told.counterfactuals.min()) >= 0.0 and float(told.counterfactuals.max()) <= 1.0, (
-                f"{explainer.name}: pixels must stay in [0, 1]."
-            )
+            assert (
+                float(explanation.counterfactuals.min()) >= 0.0
+                and float(explanation.counterfactuals.max()) <= 1.0
+            ), f"{explainer.name}: pixels must stay in [0, 1]."
             return
-        for before, after in zip(case.x.tolist(), told.counterfactuals.tolist(), strict=True):
+        for before, after in zip(case.x.tolist(), explanation.counterfactuals.tolist(), strict=True):
             broken = broken_rules(case.schema, before=before, after=after)
             assert not broken, f"{explainer.name}: broke a rule of the table: {broken[0]}."
 
     def test_the_same_seed_gives_the_same(self, explainer: Explainer, case: "Case") -> None:
-        first, second = self.told(explainer, case), self.told(explainer, case)
+        first, second = self.explanation(explainer, case), self.explanation(explainer, case)
         for part in _PARTS:
             one, other = getattr(first, part), getattr(second, part)
             assert (one is None) == (other is None)
@@ -92,7 +95,7 @@ class ExplainerCase:
         kept = case.x.clone(), case.reference.clone()
         settings = dict(vars(explainer)) if hasattr(explainer, "__dict__") else {}
         with global_randomness_untouched(explainer.name):
-            self.told(explainer, case)
+            self.explanation(explainer, case)
         assert torch.equal(case.x, kept[0]) and torch.equal(case.reference, kept[1]), (
             f"{explainer.name}: inputs must not be changed in place."
         )
@@ -129,7 +132,7 @@ class ExplainerCase:
                 tolerance=CARD_TOLERANCE,
             )
 
-    def told(self, explainer: Explainer, case: "Case") -> Explanation:
+    def explanation(self, explainer: Explainer, case: "Case") -> Explanation:
         """The explanation of the case's inputs, fitted first."""
         fitted = explainer.fit(case.subject, case.reference, seed=1)
         return fitted.explain(case.x, subject=case.subject, seed=1)

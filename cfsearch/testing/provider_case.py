@@ -23,14 +23,14 @@ class ProviderCase:
     """Of one input; set it to what the model takes."""
 
     tolerance: float = 1e-4
-    """How far an answer may move when others are asked with it."""
+    """How far an answer may move when other inputs are in the same call."""
 
     @pytest.fixture
     def provider(self) -> Provider:
         raise NotImplementedError("give the fixture `provider`")
 
     def inputs(self, *, n: int, seed: int = 0) -> Tensor:
-        """Inputs in the house form to ask about: uniform random entries in [0, 1]."""
+        """Inputs that the model takes: uniform random entries in [0, 1]."""
         return torch.rand(n, *self.shape, generator=torch.Generator().manual_seed(seed))
 
     def test_it_says_what_it_is(self, provider: Provider) -> None:

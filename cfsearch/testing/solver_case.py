@@ -43,8 +43,8 @@ def _grouped(b: int) -> SearchSpace:
 
 def _narrow(b: int) -> SearchSpace:
     one = torch.ones(b, len(_NAMES))
-    reach = torch.arange(1.0, b + 1.0)[:, None]
-    return SearchSpace(names=_NAMES, lower=-one / reach, upper=one * reach)
+    width = torch.arange(1.0, b + 1.0)[:, None]
+    return SearchSpace(names=_NAMES, lower=-one / width, upper=one * width)
 
 
 SPACES: Final[dict[str, Callable[[int], SearchSpace]]] = {
@@ -140,13 +140,13 @@ class SolverCase:
 
     def test_what_it_is_told_is_left_alone(self, solver: Solver) -> None:
         self._start(solver, _real(2))
-        told = _judge(solver.ask(), m=2, constrained=False)
-        before = [t.clone() for t in (told.z, told.f, told.violation, told.scores)]
-        solver.tell(told)
+        evaluation = _judge(solver.ask(), m=2, constrained=False)
+        before = [t.clone() for t in (evaluation.z, evaluation.f, evaluation.violation, evaluation.scores)]
+        solver.tell(evaluation)
         solver.ask()
-        after = (told.z, told.f, told.violation, told.scores)
+        after = (evaluation.z, evaluation.f, evaluation.violation, evaluation.scores)
         assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True)), (
-            f"{solver.name}: changed the evaluation that it was told."
+            f"{solver.name}: changed the evaluation that it was given."
         )
 
     def test_global_randomness_is_left_alone(self, solver: Solver) -> None:

@@ -35,7 +35,7 @@ def random_schema(
     """A schema of columns of every kind, with rules on some of them.
 
     Each link joins two columns of its own; the others are drawn. Some columns have a level for
-    "missing", some numbers have steps. At most as many are immutable or monotone as asked for.
+    "missing", some numbers have steps. At most as many are immutable or monotone as given.
     """
     made = [_column(f"column {j}", draw) for j in range(columns)]
     linked, joined = [], []
@@ -95,26 +95,26 @@ def broken_rules(schema: TableSchema, *, before: Sequence[float], after: Sequenc
     for column, old, new in zip(schema.columns, before, after, strict=True):
         if new == old:
             continue
-        told = f"{column.name!r} went from {old!r} to {new!r}"
+        change = f"{column.name!r} went from {old!r} to {new!r}"
         if column.immutable:
-            faults.append(f"{told}, but is immutable")
+            faults.append(f"{change}, but is immutable")
         if (new - old) * column.monotone < 0:
-            faults.append(f"{told}, against its direction")
+            faults.append(f"{change}, against its direction")
         if column.has_levels:
             last = len(column.levels) - 1
             if new != int(new) or not 0 <= new <= last:
-                faults.append(f"{told}, which is no level")
+                faults.append(f"{change}, which is no level")
             elif column.missing is Missing.LEVEL and new == last:
-                faults.append(f"{told}, which stands for missing")
+                faults.append(f"{change}, which stands for missing")
             continue
         if not column.low <= new <= column.high:
-            faults.append(f"{told}, out of {column.low} to {column.high}")
+            faults.append(f"{change}, out of {column.low} to {column.high}")
         if column.kind is ColumnKind.INTEGER and new != int(new):
-            faults.append(f"{told}, which is not whole")
+            faults.append(f"{change}, which is not whole")
         linked = any(column.name in link.columns for link in schema.links)
         steps = new / column.step if column.step and not linked else 0.0
         if abs(steps - round(steps)) > 1e-6 * max(1.0, abs(steps)):  # also of rows in float32
-            faults.append(f"{told}, no multiple of {column.step}")
+            faults.append(f"{change}, no multiple of {column.step}")
     faults += [
         f"{link.title} hold a combination that does not occur"
         for link in schema.links

@@ -1,6 +1,6 @@
 """Search: fronts that hold what they promise, whatever runs beside them."""
 
-from typing import final
+from typing import Any, final
 
 import moocore
 import numpy as np
@@ -11,6 +11,9 @@ from torch import Tensor
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Evaluation, Reason
 from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.space import SearchSpace
+from cfsearch.engine.archive import Archive
+from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Failure, Progress, Search
 from cfsearch.errors import ConfigError, NonFiniteError
 from cfsearch.fronts.front import ParetoFront
@@ -198,3 +201,81 @@ def test_pruning_takes_out_changes_that_do_no_work() -> None:
         assert front.evaluations == 500
         counts[share] = int(front.changed[i].sum())
     assert counts[0.2] == 1 <= counts[0.0]
+
+
+def test_a_member_that_flips_by_less_than_the_margin_is_not_verified() -> None:
+    front = fronts(search(margin=0.3, evaluations=500).run(images(0.4), names=["a"]))[0]
+    lead = front.lead()
+    assert bool(((lead > 0) & (lead < 0.3)).any()), "some flip by less"
+    assert torch.equal(front.verified, lead >= 0.3)
+
+
+def test_the_share_for_pruning_is_taken_from_the_solver() -> None:
+    planned: list[int] = []
+    heard: list[Tensor] = []
+
+    class Planned(RandomSearch):  # type: ignore[misc]  # final, and only to listen
+        def start(self, space: SearchSpace, *, generations: int, **rest: Any) -> None:
+            planned.append(generations)
+            super().start(space, generations=generations, **rest)
+
+        def tell(self, evaluation: Evaluation) -> None:
+            heard.append(evaluation.z)
+
+    for share, expected in ((0.0, 10), (0.3, 7)):
+        heard.clear()
+        search(evaluations=500, pruning=share, solver=lambda population: Planned(population=population)).run(
+            images(0.4), names=["a"]
+        )
+        assert planned[-1] == len(heard) == expected
+
+
+def test_a_front_has_no_more_members_than_its_capacity() -> None:
+    whole = fronts(search().run(images(0.4), names=["a"]))[0]
+    small = fronts(search(capacity=3).run(images(0.4), names=["a"]))[0]
+    assert len(whole) > 3 == len(small)
+
+
+def test_members_are_in_the_order_of_their_objectives_first_to_last() -> None:
+    front = fronts(search().run(images(0.4), names=["a"]))[0]
+    rows = [tuple(row) for row in front.f.tolist()]
+    assert len(rows) > 3 and rows == sorted(rows)
+    tied = Archive(
+        z=torch.arange(4.0)[:, None],
+        f=torch.tensor([[2.0, 1.0], [1.0, 3.0], [1.0, 2.0], [0.0, 9.0]]),
+        violation=torch.zeros(4),
+        scores=torch.zeros(4, 2),
+    )
+    assert tied.ordered().z.flatten().tolist() == [3.0, 2.0, 1.0, 0.0]
+
+
+def test_failures_and_fronts_are_shown_in_one_line() -> None:
+    front = fronts(search(target="bright").run(images(0.4), names=["a"]))[0]
+    assert repr(front) == (
+        f"ParetoFront('a', dark -> bright, {len(front)} members, {int(front.verified.sum())} verified, budget_exhausted)"
+    )
+    free = fronts(search().run(images(0.4), names=["a"]))[0]
+    assert "dark -> any other class, " in repr(free)
+    assert (
+        repr(Failure("b", NonFiniteError("a model: NaN.\nMore.")))
+        == "Failure('b', NonFiniteError: a model: NaN.)"
+    )
+
+
+def test_problems_and_spaces_are_shown_in_one_line() -> None:
+    problem = Problem(
+        images(0.3, 0.4),
+        names=["a", "b"],
+        provider=FakeProvider(),
+        generator=GENERATOR,
+        objectives=[Adversarial(), Intensity()],
+        constraints=[Flip()],
+        immutable=["red"],
+    )
+    assert repr(problem) == (
+        "Problem(2 queries, model 'fake', generator 'fake', 4 variables, judged by adversarial, intensity, flip)"
+    )
+    assert repr(problem.space) == "SearchSpace(2 queries, 4 variables: red, green, blue, ..., 1 immutable)"
+    assert repr(problem.queries) == "Queries(2 inputs of shape (3, 16, 16))"
+    evaluation = problem.evaluate(torch.zeros(2, 5, 4))
+    assert repr(evaluation) == "Evaluation(2 queries, 5 candidates each, 2 objectives)"
