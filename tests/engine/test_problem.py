@@ -193,8 +193,8 @@ def test_what_does_not_go_together_is_refused(
         problem(**changes)  # type: ignore[arg-type]  # settings vary by test
 
 
-def test_a_generator_that_cannot_be_told_attributes_says_so() -> None:
-    with pytest.raises(CapabilityError, match="'fake' cannot be told the attributes"):
+def test_a_generator_that_takes_no_attributes_is_refused_them() -> None:
+    with pytest.raises(CapabilityError, match="'fake' takes no attributes"):
         Problem(
             torch.rand(1, 3, 16, 16),
             names=["a"],

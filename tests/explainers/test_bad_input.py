@@ -144,10 +144,10 @@ def test_rows_that_already_have_the_target(fitted: Explainer) -> None:
     there = x[subject.provider.predict(x).argmax(1) == 1]
     assert 0 < len(there) < len(x)
     made = fitted.explain(there, subject=subject, target="yes")
-    assert f"{len(there)} of {len(there)} inputs already have the class asked for." in made.note
+    assert f"{len(there)} of {len(there)} inputs already have the target class." in made.note
     assert made.flipped is None or bool(made.flipped.all())
     alone = fitted.explain(there[:1], subject=subject, target="yes")
-    assert "1 of 1 inputs already has the class asked for." in alone.note
+    assert "1 of 1 inputs already has the target class." in alone.note
 
 
 def test_rows_of_which_nothing_may_change(fitted: Explainer) -> None:
