@@ -215,6 +215,19 @@ class RunConfig(_Strict):
 
 
 @final
+class AuditConfig(_Strict):
+    """What an audit is asked; changes no search.
+
+    Args:
+        protected: attributes whose effects are the question: they stand first in every result.
+        practical: the size in logits from which an effect matters.
+    """
+
+    protected: tuple[str, ...] = ()
+    practical: float = Field(default=0.25, gt=0.0)
+
+
+@final
 class Config(_Strict):
     """A whole ``cfsearch.toml``.
 
@@ -228,6 +241,7 @@ class Config(_Strict):
     data: DataConfig
     generator: GeneratorConfig = GeneratorConfig()
     search: SearchConfig = SearchConfig()
+    audit: AuditConfig = AuditConfig()
     run: RunConfig = RunConfig()
 
     @model_validator(mode="before")

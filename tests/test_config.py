@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfsearch.config import Config, DataConfig, ModelConfig, RunConfig, SearchConfig, overlaid, parse_plugin
+from cfsearch.config import (
+    AuditConfig,
+    Config,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    SearchConfig,
+    overlaid,
+    parse_plugin,
+)
 from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.schemas import schema
 
@@ -131,6 +140,7 @@ def test_the_schema_knows_every_setting() -> None:
         ("model", ModelConfig),
         ("data", DataConfig),
         ("search", SearchConfig),
+        ("audit", AuditConfig),
         ("run", RunConfig),
     ):
         names = {field.alias or name for name, field in model.model_fields.items()}

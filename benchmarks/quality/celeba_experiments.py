@@ -141,7 +141,7 @@ def one_by_one(
                 objectives=(Adversarial(), Intensity()),
                 attributes=labels[i : i + 1],
             )
-            found = effects_through_generator(problem, label=int(last))
+            found = effects_through_generator(problem, label=int(last)).by_variable
             effects.append(torch.stack([found[name][0] for name in names]))
             space = problem.space
             opposite = torch.diag_embed(torch.where(space.origin > 0.5, space.lower, space.upper))

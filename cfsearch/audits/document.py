@@ -15,6 +15,7 @@ from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
 from .effects import changes
+from .verdict import verdicts
 
 FORMAT = "cfsearch-audit/1"
 
@@ -36,8 +37,27 @@ def audit_document(
     groups: Sequence[dict[str, Any]] = (),
     python: str = "",
 ) -> dict[str, Any]:
-    """The document of one or more audited models, searched alike."""
+    """The document of one or more audited models, searched alike.
+
+    Args:
+        run_id: name of the run.
+        title: what the report is called.
+        created: when it was begun, ISO 8601.
+        finished: when it ended; None while it has not.
+        command: the command line that made it.
+        assemblies: the search of each model, by its id.
+        models: what is said of each model (``model_entry``).
+        rows: the instances of each model, by its id.
+        effects: rows of all models (``effect_rows``).
+        versions: of what decides results.
+        hashes: SHA-256 by what they are of.
+        genuine: how many flips survive a true re-render, where that is known.
+        groups: what was found by group, where that was asked for.
+        python: a program that makes the same again; the usual one when left out.
+    """
     first = next(iter(assemblies.values()))
+    audit = first.config.audit
+    noun = first.config.data.noun
     return {
         "format": FORMAT,
         **({} if first.modality is PICTURES else {"inputs": first.modality.name}),
@@ -50,6 +70,15 @@ def audit_document(
         "models": list(models),
         "generator": _generator(first, rows),
         "search": _search(first),
+        "practical": audit.practical,
+        "protected": list(audit.protected),
+        "verdicts": verdicts(
+            effects,
+            models=models,
+            protected=audit.protected,
+            practical=audit.practical,
+            noun="picture" if noun == "image" else noun,
+        ),
         "counts": [_counts(model, part) for model, part in rows.items()],
         "instances": [_instance(model, row) for model, part in rows.items() for row in part],
         "changes": [
@@ -67,7 +96,7 @@ def audit_document(
         "effects": list(effects),
         **({"groups": list(groups)} if groups else {}),
         "genuine": list(genuine),
-        "warnings": _warnings(assemblies, rows, bool(genuine)),
+        "warnings": [*_unmeasured(effects), *_warnings(assemblies, rows, bool(genuine))],
         "reproduce": {
             "command": command,
             "python": python or _PYTHON,
@@ -168,6 +197,17 @@ def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
         "sha256": row.sha256,
         "notes": [*row.notes, *(() if row.front is None else row.front.note)],
     }
+
+
+def _unmeasured(effects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A warning where nobody measured whether the generator's edits can be seen at all."""
+    if not any("edit_success" not in e and e["truth"] is None for e in effects):
+        return []
+    return [
+        "Whether the generator's edits can be seen was never measured: its file carries no edit success. An "
+        "effect through an edit that changes nothing is none of the attribute's, so that these effects are "
+        "read as “cannot tell”."
+    ]
 
 
 def _warnings(

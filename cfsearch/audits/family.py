@@ -1,7 +1,7 @@
 """Tests of two groups being alike, and their p-values corrected for all that an audit compares.
 
 One family is every comparison of groups that an audit makes of one model: each column or attribute,
-each figure, each change or effect. So the chance that any difference of theirs is called one where
+each figure, each change or effect. Another is every effect of one model, over all attributes. So the chance that any difference of theirs is called one where
 none is stays below 5 % (Holm), however many columns are compared by.
 
 References:
@@ -50,6 +50,27 @@ def welch(values: Float[Tensor, " n"], others: Float[Tensor, " m"]) -> float | N
     # by the figures of each group: on the values scipy warns where one group does not vary
     found = ttest_ind_from_stats(a.mean(), spread[0], len(a), b.mean(), spread[1], len(b), equal_var=False)
     return float(found.pvalue)
+
+
+def signed_rank(values: Float[Tensor, " n"]) -> float | None:
+    """Two-sided p of paired differences being symmetric about 0, by Wilcoxon's signed-rank test.
+
+    None without a value; 1 where all of them are 0.
+
+    Args:
+        values: one difference a pair.
+
+    References:
+        Wilcoxon 1945, Individual comparisons by ranking methods.
+    """
+    from scipy.stats import wilcoxon
+
+    differences = values.double().cpu().numpy()
+    if len(differences) == 0:
+        return None
+    if not differences.any():
+        return 1.0
+    return float(wilcoxon(differences).pvalue)
 
 
 def corrected(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

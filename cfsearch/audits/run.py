@@ -10,8 +10,6 @@ from typing import Any, final
 
 import tomli_w
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cfsearch.assembly.images import read_input, readable
 from cfsearch.assembly.inputs import InputRecord
@@ -32,9 +30,10 @@ from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document
-from .effects import MOST_MEASURED, effect_rows, estimate_effects, known_attributes, originals
+from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
 from .genuineness_check import genuineness_note, prepare_check
 from .groups import column_groups, group_rows
+from .verdict import check_protected
 
 _PASSING = (ProviderError.code, DeadlineError.code)
 """An instance that failed so is tried again when the run goes on: the model may be back."""
@@ -146,6 +145,7 @@ class Audit:
         Args:
             assembly: the search, made from this audit's settings.
         """
+        check_protected(self._config.audit.protected, assembly)
         photographs = self._photographs()
         refs: Sequence[ImageRef | InputRecord] = (
             photographs.refs if assembly.records is None else assembly.records
@@ -157,7 +157,7 @@ class Audit:
         groups = () if assembly.table is None else assembly.table.groups()
         if groups:
             hashes["groups of the rows"] = _grouping(groups)
-        decisive = {k: v for k, v in self._config.resolved().items() if k != "run"}
+        decisive = {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit")}
         with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
             run.write("config.resolved.toml", self._config.resolved())
             if assembly.table is not None:
@@ -289,13 +289,19 @@ class Audit:
         kept = [row for row in rows if row.front is not None and row.front.original is not None]
         kept = kept[:MOST_MEASURED]
         known = known_attributes(assembly, photographs, [row.position for row in kept])
-        effects: dict[str, Float[Tensor, " n"]] = {}
+        effects: Effects | None = None
         if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
             effects = estimate_effects(assembly, originals(kept), attributes=known)
         groups: list[dict[str, Any]] = []
         if table is not None and by:
-            measured = [row.name for row in kept] if effects else []
-            groups = group_rows("model", rows, labels=table, by=by, effects=effects, measured=measured)
+            groups = group_rows(
+                "model",
+                rows,
+                labels=table,
+                by=by,
+                effects={} if effects is None else effects.by_variable,
+                measured=[] if effects is None else [row.name for row in kept],
+            )
         elif assembly.table is not None:
             groups = column_groups("model", rows, groups=by_column, names=assembly.table.names)
         return audit_document(
@@ -307,7 +313,12 @@ class Audit:
             assemblies={"model": assembly},
             models=[model_entry("model", assembly)],
             rows={"model": rows},
-            effects=effect_rows("model", effects, edit_success=assembly.search.generator.edit_success),
+            effects=effect_rows(
+                "model",
+                effects,
+                edit_success=assembly.search.generator.edit_success,
+                practical=self._config.audit.practical,
+            ),
             groups=groups,
             versions=versions(),
             hashes=run.hashes,

@@ -270,6 +270,8 @@ _PLACE = {
     "schema": ("data", "schema"),
     "label": ("data", "label"),
     "trust": ("model", "trust"),
+    "protected": ("audit", "protected"),
+    "practical": ("audit", "practical"),
     "device": ("run", "device"),
     "batch_size": ("run", "batch_size"),
     "threads": ("run", "threads"),
@@ -367,7 +369,7 @@ def use_threads(count: int | None) -> None:
 
 
 def _toml(name: str, value: Any) -> Any:  # Any: whatever click parsed
-    if name in ("immutable", "by", "seed_with"):
+    if name in ("immutable", "by", "seed_with", "protected"):
         return [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, Path):
         return str(value)

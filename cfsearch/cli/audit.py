@@ -7,6 +7,7 @@ import click
 
 from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, PartialFailure, ProviderError
 
+from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
 from ._options import FILE, GENUINENESS, json_option, search_options, settings
@@ -27,6 +28,7 @@ _MOST_SHOWN = 12
         "cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one",
         "cfsearch audit --data applicants.csv --model credit.skops --limit 50 --out runs/two",
         "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
+        "cfsearch audit --images photos --model model.onnx --generator celeba64 --protected Male --out runs/male",
     ),
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
@@ -40,6 +42,16 @@ _MOST_SHOWN = 12
 @search_options(images=True, tables=True, several=True)
 @GENUINENESS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
+@click.option(
+    "--protected",
+    metavar="A,B",
+    help="Attributes whose effects are the question; they stand first in every result.",
+)
+@click.option(
+    "--practical",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="Size in logits from which an effect matters; default 0.25.",
+)
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def audit(
@@ -109,6 +121,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from cfsearch.contracts.modality import modality_named
 
     kind = modality_named(document.get("inputs", ""))
+    show_verdicts(console, document)
     names = {entry["id"]: entry["name"] for entry in document["models"]}
     for count in document["counts"]:
         rate = count["found_rate"]
@@ -118,12 +131,18 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             f"{who}{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
             f"{count['already_target']} had the target class already, {count['failed']} failed."
         )
-    if document["changes"]:
+    show_effects(console, document)
+    for model, name in names.items():
+        changes = [row for row in document["changes"] if row["model"] == model]
+        if not changes:
+            continue
+        if len(names) > 1:
+            console.print(Text(f"{plain(name)}:"))
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
         table.add_column("the sparsest flip changes", overflow="fold")
         table.add_column(f"{noun}s", justify="right")
         table.add_column("share, 95 % interval", justify="right")
-        for row in document["changes"][:_MOST_SHOWN]:
+        for row in changes[:_MOST_SHOWN]:
             table.add_row(
                 Text(plain(kind.counted(row["variable"], row["direction"]))),
                 f"{row['count']}/{row['n']}",

@@ -39,6 +39,11 @@ class Row:
     n: str
     verdict: str
     edited: str = ""
+    between: str = ""
+    probability: str = ""
+    probability_interval: str = ""
+    alone: str = ""
+    p: str = ""
 
 
 @final
@@ -70,6 +75,7 @@ class Chart:
     has_truth: bool
     drawn: int
     has_edited: bool = False
+    has_reach: bool = False
 
 
 def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
@@ -98,7 +104,14 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
     has_truth = any(_bounds(e["truth"]) for e in entries)
     has_edited = any("edit_success" in e for e in entries)
     drawn = len(variables)
-    return Chart(scale.ticks(), panels, has_truth=has_truth, drawn=drawn, has_edited=has_edited)
+    return Chart(
+        scale.ticks(),
+        panels,
+        has_truth=has_truth,
+        drawn=drawn,
+        has_edited=has_edited,
+        has_reach=any("between" in e for e in entries),
+    )
 
 
 def count_chart(
@@ -139,10 +152,14 @@ def count_chart(
 
 
 def judged(effect: Mapping[str, Any]) -> str:
-    """What an interval lets one say: "raises", "lowers", "cannot tell".
+    """What an effect lets one say, in a word or two: "raises", "lowers", "too small", "cannot tell".
 
-    Where the generator was seen to fail at an edit more often than not, its effect is none of the
-    attribute's, whatever its interval: "hardly edited".
+    Follows the reading in the document. In documents of before readings, the side of 0 on which the
+    interval lies. Where the generator was seen to fail at an edit more often than not, its effect
+    is none of the attribute's, whatever its interval: "hardly edited".
+
+    Args:
+        effect: an entry of the document.
     """
     edited = finite(effect.get("edit_success"))
     if edited is not None and edited < LEAST_EDITED:
@@ -151,10 +168,15 @@ def judged(effect: Mapping[str, Any]) -> str:
     truth = wording.sides(effect["truth"])
     if side is None:
         return "not measured"
-    if side == 0:
-        return "cannot tell"
-    if truth is not None and truth == -side:
+    if truth is not None and side != 0 and truth == -side:
         return "contradicted by re-rendering"
+    reading = effect.get("reading")
+    if reading == "cannot tell" and edited is None and truth is None:
+        return "edits never measured"
+    if reading == "does not lean":
+        return "too small to matter"
+    if side == 0 or reading == "cannot tell":
+        return "cannot tell"
     return "raises" if side > 0 else "lowers"
 
 
@@ -223,7 +245,22 @@ def _effect_row(variable: str, effect: Mapping[str, Any] | None, scale: _Scale) 
         n=str(effect["n"]),
         verdict=judged(effect),
         edited=wording.percent(finite(effect.get("edit_success"))),
+        **_further(effect),
     )
+
+
+def _further(effect: Mapping[str, Any]) -> dict[str, str]:
+    """What else is known of an effect, as text; nothing in documents of before it was measured."""
+    if "between" not in effect:
+        return {}
+    alone, p = effect["flips_alone"], finite(effect["p"])
+    return {
+        "between": f"{wording.number(effect['between']['low'])} to {wording.number(effect['between']['high'])}",
+        "probability": wording.points(wording.rate(effect["probability"])),
+        "probability_interval": wording.span(effect["probability"], form="points"),
+        "alone": f"{alone['count']} of {alone['n']}",
+        "p": wording.MISSING if p is None else wording.small(p),
+    }
 
 
 def _never(changes: Sequence[Mapping[str, Any]], model: str) -> Mapping[str, Any] | None:

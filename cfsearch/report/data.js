@@ -42,18 +42,26 @@ function isSwitch(before, after) {
   return before >= -0.1 && before <= 1.1 && after >= -0.6 && after <= 1.6;
 }
 
+function isBeyond(before, after) {
+  const held = (value) => Math.min(1, Math.max(0, value));
+  return isSwitch(before, after) && (after < 0 || after > 1) && Math.abs(held(after) - held(before)) < 0.05;
+}
+
 // The words of one change, as Python writes them in the gallery.
 function changeWords(variable, before, after) {
   const up = after > before !== variable.negated;
+  if (isBeyond(before, after)) {
+    return `Even ${up ? "more" : "less"} ${variable.subject.slice(0, 1).toLowerCase()}${variable.subject.slice(1)}`;
+  }
   const crosses = before < 0.5 !== after < 0.5;
   const verb = isSwitch(before, after) && crosses ? (up ? "added" : "removed") : up ? "increased" : "reduced";
   return `${variable.subject} ${verb}`;
 }
 
-function changeValues(variable, before, after) {
-  const name = variable.negated ? `${variable.name} ` : "";
-  if (isSwitch(before, after)) return `${name}${before.toFixed(2)} → ${after.toFixed(2)}`.replaceAll("-", "−");
-  return `${name}${shown(before)} → ${shown(after)}`;
+function changeValues(variable, first, second) {
+  const [before, after] = variable.negated ? [1 - first, 1 - second] : [first, second];
+  if (isSwitch(before, after)) return `${before.toFixed(2)} → ${after.toFixed(2)}`.replaceAll("-", "−");
+  return `${shown(before)} → ${shown(after)}`;
 }
 
 // A change with its numbers, where there are any.

@@ -192,7 +192,7 @@ def _comparison(
     return Comparison(
         what,
         _logits(difference) if form == "logit" else _points(difference),
-        "" if p is None else "<0.001" if p < 0.001 else wording.number(p, digits=3),
+        "" if p is None else wording.small(p),
         "not measured" if side is None else ("higher" if higher else "lower") if sure else "cannot tell",
     )
 

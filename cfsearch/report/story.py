@@ -9,6 +9,7 @@ from cfsearch.contracts.modality import PICTURES, Modality, modality_named
 from . import wording
 from .charts import judged
 from .gallery import Article, Strip
+from .wording import finite
 
 _GENUINE = 0.9  # a smaller share is told first of all
 _MATTERS = 0.5  # logits; a smaller difference is not told
@@ -59,11 +60,22 @@ class Contrast:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """A further first sentence, of another protected attribute or another model."""
+
+    headline: str
+    detail: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Story:
     """Everything above the fold."""
 
     headline: str
     detail: str
+    logits: str
+    verdicts: tuple[Verdict, ...]
     figures: tuple[Figure, ...]
     weaknesses: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -72,22 +84,48 @@ class Story:
 
 
 def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
-    """The story of an audit."""
+    """The story of an audit.
+
+    Args:
+        document: the content of ``audit.json``.
+        articles: the pictures or rows of the gallery.
+    """
     names = {m["id"]: m["name"] for m in document["models"]}
-    modality = modality_named(document.get("inputs", ""))
-    thing = "picture" if modality is PICTURES else modality.noun
+    thing = _thing(document)
     contrast = _contrast(document["effects"], names)
+    verdicts = [Verdict(v["headline"], v["detail"]) for v in document.get("verdicts", ())]
+    leading = contrast[0].variable if contrast else ""
+    if contrast and not document.get("protected"):
+        verdicts = [Verdict(contrast[0].headline, contrast[0].detail), *verdicts]
+        contrast = contrast[1:]
+        about = leading
+    else:
+        about = document["verdicts"][0]["variable"] if verdicts else ""
+    first = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing), "")
     return Story(
-        headline=contrast[0].headline if contrast else _headline(document, thing=thing),
-        detail=contrast[0].detail if contrast else "",
+        headline=first.headline,
+        detail=first.detail,
+        logits=_logits(document),
+        verdicts=tuple(verdicts[1:]),
         figures=tuple(_figures(document, names, thing=thing)),
         weaknesses=tuple(_weaknesses(document, names)),
         findings=tuple(
             Finding(model=name, sentences=tuple(_sentences(document, model, thing=thing)))
             for model, name in names.items()
         ),
-        contrast=tuple(contrast[1 : _MOST + 1]),
-        examples=tuple(_examples(articles, about=contrast[0].variable if contrast else "")),
+        contrast=tuple(contrast[:_MOST]),
+        examples=tuple(_examples(articles, about=about)),
+    )
+
+
+def _logits(document: Mapping[str, Any]) -> str:
+    """What a logit is, where any are shown."""
+    if not any(effect["estimate"] or effect["truth"] for effect in document["effects"]):
+        return ""
+    label = document["models"][0]["labels"][-1]
+    return (
+        f"Logits measure log-odds: +1 multiplies the odds of “{label}” by 2.7, which from an even chance is "
+        f"+23{wording.SPACE}points of probability. A + makes “{label}” more likely, a {wording.MINUS} less."
     )
 
 
@@ -96,14 +134,27 @@ def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, A
 
 
 def _headline(document: Mapping[str, Any], *, thing: str) -> str:
+    """What can be said first where no effect stands out."""
     counts = document["counts"]
     found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
     if not searched:
         return "Nothing was searched, so this page can say nothing about the model."
-    searches = f"{searched} search{'' if searched == 1 else 'es'}"
     if not found:
+        searches = wording.counted(searched, "search").replace("searchs", "searches")
         return f"No verified counterfactual was found in {searches}; the reasons are below."
-    return f"In {found} of {searches}, a change of the {thing} made the model change its mind."
+    model = "the model" if len(document["models"]) == 1 else "a model"
+    if any(effect["estimate"] for effect in document["effects"]):
+        return f"One cannot tell of any attribute that {model} leans on it."
+    changes = [c for c in document["changes"] if c["count"]]
+    if not changes:
+        return f"The model changes its mind, but not by a change that recurs from one {thing} to the next."
+    top = max(changes, key=lambda c: wording.rate(c["rate"]) or 0.0)
+    modality = modality_named(document.get("inputs", ""))
+    words = wording.shared(top["variable"], direction=top["direction"], modality=modality)
+    return (
+        f"The sparsest flips most often hold: {words}, "
+        f"in {top['count']} of {wording.counted(top['n'], thing)}."
+    )
 
 
 def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: str) -> list[Figure]:
@@ -199,9 +250,12 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
         said.append(
             f"Re-rendering contradicts the generator for {wording.listing(wrong)}: do not rely on these."
         )
+    unmeasured = [wording.human(e["variable"]) for e in effects if judged(e) == "edits never measured"]
+    if unmeasured:
+        said.append(f"Cannot tell (edits were never measured): {wording.listing(unmeasured, most=6)}.")
     unsure = [wording.human(e["variable"]) for e in effects if judged(e) == "cannot tell"]
     if unsure:
-        said.append(f"Cannot tell (the interval includes 0): {wording.listing(unsure, most=6)}.")
+        said.append(f"Cannot tell ({_why_unsure(document)}): {wording.listing(unsure, most=6)}.")
     hardly = [
         f"{wording.human(e['variable'])} ({wording.percent(e['edit_success'])})"
         for e in effects
@@ -213,6 +267,18 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
             f"{wording.listing(hardly, most=6)}."
         )
     return said
+
+
+def _why_unsure(document: Mapping[str, Any]) -> str:
+    size = finite(document.get("practical"))
+    if size is None:
+        return "the interval includes 0"
+    return f"too wide an interval about {wording.number(size)} logits, or too few {_thing(document)}s"
+
+
+def _thing(document: Mapping[str, Any]) -> str:
+    modality = modality_named(document.get("inputs", ""))
+    return "picture" if modality is PICTURES else modality.noun
 
 
 def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Contrast]:

@@ -11,8 +11,8 @@ from cfsearch.contracts.modality import PICTURES, ROWS, Modality
 MISSING = "\u2013"
 SMALL = 0.05
 """An attribute that changes less than this is counted but not named."""
-_MINUS = "\u2212"
-_SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
+MINUS = "\u2212"
+SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
 _JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
 _CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
 
@@ -52,25 +52,30 @@ def number(value: float | None, *, signed: bool = False, digits: int = 2) -> str
     if value != 0 and not 10.0**-digits <= abs(value) < 1e5:
         text = f"{value:{'+' if signed else ''}.{digits}g}"
     else:
-        text = f"{value:{'+' if signed else ''},.{digits}f}".replace(",", _SPACE)
-    return text.replace("-", _MINUS)
+        text = f"{value:{'+' if signed else ''},.{digits}f}".replace(",", SPACE)
+    return text.replace("-", MINUS)
 
 
 def percent(value: float | None) -> str:
     """``0.917`` as "92 %"."""
     value = finite(value)
-    return MISSING if value is None else f"{100 * value:.0f}{_SPACE}%"
+    return MISSING if value is None else f"{100 * value:.0f}{SPACE}%"
 
 
 def points(value: float | None) -> str:
     """A difference of shares, ``0.12`` as "+12 points"."""
     value = finite(value)
-    return MISSING if value is None else f"{_whole(value)}{_SPACE}points"
+    return MISSING if value is None else f"{_whole(value)}{SPACE}points"
 
 
 def _whole(share: float) -> str:
     whole = round(100 * share)
-    return f"{whole:+d}".replace("-", _MINUS) if whole else "0"
+    return f"{whole:+d}".replace("-", MINUS) if whole else "0"
+
+
+def small(p: float) -> str:
+    """A p-value, ``0.0312`` as "0.031"; "<0.001" below that."""
+    return "<0.001" if p < 0.001 else number(p, digits=3)
 
 
 def probability(value: float | None) -> str:
@@ -110,7 +115,7 @@ def sides(effect: Mapping[str, float | None] | None) -> int | None:
 
 def tick(value: float) -> str:
     """A number beside a scale: "+2", "0", "+0.5"."""
-    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", _MINUS)
+    return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", MINUS)
 
 
 def human(variable: str) -> str:
@@ -167,20 +172,44 @@ def tellable(before: float, after: float) -> bool:
     return not is_switch(before, after) or abs(after - before) >= SMALL
 
 
+def beyond(before: float, after: float) -> bool:
+    """Whether an attribute that is fully there, or not at all, is pushed further still."""
+    if not is_switch(before, after) or 0.0 <= after <= 1.0:
+        return False
+    inside = [min(1.0, max(0.0, value)) for value in (before, after)]
+    return abs(inside[1] - inside[0]) < SMALL
+
+
 def change(variable: str, before: float, after: float) -> str:
-    """One change in words: "Eyeglasses added"; "increased" where it does not cross one half."""
+    """One change in words: "Eyeglasses added"; "increased" where it does not cross one half.
+
+    Args:
+        variable: name of the attribute or column.
+        before: its value in the original.
+        after: its value in the counterfactual.
+    """
     up = (after > before) != negated(variable)
+    if beyond(before, after):
+        name = subject(variable)
+        return f"Even {'more' if up else 'less'} {name[:1].lower()}{name[1:]}"
     if is_switch(before, after) and (before < 0.5) != (after < 0.5):
         return f"{subject(variable)} {'added' if up else 'removed'}"
     return f"{subject(variable)} {'increased' if up else 'reduced'}"
 
 
 def values(variable: str, before: float, after: float) -> str:
-    """The numbers of one change: "0.02 → 0.98", with the name where the words turned it round."""
-    name = f"{variable} " if negated(variable) else ""
+    """The numbers of one change in the sense of its words: "0.02 → 0.98".
+
+    Args:
+        variable: name of the attribute; of "No_Beard" the numbers are those of a beard.
+        before: its value in the original.
+        after: its value in the counterfactual.
+    """
+    if negated(variable):
+        before, after = 1.0 - before, 1.0 - after
     if is_switch(before, after):
-        return f"{name}{before:.2f} → {after:.2f}".replace("-", _MINUS)
-    return f"{name}{number(before)} → {number(after)}"
+        return f"{before:.2f} → {after:.2f}".replace("-", MINUS)
+    return f"{number(before)} → {number(after)}"
 
 
 def listing(parts: list[str], *, most: int = 4) -> str:
@@ -192,4 +221,4 @@ def listing(parts: list[str], *, most: int = 4) -> str:
 
 def counted(n: int, noun: str) -> str:
     """So many of a thing: "1 picture", "12 pictures"."""
-    return f"{n:,}".replace(",", _SPACE) + f" {noun}{'' if n == 1 else 's'}"
+    return f"{n:,}".replace(",", SPACE) + f" {noun}{'' if n == 1 else 's'}"

@@ -1,14 +1,16 @@
 """Statistics of an audit against scipy and against a model whose effects are known."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, wilcoxon
 
-from cfsearch.audits.effects import changes, effect_rows, effects_through_generator
+from cfsearch.audits.effects import Effects, changes, effect_rows, effects_through_generator
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
@@ -18,6 +20,21 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
+
+
+def measured(**logits: list[float]) -> Effects:
+    """Effects with these logits; no verdict changes."""
+    values = torch.tensor(list(logits.values())).T
+    n, d = values.shape
+    return Effects(
+        names=tuple(logits),
+        logits=values,
+        probability=values / 10,
+        flips=torch.zeros(n, d, dtype=torch.bool),
+        kept=torch.ones(n, dtype=torch.bool),
+        low=torch.zeros(n, d),
+        high=torch.ones(n, d),
+    )
 
 
 @given(n=st.integers(1, 400), data=st.data())
@@ -57,10 +74,11 @@ def test_effects_of_a_linear_model_are_its_weights() -> None:
         objectives=[Adversarial(), Intensity()],
     )
     found = effects_through_generator(problem, label=1)
-    assert {name: values.mean().item() for name, values in found.items() if name != "slope"} == pytest.approx(
+    means = {name: values.mean().item() for name, values in found.by_variable.items()}
+    assert {name: mean for name, mean in means.items() if name != "slope"} == pytest.approx(
         {"red": 1.0, "green": -2.0, "blue": 0.0}, abs=1e-6
     )
-    rows = effect_rows("m", found, {name: 2 * values for name, values in found.items()})
+    rows = effect_rows("m", found, {name: 2 * values for name, values in found.by_variable.items()})
     assert rows[0]["variable"] == "green"
     assert rows[0]["estimate"]["value"] == pytest.approx(-2.0)
     assert rows[0]["truth"]["value"] == pytest.approx(-4.0)
@@ -80,15 +98,114 @@ def test_effects_are_taken_between_the_ends_that_a_search_may_reach() -> None:
     )
     problem.space = narrow
     found = effects_through_generator(problem, label=1)
-    assert found["red"].mean().item() == pytest.approx(0.4, abs=1e-6)
-    assert found["green"].mean().item() == pytest.approx(-0.8, abs=1e-6)
+    assert found.by_variable["red"].mean().item() == pytest.approx(0.4, abs=1e-6)
+    assert found.by_variable["green"].mean().item() == pytest.approx(-0.8, abs=1e-6)
+    rows = {row["variable"]: row for row in effect_rows("m", found)}
+    assert rows["red"]["between"] == {"low": pytest.approx(-0.1), "high": pytest.approx(0.3)}
 
 
 def test_an_effect_carries_how_often_its_edit_was_seen() -> None:
-    values = {"Bald": torch.tensor([1.0, 2.0]), "Young": torch.tensor([0.5, 0.5])}
+    values = measured(Bald=[1.0, 2.0], Young=[0.5, 0.5])
     rows = {row["variable"]: row for row in effect_rows("m", values, edit_success={"Bald": 0.07})}
     assert rows["Bald"]["edit_success"] == 0.07
     assert "edit_success" not in rows["Young"]
+
+
+def test_an_effect_on_probability_and_the_share_that_it_flips_alone() -> None:
+    # logits 2 r - 1 at red r: from red 0 to 1 the odds go from e^-1 to e, and the verdict turns
+    x = torch.zeros(3, 3, 16, 16)
+    x[2, 0] = 1.0
+    problem = Problem(
+        x,
+        names=["a", "b", "c"],
+        provider=FakeProvider(weight=((0, 0, 0), (2.0, 0.5, 0.0)), bias=(0, -1.0)),
+        generator=FakeGenerator(),
+        objectives=[Adversarial(), Intensity()],
+    )
+    rows = {row["variable"]: row for row in effect_rows("m", effects_through_generator(problem, label=1))}
+    p = 1 / (1 + math.exp(-1))
+    assert rows["red"]["probability"]["value"] == pytest.approx(p - (1 - p), abs=1e-5)
+    assert (rows["red"]["flips_alone"]["count"], rows["red"]["flips_alone"]["n"]) == (3, 3)
+    assert (rows["green"]["flips_alone"]["count"], rows["blue"]["flips_alone"]["count"]) == (0, 0)
+
+
+def test_inputs_that_the_reconstruction_flips_are_in_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem(
+        torch.tensor([0.1, 0.4]).reshape(2, 1, 1, 1).expand(2, 3, 16, 16).contiguous(),
+        names=["stays dark", "turns bright"],
+        provider=FakeProvider(weight=((0, 0, 0), (9.0, 0.0, 0.0)), bias=(0, -4.5)),
+        generator=FakeGenerator(),
+        objectives=[Adversarial(), Intensity()],
+    )
+    # a generator that makes every picture a quarter lighter before anything is changed
+    faithful = problem.decode
+    monkeypatch.setattr(problem, "decode", lambda z, query: (faithful(z, query=query) + 0.25).clamp(0, 1))
+    effects = effects_through_generator(problem, label=1)
+    assert effects.kept.tolist() == [True, False]
+    [red] = [row for row in effect_rows("m", effects) if row["variable"] == "red"]
+    assert (red["flips_alone"]["count"], red["flips_alone"]["n"], red["n"]) == (1, 1, 2)
+
+
+def test_rules_of_the_space_hold_at_both_ends() -> None:
+    """Red and green exclude each other: red at its end takes the green of the query away."""
+    problem = Problem(
+        torch.full((1, 3, 16, 16), 0.5),
+        names=["a"],
+        provider=FakeProvider(weight=((0, 0, 0), (1.0, 1.0, 0.0))),
+        generator=FakeGenerator(),
+        objectives=[Adversarial(), Intensity()],
+    )
+    origin = torch.tensor([[0.0, 0.8, 0.0, 0.0]])
+    low, high = torch.tensor([[0.0, -0.8, 0.0, 0.0]]), torch.tensor([[0.6, 0.0, 0.0, 0.0]])
+    problem.space = SearchSpace(
+        names=problem.space.names, lower=low, upper=high, origin=origin, groups=(("red", "green"),)
+    )
+    found = effects_through_generator(problem, label=1).by_variable
+    # red +0.5 (held to the picture's range) and green -0.5 cancel out
+    assert found["red"].item() == pytest.approx(0.0, abs=1e-6)
+    assert found["green"].item() == pytest.approx(0.5, abs=1e-6)
+
+
+def test_p_of_effects_is_that_of_the_signed_rank_test_after_holm() -> None:
+    draw = torch.Generator().manual_seed(3)
+    values = torch.randn(20, 3, generator=draw) + torch.tensor([0.0, 0.6, 1.5])
+    rows = effect_rows(
+        "m", measured(a=values[:, 0].tolist(), b=values[:, 1].tolist(), c=values[:, 2].tolist())
+    )
+    bare = {name: wilcoxon(values[:, j].numpy()).pvalue for j, name in enumerate("abc")}
+    order = sorted(bare, key=lambda name: bare[name])
+    expected, top = {}, 0.0
+    for k, name in enumerate(order):
+        top = max(top, min(1.0, (3 - k) * bare[name]))
+        expected[name] = top
+    assert {row["variable"]: row["p"] for row in rows} == pytest.approx(expected, abs=1e-6)
+    assert {row["family"] for row in rows} == {3}
+
+
+def test_effects_of_nothing_are_no_rows() -> None:
+    assert effect_rows("m", None) == []
+    [row] = effect_rows("m", measured(a=[0.0, 0.0, 0.0]), edit_success={"a": 1.0})
+    assert (row["p"], row["reading"]) == (1.0, "does not lean")
+
+
+def test_changes_of_an_instance_that_its_reconstruction_flips_are_not_counted() -> None:
+    search = Search(
+        FakeProvider(weight=((0, 0, 0), (9.0, 0.0, 0.0)), bias=(0, -5.0)),
+        FakeGenerator(),
+        [Adversarial(), Intensity(norm="count")],
+        lambda population: RandomSearch(population=population),
+        evaluations=200,
+        target="bright",
+    )
+    first, second = search.run(torch.full((2, 3, 16, 16), 0.2), names=list("ab"))
+    assert isinstance(first, ParetoFront)
+    assert isinstance(second, ParetoFront)
+    flipping = dataclasses.replace(second, reconstruction_scores=second.original_scores.flip(0))
+    assert flipping.reconstruction_flips
+    assert {(change.variable, change.n) for change in changes([first, flipping])} == {
+        (change.variable, change.n) for change in changes([first])
+    }
+    assert {change.n for change in changes([first, second])} == {2}
 
 
 def test_changes_find_the_only_variable_that_matters() -> None:

@@ -1,11 +1,13 @@
 """``cfsearch audit``: the run directory, resuming it, and what stops it."""
 
+import html
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import time
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
@@ -316,3 +318,46 @@ def test_a_search_refuses_a_second_model(call: Call, toys: Toys, face: Path, fas
     assert answer.code == 2
     assert "takes one model here, got 2" in answer.err
     assert "cfsearch audit" in answer.err
+
+
+def test_protected_attributes_and_the_practical_size_arrive(call: Call, face: Path, tmp_path: Path) -> None:
+    """On the classifier and the generator that ship, which are of 64 pixels."""
+    model = files("cfsearch.models").joinpath("gender_natural.onnx")
+    words = (
+        *("audit", "--images", face, "--model", model, "--generator", "faces64", "--evaluations", 20),
+        *("--population", 10, "--threads", 1, "--protected", "Young, Bald", "--practical", 0.5),
+    )
+    answer = call(*words, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    document = json.loads((tmp_path / "run" / "audit.json").read_text())
+    jsonschema.validate(document, schema("audit"))
+    assert (document["protected"], document["practical"]) == (["Young", "Bald"], 0.5)
+    assert {v["variable"] for v in document["verdicts"]} == {"Young", "Bald"}
+    said = " ".join(answer.out.split())
+    for verdict in document["verdicts"]:
+        assert " ".join(f"{verdict['headline']} {verdict['detail']}".split()) in said
+    page = html.unescape((tmp_path / "run" / "report.html").read_text())
+    assert document["verdicts"][0]["headline"] in page
+    strongest = document["effects"][0]
+    [line] = [one for one in answer.out.splitlines() if one.split()[:1] == [strongest["variable"]]]
+    value, alone = strongest["estimate"]["value"], strongest["flips_alone"]
+    assert f"{value:+.2f} [" in line
+    assert f"{alone['count']}/{alone['n']}" in line
+    assert strongest["reading"] in line
+    # another question to the same run searches nothing anew
+    again = call(*words[:-4], "--practical", 2.0, "--out", tmp_path / "run", "--json")
+    assert again.code == 0, again.err
+    assert again.document["practical"] == 2.0
+    assert "1 of 1 images were done before" in again.err
+
+
+def test_a_protected_attribute_that_is_none_is_refused_before_a_directory_is_made(
+    call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    answer = call("audit", "--images", face, "--model", model, *fast, "--protected", "Male", "--out", run)
+    assert "protected needs a generator that changes named attributes, got 'pixels'" in answer.error
+    shipped = files("cfsearch.models").joinpath("gender_natural.onnx")
+    words = ("--model", shipped, "--generator", "faces64", "--protected", "male", "--out", run)
+    assert "did you mean 'Male'" in call("audit", "--images", face, *words).error.replace("Did", "did")
+    assert not run.exists()

@@ -19,8 +19,8 @@ from .conftest import MakeFront
         ("Blond_Hair", 0.9, 0.1, "Blond hair removed", "0.90 → 0.10"),
         ("Young", 0.9, 0.6, "Young reduced", "0.90 → 0.60"),
         ("Pale_Skin", 0.1, 0.3, "Pale skin increased", "0.10 → 0.30"),
-        ("No_Beard", 0.97, 0.04, "Beard added", "No_Beard 0.97 → 0.04"),
-        ("No_Beard", 0.1, 0.9, "Beard removed", "No_Beard 0.10 → 0.90"),
+        ("No_Beard", 0.97, 0.04, "Beard added", "0.03 → 0.96"),
+        ("No_Beard", 0.1, 0.9, "Beard removed", "0.90 → 0.10"),
         ("age", 34.0, 41.5, "age increased", "34.00 → 41.50"),
         ("income_USD", 0.0, 12000.0, "income_USD increased", "0.00 → 12\u202f000.00"),
     ],
@@ -75,3 +75,21 @@ def test_long_lists_are_cut() -> None:
     assert wording.listing(["a", "b"]) == "a and b"
     assert wording.listing([]) == ""
     assert wording.listing(list("abcdef")) == "a, b, c, d and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("variable", "before", "after", "words", "values"),
+    [
+        ("No_Beard", 1.0, 1.5, "Even less beard", "0.00 → \u22120.50"),
+        ("No_Beard", 0.0, -0.33, "Even more beard", "1.00 → 1.33"),
+        ("Brown_Hair", 0.0, -0.33, "Even less brown hair", "0.00 → \u22120.33"),
+        ("Male", 0.98, 1.4, "Even more male", "0.98 → 1.40"),
+        ("Male", 0.8, 1.4, "Male increased", "0.80 → 1.40"),
+        ("Pale_Skin", 0.0, 0.27, "Pale skin increased", "0.00 → 0.27"),
+    ],
+)
+def test_what_is_fully_there_or_not_at_all_goes_further_still(
+    variable: str, before: float, after: float, words: str, values: str
+) -> None:
+    assert wording.change(variable, before, after) == words
+    assert wording.values(variable, before, after) == values

@@ -1,0 +1,168 @@
+"""What effects let one say: leans on an attribute, does not, or cannot tell; and in which words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from cfsearch.assembly.search import Assembly
+from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
+from cfsearch.errors import ConfigError
+from cfsearch.registry import unknown
+from cfsearch.report import wording
+
+PRACTICAL: Final = 0.25
+"""Logits: the size from which an effect matters, where the user sets none."""
+LEAST_EDITED: Final = 0.5
+"""Edit success below which an effect says nothing."""
+LEANS: Final = "leans"
+NOT: Final = "does not lean"
+UNSURE: Final = "cannot tell"
+_SURE: Final = 0.05
+_ORDER: Final = {LEANS: 0, UNSURE: 1, NOT: 2}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one effect lets one say, and why not more.
+
+    Args:
+        reading: "leans", "does not lean" (by more than the practical size) or "cannot tell".
+        because: why one cannot tell; empty otherwise.
+    """
+
+    reading: str
+    because: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """The two as they stand in an entry of ``audit.json``."""
+        return {"reading": self.reading, "because": self.because}
+
+
+def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
+    """The three-valued reading of an effect.
+
+    The model leans on an attribute where the whole 95 % interval lies beyond the practical size and
+    the corrected p is below 0.05; it does not where the whole interval lies within that size. A true
+    effect, where it is known, must not contradict. Where the generator's edits were never seen by
+    an independent judge, or were seen to fail, an effect through it is none of the attribute's.
+
+    Args:
+        row: an effect as it stands in ``audit.json``.
+        practical: the size in logits from which an effect matters.
+    """
+    estimate, truth, edited = row["estimate"], row["truth"], row.get("edit_success")
+    if estimate is None:
+        return Reading(UNSURE, "it was not measured")
+    if edited is None and truth is None:
+        return Reading(UNSURE, "edits were never measured")
+    if edited is not None and edited < LEAST_EDITED:
+        return Reading(UNSURE, f"the generator hardly edits it ({edited:.0%} of edits were seen)")
+    if truth is not None and (wording.sides(truth) or 0) * (wording.sides(estimate) or 0) < 0:
+        return Reading(UNSURE, "the true re-render contradicts the generator")
+    low, high = estimate["low"], estimate["high"]
+    if max(abs(low), abs(high)) < practical:
+        return Reading(NOT)
+    if not (low > practical or high < -practical):
+        return Reading(UNSURE, "the interval holds effects on both sides of the practical size")
+    if row["p"] is None or row["p"] >= _SURE:
+        return Reading(UNSURE, f"{wording.counted(row['n'], 'input')} are too few for so many attributes")
+    return Reading(LEANS)
+
+
+def check_protected(protected: Sequence[str], assembly: Assembly) -> None:
+    """Refuse protected attributes whose effects cannot be measured, before anything is searched.
+
+    Args:
+        protected: as the user named them.
+        assembly: the search with its generator.
+
+    Raises:
+        ConfigError: the generator has no attributes, or none of that name.
+    """
+    generator = assembly.search.generator
+    names = generator.attribute_names if isinstance(generator, AttributeEstimator | AttributeTaker) else ()
+    if protected and not names:
+        raise ConfigError(
+            f"audit: protected needs a generator that changes named attributes, got {generator.name!r}; "
+            "give one (faces64, celeba64, your own), or compare groups of inputs with --by."
+        )
+    for name in protected:
+        if name not in names:
+            raise ConfigError(f"audit: protected names {unknown('attribute', name, list(names))}")
+
+
+def verdicts(
+    effects: Sequence[Mapping[str, Any]],
+    *,
+    models: Sequence[Mapping[str, Any]],
+    protected: Sequence[str],
+    practical: float,
+    noun: str,
+) -> list[dict[str, Any]]:
+    """The first sentence on each model: its strongest effect, of a protected attribute where there are any.
+
+    Those that one can tell come first, then the largest. A model whose effects were not measured has none.
+
+    Args:
+        effects: as they stand in ``audit.json``.
+        models: likewise.
+        protected: variables whose effects are the question; empty for any but the classes themselves.
+        practical: the size in logits from which an effect matters.
+        noun: what one input is called.
+    """
+    found: list[dict[str, Any]] = []
+    for model in models:
+        label = model["labels"][-1]
+        asked = [
+            e
+            for e in effects
+            if e["model"] == model["id"]
+            and e["estimate"] is not None
+            and "reading" in e
+            and (e["variable"] in protected if protected else e["variable"] not in model["labels"])
+        ]
+        asked.sort(key=lambda e: (_ORDER[e["reading"]], -abs(e["estimate"]["value"])))
+        if not protected:
+            asked = [e for e in asked if e["reading"] == LEANS][:1]
+        found += [
+            {
+                "model": model["id"],
+                "variable": effect["variable"],
+                "protected": effect["variable"] in protected,
+                "reading": effect["reading"],
+                "because": effect["because"],
+                "headline": _headline(effect, model=model["name"], practical=practical),
+                "detail": _detail(effect, label=label, noun=noun),
+            }
+            for effect in asked
+        ]
+    return sorted(found, key=lambda v: _ORDER[v["reading"]]) if protected else found
+
+
+def _headline(effect: Mapping[str, Any], *, model: str, practical: float) -> str:
+    name = wording.human(effect["variable"])
+    size = f"{wording.number(practical)} logits"
+    if effect["reading"] == LEANS:
+        return f"“{model}” leans on {name}."
+    if effect["reading"] == NOT:
+        return f"“{model}” does not lean on {name} by more than {size}."
+    return f"Whether “{model}” leans on {name} by more than {size}, one cannot tell: {effect['because']}."
+
+
+def _detail(effect: Mapping[str, Any], *, label: str, noun: str) -> str:
+    between, alone = effect["between"], effect["flips_alone"]
+    estimate, p = effect["estimate"], effect["probability"]
+    share = ""
+    if alone["rate"] is not None:
+        share = (
+            f" Alone it changes the verdict on {alone['count']} of {wording.counted(alone['n'], noun)} "
+            f"({wording.percent(alone['rate']['value'])}, 95 % interval {wording.span(alone['rate'])})."
+        )
+    return (
+        f"{wording.human(effect['variable'])} from {wording.number(between['low'])} to "
+        f"{wording.number(between['high'])}, all else held: {wording.number(estimate['value'], signed=True)} "
+        f"logits for “{label}” (95 % interval {wording.span(estimate, form='logit')}), on average "
+        f"{wording.points(p['value'])} of probability ({wording.span(p, form='points')}); "
+        f"{wording.counted(effect['n'], noun)}.{share}"
+    )

@@ -1,0 +1,91 @@
+"""Effects of an audit in the terminal: the first sentences, and each attribute's effect."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._output import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST = 13
+_WIDE = 92
+
+
+def show_verdicts(console: "Console", document: Mapping[str, Any]) -> None:
+    """Print the first sentences of an audit: its strongest effects in words.
+
+    Args:
+        console: where to print.
+        document: the content of ``audit.json``.
+    """
+    from rich.text import Text
+
+    for verdict in document.get("verdicts", ()):
+        console.print(Text(plain(f"{verdict['headline']} {verdict['detail']}")))
+
+
+def show_effects(console: "Console", document: Mapping[str, Any]) -> None:
+    """Print the effects of each model, the strongest first.
+
+    Args:
+        console: where to print.
+        document: the content of ``audit.json``.
+    """
+    for model in document["models"]:
+        rows = [e for e in document["effects"] if e["model"] == model["id"] and e["estimate"]]
+        if rows and all("reading" in row for row in rows):
+            _of_model(console, model, rows, several=len(document["models"]) > 1)
+
+
+def _of_model(
+    console: "Console", model: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, several: bool
+) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    label, who = plain(model["labels"][-1]), f"{plain(model['name'])}: " if several else ""
+    console.print(
+        Text(
+            f"{who}effect of each attribute alone on {label!r}: log-odds (logits), probability (points), "
+            f"verdicts that it flips; mean of {rows[0]['n']} inputs, 95 % intervals"
+        )
+    )
+    wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="", padding=(0, 1))
+    table.add_column("attribute", overflow="fold")
+    for title in ("from, to", "logits", *(["points"] if wide else []), "flips"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("reading", no_wrap=True)
+    for row in rows[:_MOST]:
+        alone, between = row["flips_alone"], row["between"]
+        table.add_row(
+            Text(plain(row["variable"])),
+            f"{between['low']:g}, {between['high']:g}",
+            _signed(row["estimate"], digits=2),
+            *([_signed(row["probability"], digits=0, scale=100.0)] if wide else []),
+            f"{alone['count']}/{alone['n']}",
+            row["reading"],
+        )
+    console.print(table)
+    if len(rows) > _MOST:
+        console.print(f"{len(rows) - _MOST} smaller effects are in audit.json and on the page.")
+    for reason, names in _reasons(rows).items():
+        who = "all of them" if len(names) == len(rows) else ", ".join(names)
+        console.print(Text(plain(f"cannot tell of {who}: {reason}.")))
+
+
+def _reasons(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Why one cannot tell, with the attributes of which that holds."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["because"]:
+            found.setdefault(row["because"], []).append(row["variable"])
+    return found
+
+
+def _signed(interval: Mapping[str, float], *, digits: int, scale: float = 1.0) -> str:
+    """``-4.98 [-5.60, -4.38]``."""
+    value, low, high = (f"{scale * interval[k] + 0.0:+.{digits}f}" for k in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,107 @@
+"""What effects let one say, by hand; and the sentences that stand first."""
+
+from typing import Any
+
+import pytest
+
+from cfsearch.audits.verdict import read_effect, verdicts
+
+MODELS = [{"id": "m", "name": "net", "labels": ["not smiling", "smiling"]}]
+
+
+def effect(
+    variable: str = "Male",
+    value: float = -2.0,
+    half: float = 0.5,
+    *,
+    p: float | None = 0.001,
+    edited: float | None = 0.9,
+    truth: float | None = None,
+    practical: float = 0.25,
+    model: str = "m",
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": model,
+        "variable": variable,
+        "estimate": {"value": value, "low": value - half, "high": value + half},
+        "truth": None if truth is None else {"value": truth, "low": truth - 0.1, "high": truth + 0.1},
+        "n": 50,
+        "between": {"low": -0.5, "high": 1.5},
+        "probability": {"value": value / 10, "low": value / 10 - 0.05, "high": value / 10 + 0.05},
+        "flips_alone": {"count": 31, "n": 50, "rate": {"value": 0.62, "low": 0.4815, "high": 0.7414}},
+        "p": p,
+        **({} if edited is None else {"edit_success": edited}),
+    }
+    return {**row, **read_effect(row, practical=practical).to_dict()}
+
+
+@pytest.mark.parametrize(
+    ("given", "reading", "because"),
+    [
+        ({"value": -2.0}, "leans", ""),
+        ({"value": 2.0}, "leans", ""),
+        ({"value": 0.7, "half": 0.4}, "leans", ""),  # 0.3 to 1.1
+        ({"value": 0.7, "half": 0.5}, "cannot tell", "both sides of the practical size"),  # 0.2 to 1.2
+        ({"value": -0.7, "half": 0.5}, "cannot tell", "both sides of the practical size"),
+        ({"value": 0.7, "half": 0.5, "practical": 0.1}, "leans", ""),
+        ({"value": 0.1, "half": 0.1}, "does not lean", ""),  # 0 to 0.2
+        ({"value": -0.1, "half": 0.1}, "does not lean", ""),
+        ({"value": 0.1, "half": 0.16}, "cannot tell", "practical size"),  # up to 0.26
+        ({"value": -2.0, "p": 0.05}, "cannot tell", "50 inputs are too few"),
+        ({"value": -2.0, "p": None}, "cannot tell", "too few"),
+        ({"value": -2.0, "edited": None}, "cannot tell", "edits were never measured"),
+        ({"value": 0.0, "half": 0.1, "edited": None}, "cannot tell", "edits were never measured"),
+        ({"value": -2.0, "edited": 0.49}, "cannot tell", "hardly edits it (49%"),
+        ({"value": -2.0, "edited": 0.5}, "leans", ""),
+        ({"value": -2.0, "edited": None, "truth": -1.0}, "leans", ""),
+        ({"value": -2.0, "edited": None, "truth": 1.0}, "cannot tell", "contradicts"),
+    ],
+)
+def test_readings(given: dict[str, Any], reading: str, because: str) -> None:
+    row = effect(**given)
+    assert row["reading"] == reading
+    assert because in row["because"]
+    assert bool(row["because"]) == bool(because)
+
+
+def told(effects: list[dict[str, Any]], *, protected: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    return verdicts(effects, models=MODELS, protected=protected, practical=0.25, noun="picture")
+
+
+def plain(text: str) -> str:
+    return text.replace("\u202f", " ").replace("\u2212", "-")
+
+
+def test_the_strongest_effect_of_a_protected_attribute_stands_first() -> None:
+    effects = [effect("Eyeglasses", -5.0), effect("Male", -1.0), effect("Young", -2.9), effect("Bald", 9.0)]
+    first, second = told(effects, protected=("Male", "Young"))
+    assert (first["variable"], second["variable"]) == ("Young", "Male")
+    assert first["headline"] == "“net” leans on Young."
+    assert plain(first["detail"]) == (
+        "Young from -0.50 to 1.50, all else held: -2.90 logits for “smiling” (95 % interval -3.40 to -2.40), "
+        "on average -29 points of probability (-34 to -24 points); 50 pictures. Alone it changes the verdict "
+        "on 31 of 50 pictures (62 %, 95 % interval 48 to 74 %)."
+    )
+
+
+def test_what_one_can_tell_goes_before_what_is_larger() -> None:
+    effects = [effect("Male", -9.0, edited=None), effect("Young", 0.0, 0.1), effect("Bald", -1.0)]
+    found = told(effects, protected=("Male", "Young", "Bald"))
+    assert [v["variable"] for v in found] == ["Bald", "Male", "Young"]
+    assert found[1]["headline"] == (
+        "Whether “net” leans on Male by more than 0.25 logits, one cannot tell: edits were never measured."
+    )
+    assert found[2]["headline"] == "“net” does not lean on Young by more than 0.25 logits."
+
+
+def test_without_protected_attributes_the_strongest_clear_effect_is_told_and_no_class() -> None:
+    effects = [
+        effect("smiling", 9.0),
+        effect("Bald", 5.0, edited=0.1),
+        effect("Young", -2.0),
+        effect("Male", 1.0),
+    ]
+    [only] = told(effects)
+    assert (only["variable"], only["protected"]) == ("Young", False)
+    assert told([effect("Bald", 5.0, edited=0.1)]) == []
+    assert told([]) == []
