@@ -24,6 +24,8 @@ from .family import corrected, fisher, welch
 
 OTHERS: Final = "all others"
 """What a group is compared with where there are more than two."""
+LEAST: Final = 10
+"""Groups of fewer inputs have no figures: they would say more of chance, and of persons, than of the model."""
 _MOST_CHANGES: Final = 12
 """Changes that are compared, the most frequent ones."""
 
@@ -35,17 +37,25 @@ class _Share:
 
     count: int
     n: int
+    least: int = LEAST
+
+    @property
+    def told(self) -> bool:
+        """Whether there are enough inputs for a figure."""
+        return self.n >= self.least
 
     @property
     def rate(self) -> dict[str, float] | None:
-        return _plain(wilson(self.count, self.n))
+        return _plain(wilson(self.count, self.n)) if self.told else None
 
     def minus(self, other: Self) -> dict[str, float] | None:
+        if not (self.told and other.told):
+            return None
         return _plain(share_difference(self.count, self.n, other.count, other.n))
 
     def p(self, other: Self) -> float | None:
         """Of the two being equal, by Fisher's exact test; None where one is of nothing."""
-        return fisher(self.count, self.n, other.count, other.n)
+        return fisher(self.count, self.n, other.count, other.n) if self.told and other.told else None
 
 
 @final
@@ -57,12 +67,12 @@ class _Part:
     found: _Share
 
     @classmethod
-    def of(cls, rows: Iterable[InstanceRow]) -> Self:
+    def of(cls, rows: Iterable[InstanceRow], least: int) -> Self:
         kept = [row for row in rows if row.front is not None]
         last = sum(r.front.source == len(r.front.labels) - 1 for r in kept if r.front is not None)
         searched = [row for row in kept if row.status in ("found", "not_found")]
         hits = sum(row.status == "found" for row in searched)
-        return cls(_Share(last, len(kept)), _Share(hits, len(searched)))
+        return cls(_Share(last, len(kept), least), _Share(hits, len(searched), least))
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -90,6 +100,7 @@ def group_rows(
     by: Sequence[str],
     effects: Mapping[str, Float[Tensor, " n"]],
     measured: Sequence[str],
+    least: int = LEAST,
 ) -> list[dict[str, Any]]:
     """For each attribute of ``by``, the audit's figures on both sides of it and their difference.
 
@@ -104,14 +115,17 @@ def group_rows(
         by: attributes of ``labels``.
         effects: of each variable on each input of ``measured``.
         measured: names of the inputs whose effects were measured.
+        least: groups of fewer inputs have no figures.
     """
     place = {file: i for i, file in enumerate(labels.files)}
     found = []
     for attribute, column in zip(by, labels.columns(by).T, strict=True):
         one, two = (
-            _Part.of(row for row in rows if bool(column[place[row.name]]) is side) for side in (True, False)
+            _Part.of((row for row in rows if bool(column[place[row.name]]) is side), least)
+            for side in (True, False)
         )
         has = torch.tensor([bool(column[place[name]]) for name in measured], dtype=torch.bool)
+        enough = [int(side.sum()) >= least for side in (has, ~has)]
         found.append(
             {
                 "model": model,
@@ -123,10 +137,12 @@ def group_rows(
                 "effects": [
                     {
                         "variable": variable,
-                        "with": _plain(paired_mean(values[has])),
-                        "without": _plain(paired_mean(values[~has])),
-                        "difference": _plain(mean_difference(values[has], values[~has])),
-                        "p": welch(values[has], values[~has]),
+                        "with": _plain(paired_mean(values[has])) if enough[0] else None,
+                        "without": _plain(paired_mean(values[~has])) if enough[1] else None,
+                        "difference": _plain(mean_difference(values[has], values[~has]))
+                        if all(enough)
+                        else None,
+                        "p": welch(values[has], values[~has]) if all(enough) else None,
                     }
                     for variable, values in effects.items()
                 ],
@@ -136,7 +152,12 @@ def group_rows(
 
 
 def column_groups(
-    model: str, rows: Sequence[InstanceRow], *, groups: Sequence[RowGroups], names: Sequence[str]
+    model: str,
+    rows: Sequence[InstanceRow],
+    *,
+    groups: Sequence[RowGroups],
+    names: Sequence[str],
+    least: int = LEAST,
 ) -> list[dict[str, Any]]:
     """For each column, the audit's figures in each group of rows, and how far they are apart.
 
@@ -148,18 +169,21 @@ def column_groups(
         rows: all instances; failed ones are in no figure.
         groups: which row is in which group, one entry a column.
         names: the rows that ``groups`` speak of, in their order.
+        least: groups of fewer rows have no figures.
     """
-    return corrected([_by_column(model, rows, by, dict(zip(names, by.of, strict=True))) for by in groups])
+    return corrected(
+        [_by_column(model, rows, by, dict(zip(names, by.of, strict=True)), least) for by in groups]
+    )
 
 
 def _by_column(
-    model: str, rows: Sequence[InstanceRow], by: RowGroups, group: Mapping[str, int]
+    model: str, rows: Sequence[InstanceRow], by: RowGroups, group: Mapping[str, int], least: int
 ) -> dict[str, Any]:
     inside = [[row for row in rows if group[row.name] == i] for i in range(len(by.names))]
     pairs = _pairs(by.names)
     outside = [[row for row in rows if group[row.name] != i] for i, _ in pairs]
-    parts = [_Part.of(part) for part in inside]
-    rest = [_Part.of(part) for part in outside]
+    parts = [_Part.of(part, least) for part in inside]
+    rest = [_Part.of(part, least) for part in outside]
     return {
         "model": model,
         "attribute": by.column,
@@ -174,7 +198,7 @@ def _by_column(
             }
             for (i, against), other in zip(pairs, rest, strict=True)
         ],
-        "changes": _changes(rows, inside, outside, by.names),
+        "changes": _changes(rows, inside, outside, by.names, least),
     }
 
 
@@ -188,19 +212,20 @@ def _changes(
     inside: Sequence[Sequence[InstanceRow]],
     outside: Sequence[Sequence[InstanceRow]],
     names: Sequence[str],
+    least: int,
 ) -> list[dict[str, Any]]:
     """How often the sparsest flips of each group hold a change, the most frequent changes first."""
     overall = _found(rows)[:_MOST_CHANGES]
     parts, others = [_found(part) for part in inside], [_found(part) for part in outside]
     pairs = _pairs(names)
-    told = [[_share(part, change) for part in parts] for change in overall]
-    rest = [[_share(part, change) for part in others] for change in overall]
+    told = [[_share(part, change, least) for part in parts] for change in overall]
+    rest = [[_share(part, change, least) for part in others] for change in overall]
     return [
         {
             "variable": change.variable,
             "direction": change.direction,
             "groups": [
-                {"name": name, "count": share.count, "n": share.n, "rate": share.rate}
+                {"name": name, "count": share.count if share.told else 0, "n": share.n, "rate": share.rate}
                 for name, share in zip(names, told[c], strict=True)
             ],
             "comparisons": [
@@ -221,10 +246,10 @@ def _found(rows: Sequence[InstanceRow]) -> list[Change]:
     return changes([row.front for row in rows if row.front is not None])
 
 
-def _share(found: Sequence[Change], change: Change) -> _Share:
+def _share(found: Sequence[Change], change: Change, least: int) -> _Share:
     n = found[0].n if found else 0
     same = (c.count for c in found if (c.variable, c.direction) == (change.variable, change.direction))
-    return _Share(next(same, 0), n)
+    return _Share(next(same, 0), n, least)
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:
