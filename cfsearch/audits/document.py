@@ -15,6 +15,7 @@ from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
 from .effects import changes
+from .transitions import transitions, true_class
 from .verdict import verdicts
 
 FORMAT = "cfsearch-audit/1"
@@ -92,6 +93,11 @@ def audit_document(
             }
             for model, part in rows.items()
             for change in changes([row.front for row in part if row.front is not None])
+        ],
+        "transitions": [
+            entry
+            for model, part in rows.items()
+            for entry in transitions(model, [row.front for row in part if row.front is not None])
         ],
         "effects": list(effects),
         **({"groups": list(groups)} if groups else {}),
@@ -185,6 +191,7 @@ def _asked(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
 
 def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
     source = "" if row.front is None else row.front.labels[row.front.source]
+    truth = None if row.front is None else true_class(row.name, row.front.labels)
     return {
         "key": f"{model}/{row.name}",
         "model": model,
@@ -194,6 +201,7 @@ def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
         "reason_text": row.message,
         "message": row.message if row.status == "failed" else "",
         "source": source,
+        **({} if truth is None else {"truth": truth}),
         "sha256": row.sha256,
         "notes": [*row.notes, *(() if row.front is None else row.front.note)],
     }

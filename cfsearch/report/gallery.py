@@ -111,6 +111,12 @@ class Strip:
     best: Tile | None
     genuine: str | None
     cells: Cells | None = None
+    several: bool = False
+
+    @property
+    def became(self) -> str:
+        """The class that the best member became; empty where only one other is possible."""
+        return self.best.now if self.several and self.best is not None else ""
 
 
 @final
@@ -125,6 +131,7 @@ class Article:
     tiny: bool
     strips: tuple[Strip, ...]
     text: str | None = None
+    truth: str = ""
 
 
 @final
@@ -201,6 +208,7 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
                 tiny=original is not None and max(original.shape[-2:]) < 48,
                 strips=tuple(strips),
                 text=None if front.text is None else wording.mark(joined(front.text)),
+                truth=str(group.entries[0].about.get("truth", "")),
             )
         )
     return Gallery(articles=tuple(articles), top=top)
@@ -292,6 +300,7 @@ def _strip(
         best=sparsest or (tiles[-1] if tiles else None),
         genuine=f"{sum(judged)} of {len(judged)}" if judged else None,
         cells=build_cells(front, entry.shown),
+        several=len(front.labels) > 2,
     )
 
 

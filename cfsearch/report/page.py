@@ -18,6 +18,7 @@ from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
+from .becoming import becoming
 from .charts import count_chart, effect_chart
 from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
@@ -122,6 +123,7 @@ def _render(
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),
             changes=count_chart(document["changes"], models, modality=modality),
+            becoming=becoming(document),
             groupings=groupings(document),
             thing=thing,
             of_rows=rows,
