@@ -64,7 +64,7 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
     if max(abs(low), abs(high)) < practical:
         return Reading(NOT)
     if not (low > practical or high < -practical):
-        return Reading(UNSURE, "the interval holds effects on both sides of the practical size")
+        return Reading(UNSURE, f"the interval leaves open whether it is more than {practical:g} logits")
     if row["p"] is None or row["p"] >= _SURE:
         return Reading(UNSURE, f"{wording.counted(row['n'], 'input')} are too few for so many attributes")
     return Reading(LEANS)
@@ -147,12 +147,14 @@ def _headline(effect: Mapping[str, Any], *, model: str, practical: float) -> str
         return f"“{model}” leans on {name}."
     if effect["reading"] == NOT:
         return f"“{model}” does not lean on {name} by more than {size}."
-    return f"Whether “{model}” leans on {name} by more than {size}, one cannot tell: {effect['because']}."
+    return f"Whether “{model}” leans on {name}, one cannot tell."
 
 
 def _detail(effect: Mapping[str, Any], *, label: str, noun: str) -> str:
     between, alone = effect["between"], effect["flips_alone"]
     estimate, p = effect["estimate"], effect["probability"]
+    reason = effect["because"]
+    because = f"{reason[:1].upper()}{reason[1:]}. " if reason else ""
     share = ""
     if alone["rate"] is not None:
         share = (
@@ -160,8 +162,8 @@ def _detail(effect: Mapping[str, Any], *, label: str, noun: str) -> str:
             f"({wording.percent(alone['rate']['value'])}, 95 % interval {wording.span(alone['rate'])})."
         )
     return (
-        f"{wording.human(effect['variable'])} from {wording.number(between['low'])} to "
-        f"{wording.number(between['high'])}, all else held: {wording.number(estimate['value'], signed=True)} "
+        f"{because}{wording.human(effect['variable'])} from {wording.ends(between)}, all else held: "
+        f"{wording.number(estimate['value'], signed=True)} "
         f"logits for “{label}” (95 % interval {wording.span(estimate, form='logit')}), on average "
         f"{wording.points(p['value'])} of probability ({wording.span(p, form='points')}); "
         f"{wording.counted(effect['n'], noun)}.{share}"

@@ -255,7 +255,7 @@ def _further(effect: Mapping[str, Any]) -> dict[str, str]:
         return {}
     alone, p = effect["flips_alone"], finite(effect["p"])
     return {
-        "between": f"{wording.number(effect['between']['low'])} to {wording.number(effect['between']['high'])}",
+        "between": wording.ends(effect["between"]),
         "probability": wording.points(wording.rate(effect["probability"])),
         "probability_interval": wording.span(effect["probability"], form="points"),
         "alone": f"{alone['count']} of {alone['n']}",

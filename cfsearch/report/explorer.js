@@ -2,8 +2,8 @@
 const explorer = byId("explore");
 
 function setUpExplorer() {
-  const [groupSelect, modelSelect, xSelect, ySelect] = ["pick-group", "pick-model", "pick-x", "pick-y"].map(byId);
-  const state = { front: 0, i: 0, x: null, y: null };
+  const [groupSelect, modelSelect, xSelect, ySelect, sizeSelect] = ["pick-group", "pick-model", "pick-x", "pick-y", "pick-size"].map(byId);
+  const state = { front: 0, i: 0, x: null, y: null, size: null };
 
   const current = () => data.fronts[state.front];
   const options = (select, entries, value) => {
@@ -21,24 +21,30 @@ function setUpExplorer() {
     const all = measures(current());
     const named = (id, otherwise) => all.find((m) => m.id === id) || all.find((m) => m.id === otherwise) || all[0];
     const objectives = all.filter((m) => m.objective);
-    return { all, x: named(state.x, ["intensity", "gower"].find((id) => objectives.some((m) => m.id === id)) ?? "#size"), y: named(state.y, "p") };
+    const chosen = { all, x: named(state.x, ["intensity", "gower"].find((id) => objectives.some((m) => m.id === id)) ?? "#size"), y: named(state.y, "p") };
+    // a third objective in the size of the dots, so that it is not hidden: plausibility where there is one
+    const free = objectives.filter((m) => m.id !== chosen.x.id && m.id !== chosen.y.id);
+    const usualSize = free.find((m) => m.id === "plausibility") ?? free.find((m) => m.id !== "adversarial") ?? null;
+    return { ...chosen, size: state.size === "" ? null : all.find((m) => m.id === state.size) ?? usualSize };
   }
 
   function draw({ focus = false } = {}) {
     const front = current();
-    const { all, x, y } = axes();
+    const { all, x, y, size } = axes();
     const siblings = data.fronts.map((f, k) => [k, f]).filter(([, f]) => f.group === front.group);
     options(groupSelect, data.groups.map((name, g) => [g, name]), front.group);
     options(modelSelect, siblings.map(([k, f]) => [k, f.model]), state.front);
-    options(xSelect, all.map((m) => [m.id, m.label]), x.id);
-    options(ySelect, all.map((m) => [m.id, m.label]), y.id);
+    const others = (taken) => all.filter((m) => m.id !== taken.id).map((m) => [m.id, m.label]);
+    options(xSelect, others(y), x.id);
+    options(ySelect, others(x), y.id);
+    options(sizeSelect, [["", "all alike"], ...all.map((m) => [m.id, m.label])], size?.id ?? "");
     const svg = byId("scatter");
     if (front.index.length) {
-      drawScatter(svg, { front, across: x, up: y, chosen: state.i, onChoose: choose });
+      drawScatter(svg, { front, across: x, up: y, size, chosen: state.i, onChoose: choose });
     } else {
       svg.replaceChildren(drawn("text", { x: 20, y: 40 }, "No member on this front."));
     }
-    drawKey(front);
+    drawKey(front, size);
     drawMember(front, all);
     drawTable(front, all);
     if (focus) svg.querySelector(".point.chosen")?.focus({ preventScroll: true });
@@ -52,8 +58,8 @@ function setUpExplorer() {
 
   function remember() {
     const front = current();
-    const { x, y } = axes();
-    const query = new URLSearchParams({ front: front.key, member: front.index[state.i] ?? "", x: x.id, y: y.id });
+    const { x, y, size } = axes();
+    const query = new URLSearchParams({ front: front.key, member: front.index[state.i] ?? "", x: x.id, y: y.id, size: size?.id ?? "" });
     try {
       history.replaceState(null, "", `#${query}`);
     } catch {
@@ -72,15 +78,17 @@ function setUpExplorer() {
     state.i = i >= 0 ? i : usual(data.fronts[front]);
     state.x = query.get("x") || state.x;
     state.y = query.get("y") || state.y;
+    state.size = query.get("size") ?? state.size;
     draw();
     if (scroll) byId("explorer").scrollIntoView();
     return true;
   }
 
-  function drawKey(front) {
+  function drawKey(front, size) {
     const present = [..."gavu"].filter((s) => front.status.includes(s));
     byId("scatter-key").replaceChildren(
       ...present.map((s) => element("span", { class: "keyed" }, drawn("svg", { viewBox: "-7 -7 14 14", "aria-hidden": "true" }, drawn("g", { class: `point ${s}` }, mark(s, 5))), STATES[s].long)),
+      ...(size ? [element("span", { class: "keyed" }, "larger dot: smaller ", isolated(size.label))] : []),
     );
   }
 
@@ -152,7 +160,7 @@ function setUpExplorer() {
     turnTo((inside.find(([, f]) => f.model === model) || inside[0])[0]);
   });
   modelSelect.addEventListener("change", () => turnTo(Number(modelSelect.value)));
-  for (const [select, axis] of [[xSelect, "x"], [ySelect, "y"]]) {
+  for (const [select, axis] of [[xSelect, "x"], [ySelect, "y"], [sizeSelect, "size"]]) {
     select.addEventListener("change", () => {
       state[axis] = select.value;
       draw();

@@ -38,7 +38,7 @@ if (document.querySelector("#articles > .picture")) setUpGallery();
 
 const opened = [];
 addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details:not([open])")) {
+  for (const details of document.querySelectorAll("details:not([open]):not(.recon)")) {
     details.open = true;
     opened.push(details);
   }

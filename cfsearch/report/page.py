@@ -30,8 +30,8 @@ from .story import tell
 
 FORMAT = "cfsearch-audit/1"
 _HERE = Path(__file__).parent
-_STYLES = ("base.css", "charts.css", "gallery.css", "explorer.css", "print.css")
-_SCRIPTS = ("data.js", "plot.js", "explorer.js", "gallery.js")
+_STYLES = ("base.css", "charts.css", "gallery.css", "explorer.css", "large.css", "print.css")
+_SCRIPTS = ("data.js", "plot.js", "explorer.js", "large.js", "gallery.js")
 
 
 @final

@@ -36,7 +36,15 @@ function place(x, y, width, taken, box) {
   return best;
 }
 
-function drawScatter(svg, { front, across, up, chosen, onChoose }) {
+// Radius of a dot: the smaller its value, the larger; all alike without a measure or where all are the same.
+function sized(measure, radius) {
+  const values = measure ? measure.values.filter((v) => v !== null) : [];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (!values.length || high === low) return () => radius;
+  return (i) => (measure.values[i] === null ? radius : radius * (1.5 - 0.9 * ((measure.values[i] - low) / (high - low))));
+}
+
+function drawScatter(svg, { front, across, up, size, chosen, onChoose }) {
   const width = svg.clientWidth || 600;
   const height = svg.clientHeight || 560;
   const box = { left: 56, right: width - 12, top: 12, bottom: height - 46 };
@@ -70,6 +78,7 @@ function drawScatter(svg, { front, across, up, chosen, onChoose }) {
   });
   points.sort((a, b) => a.x - b.x || b.y - a.y);
   const radius = points.length > 120 ? 4.5 : 6;
+  const radiusOf = sized(size, radius);
   const late = points.filter((p) => p.picks.length || p.i === chosen);
   for (const p of [...points.filter((q) => !late.includes(q)), ...late]) {
     const state = front.status[p.i];
@@ -82,12 +91,12 @@ function drawScatter(svg, { front, across, up, chosen, onChoose }) {
         role: "button",
         tabindex: p.i === chosen ? "0" : "-1",
         "aria-pressed": String(p.i === chosen),
-        "aria-label": `Member ${p.member}${p.picks.length ? `, ${p.picks.join(", ")}` : ""}, ${STATES[state].name}: ${words || "no change"}; ${across.label} ${shown(across.values[p.i])}, ${up.label} ${shown(up.values[p.i])}`,
+        "aria-label": `Member ${p.member}${p.picks.length ? `, ${p.picks.join(", ")}` : ""}, ${STATES[state].name}: ${words || "no change"}; ${across.label} ${shown(across.values[p.i])}, ${up.label} ${shown(up.values[p.i])}${size ? `, ${size.label} ${shown(size.values[p.i])}` : ""}`,
         "data-i": p.i,
       },
       drawn("circle", { class: "hit", r: 12 }),
-      drawn("circle", { class: "ring", r: radius + 4 }),
-      mark(state, radius),
+      drawn("circle", { class: "ring", r: radiusOf(p.i) + 4 }),
+      mark(state, radiusOf(p.i)),
     );
     group.addEventListener("click", () => onChoose(p.i, true));
     group.addEventListener("keydown", (event) => {

@@ -94,17 +94,19 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     thing = _thing(document)
     contrast = _contrast(document["effects"], names)
     verdicts = [Verdict(v["headline"], v["detail"]) for v in document.get("verdicts", ())]
-    leading = contrast[0].variable if contrast else ""
-    if contrast and not document.get("protected"):
-        verdicts = [Verdict(contrast[0].headline, contrast[0].detail), *verdicts]
-        contrast = contrast[1:]
+    protected = document.get("protected", ())
+    first = [c for c in contrast if not protected or c.variable in protected][:1]
+    if first:
+        leading = first[0].variable
+        verdicts = [Verdict(first[0].headline, first[0].detail), *verdicts]
+        contrast = [c for c in contrast if c.variable != leading]
         about = leading
     else:
         about = document["verdicts"][0]["variable"] if verdicts else ""
-    first = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing), "")
+    opening = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing), "")
     return Story(
-        headline=first.headline,
-        detail=first.detail,
+        headline=opening.headline,
+        detail=opening.detail,
         logits=_logits(document),
         verdicts=tuple(verdicts[1:]),
         figures=tuple(_figures(document, names, thing=thing)),

@@ -118,6 +118,16 @@ def tick(value: float) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", MINUS)
 
 
+def ends(between: Mapping[str, float]) -> str:
+    """The values between which an effect was measured: "0 to 1.5".
+
+    Args:
+        between: ``low`` and ``high``.
+    """
+    low, high = (f"{between[end]:.3g}".replace("-", MINUS) for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
 def human(variable: str) -> str:
     """``Pale_Skin`` as "Pale skin"; names in another style stay as they are."""
     if not _CELEBA.fullmatch(variable):

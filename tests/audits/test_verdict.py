@@ -41,12 +41,12 @@ def effect(
         ({"value": -2.0}, "leans", ""),
         ({"value": 2.0}, "leans", ""),
         ({"value": 0.7, "half": 0.4}, "leans", ""),  # 0.3 to 1.1
-        ({"value": 0.7, "half": 0.5}, "cannot tell", "both sides of the practical size"),  # 0.2 to 1.2
-        ({"value": -0.7, "half": 0.5}, "cannot tell", "both sides of the practical size"),
+        ({"value": 0.7, "half": 0.5}, "cannot tell", "more than 0.25 logits"),  # 0.2 to 1.2
+        ({"value": -0.7, "half": 0.5}, "cannot tell", "more than 0.25 logits"),
         ({"value": 0.7, "half": 0.5, "practical": 0.1}, "leans", ""),
         ({"value": 0.1, "half": 0.1}, "does not lean", ""),  # 0 to 0.2
         ({"value": -0.1, "half": 0.1}, "does not lean", ""),
-        ({"value": 0.1, "half": 0.16}, "cannot tell", "practical size"),  # up to 0.26
+        ({"value": 0.1, "half": 0.16}, "cannot tell", "more than 0.25"),  # up to 0.26
         ({"value": -2.0, "p": 0.05}, "cannot tell", "50 inputs are too few"),
         ({"value": -2.0, "p": None}, "cannot tell", "too few"),
         ({"value": -2.0, "edited": None}, "cannot tell", "edits were never measured"),
@@ -78,7 +78,7 @@ def test_the_strongest_effect_of_a_protected_attribute_stands_first() -> None:
     assert (first["variable"], second["variable"]) == ("Young", "Male")
     assert first["headline"] == "“net” leans on Young."
     assert plain(first["detail"]) == (
-        "Young from -0.50 to 1.50, all else held: -2.90 logits for “smiling” (95 % interval -3.40 to -2.40), "
+        "Young from -0.5 to 1.5, all else held: -2.90 logits for “smiling” (95 % interval -3.40 to -2.40), "
         "on average -29 points of probability (-34 to -24 points); 50 pictures. Alone it changes the verdict "
         "on 31 of 50 pictures (62 %, 95 % interval 48 to 74 %)."
     )
@@ -88,9 +88,8 @@ def test_what_one_can_tell_goes_before_what_is_larger() -> None:
     effects = [effect("Male", -9.0, edited=None), effect("Young", 0.0, 0.1), effect("Bald", -1.0)]
     found = told(effects, protected=("Male", "Young", "Bald"))
     assert [v["variable"] for v in found] == ["Bald", "Male", "Young"]
-    assert found[1]["headline"] == (
-        "Whether “net” leans on Male by more than 0.25 logits, one cannot tell: edits were never measured."
-    )
+    assert found[1]["headline"] == "Whether “net” leans on Male, one cannot tell."
+    assert found[1]["detail"].startswith("Edits were never measured. Male from ")
     assert found[2]["headline"] == "“net” does not lean on Young by more than 0.25 logits."
 
 

@@ -52,6 +52,40 @@ def test_the_script_runs_and_draws_the_explorer(audit: Audit, tmp_path: Path) ->
     ]
 
 
+def test_dots_are_larger_the_smaller_the_third_objective(audit: Audit, tmp_path: Path) -> None:
+    page = build_page(audit.document, audit.instances)
+    dom, said = opened(page, tmp_path, anchor="#front=first%2F1.png&x=intensity&y=p")
+    soup = parsed(dom)
+    assert said == ""
+    assert soup.select_one("#pick-size option[selected]")["value"] == "plausibility"
+    assert "larger dot: smaller plausibility" in soup.select_one("#scatter-key").get_text()
+    assert {o["value"] for o in soup.select("#pick-x option")}.isdisjoint({"p"})  # no axis twice
+    front = next(i.front for i in audit.instances if i.key == "first/1.png")
+    rings = {int(p["data-i"]): float(p.select_one(".ring")["r"]) for p in soup.select("#scatter .point")}
+    by_value = sorted(rings, key=lambda i: float(front.f[i, 1]))
+    sizes = [rings[i] for i in by_value]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1] + 3
+    alike, _ = opened(page, tmp_path, anchor="#front=first%2F1.png&x=intensity&y=p&size=")
+    assert len({p.select_one(".ring")["r"] for p in parsed(alike).select("#scatter .point")}) == 1
+
+
+def test_pictures_can_be_enlarged_by_mouse_and_keyboard(audit: Audit, tmp_path: Path) -> None:
+    """What a browser announces of them; the page holds the dialog that they open, empty and closed."""
+    dom, said = opened(build_page(audit.document, audit.instances), tmp_path)
+    soup = parsed(dom)
+    assert said == ""
+    links = soup.select("#picture-0 .tile a")
+    assert links
+    assert {link["aria-haspopup"] for link in links} == {"dialog"}
+    assert links[0]["aria-label"] == "Enlarge counterfactual 1 of 5"
+    for image in soup.select(".example .pair img"):
+        assert (image["tabindex"], image["role"]) == ("0", "button")
+    dialog = soup.select_one("dialog#large")
+    assert not dialog.has_attr("open")
+    assert dialog.select_one("form[method=dialog] button")["aria-label"] == "Close"
+
+
 def test_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
     dom, said = opened(build_page(hostile.document, hostile.instances), tmp_path)
     soup = parsed(dom)

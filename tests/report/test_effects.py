@@ -45,7 +45,7 @@ def page(audit: Audit) -> Any:  # Any: the parsed page
         effect("Pale_Skin", -4.0),
         effect("Young", 2.0, reading="cannot tell"),
         effect("Pale_Skin", 1.0, model="second"),
-        effect("Young", -1.0, model="second", reading="does not lean"),
+        effect("Young", 1.8, model="second", reading="does not lean"),
     ]
     document |= {
         "practical": 0.4,
@@ -65,7 +65,7 @@ def test_the_table_of_effects_holds_each_number_in_its_column(page: Any) -> None
     assert [th.get_text() for th in table.select("thead th")] == HEADS
     rows = [[plain(cell.get_text()) for cell in tr.select("th, td")] for tr in table.select("tbody tr")]
     assert rows[0] == [
-        "Pale skin", "Model first", "-0.50 to 1.50", "-4.00", "-4.50 to -3.75", "-40 points", "-50 to -35 points",
+        "Pale skin", "Model first", "-0.5 to 1.5", "-4.00", "-4.50 to -3.75", "-40 points", "-50 to -35 points",
         "31 of 49", "88 %", "0.031", "50", "lowers",
     ]  # fmt: skip
     assert [row[-1] for row in rows] == ["lowers", "cannot tell", "raises", "too small to matter"]
@@ -74,7 +74,7 @@ def test_the_table_of_effects_holds_each_number_in_its_column(page: Any) -> None
 def test_the_chart_says_between_which_values_and_points_the_right_way(page: Any) -> None:
     panel = page.select_one("#chart-effects .panel")
     labels = [" ".join(plain(label.get_text(" ")).split()) for label in panel.select(".row .label")]
-    assert labels == ["Pale skin -0.50 to 1.50", "Young -0.50 to 1.50"]
+    assert labels == ["Pale skin -0.5 to 1.5", "Young -0.5 to 1.5"]
 
     def at(node: Any, name: str) -> float:
         return float(node[name].removesuffix("%"))
@@ -116,6 +116,12 @@ def test_a_protected_attribute_stands_first_before_other_differences(page: Any) 
     summary = page.select_one("#summary").get_text()
     assert summary.index("Logits measure log-odds") < summary.index("with a verified counterfactual")
     assert "An effect matters from 0.40 logits" in page.select_one("#method").get_text()
+
+
+def test_a_protected_attribute_that_divides_the_models_stands_first_of_all(audit: Audit) -> None:
+    document = audit.document | {"protected": ["Blond_Hair"], "verdicts": []}
+    headline = parsed(build_page(document, audit.instances)).select_one("h2.headline").get_text()
+    assert headline == "Blond hair pushes the two models in opposite directions."
 
 
 def test_a_count_of_searches_is_no_headline(audit: Audit) -> None:
