@@ -28,7 +28,7 @@ _SECTIONS: Final = {
         *("seed_with", "seeds"),
     ),
     "Explanation": ("method", "chosen", "block"),
-    "Findings": ("by", "protected", "genuineness"),
+    "Findings": ("by", "protected", "practical", "genuineness"),
     "Networks": (
         *("layers", "width", "max_width", "upsampling", "scale", "critic_width", "critic_hidden"),
         *("network", "networks", "weights"),

@@ -28,7 +28,7 @@ _MOST_SHOWN = 12
         "cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one",
         "cfsearch audit --data applicants.csv --model credit.skops --limit 50 --out runs/two",
         "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
-        "cfsearch audit --images photos --model model.onnx --generator celeba64 --protected Male --out runs/male",
+        "cfsearch audit --images photos --model model.onnx --generator faces64 --protected Male --out runs/male",
     ),
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
