@@ -13,19 +13,27 @@ from ._output import Outcome, plain
 
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
+_PICTURES = "pictures"
 
 
 @click.command(
     cls=Command,
-    short_help="Write a run as JSON lines, CSV or parquet.",
+    short_help="Write a run as JSON lines, CSV, parquet or pictures.",
     examples=(
         "cfsearch export runs/one --format csv --out one.csv",
         "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",
+        "cfsearch export runs/one --format pictures --out one",
     ),
 )
 @click.argument("run", type=FILE, metavar="RUN")
-@click.option("--format", "kind", type=click.Choice(_FORMATS), required=True, help="What the file is.")
-@click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice([*_FORMATS, _PICTURES]),
+    required=True,
+    help="What the file is; pictures are a folder of PNG files.",
+)
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
     "--table",
     type=click.Choice(["members", "instances"]),
@@ -35,11 +43,17 @@ _FORMATS = ("jsonl", "csv", "parquet")
 )
 @json_option
 def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
-    """Write a run as one table: JSON lines, CSV or parquet."""
+    """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
+
+    Pictures are the original, the generator's copy of it without any change, and the picked members, as the
+    model saw them: 8 bits a channel, no compression that loses anything.
+    """
     from cfsearch.runs.export import Format, Table, export_run
 
     from ._report import open_run
 
+    if kind == _PICTURES:
+        return _pictures(run, out)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
     if out.is_dir():
@@ -49,4 +63,17 @@ def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": count, "table": table},
         show=lambda console: console.print(f"{count} rows in {plain(str(out))}", soft_wrap=True),
+    )
+
+
+def _pictures(run: Path, out: Path) -> Outcome:
+    from cfsearch.runs.pictures import export_pictures
+
+    from ._report import open_run
+
+    with open_run(run) as opened:
+        count = export_pictures(opened, out)
+    return Outcome(
+        document={"format": FORMAT, "file": str(out), "rows": count, "table": _PICTURES},
+        show=lambda console: console.print(f"{count} pictures in {plain(str(out))}", soft_wrap=True),
     )

@@ -109,6 +109,17 @@ def test_export_of_instances(call: Call, run: Path, tmp_path: Path) -> None:
     assert [row["name"] for row in rows] == [f"face{i}.png" for i in range(4)]
 
 
+def test_export_of_pictures(call: Call, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pictures"
+    answer = call("export", run, "--format", "pictures", "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.document["rows"] == len(list(out.glob("*.png"))) > 4
+    assert (out / "pictures.csv").read_text().startswith("file,name,what,member,class,")
+    assert (
+        "must be a new or an empty folder" in call("export", run, "--format", "pictures", "--out", out).error
+    )
+
+
 def test_export_refuses_a_folder_and_no_run(call: Call, run: Path, tmp_path: Path, faces: Path) -> None:
     assert "it is a folder" in call("export", run, "--format", "csv", "--out", tmp_path).error
     assert "no run directory" in call("export", faces, "--format", "csv", "--out", tmp_path / "x").error
