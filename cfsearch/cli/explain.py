@@ -12,6 +12,7 @@ from cfsearch.errors import CapabilityError, ConfigError, RunError
 
 from ._completion import classes, columns, conditions, plugins
 from ._help import Command
+from ._invocation import Invocation
 from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, detail, note, plain
 from ._progress import duration
@@ -211,6 +212,9 @@ def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "In
         method=told.method,
         notes=(*inputs.notes, *told.note),
         version=version("cfsearch"),
+        model=inputs.subject.provider.name,
+        fingerprint=inputs.subject.provider.fingerprint,
+        command=Invocation.current().command,
     )
     write_atomically(out, html.encode())
 

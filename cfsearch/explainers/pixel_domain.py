@@ -14,6 +14,9 @@ from cfsearch.errors import ConfigError
 class PixelDomain(Domain):
     """An image is its own numbers; a feature is a square of pixels with all its channels.
 
+    What starts from a grey picture stays grey: gradients differ from channel to channel, as a model
+    weighs colours differently, but a colour is no change of a picture that has none.
+
     Args:
         shape: (channels, height, width).
         block: side of a feature in pixels; 1 for single pixels, 4 for the blocks of Jung et al. 2020.
@@ -42,6 +45,10 @@ class PixelDomain(Domain):
     def project(
         self, u: Float[Tensor, "b c h w"], *, origin: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c h w"]:
+        if self.shape[0] > 1:
+            grey = (origin == origin[:, :1]).flatten(1).all(1)[:, None, None, None]
+            alike = origin + (u - origin).mean(1, keepdim=True)
+            u = torch.where(grey, alike, u)
         return u.clamp(0.0, 1.0).to(origin.dtype)
 
     def free(self, x: Float[Tensor, "b c h w"]) -> Bool[Tensor, "b f"]:

@@ -84,14 +84,38 @@ class Shown:
     notes: tuple[str, ...] = field(default_factory=tuple)
 
 
-def page(shown: Sequence[Shown], *, title: str, method: str, notes: Sequence[str], version: str) -> str:
-    """One HTML page that needs nothing else; everything from outside is escaped."""
+def page(
+    shown: Sequence[Shown],
+    *,
+    title: str,
+    method: str,
+    notes: Sequence[str],
+    version: str,
+    model: str = "",
+    fingerprint: str = "",
+    command: str = "",
+) -> str:
+    """One HTML page that needs nothing else; everything from outside is escaped.
+
+    Args:
+        shown: the explained inputs.
+        title: heading of the page.
+        method: name of the explainer.
+        notes: what to read first.
+        version: of cfsearch.
+        model: name of the explained model.
+        fingerprint: the model's hash.
+        command: the command line that makes the page again.
+    """
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return template("explanation.html").render(
         title=wording.mark(title),
         method=method,
         version=version,
+        model=wording.mark(model),
+        fingerprint=wording.mark(fingerprint),
+        command=wording.mark(command),
         notes=[wording.mark(note) for note in notes],
         items=[_marked(one) for one in shown],
         ramp=CIVIDIS,
@@ -101,7 +125,11 @@ def page(shown: Sequence[Shown], *, title: str, method: str, notes: Sequence[str
 
 
 def strip(shown: Sequence[Shown]) -> Tile:
-    """The tiles of each input side by side, inputs below each other."""
+    """The tiles of each input side by side, inputs below each other.
+
+    Args:
+        shown: the explained inputs, with tiles of one size each.
+    """
     rows = [_beside([tile for _, tile in one.tiles]) for one in shown]
     width = max(row.shape[1] for row in rows)
     gap = np.full((4, width, 3), 255, dtype=np.uint8)

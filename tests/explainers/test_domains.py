@@ -80,6 +80,20 @@ def test_immutable_by_name_and_unknown_names() -> None:
         RowDomain(Encoding.ranged(schema), immutable=["nothing_such"])
 
 
+def test_what_starts_from_a_grey_picture_stays_grey() -> None:
+    domain = PixelDomain((3, 4, 4))
+    grey = torch.full((1, 3, 4, 4), 0.5)
+    coloured = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    origin = torch.cat([grey, coloured])
+    step = torch.tensor([0.3, 0.0, -0.06]).reshape(1, 3, 1, 1)
+    found = domain.project(origin + step, origin=origin)
+    assert torch.equal(found[0, 0], found[0, 1])
+    assert torch.equal(found[0, 0], found[0, 2])
+    assert found[0].mean().item() == pytest.approx(0.58)  # the mean of the three steps
+    assert torch.equal(found[1], (origin + step)[1].clamp(0, 1))
+    assert torch.equal(domain.project(origin, origin=origin), origin)
+
+
 def test_blocks_of_pixels() -> None:
     domain = PixelDomain((3, 6, 10), block=4)
     assert domain.layout == (2, 3) and domain.features == 6

@@ -94,11 +94,28 @@ def test_what_strangers_write_stays_text() -> None:
         counts="counts",
         notes=(HOSTILE,),
     )
-    text = page([shown], title=HOSTILE, method="gradient", notes=[HOSTILE], version="0")
+    origin = {"model": HOSTILE, "fingerprint": HOSTILE, "command": HOSTILE}
+    text = page([shown], title=HOSTILE, method="gradient", notes=[HOSTILE], version="0", **origin)
     soup = parsed(text)
     assert soup.select("img") == [] and soup.select("script") == []
     assert "\u202e" not in text and "\x1b" not in text
     assert soup.select("mark.chosen del") and soup.select("tr.same")
+
+
+def test_the_page_says_what_made_it() -> None:
+    text = page(
+        [Shown("t", says=())],
+        title="t",
+        method="pgd",
+        notes=(),
+        version="1.2.3",
+        model="lenet",
+        fingerprint="onnx:abcd",
+        command="cfsearch explain seven.png --model 'le net.onnx'",
+    )
+    soup = parsed(text)
+    assert soup.select_one("pre code").get_text() == "cfsearch explain seven.png --model 'le net.onnx'"
+    assert [dd.get_text() for dd in soup.select("dl dd")] == ["lenet", "onnx:abcd", "1.2.3"]
 
 
 @pytest.mark.parametrize(("strength", "shade"), [(0.0, 0), (0.05, 0), (0.2, 1), (0.5, 2), (1.0, 5)])
