@@ -94,6 +94,23 @@ class InputTable(BaseModel):
         return Preprocessing(**settings)
 
 
+def assumed_range(declared: InputTable, taken: Preprocessing | None, *, where: str) -> str:
+    """A warning that nobody declared in which range a model takes pixels; empty where it is declared.
+
+    Args:
+        declared: ``[input]`` of the sidecar.
+        taken: how images are brought to the model; None for a model of tables.
+        where: the sidecar that can declare it.
+    """
+    if taken is None or taken.dtype == "uint8" or declared.range or declared.mean or declared.std:
+        return ""
+    return (
+        f"Its range of pixels is assumed, not declared: they are given on {taken.range}, without mean and std. Say "
+        f'range = "0..1" under [input] in {where} if that is right; for a model trained on ImageNet\'s statistics '
+        "mean = [0.485, 0.456, 0.406] and std = [0.229, 0.224, 0.225]."
+    )
+
+
 @final
 class EncodedColumn(BaseModel):
     """One entry of ``columns`` in ``[encoding]``: how a column is given to the model.

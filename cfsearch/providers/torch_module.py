@@ -15,7 +15,7 @@ from cfsearch.registry import object_at
 from .answering import AnsweringProvider
 from .preprocessing import Preprocessing
 from .probes import infer_signature
-from .sidecar import sidecar_of, sidecar_path
+from .sidecar import assumed_range, sidecar_of, sidecar_path
 from .weights import fill, read_weights
 
 _MAX_BATCH: Final = 256
@@ -112,6 +112,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         module = _built(arch)
         fill(module, read, arch=arch)
         preprocessing = said.input.over(Preprocessing()) if probe is None else None
+        where = str(sidecar or sidecar_path(path))
         return cls.inferred(
             module,
             labels=said.labels,
@@ -123,7 +124,8 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             source=f"{read.sha256}:{arch}",
             probe=probe,
             who=str(path),
-            where=str(sidecar or sidecar_path(path)),
+            where=where,
+            remark=assumed_range(said.input, preprocessing, where=where),
         )
 
     @classmethod

@@ -203,9 +203,18 @@ def test_weights_and_code_make_the_network(folder: Path, form: str) -> None:
 
 
 def test_a_sidecar_says_it_and_nothing_is_noted(folder: Path) -> None:
-    (folder / "other.toml").write_text('labels = ["a", "b", "c"]\nscores = "logits"\n[input]\nsize = 4\n')
+    (folder / "other.toml").write_text(
+        'labels = ["a", "b", "c"]\nscores = "logits"\n[input]\nsize = 4\nrange = "0..1"\n'
+    )
     provider = TorchProvider.open("w.pt", arch="my_nets:build", sidecar="other.toml")
     assert (provider.labels, provider.note) == (("a", "b", "c"), "")
+
+
+def test_a_range_that_nobody_declared_is_said_to_be_assumed(folder: Path) -> None:
+    (folder / "w.toml").write_text('labels = ["a", "b", "c"]\nscores = "logits"\n[input]\nsize = 4\n')
+    note = TorchProvider.open("w.pt", arch="my_nets:build").note
+    assert note.startswith("Its range of pixels is assumed, not declared: they are given on 0..1")
+    assert 'Say range = "0..1" under [input] in w.toml' in note
 
 
 def test_labels_that_do_not_fit_are_refused(folder: Path) -> None:

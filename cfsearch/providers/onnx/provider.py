@@ -15,7 +15,7 @@ from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeMo
 from cfsearch.providers.answering import AnsweringProvider
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
 from cfsearch.providers.probes import infer_signature
-from cfsearch.providers.sidecar import sidecar_of, sidecar_path
+from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
 
 from .file import OnnxFile, check_external, read_onnx_file
 from .graph import class_names, ending, hinted_labels, one_line, unsupported
@@ -137,7 +137,8 @@ class OnnxProvider(AnsweringProvider):
             where=str(sidecar or sidecar_path(path)),
         )
         hints = hinted_labels(file.model)
-        note = signature.note
+        assumed = assumed_range(said.input, graph.preprocessing, where=str(sidecar or sidecar_path(path)))
+        note = " ".join(text for text in (signature.note, assumed) if text)
         if named is None and len(hints) == len(signature.labels):
             note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
         batch = max_batch or said.max_batch or _MAX_BATCH

@@ -54,7 +54,7 @@ def test_a_linear_model_gives_what_numpy_gives(linear_model: LinearModel, number
 def test_a_sidecar_says_it_and_nothing_is_noted(linear_model: LinearModel, numbers: Numbers) -> None:
     path = linear_model(numbers(2, 48), numbers(2))
     path.with_suffix(".toml").write_text(
-        'name = "pair"\nlabels = ["no", "yes"]\nscores = "logits"\nmax_batch = 3'
+        'name = "pair"\nlabels = ["no", "yes"]\nscores = "logits"\nmax_batch = 3\n[input]\nrange = "0..1"'
     )
     provider = OnnxProvider.open(path)
     assert (provider.name, provider.labels, provider.max_batch, provider.note) == (
@@ -355,3 +355,25 @@ def test_an_empty_batch_is_refused(linear_model: LinearModel, numbers: Numbers) 
     provider = OnnxProvider.open(linear_model(numbers(2, 48), numbers(2)))
     with pytest.raises(ShapeError, match="batch of 0 rows"):
         provider.predict(torch.zeros(0, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("declared", "assumed"),
+    [
+        ("", True),
+        ("size = 4", True),
+        ('range = "0..1"', False),
+        ('range = "-1..1"', False),
+        ("mean = 0.5", False),
+        ("std = [0.2, 0.2, 0.2]", False),
+    ],
+)
+def test_a_range_that_nobody_declared_is_said_to_be_assumed(
+    linear_model: LinearModel, numbers: Numbers, declared: str, assumed: bool
+) -> None:
+    path = linear_model(numbers(2, 48), numbers(2))
+    path.with_suffix(".toml").write_text(f"[input]\n{declared}\n")
+    note = OnnxProvider.open(path).note
+    assert ("Its range of pixels is assumed, not declared: they are given on 0..1" in note) == assumed
+    assert (f'Say range = "0..1" under [input] in {path.with_suffix(".toml")}' in note) == assumed
+    assert ("mean = [0.485, 0.456, 0.406] and std = [0.229, 0.224, 0.225]" in note) == assumed
