@@ -138,7 +138,7 @@ class _Found:
 @final
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """Where fronts or strips go; checked before the first question is asked."""
+    """Where fronts or strips go; checked before the model is queried."""
 
     kind: str
     path: Path | None
@@ -169,15 +169,10 @@ class _Output:
         if self.kind == "front":
             front.save(path)
             return
-        from io import BytesIO
-
-        from PIL import Image
-
         from cfsearch.files import write_atomically
+        from cfsearch.report.strips import strip_png
 
-        picture = BytesIO()
-        Image.fromarray(front.strip()).save(picture, format="PNG")
-        write_atomically(path, picture.getvalue())
+        write_atomically(path, strip_png(front))
 
 
 def _stem(name: str) -> str:

@@ -52,7 +52,7 @@ def test_a_strip_of_pictures_is_written(
     strip = tmp_path / "strip.png"
     assert call("search", face, "--model", model, *fast, "--strip", strip).code == 0
     with Image.open(strip) as picture:
-        assert picture.height == 32
+        assert picture.height == 32 * 3 + 3 * 16 + 3 * 8  # thrice as large, three lines of caption, margins
         assert picture.width > 3 * 32
 
 
