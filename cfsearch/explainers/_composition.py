@@ -12,8 +12,6 @@ _TINY: Final = 1e-12
 """Under a root: where the distance is 0 its gradient is 0."""
 _GAIN: Final = 1e-3
 """A smaller relative gain counts as none."""
-_BETAS: Final = (0.9, 0.999)
-_EPSILON: Final = 1e-8
 
 
 @final
@@ -100,9 +98,9 @@ def compose(
     best = composite.clone()
     least = torch.full((len(start),), torch.inf, device=start.device)
     mark, waited = least.clone(), torch.zeros(len(start), dtype=torch.long, device=start.device)
-    first, second = torch.zeros_like(start), torch.zeros_like(start)
+    optimizer = torch.optim.Adam([composite], lr=rate)
     rows = torch.arange(len(start), device=start.device)
-    for step in range(1, steps + 1):
+    for _ in range(steps):
         whole = len(rows) == len(start)
         at: Tensor | slice = slice(None) if whole else rows  # views are free, copies are not
         with torch.enable_grad():
@@ -113,11 +111,12 @@ def compose(
         better = value < least[at]
         least[at] = torch.where(better, value, least[at])
         best[at] = torch.where(_like(better, x), x.detach(), best[at])
-        first[at] = _BETAS[0] * first[at] + (1.0 - _BETAS[0]) * slope
-        second[at] = _BETAS[1] * second[at] + (1.0 - _BETAS[1]) * slope.square()
-        root = (second[at] / (1.0 - _BETAS[1] ** step)).sqrt() + _EPSILON
-        moved = x.detach() - rate * first[at] / (1.0 - _BETAS[0] ** step) / root
-        composite[at] = torch.where(mask[at], moved.clamp(low[at], high[at]), origin[at])
+        if whole:
+            composite.grad = slope
+        else:  # instances that have stopped are moved on by their momentum, and not looked at again
+            composite.grad = torch.zeros_like(composite).index_copy_(0, rows, slope)
+        optimizer.step()
+        composite.copy_(torch.where(mask, composite.clamp(low, high), origin))
         if patience:
             gain = value < mark[at] - _GAIN * mark[at].abs().nan_to_num(posinf=0.0)
             mark[at] = torch.where(gain, value, mark[at])

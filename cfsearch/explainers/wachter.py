@@ -14,7 +14,8 @@ from cfsearch.errors import ConfigError
 
 from .goals import changes, nothing, slope_of
 
-_BETAS: Final = (0.9, 0.999)
+_BETA_1: Final = 0.9
+_BETA_2: Final = 0.999
 _TINY: Final = 1e-12
 _REACHED: Final = 0.8
 """From this share of y' on, a larger lambda brings little more."""
@@ -145,16 +146,21 @@ class Wachter(Explainer):
         """Adam on ``weight * (f - aim)^2``, each step followed by the proximal map of the distance."""
         home, low, high = task.u[rows], task.low[rows], task.high[rows]
         free, goal = task.free[rows], task.goal[rows]
-        mean, square = torch.zeros_like(u), torch.zeros_like(u)
-        for step in range(self.steps):
-            slope = self._slope(task.subject, u, goal=goal, aim=aim, weight=weight) * free
-            mean = _BETAS[0] * mean + (1.0 - _BETAS[0]) * slope
-            square = _BETAS[1] * square + (1.0 - _BETAS[1]) * slope**2
-            size = (square / (1.0 - _BETAS[1] ** (step + 1))).sqrt() + _TINY
-            stride = self.rate * (1.0 - step / self.steps) / size
-            away = u - stride * mean / (1.0 - _BETAS[0] ** (step + 1)) - home
-            away = away.sign() * (away.abs() - stride * price).clamp_min(0.0)
-            u = torch.maximum(torch.minimum(home + away, high), low)
+        u = u.clone()
+        optimizer = torch.optim.Adam([u], lr=self.rate, betas=(_BETA_1, _BETA_2), eps=_TINY)
+        schedule = torch.optim.lr_scheduler.LinearLR(
+            optimizer, start_factor=1.0, end_factor=0.0, total_iters=self.steps
+        )
+        for step in range(1, self.steps + 1):
+            rate = optimizer.param_groups[0]["lr"]
+            u.grad = self._slope(task.subject, u, goal=goal, aim=aim, weight=weight) * free
+            optimizer.step()
+            schedule.step()
+            metric = (optimizer.state[u]["exp_avg_sq"] / (1.0 - _BETA_2**step)).sqrt() + _TINY
+            away = u - home
+            away = away.sign() * (away.abs() - rate / metric * price).clamp_min(0.0)
+            u.copy_(torch.maximum(torch.minimum(home + away, high), low))
+        u.grad = None
         return u
 
     def _slope(

@@ -7,13 +7,12 @@ go together, which the distance to the nearest rows hardly sees where there are 
 """
 
 import hashlib
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self, final
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.datasets.tables import ColumnKind, Encoding, Variables
@@ -39,7 +38,7 @@ class RowCritic:
     Args:
         variables: of the schema.
         encoding: how rows become the network's numbers.
-        weights: of its three layers, each with its bias.
+        network: three layers, float64.
         auroc: how well it tells rows that it was not trained on from broken ones, 0.5 to 1.
 
     Shapes:
@@ -48,12 +47,17 @@ class RowCritic:
 
     variables: Variables
     encoding: Encoding
-    weights: tuple[Tensor, ...]
+    network: nn.Sequential
     auroc: float
 
     @classmethod
     def of(cls, variables: Variables, reference: Float[Tensor, "r c"], *, seed: int) -> Self:
         """A critic trained on reference rows; the same rows and seed give the same one.
+
+        Args:
+            variables: of the schema.
+            reference: rows to learn from.
+            seed: of the initial weights, the batches and the broken rows.
 
         Raises:
             ConfigError: there are fewer than 50 rows.
@@ -67,51 +71,55 @@ class RowCritic:
         rows = reference.detach().cpu().double()[torch.randperm(len(reference), generator=rng)]
         held = max(20, int(_HELD_OUT * len(rows)))
         encoding = Encoding.standard(variables.schema, rows[held:])
-        critic = cls(variables, encoding, _initial(encoding.width, rng), 0.5)
-        critic._train(rows[held:], rng)
+        network = _untrained(encoding.width, rng)
+        _trained(network, variables, encoding, rows[held:], rng)
+        critic = cls(variables, encoding, network.double().requires_grad_(False), 0.5)
         fresh = broken_rows(variables, rows[:held], rng=rng)
-        return cls(variables, encoding, critic.weights, auroc(critic.score(rows[:held]), critic.score(fresh)))
+        return replace(critic, auroc=auroc(critic.score(rows[:held]), critic.score(fresh)))
 
     @torch.no_grad()
     def score(self, x: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
-        """How much like a real row each is, as a logit; float64."""
-        parts = [part.double().to(x.device) for part in self.weights]
-        return _forward(self._numbers(x.double()), parts)
+        """How much like a real row each is, as a logit; float64.
+
+        Args:
+            x: rows to judge.
+        """
+        on_device = {name: part.to(x.device) for name, part in self.network.named_parameters()}
+        numbers = _numbers(self.encoding, x.double())
+        logits: Tensor = torch.func.functional_call(self.network, on_device, (numbers,))
+        return logits[:, 0]
 
     @property
     def fingerprint(self) -> str:
         """A hash of what it learned."""
         digest = hashlib.sha256(self.encoding.fingerprint.encode())
-        for part in self.weights:
+        for part in self.network.parameters():
             digest.update(part.cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def _numbers(self, x: Tensor) -> Tensor:
-        return self.encoding.apply(x).clamp(-_FAR, _FAR)
 
-    def _train(self, rows: Tensor, rng: torch.Generator) -> None:
-        """Adam with a cosine schedule on fresh broken rows in every step; changes ``weights``."""
-        moments = [(torch.zeros_like(w), torch.zeros_like(w)) for w in self.weights]
-        for weight in self.weights:
-            weight.requires_grad_(True)
-        real = self._numbers(rows).float()
-        with torch.enable_grad():
-            for step in range(1, _STEPS + 1):
-                pick = torch.randint(len(rows), (_BATCH,), generator=rng)
-                fake = self._numbers(broken_rows(self.variables, rows, rng=rng, like=pick)).float()
-                answer = _forward(torch.cat([real[pick], fake]), list(self.weights))
-                truth = torch.cat([torch.ones(_BATCH), torch.zeros(_BATCH)])
-                loss = functional.binary_cross_entropy_with_logits(answer, truth)
-                slopes = torch.autograd.grad(loss, self.weights)
-                rate = _RATE * 0.5 * (1 + math.cos(math.pi * step / _STEPS))
-                with torch.no_grad():
-                    for weight, slope, (m, v) in zip(self.weights, slopes, moments, strict=True):
-                        m.mul_(0.9).add_(slope, alpha=0.1)
-                        v.mul_(0.999).addcmul_(slope, slope, value=0.001)
-                        size = (v / (1 - 0.999**step)).sqrt_().add_(1e-8)
-                        weight.mul_(1 - rate * _DECAY).addcdiv_(m / (1 - 0.9**step), size, value=-rate)
-        for weight in self.weights:
-            weight.requires_grad_(False)
+def _trained(
+    network: nn.Sequential, variables: Variables, encoding: Encoding, rows: Tensor, rng: torch.Generator
+) -> None:
+    """Train on fresh broken rows in every step; changes the network."""
+    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=_STEPS)
+    real = _numbers(encoding, rows).float()
+    truth = torch.cat([torch.ones(_BATCH), torch.zeros(_BATCH)])
+    with torch.enable_grad():
+        for _ in range(_STEPS):
+            pick = torch.randint(len(rows), (_BATCH,), generator=rng)
+            fake = _numbers(encoding, broken_rows(variables, rows, rng=rng, like=pick)).float()
+            answer = network(torch.cat([real[pick], fake]))[:, 0]
+            loss = functional.binary_cross_entropy_with_logits(answer, truth)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives it no types
+            optimizer.step()
+            schedule.step()
+
+
+def _numbers(encoding: Encoding, x: Float[Tensor, "n c"]) -> Float[Tensor, "n w"]:
+    return encoding.apply(x).clamp(-_FAR, _FAR)
 
 
 def broken_rows(
@@ -128,6 +136,8 @@ def broken_rows(
 
     Args:
         rows: real rows.
+        variables: of the schema.
+        rng: draws what is replaced and by what.
         like: which of them to break; all when left out.
     """
     like = torch.arange(len(rows)) if like is None else like
@@ -147,7 +157,12 @@ def broken_rows(
 
 
 def auroc(real: Float[Tensor, " n"], broken: Float[Tensor, " m"]) -> float:
-    """How often a real row scores higher than a broken one, ties counted half."""
+    """How often a real row scores higher than a broken one, ties counted half.
+
+    Args:
+        real: scores of real rows.
+        broken: scores of broken rows.
+    """
     above = (real[:, None] > broken[None]).double() + 0.5 * (real[:, None] == broken[None]).double()
     return float(above.mean())
 
@@ -160,16 +175,17 @@ def _chosen(n: int, d: int, rng: torch.Generator) -> Bool[Tensor, "n d"]:
     return (rank < count) | every
 
 
-def _initial(width: int, rng: torch.Generator) -> tuple[Tensor, ...]:
-    sizes = ((_HIDDEN, width), (_HIDDEN, _HIDDEN), (1, _HIDDEN))
-    parts: list[Tensor] = []
-    for out, into in sizes:
-        parts += [torch.randn((out, into), generator=rng) * math.sqrt(2.0 / into), torch.zeros(out)]
-    return tuple(parts)
+def _untrained(width: int, rng: torch.Generator) -> nn.Sequential:
+    """Three layers, initialised by the given generator alone (He et al. 2015, normal)."""
+    sizes = ((width, _HIDDEN), (_HIDDEN, _HIDDEN), (_HIDDEN, 1))
+    layers = [_empty(into, out) for into, out in sizes]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=rng)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2])
 
 
-def _forward(u: Tensor, parts: list[Tensor]) -> Tensor:
-    a, a0, b, b0, c, c0 = parts
-    hidden = functional.silu(functional.linear(u, a, a0))
-    hidden = functional.silu(functional.linear(hidden, b, b0))
-    return functional.linear(hidden, c, c0)[:, 0]
+def _empty(into: int, out: int) -> nn.Linear:
+    """A layer whose weights were not drawn: torch's constructor would take global random numbers."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, into, out)  # type: ignore[no-untyped-call]  # torch gives it no types
+    return layer
