@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Final
 from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from cfsearch.api.auditing import audit as audit
     from cfsearch.api.searching import search as search
     from cfsearch.api.settings import Settings as Settings
     from cfsearch.assembly.search import Assembly as Assembly
     from cfsearch.assembly.search import assemble as assemble
+    from cfsearch.audits.result import AuditResult as AuditResult
+    from cfsearch.audits.result import open_audit as open_audit
     from cfsearch.audits.run import Audit as Audit
     from cfsearch.config import Config as Config
     from cfsearch.contracts.explainer import Explainer as Explainer
@@ -46,6 +49,7 @@ _HOME: Final = {
     "Assembly": "assembly.search",
     "AttributeEstimator": "contracts.generator",
     "Audit": "audits.run",
+    "AuditResult": "audits.result",
     "Candidates": "contracts.records",
     "CfsearchError": "errors",
     "CfsearchWarning": "errors",
@@ -74,6 +78,8 @@ _HOME: Final = {
     "Solver": "contracts.solver",
     "Subject": "contracts.explainer_task",
     "assemble": "assembly.search",
+    "audit": "api.auditing",
+    "open_audit": "audits.result",
     "open_provider": "providers.opening",
     "search": "api.searching",
 }
@@ -82,6 +88,7 @@ __all__ = [
     "Assembly",
     "AttributeEstimator",
     "Audit",
+    "AuditResult",
     "Candidates",
     "CfsearchError",
     "CfsearchWarning",
@@ -110,6 +117,8 @@ __all__ = [
     "Solver",
     "Subject",
     "assemble",
+    "audit",
+    "open_audit",
     "open_provider",
     "search",
 ]

@@ -32,7 +32,6 @@ class Prepared:
 
     config: Config
     parts: Parts
-    table: TableInput | None
 
 
 def prepared(
@@ -46,6 +45,7 @@ def prepared(
     scores: object,
     data: Mapping[str, Any],  # Any: settings of [data]
     given: Mapping[str, Any],  # Any: `Settings`
+    protected: Sequence[str] = (),
 ) -> Prepared:
     """Settings and parts of one call; inputs that are objects are written to a folder.
 
@@ -59,6 +59,7 @@ def prepared(
         scores: what the model's numbers are.
         data: further settings of the inputs.
         given: further settings of the call.
+        protected: attributes whose effects are the question of an audit.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.
@@ -96,6 +97,8 @@ def prepared(
     made = generator() if isinstance(generator, type) else generator
     live = made if isinstance(made, Generator) else None
     settings: dict[str, Any] = dict(config)  # Any: tables of Config
+    if protected:
+        settings["audit"] = {"protected": list(protected)}
     if live is not None:
         settings["generator"] = {"source": plugin_config("generators", live).name}
     elif made is not None:
@@ -128,7 +131,7 @@ def prepared(
         )
     if provider is not None:
         _check_declared(provider, labels)
-    return Prepared(checked, _parts(given, provider, live), table)
+    return Prepared(checked, _parts(given, provider, live, table))
 
 
 def _plugins(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,10 +145,16 @@ def _plugins(given: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _parts(given: Mapping[str, Any], model: Provider | None, generator: Generator[Any] | None) -> Parts:
+def _parts(
+    given: Mapping[str, Any],
+    model: Provider | None,
+    generator: Generator[Any] | None,
+    table: TableInput | None,
+) -> Parts:
     return Parts(
         model=model,
         generator=generator,
+        table=table,
         solver=given.get("solver"),
         objectives=given.get("objectives"),
         constraints=given.get("constraints"),

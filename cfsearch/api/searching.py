@@ -76,10 +76,10 @@ def search(
             data={},
             given=settings,
         )
-        assembly = assemble(call.config, table=call.table, parts=call.parts)
+        assembly = assemble(call.config, parts=call.parts)
         refs: Sequence[ImageRef | InputRecord]
-        if assembly.table is not None:
-            refs = assembly.table.records
+        if assembly.records is not None:
+            refs = assembly.records
         else:
             data = call.config.data
             refs = readable(find_photographs(Path(data.image_path), recursive=data.recursive)[0])[

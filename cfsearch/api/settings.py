@@ -17,7 +17,7 @@ class Settings(TypedDict, total=False):
     - ``objectives``, ``constraints``: names (``"intensity:norm=l1"``, ``"package.module:Class"``), classes,
       objects, or functions of candidates.
     - ``solver``: a name, a class or an object; NSGA-II when left out.
-    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``seed``, ``reference_point``: as for
+    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``seed``, ``reference_point``, ``max_queries``, ``max_time``: as for
       ``cfsearch.Search``.
     - ``immutable``: variables or columns that must not change.
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
@@ -68,6 +68,8 @@ class Settings(TypedDict, total=False):
     device: str
     threads: int
     batch_size: int
+    max_queries: int
+    max_time: float
     model_name: str
 
 
@@ -89,6 +91,8 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "immutable",
         "critic",
         "seed_with",
+        "max_queries",
+        "max_time",
     ),
     "run": ("device", "threads", "batch_size"),
 }

@@ -11,6 +11,7 @@ from cfsearch.contracts.generator import Generator
 from cfsearch.contracts.provider import Provider
 
 from .plugins import ConstraintLike, ObjectiveLike, SolverLike
+from .table import TableInput
 
 
 @final
@@ -26,6 +27,7 @@ class Parts:
         solver: a name, a class, an object, or a function from the size of a population to a solver.
         objectives: names, classes, objects or functions of candidates.
         constraints: likewise.
+        table: the rows, where they were opened before.
         reference: pictures that stand for the classes, in the generator's size.
 
     Shapes:
@@ -37,4 +39,5 @@ class Parts:
     solver: SolverLike | None = None
     objectives: Sequence[ObjectiveLike] | None = None
     constraints: Sequence[ConstraintLike] | None = None
+    table: TableInput | None = None
     reference: Float[Tensor, "r 3 h w"] | None = None

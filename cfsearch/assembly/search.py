@@ -138,7 +138,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         for plugin in given:
             if isinstance(plugin, PluginConfig | str):
                 registry.load_object(kind, plugin_config(kind, plugin).name)
-    opened = open_model(config, table=table, model=parts.model)
+    opened = open_model(config, table=table or parts.table, model=parts.model)
     model, table = opened.model, opened.table
     generator = opened.generator or parts.generator or open_generator(config, table=table)
     generator = generator.to(config.run.device)

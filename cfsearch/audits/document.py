@@ -112,11 +112,10 @@ def audit_document(
 
 
 _PYTHON = """\
-from cfsearch import Audit, Config, RunDirectory
+import cfsearch
 
-Audit(Config.read("config.resolved.toml"), directory="again").run()
-with RunDirectory.read("again") as run:
-    fronts = {row.name: row.front for row in run.rows()}
+result = cfsearch.audit(cfsearch.Config.read("config.resolved.toml"), out="again")
+fronts = {front.name: front for front in result.fronts}
 """
 
 

@@ -13,6 +13,7 @@ import torch
 
 from cfsearch.assembly.images import read_input, readable
 from cfsearch.assembly.inputs import InputRecord
+from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
@@ -70,6 +71,8 @@ class Audit:
         command: the command line, for the report's last section.
         effects: whether to measure, through a generator of attributes, what each does.
         watch: told of progress.
+        parts: objects of the running program that take the place of what the settings name.
+        python: how the audit is made again in Python, for the report's last section.
 
     Example:
         ``Audit(Config.read("cfsearch.toml"), directory=Path("runs/one")).run()``
@@ -84,9 +87,12 @@ class Audit:
         command: str = "",
         effects: bool = True,
         watch: Callable[[AuditProgress], None] | None = None,
+        parts: Parts | None = None,
+        python: str = "",
     ) -> None:
         self._config, self._directory = config, Path(directory)
         self._title, self._command, self._effects, self._watch = title, command, effects, watch
+        self._parts, self._python = parts, python
 
     def run(self) -> dict[str, Any]:
         """Do what is left, write ``audit.json``, and return it.
@@ -97,7 +103,7 @@ class Audit:
         """
         if self._config.further_models:
             return self._side_by_side()
-        return self.run_one(assemble(self._config)).document
+        return self.run_one(assemble(self._config, parts=self._parts)).document
 
     def _side_by_side(self) -> dict[str, Any]:
         """A run for each model, in folders of their own, and one document of all."""
@@ -217,8 +223,8 @@ class Audit:
                 "attributes to compare by with --by."
             )
         if known:
-            unknown = [name for name in names if name not in known]
-            rest = f"; {', '.join(unknown)} are estimated" if unknown else ""
+            others = [name for name in names if name not in known]
+            rest = f"; {', '.join(others)} are estimated" if others else ""
             notes.append(
                 f"What the images show is taken from {photographs.source} and not estimated{rest}. A change "
                 "is counted from there: where a label is wrong, so is what a change is called."
@@ -322,6 +328,7 @@ class Audit:
             groups=groups,
             versions=versions(),
             hashes=run.hashes,
+            python=self._python,
         )
 
     def _manifest(self, run: RunDirectory, assembly: Assembly, *, status: str) -> None:

@@ -68,9 +68,8 @@ def audit(
     """
     chosen = settings(config, flags)
     call, noun = Invocation.current(), chosen.data.noun
+    from cfsearch.audits.pages import write_report
     from cfsearch.audits.run import Audit, AuditProgress
-
-    from ._report import write_report
 
     words = f"interrupted; what is done is saved in {str(out)!r}. To go on: {call.command}"
     with interruptible(words):

@@ -48,9 +48,8 @@ def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
     Pictures are the original, the generator's copy of it without any change, and the picked members, as the
     model saw them: 8 bits a channel, no compression that loses anything.
     """
+    from cfsearch.audits.pages import open_run
     from cfsearch.runs.export import Format, Table, export_run
-
-    from ._report import open_run
 
     if kind == _PICTURES:
         return _pictures(run, out)
@@ -67,9 +66,8 @@ def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
 
 
 def _pictures(run: Path, out: Path) -> Outcome:
+    from cfsearch.audits.pages import open_run
     from cfsearch.runs.pictures import export_pictures
-
-    from ._report import open_run
 
     with open_run(run) as opened:
         count = export_pictures(opened, out)

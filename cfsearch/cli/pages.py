@@ -18,7 +18,7 @@ FORMAT = "cfsearch-page/1"
 @json_option
 def report(run: Path) -> Outcome:
     """Write the page of a run again, from what is stored."""
-    from ._report import write_report
+    from cfsearch.audits.pages import write_report
 
     return _page(write_report(run))
 
@@ -29,7 +29,7 @@ def report(run: Path) -> Outcome:
 @json_option
 def explore(run: Path, opened: bool) -> Outcome:
     """Open the page of a run, written first where it is not there."""
-    from ._report import write_report
+    from cfsearch.audits.pages import write_report
 
     page = run / "report.html"
     if not page.is_file():

@@ -60,9 +60,8 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
     Raises:
         RunError, ConfigError: there is none, or it is unclear which.
     """
+    from cfsearch.audits.pages import open_run
     from cfsearch.fronts.front import ParetoFront
-
-    from ._report import open_run
 
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
@@ -84,7 +83,7 @@ def _front(console: "Console", front: "ParetoFront", rows: int, only: int | None
 
 
 def _instances(source: Path) -> Outcome:
-    from ._report import open_run
+    from cfsearch.audits.pages import open_run
 
     with open_run(source) as run:
         entries = [_entry(row) for row in run.rows()]

@@ -222,9 +222,8 @@ def _stored(front: "ParetoFront") -> "Tensor":
 
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
+    from cfsearch.audits.pages import open_run
     from cfsearch.fronts.front import ParetoFront
-
-    from ._report import open_run
 
     if not source.is_dir():
         yield 1, 1, ParetoFront.load(source)

@@ -24,6 +24,7 @@ from .picks import PICKS, UNCHANGED
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @final
@@ -418,6 +419,22 @@ class ParetoFront:
         gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
         row = [part for tile in tiles for part in (tile, gap)][:-1]
         return torch.cat(row, dim=2).permute(1, 2, 0).numpy()
+
+    def plot(self, path: str | Path | None = None, *, x: str | None = None, y: str | None = None) -> "Figure":
+        """Two objectives as points, verified members filled; a matplotlib figure.
+
+        Args:
+            path: where to save it too, ``.svg``, ``.pdf`` or ``.png``.
+            x: the objective along the first axis; the first one when left out.
+            y: along the second axis; the second one when left out.
+
+        Raises:
+            ConfigError: no objective has that name, or the ending names no format.
+            MissingExtraError: matplotlib is not installed (extra ``plots``).
+        """
+        from .plots import plot_front
+
+        return plot_front(self, x=x, y=y, path=path)
 
     def along(self, *, most: int) -> list[int]:
         """At most ``most`` members, evenly spread by how far they flip, least first."""

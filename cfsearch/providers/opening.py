@@ -116,6 +116,11 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
     from .weights import RUNS_CODE, refusal
 
     suffix = path.suffix.lower()
+    if path.name.endswith(" in memory>"):
+        return ModelFileError(
+            f"model: {path.name[1:-1]!r} was an object of the program that made this run, not a file. Give the model "
+            "itself to cfsearch.audit, or the path of its file."
+        )
     if not path.exists():
         return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.")
     if path.is_dir():

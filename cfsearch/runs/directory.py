@@ -324,7 +324,7 @@ _FILES_OF_A_START = (
 
 def _only_ours(path: Path) -> bool:
     """Whether a directory without a store holds nothing but what a killed start leaves."""
-    return all(entry.name in {"run.lock", "events.jsonl"} for entry in path.iterdir())
+    return all(entry.name in {"run.lock", "events.jsonl", "inputs"} for entry in path.iterdir())
 
 
 def _take_lock(path: Path) -> IO[str]:

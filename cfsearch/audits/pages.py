@@ -8,12 +8,16 @@ from cfsearch.errors import RunError
 from cfsearch.runs.directory import RunDirectory
 
 
-def open_run(directory: Path) -> RunDirectory:
+def open_run(directory: str | Path) -> RunDirectory:
     """A run to look at.
+
+    Args:
+        directory: the run directory.
 
     Raises:
         RunError: there is none; names the runs inside where the directory holds several.
     """
+    directory = Path(directory)
     inside = sorted(path.parent for path in directory.glob("*/run.sqlite"))
     if inside and not (directory / "run.sqlite").exists():
         names = ", ".join(str(path) for path in inside[:5])
@@ -21,12 +25,16 @@ def open_run(directory: Path) -> RunDirectory:
     return RunDirectory.read(directory)
 
 
-def read_audit(directory: Path) -> dict[str, Any]:
+def read_audit(directory: str | Path) -> dict[str, Any]:
     """``audit.json`` of a run that ended.
+
+    Args:
+        directory: the run directory.
 
     Raises:
         RunError: there is none yet, or it is damaged.
     """
+    directory = Path(directory)
     path = directory / "audit.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -42,11 +50,12 @@ def read_audit(directory: Path) -> dict[str, Any]:
     return document
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path:
     """Build ``report.html`` of a run from what is stored; of several models, one page of all.
 
     Args:
         directory: the run directory.
+        to: the file; ``report.html`` in the directory when left out.
 
     Raises:
         RunError: no run, or one that has not ended.
@@ -54,6 +63,7 @@ def write_report(directory: Path) -> Path:
     from cfsearch.files import write_atomically
     from cfsearch.report.page import ReportInstance, build_page
 
+    directory = Path(directory)
     together = (directory / "audit.json").is_file() and not (directory / "run.sqlite").exists()
     if not together:
         with open_run(directory):  # says what is missing
@@ -73,4 +83,6 @@ def write_report(directory: Path) -> Path:
                 for row in run.rows()
                 if row.front is not None
             ]
-    return write_atomically(directory / "report.html", build_page(document, instances))
+    return write_atomically(
+        Path(to) if to is not None else directory / "report.html", build_page(document, instances)
+    )

@@ -1,0 +1,98 @@
+"""``cfsearch.audit``: many inputs, one run directory, and a result that shows itself."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Unpack
+
+from cfsearch.assembly.parts import Parts
+from cfsearch.audits.result import AuditResult
+from cfsearch.audits.run import Audit, AuditProgress
+from cfsearch.config import Config
+from cfsearch.contracts.provider import ScoreKind
+from cfsearch.errors import ConfigError
+
+from .prepare import prepared
+from .settings import GeneratorLike, Settings, plain
+
+_LIVE = """\
+import cfsearch
+
+# model: the object that this run was made with
+result = cfsearch.audit(model, {inputs!r}, out="again")
+"""
+
+
+def audit(
+    model: object,
+    data: object = None,
+    *,
+    out: str | Path | None = None,
+    generator: GeneratorLike | None = None,
+    target: str | None = None,
+    labels: Sequence[str] | None = None,
+    scores: str | ScoreKind | None = None,
+    protected: Sequence[str] = (),
+    by: Sequence[str] = (),
+    attributes: str | Path | None = None,
+    split: str | None = None,
+    title: str = "Counterfactual audit",
+    effects: bool = True,
+    watch: Callable[[AuditProgress], None] | None = None,
+    **settings: Unpack[Settings],
+) -> AuditResult:
+    """Search many inputs and measure what the model reacts to.
+
+    Args:
+        model: as for ``cfsearch.search``; or a ``Config``, which says everything by itself.
+        data: the inputs, as ``x`` of ``cfsearch.search``.
+        out: the run directory; an interrupted run in it goes on. A temporary one when left out.
+        generator: as for ``cfsearch.search``.
+        target: the class asked for; any other class when left out.
+        labels: names of the classes, where the model does not say them.
+        scores: "logits", "probabilities" or "labels"; found out when left out.
+        protected: attributes whose effects are the question; they stand first in every result.
+        by: attributes or columns by whose groups the figures are compared.
+        attributes: a table of what each picture shows, CSV or CelebA's.
+        split: the part of CelebA in its official layout.
+        title: what the report is called.
+        effects: whether to measure, through a generator of attributes, what each does.
+        watch: told of progress.
+        **settings: see ``cfsearch.Settings``.
+
+    Raises:
+        CfsearchError: something that was given cannot be used; inputs that fail are results, not errors.
+    """
+    place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
+    if isinstance(model, Config):
+        if data is not None or settings:
+            raise ConfigError("audit: a Config says everything by itself; give it alone, with `out`.")
+        config, parts, python = model, Parts(), ""
+    else:
+        if data is None:
+            raise ConfigError(
+                "audit: expected inputs after the model. Give pictures, a folder, a table or a data frame."
+            )
+        call = prepared(
+            model,
+            data,
+            place / "inputs",
+            generator=generator,
+            target=target,
+            labels=labels,
+            scores=scores,
+            data={
+                "by": tuple(by) or None,
+                "attributes": attributes,
+                "split": split,
+            },
+            given=settings,
+            protected=protected,
+        )
+        config, parts = call.config, call.parts
+        inputs = config.data.images or config.data.table or ""
+        python = "" if parts.model is None else _LIVE.format(inputs=plain(inputs))
+    Audit(
+        config, directory=place, title=title, effects=effects, watch=watch, parts=parts, python=python
+    ).run()
+    return AuditResult(place)

@@ -1,0 +1,206 @@
+"""A finished audit as an object: its fronts, its figures as data frames, its page and its pictures."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from cfsearch.errors import CfsearchError, RunError
+from cfsearch.fronts.collection import Fronts
+from cfsearch.fronts.frame import Cell, frame_of_rows
+from cfsearch.runs.directory import RunDirectory
+
+from .pages import read_audit, write_report
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+_MOST_SHOWN = 12
+
+
+@final
+class AuditResult:
+    """What an audit wrote to its run directory.
+
+    Args:
+        directory: the run directory of an audit that ended.
+
+    Raises:
+        RunError: there is none, or it has not ended.
+
+    Example:
+        ``cfsearch.AuditResult("runs/first").effects``
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.path = Path(directory)
+        self.document: dict[str, Any] = read_audit(self.path)  # Any: JSON values
+
+    @property
+    def fronts(self) -> Fronts:
+        """The front of each input, with the inputs that failed; of several models one after the other."""
+        fronts, failures = [], {}
+        models = [entry["id"] for entry in self.document["models"]]
+        places = [self.path] if (self.path / "run.sqlite").exists() else [self.path / name for name in models]
+        for place in places:
+            with RunDirectory.read(place) as run:
+                for row in run.rows():
+                    if row.front is not None:
+                        fronts.append(row.front)
+                    if row.status == "failed":
+                        failures[row.name] = CfsearchError(row.message)
+        return Fronts(fronts, notes=self.notes, failures=failures)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the model, one sentence each."""
+        return tuple(line for entry in self.document["models"] for line in entry["note"].splitlines() if line)
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The attributes that the user marked."""
+        return tuple(self.document.get("protected", ()))
+
+    @property
+    def effects(self) -> "pd.DataFrame":
+        """What switching each attribute does, in logits with a 95 % interval, protected ones first.
+
+        Columns: ``model``, ``variable``, ``protected``, ``value``, ``low``, ``high``, ``n`` and, where it
+        was measured, ``edit_success``.
+        """
+        rows: list[dict[str, Cell]] = []
+        for row in sorted(self.document["effects"], key=lambda row: row["variable"] not in self.protected):
+            estimate = row["estimate"] or {"value": None, "low": None, "high": None}
+            cells: dict[str, Cell] = {"model": row["model"], "variable": row["variable"]}
+            cells |= {"protected": row["variable"] in self.protected, **estimate, "n": row["n"]}
+            rows.append(cells | {key: row[key] for key in ("edit_success",) if key in row})
+        return _frame(rows, ("model", "variable", "protected", "value", "low", "high", "n"))
+
+    @property
+    def groups(self) -> "pd.DataFrame":
+        """How often a verified counterfactual was found in each group of ``by``.
+
+        Columns: ``model``, ``attribute``, ``group``, ``searched``, ``rate``, ``low``, ``high``.
+        """
+        rows = [
+            {"model": group["model"], "attribute": group["attribute"], "group": name, **_found(part)}
+            for group in self.document.get("groups", ())
+            for name, part in _parts(group)
+        ]
+        return _frame(rows, ("model", "attribute", "group", "searched", "rate", "low", "high"))
+
+    @property
+    def changes(self) -> "pd.DataFrame":
+        """What the sparsest flips change and how often.
+
+        Columns: ``model``, ``variable``, ``direction``, ``count``, ``n``, ``rate``, ``low``, ``high``.
+        """
+        rows = [
+            {
+                **{key: row[key] for key in ("model", "variable", "direction", "count", "n")},
+                **_interval(row["rate"]),
+            }
+            for row in self.document["changes"]
+        ]
+        return _frame(rows, ("model", "variable", "direction", "count", "n", "rate", "low", "high"))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the page: one HTML file that needs nothing else.
+
+        Args:
+            path: the file; ``report.html`` in the run directory when left out.
+        """
+        return write_report(self.path, to=path)
+
+    def plot(self, path: str | Path | None = None) -> "Figure":
+        """The effects with their intervals, or where none were measured what the flips change.
+
+        Args:
+            path: where to save it too, ``.svg``, ``.pdf`` or ``.png``.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed (extra ``plots``).
+        """
+        from cfsearch.fronts.plots import plot_intervals
+
+        rated = [row for row in self.document["effects"] if row["estimate"] is not None]
+        effects = sorted(rated, key=lambda row: row["variable"] not in self.protected)
+        if effects:
+            rows = [(row["variable"], row["estimate"]) for row in effects]
+            return plot_intervals(rows, label="effect, logits", zero=True, path=path)
+        rows = [(f"{row['direction']}{row['variable']}", row["rate"]) for row in self.document["changes"]]
+        return plot_intervals(rows[:_MOST_SHOWN], label="share of flips", zero=False, path=path)
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{count['model']}: " * (len(self.document["counts"]) > 1)
+            + f"{count['found']} of {count['searched']} searched inputs have a verified counterfactual"
+            for count in self.document["counts"]
+        ]
+        return f"AuditResult({str(self.path)!r}: {'; '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        tables = [
+            ("Effects, logits", self._cells("effects", lambda row: _words(row["estimate"]))),
+            (
+                "The sparsest flips change",
+                self._cells("changes", lambda row: _words(row["rate"], share=True)),
+            ),
+        ]
+        body = "".join(
+            f"<p><strong>{title}</strong></p><table><tbody>{rows}</tbody></table>"
+            for title, rows in tables
+            if rows
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes[:5])
+        return f"<p>{escape(repr(self))}</p>{body}{notes}"
+
+    def _cells(self, part: str, words: Any) -> str:  # Any: a function of one row
+        return "".join(
+            f"<tr><td>{escape(str(row.get('direction', '')) + str(row['variable']))}</td><td>{words(row)}</td></tr>"
+            for row in self.document[part][:_MOST_SHOWN]
+        )
+
+
+def open_audit(directory: str | Path) -> AuditResult:
+    """The result of an audit that ended before.
+
+    Args:
+        directory: its run directory.
+
+    Raises:
+        RunError: there is none, or it has not ended.
+    """
+    if not Path(directory).is_dir():
+        raise RunError(f"run {str(directory)!r}: there is no such directory.")
+    return AuditResult(directory)
+
+
+def _frame(rows: Sequence[Mapping[str, Cell]], columns: Sequence[str]) -> "pd.DataFrame":
+    if rows:
+        return frame_of_rows([dict(row) for row in rows])
+    return frame_of_rows([dict.fromkeys(columns)]).iloc[:0]
+
+
+def _parts(group: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    if "groups" in group:
+        return [(part["name"], part) for part in group["groups"]]
+    return [(side, group[side]) for side in ("with", "without")]
+
+
+def _found(part: Mapping[str, Any]) -> dict[str, Cell]:
+    return {"searched": part["searched"], **_interval(part["found_rate"])}
+
+
+def _interval(rate: Mapping[str, float] | None) -> dict[str, Cell]:
+    rate = rate or {}
+    return {"rate": rate.get("value"), "low": rate.get("low"), "high": rate.get("high")}
+
+
+def _words(interval: Mapping[str, float] | None, *, share: bool = False) -> str:
+    if interval is None:
+        return "cannot tell"
+    form = "{:.0%}" if share else "{:+.2f}"
+    value, low, high = (form.format(interval[key]) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
