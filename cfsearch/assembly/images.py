@@ -58,11 +58,24 @@ def read_fitting(ref: ImageRef, shape: Sequence[int], *, crop: Crop | None = Non
 def reference_images(path: str, shape: Sequence[int]) -> Float[Tensor, "r 3 h w"]:
     """The first 500 images under a path, each in the size of a generator.
 
+    A folder that holds none itself, but folders of classes, gives up to 500 spread over all of them.
+
+    Args:
+        path: a folder, a zip or one image.
+        shape: of the generator's inputs, channels first.
+
     Raises:
         DataError: as ``read_fitting``.
     """
-    refs = find_images(Path(path))[:MOST_REFERENCES]
+    refs = find_images(Path(path), recursive=True)
+    if Path(path).is_dir():
+        refs = tuple(ref for ref in refs if "/" not in ref.name) or _spread(refs)
+    refs = refs[:MOST_REFERENCES]
     return torch.stack([read_fitting(ref, shape).x for ref in refs])
+
+
+def _spread(refs: tuple[ImageRef, ...]) -> tuple[ImageRef, ...]:
+    return refs[:: -(-len(refs) // MOST_REFERENCES)]
 
 
 def readable(refs: Sequence[ImageRef]) -> tuple[ImageRef, ...]:
