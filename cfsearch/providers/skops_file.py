@@ -9,6 +9,23 @@ from typing import Any, Final
 
 from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
 
+_SAFE: Final = frozenset(
+    {
+        "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.metrics._scorer._PassthroughScorer",
+        "sklearn.model_selection._split.KFold",
+        "sklearn.model_selection._split.StratifiedKFold",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.utils._bunch.Bunch",
+    }
+)
+"""Types beside skops' own list: Python classes of scikit-learn that hold numbers, and names of number types.
+
+Not its compiled ones (trees, k-d trees, distances): a forged index in them reads foreign memory.
+"""
 _MAX_BYTES: Final = 2**31
 PICKLES: Final = (".pkl", ".pickle", ".joblib", ".sav")
 """Endings of files that run code when they are loaded."""
@@ -72,18 +89,21 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
             "pip install 'cfsearch[sklearn]'."
         ) from error
     try:
-        strange = [kind for kind in io.get_untrusted_types(file=path) if kind not in trusted]
+        unlisted = io.get_untrusted_types(file=path)
+        strange = sorted(kind for kind in unlisted if kind not in trusted and kind not in _SAFE)
     except Exception as error:  # a forged file may break skops anywhere
         raise ModelFileError(
             f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
         ) from error
     if strange:
+        line = " ".join(f"--trust {kind}" for kind in strange)
         raise UnsafeModelError(
-            f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(sorted(strange))}. "
-            "Where you know them and where the file comes from, name them as `trusted` (--trust TYPE)."
+            f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(strange)}. "
+            f"If you know where the file comes from, let them in with {line} (`trust` under [model] in a "
+            "configuration)."
         )
     try:
-        return io.load(path, trusted=list(trusted))
+        return io.load(path, trusted=[*trusted, *(kind for kind in unlisted if kind in _SAFE)])
     except ImportError as error:
         raise MissingExtraError(
             f"{path.name}: needs the package {error.name!r}, which is not installed."

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
@@ -219,6 +222,33 @@ class TestSkops:
         assert caught.value.exit_code == 5
         provider = SklearnProvider.open(tmp_path / "forest.skops", schema=SCHEMA, trusted=strange)
         assert provider.predict(table().x).shape == (120, 2)
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            MLPClassifier((3,), max_iter=3, random_state=0),
+            MLPClassifier((3,), solver="sgd", max_iter=3, random_state=0),
+            GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2),
+            CalibratedClassifierCV(LogisticRegression(), cv=2),
+            StackingClassifier([("l", LogisticRegression())], cv=2),
+            VotingClassifier([("l", LogisticRegression())], voting="soft"),
+        ],
+        ids=lambda model: type(model).__name__,
+    )
+    @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+    def test_what_scikit_learn_wrote_in_python_needs_no_trust(self, model: Any, tmp_path: Path) -> None:
+        io = pytest.importorskip("skops.io")
+        rows = table()
+        model.fit(rows.x.numpy(), words(rows))
+        io.dump(model, tmp_path / "model.skops")
+        provider = SklearnProvider.open(tmp_path / "model.skops", schema=SCHEMA)
+        assert np.allclose(provider.predict(rows.x).numpy(), model.predict_proba(rows.x.numpy()))
+
+    def test_the_line_to_paste_lets_a_forest_in(self, tmp_path: Path) -> None:
+        io = pytest.importorskip("skops.io")
+        io.dump(forest(), tmp_path / "forest.skops")
+        with pytest.raises(UnsafeModelError, match=r"let them in with --trust sklearn\.tree\._tree\.Tree \("):
+            SklearnProvider.open(tmp_path / "forest.skops", schema=SCHEMA)
 
     def test_pickles_are_never_read(self, tmp_path: Path) -> None:
         for name in ("model.pkl", "model.joblib"):
