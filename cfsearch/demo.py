@@ -57,7 +57,7 @@ class Demo:
         evaluations: candidates a face and model.
         seed: seed of the searches; the faces are always the same.
         effect_faces: further faces on which effects are measured.
-        watch: told of progress, with the name of the model that is searched.
+        watch: called with progress, with the name of the model that is searched.
     """
 
     def __init__(

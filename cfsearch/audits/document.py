@@ -47,13 +47,13 @@ def audit_document(
         finished: when it ended; None while it has not.
         command: the command line that made it.
         assemblies: the search of each model, by its id.
-        models: what is said of each model (``model_entry``).
+        models: the entry of each model (``model_entry``).
         rows: the instances of each model, by its id.
         effects: rows of all models (``effect_rows``).
         versions: of what decides results.
         hashes: SHA-256 by what they are of.
         genuine: how many flips survive a true re-render, where that is known.
-        groups: what was found by group, where that was asked for.
+        groups: what was found by group, where groups were given.
         python: a program that makes the same again; the usual one when left out.
     """
     first = next(iter(assemblies.values()))
@@ -181,7 +181,7 @@ def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
 
 
 def _asked(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
-    """Inputs that the model was asked about, of all instances together; None where not all were counted."""
+    """Queries to the model, of all instances together; None where not all were counted."""
     counted = [front.questions for front in fronts if front.questions is not None]
     if len(counted) < len(fronts):
         return None

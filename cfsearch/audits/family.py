@@ -89,21 +89,24 @@ def corrected(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         return p
 
     for entry in entries:
-        _told(entry, kept)
+        _replaced(entry, kept)
     after = iter(_holm(bare))
     size = sum(p is not None for p in bare)
-    return [{**_told(entry, lambda _: next(after)), "family": size} for entry in entries]
+    return [{**_replaced(entry, lambda _: next(after)), "family": size} for entry in entries]
 
 
-def _told(value: Any, tell: Callable[[float | None], float | None]) -> Any:  # Any: plain JSON
-    """The same with each p-value as it is told, always in one order."""
+def _replaced(value: Any, replace: Callable[[float | None], float | None]) -> Any:  # Any: plain JSON
+    """The entry with each p-value replaced by ``replace``, always in one order."""
     if isinstance(value, dict):
-        return {name: _each(part, tell) if name == _P else _told(part, tell) for name, part in value.items()}
-    return [_told(part, tell) for part in value] if isinstance(value, list) else value
+        return {
+            name: _each(part, replace) if name == _P else _replaced(part, replace)
+            for name, part in value.items()
+        }
+    return [_replaced(part, replace) for part in value] if isinstance(value, list) else value
 
 
-def _each(p: Any, tell: Callable[[float | None], float | None]) -> Any:  # Any: as above
-    return {figure: tell(one) for figure, one in p.items()} if isinstance(p, dict) else tell(p)
+def _each(p: Any, replace: Callable[[float | None], float | None]) -> Any:  # Any: as above
+    return {figure: replace(one) for figure, one in p.items()} if isinstance(p, dict) else replace(p)
 
 
 def _holm(values: Sequence[float | None]) -> list[float | None]:

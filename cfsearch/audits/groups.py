@@ -40,22 +40,22 @@ class _Share:
     least: int = LEAST
 
     @property
-    def told(self) -> bool:
+    def reported(self) -> bool:
         """Whether there are enough inputs for a figure."""
         return self.n >= self.least
 
     @property
     def rate(self) -> dict[str, float] | None:
-        return _plain(wilson(self.count, self.n)) if self.told else None
+        return _plain(wilson(self.count, self.n)) if self.reported else None
 
     def minus(self, other: Self) -> dict[str, float] | None:
-        if not (self.told and other.told):
+        if not (self.reported and other.reported):
             return None
         return _plain(share_difference(self.count, self.n, other.count, other.n))
 
     def p(self, other: Self) -> float | None:
         """Of the two being equal, by Fisher's exact test; None where one is of nothing."""
-        return fisher(self.count, self.n, other.count, other.n) if self.told and other.told else None
+        return fisher(self.count, self.n, other.count, other.n) if self.reported and other.reported else None
 
 
 @final
@@ -218,22 +218,27 @@ def _changes(
     overall = _found(rows)[:_MOST_CHANGES]
     parts, others = [_found(part) for part in inside], [_found(part) for part in outside]
     pairs = _pairs(names)
-    told = [[_share(part, change, least) for part in parts] for change in overall]
+    shares = [[_share(part, change, least) for part in parts] for change in overall]
     rest = [[_share(part, change, least) for part in others] for change in overall]
     return [
         {
             "variable": change.variable,
             "direction": change.direction,
             "groups": [
-                {"name": name, "count": share.count if share.told else 0, "n": share.n, "rate": share.rate}
-                for name, share in zip(names, told[c], strict=True)
+                {
+                    "name": name,
+                    "count": share.count if share.reported else 0,
+                    "n": share.n,
+                    "rate": share.rate,
+                }
+                for name, share in zip(names, shares[c], strict=True)
             ],
             "comparisons": [
                 {
                     "name": names[i],
                     "against": against,
-                    "difference": told[c][i].minus(rest[c][j]),
-                    "p": told[c][i].p(rest[c][j]),
+                    "difference": shares[c][i].minus(rest[c][j]),
+                    "p": shares[c][i].p(rest[c][j]),
                 }
                 for j, (i, against) in enumerate(pairs)
             ],

@@ -114,7 +114,7 @@ def verdicts(
     found: list[dict[str, Any]] = []
     for model in models:
         label = model["labels"][-1]
-        asked = [
+        candidates = [
             e
             for e in effects
             if e["model"] == model["id"]
@@ -122,9 +122,9 @@ def verdicts(
             and "reading" in e
             and (e["variable"] in protected if protected else e["variable"] not in model["labels"])
         ]
-        asked.sort(key=lambda e: (_ORDER[e["reading"]], -abs(e["estimate"]["value"])))
+        candidates.sort(key=lambda e: (_ORDER[e["reading"]], -abs(e["estimate"]["value"])))
         if not protected:
-            asked = [e for e in asked if e["reading"] == LEANS][:1]
+            candidates = [e for e in candidates if e["reading"] == LEANS][:1]
         found += [
             {
                 "model": model["id"],
@@ -135,7 +135,7 @@ def verdicts(
                 "headline": _headline(effect, model=model["name"], practical=practical),
                 "detail": _detail(effect, label=label, noun=noun),
             }
-            for effect in asked
+            for effect in candidates
         ]
     return sorted(found, key=lambda v: _ORDER[v["reading"]]) if protected else found
 

@@ -71,7 +71,7 @@ function withValues(change) {
 
 // The changes of member i of a front, strongest first.
 function changes(front, i) {
-  if (front.words) return front.words[i].map((words) => ({ words, values: "", told: true }));
+  if (front.words) return front.words[i].map((words) => ({ words, values: "", named: true }));
   const space = data.spaces[front.space];
   const flat = front.z[i];
   const found = [];
@@ -80,7 +80,7 @@ function changes(front, i) {
     const before = front.start[flat[k]];
     const step = flat[k + 1] * (front.scale ? front.scale[flat[k]] : 1);
     const after = before + step;
-    found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), told: !isSwitch(before, after) || Math.abs(step) >= 0.01 });
+    found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), named: !isSwitch(before, after) || Math.abs(step) >= 0.01 });
   }
   return found;
 }

@@ -118,8 +118,8 @@ function setUpExplorer() {
     const badge = element("span", { class: "badge" }, fill(drawn("svg", { class: `shape ${status.shape || status.name}`, viewBox: "-7 -7 14 14", "aria-hidden": "true" }), {}, [mark(front.status[state.i], 5)]), status.text);
     const picks = Object.entries(front.picks).filter(([, m]) => m === member).map(([way]) => element("span", { class: "pick" }, way));
     const every = changes(front, state.i);
-    const tiny = every.filter((c) => !c.told).length;
-    const words = every.filter((c) => c.told).map((c) => element("li", {}, isolated(c.words), ...(c.values ? [" ", isolated(`(${c.values})`, { class: "vals" })] : [])));
+    const tiny = every.filter((c) => !c.named).length;
+    const words = every.filter((c) => c.named).map((c) => element("li", {}, isolated(c.words), ...(c.values ? [" ", isolated(`(${c.values})`, { class: "vals" })] : [])));
     const rows = all.map((m) => [element("dt", {}, isolated(m.label)), element("dd", {}, shown(m.values[state.i], m.whole ? 0 : 3))]).flat();
     if (tiny) words.push(element("li", { class: "vals" }, `${tiny} smaller than 0.01`));
     const p = element("p", {}, "p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
@@ -142,7 +142,7 @@ function setUpExplorer() {
         const open = element("button", { type: "button", "aria-label": `Show member ${member}` }, String(member));
         open.addEventListener("click", () => choose(i, false));
         const cells = all.map((m) => element("td", { class: "num" }, shown(m.values[i], m.whole ? 0 : 3)));
-        const words = changes(front, i).filter((c) => c.told).map(withValues).join("; ");
+        const words = changes(front, i).filter((c) => c.named).map(withValues).join("; ");
         return element("tr", i === state.i ? { class: "chosen" } : {}, element("th", { scope: "row" }, open, names(member)), element("td", {}, STATES[front.status[i]].name), ...cells, element("td", {}, isolated(words)));
       }),
     );

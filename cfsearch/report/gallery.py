@@ -215,20 +215,20 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
 
 
 def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
-    """What member ``i`` changes enough to be told, strongest first: words and numbers.
+    """What member ``i`` changes enough to be named, strongest first: words and numbers.
 
     Where the generator describes its changes, these are its words, without numbers.
     """
     if front.described:
         return [(wording.mark(words).replace(" -> ", " → "), "") for words in front.described[i]]
     z, before, after = front.z[i].tolist(), front.origin_values.tolist(), front.values[i].tolist()
-    told = (j for j in range(len(z)) if abs(z[j]) > 1e-6 and wording.tellable(before[j], after[j]))
+    named = (j for j in range(len(z)) if abs(z[j]) > 1e-6 and wording.nameable(before[j], after[j]))
     return [
         (
             wording.mark(wording.change(front.variables[j], before[j], after[j])),
             wording.mark(wording.values(front.variables[j], before[j], after[j])),
         )
-        for j in sorted(told, key=lambda j: -abs(z[j]))
+        for j in sorted(named, key=lambda j: -abs(z[j]))
     ]
 
 

@@ -82,7 +82,7 @@ class Grouping:
 
 
 def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
-    """The attributes or columns that a document compares by; none where nobody asked."""
+    """The attributes or columns that a document compares by; none without groups."""
     models = {m["id"]: m for m in document["models"]}
     return tuple(
         (_of_images if "with" in entry else _of_rows)(

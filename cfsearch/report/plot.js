@@ -82,7 +82,7 @@ function drawScatter(svg, { front, across, up, size, chosen, onChoose }) {
   const late = points.filter((p) => p.picks.length || p.i === chosen);
   for (const p of [...points.filter((q) => !late.includes(q)), ...late]) {
     const state = front.status[p.i];
-    const words = changes(front, p.i).filter((c) => c.told).slice(0, 3).map((c) => c.words).join(", ");
+    const words = changes(front, p.i).filter((c) => c.named).slice(0, 3).map((c) => c.words).join(", ");
     const group = drawn(
       "g",
       {

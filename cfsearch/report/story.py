@@ -11,8 +11,8 @@ from .charts import judged
 from .gallery import Article, Strip
 from .wording import finite
 
-_GENUINE = 0.9  # a smaller share is told first of all
-_MATTERS = 0.5  # logits; a smaller difference is not told
+_GENUINE = 0.9  # a smaller share is a weakness that stands first
+_MATTERS = 0.5  # logits; a smaller difference is no contrast
 _MOST = 3
 
 
@@ -136,7 +136,7 @@ def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, A
 
 
 def _headline(document: Mapping[str, Any], *, thing: str) -> str:
-    """What can be said first where no effect stands out."""
+    """The headline where no effect stands out."""
     counts = document["counts"]
     found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
     if not searched:
@@ -197,26 +197,28 @@ def _weaknesses(document: Mapping[str, Any], names: Mapping[str, str]) -> list[s
 
 
 def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[str]:
-    said = []
+    sentences = []
     for c in _of(document["counts"], model):
         if c["searched"]:
-            said.append(
+            sentences.append(
                 f"For {c['found']} of {wording.counted(c['searched'], thing)} the search found at least "
                 f"one counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
                 f"95 % interval {wording.span(c['found_rate'])})."
             )
         if c["already_target"]:
-            said.append(f"{wording.counted(c['already_target'], thing)} had the wanted class from the start.")
-    said += _most_frequent(_of(document["changes"], model), modality_named(document.get("inputs", "")))
-    said += _effects(document, model)
+            sentences.append(
+                f"{wording.counted(c['already_target'], thing)} had the wanted class from the start."
+            )
+    sentences += _most_frequent(_of(document["changes"], model), modality_named(document.get("inputs", "")))
+    sentences += _effects(document, model)
     for g in _of(document["genuine"], model):
         if g["n"]:
-            said.append(
+            sentences.append(
                 f"{g['count']} of {wording.counted(g['n'], 'flip')} are genuine "
                 f"({wording.percent(wording.rate(g['rate']))}, {wording.span(g['rate'])}): the model flips on the "
                 "true picture with the same change, too."
             )
-    return said
+    return sentences
 
 
 def _most_frequent(changes: Sequence[Mapping[str, Any]], modality: Modality) -> list[str]:
@@ -236,39 +238,39 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     named = [e for e in effects if e["variable"] not in labels]  # that a class moves itself is no news
     clear = [e for e in named if judged(e) in ("raises", "lowers")]
     clear.sort(key=lambda e: -abs(wording.rate(e["estimate"]) or 0.0))
-    said = []
+    sentences = []
     if clear:
         words = [
             f"{wording.human(e['variable'])} {wording.number(e['estimate']['value'], signed=True)} "
             f"({wording.span(e['estimate'], form='logit')})"
             for e in clear[:_MOST]
         ]
-        said.append(
+        sentences.append(
             f"Strongest effects on the log-odds of “{label}”, through the generator: "
             f"{wording.listing(words)}."
         )
     wrong = [wording.human(e["variable"]) for e in effects if judged(e).startswith("contradicted")]
     if wrong:
-        said.append(
+        sentences.append(
             f"Re-rendering contradicts the generator for {wording.listing(wrong)}: do not rely on these."
         )
     unmeasured = [wording.human(e["variable"]) for e in effects if judged(e) == "edits never measured"]
     if unmeasured:
-        said.append(f"Cannot tell (edits were never measured): {wording.listing(unmeasured, most=6)}.")
+        sentences.append(f"Cannot tell (edits were never measured): {wording.listing(unmeasured, most=6)}.")
     unsure = [wording.human(e["variable"]) for e in effects if judged(e) == "cannot tell"]
     if unsure:
-        said.append(f"Cannot tell ({_why_unsure(document)}): {wording.listing(unsure, most=6)}.")
+        sentences.append(f"Cannot tell ({_why_unsure(document)}): {wording.listing(unsure, most=6)}.")
     hardly = [
         f"{wording.human(e['variable'])} ({wording.percent(e['edit_success'])})"
         for e in effects
         if judged(e) == "hardly edited"
     ]
     if hardly:
-        said.append(
+        sentences.append(
             "Cannot tell (the generator hardly edits it; how often an edit was seen, as its maker measured): "
             f"{wording.listing(hardly, most=6)}."
         )
-    return said
+    return sentences
 
 
 def _why_unsure(document: Mapping[str, Any]) -> str:
@@ -340,8 +342,8 @@ def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:
         shown = bool(article.original or article.text) or any(s.cells for s in article.strips)
         if not shown or not tiles or len(scores) != len(article.strips):
             continue
-        told = any(wording.subject(about) in words for t in tiles for words, _ in t.changes[:1])
-        rank = 2 * sum(scores) - (1 if about and told else 0)
+        telling = any(wording.subject(about) in words for t in tiles for words, _ in t.changes[:1])
+        rank = 2 * sum(scores) - (1 if about and telling else 0)
         if best is None or rank < best[0]:
             best = (rank, article)
     if best is None:

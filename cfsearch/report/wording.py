@@ -177,8 +177,8 @@ def is_switch(before: float, after: float) -> bool:
     return -0.1 <= before <= 1.1 and -0.6 <= after <= 1.6
 
 
-def tellable(before: float, after: float) -> bool:
-    """Whether a change is large enough to be told by name."""
+def nameable(before: float, after: float) -> bool:
+    """Whether a change is large enough to be named."""
     return not is_switch(before, after) or abs(after - before) >= SMALL
 
 
