@@ -104,7 +104,7 @@ class _Bands(Generator[BandsState], Describer, ABC):
     ) -> tuple[tuple[str, ...], ...]:
         gap = (others - x)[:, 0] * self.form.depth
         rows, columns = _cells(self.shape[1], self._bands), _cells(self.shape[2], self._times)
-        # at a clamped place less arrives than was asked for: the largest change is the gain
+        # at a clamped place less is changed than the gain says: the largest change is the gain
         cell = (rows[:, None] * self._times + columns[None]).flatten().to(gap.device)
         flat = gap.flatten(1)
         most = flat.new_zeros(len(flat), len(self._names))
@@ -143,8 +143,8 @@ class _Bands(Generator[BandsState], Describer, ABC):
         return f"{begin:.2f} to {end:.2f} s, {_kilo(low)} to {_kilo(high)} kHz"
 
     def _print(self, *parts: str) -> str:
-        said = [self.form.to_json(), self._times, self._bands, self._soften, self._amplify, *parts]
-        return hashlib.sha256(json.dumps(["bands/1", *said]).encode()).hexdigest()
+        settings = [self.form.to_json(), self._times, self._bands, self._soften, self._amplify, *parts]
+        return hashlib.sha256(json.dumps(["bands/1", *settings]).encode()).hexdigest()
 
 
 @final

@@ -151,8 +151,15 @@ class _Words(Generator[WordsState], Describer, Speller, ABC):
         return choices, counts
 
     def _print(self, *parts: str) -> str:
-        said = [self._near, self._least, self._delete, sorted(self._keep), self.vectors.fingerprint, *parts]
-        return hashlib.sha256(json.dumps(["words/1", *said]).encode()).hexdigest()
+        settings = [
+            self._near,
+            self._least,
+            self._delete,
+            sorted(self._keep),
+            self.vectors.fingerprint,
+            *parts,
+        ]
+        return hashlib.sha256(json.dumps(["words/1", *settings]).encode()).hexdigest()
 
 
 @final

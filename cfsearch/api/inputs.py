@@ -74,6 +74,23 @@ def written_table(x: object, folder: Path, *, columns: Sequence[str] | None = No
     )
 
 
+def written_texts(x: object, folder: Path) -> Path:
+    """Texts as a file of one a line; the path of a file is given back.
+
+    Args:
+        x: a list of texts, or a path.
+        folder: where the file is written.
+    """
+    if isinstance(x, str | Path):
+        return Path(x)
+    if not isinstance(x, list | tuple) or not all(isinstance(one, str) for one in x):
+        raise DataError(
+            f"reference: expected a list of texts, or the path of a file, got {type(x).__name__}."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_atomically(folder / "texts.txt", "\n".join(" ".join(one.split()) for one in x))
+
+
 def written_pictures(x: object, folder: Path) -> Path:
     """Pictures as PNG files in a folder; the path of a file or folder is given back.
 

@@ -8,6 +8,7 @@ from typing import Any, final
 import tomli_w
 
 from cfsearch.assembly.generator import open_generator
+from cfsearch.assembly.inputs import settings_of_inputs
 from cfsearch.assembly.model import open_inputs
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.plugins import plugin_config
@@ -19,8 +20,9 @@ from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError
 from cfsearch.files import write_atomically
 from cfsearch.providers.live import fitted_on, live_provider, live_tabular
+from cfsearch.providers.text import live_text_model
 
-from .inputs import kind_of_inputs, written_pictures, written_table
+from .inputs import kind_of_inputs, written_pictures, written_table, written_texts
 from .models import in_memory, model_file, preprocessing_of, score_kind, written_sidecar
 from .settings import GeneratorLike, check_names, placed, plain
 
@@ -66,11 +68,14 @@ def prepared(
     """
     check_names(given)
     kind, declared = score_kind(scores), preprocessing_of(given)  # type: ignore[arg-type]  # checked there
-    rows = kind_of_inputs(x) == "table"
+    named = settings_of_inputs(x)
+    rows = named is None and kind_of_inputs(x) == "table"
     config = placed(given)
     config["data"] |= {name: plain(value) for name, value in data.items() if value is not None}
     columns = fitted_on(model)
-    if rows:
+    if named is not None:
+        config["data"] |= {name: list(value) for name, value in named.items()}
+    elif rows:
         config["data"]["table"] = str(written_table(x, folder, columns=columns))
         _check_alone(x, given)
     else:
@@ -80,7 +85,12 @@ def prepared(
     if given.get("reference") is not None:
         place = folder / "reference"
         known = given["reference"]
-        written = written_table(known, place, columns=columns) if rows else written_pictures(known, place)
+        if named is not None:
+            written = written_texts(known, place) if "texts" in named else Path(str(known))
+        elif rows:
+            written = written_table(known, place, columns=columns)
+        else:
+            written = written_pictures(known, place)
         config["data"]["reference"] = str(written)
     source = model_file(model, folder)
     name = given.get("model_name")
@@ -118,6 +128,9 @@ def prepared(
                 device=checked.run.device,
                 name=name,
             )
+    elif named is not None and "texts" in named:
+        if source is None:
+            provider = live_text_model(model, texts=named["texts"], labels=labels, scores=kind, name=name)
     elif source is None:
         live = live or open_generator(checked)
         provider = live_provider(

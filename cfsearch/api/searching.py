@@ -40,9 +40,9 @@ def search(
     Args:
         model: the audited model: a path (ONNX, skops, weights with ``arch=``), the bytes of an ONNX file, an
             onnxruntime session, a torch module, a scikit-learn estimator or pipeline, a function (pictures
-            ``(n, 3, h, w)`` in [0, 1], or a data frame -> scores ``(n, k)``), or a ``Provider``.
+            ``(n, 3, h, w)`` in [0, 1], a data frame, or a list of texts -> scores ``(n, k)``), or a ``Provider``.
         x: the inputs: a file or folder, a PIL image, an array or tensor of one picture or several in
-            [0, 1], a data frame or a row of one, or a list of these.
+            [0, 1], a data frame or a row of one, a text, a wave file, or a list of these.
         generator: what is changed: a shipped checkpoint ("celeba64"), a plug-in ("pixels"), a file or an
             object; "pixels" for pictures and "rows" for tables when left out.
         target: the class asked for; any other class when left out.

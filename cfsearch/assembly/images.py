@@ -38,6 +38,8 @@ def read_fitting(ref: ImageRef, shape: Sequence[int], *, crop: Crop | None = Non
     """An image in the size of a generator.
 
     Args:
+        ref: where the image is.
+        shape: of one input of the generator.
         crop: the square part to keep where the generator's images are square; None for the centre.
 
     Raises:

@@ -4,6 +4,7 @@ Pictures are found and read one by one (``images``), rows belong to a table (``t
 """
 
 import hashlib
+import zipfile
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from cfsearch.errors import ConfigError, DataError, ModelFileError
 
 _PROBES: Final = 32
 _MOST_REFERENCES: Final = 500
+_LONGEST_NAME: Final = 1024
+"""Letters from which a text is no path."""
 
 
 @final
@@ -63,8 +66,8 @@ class Inputs(ABC):
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of what stands in them."""
-        said = "\n".join(record.sha256 for record in self.records)
-        return {self.modality.name: hashlib.sha256(said.encode()).hexdigest()}
+        every = "\n".join(record.sha256 for record in self.records)
+        return {self.modality.name: hashlib.sha256(every.encode()).hexdigest()}
 
 
 @final
@@ -185,6 +188,39 @@ def open_sounds(config: Config) -> SoundInputs:
         raise ConfigError("inputs: expected `data.sounds`, got another kind. Give --sounds or a wave file.")
     paths = (data.sounds,) if isinstance(data.sounds, str) else data.sounds
     return SoundInputs(spectrogram_of(config.model.path), paths, reference=data.reference, limit=data.limit)
+
+
+def settings_of_inputs(x: object) -> dict[str, tuple[str, ...]] | None:
+    """The setting of ``[data]`` that stands for inputs given in Python, where these are texts or recordings.
+
+    Args:
+        x: a text, a list of texts, wave files, or a folder or zip of these; a text that is the name of
+            an existing file is taken for the file.
+
+    Returns:
+        ``{"texts": ...}``, ``{"sounds": ...}``, or None for pictures, rows and whatever else.
+    """
+    every: list[object] = list(x) if isinstance(x, list | tuple) else [x]
+    if not every or not all(isinstance(one, str | Path) for one in every):
+        return None
+    paths = [Path(str(one)) if len(str(one)) < _LONGEST_NAME else None for one in every]
+    if all(path is not None and _is_sound(path) for path in paths):
+        return {"sounds": tuple(str(path) for path in paths)}
+    words = [str(one) for one in every if isinstance(one, str) and len(one.split()) > 1]
+    if len(words) == len(every) and not any(path is not None and path.exists() for path in paths):
+        return {"texts": tuple(words)}
+    return None
+
+
+def _is_sound(path: Path) -> bool:
+    if path.suffix.lower() == ".wav":
+        return True
+    if path.is_dir():
+        return any(one.suffix.lower() == ".wav" for one in path.iterdir())
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return False
+    with zipfile.ZipFile(path) as packed:
+        return any(name.lower().endswith(".wav") for name in packed.namelist())
 
 
 def spectrogram_of(model: str) -> Spectrogram:

@@ -117,6 +117,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     which ``notes`` says.
 
     Args:
+        config: all settings.
         columns: those that the model says it takes; a guessed schema keeps these alone.
 
     Raises:

@@ -272,7 +272,7 @@ def modality_named(name: str) -> Modality:
 
 
 def modality_of(shape: Sequence[int]) -> Modality:
-    """The modality of inputs of a shape, where nobody said more: pictures have three dimensions.
+    """The modality of inputs of a shape, where a generator declares nothing: pictures have three dimensions.
 
     Args:
         shape: of one input.

@@ -56,7 +56,8 @@ def explained(
     Args:
         explanation: of the queries of ``problem``, in their order.
         problem: the objectives, and what they need.
-        verifier, margin: as for ``Search``.
+        verifier: as for ``Search``.
+        margin: as for ``Search``.
 
     Raises:
         ConfigError: the explanation is of other inputs.
@@ -92,7 +93,9 @@ def as_pictures(front: ParetoFront, *, problem: Problem, query: int) -> ParetoFr
     """The members of a search's front, measured anew as the pictures that are stored of them.
 
     Args:
-        front: of query ``query`` of the problem; members that are dominated now are dropped.
+        front: of a search; members that are dominated now are dropped.
+        problem: that the front was searched in.
+        query: which of its queries it is of.
 
     Raises:
         CapabilityError: the front holds no images.

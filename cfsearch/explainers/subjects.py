@@ -29,7 +29,7 @@ def image_subject(
 
     Args:
         provider: the audited model.
-        shape: (channels, height, width) of its inputs in the house form.
+        shape: (channels, height, width) of its inputs.
         surrogate: whose gradients are followed; the provider itself when left out.
         block: side of a feature in pixels, see ``PixelDomain``.
 
@@ -60,7 +60,7 @@ def row_subject(
     """A classifier of rows, followed by a network on encoded numbers.
 
     Args:
-        provider: the audited model, on rows in the house form.
+        provider: the audited model, on rows: numbers in their own units, levels as their index.
         encoding: what ``network`` takes.
         network: logits or log-probabilities of encoded rows ``(n, w)`` -> ``(n, k)``.
         immutable: columns that must not change, besides those of the schema.
@@ -82,7 +82,7 @@ def table_subject(
         model: the audited model.
         surrogate: distilled from rows of such a table; None for the model's own gradients.
         immutable: columns that must not change, besides those of the schema.
-        follow: whether gradients are needed; without, a model that can only be asked will do.
+        follow: whether gradients are needed; without, a model without gradients will do.
 
     Raises:
         ConfigError: the surrogate is of images, or of another table.
@@ -113,6 +113,6 @@ def table_subject(
 def no_gradient(model: Provider) -> str:
     """What to say where a method follows gradients and a model has none."""
     return (
-        f"{model.name}: can only be asked, and this method follows gradients. Distil a surrogate (`cfsearch "
+        f"{model.name}: gives no gradients, which this method follows. Distil a surrogate (`cfsearch "
         "distill`) and give it with --surrogate, or take --method emap, which fits its own."
     )

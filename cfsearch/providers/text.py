@@ -17,12 +17,14 @@ from cfsearch.registry import is_path, object_at
 
 from .answers import RawArray, ask_in_pieces, scores_of
 from .callable import CallableProvider
+from .live import is_estimator, model_name
 from .wrapping import WrappedProvider
 
 SHIPPED: Final = "text_cnn_polarity.safetensors"
 """The classifier of film review lines that is part of the package."""
 _READER: Final = "cfsearch.models.text_cnn:read_text_model"
 _MAX_BATCH: Final = 256
+_PROBES: Final = 32
 
 
 class TextNetwork(Protocol):
@@ -41,7 +43,7 @@ class TextNetwork(Protocol):
 
 @final
 class TextProvider(Provider):
-    """A network on word numbers. Gradients reach embeddings, not word numbers (``text_subject``).
+    """A network on word numbers. Gradients are those of embeddings, not of word numbers (``text_subject``).
 
     Args:
         network: copied, so that the user's own is left alone; answers logits.
@@ -50,7 +52,7 @@ class TextProvider(Provider):
         name: for messages and results.
         source: a hash of the weights' file.
         device: where the network runs: "cpu", "cuda" or "cuda:1".
-        max_batch: most texts asked at once.
+        max_batch: most texts in one call.
 
     Raises:
         ConfigError: the embedding has another size, or there are fewer than two labels.
@@ -115,11 +117,11 @@ class TextProvider(Provider):
         return self._network.embedding.weight.detach()
 
     def encode(self, texts: Sequence[str], *, length: int | None = None) -> Int[Tensor, "n t"]:
-        """Texts in the house form, see ``Vocabulary.encode``."""
+        """Word numbers of texts, see ``Vocabulary.encode``."""
         return self.vocabulary.encode(texts, length=length)
 
     def decode(self, x: Int[Tensor, "n t"], *, origin: Sequence[str] | None = None) -> list[str]:
-        """The words of texts in the house form, see ``Vocabulary.decode``."""
+        """Texts of word numbers, see ``Vocabulary.decode``."""
         return self.vocabulary.decode(x, origin=origin)
 
     def predict(self, x: Int[Tensor, "n t"]) -> Float[Tensor, "n k"]:
@@ -141,7 +143,7 @@ class TextProvider(Provider):
             return ask_in_pieces(ids, max_batch=self.max_batch, ask=self._piece).to(x.device)
 
     def follow(self, u: Float[Tensor, "n t e"]) -> Float[Tensor, "n k"]:
-        """The same logits of embedded words; gradients reach ``u``."""
+        """The same logits of embedded words; with gradients with respect to ``u``."""
         return self._network.from_embeddings(u.to(self._device)).to(u.device)
 
     def _piece(self, ids: Tensor) -> Tensor:
@@ -167,6 +169,10 @@ class PiecesProvider(WrappedProvider):
         """The network's answer; where a piece was removed, the others close up."""
         ids = closed(self._numbers.to(x.device)[x.long()])
         return self.provider.predict(ids).to(x.dtype)
+
+
+Strings = Callable[..., Any]
+"""A function of a list of texts. Any: what a stranger's function returns is checked, not known."""
 
 
 def on_strings(lexicon: Lexicon) -> Callable[[Callable[..., Any]], Callable[[RawArray], Any]]:
@@ -200,6 +206,51 @@ def text_model(model: Provider, *, lexicon: Lexicon) -> Provider:
     if isinstance(model, CallableProvider):
         return model.adapted(on_strings(lexicon))
     return model
+
+
+def live_text_model(
+    model: object,
+    *,
+    texts: Sequence[str],
+    labels: Sequence[str] | None = None,
+    scores: ScoreKind | None = None,
+    name: str | None = None,
+) -> Provider:
+    """The provider of a function on strings, or of a scikit-learn pipeline that takes texts.
+
+    Args:
+        model: a function, an estimator with ``predict_proba``, or a provider, which is given back.
+        texts: to ask it about first, for what is not declared.
+        labels: one a class; those of an estimator are known.
+        scores: what its numbers are; found out when left out.
+        name: for results; its own when left out.
+
+    Raises:
+        ConfigError: it is nothing that takes texts.
+        ModelFileError: the labels do not fit its answers.
+    """
+    if isinstance(model, Provider):
+        return model
+    called, function = name or model_name(model), model
+    if is_estimator(model):
+        function = getattr(model, "predict_proba", None)
+        labels = labels or [str(one) for one in getattr(model, "classes_", ())] or None
+        scores = scores or ScoreKind.PROBABILITIES
+    if not callable(function):
+        raise ConfigError(
+            f"model: expected a function of a list of texts, a pipeline with `predict_proba` or a TextProvider, got "
+            f"{type(model).__name__}. Give a function that asks it: list of strings -> scores (n, k)."
+        )
+    answer: Strings = function
+    tried = CallableProvider.inferred(
+        lambda places: answer([texts[int(i)] for i in places[:, 0]]),
+        labels=None if labels is None else tuple(labels),
+        scores=scores,
+        where="labels= and scores=",
+        name=called,
+        probe=torch.arange(min(len(texts), _PROBES))[:, None].float(),
+    )
+    return CallableProvider(answer, labels=tried.labels, scores=tried.scores, name=called, note=tried.note)
 
 
 def open_text_model(

@@ -83,17 +83,17 @@ class Spectrogram:
 
         try:
             with safe_open(weights, framework="pt") as file:
-                said = (file.metadata() or {}).get(METADATA)
+                declared = (file.metadata() or {}).get(METADATA)
         except (OSError, SafetensorError) as error:
             raise ModelFileError(
                 f"{weights}: expected a safetensors file, but it cannot be read ({error}). Copy it again."
             ) from error
-        if said is None:
+        if declared is None:
             raise ModelFileError(
                 f"{weights}: does not say which spectrograms it takes. Give them in Python: Spectrogram(...)."
             )
         try:
-            settings = json.loads(said)
+            settings = json.loads(declared)
             known = {field.name for field in fields(cls)}
             return cls(**{name: value for name, value in settings.items() if name in known})
         except (ValueError, TypeError, AttributeError) as error:

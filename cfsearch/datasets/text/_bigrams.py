@@ -66,8 +66,8 @@ class Bigrams:
     @property
     def fingerprint(self) -> str:
         """A hash of the counts."""
-        said = json.dumps([sorted(self.words.items()), sorted((*k, v) for k, v in self.pairs.items())])
-        return hashlib.sha256(said.encode()).hexdigest()
+        counts = json.dumps([sorted(self.words.items()), sorted((*k, v) for k, v in self.pairs.items())])
+        return hashlib.sha256(counts.encode()).hexdigest()
 
     def probability(self, word: str, *, after: str) -> float:
         """Of a word behind another one.

@@ -209,12 +209,12 @@ class Vocabulary:
             raise ShapeError(f"texts: expected one original for each of {len(ids)} texts, got {len(origin)}.")
         out = []
         for i, row in enumerate(ids.tolist()):
-            said = tokens(origin[i]) if origin is not None else []
+            own = tokens(origin[i]) if origin is not None else []
             words = []
             for j, number in enumerate(row):
                 if number >= FIRST:
                     words.append(self.words[number - FIRST])
                 elif number == UNKNOWN:
-                    words.append(said[j] if j < len(said) else "<unknown>")
+                    words.append(own[j] if j < len(own) else "<unknown>")
             out.append(words)
         return out
