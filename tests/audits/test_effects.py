@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, wilcoxon
 
 from cfsearch.audits.effects import Effects, changes, effect_rows, effects_through_generator
+from cfsearch.contracts.modality import TEXTS
+from cfsearch.contracts.records import Reason
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.search import Search
@@ -246,3 +248,48 @@ def test_a_difference_of_means_covers_the_truth_about_as_often_as_it_says() -> N
         hits += found.low <= 1.5 <= found.high
     assert 176 <= hits <= 200
     assert mean_difference(torch.ones(3), torch.zeros(0)) is None
+
+
+def test_words_are_counted_by_the_word_and_not_by_its_place() -> None:
+    base = ParetoFront(
+        name="text 0",
+        labels=("bad", "good"),
+        source=0,
+        target=None,
+        variables=("word 1", "word 2", "word 3"),
+        objectives=("a", "b"),
+        units=("", ""),
+        z=torch.tensor([[0.0, 0.1, 0.0]]),
+        f=torch.zeros(1, 2),
+        origin_values=torch.zeros(3),
+        scores=torch.tensor([[0.0, 1.0]]),
+        original_scores=torch.tensor([1.0, 0.0]),
+        reconstruction_scores=torch.tensor([1.0, 0.0]),
+        verified=torch.tensor([True]),
+        images=None,
+        original=None,
+        reconstruction=None,
+        origins=("",),
+        reason=Reason.BUDGET,
+        reference_point=torch.ones(2),
+        evaluations=1,
+        text=("A", " dull", " film"),
+        texts=(("A", " fine", " film"),),
+    )
+    other = dataclasses.replace(
+        base, z=torch.tensor([[0.2, 0.0, 0.3]]), text=("Dull", " as", " rain"), texts=(("Fun", " as", ""),)
+    )
+    found = changes([base, other, base])
+    assert [(c.variable, c.direction, c.count, c.n) for c in found] == [
+        ("dull", "~", 3, 3),
+        ("rain", "~", 1, 3),
+    ]
+    truth = binomtest(1, 3).proportion_ci(method="wilson")
+    assert (found[1].rate.low, found[1].rate.high) == pytest.approx((truth.low, truth.high))
+    again = ParetoFront.from_bytes(base.to_bytes())
+    assert again.text == base.text and again.texts == base.texts
+    assert again.modality is TEXTS and again.to_bytes() == base.to_bytes()
+    merged = base.merge(
+        dataclasses.replace(base, f=torch.tensor([[-1.0, 1.0]]), texts=(("A", " odd", " film"),))
+    )
+    assert merged.texts == (("A", " fine", " film"), ("A", " odd", " film"))

@@ -190,6 +190,36 @@ def test_reference_texts_make_a_critic_and_are_where_near_words_come_from(call: 
     assert "240 reference texts" in found.err
 
 
+def test_reference_recordings_make_a_critic(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    for i in range(10):
+        sung(folder / f"{i}.wav", tones=(300.0 + 50 * i,))
+    found = call("search", folder / "3.wav", "--reference", folder, *SMALL, "--json")
+    assert found.code == 0, found.err
+    assert [o["name"] for o in found.document["fronts"][0]["objectives"]][-1] == "plausibility"
+    assert "reference inputs" in found.document["search"]["hashes"]
+
+
+def test_a_model_that_gives_labels_alone_is_asked_about_near_texts(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "curt.py").write_text(
+        "seen = set()\n\n\ndef predict(texts):\n    seen.update(texts)\n"
+        "    return ['film' if 'film' in t else 'other' for t in texts]\n"
+    )
+    (tmp_path / "curt.toml").write_text('labels = ["film", "other"]\nscores = "labels"\n')
+    monkeypatch.chdir(tmp_path)
+    flags = ("--text", "a dull film", "--sidecar", "curt.toml", "--votes", 4, *SMALL, "--json")
+    found = call("search", "curt:predict", *flags)
+    assert found.code == 0, found.err
+    assert found.document["fronts"][0]["found"]
+    import curt  # type: ignore[import-not-found]  # written above
+
+    assert all(text.startswith("a ") for text in curt.seen)
+    assert len(curt.seen) > 20
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
