@@ -32,6 +32,14 @@ def test_a_single_cell_lightens_everything_alike() -> None:
     assert torch.allclose(x[0, 1], torch.ones(3, 8, 8)), "held to 1"
 
 
+def test_a_cell_may_move_as_far_down_as_up() -> None:
+    generator = Pixels(size=(8, 8), grid=2, reach=0.5)
+    space = generator.space(generator.encode(torch.full((2, 3, 8, 8), 0.5)))
+    assert space.lower.tolist() == [[-0.5] * 4] * 2
+    assert space.upper.tolist() == [[0.5] * 4] * 2
+    assert space.dead_zone == pytest.approx(0.025)
+
+
 def test_cells_are_where_their_names_say() -> None:
     generator = Pixels(size=(20, 20), grid=2)
     state = generator.encode(torch.full((1, 3, 20, 20), 0.2))

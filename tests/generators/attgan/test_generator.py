@@ -131,6 +131,7 @@ def test_on_another_device_its_range_dead_zone_and_attributes_stay() -> None:
     moved = generator.to("cpu:0")  # another name of the same device, and a copy
     assert moved is not generator
     assert (moved.reach, moved.dead_zone) == ((-0.5, 1.5), 0.1)
+    assert moved.content.reach == generator.content.reach
     assert moved.fingerprint == generator.fingerprint
 
 
