@@ -91,7 +91,10 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         if table is not None:
             table = replace(table, file=None)
             check_labels(table.schema, model.labels)
-        notes = (*(() if table is None else table.notes), model.note)
+        compared = ""
+        if table is not None and table.sample is not None and isinstance(model, TabularProvider):
+            compared = check_agreement(model, table.sample)
+        notes = (*(() if table is None else table.notes), model.note, compared)
         sounds = None if config.data.sounds is None else open_sounds(config)
         opened = Opened(config, model, table, tuple(note for note in notes if note), sounds)
     elif config.data.table is None:
