@@ -1,4 +1,4 @@
-"""Where every error becomes one line on stderr, one JSON document if asked, and an exit code."""
+"""Errors as the user gets them: one line on stderr, with --json a document, and an exit code."""
 
 import json
 import sys

@@ -27,7 +27,7 @@ class Inputs:
     Args:
         kind: "image", "row", "text" or "sound".
         names: one an input.
-        x: in the house form.
+        x: the inputs in the form that the model takes: images in [0, 1], rows as numbers, texts as tokens.
         reference: reads the inputs to compare with; None where none were named.
         schema: of rows.
         texts, reader: of texts: as they were given, and what turns numbers into words.
@@ -125,10 +125,10 @@ def _sounds(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
         notes=(
             *_notes(model, surrogate),
             *(
-                f"{name}: {said}."
+                f"{name}: {text}."
                 for one in found
-                for name, said in zip(one.names, one.notes, strict=True)
-                if said
+                for name, text in zip(one.names, one.notes, strict=True)
+                if text
             ),
         ),
     )

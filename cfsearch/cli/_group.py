@@ -109,7 +109,7 @@ def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
             return 0
         except SystemExit as error:
             return error.code if isinstance(error.code, int) else 2
-        except BaseException as error:  # noqa: BLE001  # the last door
+        except BaseException as error:  # noqa: BLE001  # nothing may end in a traceback
             return report(error, json_mode=call.json, debug=call.debug)
 
 

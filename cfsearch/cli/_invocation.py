@@ -1,4 +1,4 @@
-"""What one call of ``cfsearch`` was asked to do, and how loudly."""
+"""The arguments of one call of ``cfsearch``, and how much it prints."""
 
 import shlex
 from dataclasses import dataclass

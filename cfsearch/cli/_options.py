@@ -333,10 +333,10 @@ def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
     import tomllib
 
     try:
-        said = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        declared = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
-        return "images"  # what is wrong with it is said where it is read
-    data = said.get("data")
+        return "images"  # the reader of the file reports what is wrong with it
+    data = declared.get("data")
     if not isinstance(data, dict):
         return "images"
     return next((kind for kind in ("table", "texts", "sounds") if kind in data), "images")

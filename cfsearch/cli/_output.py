@@ -26,7 +26,7 @@ class Outcome:
     Args:
         document: what ``--json`` prints; plain JSON values.
         show: prints the same for people.
-        error: said after the result; decides the exit code.
+        error: printed after the result; decides the exit code.
     """
 
     document: dict[str, Any]
@@ -78,7 +78,7 @@ def note(text: str) -> None:
 
 
 def detail(text: str) -> None:
-    """One line on stderr for those who asked for more (``-v``)."""
+    """One line on stderr in verbose mode (``-v``)."""
     if Invocation.current().verbose:
         print(plain(text), file=sys.stderr, flush=True)
 

@@ -77,7 +77,7 @@ def fitting(text: str, width: int) -> str:
     """As many of the comma-separated parts of a state as fit, the first ones.
 
     Args:
-        text: what is to be said, most important first.
+        text: the state, most important parts first.
         width: columns that there are.
 
     Example:

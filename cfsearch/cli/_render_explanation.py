@@ -20,22 +20,28 @@ _TOP = 10
 """Places of a picture that JSON names."""
 
 
-def document(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> list[dict[str, Any]]:
+def document(
+    explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | None
+) -> list[dict[str, Any]]:
     """One JSON object an input; holds no pixels. ``stored`` as ``stored_flips`` says."""
     out = []
     for i, name in enumerate(inputs.names):
-        found = None if told.counterfactuals is None else told.counterfactuals[i]
+        found = None if explanation.counterfactuals is None else explanation.counterfactuals[i]
         entry: dict[str, Any] = {
             "name": name,
-            "source": told.labels[int(told.source[i])],
-            "target": None if int(told.target[i]) < 0 else told.labels[int(told.target[i])],
-            "flipped": None if told.flipped is None else bool(told.flipped[i]),
-            "original": _probabilities(told, told.original_scores[i]),
-            "counterfactual": None if told.scores is None else _probabilities(told, told.scores[i]),
+            "source": explanation.labels[int(explanation.source[i])],
+            "target": None
+            if int(explanation.target[i]) < 0
+            else explanation.labels[int(explanation.target[i])],
+            "flipped": None if explanation.flipped is None else bool(explanation.flipped[i]),
+            "original": _probabilities(explanation, explanation.original_scores[i]),
+            "counterfactual": None
+            if explanation.scores is None
+            else _probabilities(explanation, explanation.scores[i]),
         }
-        values = None if told.attributions is None else told.attributions[i].tolist()
+        values = None if explanation.attributions is None else explanation.attributions[i].tolist()
         if inputs.kind in ("image", "sound"):
-            entry |= _of_picture(told, i)
+            entry |= _of_picture(explanation, i)
             if stored is not None:
                 entry["stored_flipped"] = stored[i]
         elif inputs.kind == "row":
@@ -49,10 +55,14 @@ def document(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None
             }
             entry["words"] = list(schema.words(before, after))
             if values is not None:
-                entry["attributions"] = {f: _number(v) for f, v in zip(told.features, values, strict=True)}
-            if told.chosen is not None:
+                entry["attributions"] = {
+                    f: _number(v) for f, v in zip(explanation.features, values, strict=True)
+                }
+            if explanation.chosen is not None:
                 entry["chosen"] = [
-                    f for f, on in zip(told.features, told.chosen[i].tolist(), strict=True) if on
+                    f
+                    for f, on in zip(explanation.features, explanation.chosen[i].tolist(), strict=True)
+                    if on
                 ]
         else:
             entry["words"] = [
@@ -63,31 +73,35 @@ def document(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None
                     "chosen": word.chosen,
                 }
                 for word, value in zip(
-                    _words(told, inputs, i), values or [0.0] * len(inputs.x[i]), strict=False
+                    _words(explanation, inputs, i), values or [0.0] * len(inputs.x[i]), strict=False
                 )
             ]
         out.append(entry)
     return out
 
 
-def shown(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> "list[Shown]":
+def shown(explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> "list[Shown]":
     """The inputs as page, strip and terminal show them. ``stored`` as ``stored_flips`` says."""
     from cfsearch.report.explanations import Line, Shown
 
     out = []
     for i, name in enumerate(inputs.names):
-        says = _says(told, i)
+        says = _says(explanation, i)
         if inputs.kind in ("image", "sound"):
-            says = (*says, *_where(told, inputs, i))
-            out.append(Shown(name, says=says, tiles=_tiles(told, inputs, i), notes=_lost(told, i, stored)))
+            says = (*says, *_where(explanation, inputs, i))
+            out.append(
+                Shown(
+                    name, says=says, tiles=_tiles(explanation, inputs, i), notes=_lost(explanation, i, stored)
+                )
+            )
         elif inputs.kind == "text":
-            words = _words(told, inputs, i)
-            out.append(Shown(name, says=(*says, *_which(told, words)), words=words))
+            words = _words(explanation, inputs, i)
+            out.append(Shown(name, says=(*says, *_which(explanation, words)), words=words))
         else:
             schema = _schema(inputs)
-            strength, picked = _by_column(told, schema, i)
+            strength, picked = _by_column(explanation, schema, i)
             before = inputs.x[i].tolist()
-            after = before if told.counterfactuals is None else told.counterfactuals[i].tolist()
+            after = before if explanation.counterfactuals is None else explanation.counterfactuals[i].tolist()
             lines = [
                 Line(
                     f"{c.name} ({c.unit})" if c.unit else c.name,
@@ -103,25 +117,25 @@ def shown(told: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -
     return out
 
 
-def _says(told: "Explanation", i: int) -> tuple[str, ...]:
-    p = _probabilities(told, told.original_scores[i])
-    source, target = told.labels[int(told.source[i])], int(told.target[i])
-    asked = "any other class" if target < 0 else told.labels[target]
-    first = f"The model says {source} (p {p[source]:.3f}); asked for: {asked}."
-    if told.scores is None or told.flipped is None:
+def _says(explanation: "Explanation", i: int) -> tuple[str, ...]:
+    p = _probabilities(explanation, explanation.original_scores[i])
+    source, target = explanation.labels[int(explanation.source[i])], int(explanation.target[i])
+    wanted = "any other class" if target < 0 else explanation.labels[target]
+    first = f"The model says {source} (p {p[source]:.3f}); wanted: {wanted}."
+    if explanation.scores is None or explanation.flipped is None:
         return (first, "This method says what counts, and gives no counterfactual.")
-    now = told.labels[int(told.scores[i].argmax())]
-    q = _probabilities(told, told.scores[i])[now]
-    if int(told.source[i]) == target:
-        return (first, "It already has the class asked for; nothing was changed.")
-    if bool(told.flipped[i]):
+    now = explanation.labels[int(explanation.scores[i].argmax())]
+    q = _probabilities(explanation, explanation.scores[i])[now]
+    if int(explanation.source[i]) == target:
+        return (first, "It already has the wanted class; nothing was changed.")
+    if bool(explanation.flipped[i]):
         return (first, f"Of the counterfactual the model says {now} (p {q:.3f}).")
     return (first, f"Nothing found: of what the method ended with, the model still says {now} (p {q:.3f}).")
 
 
-def _which(told: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:
+def _which(explanation: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:
     """The words that count most, in words: a pipe shows no colours."""
-    if told.attributions is None:
+    if explanation.attributions is None:
         return ()
     order = sorted((w for w in words if w.strength > 0.0), key=lambda w: -w.strength)[:_FEW]
     if not order:
@@ -129,12 +143,12 @@ def _which(told: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:
     return (f"Counts most: {', '.join(f'{w.text} ({w.strength:.0%} of the most)' for w in order)}.",)
 
 
-def _where(told: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
+def _where(explanation: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
     """Where in a picture it counts most."""
-    if told.attributions is None:
+    if explanation.attributions is None:
         return ()
-    height, width = _plane(told)
-    values = told.attributions[i].abs()
+    height, width = _plane(explanation)
+    values = explanation.attributions[i].abs()
     if not bool((values > 0).any()):
         return ("No place counts.",)
     strong = (values >= values.max() * 0.999).nonzero().flatten()  # a segment has one value
@@ -143,37 +157,39 @@ def _where(told: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
     up = down if inputs.kind == "sound" else 1.0 - down
     place = f"{across:.0%} from the left, {up:.0%} from the bottom"
     share = (
-        "" if told.chosen is None else f" The explanation covers {float(told.chosen[i].float().mean()):.0%}."
+        ""
+        if explanation.chosen is None
+        else f" The explanation covers {float(explanation.chosen[i].float().mean()):.0%}."
     )
     return (f"Counts most: around {place}.{share}",)
 
 
-def _tiles(told: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple[str, Any], ...]":
+def _tiles(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple[str, Any], ...]":
     from cfsearch.report.explanations import HEAT, heat, picture, spotlight
 
-    x, owner = told.x[i], inputs.subject.domain.owner[0]
+    x, owner = explanation.x[i], inputs.subject.domain.owner[0]
     tiles = [("original" if len(x) > 1 else "original: time to the right, pitch upwards", picture(x))]
-    if told.counterfactuals is not None:
-        tiles.append(("counterfactual", picture(told.counterfactuals[i])))
-    if told.attributions is not None:
-        tiles.append((HEAT, heat(x, told.attributions[i], owner=owner)))
-    if told.chosen is not None:
-        tiles.append(("the explanation", spotlight(x, told.chosen[i], owner=owner)))
+    if explanation.counterfactuals is not None:
+        tiles.append(("counterfactual", picture(explanation.counterfactuals[i])))
+    if explanation.attributions is not None:
+        tiles.append((HEAT, heat(x, explanation.attributions[i], owner=owner)))
+    if explanation.chosen is not None:
+        tiles.append(("the explanation", spotlight(x, explanation.chosen[i], owner=owner)))
     return tuple(tiles)
 
 
-def _lost(told: "Explanation", i: int, stored: list[bool] | None) -> tuple[str, ...]:
-    if stored is None or told.flipped is None or stored[i] or not bool(told.flipped[i]):
+def _lost(explanation: "Explanation", i: int, stored: list[bool] | None) -> tuple[str, ...]:
+    if stored is None or explanation.flipped is None or stored[i] or not bool(explanation.flipped[i]):
         return ()
     return ("Rounded to the 8 bits of a stored picture, the counterfactual no longer flips the model.",)
 
 
-def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
+def stored_flips(explanation: "Explanation", inputs: "Inputs") -> list[bool] | None:
     """Whether counterfactual images still flip once they are stored with 8 bits a channel; asks the model.
 
     None for other inputs than images, and where there are no counterfactuals.
     """
-    if inputs.kind != "image" or told.counterfactuals is None:
+    if inputs.kind != "image" or explanation.counterfactuals is None:
         return None
     import torch
 
@@ -183,22 +199,24 @@ def stored_flips(told: "Explanation", inputs: "Inputs") -> list[bool] | None:
 
     model = inputs.subject.provider
     with torch.no_grad():
-        raw = model.predict(PICTURES.restored(PICTURES.stored(told.counterfactuals)))
-    done: list[bool] = flipped(verdict_scores(raw, model), source=told.source, target=told.target).tolist()
+        raw = model.predict(PICTURES.restored(PICTURES.stored(explanation.counterfactuals)))
+    done: list[bool] = flipped(
+        verdict_scores(raw, model), source=explanation.source, target=explanation.target
+    ).tolist()
     return done
 
 
-def _of_picture(told: "Explanation", i: int) -> dict[str, Any]:
+def _of_picture(explanation: "Explanation", i: int) -> dict[str, Any]:
     entry: dict[str, Any] = {}
-    layout = _plane(told)
-    if told.counterfactuals is not None:
-        change = (told.counterfactuals[i] - told.x[i]).double()
+    layout = _plane(explanation)
+    if explanation.counterfactuals is not None:
+        change = (explanation.counterfactuals[i] - explanation.x[i]).double()
         entry["change"] = {
             "rms": _number(float(change.square().mean().sqrt())),
             "largest": _number(float(change.abs().max())),
         }
-    if told.attributions is not None:
-        values = told.attributions[i]
+    if explanation.attributions is not None:
+        values = explanation.attributions[i]
         order = values.abs().argsort(descending=True, stable=True)[:_TOP].tolist()
         entry["layout"] = list(layout)
         entry["strongest"] = [
@@ -206,53 +224,55 @@ def _of_picture(told: "Explanation", i: int) -> dict[str, Any]:
             for j in order
             if float(values[j]) != 0.0
         ]
-    if told.chosen is not None:
-        entry["chosen_share"] = _number(float(told.chosen[i].float().mean()))
+    if explanation.chosen is not None:
+        entry["chosen_share"] = _number(float(explanation.chosen[i].float().mean()))
     return entry
 
 
-def _words(told: "Explanation", inputs: "Inputs", i: int) -> "tuple[Word, ...]":
+def _words(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[Word, ...]":
     from cfsearch.report.explanations import Word
 
     if inputs.reader is None:
         raise PluginError("explain: texts came without their vocabulary")
-    said = inputs.reader.vocabulary
+    vocabulary = inputs.reader.vocabulary
     origin = [inputs.texts[i]]
-    [before] = said.split(inputs.x[i : i + 1], origin=origin)
+    [before] = vocabulary.split(inputs.x[i : i + 1], origin=origin)
     after = before
-    if told.counterfactuals is not None:
-        [after] = said.split(told.counterfactuals[i : i + 1], origin=origin)
+    if explanation.counterfactuals is not None:
+        [after] = vocabulary.split(explanation.counterfactuals[i : i + 1], origin=origin)
     values = [0.0] * len(before)
-    if told.attributions is not None:
-        values = told.attributions[i].abs().tolist()[: len(before)]
+    if explanation.attributions is not None:
+        values = explanation.attributions[i].abs().tolist()[: len(before)]
     most = max([*values, 1e-30])
-    chosen = [False] * len(before) if told.chosen is None else told.chosen[i].tolist()
+    chosen = [False] * len(before) if explanation.chosen is None else explanation.chosen[i].tolist()
     return tuple(
         Word(old, None if old == new else new, value / most, bool(on))
         for old, new, value, on in zip(before, after, values, chosen, strict=False)
     )
 
 
-def _by_column(told: "Explanation", schema: "TableSchema", i: int) -> tuple[dict[str, float], set[str]]:
+def _by_column(
+    explanation: "Explanation", schema: "TableSchema", i: int
+) -> tuple[dict[str, float], set[str]]:
     """How much each column counts, over the most; of linked columns all count as their variable."""
     from cfsearch.datasets.tables import Variables
 
     variables = Variables.of(schema)
     feature = [variables.all[j].name for j in variables.owner]
     picked: set[str] = set()
-    if told.chosen is not None:
-        on = dict(zip(told.features, told.chosen[i].tolist(), strict=True))
+    if explanation.chosen is not None:
+        on = dict(zip(explanation.features, explanation.chosen[i].tolist(), strict=True))
         picked = {c for c, f in zip(schema.names, feature, strict=True) if on[f]}
-    if told.attributions is None:
+    if explanation.attributions is None:
         return {}, picked
-    values = told.attributions[i].abs()
-    share = dict(zip(told.features, (values / values.max().clamp_min(1e-30)).tolist(), strict=True))
+    values = explanation.attributions[i].abs()
+    share = dict(zip(explanation.features, (values / values.max().clamp_min(1e-30)).tolist(), strict=True))
     return {c: share[f] for c, f in zip(schema.names, feature, strict=True)}, picked
 
 
-def _probabilities(told: "Explanation", scores: "Tensor") -> dict[str, float]:
+def _probabilities(explanation: "Explanation", scores: "Tensor") -> dict[str, float]:
     p = scores.double().softmax(-1).tolist()
-    return {label: _number(value) for label, value in zip(told.labels, p, strict=True)}
+    return {label: _number(value) for label, value in zip(explanation.labels, p, strict=True)}
 
 
 def _number(value: float) -> float:
@@ -260,8 +280,8 @@ def _number(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _plane(told: "Explanation") -> tuple[int, int]:
-    height, width = told.layout
+def _plane(explanation: "Explanation") -> tuple[int, int]:
+    height, width = explanation.layout
     return height, width
 
 

@@ -41,10 +41,10 @@ def stoppable(last_words: str, *, grace_s: float) -> Iterator[Callable[[], bool]
 
     Work that has not ended after ``grace_s`` is ended from outside, with the last words.
     """
-    asked = threading.Event()
-    with _listening(asked.set, last_words=last_words, grace_s=grace_s):
-        yield asked.is_set
-    if asked.is_set():
+    requested = threading.Event()
+    with _listening(requested.set, last_words=last_words, grace_s=grace_s):
+        yield requested.is_set
+    if requested.is_set():
         raise Interrupted(last_words)
 
 

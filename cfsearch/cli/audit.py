@@ -175,8 +175,8 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
             )
             for one in group["comparisons"]
         ]
-    told = "; ".join(f"{side} {_rate_of(part)}" for side, part in parts)
-    lines = [f"by {name}, verified counterfactuals: {told}."]
+    rates = "; ".join(f"{side} {_rate_of(part)}" for side, part in parts)
+    lines = [f"by {name}, verified counterfactuals: {rates}."]
     for what, difference, p in compared:
         if difference is not None:
             test = "" if p is None else f"; p {p:.2g} after Holm"

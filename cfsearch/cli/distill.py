@@ -1,4 +1,4 @@
-"""``cfsearch distill``: a surrogate of a model that can only be asked."""
+"""``cfsearch distill``: a surrogate of a model that can only be queried."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ _SIZE = 64
 
 @click.command(
     cls=Command,
-    short_help="Train a surrogate of a model that can only be asked.",
+    short_help="Train a surrogate of a model that can only be queried.",
     examples=(
         "cfsearch distill model.onnx --images photos --queries 22893 --minutes 5 --out surrogate.safetensors",
     ),
@@ -87,7 +87,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     """Train a network that answers as MODEL does, from MODEL's answers alone.
 
     Give some unlabelled inputs, like those that the model is used on. They are multiplied, the
-    model is asked about them, and the network learns its answers. Beside the surrogate stands a
+    model is queried about them, and the network learns its answers. Beside the surrogate stands a
     card that says how often both agree. An interrupted run goes on where it stopped.
     """
     use_threads(flags["threads"])
@@ -154,10 +154,10 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     }
     for text in about["notes"]:
         note(text)
-    return Outcome(document=document, show=lambda console: console.print(_said(document), soft_wrap=True))
+    return Outcome(document=document, show=lambda console: console.print(_summary(document), soft_wrap=True))
 
 
-def _said(document: dict[str, Any]) -> str:
+def _summary(document: dict[str, Any]) -> str:
     found, queries = document["fidelity"], document["queries"]
     agreed = (
         f"same class as the model on {found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%}) of held-out "
@@ -203,7 +203,7 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.providers.agreement import check_agreement
     from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
 
-    said = {
+    declared = {
         "table": flags["table"],
         "schema": flags["schema"],
         "label": flags["label"],
@@ -211,7 +211,7 @@ def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     }
     data = {
         key: str(value) if isinstance(value, Path) else value
-        for key, value in said.items()
+        for key, value in declared.items()
         if value is not None
     }
     config = Config.check({"model": {"path": model}, "data": data}, where="command line")

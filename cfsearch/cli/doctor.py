@@ -76,13 +76,13 @@ def doctor(
 ) -> Outcome:
     """Ask a model about known images, or rows of --data: what it takes and gives, and how far to trust it.
 
-    What does not fit is said with the line to change; the line belongs into the TOML beside the
+    What does not fit is reported with the line to change; the line belongs into the TOML beside the
     model (--sidecar).
     """
     use_threads(threads)
     if data is not None:
-        said = {"model": model, "sidecar": sidecar, "arch": arch, "device": device, "data": data, **table}
-        return _of_rows(settings(None, said), where=_where(model, sidecar))
+        flags = {"model": model, "sidecar": sidecar, "arch": arch, "device": device, "data": data, **table}
+        return _of_rows(settings(None, flags), where=_where(model, sidecar))
     from cfsearch.providers.handshake import handshake
     from cfsearch.providers.opening import open_provider
 
@@ -95,14 +95,14 @@ def doctor(
             f"doctor: {model!r} takes rows of a table. Give one to ask about: --data TABLE.csv."
         )
     fixed = None if taken is None else taken.size
-    asked = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
-    seen = handshake(provider, (3, *asked))
-    document = _document(provider, taken, seen, asked=asked, where=_where(model, sidecar))
+    shape = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
+    seen = handshake(provider, (3, *shape))
+    document = _document(provider, taken, seen, shape=shape, where=_where(model, sidecar))
     return Outcome(document=document, show=lambda console: _show(console, document))
 
 
 def _of_rows(config: "Config", *, where: str) -> Outcome:
-    """What a model of tables takes and gives, asked about real rows."""
+    """What a model of tables takes and gives, queried about real rows."""
     from cfsearch.assembly.model import open_model
     from cfsearch.providers.handshake import handshake
 
@@ -111,7 +111,7 @@ def _of_rows(config: "Config", *, where: str) -> Outcome:
         raise ConfigError("doctor: --data names no table.")
     probes = opened.table.probes
     seen = handshake(opened.model, (opened.table.schema.d,), device=config.run.device, inputs=probes)
-    document = _document(opened.model, None, seen, asked=tuple(probes.shape), where=where)
+    document = _document(opened.model, None, seen, shape=tuple(probes.shape), where=where)
     document["columns"] = {column.name: column.kind.value for column in opened.table.schema.columns}
     document["warnings"] = [*opened.notes, *seen.warnings]
     return Outcome(document=document, show=lambda console: _show(console, document))
@@ -139,7 +139,7 @@ def _document(
     taken: "Preprocessing | None",
     seen: "Handshake",
     *,
-    asked: tuple[int, ...],
+    shape: tuple[int, ...],
     where: str,
 ) -> dict[str, Any]:
     return {
@@ -152,7 +152,7 @@ def _document(
             "max_batch": provider.max_batch,
         },
         "input": None if taken is None else _plain_values(asdict(taken)),
-        "asked_with": list(asked),
+        "asked_with": list(shape),
         "sidecar": {"path": where, "present": Path(where).is_file()},
         "handshake": handshake_entry(seen),
         "warnings": [text for text in (provider.note, *seen.warnings) if text],
@@ -180,7 +180,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ),
         (
             "repeatable",
-            _yes(seen["repeatable"], f"asked again, answers differ by up to {seen['eps_repeat']:.3g}"),
+            _yes(seen["repeatable"], f"queried again, answers differ by up to {seen['eps_repeat']:.3g}"),
         ),
         (
             "batches",
@@ -211,11 +211,11 @@ def _input(document: dict[str, Any]) -> str:
     if "columns" in document:
         kinds = [f"{name} {kind}" for name, kind in document["columns"].items()]
         more = f" and {len(kinds) - _COLUMNS} more" if len(kinds) > _COLUMNS else ""
-        return f"{len(kinds)} columns: {', '.join(kinds[:_COLUMNS])}{more}; asked with {document['asked_with'][0]} rows"
+        return f"{len(kinds)} columns: {', '.join(kinds[:_COLUMNS])}{more}; queried with {document['asked_with'][0]} rows"
     taken = document["input"]
-    asked = " x ".join(map(str, document["asked_with"]))
+    shape = " x ".join(map(str, document["asked_with"]))
     if taken is None:
-        return f"images as they come; asked with {asked}"
+        return f"images as they come; queried with {shape}"
     size = "any size" if taken["size"] is None else " x ".join(map(str, taken["size"]))
     extra = "".join(f", {key} {taken[key]}" for key in ("mean", "std") if taken[key])
     colour = "grey" if taken["channels"] == 1 else "RGB"

@@ -72,7 +72,7 @@ _SUFFIXES = (".html", ".png")
     "--target",
     metavar="LABEL",
     shell_complete=classes,
-    help="The class asked for; the second most probable when left out.",
+    help="The class to reach; the second most probable when left out.",
 )
 @click.option("--surrogate", type=FILE, help="A file of `cfsearch distill`, whose gradients are followed.")
 @click.option(
@@ -102,7 +102,7 @@ def explain(
     """Explain what a model says of one or a few images, rows, texts or recordings.
 
     The methods follow gradients: those of the model where it can be opened, else of a --surrogate.
-    Whatever they find is asked of the model again before it is called a counterfactual.
+    The model is queried again about whatever they find, before it is called a counterfactual.
     """
     use_threads(flags["threads"])
     _check_out(out)
@@ -115,34 +115,35 @@ def explain(
         note(text)
     if out is not None and out.suffix == ".png" and inputs.kind in ("row", "text"):
         raise ConfigError(f"--out {out}: a {inputs.kind} makes no picture; name an .html file.")
-    told = _ready(explainer, inputs, flags).explain(
+    explanation = _ready(explainer, inputs, flags).explain(
         inputs.x, subject=inputs.subject, target=flags["target"], seed=flags["seed"]
     )
-    for text in told.note:
+    for text in explanation.note:
         note(text)
     from ._render_explanation import document, shown, stored_flips
 
-    stored = stored_flips(told, inputs)
-    items = shown(told, inputs, stored=stored)
+    stored = stored_flips(explanation, inputs)
+    items = shown(explanation, inputs, stored=stored)
     written = {
         "format": FORMAT,
-        "method": told.method,
+        "method": explanation.method,
         "settings": dict(_setting(one) for one in chosen),
         "kind": inputs.kind,
         "model": {"name": inputs.subject.provider.name, "fingerprint": inputs.subject.provider.fingerprint},
-        "labels": list(told.labels),
-        "surrogate": told.surrogate,
-        "queries": told.queries + len(stored or ()),
+        "labels": list(explanation.labels),
+        "surrogate": explanation.surrogate,
+        "queries": explanation.queries + len(stored or ()),
         "seed": flags["seed"],
-        "notes": [*inputs.notes, *told.note],
-        "explanations": document(told, inputs, stored=stored),
+        "notes": [*inputs.notes, *explanation.note],
+        "explanations": document(explanation, inputs, stored=stored),
         "file": None if out is None else str(out),
     }
     if out is not None:
-        _write(out, items, told, inputs)
-    detail(f"{told.queries} questions, {duration(time.monotonic() - begin)} in all")
+        _write(out, items, explanation, inputs)
+    detail(f"{explanation.queries} queries, {duration(time.monotonic() - begin)} in all")
     return Outcome(
-        document=written, show=lambda console: _show(console, items, told, out, stored=len(stored or ()))
+        document=written,
+        show=lambda console: _show(console, items, explanation, out, stored=len(stored or ())),
     )
 
 
@@ -197,7 +198,7 @@ def _check_out(out: Path | None) -> None:
         )
 
 
-def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "Inputs") -> None:
+def _write(out: Path, items: "Sequence[Shown]", explanation: "Explanation", inputs: "Inputs") -> None:
     from importlib.metadata import version
 
     from cfsearch.files import write_atomically
@@ -209,8 +210,8 @@ def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "In
     html = page(
         items,
         title=f"{inputs.subject.provider.name}: {inputs.names[0] if len(inputs.names) == 1 else f'{len(items)} inputs'}",
-        method=told.method,
-        notes=(*inputs.notes, *told.note),
+        method=explanation.method,
+        notes=(*inputs.notes, *explanation.note),
         version=version("cfsearch"),
         model=inputs.subject.provider.name,
         fingerprint=inputs.subject.provider.fingerprint,
@@ -220,17 +221,15 @@ def _write(out: Path, items: "Sequence[Shown]", told: "Explanation", inputs: "In
 
 
 def _show(
-    console: "Console", items: "Sequence[Shown]", told: "Explanation", out: Path | None, *, stored: int
+    console: "Console", items: "Sequence[Shown]", explanation: "Explanation", out: Path | None, *, stored: int
 ) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from cfsearch.report.wording import counted
-
     for one in items:
         console.print(Text(plain(one.name), style="bold"))
-        for said in (*one.says, *one.notes):
-            console.print(Text(plain(said)))
+        for sentence in (*one.says, *one.notes):
+            console.print(Text(plain(sentence)))
         if one.words:
             console.print(_sentence(one))
         if one.lines:
@@ -245,8 +244,9 @@ def _show(
                 )
             console.print(table)
         console.print()
-    asked = f"{counted(told.queries + stored, 'question')} to the model, method {told.method}."
-    console.print(Text(asked if out is None else f"{asked} Wrote {plain(str(out))}."))
+    number = explanation.queries + stored
+    queries = f"{number:,} {'query' if number == 1 else 'queries'} to the model, method {explanation.method}."
+    console.print(Text(queries if out is None else f"{queries} Wrote {plain(str(out))}."))
 
 
 def _sentence(one: "Shown") -> "Text":

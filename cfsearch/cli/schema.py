@@ -55,14 +55,16 @@ def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[s
     help="Of a table: columns whose numbers are codes.",
 )
 @json_option
-def schema(name: str | None, file: Path | None, out: Path | None, **said: Any) -> Outcome:  # Any: flags
+def schema(
+    name: str | None, file: Path | None, out: Path | None, **flags: Any
+) -> Outcome:  # Any: the options, by name
     """Print the JSON Schema of a document, or list them; or say what the columns of a table mean.
 
     A file APPLICANTS.schema.toml beside APPLICANTS.csv is used without being named.
     """
     if name == TABLE:
-        return _table(file, out, said)
-    if file is not None or out is not None or any(said.values()):
+        return _table(file, out, flags)
+    if file is not None or out is not None or any(flags.values()):
         raise click.UsageError(f"Only `cfsearch schema {TABLE} TABLE.csv` takes a file and these options.")
     if name is not None:
         document = read(name)
@@ -71,7 +73,7 @@ def schema(name: str | None, file: Path | None, out: Path | None, **said: Any) -
     return Outcome(document={"schemas": listed}, show=lambda console: _list(console, listed))
 
 
-def _table(file: Path | None, out: Path | None, said: dict[str, Any]) -> Outcome:
+def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcome:
     from cfsearch.datasets.tables import infer_schema, write_schema
 
     if file is None:
@@ -80,10 +82,10 @@ def _table(file: Path | None, out: Path | None, said: dict[str, Any]) -> Outcome
         raise ConfigError(f"schema: {str(out)!r} exists already and is left as it is. Name another file.")
     guess = infer_schema(
         file,
-        target=said["label"],
-        ignore=_names(said["ignore"]),
-        immutable=_names(said["immutable"]),
-        categorical=_names(said["categorical"]),
+        target=flags["label"],
+        ignore=_names(flags["ignore"]),
+        immutable=_names(flags["immutable"]),
+        categorical=_names(flags["categorical"]),
     )
     if out is not None:
         write_schema(guess.schema, out)

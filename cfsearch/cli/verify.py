@@ -94,8 +94,8 @@ def verify(
         with progress("verify") as line:
             rows = []
             for done, total, front in chain([] if first is None else [first], found):
-                asked = _of_texts(front, model, sidecar=sidecar, device=device) or provider
-                rows.append(_again(front, asked, pick=pick, device=device))
+                queried = _of_texts(front, model, sidecar=sidecar, device=device) or provider
+                rows.append(_again(front, queried, pick=pick, device=device))
                 detail(_line(rows[-1], pick=pick))
                 line.update(f"{done}/{total} {noun}s", share=done / total)
     document = _document(provider, rows, pick=pick)

@@ -246,7 +246,7 @@ def test_what_explainers_ask_of_the_model_is_counted(search: Run, folder: Path, 
     shown = search("--row", 0, "--seed-with", names, model=model).out
     first = seeded[0]
     assert (
-        f"8 candidates ({first['questions']} questions to the model, {first['seeding']} of them by explainers before)"
+        f"8 candidates ({first['questions']} queries to the model, {first['seeding']} of them by explainers before)"
         in " ".join(shown.split())
     )
 
