@@ -100,13 +100,15 @@ def measured(folder: Path, name: str, model: Model, *, count: int, photographs: 
     return rows
 
 
-def gathered(folder: Path, models: Sequence[Model], *, count: int, photographs: int) -> list[Row]:
+def gathered(
+    folder: Path, models: Sequence[Model], generators: Sequence[str], *, count: int, photographs: int
+) -> list[Row]:
     """All rows, those of earlier calls read back."""
     path, rows = folder / "genuineness.jsonl", []
     if path.exists():
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     done = {(row["model"], row["generator"]) for row in rows}
-    for name in GENERATORS:
+    for name in generators:
         for model in models:
             if (model.name, name) in done:
                 continue
@@ -116,7 +118,7 @@ def gathered(folder: Path, models: Sequence[Model], *, count: int, photographs: 
                 file.writelines(json.dumps(row) + "\n" for row in new)
             rows += new
     wanted = {model.name for model in models}
-    return [row for row in rows if row["model"] in wanted]
+    return [row for row in rows if row["model"] in wanted and row["generator"] in generators]
 
 
 def auroc(rows: Iterable[Row], score: str) -> str:
@@ -171,13 +173,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--folder", type=Path, default=Path("scratch/bank"))
     parser.add_argument("--models", help="names, separated by commas; all when left out")
+    parser.add_argument("--generators", default=",".join(GENERATORS))
     parser.add_argument("--faces", type=int, default=20)
     parser.add_argument("--photographs", type=int, default=250)
     options = parser.parse_args()
     torch.set_num_threads(1)
     names = None if options.models is None else options.models.split(",")
     models = [model for model in bank() if names is None or model.name in names]
-    rows = gathered(options.folder, models, count=options.faces, photographs=options.photographs)
+    generators = options.generators.split(",")
+    rows = gathered(options.folder, models, generators, count=options.faces, photographs=options.photographs)
     fair = sum(not model.biased for model in models)
     print(
         f"{len(models)} classifiers ({fair} fair), {options.faces} faces each, {options.photographs} photographs"
@@ -189,7 +193,7 @@ def main() -> int:
         f"z >= {GENUINE:g}": lambda row: row["z"] >= GENUINE,
         f"z_A >= {GENUINE_BY_EDIT:g}": lambda row: row["edit"] >= GENUINE_BY_EDIT,
     }
-    parts = {name: [row for row in rows if row["generator"] == name] for name in GENERATORS} | {"all": rows}
+    parts = {name: [row for row in rows if row["generator"] == name] for name in generators} | {"all": rows}
     for name, part in parts.items():
         members = [row for row in part if row["member"] is not None]
         genuine = sum(row["genuine"] for row in members)
