@@ -88,12 +88,13 @@ function changes(front, i) {
 const STATES = {
   g: { name: "genuine", text: "genuine ✓", long: "verified, and flips on the true re-render" },
   a: { name: "artefact", text: "artefact of the generator", long: "flips here, but not on the true re-render" },
+  d: { name: "may be the generator’s", text: "may be the generator’s", long: "flips here, but not clear of the generator’s own error" },
   v: { name: "verified", text: "verified", long: "verified in the stored form" },
   u: { name: "no flip", shape: "unverified", text: "no flip", long: "does not flip the model" },
 };
 
 function mark(state, radius) {
-  if (state === "a") {
+  if (state === "a" || state === "d") {
     const r = radius * 1.2;
     return drawn("path", { class: "dot", d: `M0${-r} ${r} ${r * 0.8}H${-r}Z` });
   }

@@ -258,11 +258,13 @@ def levels_of(front: ParetoFront, stored: Tensor) -> Tensor:
 
 
 def status_of(entry: Entry, i: int) -> str:
-    """``genuine``, ``artefact``, ``verified`` or ``unverified``."""
+    """``genuine`` or ``artefact`` by a re-render, ``doubtful`` by an estimate, else ``verified`` or ``unverified``."""
     if not bool(entry.front.verified[i]):
         return "unverified"
     genuine = entry.is_genuine(i)
-    return "verified" if genuine is None else "genuine" if genuine else "artefact"
+    if genuine is None:
+        return "verified" if bool(entry.front.valid[i]) else "doubtful"
+    return "genuine" if genuine else "artefact"
 
 
 def _strip(

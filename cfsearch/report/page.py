@@ -140,6 +140,9 @@ def _render(
             members={e.key: len(e.front) for e in entries},
             has_rerenders=plan.rerenders and any(e.rerenders is not None for e in entries),
             has_genuine=any(e.genuine is not None for e in entries),
+            has_doubtful=any(
+                e.genuine is None and bool((e.front.verified & ~e.front.valid).any()) for e in entries
+            ),
             payload=Markup(script_json(payload)),  # noqa: S704  # escaped for its place
             style=Markup(style),  # noqa: S704  # our own files
             script=Markup(script),  # noqa: S704  # our own files
