@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(cfsearch.__path__, "cfsearch.")
-    if not module.name.startswith(("cfsearch.cli", "cfsearch.testing."))
+    if not module.name.startswith(("cfsearch.cli", "cfsearch.testing.", "cfsearch.__main__"))
 )
 
 

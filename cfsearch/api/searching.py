@@ -59,7 +59,7 @@ def search(
         >>> import cfsearch
         >>> def dark(x):
         ...     return 1 / (1 + np.exp(20 * (x.mean((1, 2, 3)) - 0.5)))
-        >>> grey = np.full((8, 8), 0.45)
+        >>> grey = np.full((16, 16), 0.45)
         >>> fronts = cfsearch.search(dark, grey, labels=["light", "dark"], evaluations=400, population=40)
         >>> fronts[0].found
         True

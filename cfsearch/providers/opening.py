@@ -125,6 +125,8 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
         return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.")
     if path.is_dir():
         return ModelFileError(f"{path}: expected a model file, got a folder. Name the file in it.")
+    if not path.is_file():
+        return ModelFileError(f"{path}: expected a model file, got a pipe, socket or device. Name a file.")
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
     if suffix in _OTHER_FRAMEWORKS:

@@ -116,22 +116,10 @@ def test_celeba_in_its_official_layout(
     by_male, by_smile = document["groups"]
     assert (by_male["attribute"], by_smile["attribute"]) == ("Male", "Smiling")
     for side, rows in (("with", male), ("without", ~male)):
-        said = [row["source"] == "Male" for row, has in zip(document["instances"], rows, strict=True) if has]
-        assert by_male[side]["instances"] == len(said)
-        assert by_male[side]["decided"]["value"] == pytest.approx(np.mean(said), abs=1e-6)
-    overall = {row["variable"]: row["estimate"]["value"] for row in document["effects"]}
-    tested = [p for entry in document["groups"] for p in entry["p"].values()]
-    tested += [row["p"] for entry in document["groups"] for row in entry["effects"]]
-    assert (
-        by_male["family"]
-        == by_smile["family"]
-        == sum(p is not None for p in tested)
-        > len(by_male["effects"])
-    )
-    for row in by_male["effects"]:
-        mixed = male.mean() * row["with"]["value"] + (~male).mean() * row["without"]["value"]
-        assert mixed == pytest.approx(overall[row["variable"]], abs=1e-4)
-        assert row["difference"]["low"] <= row["difference"]["value"] <= row["difference"]["high"]
+        assert by_male[side]["instances"] == int(rows.sum()) < 10
+        assert by_male[side]["decided"] is None  # of fewer than 10 there are no figures
+    assert all(row["with"] is row["without"] is row["difference"] is None for row in by_male["effects"])
+    assert all(p is None for entry in document["groups"] for p in entry["p"].values())
     assert "by Male, verified counterfactuals: with" in " ".join(call(*words, *BY, "--out", run).out.split())
 
 
@@ -258,13 +246,11 @@ def test_groups_are_compared_without_a_generator_of_attributes(
     assert answer.code == 0, answer.err
     [group] = answer.document["groups"]
     assert (group["with"]["instances"], group["without"]["instances"]) == (3, 1)
-    assert group["with"]["found_rate"]["value"] == 1.0
+    assert group["with"]["found_rate"] is group["without"]["found_rate"] is None  # fewer than 10
     assert group["effects"] == []
-    # Newcombe's interval around 3/3 - 1/1
-    assert group["difference"]["found_rate"]["value"] == 0.0
-    assert group["difference"]["found_rate"]["low"] == pytest.approx(-0.561497, abs=1e-5)
-    assert group["p"]["found_rate"] == 1.0
-    assert group["family"] == 2
+    assert group["difference"]["found_rate"] is None
+    assert group["p"]["found_rate"] is None
+    assert group["family"] == 0
     jsonschema.validate(json.loads((tmp_path / "run" / "audit.json").read_text()), schema("audit"))
 
 

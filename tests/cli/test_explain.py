@@ -148,7 +148,7 @@ class TestRows:
         bank.schema()
         words = ("explain", "--data", bank.data, "--row", 0, "--model", "bank_model:predict", "--sidecar")
         answer = bank.call(*words, bank.folder / "function.toml")
-        assert answer.code != 0 and "can only be asked" in answer.error
+        assert answer.code != 0 and "gives no gradients" in answer.error
         assert "--surrogate" in answer.error
 
     def test_a_surrogate_is_followed_and_the_model_has_the_last_word(self, bank: Bank) -> None:

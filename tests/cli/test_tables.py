@@ -424,7 +424,7 @@ class TestBadInput:
             (("--row", 0, "--schema", "none.toml"), "none.toml: the table schema cannot be read"),
             (("--row", 0, "--generator", "pixels"), "generator 'pixels' makes no rows of a table"),
             (("--row", 0, "--critic", "trained"), "needs a table and its training table"),
-            (("--row", 0, "--strip", "x.png"), "--strip draws images"),
+            (("--row", 0, "--strip", "x.png"), "--strip draws pictures"),
         ],
         ids=lambda value: "" if isinstance(value, str) else " ".join(map(str, value)) or "no rows",
     )
@@ -456,7 +456,7 @@ class TestBadInput:
 
         path = bank.folder / "tree.skops"
         skops.io.dump(DecisionTreeClassifier().fit([[0.0], [1.0]], ["no", "yes"]), path)
-        assert "--trust TYPE" in refused("--row", 0, model=path, code=5)
+        assert "--trust sklearn.tree._tree.Tree" in refused("--row", 0, model=path, code=5)
 
     def test_nan_from_the_model(self, bank: Bank, refused: Refused) -> None:
         words = ("--row", 0, "--sidecar", bank.folder / "function.toml")

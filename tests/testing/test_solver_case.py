@@ -196,7 +196,7 @@ def test_changing_what_it_is_told_is_caught() -> None:
         e.f.mul_(2)
         return solver.next(e)
 
-    with pytest.raises(AssertionError, match="changed the evaluation that it was told"):
+    with pytest.raises(AssertionError, match="changed the evaluation that it was given"):
         CASE.test_what_it_is_told_is_left_alone(telling(careless))
 
 
