@@ -92,7 +92,7 @@ def answers(network: TextCnn, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n k"]:
 
 
 def accuracy(model: TextModel, data: Sentences) -> float:
-    """Share of texts told right."""
+    """Accuracy: share of texts classified correctly."""
     guess = answers(model.network, model.vocabulary.encode(data.texts)).argmax(1)
     return float((guess == torch.tensor(data.classes)).double().mean())
 

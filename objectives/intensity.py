@@ -1,4 +1,4 @@
-"""How strongly the search variables were turned."""
+"""Magnitude of the change of the search variables."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far the asked-for class is from winning, in logits."""
+"""Margin of the target class over its best rival, in logits."""
 
 import math
 from dataclasses import dataclass

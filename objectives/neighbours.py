@@ -32,7 +32,7 @@ class Neighbours(Objective):
 
     Raises:
         ConfigError: ``k`` is under 1, or the schema cannot be read.
-        DataError: the rows have no class, or a class that is asked for has fewer than ``k``.
+        DataError: the rows have no class, or a target class has fewer than ``k``.
         ShapeError: the model has another number of classes than the table.
 
     References:

@@ -41,11 +41,11 @@ from torch import Tensor
 
 from cfsearch.explainers.attack_statistics import (
     asymmetric,
+    attack_flips,
     fit_beta,
     in_tails,
     pair_tests,
     skewness,
-    turned,
     turning_tail,
 )
 from cfsearch.explainers.axai import Axai, quantiles
@@ -116,7 +116,7 @@ def statistics(case: Case) -> dict[str, float]:
     for percent in (15, 10, 5, 1):
         ends = in_tails(change, share=percent / 100)
         for name, only in ((f"tails of {percent} %", ends), (f"middle {100 - 2 * percent} %", ~ends)):
-            done = turned(subject, x, label=label, attack=attack, only=only, low=low, high=high)
+            done = attack_flips(subject, x, label=label, attack=attack, only=only, low=low, high=high)
             out[f"kept, {name}"] = float(1.0 - done.double().mean())
     return out
 

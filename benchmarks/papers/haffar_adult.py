@@ -23,7 +23,7 @@ from cfsearch.datasets.tables import (
     read_table,
 )
 from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Tuning, distil
-from cfsearch.distill.examples import Examples, asked
+from cfsearch.distill.examples import Examples, queried
 from cfsearch.distill.training import Lesson
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import row_subject
@@ -135,7 +135,7 @@ def measure(setting: Setting, *, preset: str, seed: int, records: int) -> tuple[
     few = [j for j, c in enumerate(setting.schema.columns) if c.kind is ColumnKind.CATEGORICAL]
     flat = Lesson(recipe.networks[0], replace(recipe.hyper, epochs=100, batch=32), PAPER, seed)
     encoding = made.surrogate.encoding
-    alone = flat.learn(asked(x, setting.bank, encoding=encoding, soft=False))
+    alone = flat.learn(queried(x, setting.bank, encoding=encoding, soft=False))
     assert encoding is not None
     with torch.no_grad():
         guess = alone(encoding.apply(setting.test).float()).argmax(1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cfsearch.contracts.explainer import Explanation
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Recipe, Tuning, distil
-from cfsearch.distill.examples import asked
+from cfsearch.distill.examples import queried
 from cfsearch.distill.training import Lesson
 from cfsearch.explainers.gradient import Gradient
 from cfsearch.explainers.subjects import image_subject
@@ -76,7 +76,7 @@ def global_ssim(x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"]) -> Float[Ten
 def without_augmentation(setting: Setting, x: Tensor, recipe: Recipe, *, seed: int) -> float:
     """Accuracy of the same network trained on the user's digits alone, as many steps as theirs allow."""
     lesson = Lesson(recipe.networks[0], replace(recipe.hyper, epochs=100, batch=32), PAPER, seed)
-    network = lesson.learn(asked(x, setting.labels, encoding=None, soft=False))
+    network = lesson.learn(queried(x, setting.labels, encoding=None, soft=False))
     return accuracy(network, setting.data.test, setting.data.test_labels)
 
 

@@ -65,7 +65,7 @@ def check_directory(directory: Path, ids: Sequence[str]) -> None:
     others = sorted({path.parent.name for path in directory.glob("*/run.sqlite")} - set(ids))
     if others:
         raise RunError(
-            f"run {str(directory)!r}: was begun with other models ({', '.join(others)}), now they are "
+            f"run {str(directory)!r}: was started with other models ({', '.join(others)}), now they are "
             f"{', '.join(ids)}. Give a new directory, or the old models."
         )
 

@@ -43,7 +43,7 @@ def audit_document(
     Args:
         run_id: name of the run.
         title: what the report is called.
-        created: when it was begun, ISO 8601.
+        created: when the run was started, ISO 8601.
         finished: when it ended; None while it has not.
         command: the command line that made it.
         assemblies: the search of each model, by its id.
@@ -176,11 +176,11 @@ def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
         "searched": searched,
         **count,
         "found_rate": None if rate is None else rate.to_dict(),
-        "questions": _asked([row.front for row in rows if row.front is not None]),
+        "questions": _query_counts([row.front for row in rows if row.front is not None]),
     }
 
 
-def _asked(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
+def _query_counts(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
     """Queries to the model, of all instances together; None where not all were counted."""
     counted = [front.questions for front in fronts if front.questions is not None]
     if len(counted) < len(fronts):

@@ -152,13 +152,13 @@ def effects_through_generator(problem: Problem, *, label: int) -> Effects:
         scores = problem.score(problem.decode(z[i : i + 1], query=i))
         odds = log_odds(scores[None], index=torch.tensor([label], device=scores.device))[0]
         p, decided = odds.sigmoid(), scores.argmax(-1)
-        turned = decided[1:] != decided[0]
+        flipped = decided[1:] != decided[0]
         parts.append(
             Effects(
                 names=tuple(space.names),
                 logits=(odds[1 : d + 1] - odds[d + 1 :])[None].cpu(),
                 probability=(p[1 : d + 1] - p[d + 1 :])[None].cpu(),
-                flips=(turned[:d] | turned[d:])[None].cpu(),
+                flips=(flipped[:d] | flipped[d:])[None].cpu(),
                 kept=(decided[:1] == problem.queries.source[i]).cpu(),
                 low=values[i, d + 1 :].diagonal()[None].cpu(),
                 high=values[i, 1 : d + 1].diagonal()[None].cpu(),

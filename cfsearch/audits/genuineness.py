@@ -160,7 +160,8 @@ class Calibration:
         """Genuineness of the counterfactuals of one photograph.
 
         Args:
-            provider, generator: those of the calibration.
+            provider: the audited model of the calibration.
+            generator: that of the calibration.
             x: the photograph, float32 RGB in [0, 1].
             origin: its attributes.
             z: changes of the members.
@@ -177,8 +178,8 @@ class Calibration:
                 f"genuineness: expected changes of shape (n, {a}) and {a} attributes, got {tuple(z.shape)} and "
                 f"{tuple(origin.shape)}. Give the members of a front of the generator that was calibrated."
             )
-        away = target == UNTARGETED
-        column, sign = (source, -1.0) if away else (target, 1.0)
+        untargeted = target == UNTARGETED
+        column, sign = (source, -1.0) if untargeted else (target, 1.0)
 
         def lead(pictures: Tensor) -> Float[Tensor, " m"]:
             return sign * _odds(provider, pictures)[:, column]

@@ -70,7 +70,7 @@ class Audit:
         title: what the report is called.
         command: the command line, for the report's last section.
         effects: whether to measure, through a generator of attributes, what each does.
-        watch: told of progress.
+        watch: called with the progress.
         parts: objects of the running program that take the place of what the settings name.
         python: how the audit is made again in Python, for the report's last section.
 
@@ -156,7 +156,9 @@ class Audit:
         refs: Sequence[ImageRef | InputRecord] = (
             photographs.refs if assembly.records is None else assembly.records
         )
-        assembly = dataclasses.replace(assembly, notes=(*assembly.notes, *self._told(photographs, assembly)))
+        assembly = dataclasses.replace(
+            assembly, notes=(*assembly.notes, *self._label_notes(photographs, assembly))
+        )
         hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
         if photographs.table is not None:
             hashes["attributes of the inputs"] = photographs.fingerprint
@@ -208,7 +210,7 @@ class Audit:
             )
         return dataclasses.replace(found, refs=refs, table=table)
 
-    def _told(self, photographs: LabelledPhotographs, assembly: Assembly) -> list[str]:
+    def _label_notes(self, photographs: LabelledPhotographs, assembly: Assembly) -> list[str]:
         """What a reader must know of the images and their labels."""
         notes = [photographs.note] if photographs.note else []
         generator, table = assembly.search.generator, photographs.table
@@ -219,7 +221,7 @@ class Audit:
         if not known and self._config.data.attributes is not None and not self._config.data.by:
             raise ConfigError(
                 f"attributes: {photographs.source!r} says nothing that generator {generator.name!r} can be "
-                f"told (it takes {', '.join(names) or 'no attributes'}). Give other labels, or name "
+                f"given (it takes {', '.join(names) or 'no attributes'}). Give other labels, or name "
                 "attributes to compare by with --by."
             )
         if known:
@@ -390,8 +392,8 @@ def _failed(name: str, position: int, error: CfsearchError) -> InstanceRow:
 
 
 def _grouping(groups: Sequence[RowGroups]) -> str:
-    said = json.dumps([(g.column, g.names, g.of) for g in groups])
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps([(g.column, g.names, g.of) for g in groups])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _listing(refs: Sequence[ImageRef | InputRecord]) -> str:

@@ -1,4 +1,4 @@
-"""A surrogate of a model that can only be asked: multiply inputs, ask, learn, say how well.
+"""Distillation of a black-box model into a surrogate network: augment, query, train, measure fidelity.
 
 ::
 
@@ -9,7 +9,7 @@
 
 The method is that of Haffar et al. 2022; ``PAPER`` is theirs, ``BEST`` goes further: pictures
 are jittered before they are mixed, several shares are used, the surrogate so far chooses what is
-asked next, probabilities are learned where the model gives them.
+queried next, probabilities are learned where the model gives them.
 """
 
 from .distilling import Distilled, DistillRequest, distil

@@ -1,8 +1,8 @@
-"""Many inputs out of few: mixup without labels (Haffar et al. 2022, algorithm 1).
+"""Data augmentation: mixup without labels (Haffar et al. 2022, algorithm 1).
 
 From ``m`` inputs come the ``m`` themselves and a mixture of every pair, ``m + C(m, 2)`` in all;
-where fewer may be asked about, the pairs are drawn without repetition. What is drawn depends on
-the seed alone, not on how many are asked for at once, and no more than one piece is in memory.
+where fewer may be queried, the pairs are drawn without repetition. What is drawn depends on
+the seed alone, not on how many are requested at once, and no more than one piece is in memory.
 """
 
 import math
@@ -105,7 +105,7 @@ def mixup(
     """The inputs themselves, then mixtures of pairs, in pieces.
 
     Args:
-        x: the inputs, in the house form.
+        x: the inputs: images as float32 RGB in [0, 1], channels first, or rows in column units.
         mixer: how two become one.
         shares: how much of the first is in a mixture.
         limit: most that may come out; the inputs come first.

@@ -54,5 +54,5 @@ verified on the audited model itself.
 
 def percent(found: "dict[str, float] | Interval") -> str:
     """A share with its 95 % interval: "97.1 % (96.4 % to 97.7 %)"."""
-    said = found.to_dict() if isinstance(found, Interval) else found
-    return f"{said['value']:.1%} ({said['low']:.1%} to {said['high']:.1%})"
+    interval = found.to_dict() if isinstance(found, Interval) else found
+    return f"{interval['value']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"

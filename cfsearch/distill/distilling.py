@@ -1,4 +1,4 @@
-"""From inputs and a model that can only be asked to a network that answers as it does."""
+"""Distillation: a surrogate network trained on a black-box model's answers to augmented inputs."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from cfsearch.providers.wrapping import queries_per_input
 
 from .augment import count, in_8_bits
 from .card import card
-from .examples import Examples, asked, gives_chances
+from .examples import Examples, gives_chances, queried
 from .recipe import BEST, Hyper, Recipe
 from .rounds import Asking
 from .training import Lesson, answers, seconds_a_pass
@@ -35,7 +35,7 @@ from .tuning import Tuned, tune
 _TUNING_SHARE: Final = 0.5
 """Of the minutes; the rest trains the winner."""
 Report = Callable[[str, float], None]
-"""Told what is done now, and which share of that is done."""
+"""Called with the name of the present step and the share of it that is done."""
 
 
 @final
@@ -92,8 +92,8 @@ class Distilled:
             RunError: the folder does not exist or cannot be written.
         """
         written = self.surrogate.save(path)
-        said = write_atomically(path.with_suffix(".md"), card(path.stem, dict(self.surrogate.about)))
-        return written, said
+        described = write_atomically(path.with_suffix(".md"), card(path.stem, dict(self.surrogate.about)))
+        return written, described
 
 
 def distil(
@@ -108,16 +108,16 @@ def distil(
     """A surrogate of ``provider``, learned from its answers about mixtures of ``x``.
 
     Args:
-        x: unlabelled inputs in the house form, two or more.
-        provider: the audited model; only asked.
+        x: unlabelled inputs, two or more: images as float32 RGB in [0, 1], channels first, or rows in column units.
+        provider: the audited model; only queried.
         request: recipe, budget, seed.
         schema: of rows; None for images.
-        report: told of progress.
-        stop: asked between trials; ends the search, what was found is trained.
+        report: called with the progress.
+        stop: called between trials; True ends the search, what was found is trained.
 
     Raises:
         DataError: too few inputs, or rows that are none of the schema's.
-        BudgetExhausted, ProviderError, NonFiniteError: as ``asked``.
+        BudgetExhausted, ProviderError, NonFiniteError: as ``queried``.
         MissingExtraError: optuna is not installed.
 
     References:
@@ -142,7 +142,7 @@ def distil(
     candidates = request.recipe.networks or suited(shape)
     first = Lesson(candidates[0], request.recipe.hyper, request.recipe, request.seed, request.device)
     try:
-        truth = asked(left_out, cached, encoding=encoding, soft=False) if len(left_out) else None
+        truth = queried(left_out, cached, encoding=encoding, soft=False) if len(left_out) else None
         asking = Asking(
             mine,
             request.recipe,

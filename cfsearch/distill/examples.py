@@ -1,4 +1,4 @@
-"""Inputs with the provider's answers: what a surrogate learns from."""
+"""Training examples of a surrogate: inputs with the provider's answers."""
 
 from dataclasses import dataclass
 from typing import Final, Self, final
@@ -56,7 +56,7 @@ class Examples:
 
 
 def as_kept(x: Float[Tensor, "n *x"], *, encoding: Encoding | None) -> Tensor:
-    """Inputs of the house form as examples keep them."""
+    """Inputs as examples store them: images in 8 bits, rows encoded."""
     if encoding is not None:
         return encoding.apply(x).float()
     return PICTURES.stored(x)
@@ -67,11 +67,14 @@ def as_taken(kept: Tensor) -> Float[Tensor, "n *u"]:
     return PICTURES.restored(kept) if kept.dtype is torch.uint8 else kept
 
 
-def asked(x: Float[Tensor, "n *x"], provider: Provider, *, encoding: Encoding | None, soft: bool) -> Examples:
-    """The provider's answers to inputs of the house form.
+def queried(
+    x: Float[Tensor, "n *x"], provider: Provider, *, encoding: Encoding | None, soft: bool
+) -> Examples:
+    """Examples of the provider's answers to inputs.
 
     Args:
-        x: inputs; each is one query, or none where a cache knows it.
+        x: images as float32 RGB in [0, 1], channels first, or rows in column units; each is one query, or
+            none where a cache knows it.
         provider: counts and keeps answers by its wrappers.
         encoding: of rows; None for images.
         soft: keep probabilities where the provider gives any; else the class alone.

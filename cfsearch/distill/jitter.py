@@ -1,4 +1,4 @@
-"""Small changes of a picture that leave what it shows: turned, moved, scaled, bent."""
+"""Label-preserving augmentation of pictures: rotation, translation, scaling, bending."""
 
 import math
 from dataclasses import dataclass

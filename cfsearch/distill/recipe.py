@@ -69,16 +69,16 @@ class Tuning:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How inputs are multiplied, asked about and learned from.
+    """Settings of distillation: how inputs are augmented, queried and learned from.
 
     Args:
         name: of the preset.
         image_shares, row_shares: how much of the first input is in a mixture.
         mixed: share of the queries beyond the inputs themselves that goes to mixtures; the rest
             to jittered inputs (images only: rows are always mixed).
-        jitter: changes of pictures before they are mixed and asked about; None for none.
+        jitter: changes of pictures before they are mixed and queried; None for none.
         wobble: changes of pictures while training, their label taken to stay; None for none.
-        rounds: how often the surrogate so far chooses what is asked next; 1 asks all at once.
+        rounds: how often the surrogate so far chooses what is queried next; 1 queries all at once.
         spread: candidates from which a round chooses, in multiples of what it asks, >= 1.
         unsure: share of a round that goes to those about which the surrogate is least sure;
             the rest is drawn evenly.

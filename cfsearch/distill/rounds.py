@@ -1,7 +1,7 @@
-"""Which inputs are asked about, and in which order: all at once, or by rounds.
+"""Query selection: which inputs are queried, all at once or by rounds of active learning.
 
 With one round this is algorithm 1 of Haffar et al. 2022. With more, the surrogate so far looks at
-several times as many candidates as may be asked about and picks those it is least sure of: there
+several times as many candidates as may be queried and picks those it is least sure of: there
 the provider's answer teaches most.
 """
 
@@ -19,7 +19,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import Encoding, TableSchema
 
 from .augment import count, in_8_bits, mixer_for, mixup
-from .examples import Examples, as_kept, asked
+from .examples import Examples, as_kept, queried
 from .recipe import Hyper, Recipe
 from .training import Lesson, Watch, answers
 
@@ -32,9 +32,9 @@ class Asking:
     """Inputs, how they are multiplied, and how many queries that may cost.
 
     Args:
-        x: the user's inputs, in the house form.
+        x: the user's inputs: images as float32 RGB in [0, 1], channels first, or rows in column units.
         recipe: how they are multiplied.
-        queries: most inputs that are asked about; None for ``m + C(m, 2)``.
+        queries: most inputs that are queried; None for ``m + C(m, 2)``.
         schema: of rows; None for images.
         encoding: of rows; None for images.
         seed: decides all that is drawn.
@@ -49,7 +49,7 @@ class Asking:
 
     @property
     def total(self) -> int:
-        """How many inputs will be asked about."""
+        """How many inputs will be queried."""
         return count(len(self.x)) if self.queries is None else min(self.queries, self._most)
 
     @property
@@ -65,23 +65,23 @@ class Asking:
         """The examples that the queries brought.
 
         Args:
-            provider: whom to ask.
+            provider: the model that is queried.
             lesson: how the surrogate between rounds is trained.
-            watch: told how many inputs were asked about.
+            watch: called with how many inputs were queried, of how many.
 
         Raises:
-            BudgetExhausted, ProviderError, NonFiniteError: as ``asked``.
+            BudgetExhausted, ProviderError, NonFiniteError: as ``queried``.
         """
-        tell = watch or (lambda _done, _total: None)
+        notify = watch or (lambda _done, _total: None)
 
         def ask(x: Tensor) -> Examples:
-            return asked(x, provider, encoding=self.encoding, soft=self.recipe.soft)
+            return queried(x, provider, encoding=self.encoding, soft=self.recipe.soft)
 
         if self.recipe.rounds == 1 and not self._jitters:
             parts = []
             for piece in self._mixtures(self.total, seed=self.seed):
                 parts.append(ask(piece))
-                tell(sum(map(len, parts)), self.total)
+                notify(sum(map(len, parts)), self.total)
             return _all(parts)
         own = min(len(self.x), self.total)
         known = ask(in_8_bits(self.x[:own]) if self.schema is None else self.x[:own])
@@ -101,7 +101,7 @@ class Asking:
             if not new:
                 break
             known = _all([known, *new])
-            tell(len(known), self.total)
+            notify(len(known), self.total)
         return known
 
     def _chosen(

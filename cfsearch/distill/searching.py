@@ -1,4 +1,4 @@
-"""A search that asks a surrogate, and believes the audited model alone."""
+"""Search on a surrogate, with members verified on the audited model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,10 @@ from cfsearch.providers.surrogate import SurrogateProvider
 
 
 def with_surrogate(search: Search, surrogate: Path | str, *, device: str = "cpu") -> Search:
-    """The same search with candidates asked of a surrogate, and all that is kept of the model.
+    """The same search with candidates scored by a surrogate and members by the audited model.
 
     Whatever stands in a front then has the audited model's scores, and is called verified only
-    where the audited model itself says the asked-for class.
+    where the audited model itself gives the target class.
 
     Args:
         search: a search of the audited model.
@@ -23,5 +23,5 @@ def with_surrogate(search: Search, surrogate: Path | str, *, device: str = "cpu"
         ConfigError: it has other classes than the audited model.
     """
     audited = search.verifier or search.provider
-    asked = SurrogateProvider.open(surrogate, audited=audited, device=device)
-    return replace(search, provider=asked, verifier=audited, note=(*search.note, asked.note))
+    queried = SurrogateProvider.open(surrogate, audited=audited, device=device)
+    return replace(search, provider=queried, verifier=audited, note=(*search.note, queried.note))

@@ -18,7 +18,7 @@ from .recipe import Hyper, Recipe
 
 _ASKED: Final = 1024
 Watch = Callable[[int, int], None]
-"""Told after every pass: how many are done, of how many."""
+"""Called after every pass with how many are done, of how many."""
 
 
 @final
@@ -50,7 +50,7 @@ class Lesson:
         Args:
             examples: what to learn from.
             network: to go on with, changed in place; a new one when left out.
-            watch: told after every pass.
+            watch: called after every pass.
 
         Raises:
             NonFiniteError: the loss became NaN or infinite.

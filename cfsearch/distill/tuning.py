@@ -1,4 +1,4 @@
-"""The Bayesian search of a network and how it is trained; optuna behind one door.
+"""Bayesian search of a network's architecture and training settings, by optuna.
 
 Every trial is a network, a learning rate, passes and a batch size, and its worth is the mean
 share of left-out examples of which the network says the provider's class, over the folds of a
@@ -42,7 +42,7 @@ class Tuned:
         network: by its name.
         hyper: rate, passes, batch.
         agreement: with the provider, mean over the folds; None where nothing was searched.
-        trials: that were begun, in this run and those before it.
+        trials: that were started, in this run and those before it.
         pruned: how many of them were given up.
     """
 
@@ -54,7 +54,7 @@ class Tuned:
 
 
 TrialWatch = Callable[[int, int, float | None], None]
-"""Told after every trial: how many were begun, of how many, and the best agreement so far."""
+"""Called after every trial with how many were started, of how many, and the best agreement so far."""
 
 
 def tune(
@@ -74,9 +74,9 @@ def tune(
         candidates: networks by name; the first stands where nothing is searched.
         lesson: seed, recipe and device.
         file: SQLite file in which trials are kept; None keeps them in memory.
-        seconds: no trial is begun later, and none goes on to another fold; None for no limit.
-        watch: told after every trial.
-        stop: asked before every trial and fold.
+        seconds: no trial is started later, and none goes on to another fold; None for no limit.
+        watch: called after every trial.
+        stop: called before every trial and fold; True ends the search.
 
     Raises:
         MissingExtraError: optuna is not installed.
@@ -92,7 +92,7 @@ def tune(
     def over() -> bool:
         return stop() or (ends is not None and time.monotonic() >= ends)
 
-    with _door(optuna, file):
+    with _translated_errors(optuna, file):
         study = _study(optuna, file, name=_name(examples, candidates, lesson), seed=lesson.seed)
         seen = _drawn(examples, tuning, seed=lesson.seed)
         folds = _folds(len(seen), tuning.folds, seed=lesson.seed)
@@ -206,15 +206,15 @@ def _study(optuna: ModuleType, file: Path | None, *, name: str, seed: int) -> "S
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2),
     )
     # a search that goes on draws new trials and not the first ones again
-    begun = len(made.trials)
+    started = len(made.trials)
     made.sampler = optuna.samplers.TPESampler(
-        seed=seed + begun, n_startup_trials=max(0, _SPREAD_FIRST - begun)
+        seed=seed + started, n_startup_trials=max(0, _SPREAD_FIRST - started)
     )
     return made
 
 
 @contextmanager
-def _door(optuna: ModuleType, file: Path | None) -> Iterator[None]:
+def _translated_errors(optuna: ModuleType, file: Path | None) -> Iterator[None]:
     """Translates what optuna and its storage raise, and keeps them quiet."""
     try:
         with warnings.catch_warnings():

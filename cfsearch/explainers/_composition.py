@@ -21,7 +21,7 @@ class CompositionLoss:
 
     Args:
         network: logits of numbers.
-        goal: class asked for.
+        goal: target class.
         centre: mean logits of reference inputs of that class; None for plain cross-entropy.
         weight: of the distance to ``centre``.
         near: weight of the distance to the original, lambda.
@@ -88,7 +88,8 @@ def compose(
         start: where the composite begins.
         origin: the original.
         mask: numbers that the composite replaces.
-        low, high: bounds of the numbers.
+        low: lower bounds of the numbers.
+        high: upper bounds of the numbers.
         loss: what is made small.
         steps: updates.
         rate: of Adam.

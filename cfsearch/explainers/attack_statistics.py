@@ -90,8 +90,9 @@ def fit_beta(
 
     Args:
         changes: rows that vary.
-        low, high: the support; a row's own extremes when None. Values on its ends are moved
+        low: lower end of the support; a row's least value when None. Values on its ends are moved
             inwards by half a place in ``d``, where the likelihood is finite.
+        high: upper end of the support, treated alike; a row's greatest value when None.
 
     Raises:
         ConfigError: a row that does not vary, or has values outside the support.
@@ -149,7 +150,7 @@ def in_tails(changes: Float[Tensor, "b *u"], *, share: float) -> Bool[Tensor, "b
     return ((flat <= low) | (flat >= high)).view_as(changes)
 
 
-def turned(
+def attack_flips(
     subject: Subject,
     u: Float[Tensor, "b *u"],
     *,
@@ -162,8 +163,13 @@ def turned(
     """Whether an attack on some of the numbers makes the network leave each input's class.
 
     Args:
+        subject: whose network is attacked.
+        u: model inputs.
+        label: class of each input.
+        attack: by which the numbers are changed.
         only: the numbers that may change; all when None.
-        low, high: their ranges; none when None.
+        low: lower bounds of the numbers; none when None.
+        high: upper bounds of the numbers; none when None.
     """
     change = attack.changes(subject, u, label=label, low=low, high=high, only=only)
     with torch.no_grad():
@@ -187,9 +193,14 @@ def turning_tail(
     the mean of these shares, 15 %, is its threshold.
 
     Args:
+        subject: whose network is attacked.
+        u: model inputs.
+        label: class of each input.
         changes: of the attack on everything, which say where the tails are.
+        attack: by which the numbers are changed.
         shares: of numbers in each of the two tails, rising, at most 0.5.
-        low, high: ranges of the numbers; none when None.
+        low: lower bounds of the numbers; none when None.
+        high: upper bounds of the numbers; none when None.
 
     Raises:
         ConfigError: shares that do not rise within (0, 0.5].
@@ -202,7 +213,7 @@ def turning_tail(
         left = found.isnan().nonzero()[:, 0]
         if not len(left):
             break
-        done = turned(
+        done = attack_flips(
             subject,
             u[left],
             label=label[left],

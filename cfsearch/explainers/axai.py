@@ -18,7 +18,7 @@ from .segments import Grid, Quickshift, Segmenter
 class Axai(Explainer):
     """Segments with the largest share of strongly attacked numbers.
 
-    An L2 attack leaves the class (or, where a target is asked for, seeks it). Numbers that it
+    An L2 attack leaves the class (or, where a target is given, seeks it). Numbers that it
     lowers below the lower tail of its own changes or raises above the upper one were attacked
     strongly. A segment's density is the share of its numbers that were; the ``top`` segments of
     highest density are the explanation, and a feature's attribution is its segment's density.

@@ -48,7 +48,7 @@ def explained(
 ) -> list[ParetoFront]:
     """A front a query of what the explainer found, in the form that ``ParetoFront.merge`` takes.
 
-    Its member is the counterfactual, if that is what was asked for and keeps the constraints; its
+    Its member is the counterfactual, if it has the target class and keeps the constraints; its
     origin is the method. Rows: measured by ``problem`` as a search measures, on the row that the
     generator makes of it (a change below its dead zone becomes none). Images: measured as pictures,
     rounded to the 8 bits that are stored; give the search's fronts the same form with ``as_pictures``.
@@ -134,7 +134,7 @@ def seeds_of(
     Counterfactuals that do not flip are seeds as well: a solver may find the way from there. On a CPU
     each query is explained by itself, so that its front is the same alone and in company; one for
     which the model fails is noted in ``Problem.failures``, and in ``Problem.seeding`` how many inputs
-    the model was asked about for each; those of a batch are shared out evenly, and their sum is exact.
+    the model was queried about for each; those of a batch are shared out evenly, and their sum is exact.
 
     Raises:
         CapabilityError: when it is called: the generator cannot be traced back, or an explainer gives
@@ -146,17 +146,17 @@ def seeds_of(
         if not explainers:
             return x[:, None]  # no change, which is no seed
         try:
-            told = [e.explain(x, subject=subject, target=target, seed=seed) for e in explainers]
+            explained = [e.explain(x, subject=subject, target=target, seed=seed) for e in explainers]
         except ProviderError as error:
             if len(rows) > 1:
                 return torch.cat([proposed(problem, range(i, i + 1)) for i in rows])
             problem.failures[rows.start] = error
             return x[:, None]
-        each, more = divmod(sum(one.queries for one in told), len(rows))
+        each, more = divmod(sum(one.queries for one in explained), len(rows))
         problem.seeding |= {i: each + (at < more) for at, i in enumerate(rows)}
-        found = [one.counterfactuals for one in told if one.counterfactuals is not None]
-        if len(found) < len(told):
-            name = next(one.method for one in told if one.counterfactuals is None)
+        found = [one.counterfactuals for one in explained if one.counterfactuals is not None]
+        if len(found) < len(explained):
+            name = next(one.method for one in explained if one.counterfactuals is None)
             raise CapabilityError(
                 f"{name}: says which features count and gives no counterfactuals; a search cannot begin there."
             )

@@ -27,8 +27,8 @@ class Gradient(Explainer):
     """``x* = x - w * eps * grad L(f_u(x), y*)``, eps growing until the provider says y*.
 
     L is the cross-entropy of the network that is followed; its gradient is taken once, at the
-    original, and as it is (neither its sign nor normalised). y* is the class asked for, else the
-    network's second most probable. The provider is asked once a step for all inputs that are
+    original, and as it is (neither its sign nor normalised). y* is the target class, else the
+    network's second most probable. The provider is queried once a step for all inputs that are
     still open, and only where the step led to another input than the step before.
 
     Pictures: w = 1, and each pixel's attribution is ``|x* - x|``, the heat map of the paper.

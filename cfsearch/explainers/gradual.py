@@ -121,9 +121,9 @@ class Gradual(Explainer):
         k = len(subject.provider.labels)
         rng = torch.Generator().manual_seed(seed)
         logits = logits[torch.randperm(len(logits), generator=rng).to(logits.device)]
-        said = logits.argmax(1) if len(logits) else torch.zeros(0, dtype=torch.long)
+        classes = logits.argmax(1) if len(logits) else torch.zeros(0, dtype=torch.long)
         tau, _ = self._scaled(subject.domain)
-        centres = [_centre(logits[said == c], c, samples=self.samples, tau=tau) for c in range(k)]
+        centres = [_centre(logits[classes == c], c, samples=self.samples, tau=tau) for c in range(k)]
         return replace(self, centres=torch.stack(centres))
 
     def propose(self, task: Task) -> Proposal:

@@ -49,14 +49,14 @@ class L2Attack:
         self.bounded = bounded
 
     def on(self, task: Task) -> Float[Tensor, "b *u"]:
-        """The changes of a checked batch: away from the source, or towards the target asked for."""
+        """The changes of a checked batch: away from the source, or towards the target."""
         low, high = self._ranges(task)
-        asked = task.target >= 0
+        targeted = task.target >= 0
         return self.changes(
             task.subject,
             task.u,
-            label=torch.where(asked, task.target, task.source),
-            towards=asked,
+            label=torch.where(targeted, task.target, task.source),
+            towards=targeted,
             low=low,
             high=high,
         )
@@ -79,7 +79,8 @@ class L2Attack:
             u: the numbers attacked.
             label: the class that the attack leaves, or where ``towards`` is True seeks.
             towards: False everywhere when None.
-            low, high: ranges; none when None.
+            low: lower bounds of the numbers; none when None.
+            high: upper bounds of the numbers; none when None.
             only: the numbers that may change; all when None.
 
         Shapes:

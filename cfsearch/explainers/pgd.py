@@ -15,7 +15,7 @@ from cfsearch.errors import ConfigError
 from .goals import changes, goal_gradient, nothing, slope_of, within
 
 _LEAST: Final = 1e-3
-"""No ball is begun with that is smaller, in the unit of the numbers."""
+"""Smallest first radius, in the unit of the numbers."""
 _STRIDE: Final = 2.5
 """A step is this many radii over the number of steps, as in Madry et al.'s own code."""
 
@@ -64,23 +64,23 @@ class Pgd(Explainer):
         if not len(task.x):
             return nothing(task)
         found = task.x.clone()
-        asked = ~task.flips(task.scores)
+        unflipped = ~task.flips(task.scores)
         failed = torch.zeros(len(task.x), device=task.u.device)
         reach = self._reach(task)
         radius = torch.minimum(self._first(task), reach)
-        turned = torch.zeros_like(asked)
-        open_ = torch.nonzero(asked).flatten()
+        flipped = torch.zeros_like(unflipped)
+        open_ = torch.nonzero(unflipped).flatten()
         for doubling in range(self.doublings + 1):
             if not len(open_):
                 break
             done = self._ask(task, open_, radius, found)
-            turned[open_[done]] = True
+            flipped[open_[done]] = True
             # a ball that holds all that may be reached cannot grow
             open_ = open_[~done & (radius[open_] < reach[open_])]
             if doubling < self.doublings:
                 failed[open_] = radius[open_]
                 radius[open_] = torch.minimum(2.0 * radius[open_], reach[open_])
-        rows = torch.nonzero(asked & turned).flatten()
+        rows = torch.nonzero(unflipped & flipped).flatten()
         for _ in range(self.bisections if len(rows) else 0):
             middle = radius.clone()
             middle[rows] = (failed[rows] + radius[rows]) / 2.0

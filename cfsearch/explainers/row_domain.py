@@ -87,7 +87,7 @@ class RowDomain(Domain):
         return torch.where(fixed, home, low), torch.where(fixed, home, high)
 
     def _values(self, u: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
-        """The nearest value of every variable, rules not yet asked."""
+        """The nearest value of every variable, rules not yet applied."""
         rows = self.encoding.invert(u)
         out = []
         for variable in self.variables.all:

@@ -36,7 +36,8 @@ def seeding(
         surrogate: whose gradients are followed, where the model has none to be had.
         immutable: columns that must not change, besides those of the schema.
         reference: rows to learn from or compare with, for methods that do.
-        target, seed: as for ``Explainer.explain``.
+        target: name of the target class; None for any other.
+        seed: as for ``Explainer.explain``.
 
     Raises:
         ConfigError: an unknown name or setting.
@@ -46,7 +47,7 @@ def seeding(
     following = [e.name for e in explainers if e.follows_gradients]
     if surrogate is None and not model.white_box and following:
         raise CapabilityError(
-            f"seed_with: {following[0]} follows gradients, and {model.name} can only be asked. Distil it first "
+            f"seed_with: {following[0]} follows gradients, and {model.name} gives none. Distil it first "
             "(`cfsearch distill`) and give the file with --surrogate."
         )
     learning = [e.name for e in explainers if Need.REFERENCE in e.needs]

@@ -25,7 +25,7 @@ _REACHED: Final = 0.8
 class Wachter(Explainer):
     """``argmin_x' max_lambda lambda * (f(x') - y')^2 + sum_j |x'_j - x_j| / MAD_j``.
 
-    f is by how much the class asked for leads the best other one in the network's log-scores: of
+    f is by how much the target class leads the best other one in the network's log-scores: of
     two classes the log-odds, in which a model that is certain is not flat. Adam descends the first
     term; the second is taken exactly after each step, by the proximal map in Adam's own metric, so
     that a number moves only where that is worth its distance, and the others stay where they were
@@ -36,7 +36,7 @@ class Wachter(Explainer):
     together, each with its own lambda and y'.
 
     Args:
-        aim: y', the lead asked for, > 0, in nats.
+        aim: y', the lead required, > 0, in nats.
         steps: of Adam in each round.
         rate: Adam's learning rate at the start of a round, in the unit of the domain's numbers; it
             falls to 0 at the end.
@@ -102,7 +102,7 @@ class Wachter(Explainer):
         weight = torch.full((len(task.x),), self.first, device=at.device)
         aim = torch.full_like(weight, self.aim)
         failed, distance = torch.zeros_like(weight), torch.full_like(weight, math.inf)
-        turned = []
+        flipped = []
         for _ in range(self.rounds):
             if not len(open_):
                 break
@@ -110,7 +110,7 @@ class Wachter(Explainer):
             x = task.project(u, open_)
             done = task.flips(task.ask(x), open_)
             at[open_], found[open_] = u, x
-            turned.append(open_[done])
+            flipped.append(open_[done])
             open_ = open_[~done]
             if not len(open_):
                 break
@@ -119,7 +119,7 @@ class Wachter(Explainer):
             aim[open_[reached]] *= 2.0
             failed[open_[~reached]] = weight[open_[~reached]]
             weight[open_[~reached]] *= 2.0
-        rows = torch.cat(turned) if turned else open_
+        rows = torch.cat(flipped) if flipped else open_
         distance[rows] = self._distance(task, found[rows], rows, price)
         for _ in range(self.refinements if len(rows) else 0):
             middle = (failed[rows] + weight[rows]) / 2.0
@@ -190,6 +190,6 @@ class Wachter(Explainer):
 
 
 def _lead(subject: Subject, u: Float[Tensor, "n *u"], goal: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """f: by how much the class asked for leads the best other one."""
+    """f: by how much the target class leads the best other one."""
     scores, at = subject.network(u), goal[:, None]
     return scores.gather(1, at)[:, 0] - scores.scatter(1, at, -torch.inf).amax(1)

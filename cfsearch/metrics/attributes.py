@@ -24,9 +24,9 @@ def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) 
 def correlation_difference(
     labels: Bool[Tensor, "m a"], before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"], *, asked: int
 ) -> float:
-    """How differently attributes go along with the asked one in counterfactuals and in the data.
+    """How differently attributes correlate with the requested one in counterfactuals and in the data.
 
-    The sum over attributes of ``|corr(label, asked label) - corr(change, asked change)|``, where a
+    The sum over attributes of ``|corr(label, requested label) - corr(change, requested change)|``, where a
     change is -1, 0 or 1 by an oracle; a correlation with what never changes counts as 0.
 
     Args:

@@ -16,7 +16,8 @@ def overlap(
     Made for categories; bring numbers to their steps (or bins) first, as 39.0 and 39.1 differ.
 
     Args:
-        x, y: records, levels as their index.
+        x: records, levels as their index.
+        y: records to compare them with, one each.
         weights: of the attributes, summing to 1; 1/d each when left out.
 
     Raises:

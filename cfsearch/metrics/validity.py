@@ -12,12 +12,12 @@ from ._pairs import check_scores
 def validity(
     scores: Float[Tensor, "n k"], *, source: Int[Tensor, " n"], target: Int[Tensor, " n"]
 ) -> Interval | None:
-    """The share of counterfactuals that the model gives the class asked for, with its interval.
+    """The share of counterfactuals that the model gives the target class, with its interval.
 
     Args:
         scores: what the audited model itself says of them; never those of a surrogate.
         source: the class of each original.
-        target: the class asked for, ``UNTARGETED`` (-1) for any other than the source.
+        target: the target class, ``UNTARGETED`` (-1) for any other than the source.
 
     Raises:
         ShapeError: the parts do not fit each other.

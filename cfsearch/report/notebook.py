@@ -29,7 +29,7 @@ def _html(front: ParetoFront, codec: Codec | None) -> str:
     verified = int(front.verified.sum())
     head = (
         f"<p><strong>{_safe(front.name)}</strong>: {wording.counted(len(front), 'member')} on the front, "
-        f"{verified} verified. The model says {_safe(front.labels[front.source])}; asked for: "
+        f"{verified} verified. The model says {_safe(front.labels[front.source])}; target: "
         f"{'any other class' if front.target is None else _safe(front.labels[front.target])}. "
         f"Stopped: {_safe(front.reason.value.split(': ', 1)[-1])}.</p>"
     )

@@ -80,7 +80,7 @@ class RunDirectory:
 
         Raises:
             RunError: read-only, held by another process, from a newer version, no run
-                directory, or begun with other settings or files (with the difference).
+                directory, or started with other settings or files (with the difference).
         """
         path = Path(path)
         existing = path.exists()
@@ -155,18 +155,18 @@ class RunDirectory:
 
     @property
     def created(self) -> str:
-        """When it was begun, ISO 8601 in UTC."""
+        """When it was started, ISO 8601 in UTC."""
         return self._meta("created")
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings it was begun with."""
+        """The settings it was started with."""
         value: dict[str, Any] = json.loads(self._meta("config"))
         return value
 
     @property
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of the files it was begun with."""
+        """SHA-256 of the files it was started with."""
         value: dict[str, str] = json.loads(self._meta("hashes"))
         return value
 
@@ -265,8 +265,8 @@ class RunDirectory:
 
     def _agree(self, config: dict[str, Any], hashes: dict[str, str]) -> None:
         text = json.dumps(config, sort_keys=True)
-        begun = self._store.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
-        if begun is None:
+        stored = self._store.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
+        if stored is None:
             digest = hashlib.sha256((text + json.dumps(hashes, sort_keys=True)).encode()).hexdigest()
             values = {
                 "config": text,
@@ -277,16 +277,16 @@ class RunDirectory:
             with self._store:
                 self._store.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
             return
-        changes = _differences(json.loads(begun[0]), config)
+        changes = _differences(json.loads(stored[0]), config)
         if changes:
             raise RunError(
-                f"run {str(self.path)!r} was begun with other settings: {'; '.join(changes[:5])}. "
+                f"run {str(self.path)!r} was started with other settings: {'; '.join(changes[:5])}. "
                 "Give a new directory, or the old settings."
             )
         for what, digest in self.hashes.items():
             if hashes.get(what) != digest:
                 raise RunError(
-                    f"run {str(self.path)!r}: the {what} has changed since it was begun: "
+                    f"run {str(self.path)!r}: the {what} has changed since it was started: "
                     f"{digest} then, {hashes.get(what)} now. Give a new directory."
                 )
 

@@ -36,7 +36,7 @@ class _Picture:
 def export_pictures(run: RunDirectory, folder: Path) -> int:
     """Write original, reconstruction and picked members of each instance; returns how many pictures.
 
-    They are what the model was asked about, bit by bit. ``pictures.csv`` beside them gives of each file
+    They are what the model was queried about, bit by bit. ``pictures.csv`` beside them gives of each file
     its instance, what it is, the member, the model's class and probability, and the change in words.
 
     Args:

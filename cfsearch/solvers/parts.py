@@ -89,7 +89,7 @@ class Given(Sampling):  # type: ignore[misc]  # pymoo ships no types
 
 @final
 class NotEvaluated(Evaluator):  # type: ignore[misc]  # pymoo ships no types
-    """Evaluates nothing: candidates are asked of the search, never by an algorithm."""
+    """Evaluates nothing: candidates are evaluated by the search, never by an algorithm."""
 
     def eval(self, problem: Any, pop: Any, **_: Any) -> Any:  # Any: pymoo's objects
         """The population as it is."""
@@ -294,7 +294,7 @@ class RankAndCrowding(Survival):  # type: ignore[misc]  # pymoo ships no types
 
 
 def applied(operator: Any, problem: Any, x: Floats, *, random_state: Any) -> Floats:  # Any: pymoo's
-    """What a crossover or mutation of pymoo makes of arrays; its open door takes individuals only."""
+    """What a crossover or mutation of pymoo makes of arrays; its public method takes individuals only."""
     made = operator._do(problem, x, random_state=random_state)  # noqa: SLF001  # see above
     return np.asarray(made, dtype=np.float64)
 

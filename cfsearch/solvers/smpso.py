@@ -26,7 +26,7 @@ class SMPSO(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     A particle is drawn to its own best and to a leader (binary tournament on crowding). Its
     speed is multiplied by a constriction coefficient and cut to half of each variable's range;
-    at a bound the particle stays there and its speed is turned round. Every few particles are
+    at a bound the particle stays there and its speed is reversed. Every few particles are
     mutated. All as in jMetal, the authors' implementation, down to the sign of the
     constriction coefficient: ``2 / (2 - c - sqrt(c**2 - 4 c))`` with ``c = c1 + c2 > 4`` is
     negative, so about half of the moves are away from both attractors. That keeps the swarm

@@ -64,7 +64,7 @@ class ExplainerCase:
         )
         share = float(explanation.flipped.float().mean())
         assert share >= self.least_flipped, (
-            f"{explainer.name}: turned {share:.0%} of a linear model's verdicts, expected "
+            f"{explainer.name}: flipped {share:.0%} of a linear model's verdicts, expected "
             f"{self.least_flipped:.0%} or more."
         )
 

@@ -151,7 +151,7 @@ class TargetRule:
         uniform: share of rows in which each attribute goes only part of its way, uniformly
             drawn, so that a search over continuous changes meets nothing new. Attributes of
             a group go the same part of the way.
-        same: share of rows that are asked for their own attributes.
+        same: share of rows whose target is their own attributes.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()

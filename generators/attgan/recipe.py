@@ -45,7 +45,7 @@ class LossWeights:
         reconstruction: L1 of the edit to the own attributes.
         attribute: cross-entropy of the classifier on the edit.
         asked: how many times an attribute that the edit shall change counts in it; at 1 an edit of
-            one attribute among thirteen is mostly told to leave twelve alone.
+            one attribute among thirteen is mostly trained to leave twelve alone.
         adversarial: critic's score of the edit.
         penalty: gradient penalty, in the critic's loss.
         critic_attribute: cross-entropy of the classifier on real images.
@@ -98,7 +98,7 @@ class TrainingConfig:
         augmentation: of what the critic sees; None for none.
         single: share of rows in which one attribute is flipped, see ``TargetRule``.
         uniform: share of rows with partial strengths, see ``TargetRule``.
-        same: share of rows asked for their own attributes, see ``TargetRule``.
+        same: share of rows whose target is their own attributes, see ``TargetRule``.
         settle: progress from which the batch norms of the editor stop following the batch.
         robust: largest L2 length, on [-1, 1], of the adversarial step that each real image takes
             before the classifier learns its label; 0 for none. A classifier that small steps

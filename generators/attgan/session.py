@@ -231,7 +231,7 @@ class Session:
         real = faces
         if truth is not None:
             # half of the real images are true re-renders, so that a critic cannot tell an edit
-            # by what was asked for, only by how it was done
+            # by what was requested, only by how it was done
             even = (torch.arange(len(x), device=self.device) % 2 == 0)[:, None]
             real = Faces(
                 torch.where(even[..., None, None], x, truth), torch.where(even, faces.labels, targets)

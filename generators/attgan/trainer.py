@@ -69,7 +69,7 @@ class AttGANTrainer:
             training=training,
             folder=request.folder,
             device=request.device,
-            watch=_told(watch),
+            watch=_on_step(watch),
             stop=stop,
         )
         # partial strengths that were never seen are not searched between, but at full reach
@@ -107,7 +107,7 @@ class AttGANTrainer:
             training=training,
             folder=request.folder,
             device=request.device,
-            watch=_told(watch),
+            watch=_on_step(watch),
             stop=stop,
         )
         if done.finished:
@@ -158,7 +158,7 @@ def _whole(value: object) -> int:
     return value
 
 
-def _told(watch: Callable[[State], None]) -> Callable[[StepMetrics], None]:
+def _on_step(watch: Callable[[State], None]) -> Callable[[StepMetrics], None]:
     return lambda m: watch(State(share=m.progress, step=m.step, seconds=m.seconds, losses=m.losses))
 
 

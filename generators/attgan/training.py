@@ -43,7 +43,7 @@ def train(
             of real faces; left out, a fresh one. A checkpoint in ``folder`` goes before it.
         device: "cpu", "cuda", ...
         watch: called after every ``log_every`` steps.
-        stop: asked before each step; True ends the training with a checkpoint.
+        stop: called before each step; True ends the training with a checkpoint.
 
     Raises:
         DataError: the source is empty, has other attributes, or gives images that do not fit.
@@ -82,7 +82,7 @@ def train_critic(
         critic: what to begin with (as ``Trained`` holds it); left out, a fresh one.
         device: "cpu", "cuda", ...
         watch: called after every ``log_every`` steps.
-        stop: asked before each step; True ends the training with a checkpoint.
+        stop: called before each step; True ends the training with a checkpoint.
 
     Raises:
         ConfigError: ``config`` is not that of the generator.

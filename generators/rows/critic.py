@@ -1,6 +1,6 @@
 """A small network that tells rows of a table from broken ones: a plausibility that was trained.
 
-Like the discriminator of a GAN it learns what real rows look like from what they are told apart
+Like the discriminator of a GAN it learns what real rows look like from what they are distinguished
 from; here that is not a generator's output but the rows that a search makes: one column or a few of
 a real row replaced, by what stands in other rows or by anything in range. So it knows which values
 go together, which the distance to the nearest rows hardly sees where there are many columns.

@@ -126,8 +126,8 @@ class _Rows(Generator[RowsState], Describer, ABC):
         )
 
     def _print(self, *parts: str) -> str:
-        said = json.dumps(["rows/1", self.schema.fingerprint, self._dead_zone, *parts])
-        return hashlib.sha256(said.encode()).hexdigest()
+        text = json.dumps(["rows/1", self.schema.fingerprint, self._dead_zone, *parts])
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _numbers(row: Float[Tensor, " c"]) -> list[float]:

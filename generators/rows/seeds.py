@@ -1,4 +1,4 @@
-"""Where a search of rows may begin: at the nearest known rows of the class asked for."""
+"""Initial candidates of a search of rows: the nearest known rows of the target class."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol, final

@@ -118,7 +118,7 @@ def test_a_directory_of_other_runs_is_left_alone(settings: dict[str, Any], tmp_p
         Audit(Config.check(settings), directory=tmp_path / "one").run()
     Audit(Config.check(settings), directory=tmp_path / "two").run()
     turned = {**settings, "model": {**settings["model"], "path": settings["model"]["path"][:1] * 2}}
-    with pytest.raises(RunError, match="was begun with other models"):
+    with pytest.raises(RunError, match="was started with other models"):
         Audit(Config.check(turned), directory=tmp_path / "two").run()
 
 

@@ -210,7 +210,7 @@ def test_a_wrong_table_is_one_clear_sentence(
     ("flags", "said"),
     [
         (("--attributes", "absent.csv"), "'absent.csv' must be a comma-separated file, but there is no such"),
-        (("--attributes", "labels.csv"), "says nothing that generator 'pixels' can be told"),
+        (("--attributes", "labels.csv"), "says nothing that generator 'pixels' can be given"),
         (
             ("--attributes", "labels.csv", "--by", "Mael"),
             "has no attribute 'Mael' among its 1. Did you mean 'Male'",

@@ -269,7 +269,8 @@ def test_an_audit_says_what_was_asked(folder: Path, call: Call) -> None:
     assert counts["questions"] == {"all": total, "seeding": seeding}
     page = (run / "report.html").read_text()
     assert (
-        f"{total} inputs that the model was asked about for them, {seeding} of them by the explainers" in page
+        f"{total} inputs that the model was queried about for them, {seeding} of them by the explainers"
+        in page
     )
     table = folder / "rows-out.csv"
     assert call("export", run, "--table", "instances", "--format", "csv", "--out", table).code == 0

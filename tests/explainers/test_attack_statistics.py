@@ -11,11 +11,11 @@ from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.attack_statistics import (
     asymmetric,
+    attack_flips,
     fit_beta,
     in_tails,
     pair_tests,
     skewness,
-    turned,
     turning_tail,
 )
 from cfsearch.explainers.l2_attack import L2Attack
@@ -125,7 +125,7 @@ def test_the_tail_that_turns_a_linear_model_is_known() -> None:
     attack = L2Attack(radius=1.0, bounded=False)
     label = torch.tensor([1])
     changes = attack.changes(subject, u, label=label)
-    assert bool(turned(subject, u, label=label, attack=attack)[0])
+    assert bool(attack_flips(subject, u, label=label, attack=attack)[0])
     tail = turning_tail(subject, u, label=label, changes=changes, attack=attack)
     # percentile 100 * s of a hundred numbers reaches floor(99 s) + 1 of them in each tail:
     # sqrt(2) < 1.9 with one number in each, sqrt(4) > 1.9 with two, from s = 0.02 on
@@ -141,7 +141,9 @@ def test_ranges_hold_the_attack_back() -> None:
     subject = linear_subject(torch.ones(100), bias=5.0)
     u = torch.zeros(1, 1, 10, 10)
     attack, label = L2Attack(radius=1.0), torch.tensor([1])
-    assert bool(turned(subject, u, label=label, attack=attack)[0])
+    assert bool(attack_flips(subject, u, label=label, attack=attack)[0])
     assert not bool(
-        turned(subject, u, label=label, attack=attack, low=torch.zeros_like(u), high=torch.ones_like(u))[0]
+        attack_flips(
+            subject, u, label=label, attack=attack, low=torch.zeros_like(u), high=torch.ones_like(u)
+        )[0]
     )

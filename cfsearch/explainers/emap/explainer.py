@@ -42,7 +42,7 @@ class Emap(Explainer):
     ``fit`` asks the audited model for the class of every reference input, fits a surrogate to
     these classes, and then a second network whose perturbations turn the surrogate's verdict.
     That may be an error of the surrogate where inputs are never found, above all when numbers hang
-    together as pixels do. So the audited model is asked about points along these perturbations, and
+    together as pixels do. So the audited model is queried about points along these perturbations, and
     both networks learn again, ``rounds`` times in all. The paper's own recipe is ``Emap.as_in_paper()``.
     ``explain`` asks the audited model about nothing but the result. Numbers should be of like size
     (standardised columns, pixels in [0, 1]): one weight holds for the length of all steps.
@@ -50,7 +50,7 @@ class Emap(Explainer):
     Attributions are the perturbation itself: of a feature of one number the signed step towards
     the other class (minus what LIME would give), of several numbers its length with the sign of
     its sum, of a category 1 where it changed. Small perturbations mark inputs near the boundary,
-    where the model is unsure: see ``cfsearch.explainers.uncertainty``. An input that already has the class asked for
+    where the model is unsure: see ``cfsearch.explainers.uncertainty``. An input that already has the target class
     is left as it is.
 
     Args:
@@ -166,13 +166,13 @@ class Emap(Explainer):
         def own(numbers: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
             return subject.network(numbers.reshape(len(numbers), *scope.shape))
 
-        seen, told = u, labels
+        seen, classes = u, labels
         rounds = 1 if surrogate is None else self.rounds
         for done in range(1, rounds + 1):
             if surrogate is not None:
                 schedule = Schedule(self.surrogate_epochs, self.batch, self.rate, self.decay)
                 teach_surrogate(
-                    surrogate, seen, told, schedule=schedule, weight_decay=self.weight_decay, rng=rng
+                    surrogate, seen, classes, schedule=schedule, weight_decay=self.weight_decay, rng=rng
                 )
             rows = self._worth(surrogate, u, labels)
             teach_perturber(
@@ -200,7 +200,7 @@ class Emap(Explainer):
                 after = moved(u, answer, reach=reach, categories=categories).u
                 x = domain.project(after.reshape(len(u), *scope.shape), origin=reference)
                 seen = torch.cat([seen, domain.encode(x).flatten(1)])
-                told = torch.cat([told, _asked(subject, x)])
+                classes = torch.cat([classes, _classes_of(subject, x)])
         return _holding(self, Fitted(scope, perturber, surrogate))
 
     def propose(self, task: Task) -> Proposal:
@@ -276,7 +276,7 @@ def _labels(subject: Subject, reference: Tensor) -> Tensor:
     provider = subject.provider
     if not len(reference):
         raise DataError("emap: there are no reference inputs to learn from. Give some of every class.")
-    labels = _asked(subject, reference)
+    labels = _classes_of(subject, reference)
     if len(torch.unique(labels)) < 2:
         raise DataError(
             f"emap: {provider.name} gives all {len(reference)} reference inputs the class "
@@ -285,7 +285,7 @@ def _labels(subject: Subject, reference: Tensor) -> Tensor:
     return labels
 
 
-def _asked(subject: Subject, x: Float[Tensor, "n *x"]) -> Tensor:
+def _classes_of(subject: Subject, x: Float[Tensor, "n *x"]) -> Tensor:
     """The audited model's class of every input."""
     provider = subject.provider
     with torch.no_grad():

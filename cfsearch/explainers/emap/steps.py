@@ -20,7 +20,7 @@ class Perturber(nn.Module):
     """A dense network from an input to how it should change.
 
     Its answer is a step for each continuous number and a logit for each level of a category. With
-    more than two classes it is told which one is asked for; all zeros ask for any other class.
+    more than two classes the target class is an input as well, one-hot; all zeros for any other class.
 
     Args:
         width: numbers of an input.
@@ -34,9 +34,9 @@ class Perturber(nn.Module):
 
     def __init__(self, *, width: int, classes: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__()
-        self.asked = classes if classes > 2 else 0
+        self.target_width = classes if classes > 2 else 0
         self.dropout = dropout
-        sizes = (width + self.asked, *hidden, width)
+        sizes = (width + self.target_width, *hidden, width)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(
@@ -47,9 +47,11 @@ class Perturber(nn.Module):
     ) -> Float[Tensor, "n w"]:
         """The answer; with ``rng`` some units are left out, as while learning."""
         hidden = u
-        if self.asked:
-            told = functional.one_hot(target.clamp_min(0), self.asked) * (target != UNTARGETED)[:, None]
-            hidden = torch.cat([u, told.to(u.dtype)], dim=1)
+        if self.target_width:
+            one_hot = (
+                functional.one_hot(target.clamp_min(0), self.target_width) * (target != UNTARGETED)[:, None]
+            )
+            hidden = torch.cat([u, one_hot.to(u.dtype)], dim=1)
         for layer in self.layers[:-1]:
             hidden = functional.relu(layer(hidden))
             if rng is not None and self.dropout:

@@ -116,7 +116,7 @@ def teach_perturber(
 ) -> None:
     """Teach a network to turn the surrogate's verdict at the least cost; it is left frozen.
 
-    With two classes the other one is asked for. With more, half of the inputs are asked for any
+    With two classes the other one is the target. With more, half of the inputs are asked for any
     other class and half for one drawn among the others.
 
     References:
@@ -145,7 +145,7 @@ def teach_perturber(
 def _refusal(
     scores: Float[Tensor, "n k"], *, source: Int[Tensor, " n"], target: Int[Tensor, " n"]
 ) -> Float[Tensor, " n"]:
-    """Minus the log-probability of what is asked for."""
+    """Negative log-likelihood of the target."""
     away = target == UNTARGETED
     odds = log_odds(scores, torch.where(away, source, target)).to(scores.dtype)
     return functional.softplus(torch.where(away, odds, -odds))
