@@ -1,4 +1,4 @@
-"""How a classifier of sentences is trained."""
+"""Training of a classifier of sentences."""
 
 import copy
 import time

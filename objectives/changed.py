@@ -1,4 +1,4 @@
-"""How many things were changed."""
+"""Number of features that were changed."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

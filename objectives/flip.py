@@ -1,4 +1,4 @@
-"""The class must have changed."""
+"""Constraint: the class must have changed."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

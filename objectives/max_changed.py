@@ -1,4 +1,4 @@
-"""Not more than so many variables may change."""
+"""Constraint: at most a given number of changed variables."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One gradient, followed until the provider gives in: Haffar et al. 2022, algorithms 2 and 3."""
+"""Counterfactuals along one gradient: Haffar et al. 2022, algorithms 2 and 3."""
 
 import math
 from collections.abc import Iterator, Sequence

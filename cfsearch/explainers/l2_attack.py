@@ -23,7 +23,7 @@ class L2Attack:
         radius: of the ball, in the domain's numbers, > 0.
         steps: how many, >= 1.
         stride: length of a step as a share of the radius; 2.5 / steps when None, so that every
-            place in the ball can be reached and turned away from (Madry et al. 2018).
+            place in the ball can be reached and left again (Madry et al. 2018).
         bounded: whether no number leaves its range (``Domain.bounds``). Only columns that must
             not change have no range here: an attack explains, it proposes nothing.
 

@@ -1,4 +1,4 @@
-"""The smallest ball around an input in which a projected gradient walk turns the provider."""
+"""Counterfactuals by projected gradient descent in the smallest ball that flips the class."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Explainers by their names, as the beginning of a search on rows."""
+"""Seeds of a search on rows from the counterfactuals of named explainers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

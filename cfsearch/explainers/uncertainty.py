@@ -1,4 +1,4 @@
-"""Where a model is unsure: inputs that the smallest perturbations turn."""
+"""Uncertainty of a model's class: inputs that the smallest perturbations flip."""
 
 import torch
 from jaxtyping import Bool, Float

@@ -1,4 +1,4 @@
-"""How many features counterfactuals change."""
+"""Sparsity: the number of features that counterfactuals change."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Whether people who are alike get explanations that are alike."""
+"""Coherence: similar people get similar explanations."""
 
 import torch
 from jaxtyping import Float

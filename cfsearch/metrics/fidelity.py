@@ -1,4 +1,4 @@
-"""How often a surrogate decides as the audited model does."""
+"""Fidelity: agreement of a surrogate's classes with the audited model's."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How far apart two sets of inputs are, by the features that a network sees in them."""
+"""Frechet distance of two sets of inputs, in the features of a network."""
 
 import torch
 from jaxtyping import Float

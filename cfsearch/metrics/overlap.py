@@ -1,4 +1,4 @@
-"""How alike records are, attribute by attribute."""
+"""Overlap similarity of records: weighted share of equal attributes."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""How far counterfactuals are from their originals."""
+"""Proximity: distances of counterfactuals to their originals."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""How alike images look."""
+"""Structural similarity (SSIM) of images."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Whether an explainer, trained again, says the same."""
+"""Stability: agreement of an explainer's explanations over trainings."""
 
 import torch
 from jaxtyping import Float

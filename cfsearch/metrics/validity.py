@@ -1,4 +1,4 @@
-"""How many counterfactuals are ones."""
+"""Validity: the share of counterfactuals that reach the target class."""
 
 from jaxtyping import Float, Int
 from torch import Tensor

@@ -190,7 +190,7 @@ class PymooSolver(Solver):
 
 @final
 class _Lane:
-    """One query: its algorithm, and what was asked but not yet told."""
+    """One query: its algorithm, and the candidates proposed but not yet evaluated."""
 
     __slots__ = ("_asked", "_at", "_constrained", "_free", "_rng", "_seen", "_space", "algorithm", "count")
 

@@ -1,4 +1,4 @@
-"""What AttGAN trains on: sources of faces, the attribute values to ask for, augmentation."""
+"""Training data of AttGAN: sources of faces, target attribute values, augmentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

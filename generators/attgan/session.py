@@ -1,4 +1,4 @@
-"""One training of AttGAN: networks, optimizers, and the steps; public doors in attgan_training."""
+"""One training of AttGAN: networks, optimizers, and the steps; public functions in ``training``."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""A small network that tells rows of a table from broken ones: a plausibility that was trained.
+"""A critic of rows of a table: a small network that separates real rows from corrupted ones.
 
 Like the discriminator of a GAN it learns what real rows look like from what they are distinguished
 from; here that is not a generator's output but the rows that a search makes: one column or a few of

@@ -1,4 +1,4 @@
-"""EMAP: a network that learned, through a surrogate, the smallest change that turns the verdict."""
+"""EMAP explainer: a perturbation network trained through a surrogate of the audited model."""
 
 import math
 from dataclasses import dataclass, field, fields, replace
@@ -57,7 +57,7 @@ class Emap(Explainer):
         surrogate: "fit" one to the audited model's classes, or follow the "subject"'s own network.
         learn_from: the perturbation network learns from the inputs whose class the surrogate "recovered",
             or from "all", as in the paper. Of two inputs side by side with different classes it is
-            asked for opposite steps, and takes neither.
+            taught opposite steps, and takes neither.
         size_weight: lambda, what a perturbation of length 1 costs, in nats.
         size_start: how many times ``size_weight`` a length costs when a round begins; it falls to 1 over
             two thirds of the round. 1 is the paper's. More, where the model's classes are clear-cut and

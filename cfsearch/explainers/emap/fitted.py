@@ -1,4 +1,4 @@
-"""What EMAP has learned, and the file it is kept in."""
+"""Fitted state of EMAP, and the file it is stored in."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""EMAP's perturbation network, and what its answer does to the numbers of an input."""
+"""EMAP's perturbation network, and how its output is applied to an input."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -85,8 +85,8 @@ class Moved(NamedTuple):
     """Inputs after a perturbation.
 
     Shapes:
-        u ``(n, w)`` in reach; size ``(n,)`` Euclidean length of the continuous part as it was
-        asked for; changed ``(n,)`` how many categories changed (a fraction for relaxed draws).
+        u ``(n, w)`` in reach; size ``(n,)`` Euclidean length of the continuous part as
+        requested; changed ``(n,)`` how many categories changed (a fraction for relaxed draws).
     """
 
     u: Float[Tensor, "n w"]

@@ -1,4 +1,4 @@
-"""How EMAP's two networks learn: first the surrogate, then the perturbations through it."""
+"""Training of EMAP's two networks: the surrogate, then the perturbation network through it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -116,7 +116,7 @@ def teach_perturber(
 ) -> None:
     """Teach a network to turn the surrogate's verdict at the least cost; it is left frozen.
 
-    With two classes the other one is the target. With more, half of the inputs are asked for any
+    With two classes the other one is the target. With more, half of the inputs have as target any
     other class and half for one drawn among the others.
 
     References:
