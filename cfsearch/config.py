@@ -357,7 +357,7 @@ _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
 _OF_A_TABLE = ("schema", "rows", "where", "label")
 _OF_IMAGES = ("attributes", "split")
 _OF_TEXTS = ("column",)
-_FIELDS = {"schema": "schema_file"}
+_FIELDS: Final[Mapping[str, str]] = {"schema": "schema_file"}
 
 
 def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -209,7 +209,8 @@ class Logits(nn.Module):
 
     def __init__(self, net: nn.Module, family: Family) -> None:
         super().__init__()
-        self.net, self.family = net, family
+        self.net = net
+        self.family: Family = family
 
     def forward(self, x: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 2"]:
         """Scores of "not target" and "target"."""

@@ -32,7 +32,7 @@ from cfsearch.numerics.intervals import wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
-from cfsearch.solvers.smpso import Smpso
+from cfsearch.solvers.swarm import Smpso
 
 Row = dict[str, Any]  # Any: figures and names of one member
 _SEED: Final = 615_001

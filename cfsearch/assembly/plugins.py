@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, cast, final
 
 from cfsearch import registry
 from cfsearch.config import PluginConfig
@@ -88,7 +88,8 @@ def solver_of(given: SolverLike, *, population: int) -> Solver:
         plugin = plugin_config("solvers", given)
         made = registry.create("solvers", plugin.name, {"population": population, **plugin.settings})
     elif callable(given):
-        made = given(population=population) if isinstance(given, type) else given(population)
+        make: Any = given  # Any: a class, or a function of the population
+        made = make(population=population) if isinstance(given, type) else make(population)
     else:
         made = given
     if not isinstance(made, Solver):
@@ -134,7 +135,7 @@ def _measure(
         return given
     if isinstance(given, type):
         return given() if issubclass(given, kind) else given
-    return function(given)
+    return function(cast(Measure, given))
 
 
 def _wrong(what: str, given: object, made: object) -> PluginError:

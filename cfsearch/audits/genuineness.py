@@ -19,7 +19,7 @@ one (``benchmarks/audit/genuineness.py`` measures it anew).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self, final
+from typing import Any, Final, Self, cast, final
 
 import torch
 from jaxtyping import Float
@@ -252,7 +252,7 @@ def _encoded(
 ) -> Any:  # Any: the generator's own state
     if attributes is None or not isinstance(generator, AttributeTaker):
         return generator.encode(x)
-    return generator.encode(x, attributes=attributes)
+    return cast(AttributeTaker, generator).encode(x, attributes=attributes)
 
 
 def _odds(provider: Provider, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:

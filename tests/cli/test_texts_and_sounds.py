@@ -50,7 +50,7 @@ def test_a_text_is_searched_with_the_model_that_ships(call: Call, tmp_path: Path
     assert front.found
     assert front.text == cut(DULL)
     picked = front.pick("sparsest")
-    assert picked is not None and front.texts is not None
+    assert picked is not None and front.texts is not None and front.text is not None
     changed = [(a, b) for a, b in zip(front.text, front.texts[picked], strict=True) if a != b]
     assert front.words(picked) == tuple(f"{a.strip()} -> {b.strip()}" for a, b in changed)
     member = found.document["fronts"][0]["members"][picked]

@@ -24,8 +24,8 @@ class OnCard(Tensor):
     held: Tensor
 
     @staticmethod
-    def __new__(cls, held: Tensor) -> Self:
-        made: Self = Tensor._make_wrapper_subclass(
+    def __new__(cls, held: Tensor) -> "OnCard":
+        made: OnCard = Tensor._make_wrapper_subclass(
             cls, held.shape, strides=held.stride(), dtype=held.dtype, device=_AT
         )
         made.held = held

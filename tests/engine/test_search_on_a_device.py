@@ -42,7 +42,7 @@ def test_the_pretend_device_refuses_to_mix_and_counts_reads() -> None:
         x = torch.rand(2, 3).to("cuda")
         assert x.is_cuda and x.device.index == 0
         with pytest.raises(RuntimeError, match="on the same device"):
-            x + torch.rand(3)
+            torch.add(x, torch.rand(3))
         assert card.reads == 0
         assert not (x + 1.0).sum().cpu().is_cuda
         assert bool((x < 2).all())

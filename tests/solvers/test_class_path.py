@@ -1,6 +1,7 @@
 """Every multi-objective algorithm of pymoo by its class path: it works, or a sentence says why not."""
 
 import importlib
+import importlib.util
 import pkgutil
 
 import numpy as np
