@@ -296,6 +296,7 @@ class Config(_Strict):
         """The settings of a TOML file.
 
         Args:
+            path: the file.
             over: values that win over the file's, table by table (those of a command line).
 
         Raises:

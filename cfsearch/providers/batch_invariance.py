@@ -83,8 +83,10 @@ def block_for(
     That places do not matter either is tried out, on rows of all values that the schema knows.
 
     Args:
-        most: rows that may be asked at once.
-        ask: the model's answer for rows in the house form.
+        estimator: the scikit-learn model or pipeline.
+        schema: what the columns of a row mean.
+        most: rows that may be queried at once.
+        ask: the model's answer for rows, one number a column in its own unit, levels as their index.
     """
     return tried_block(schema, most=most, ask=ask) if _ends_in(estimator, _PRODUCTS) else 0
 

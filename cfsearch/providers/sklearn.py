@@ -115,7 +115,10 @@ class SklearnProvider(TabularProvider):
 
         Args:
             path: ``model.skops``, as ``skops.io.dump`` writes it.
-            schema, form, labels, max_batch: as for the class.
+            schema: what the columns of a row mean.
+            form: how rows are handed over, as for the class.
+            labels: the classes in the order of the model's columns; those of the file when left out.
+            max_batch: most rows queried at once.
             trusted: types besides skops' own list that you know and let in, by their full name.
 
         Raises:

@@ -57,7 +57,12 @@ def open_tabular(
         schema: what the columns of a row mean.
         probes: rows to ask about first.
         trusted: types in a skops file that are known and let in.
-        sidecar, arch, device, threads, max_batch, deadline_s: as for ``open_provider``.
+        sidecar: a TOML with labels, scores and ``[encoding]``; the one beside the file when left out.
+        arch: ``pkg.mod:build`` of a file of weights.
+        device: "cpu", "cuda" or "cuda:1".
+        threads: of onnxruntime.
+        max_batch: most rows queried at once, instead of the sidecar's.
+        deadline_s: seconds that a function may take for one call.
         file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
 
     Raises:
@@ -100,7 +105,9 @@ def columns_taken(
     """The columns that a model says it takes, before any schema is known; None where it does not say.
 
     Args:
-        spec, sidecar, trusted: as for ``open_tabular``.
+        spec: what the user wrote, as for ``open_tabular``.
+        sidecar: a TOML beside the model; found when left out.
+        trusted: types in a skops file that are known and let in.
         table: a file of such rows, for the names of columns that an ONNX file writes in another way.
         file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
 

@@ -51,9 +51,11 @@ def queries_to(model: Provider, *, through: Provider) -> int:
 
 
 def questions_of_a_search(model: Provider, *, through: Provider, candidates: int, stored: int) -> int:
-    """What ``model`` is asked when ``through`` searches one input: the input, its candidates, and what is kept.
+    """Queries to ``model`` when ``through`` searches one input: the input, its candidates, and what is kept.
 
     Args:
+        model: the audited model.
+        through: the provider of the search, the model itself or what wraps it.
         candidates: that the search evaluated.
         stored: members of the front, asked again beside the input and its unchanged form.
     """

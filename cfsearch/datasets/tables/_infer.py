@@ -74,13 +74,16 @@ def infer_schema(
     left out. Rules on changes are never guessed.
 
     Args:
+        path: the file, ``.csv`` or ``.csv.gz``.
         target: the column with the true class.
         ignore: columns that are no inputs.
-        immutable, monotone: rules on changes, by column.
+        immutable: columns that must not change.
+        monotone: of a column, 1 where it may only rise and -1 where it may only fall.
         categorical: columns whose numbers are codes of categories.
         missing_values: cells that count as missing: categories get a level for them, rows where
             a number is missing are dropped.
-        encoding, delimiter: as for ``read_table``.
+        encoding: "utf-8" (with or without a byte order mark), "latin-1", ...
+        delimiter: what stands between cells.
 
     Raises:
         DataError: the file is no table, or lacks a column that was named.

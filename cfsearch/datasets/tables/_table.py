@@ -137,6 +137,7 @@ def read_table(
     ``notes`` says. The target column may be missing: applicants have no answer yet.
 
     Args:
+        path: the file.
         schema: what the columns mean; ``infer_schema`` guesses one.
         encoding: "utf-8" (with or without a byte order mark), "latin-1", ...
         delimiter: what stands between cells.

@@ -92,6 +92,7 @@ def columns_of(inputs: Sequence[Arg], names: Sequence[str], *, who: str) -> tupl
     """The column for each input: of its name, else one that skl2onnx would have given that name.
 
     Args:
+        inputs: of the graph, in its order.
         names: of the columns there are.
         who: the model, for messages.
 
