@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from mutants_draw import Mutant, drawn
-from mutants_tests import RAN_AWAY, Choice, first_failure
+from mutants_tests import CRASHED, RAN_AWAY, Choice, first_failure
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COPIED: Final = ("benchmarks", "cfsearch", "docs", "examples", "generators", "models", "objectives", "tests")
@@ -103,7 +103,7 @@ class Trial:
                 self._write(path, original)
             seconds += used
             test = (killer or "").removesuffix(" (import)")
-            if killer is None or killer == RAN_AWAY or "(ran away)" in killer or self._holds(test):
+            if killer is None or killer in {RAN_AWAY, CRASHED} or "(ran away)" in killer or self._holds(test):
                 break
             tests = [name for name in tests if name != test.partition("::")[0]]
         return {"mutant": mutant.key, "killed_by": killer, "seconds": round(seconds, 1), "files": len(tests)}
@@ -125,12 +125,18 @@ def report(lines: list[dict[str, Any]], seed: int) -> None:
     """
     survivors = [line["mutant"] for line in lines if line["killed_by"] is None]
     slow = sum("ran away" in (line["killed_by"] or "") for line in lines)
-    n = len(lines)
+    crashed = [line["mutant"] for line in lines if line["killed_by"] == CRASHED]
+    n = len(lines) - len(crashed)
+    if n == 0:
+        print(f"\nseed {seed}: no mutant was judged")
+        return
     low, high = wilson(n - len(survivors), n)
     print(f"\nseed {seed}, {n} mutants, {sum(line['seconds'] for line in lines) / n:.1f} CPU s a mutant")
     print(
         f"score {(n - len(survivors)) / n:.1%} [{low:.1%}, {high:.1%}], of these because a test ran away {slow}"
     )
+    for name in crashed:
+        print(f"not judged, the process of its tests crashed: {name}")
     print("survivors:" if survivors else "no survivors")
     for name in survivors:
         print(f"  {name}")

@@ -39,6 +39,7 @@ WARM: Final = (
 )
 EVERYWHERE: Final = 99
 RAN_AWAY: Final = "a process that ran away"
+CRASHED: Final = "not judged: the process of the tests ended without an answer"
 
 
 def module_of(file: str) -> str:
@@ -222,7 +223,7 @@ def first_failure(tree: Path, tests: list[str], most: int) -> tuple[str | None, 
     if process.is_alive() and process.pid:
         os.kill(process.pid, signal.SIGKILL)
     if not out.exists():
-        return RAN_AWAY, seconds
+        return (RAN_AWAY if seconds >= 0.9 * most else CRASHED), seconds
     failed = json.loads(out.read_text(encoding="utf-8"))["failed"]
     return (None if failed is None else str(failed)), seconds
 
