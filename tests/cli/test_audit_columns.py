@@ -197,8 +197,8 @@ def test_it_goes_on_and_other_groups_are_another_run(audit: Audit, tmp_path: Pat
     ("words", "said"),
     [
         (("--by", "sx"), "Did you mean 'sex'?"),
-        (("--by", "id"), "has 24 different values and none of them in 5 rows"),
-        (("--by", "sex", "--where", "sex=male"), "all 12 rows are of one group by 'sex' (male)"),
+        (("--by", "id"), "has 240 different values and none of them in 5 rows"),
+        (("--by", "sex", "--where", "sex=male"), "all 120 rows are of one group by 'sex' (male)"),
     ],
     ids=["unknown", "identifier", "one group"],
 )
