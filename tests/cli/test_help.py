@@ -95,7 +95,8 @@ def test_examples_run(workplace: Path, call: Call, line: str, monkeypatch: pytes
     words = shlex.split(line)[1:]
     if words[0] in ("show", "report", "export", "verify") and not (workplace / "face.front").exists():
         search = ("--model", "model.onnx", "--generator", "pixels:grid=2", *FAST, "--evaluations", "400")
-        shutil.rmtree(workplace / "runs" / "one", ignore_errors=True)  # an example may have begun it otherwise
+        # another example may have begun this run with other settings
+        shutil.rmtree(workplace / "runs" / "one", ignore_errors=True)
         assert call("audit", "--images", "photos", *search, "--out", "runs/one").code == 0
         assert call("search", "face.png", *search, "--save", "face.front").code == 0
     if words[0] in ("search", "audit", "plan", "bench"):
