@@ -16,7 +16,7 @@ RawArray = NDArray[Any]  # Any: models answer in float, integer or string arrays
 
 
 def ask_in_pieces(x: Float[Tensor, "n *x"], *, max_batch: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-    """The answers to all rows, asked at most ``max_batch`` at a time and joined in order.
+    """The answers to all rows, at most ``max_batch`` a call, joined in order.
 
     An empty ``x`` asks nothing and cannot be answered: it is the caller's to avoid.
 
@@ -39,7 +39,7 @@ def scores_of(
     A single output is widened to two classes, the negative one first: a probability ``p``
     becomes ``[1 - p, p]``, a logit ``t`` becomes ``[0, t]``. With ``ScoreKind.LABELS`` whole
     numbers ``(n,)`` are class indices, and wider answers name their largest column.
-    A row that is not finite stays so: whoever asked decides what that means.
+    A row that is not finite stays so: the caller decides what that means.
 
     Shapes:
         raw: ``(n,)``, ``(n, w)`` or ``(n, w, 1, ...)`` -> ``(n, k)`` floating.

@@ -1,4 +1,4 @@
-"""Which models of tables answer a row the same, to the last bit, in whatever company it is asked.
+"""Bitwise batch invariance of models of tables: a row's answer does not depend on its batch.
 
 Of scikit-learn's that is known by their class; of ONNX graphs see ``onnx_rows``.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from cfsearch.datasets.tables import TableSchema
 
 BLOCK: Final = 512
-"""Rows that a model which multiplies matrices is asked at once, neither more nor fewer."""
+"""Block size of queries to a model that multiplies matrices, neither more nor fewer rows."""
 
 _TREES: Final = frozenset(
     {
@@ -78,7 +78,7 @@ def block_for(
 ) -> int:
     """How many rows to ask at once, always, so that it answers row by row; 0 where nothing is known.
 
-    Asked in blocks of one size, linear models and MLPs behind transformers of single columns can
+    Queried in blocks of one size, linear models and MLPs behind transformers of single columns can
     only depend on a row's place: the shapes of all products are fixed, and with them the kernels.
     That places do not matter either is tried out, on rows of all values that the schema knows.
 
@@ -101,8 +101,8 @@ def tried_block(
 
     Args:
         schema: rows of all values that it knows are tried.
-        most: rows that may be asked at once.
-        ask: the model's answer for rows in the house form.
+        most: rows in one call.
+        ask: the model's answer for rows in canonical form.
     """
     block = min(BLOCK, most)
     draw = np.random.default_rng(0)
@@ -113,14 +113,14 @@ def tried_block(
     rows = torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
     try:
         return block if keeps_places(ask, rows) else 0
-    except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody asked about
+    except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody supplied
         return 0
 
 
 def in_blocks(
     x: Float[Tensor, "n d"], *, block: int, ask: Callable[[Float[Tensor, "b d"]], Tensor]
 ) -> Float[Tensor, "n k"]:
-    """The answers to rows that are asked in blocks of one size, the last one filled up."""
+    """The answers to rows, queried in blocks of one size, the last one filled up."""
     if not len(x):
         return ask(x)
     missing = -len(x) % block
@@ -131,13 +131,13 @@ def in_blocks(
 def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor, "n d"]) -> bool:
     """Whether answers to rows stay the same, to the last bit, when the rows change places.
 
-    Tried out with the very shape that is asked later: two places whose kernels round differently
+    Tried out with the very shape that is queried later: two places whose kernels round differently
     give other bits for about every other row.
     """
-    told = np.asarray(ask(rows))
+    expected = np.asarray(ask(rows))
     order = np.arange(len(rows))
     return all(
-        np.array_equal(np.asarray(ask(rows[torch.from_numpy(moved)])), told[moved])
+        np.array_equal(np.asarray(ask(rows[torch.from_numpy(moved)])), expected[moved])
         for moved in (np.roll(order, 1), order[::-1].copy(), order // 2)
     )
 

@@ -15,11 +15,11 @@ from .wrapping import WrappedProvider, queries_per_input
 
 @final
 class CountingProvider(WrappedProvider):
-    """Counts what the audited model is asked, and stops before a limit is passed.
+    """A provider that counts queries to the audited model, and stops before a limit is passed.
 
     One query is one input that the model itself sees: a provider that votes costs as many as
     it asks. Put it *inside* a cache (``CachedProvider(CountingProvider(...))``) to count only
-    what was really asked. A call that would pass the limit asks nothing at all; a call that
+    what was really queried. A call that would pass the limit queries nothing at all; a call that
     fails has been paid. Safe to share among threads.
 
     Args:
@@ -44,7 +44,7 @@ class CountingProvider(WrappedProvider):
 
     @property
     def spent(self) -> int:
-        """Queries asked so far."""
+        """Queries made so far."""
         return self._spent
 
     @property
@@ -56,7 +56,7 @@ class CountingProvider(WrappedProvider):
         """The wrapped provider's answer.
 
         Raises:
-            BudgetExhausted: the answer would cost more queries than are left; none was asked.
+            BudgetExhausted: the answer would cost more queries than are left; none was made.
         """
         cost = x.shape[0] * queries_per_input(self.provider)
         with self._lock:

@@ -25,7 +25,7 @@ _CODES: Final = {dtype: code for code, dtype in _NUMBERS.items()}
 class CachedProvider(WrappedProvider):
     """Remembers answers by the exact bytes of the input and the provider's fingerprint.
 
-    Only what is not known is asked, each different input once, in the order in which it
+    Only what is not known is queried, each different input once, in the order in which it
     came. Answers that are not finite are not kept. No gradients pass. What is remembered
     was answered in some batch: for a model whose last bits depend on the batch, a remembered
     answer may differ by those bits from a fresh one; a model that is not repeatable
@@ -64,7 +64,7 @@ class CachedProvider(WrappedProvider):
             self._file.close()
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        """The answers, asked for only where they are not known; no gradients."""
+        """The answers, computed only where they are not cached; no gradients."""
         if x.shape[0] == 0:
             return self.provider.predict(x)
         keys = self._keys(x)

@@ -34,7 +34,7 @@ class CallableProvider(AnsweringProvider):
     The function is called in a thread when there is a deadline: a thread takes any function
     (a lambda, a method of a live object) where a process takes only what can be pickled, and
     costs nothing. A thread cannot be killed, so a call that hangs is left behind (it does not
-    keep the program from ending) and further questions are refused until it returns.
+    keep the program from ending) and further calls are refused until it returns.
 
     Args:
         function: ``(n, 3, h, w)`` float32 in [0, 1], or as ``preprocessing`` gives it ->
@@ -114,17 +114,17 @@ class CallableProvider(AnsweringProvider):
             ProviderError: it failed when it was called for the first time.
         """
         function = object_at(spec, what="provider")
-        said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
-        preprocessing = said.input.over(Preprocessing()) if probe is None else None
-        asked, source = function if adapt is None else adapt(function), source_hash(function)
+        declared = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+        preprocessing = declared.input.over(Preprocessing()) if probe is None else None
+        wrapped, source = function if adapt is None else adapt(function), source_hash(function)
         return cls.inferred(
-            asked,
-            labels=said.labels,
-            scores=said.kind,
+            wrapped,
+            labels=declared.labels,
+            scores=declared.kind,
             preprocessing=preprocessing,
             deadline_s=deadline_s,
-            max_batch=max_batch or said.max_batch or _MAX_BATCH,
-            name=said.name or spec,
+            max_batch=max_batch or declared.max_batch or _MAX_BATCH,
+            name=declared.name or spec,
             fingerprint=source,
             probe=probe,
             who=spec,

@@ -31,7 +31,7 @@ def differentiable(
     """The same model in torch, checked against onnxruntime on the same inputs.
 
     Args:
-        provider: the model as it is asked.
+        provider: the model as it is queried.
         device: where the torch network runs.
         probe: of a model of tables, rows as it takes them, to compare the two on.
 

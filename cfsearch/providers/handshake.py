@@ -33,14 +33,14 @@ class Handshake:
         finite: whether every answer was.
         sums: smallest and largest sum of a row.
         range: smallest and largest number.
-        eps_repeat: largest difference when asked the same again.
-        eps_batch: largest difference between an input asked alone, among others, and among
+        eps_repeat: largest difference between two answers to the same batch.
+        eps_batch: largest difference between an input's answers alone, among others, and among
             others in another order.
         repeatable: whether ``eps_repeat`` is no more than rounding.
         batch_dependent: whether ``eps_batch`` is more than rounding and than ``eps_repeat``.
         constant: whether all inputs got the same answer.
         seconds: batch size -> seconds an input.
-        queries: how many inputs it was asked about.
+        queries: how many inputs were sent to it.
         warnings: sentences for the reader.
     """
 
@@ -72,12 +72,12 @@ def handshake(
 ) -> Handshake:
     """Asks a model about known inputs, in several ways, and compares.
 
-    It is asked ``n`` inputs together, the same again, in reverse order, one by one, and
+    It is queried with ``n`` inputs together, the same again, in reverse order, one by one, and
     ``large`` inputs together for the time they take: ``4 n + large`` queries.
 
     Args:
         provider: the model.
-        shape: of one input in the house form; images (3, height, width).
+        shape: of one input in canonical form; images (3, height, width).
         n: known inputs, >= 2.
         large: size of the larger batch; it is left out where it would take too long.
         seed: of the known inputs.
@@ -138,12 +138,13 @@ def handshake(
     )
     winners = first[torch.isfinite(first).all(dim=1)].argmax(dim=1)
     one_class = inputs is not None and not seen.constant and bool((winners == winners[0]).all())
-    told = f"{provider.name} gave all {n} rows that it was asked about one class, " if one_class else ""
-    told = f"{told}{provider.labels[int(winners[0])]}; look whether it ever gives another." if told else ""
+    constant_class = f"{provider.name} gave all {n} rows of the check one class, " if one_class else ""
+    if constant_class:
+        constant_class += f"{provider.labels[int(winners[0])]}; look whether it ever gives another."
     seen = _with_warnings(
         seen, provider, broken=n - len(known), n=n, kind=_KIND[inputs is None], advice=_ADVICE[inputs is None]
     )
-    return replace(seen, warnings=(*seen.warnings, told)) if told else seen
+    return replace(seen, warnings=(*seen.warnings, constant_class)) if constant_class else seen
 
 
 _KIND: Final = {True: "known inputs", False: "rows"}
@@ -198,29 +199,29 @@ def _with_warnings(
     seen: Handshake, provider: Provider, *, broken: int, n: int, kind: str, advice: str
 ) -> Handshake:
     name = provider.name
-    told: list[str] = []
+    sentences: list[str] = []
     if broken:
-        told.append(f"{name} answered NaN or infinity to {broken} of {n} {kind}.")
+        sentences.append(f"{name} answered NaN or infinity to {broken} of {n} {kind}.")
     if seen.constant:
-        told.append(
+        sentences.append(
             f"{name} answered the same for all {kind}: the model's output never changed. Check {advice}."
         )
     if not seen.repeatable:
-        told.append(
+        sentences.append(
             f"{name} is not repeatable: the same input differs by up to {seen.eps_repeat:.3g} when "
-            "asked again. Answers must not be cached, and a flip needs a margin above that."
+            "queried again. Answers must not be cached, and a flip needs a margin above that."
         )
     if seen.batch_dependent:
-        told.append(
-            f"{name} depends on what is asked together: the same input differs by up to "
+        sentences.append(
+            f"{name} depends on the batch: the same input differs by up to "
             f"{seen.eps_batch:.3g} between batches. Set max_batch = 1 to make it repeatable."
         )
     if provider.scores is ScoreKind.LOGITS and seen.looks_like is ScoreKind.PROBABILITIES:
-        told.append(
+        sentences.append(
             f"{name} declares logits, but its rows lie in [0, 1] and sum to 1, as probabilities do. "
             'Say scores = "probabilities" if they are.'
         )
-    return replace(seen, warnings=tuple(told))
+    return replace(seen, warnings=tuple(sentences))
 
 
 def _is_one_hot(rows: Tensor) -> bool:

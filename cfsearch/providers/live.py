@@ -72,7 +72,7 @@ def live_provider(
 
     Args:
         model: a torch module, a function of numpy batches, or a provider, which is given back.
-        shape: of the pictures that it will be asked about, ``(3, height, width)``.
+        shape: of the pictures that it will be queried with, ``(3, height, width)``.
         labels: one a class.
         scores: what its numbers are.
         preprocessing: how pictures are brought to it, whole or the settings that are known.
@@ -80,7 +80,7 @@ def live_provider(
         name: for results; its own when left out.
 
     Raises:
-        ConfigError: it is nothing that can be asked, or no form of pictures suits it.
+        ConfigError: it is no model that can be queried, or no form of pictures suits it.
         ModelFileError: the labels do not fit its answers.
     """
     if isinstance(model, Provider):
@@ -106,7 +106,7 @@ def live_provider(
             continue
         return made
     raise ConfigError(
-        f"model {called!r}: could be asked about no pictures of {shape[-2]} x {shape[-1]} pixels, grey or in colour. "
+        f"model {called!r}: answered no pictures of {shape[-2]} x {shape[-1]} pixels, grey or in colour. "
         f"Say what it takes: size=(height, width), channels=1 or 3, layout='nchw' or 'nhwc'. The first failure: {failure}"
     ) from failure
 
@@ -136,7 +136,7 @@ def live_tabular(
         name: for results; its own when left out.
 
     Raises:
-        ConfigError: it is nothing that can be asked about rows, or was not fitted.
+        ConfigError: it is no model of rows, or was not fitted.
         ModelFileError: the labels do not fit its answers.
     """
     if isinstance(model, TabularProvider):

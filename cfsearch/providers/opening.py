@@ -51,7 +51,7 @@ def open_provider(
         arch: ``pkg.mod:build`` of the network that the weights belong to.
         device: "cpu", "cuda" or "cuda:1"; a function and a plug-in choose their own.
         threads: cores for one operator of an ONNX model.
-        max_batch: most inputs asked at once.
+        max_batch: most inputs in one call.
         deadline_s: seconds that one call of a function may take.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From the house form of an input to the form that one model takes."""
+"""Preprocessing: from the canonical form of an input to the form that one model takes."""
 
 import hashlib
 import math
@@ -35,7 +35,7 @@ _GREY: Final = (0.299, 0.587, 0.114)
 @final
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What a model takes, and how an image of the house is brought there.
+    """Input format of a model of images, and the conversion of canonical images to it.
 
     In this order: grey or colour, resize, range, mean and standard deviation, number type,
     layout. All of it is differentiable but for whole-number pixels (``uint8``).
@@ -45,7 +45,7 @@ class Preprocessing:
         channels: 1 (grey) or 3 (RGB).
         layout: "nchw" (channels first) or "nhwc" (channels last).
         dtype: the number type that the model takes.
-        range: what [0, 1] of the house becomes.
+        range: what the canonical [0, 1] becomes.
         mean: subtracted after ``range``, one number or one a channel; nothing when empty.
         std: divided by after ``mean``, likewise; positive.
         resize: "bilinear" (antialiased where it shrinks), "nearest" (pixel centres, as Pillow

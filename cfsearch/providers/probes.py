@@ -24,7 +24,7 @@ _PROBES: Final = 4
 
 
 def known_inputs(shape: tuple[int, ...], *, n: int, seed: int = 0) -> Float[Tensor, "n *x"]:
-    """Inputs of the house that are the same everywhere: smooth colour fields, all different.
+    """Deterministic synthetic probe inputs: smooth colour fields, all different.
 
     Images get a few broad waves and blobs, each row with its own colours, brightness and
     contrast, so that a model that looks at anything answers differently. Rows of other shapes
@@ -87,16 +87,16 @@ def infer_signature(
 ) -> ModelSignature:
     """What the user declared, completed by what the model answers to known inputs.
 
-    A model that takes any size, and of which all is declared, is not asked.
+    A model that takes any size, and of which all is declared, is not queried.
 
     Args:
-        ask: inputs in the house form -> the model's own numbers.
+        ask: inputs in canonical form -> the model's own numbers.
         preprocessing: usual sizes are tried where its size is free; None for tables.
         columns: of a table; None where any number is taken.
         labels: as declared; None if not.
         scores: likewise.
         hint: what the model's own structure says about its scores.
-        probe: inputs to ask about instead of known ones; it is always asked then.
+        probe: inputs to query instead of known ones; the model is always queried then.
         who: the model, for messages.
         where: the file that can declare what is missing.
 

@@ -7,7 +7,7 @@
     labels = ["female", "male"]         # one a class; a single output: the negative class first
     scores = "probabilities"            # or "logits", "labels"
     output = "prob"                     # optional: which of several outputs
-    max_batch = 64                      # optional: most inputs asked at once
+    max_batch = 64                      # optional: most inputs in one call
 
     [input]                             # what an ONNX file does not say itself
     size = [64, 64]                     # height, width; or one number
@@ -68,7 +68,7 @@ Numbers = Annotated[tuple[float, ...], BeforeValidator(_one_number)]
 
 @final
 class InputTable(BaseModel):
-    """``[input]``: as ``Preprocessing``; None where nothing is said."""
+    """``[input]``: as ``Preprocessing``; None where nothing is declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,14 +82,16 @@ class InputTable(BaseModel):
     resize: Resize | None = None
 
     def over(self, base: Preprocessing) -> Preprocessing:
-        """``base`` with everything that is said here.
+        """``base`` overridden by every setting that is declared here.
 
         Raises:
             ConfigError: the two together make no sense.
         """
-        said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-        settings: dict[str, Any] = {name: getattr(base, name) for name in type(self).model_fields} | said
-        if settings["dtype"] == "uint8" and "range" not in said:
+        values = {
+            name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None
+        }
+        settings: dict[str, Any] = {name: getattr(base, name) for name in type(self).model_fields} | values
+        if settings["dtype"] == "uint8" and "range" not in values:
             settings["range"] = "0..255"
         return Preprocessing(**settings)
 
@@ -139,7 +141,7 @@ class EncodingTable(BaseModel):
 
 @final
 class Sidecar(BaseModel):
-    """Everything that a sidecar may say; None where nothing is said."""
+    """Contents of a sidecar file; None where nothing is declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

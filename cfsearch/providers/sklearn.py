@@ -39,7 +39,7 @@ _ASKED: Final = (
 class SklearnProvider(TabularProvider):
     """A fitted scikit-learn classifier, or a pipeline that ends in one, on rows of a table.
 
-    It is asked by ``predict_proba``, else ``decision_function`` (numbers as logits), else
+    Scores come from ``predict_proba``, else ``decision_function`` (numbers as logits), else
     ``predict``. Its classes come in its own order, ``classes_``.
 
     Args:
@@ -151,7 +151,7 @@ class SklearnProvider(TabularProvider):
     def batch_invariant(self) -> bool:
         """True of trees, linear models and MLPs behind transformers of single columns.
 
-        Those that multiply matrices are asked in blocks of one size; see ``cfsearch.providers.batch_invariance``.
+        Those that multiply matrices are queried in blocks of one size; see ``cfsearch.providers.batch_invariance``.
         """
         return self._batch_invariant
 

@@ -73,7 +73,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
     """The object in a skops file.
 
     Args:
-        path: the file; ``check_skops`` was asked about it before.
+        path: the file; ``check_skops`` has passed it before.
         trusted: types besides skops' own list that are known and let in.
 
     Raises:

@@ -21,17 +21,17 @@ _MAX_BATCH: Final = 1024
 class SurrogateProvider(DifferentiableProvider):
     """A surrogate's logits; gradients reach the inputs.
 
-    Its answers are never the audited model's. Whatever is found with it must be asked of
+    Its answers are never the audited model's. Whatever is found with it must be verified with
     ``audited`` before it is believed; ``cfsearch.distill.with_surrogate`` sees to that.
 
-    Rows stand in the house form; ``encoding`` says what the network takes for them, and
+    Rows are in canonical form; ``encoding`` says what the network takes for them, and
     ``network`` answers to that, with gradients that reach categories as well.
 
     Args:
         surrogate: what was distilled.
         audited: the model that it stands for; None where nothing will be verified.
         device: "cpu", "cuda" or "cuda:1".
-        max_batch: most inputs asked at once.
+        max_batch: most inputs in one call.
 
     Raises:
         ConfigError: the audited model has other classes.
@@ -88,16 +88,16 @@ class SurrogateProvider(DifferentiableProvider):
     @property
     def note(self) -> str:
         """That these are no answers of the audited model, and how often both agree."""
-        said = "These scores are a distilled surrogate's, not the audited model's."
+        sentence = "These scores are a distilled surrogate's, not the audited model's."
         fidelity = self.surrogate.about.get("fidelity")
         if isinstance(fidelity, dict):
-            said += (
+            sentence += (
                 f" Both gave the same class for {fidelity['value']:.1%} of inputs it had not learned from "
                 f"({fidelity['low']:.1%} to {fidelity['high']:.1%})."
             )
         if self.audited is not None and not self.learned_from:
-            said += " It was distilled from another model, or the model has changed since."
-        return said
+            sentence += " It was distilled from another model, or the model has changed since."
+        return sentence
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The surrogate's logits; differentiable where ``x`` asks for gradients."""

@@ -121,8 +121,8 @@ def _head_of(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            said = (file.metadata() or {}).get(_KEY, "")
-        head = json.loads(said) if said else {}
+            stored = (file.metadata() or {}).get(_KEY, "")
+        head = json.loads(stored) if stored else {}
     except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path}: is no surrogate ({error}). `cfsearch distill` makes one.") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
@@ -137,11 +137,11 @@ def _said(encoding: Encoding) -> dict[str, Any]:
     return {"schema": encoding.schema.to_dict(), "parts": parts}
 
 
-def _encoding(said: Any) -> Encoding | None:  # Any: whatever stands in the file
-    if said is None:
+def _encoding(stored: Any) -> Encoding | None:  # Any: whatever stands in the file
+    if stored is None:
         return None
     parts = tuple(
         Part(style=Style(style), centre=float(centre), scale=float(scale))
-        for style, centre, scale in said["parts"]
+        for style, centre, scale in stored["parts"]
     )
-    return Encoding(schema_of(said["schema"]), parts)
+    return Encoding(schema_of(stored["schema"]), parts)

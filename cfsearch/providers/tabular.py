@@ -44,7 +44,7 @@ def numbers_of(frame: "pd.DataFrame") -> NDArray[np.float64] | None:
 
 
 class TabularProvider(Provider, ABC):
-    """A model of rows in the house form.
+    """A model of rows in canonical form.
 
     ``encoding`` brings rows to numbers that gradients can follow: those of the model itself where it
     takes numbers, else every column on [0, 1]. ``white_box`` says whether ``network`` is to be had.
@@ -81,7 +81,7 @@ class TabularProvider(Provider, ABC):
         """Log-scores of encoded rows, as objectives see them; gradients reach ``u``.
 
         Raises:
-            CapabilityError: the model can only be asked.
+            CapabilityError: the model answers but gives no gradients.
         """
         raise CapabilityError(
             f"{self.name}: gives answers only, which gradients cannot follow. Distil it into a network first, "
@@ -111,19 +111,19 @@ class ColumnOrder:
         """
         if table is None:
             return cls(Encoding.plain(schema), torch.arange(schema.d))
-        said = {column.name: column for column in table.columns}
-        strange = [name for name in said if name not in schema.names]
+        columns = {column.name: column for column in table.columns}
+        strange = [name for name in columns if name not in schema.names]
         if strange:
             raise ConfigError(f"{where}, [encoding]: {unknown('column', strange[0], list(schema.names))}")
-        if len(said) != len(table.columns):
+        if len(columns) != len(table.columns):
             raise ConfigError(f"{where}, [encoding]: a column stands there twice.")
-        left_out = [name for name in schema.names if name not in said]
+        left_out = [name for name in schema.names if name not in columns]
         if left_out:
             raise ConfigError(
                 f"{where}, [encoding]: the column {left_out[0]!r} of the table is not there. Add it, or list it "
                 "under `ignore` in the schema."
             )
-        encoding = Encoding(schema, tuple(_part(said[name], where) for name in schema.names))
+        encoding = Encoding(schema, tuple(_part(columns[name], where) for name in schema.names))
         slots = dict(zip(schema.names, encoding.slots, strict=True))
         index: list[int] = []
         for column in table.columns:
@@ -149,13 +149,13 @@ class ColumnOrder:
     @property
     def fingerprint(self) -> str:
         """A hash of all that decides the numbers."""
-        said = f"{self.encoding.fingerprint}:{self.index.tolist()}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        text = f"{self.encoding.fingerprint}:{self.index.tolist()}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @final
 class EncodedProvider(TabularProvider):
-    """A model that takes numbers for a row: encoded columns, or the house form as it is.
+    """A model that takes numbers for a row: encoded columns, or canonical rows as they are.
 
     Args:
         inner: the model on its own numbers, ``(n, w)``.
@@ -233,7 +233,7 @@ class EncodedProvider(TabularProvider):
         """Log-scores of encoded rows (``encoding``, in the order of the schema); gradients reach ``u``.
 
         Raises:
-            CapabilityError: the model can only be asked.
+            CapabilityError: the model answers but gives no gradients.
             ModelFileError, MissingExtraError: it cannot be converted.
         """
         if self._network is None:
@@ -262,7 +262,7 @@ class Framed:
 
 @final
 class FromFrame:
-    """A function of data frames on rows of one of them: what is asked about a file as pandas reads it.
+    """A function of data frames on rows of one of them: the provider for a file as pandas reads it.
 
     Args:
         function: a data frame -> scores.

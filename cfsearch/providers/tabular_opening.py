@@ -118,21 +118,21 @@ def columns_taken(
     path = Path(spec)
     fitted = path.suffix.lower() in _SKOPS and path.is_file()
     if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *_WEIGHTS) and path.is_file())):
-        said = sidecar_of(path, given=None)
+        declared = sidecar_of(path, given=None)
         if fitted:
             from .skops_opening import of_arrays
 
-            said = of_arrays(said, path, trusted=trusted)
+            declared = of_arrays(declared, path, trusted=trusted)
     else:
-        said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+        declared = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
     if (file := file or onnx_file_of(spec)) is not None:
         from .onnx.opening import input_columns
 
-        inputs = input_columns(file, said, where=str(sidecar or sidecar_path(path)))
+        inputs = input_columns(file, declared, where=str(sidecar or sidecar_path(path)))
         if inputs:
             return _named(path, inputs, table)
-    if said.encoding is not None:
-        return tuple(column.name for column in said.encoding.columns)
+    if declared.encoding is not None:
+        return tuple(column.name for column in declared.encoding.columns)
     if not fitted:
         return None
     from .skops_file import fitted_columns
@@ -189,9 +189,9 @@ def _function(
 ) -> TabularProvider:
     from .callable import CallableProvider
 
-    said = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
-    order = ColumnOrder.of(schema, said.encoding, where=str(sidecar))
-    framed = said.encoding is None
+    declared = Sidecar() if sidecar is None else read_sidecar(Path(sidecar))
+    order = ColumnOrder.of(schema, declared.encoding, where=str(sidecar))
+    framed = declared.encoding is None
     if framed:
         frame_of(probes, schema=schema)  # says what to install before the function is called
     model = CallableProvider.open(

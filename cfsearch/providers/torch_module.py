@@ -33,7 +33,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         scores: what its numbers are.
         preprocessing: how images are brought to it; None gives it the inputs as they come.
         device: "cpu", "cuda" or "cuda:1".
-        max_batch: most inputs asked at once.
+        max_batch: most inputs in one call.
         name: for messages and results.
         source: a hash of the weights' file, where they came from one.
         note: what the reader of a result must know about the scores.
@@ -97,35 +97,35 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
                 this is the user's own code and is run.
             sidecar: its TOML, by default ``weights.toml`` beside the weights.
             device: "cpu", "cuda" or "cuda:1".
-            max_batch: most inputs asked at once, instead of the sidecar's.
+            max_batch: most inputs in one call, instead of the sidecar's.
             probe: of a model of tables, rows as it takes them, to ask about first.
 
         Raises:
             ModelFileError: the weights cannot be read or do not fit the network.
             UnsafeModelError: loading the file would run code.
             ConfigError: ``arch`` or the sidecar is wrong.
-            ProviderError: the network failed when it was asked for the first time.
+            ProviderError: the network failed at its first query.
         """
         path = Path(weights)
         read = read_weights(path)
-        said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
+        declared = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         module = _built(arch)
         fill(module, read, arch=arch)
-        preprocessing = said.input.over(Preprocessing()) if probe is None else None
+        preprocessing = declared.input.over(Preprocessing()) if probe is None else None
         where = str(sidecar or sidecar_path(path))
         return cls.inferred(
             module,
-            labels=said.labels,
-            scores=said.kind,
+            labels=declared.labels,
+            scores=declared.kind,
             preprocessing=preprocessing,
             device=device,
-            max_batch=max_batch or said.max_batch or _MAX_BATCH,
-            name=said.name or path.stem,
+            max_batch=max_batch or declared.max_batch or _MAX_BATCH,
+            name=declared.name or path.stem,
             source=f"{read.sha256}:{arch}",
             probe=probe,
             who=str(path),
             where=where,
-            remark=assumed_range(said.input, preprocessing, where=where),
+            remark=assumed_range(declared.input, preprocessing, where=where),
         )
 
     @classmethod
@@ -154,7 +154,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             where: what can declare them, for messages.
             preprocessing: how images are brought to it; None gives it the inputs as they come.
             device: "cpu", "cuda" or "cuda:1".
-            max_batch: most inputs asked at once.
+            max_batch: most inputs in one call.
             name: for results.
             source: a hash of the weights' file, where they came from one.
             probe: inputs to ask about first, instead of known ones.
@@ -163,7 +163,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
 
         Raises:
             ModelFileError: the labels do not fit its answers.
-            ProviderError: it failed when it was asked for the first time.
+            ProviderError: it failed at its first query.
         """
         trial = cls(
             module,

@@ -22,7 +22,7 @@ _TIE: Final = 1e-3
 class VotingProvider(WrappedProvider):
     """Probabilities of a labels-only model: how often each class wins near an input.
 
-    Each input is asked ``votes`` times, first as it is and then under ``votes - 1`` Gaussian
+    Each input is queried ``votes`` times, first as it is and then under ``votes - 1`` Gaussian
     perturbations. The noise is the same for every input of a shape (common random numbers), so
     that two candidates differ by what they are and not by luck. A class ``j`` with ``c_j`` votes
     gets ``p_j = (c_j + s_j) / (votes + 1)``; the smoothing ``s_j`` sums to 1 and is ``1/k`` for
@@ -34,7 +34,7 @@ class VotingProvider(WrappedProvider):
 
     Args:
         provider: a provider of labels only.
-        votes: questions an input, >= 2.
+        votes: queries an input, >= 2.
         sigma: standard deviation of the noise, in the input's unit (images: [0, 1]), > 0;
             perturbed images are cut to [0, 1].
         seed: of the noise.

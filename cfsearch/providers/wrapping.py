@@ -28,7 +28,7 @@ class WrappedProvider(Provider):
 
     @property
     def queries_per_input(self) -> int:
-        """How often the audited model is asked for one input."""
+        """Queries to the audited model for one input."""
         return queries_per_input(self.provider)
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
@@ -37,12 +37,12 @@ class WrappedProvider(Provider):
 
 
 def queries_per_input(provider: Provider) -> int:
-    """How often an audited model is asked for one input: once, unless a wrapper votes."""
+    """Queries to an audited model for one input: one, unless a wrapper votes."""
     return provider.queries_per_input if isinstance(provider, WrappedProvider) else 1
 
 
 def queries_to(model: Provider, *, through: Provider) -> int:
-    """How often ``model`` is asked where ``through`` answers for one input; 0 of a surrogate of it.
+    """Queries to ``model`` where ``through`` answers for one input; 0 of a surrogate of it.
 
     Both may be wrapped: one model is known by its fingerprint.
     """
@@ -57,7 +57,7 @@ def questions_of_a_search(model: Provider, *, through: Provider, candidates: int
         model: the audited model.
         through: the provider of the search, the model itself or what wraps it.
         candidates: that the search evaluated.
-        stored: members of the front, asked again beside the input and its unchanged form.
+        stored: members of the front, queried again beside the input and its unchanged form.
     """
     return queries_to(model, through=through) * (1 + candidates) + queries_per_input(model) * (stored + 2)
 

@@ -114,7 +114,7 @@ def test_f45_a_model_that_depends_on_the_batch_is_told(shift: Any) -> None:
     seen = meet(lambda rows: light(rows) + shift(rows) * np.array([[1.0, -1.0]]))
     assert seen.batch_dependent
     assert seen.repeatable
-    assert "depends on what is asked together" in seen.warnings[0]
+    assert "depends on the batch" in seen.warnings[0]
     assert "Set max_batch = 1" in seen.warnings[0]
 
 

@@ -1,7 +1,7 @@
 """ONNX models of tables that take one input a column: what each of them is given.
 
 Numbers go in as float, double, int64 or bool, levels as text, or as the numbers that they are. Which
-column an input means is said in ``onnx_inputs``.
+column an input means stands in ``onnx_inputs``.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class ColumnInput:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnInputs:
-    """How rows in the house form become the inputs of a model, one a column.
+    """Conversion of canonical rows to the inputs of a model, one a column.
 
     Args:
         schema: what the columns of a row mean.
@@ -198,7 +198,7 @@ class ColumnProvider(TabularProvider):
     Args:
         inner: the model on rows with levels as their index.
         schema: what their columns mean.
-        by_row: whether the model is known to keep rows apart (``OnnxProvider.by_row``). It is then asked
+        by_row: whether the model is known to keep rows apart (``OnnxProvider.by_row``). It is then queried
             in blocks of one size, if answers are seen not to hang on places in them.
     """
 
@@ -212,7 +212,7 @@ class ColumnProvider(TabularProvider):
 
     @property
     def batch_invariant(self) -> bool:
-        """True of trees, linear models and dense networks on the CPU, asked in blocks of one size."""
+        """True of trees, linear models and dense networks on the CPU, queried in blocks of one size."""
         return self._block > 0
 
     @property

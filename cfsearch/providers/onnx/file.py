@@ -33,7 +33,7 @@ class OnnxFile:
         content: its bytes, as they were checked.
         model: the parsed message, without external data.
         external: the files of external data, inside ``path``'s folder.
-        stamps: what told each of those from another when it was hashed: device, number, size, time.
+        stamps: identity of each of those when it was hashed: device, number, size, time.
         sha256: hash over the file and its external data.
     """
 
@@ -148,15 +148,15 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 def _locations(path: Path, tensor: onnx.TensorProto) -> tuple[str, ...]:
     """The locations of external data that a tensor names; none for ordinary tensors."""
-    said = tuple(entry.value for entry in tensor.external_data if entry.key == "location")
+    entries = tuple(entry.value for entry in tensor.external_data if entry.key == "location")
     if tensor.data_location != onnx.TensorProto.EXTERNAL and not tensor.external_data:
         return ()
-    if len(said) != 1 or not said[0]:
+    if len(entries) != 1 or not entries[0]:
         raise ModelFileError(
-            f"{path}: external data of {tensor.name!r} must name one location, got {len(said)}. "
+            f"{path}: external data of {tensor.name!r} must name one location, got {len(entries)}. "
             "Export the model again."
         )
-    return said
+    return entries
 
 
 def _all_locations(path: Path, model: onnx.ModelProto) -> list[str]:
@@ -212,8 +212,8 @@ def _check_extent(path: Path, tensor: onnx.TensorProto) -> None:
     if not locations:
         return
     size = _inside(path, locations[0]).stat().st_size
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    extent = [said.get("offset", "0"), said.get("length", "0")]
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    extent = [entries.get("offset", "0"), entries.get("length", "0")]
     if not all(text.isascii() and text.isdecimal() and len(text) < 20 for text in extent):
         raise ModelFileError(
             f"{path}: external data of {tensor.name!r} has offset {extent[0]!r} and length "

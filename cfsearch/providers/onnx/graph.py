@@ -69,19 +69,19 @@ def _classes_of(node: onnx.NodeProto, kept: dict[str, onnx.TensorProto]) -> tupl
             v.decode() if isinstance(v, bytes) else f"{v:g}" if isinstance(v, float) else str(v)
             for v in values
         )
-    for said in node.attribute:
-        if said.name == "classlabels_strings" and said.strings:
-            return tuple(word.decode() for word in said.strings)
-        if said.name in ("classlabels_int64s", "classlabels_ints") and said.ints:
-            return tuple(str(number) for number in said.ints)
+    for attribute in node.attribute:
+        if attribute.name == "classlabels_strings" and attribute.strings:
+            return tuple(word.decode() for word in attribute.strings)
+        if attribute.name in ("classlabels_int64s", "classlabels_ints") and attribute.ints:
+            return tuple(str(number) for number in attribute.ints)
     return ()
 
 
 def hinted_labels(model: onnx.ModelProto) -> tuple[str, ...]:
     """Labels that the file's metadata mention: a hint to confirm, never taken for granted."""
-    said = {entry.key.lower(): entry.value for entry in model.metadata_props}
+    entries = {entry.key.lower(): entry.value for entry in model.metadata_props}
     for key in _METADATA_KEYS:
-        if key in said and (found := _names(said[key])):
+        if key in entries and (found := _names(entries[key])):
             return found
     return ()
 
@@ -106,7 +106,7 @@ def unsupported(
 
     Args:
         model: what was to be loaded.
-        complaint: what the runtime said.
+        complaint: message of the runtime.
         known_ops: its operators as (domain, name).
     """
     versions = {_domain(entry.domain): entry.version for entry in model.opset_import}

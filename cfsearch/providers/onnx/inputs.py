@@ -75,13 +75,13 @@ def all_columns(inputs: Sequence[Arg]) -> bool:
     return by_column(inputs) and all(is_column(taken) for taken in inputs)
 
 
-def refuse_encoding(said: Sidecar, inputs: Sequence[Arg], *, path: Path, where: str) -> None:
+def refuse_encoding(declared: Sidecar, inputs: Sequence[Arg], *, path: Path, where: str) -> None:
     """Refuses ``[encoding]``, which describes one row of numbers, of a model with an input a column.
 
     Raises:
         ConfigError: the sidecar has it.
     """
-    if said.encoding is not None and by_column(inputs):
+    if declared.encoding is not None and by_column(inputs):
         raise ConfigError(
             f"{where}, [encoding]: {path.name!r} takes its columns as {len(inputs)} inputs by name, not as one "
             "row of numbers. Take [encoding] out."

@@ -1,4 +1,4 @@
-"""An audited model in an ONNX file, asked through onnxruntime."""
+"""Provider of an audited model in an ONNX file, run by onnxruntime."""
 
 import re
 from pathlib import Path
@@ -85,63 +85,63 @@ class OnnxProvider(AnsweringProvider):
         probe: Float[Tensor, "p w"] | None = None,
         schema: TableSchema | None = None,
     ) -> "OnnxProvider":
-        """The model in a file, checked before the runtime sees it, and asked once.
+        """The model in a file, checked before the runtime sees it, and queried once.
 
         Args:
             path: an ``.onnx`` file, or one that was read and checked before; external data must lie in
                 its folder.
             sidecar: its TOML, by default ``model.toml`` beside ``model.onnx``; what is not
                 declared is read from the file or found out from answers to known inputs, and
-                said in ``note``.
+                noted in ``note``.
             device: "cpu", "cuda" or "cuda:1".
             threads: cores for one operator; all when left out.
-            max_batch: most inputs asked at once, instead of the sidecar's.
+            max_batch: most inputs in one call, instead of the sidecar's.
             probe: of a model of tables, rows as it takes them, to ask about first.
-            schema: of rows in the house form, for a model with an input a column.
+            schema: of rows in canonical form, for a model with an input a column.
 
         Raises:
             ModelFileError: the file cannot be read, is not supported, or does not fit what the
                 sidecar says.
             UnsafeModelError: the file reaches outside its folder.
             ConfigError: the sidecar is wrong, or the device is not to be had.
-            ProviderError: the model failed when it was asked for the first time.
+            ProviderError: the model failed at its first query.
         """
         file = path if isinstance(path, OnnxFile) else read_onnx_file(Path(path))
         path = file.path
-        said = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
+        declared = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         session = _open_session(file, device=device, threads=threads)
         graph = graph_signature(
             path,
             inputs=session.get_inputs(),
             outputs=session.get_outputs(),
-            table=said.input,
-            output=said.output,
+            table=declared.input,
+            output=declared.output,
             schema=schema,
         )
-        who = said.name or path.stem
+        who = declared.name or path.stem
         if probe is not None:
             _check_width(path, graph, width=probe.shape[1])
         hint = ending(file.model, graph.output) if graph.output_type in NUMBERS else None
         if graph.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
-        named = said.labels or class_names(file.model, graph.output)
+        named = declared.labels or class_names(file.model, graph.output)
         signature = infer_signature(
             lambda x: _ask(session, graph, x, labels=named, who=who),
             preprocessing=graph.preprocessing,
             columns=graph.columns,
             labels=named,
-            scores=ScoreKind.LABELS if graph.output_type == WORDS else said.kind,
+            scores=ScoreKind.LABELS if graph.output_type == WORDS else declared.kind,
             hint=hint,
             probe=probe,
             who=str(path),
             where=str(sidecar or sidecar_path(path)),
         )
         hints = hinted_labels(file.model)
-        assumed = assumed_range(said.input, graph.preprocessing, where=str(sidecar or sidecar_path(path)))
+        assumed = assumed_range(declared.input, graph.preprocessing, where=str(sidecar or sidecar_path(path)))
         note = " ".join(text for text in (signature.note, assumed) if text)
         if named is None and len(hints) == len(signature.labels):
             note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
-        batch = max_batch or said.max_batch or _MAX_BATCH
+        batch = max_batch or declared.max_batch or _MAX_BATCH
         if batch < 1:
             raise ConfigError(f"onnx: `max_batch` must be at least 1, got {batch}.")
         return cls(

@@ -41,6 +41,6 @@ def works_by_row(model: onnx.ModelProto) -> bool:
 def _keeps_apart(node: onnx.NodeProto) -> bool:
     domain = node.domain or "ai.onnx"
     if domain == "ai.onnx" and node.op_type in _ALONG:
-        said = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
-        return (said[0] if said else _ALONG[node.op_type]) != 0
+        axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
+        return (axes[0] if axes else _ALONG[node.op_type]) != 0
     return node.op_type in _KNOWN.get(domain, frozenset())

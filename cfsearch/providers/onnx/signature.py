@@ -1,4 +1,4 @@
-"""Where an ONNX model is asked: its one input or one a column, the output that holds the scores."""
+"""Signature of an ONNX model: its one input or one a column, and the output that holds the scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ MAPS: Final = "seq(map("
 @final
 @dataclass(frozen=True, slots=True)
 class GraphSignature:
-    """The one input, or one a column, and the one output through which a model is asked.
+    """Inputs (one, or one a column) and the scores output of an ONNX model.
 
     ``batch`` is how many inputs it takes at once where that is fixed; ``columns`` those of a table,
-    and ``preprocessing`` is None for one. With ``table`` rows in the house form go to many inputs,
+    and ``preprocessing`` is None for one. With ``table`` rows in canonical form go to many inputs,
     and ``input`` and ``number`` say nothing.
     """
 
@@ -55,7 +55,7 @@ class GraphSignature:
         return self.preprocessing.fingerprint[:16] if self.preprocessing else "table"
 
     def feeds(self, x: Tensor) -> dict[str, RawArray]:
-        """What the runtime is given for inputs in the house form, at most ``batch``; fewer are padded."""
+        """Feeds of the runtime for inputs in canonical form, at most ``batch``; fewer are padded."""
         missing = 0 if self.batch is None else max(0, self.batch - len(x))
         if self.table is not None:
             return self.table.feeds(torch.cat([x, x[-1:].expand(missing, -1)]))
@@ -169,14 +169,14 @@ def _preprocessing(
     if channels not in (None, 1, 3):
         raise ModelFileError(f"{path}: takes {channels} channels ({layout}), expected 1 (grey) or 3 (RGB).")
     where = table.size or (None, None)
-    for what, fixed, said in (
+    for what, fixed, declared in (
         ("height", height, where[0]),
         ("width", width, where[1]),
         ("channels", channels, table.channels),
     ):
-        if None not in (fixed, said) and fixed != said:
+        if None not in (fixed, declared) and fixed != declared:
             raise ModelFileError(
-                f"{path}: takes images of {what} {fixed}, but {sidecar_path(path).name} says {said}. "
+                f"{path}: takes images of {what} {fixed}, but {sidecar_path(path).name} says {declared}. "
                 "Correct [input]."
             )
     if table.dtype is not None and table.dtype != number:
