@@ -1,4 +1,4 @@
-"""Images that users bring: found, read safely, and put in the house form.
+"""Images that users bring: found, read safely, and put in canonical form.
 
 Which rule is applied to which file, and noted in its record:
 
@@ -12,10 +12,10 @@ transparency, in any form        composed on white
 CMYK and other colour models     converted without their colour profile
 several frames or pages          the first
 EXIF orientation                 applied
-not square, where a size asked   the centre square is kept
+not square, where a size given   the centre square is kept
 ===============================  ===========================================================
 
-Resizing takes the mean of whole blocks where the side is a multiple of the size asked for, and
+Resizing takes the mean of whole blocks where the side is a multiple of the size wanted, and
 Pillow's antialiased bilinear filter elsewhere; neither rings.
 """
 
@@ -74,7 +74,7 @@ class ImageRecord:
 
     @property
     def x(self) -> Float[Tensor, "3 h w"]:
-        """The house form: float32 in [0, 1]."""
+        """The canonical form: float32 in [0, 1]."""
         return self.pixels.to(torch.float32) / 255.0
 
 
@@ -91,7 +91,7 @@ def read_image(
         image: what ``find_images`` found, or the path of a file.
         size: side of the result in pixels, >= 1.
         crop: the square to keep before resizing; None keeps the centre square when a size
-            is asked for.
+            is given.
         max_pixels: more than these are refused from the header alone. Pillow's own limit of
             about 179 million holds in any case.
 
@@ -113,7 +113,7 @@ def read_image(
 
 
 class LabelledImages(NamedTuple):
-    """Images in the house form with their labels.
+    """Images in canonical form with their labels.
 
     Shapes:
         images: ``(n, 3, s, s)`` float32 in [0, 1]; labels: ``(n, a)`` float32, 0 or 1.
@@ -125,7 +125,7 @@ class LabelledImages(NamedTuple):
 
 @final
 class CachedImages:
-    """Images of one size, decoded when first asked for and then kept in 8 bits.
+    """Images of one size, decoded when first read and then kept in 8 bits.
 
     Args:
         refs: which images.

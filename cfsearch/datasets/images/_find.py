@@ -134,7 +134,7 @@ def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
     except DataError:
         raise
     except Exception as error:
-        # a crafted zip can raise almost anything here; this is its one door
+        # a crafted zip can raise almost anything here; it is caught here alone
         raise UnreadableImageError(
             f"images: {ref.name!r} must be undamaged in its zip, but it cannot be unpacked "
             f"({type(error).__name__}). Pack it again."

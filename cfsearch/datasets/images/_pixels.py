@@ -86,7 +86,7 @@ def decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None, 
             "memory or is refused by Pillow as a decompression bomb. Scale it down first."
         ) from error
     except Exception as error:
-        # Pillow's decoders raise almost anything on hostile bytes; this is their one door
+        # Pillow's decoders raise almost anything on hostile bytes; they are caught here alone
         raise UnreadableImageError(
             f"images: {name!r} must be an undamaged {', '.join(FORMATS[:-1])} or {FORMATS[-1]} "
             f"file, but it cannot be read ({_reason(error)}). Save it again, or leave it out."

@@ -171,7 +171,7 @@ def _header(header: list[str], extra: Sequence[str], path: Path) -> tuple[int, l
             raise _error(path, 1, f"names column {name!r} twice")
     missing = [name for name in extra if name not in header]
     if missing:
-        raise _error(path, 1, f"must name the column {missing[0]!r}, which was asked for")
+        raise _error(path, 1, f"must name the column {missing[0]!r}, which the settings name")
     key = next((header.index(name) for name in KEYS if name in header), 0)
     kept = [header.index(name) for name in extra]
     attributes = [i for i in range(len(header)) if i != key and i not in kept]

@@ -40,7 +40,7 @@ class LabelledPhotographs:
         table: one row an image, in the same order; None where nothing is known.
         source: what the labels were read from; empty without.
         aligned: the images are CelebA's aligned faces, of 178 x 218 pixels.
-        note: one sentence for the reader; empty where nothing is to be said.
+        note: one sentence for the reader; empty where there is none.
     """
 
     refs: tuple[ImageRef, ...]
@@ -140,7 +140,7 @@ def read_labels(path: Path) -> AttributeTable:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline(4096)
     except (OSError, UnicodeDecodeError):
-        first = ""  # said in full by the reader
+        first = ""  # the reader gives the whole sentence
     if first.strip().isdigit():
         return read_signs(path)
     header = [name.strip() for name in next(csv.reader([first]), [])]

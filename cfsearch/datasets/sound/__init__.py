@@ -68,7 +68,7 @@ class Recordings:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class SpokenDigits:
-    """Digits said by several people.
+    """Digits spoken by several people.
 
     Shapes:
         waves ``(n, s)``; digits, indices ``(n,)``.
@@ -89,7 +89,7 @@ class SpokenDigits:
         return self.indices < _OFFICIAL_TEST
 
     def said_by(self, speaker: str) -> Tensor:
-        """Which clips one person said, ``(n,)`` bool."""
+        """Which clips one person spoke, ``(n,)`` bool."""
         return torch.tensor([name == speaker for name in self.speakers])
 
     def pick(self, rows: Tensor) -> "SpokenDigits":

@@ -1,6 +1,6 @@
-"""Tables that users bring: a schema, rows in the house form, and what a model takes for them.
+"""Tables that users bring: a schema, rows in canonical form, and what a model takes for them.
 
-**The house form** of one input is a vector of ``d`` numbers, float64: what stands in a real or
+**The canonical form** of one input is a vector of ``d`` numbers, float64: what stands in a real or
 integer column in its own unit, and the index of the level in an ordinal or categorical one. So
 distances, rules and words speak of columns. What one model takes instead (one-hot, scaled) is
 its provider's business, as with images: ``Encoding``.
@@ -25,7 +25,7 @@ NUL bytes, cells over 128 KiB       refused, with the line
 infinity                            refused
 "N/A", "?", empty, NaN              missing: refused, dropped, filled or a level, by column
 a level that the schema lacks       refused, or the level that ``unknown`` names
-columns the schema lacks            left out, and said so
+columns the schema lacks            left out, with a note
 ==================================  ====================================================
 """
 

@@ -19,7 +19,7 @@ from ._cells import DTYPES, level_values, truth_of
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _LARGEST: Final = 2.0**53
-"""Whole numbers beyond this have neighbours that cannot be told apart."""
+"""Whole numbers beyond this have neighbours that cannot be distinguished."""
 
 Cell = float | int | str
 """What stands in one cell: a number, or a level's name."""
@@ -48,7 +48,7 @@ class Missing(Enum):
 class Column:
     """One column of a table.
 
-    In the house form a number stands in its own unit and a level as its index in ``levels``.
+    In canonical form a number stands in its own unit and a level as its index in ``levels``.
 
     Args:
         name: as in the header.
@@ -214,7 +214,7 @@ class Column:
         )
 
     def cell(self, code: float) -> Cell:
-        """What a number of the house form means: a level's name, an int or a float."""
+        """Value that a canonical number stands for: a level's name, an int or a float."""
         if self.has_levels:
             return self.levels[round(code)]
         return int(code) if self.kind is ColumnKind.INTEGER and code == int(code) else float(code)

@@ -1,4 +1,4 @@
-"""From a row in the house form to the numbers that a model takes, and back."""
+"""Encoding: from a row in canonical form to the numbers that a model takes, and back."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ class Style(Enum):
     """How one column is given to a model; the value is how a file says it."""
 
     PLAIN = "plain"
-    """As in the house form: a number in its own unit, a level as its index."""
+    """As in canonical form: a number in its own unit, a level as its index."""
     STANDARD = "standard"
     """Less ``centre``, over ``scale``: mean and standard deviation, or low end and range."""
     ONE_HOT = "one_hot"

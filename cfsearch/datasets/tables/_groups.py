@@ -26,7 +26,7 @@ class RowGroups:
     """Which group of a column each row is in.
 
     Args:
-        column: by which rows are told apart.
+        column: by which rows are grouped.
         names: of the groups, "female" or "age 17 to 28"; each has a row at least.
         of: for each row the index of its group.
         note: how groups came about, where they are not simply the values; else empty.
@@ -54,24 +54,24 @@ def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> Row
     Raises:
         DataError: all rows are of one group, or nearly every row has a value of its own.
     """
-    said = next((c for c in (*schema.columns, schema.target) if c is not None and c.name == column), None)
-    missing = [_is_missing(cell, said, schema) for cell in cells]
+    declared = next((c for c in (*schema.columns, schema.target) if c is not None and c.name == column), None)
+    missing = [_is_missing(cell, declared, schema) for cell in cells]
     numbers = (
         all(gone or is_number(cell) for cell, gone in zip(cells, missing, strict=True))
-        if said is None
-        else not said.has_levels
+        if declared is None
+        else not declared.has_levels
     )
     values: list[_Value] = [
-        None if gone else _value(cell, said, numbers=numbers)
+        None if gone else _value(cell, declared, numbers=numbers)
         for cell, gone in zip(cells, missing, strict=True)
     ]
-    ordered = numbers or (said is not None and said.kind is ColumnKind.ORDINAL)
+    ordered = numbers or (declared is not None and declared.kind is ColumnKind.ORDINAL)
     count = Counter(value for value in values if value is not None)
     if ordered and len(count) > MOST:
         parts, note = _quarters(count), f"{column} is split at its quartiles among these rows."
     else:
         parts, note = _by_value(column, count, ordered=ordered)
-    names = [_named(part, column, said, numbers=numbers) for part in parts]
+    names = [_named(part, column, declared, numbers=numbers) for part in parts]
     place = {value: i for i, part in enumerate(parts) for value in part}
     if any(missing):
         names.append("missing" if "missing" not in names else "missing (empty cells)")
@@ -83,17 +83,17 @@ def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> Row
     return RowGroups(column, tuple(names), tuple(len(parts) if v is None else place[v] for v in values), note)
 
 
-def _is_missing(cell: str, said: Column | None, schema: TableSchema) -> bool:
-    if said is not None and said.missing is Missing.LEVEL and cell == said.levels[-1]:
+def _is_missing(cell: str, declared: Column | None, schema: TableSchema) -> bool:
+    if declared is not None and declared.missing is Missing.LEVEL and cell == declared.levels[-1]:
         return True
-    return is_missing(cell, schema.missing_values) and (said is None or cell not in said.levels)
+    return is_missing(cell, schema.missing_values) and (declared is None or cell not in declared.levels)
 
 
-def _value(cell: str, said: Column | None, *, numbers: bool) -> float | str:
-    if said is None:
+def _value(cell: str, declared: Column | None, *, numbers: bool) -> float | str:
+    if declared is None:
         return float(cell) if numbers else cell
-    code = said.code(cell)
-    return said.levels[round(code)] if said.kind is ColumnKind.CATEGORICAL else code
+    code = declared.code(cell)
+    return declared.levels[round(code)] if declared.kind is ColumnKind.CATEGORICAL else code
 
 
 def _by_value(
@@ -128,7 +128,7 @@ def _quarters(count: Counter[float | str]) -> list[tuple[float | str, ...]]:
     return [tuple(float(v) for v in values[part == i]) for i in np.unique(part)]
 
 
-def _named(part: Sequence[float | str], column: str, said: Column | None, *, numbers: bool) -> str:
+def _named(part: Sequence[float | str], column: str, declared: Column | None, *, numbers: bool) -> str:
     """A value's name, with the column's where it is a number or a range: "age 17 to 28"."""
 
     def text(value: float | str) -> str:
@@ -136,7 +136,7 @@ def _named(part: Sequence[float | str], column: str, said: Column | None, *, num
             return value
         if numbers and value == int(value):
             return str(int(value))
-        return repr(value) if said is None else said.text(value)
+        return repr(value) if declared is None else declared.text(value)
 
     if len(part) == 1:
         return f"{column} {text(part[0])}" if numbers else text(part[0])

@@ -30,7 +30,7 @@ class Link:
 
     Args:
         columns: two names or more.
-        rows: every combination that may occur, in the house form; for ``education`` and
+        rows: every combination that may occur, in canonical form; for ``education`` and
             ``education-num`` one a level.
     """
 
@@ -116,7 +116,7 @@ class TableSchema:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that is said here."""
+        """A hash of the whole schema."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def column(self, name: str) -> Column:
@@ -151,7 +151,7 @@ class TableSchema:
         return replace(self, columns=columns)
 
     def encode(self, cells: Mapping[str, Cell]) -> Float[np.ndarray, " d"]:
-        """One row in the house form, from its cells by name; more cells than columns do no harm.
+        """One row in canonical form, from its cells by name; more cells than columns do no harm.
 
         Raises:
             DataError: a column is missing, a cell is no value of its column, a combination of
@@ -169,7 +169,7 @@ class TableSchema:
         return row
 
     def decode(self, row: Iterable[float]) -> dict[str, Cell]:
-        """The cells of one row in the house form."""
+        """The cells of one row in canonical form."""
         return {c.name: c.cell(float(v)) for c, v in zip(self.columns, row, strict=True)}
 
     def check(self, x: Float[Tensor, "n d"]) -> None:
@@ -203,7 +203,7 @@ class TableSchema:
         """Refuses rows whose linked columns hold a combination that does not occur.
 
         Args:
-            rows: in the house form.
+            rows: in canonical form.
             where: what messages call a row.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A table in the house form: one float64 row an input, beside its schema."""
+"""A table in canonical form: one float64 row an input, beside its schema."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -107,14 +107,14 @@ def schema_of(values: Mapping[str, Any]) -> TableSchema:  # Any: whatever stands
     columns = tuple(_column(one) for one in _tables(values, "columns"))
     target = None
     if "target" in values:
-        said = values["target"]
-        if not isinstance(said, dict):
+        entry = values["target"]
+        if not isinstance(entry, dict):
             raise ConfigError("table schema: `target` must be a table with name and labels.")
-        _known(said, _TARGET, "table schema, [target]")
+        _known(entry, _TARGET, "table schema, [target]")
         target = Column(
-            name=_text(said.get("name"), "`name` of [target]"),
+            name=_text(entry.get("name"), "`name` of [target]"),
             kind=ColumnKind.CATEGORICAL,
-            levels=_texts(said.get("labels"), "`labels` of [target]"),
+            levels=_texts(entry.get("labels"), "`labels` of [target]"),
         )
     plain = TableSchema(
         columns=columns,
@@ -132,40 +132,40 @@ def schema_of(values: Mapping[str, Any]) -> TableSchema:  # Any: whatever stands
     )
 
 
-def _column(said: Mapping[str, Any]) -> Column:
-    name = _text(said.get("name"), "`name` of a column")
+def _column(entry: Mapping[str, Any]) -> Column:
+    name = _text(entry.get("name"), "`name` of a column")
     where = f"table schema, column {name!r}"
-    _known(said, tuple(_COLUMN), where)
-    for key, value in said.items():
+    _known(entry, tuple(_COLUMN), where)
+    for key, value in entry.items():
         wanted = _COLUMN[key]
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             kinds = " or ".join(kind.__name__ for kind in wanted)
             raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
-    kind = _choice(said.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
+    kind = _choice(entry.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
     settings: dict[str, Any] = {
-        key: said[key] for key in ("unit", "immutable", "fill", "unknown", "dtype") if key in said
+        key: entry[key] for key in ("unit", "immutable", "fill", "unknown", "dtype") if key in entry
     }
-    if "missing" in said:
-        settings["missing"] = _choice(said["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
-    if "monotone" in said:
-        settings["monotone"] = _choice(said["monotone"], _DIRECTIONS, f"{where}: `monotone`")
-    if "step" in said:
-        settings["step"] = float(said["step"])
-    if "levels" in said:
-        settings["levels"] = _texts(said["levels"], f"{where}: `levels`")
-    if kind in (ColumnKind.REAL, ColumnKind.INTEGER) or "range" in said:
-        ends = said.get("range")
+    if "missing" in entry:
+        settings["missing"] = _choice(entry["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
+    if "monotone" in entry:
+        settings["monotone"] = _choice(entry["monotone"], _DIRECTIONS, f"{where}: `monotone`")
+    if "step" in entry:
+        settings["step"] = float(entry["step"])
+    if "levels" in entry:
+        settings["levels"] = _texts(entry["levels"], f"{where}: `levels`")
+    if kind in (ColumnKind.REAL, ColumnKind.INTEGER) or "range" in entry:
+        ends = entry.get("range")
         if not (isinstance(ends, list) and len(ends) == 2 and all(_is_number(v) for v in ends)):
             raise ConfigError(f"{where}: `range` must be two numbers, [low, high], got {ends!r}.")
         settings["low"], settings["high"] = float(ends[0]), float(ends[1])
     return Column(name=name, kind=kind, **settings)
 
 
-def _link(said: Mapping[str, Any], schema: TableSchema) -> Link:
-    _known(said, _LINK, "table schema, a link")
-    names = _texts(said.get("columns"), "`columns` of a link")
+def _link(entry: Mapping[str, Any], schema: TableSchema) -> Link:
+    _known(entry, _LINK, "table schema, a link")
+    names = _texts(entry.get("columns"), "`columns` of a link")
     columns = [schema.column(name) for name in names]
-    rows = said.get("rows")
+    rows = entry.get("rows")
     if not (isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows)):
         raise ConfigError(
             f"table schema, link of {' and '.join(names)}: `rows` must be lists of {len(names)} values."
@@ -184,8 +184,8 @@ def _tables(values: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return found
 
 
-def _known(said: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in said:
+def _known(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in entry:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
             hint = f" Did you mean `{near[0]}`?" if near else ""

@@ -72,7 +72,7 @@ class Variables:
     """All variables of a schema, and the way from rows to values and back.
 
     Raises:
-        ConfigError: linked columns cannot keep all that is asked of them.
+        ConfigError: linked columns cannot keep all of their rules.
     """
 
     schema: TableSchema
@@ -104,7 +104,7 @@ class Variables:
     ) -> Float[Tensor, "*n v"]:
         """The values on their steps; where one may not be gone to from ``origin``, that instead.
 
-        What is asked: a value in its range, none that stands for "missing", a monotone one in its
+        The rules: a value in its range, none that stands for "missing", a monotone one in its
         direction, an immutable one as it was.
         """
         out = []
