@@ -1,4 +1,4 @@
-"""The audited model of a configuration, and the table that it is asked about; no search yet."""
+"""The audited model of a configuration, and the table of its inputs; no search yet."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,10 +63,12 @@ def open_inputs(config: Config) -> TableInput:
         ConfigError, DataError: as ``cfsearch.assembly.table.open_table``.
         ModelFileError, UnsafeModelError: the model cannot be read.
     """
-    said = config.model
+    settings = config.model
     rows = config.data.reference or config.data.table
-    file = onnx_file_of(said.path)
-    taken = columns_taken(said.path, sidecar=said.sidecar, trusted=said.trust or (), table=rows, file=file)
+    file = onnx_file_of(settings.path)
+    taken = columns_taken(
+        settings.path, sidecar=settings.sidecar, trusted=settings.trust or (), table=rows, file=file
+    )
     return replace(open_table(config, columns=taken), file=file)
 
 
@@ -84,7 +86,7 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         DataError: the table cannot be read, has other classes than the model, or the model answers
             its rows otherwise as pandas reads them.
     """
-    said = config.model
+    settings = config.model
     if config.data.texts is not None:
         opened = _of_texts(config, model)
     elif model is not None:
@@ -98,26 +100,26 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         sounds = None if config.data.sounds is None else open_sounds(config)
         opened = Opened(config, model, table, tuple(note for note in notes if note), sounds)
     elif config.data.table is None:
-        shipped = config.data.sounds is not None and said.path == SHIPPED_SOUND
+        shipped = config.data.sounds is not None and settings.path == SHIPPED_SOUND
         model = open_provider(
-            str(shipped_sound_model()) if shipped else said.path,
-            sidecar=said.sidecar,
-            arch=said.arch or (SHIPPED_SOUND_ARCH if shipped else None),
+            str(shipped_sound_model()) if shipped else settings.path,
+            sidecar=settings.sidecar,
+            arch=settings.arch or (SHIPPED_SOUND_ARCH if shipped else None),
             device=config.run.device,
             threads=config.run.threads,
         )
         sounds = None if config.data.sounds is None else open_sounds(config)
         opened = Opened(config, model, None, (model.note,) if model.note else (), sounds)
     else:
-        trusted = said.trust or ()
+        trusted = settings.trust or ()
         table = table or open_inputs(config)
-        read = table.file is not None and table.file.path == Path(said.path)
+        read = table.file is not None and table.file.path == Path(settings.path)
         rows = open_tabular(
-            said.path,
+            settings.path,
             schema=table.schema,
             probes=table.probes,
-            sidecar=said.sidecar,
-            arch=said.arch,
+            sidecar=settings.sidecar,
+            arch=settings.arch,
             trusted=trusted,
             device=config.run.device,
             threads=config.run.threads,

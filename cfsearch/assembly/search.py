@@ -34,7 +34,7 @@ from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_
 from .table import TableInput
 
 _MOST_ROWS = 2000
-"""Reference rows that a model is asked about, and whose nearness counts."""
+"""Number of reference rows that a model is queried with, and whose nearness counts."""
 
 
 @runtime_checkable
@@ -77,7 +77,7 @@ class CriticMaker(Protocol):
 class Assembly:
     """A search and what it was made of.
 
-    ``model`` is the audited model as the user gave it; ``search.provider`` is how it is asked
+    ``model`` is the audited model as the user gave it; ``search.provider`` is how it is queried
     (wrapped in votes where it gives labels only). ``hashes`` are SHA-256 by what they are of.
     """
 
@@ -102,7 +102,7 @@ class Assembly:
         return self.search.generator.modality
 
     def watched(self, *watchers: Watcher, clock: Clock | None = None) -> Search:
-        """The search with watchers told of each generation."""
+        """The search with watchers called after each generation."""
         return replace(self.search, watchers=watchers, clock=clock)
 
 
@@ -147,7 +147,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     reference = None
     immutable = tuple(config.search.immutable)
     if table is not None:
-        immutable = _held_fixed(table.schema, asked=immutable)
+        immutable = _held_fixed(table.schema, immutable=immutable)
         if table.reference is not None:
             reference = table.reference.spread(_MOST_ROWS).x.to(device)
             generator = _with_plausibility(generator, table.reference, config)
@@ -174,21 +174,21 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     notes += [note for note in (*opened.notes, *contact.warnings) if note]
     if generator.terms:
         notes.append(f"Terms of the generator's weights: {generator.terms}.")
-    asked = model
+    queried = model
     surrogate = None
     if config.model.surrogate is not None:
         surrogate = SurrogateProvider.open(config.model.surrogate, audited=model, device=config.run.device)
-        asked = surrogate
+        queried = surrogate
         notes.append(surrogate.note)
     elif model.scores is ScoreKind.LABELS:
-        asked = VotingProvider(
+        queried = VotingProvider(
             model,
             votes=config.model.votes,
             sigma=config.model.sigma,
             seed=config.search.seed,
             nearby=_nearby(generator, table, sigma=config.model.sigma),
         )
-        notes.append(asked.note)
+        notes.append(queried.note)
     objectives = tuple(objective_of(_filled(given, generator, table, model)) for given in wanted)
     objectives = objectives or default_objectives(generator)
     constraints = tuple(constraint_of(given) for given in kept)
@@ -207,10 +207,10 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         )
         notes.append(
             f"The first population of each search holds what {', '.join(name for name, _ in begun)} found; what that "
-            "asked of the model comes on top of the candidates, and is counted beside them."
+            "sent to the model comes on top of the candidates, and is counted beside them."
         )
     search = Search(
-        provider=asked,
+        provider=queried,
         generator=generator,
         objectives=objectives,
         solver=lambda population: solver_of(chosen, population=population),
@@ -258,10 +258,10 @@ def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
     return tuple(objective_of(_filled(name, generator, None, None)) for name in names)
 
 
-def _held_fixed(schema: TableSchema, *, asked: Sequence[str]) -> tuple[str, ...]:
-    """The search variables of columns that must not change: those asked for, and the schema's."""
+def _held_fixed(schema: TableSchema, *, immutable: Sequence[str]) -> tuple[str, ...]:
+    """The search variables of columns that must not change: those given, and the schema's."""
     variables = Variables.of(schema)
-    columns = [schema.column(name).name for name in asked]
+    columns = [schema.column(name).name for name in immutable]
     owners = [variables.all[variables.owner[schema.names.index(name)]].name for name in columns]
     fixed = [variable.name for variable in variables.all if variable.immutable]
     return tuple(dict.fromkeys([*owners, *fixed]))
@@ -323,7 +323,7 @@ def _device(name: str) -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"device: {name!r} is none; use cpu, cuda or cuda:1.") from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device: {name!r} was asked for, but torch sees no GPU here; use cpu.")
+        raise ConfigError(f"device: {name!r} is wanted, but torch sees no GPU here; use cpu.")
     return device
 
 

@@ -1,7 +1,7 @@
 """What a search is run on: rows of a table, with the schema that says what they mean.
 
 Images are found and read by ``cfsearch.datasets.images``. Of a table all is decided here, once:
-which schema holds, which rows were asked for, and which rows a model is asked about at first
+which schema holds, which rows are wanted, and which rows a model is queried with at first
 contact. ``cfsearch.assembly.model.open_model`` adds the model.
 """
 
@@ -54,14 +54,14 @@ class TableInput:
 
     Args:
         schema: what the columns mean.
-        records: the rows that were asked for, in their order.
+        records: the rows that are wanted, in their order.
         probes: rows to ask a model about at first contact: those, others of the file, and where
             there are few, rows drawn from the schema.
         reference: the training table, where one was named; at most 20,000 of its rows.
         guessed: how the schema was come by, where nobody wrote it; None for one from a file.
         notes: what a reader must know.
         by: what stands in each column of ``data.by``, as text; it need not be one of the schema.
-        file: the ONNX file that said which columns it takes, for whoever opens the model; not kept longer.
+        file: the ONNX file that names which columns it takes, for whoever opens the model; not kept longer.
         sample: rows spread through the file, on which a model's answers are compared with those for
             the file as pandas reads it.
 
@@ -81,7 +81,7 @@ class TableInput:
 
     @property
     def x(self) -> Float[Tensor, "n c"]:
-        """The rows that were asked for, float64."""
+        """The rows that are wanted, float64."""
         return torch.stack([record.x for record in self.records])
 
     @property
@@ -184,12 +184,14 @@ def _schema(
 ) -> tuple[TableSchema, Inference | None, tuple[str, ...]]:
     data = config.data
     beside = schema_beside(data.table or "")
-    said = Path(data.schema_file) if data.schema_file is not None else beside if beside.is_file() else None
-    if said is not None:
-        schema = read_schema(said)
+    declared = (
+        Path(data.schema_file) if data.schema_file is not None else beside if beside.is_file() else None
+    )
+    if declared is not None:
+        schema = read_schema(declared)
         if data.label is not None and (schema.target is None or schema.target.name != data.label):
             raise ConfigError(
-                f"label: {str(said)!r} says what the columns of {text.name!r} mean, and has no [target] "
+                f"label: {str(declared)!r} says what the columns of {text.name!r} mean, and has no [target] "
                 f"{data.label!r}. Name it there, or give another --schema."
             )
         return schema, None, ()
@@ -235,7 +237,7 @@ def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str
 
 
 def _chosen(config: Config, text: TextTable) -> list[int] | None:
-    """Places of the rows that were asked for; None for all."""
+    """Indices of the rows that are wanted; None for all."""
     data = config.data
     if data.rows is not None and len(set(data.rows)) != len(data.rows):
         raise ConfigError("rows: the same row was given twice.")
@@ -267,7 +269,7 @@ def _compared(config: Config, text: TextTable, table: Table) -> dict[str, tuple[
 
 
 def _probes(x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema) -> Float[Tensor, "p c"]:
-    """Different rows: those asked for, others of the file that can be read, drawn ones."""
+    """Different rows: those wanted, others of the file that can be read, drawn ones."""
     found = [*x[:_PROBES]]
     step = max(1, len(text.rows) // _PROBES)
     for i in range(0, len(text.rows), step):
