@@ -32,6 +32,7 @@ from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import wilson
 from cfsearch.report.page import ReportInstance, build_page
+from cfsearch.runs.checksums import seal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
 MODELS: Final = {
@@ -105,6 +106,7 @@ class Demo:
         document, instances = self._document(shown, assemblies, rows, started)
         write_atomically(self._directory / "audit.json", dump_json(document))
         write_atomically(self.page, build_page(document, instances))
+        seal(self._directory, inside=MODELS)
         return document
 
     def _config(self, model: Path) -> Config:

@@ -13,6 +13,7 @@
     |   `-- QueryError            it raised, or gave NaN, for one query; others go on      E2
     |-- MissingExtraError         an optional package is not installed                     E2
     |-- RunError                  a run directory cannot be used                           E2
+    |   `-- DamagedError          what it holds is not what was written                    E5
     |-- ProviderError             the audited model failed while it was asked              E3
     |   |-- NonFiniteError        it answered NaN or infinity                              E3
     |   `-- DeadlineError         it did not answer in time                                E3
@@ -93,6 +94,13 @@ class RunError(CfsearchError, RuntimeError):
     """A run directory cannot be used."""
 
     code = "run"
+
+
+class DamagedError(RunError):
+    """What a run directory holds is not what was written there: damaged, or changed by hand."""
+
+    exit_code = 5
+    code = "damaged"
 
 
 class ProviderError(CfsearchError, RuntimeError):

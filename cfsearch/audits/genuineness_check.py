@@ -1,6 +1,5 @@
 """Genuineness of the fronts of an audit: measured on its own photographs, written into each front."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.errors import DataError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.guard import guarded, read_object
 
 from .effects import known_attributes
 from .genuineness import FEWEST_PHOTOGRAPHS, Calibration
@@ -128,7 +128,9 @@ def genuineness_note(run: Path) -> str:
     path = run / GENUINENESS
     if not path.exists():
         return ""
-    return str(json.loads(path.read_text(encoding="utf-8"))["note"])
+    document = read_object(path)
+    with guarded(repr(str(path))):
+        return str(document["note"])
 
 
 def genuineness_check(

@@ -1,11 +1,15 @@
 """Reading a run directory again, and its page."""
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cfsearch.errors import RunError
+from cfsearch.runs.checksums import reseal
 from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.guard import read_object
+
+PAGE: Final = "report.html"
+"""The page of a run, in its directory."""
 
 
 def open_run(directory: str | Path) -> RunDirectory:
@@ -32,22 +36,17 @@ def read_audit(directory: str | Path) -> dict[str, Any]:
         directory: the run directory.
 
     Raises:
-        RunError: there is none yet, or it is damaged.
+        RunError: there is none yet.
+        DamagedError: it is damaged.
     """
     directory = Path(directory)
     path = directory / "audit.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise RunError(
             f"run {str(directory)!r}: has no audit.json; it has not ended yet. Give its `cfsearch audit` "
             "command again to finish it."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{str(path)!r} cannot be read: {error}.") from error
-    if not isinstance(document, dict):
-        raise RunError(f"{str(path)!r} cannot be read: it is no JSON object.")
-    return document
+        )
+    return read_object(path)
 
 
 def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path:
@@ -83,6 +82,8 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
                 for row in run.rows()
                 if row.front is not None
             ]
-    return write_atomically(
-        Path(to) if to is not None else directory / "report.html", build_page(document, instances)
-    )
+    page = Path(to) if to is not None else directory / PAGE
+    write_atomically(page, build_page(document, instances))
+    if page.resolve() == (directory / PAGE).resolve():
+        reseal(directory, PAGE)
+    return page

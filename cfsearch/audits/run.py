@@ -23,21 +23,20 @@ from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.engine.search import Failure, Progress
-from cfsearch.errors import CfsearchError, ConfigError, DataError, DeadlineError, ProviderError
+from cfsearch.errors import CfsearchError, ConfigError, DataError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.handshake import Handshake
+from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
-from .genuineness_check import genuineness_note, prepare_check
+from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
+from .resuming import taken_up
 from .verdict import check_protected
-
-_PASSING = (ProviderError.code, DeadlineError.code)
-"""An instance that failed so is tried again when the run goes on: the model may be back."""
 
 
 @final
@@ -111,6 +110,7 @@ class Audit:
         check_directory(self._directory, tuple(configs))
         assemblies = {name: assemble(config) for name, config in configs.items()}
         check_alike(assemblies)
+        unseal(self._directory)
         audits: dict[str, ModelAudit] = {}
         past: list[AuditProgress] = []
         for name, config in configs.items():
@@ -128,6 +128,7 @@ class Audit:
         settings = tomli_w.dumps(self._config.resolved())
         write_atomically(self._directory / "config.resolved.toml", settings)
         write_atomically(self._directory / "audit.json", dump_json(document))
+        seal(self._directory, inside=configs)
         return document
 
     def _watch_of(
@@ -170,8 +171,7 @@ class Audit:
             run.write("config.resolved.toml", self._config.resolved())
             if assembly.table is not None:
                 run.write("schema.toml", assembly.table.schema.to_dict())
-            again = run.forget_failures(_PASSING)
-            run.event("started", {"instances": len(refs), "done": len(run.done()), "tried again": again})
+            taken_up(run, refs, photographs=photographs, assembly=assembly)
             self._manifest(run, assembly, status="running")
             try:
                 self._search(run, refs, photographs, assembly)
@@ -185,6 +185,7 @@ class Audit:
             run.write("audit.json", document)
             self._manifest(run, assembly, status="finished")
             run.event("finished", {"instances": len(refs)})
+            run.seal()
             rows = list(run.rows())
         return ModelAudit(document, assembly, rows)
 
@@ -254,7 +255,11 @@ class Audit:
 
         report(None)
         search = assembly.watched(report)
-        check = prepare_check(run, assembly, refs=refs, photographs=photographs) if left else None
+        check = (
+            prepare_check(run, assembly, refs=refs, photographs=photographs)
+            if left or GENUINENESS in run.damaged
+            else None
+        )
         for begin in range(0, len(left), batch_size):
             group = left[begin : begin + batch_size]
             rows: list[InstanceRow] = []

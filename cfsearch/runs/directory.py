@@ -1,73 +1,51 @@
 """Run directories: what is on disk while an audit runs, and after it.
 
-``run.sqlite`` (WAL) is the truth: one row an instance, one blob a front. A row is written in one
-transaction when its instance is done, and is never written again: what was acknowledged is
-never lost and never recomputed. ``manifest.json``, ``audit.json`` and ``report.html`` are
-written whole from it; ``events.jsonl`` is a hash-chained record of what happened when.
+``run.sqlite`` (WAL) is the truth: one row an instance, one blob a front, each with its checksum. A row
+is written in one transaction when its instance is done, and is never written again: what was acknowledged
+is never lost and never recomputed. ``manifest.json``, ``audit.json`` and ``report.html`` are
+written whole from it; ``events.jsonl`` is a hash-chained record of what happened when, and
+``checksums.json``, written last, has a checksum of each file.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import socket
-import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Self, final
 
 import tomli_w
 
-from cfsearch.errors import RunError
+from cfsearch.errors import DamagedError, RunError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 
-SCHEMA = 1
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE instances (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
-    message TEXT NOT NULL, sha256 TEXT NOT NULL, notes TEXT NOT NULL, front BLOB
-) WITHOUT ROWID;
-"""
+from . import checksums
+from .guard import digest, guarded
+from .record import InstanceRow, stored
+from .salvage import mended, settings
+from .store import SCHEMA, STORE, Store
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class InstanceRow:
-    """What is kept of one instance.
-
-    ``status`` is found, not_found, already_target or failed; ``code`` the reason or the error;
-    ``front`` None where it failed.
-    """
-
-    name: str
-    position: int
-    status: str
-    code: str
-    message: str
-    sha256: str
-    notes: tuple[str, ...]
-    front: ParetoFront | None
+__all__ = ["SCHEMA", "InstanceRow", "RunDirectory", "now"]
 
 
 @final
 class RunDirectory:
     """One run on disk, held by one process at a time.
 
-    Use ``start`` (new or resumed) and, to read a finished or running one, ``read``.
+    Use ``start`` (new or resumed) and, to read a finished or running one, ``read``. After ``start``,
+    ``damaged`` names what of a resumed run was not what was written, and is gone.
     """
 
-    def __init__(
-        self, path: Path, store: sqlite3.Connection, *, lock: IO[str] | None, new: bool = False
-    ) -> None:
+    def __init__(self, path: Path, store: Store, *, lock: IO[str] | None, new: bool = False) -> None:
         self.path = path
         self._store = store
         self._lock = lock
         self._new = new
+        self.damaged: tuple[str, ...] = ()
 
     @classmethod
     def start(cls, path: str | Path, *, config: dict[str, Any], hashes: dict[str, str]) -> Self:
@@ -81,6 +59,7 @@ class RunDirectory:
         Raises:
             RunError: read-only, held by another process, from a newer version, no run
                 directory, or started with other settings or files (with the difference).
+            DamagedError: it is damaged, and nothing says that it was started with these settings.
         """
         path = Path(path)
         existing = path.exists()
@@ -93,14 +72,30 @@ class RunDirectory:
         except OSError as error:
             raise RunError(f"run {str(path)!r}: cannot be made: {error.strerror}.") from error
         lock = _take_lock(path)
-        new = not (path / "run.sqlite").exists()
+        new = not (path / STORE).exists()
         try:
-            store = _connect(path / "run.sqlite")
-            run = cls(path, store, lock=lock, new=new)
-            run._agree(config, hashes)
+            run = cls._resumed(path, lock=lock, config=config, hashes=hashes, new=new)
         except BaseException:
             lock.close()
             raise
+        return run
+
+    @classmethod
+    def _resumed(
+        cls, path: Path, *, lock: IO[str], config: dict[str, Any], hashes: dict[str, str], new: bool
+    ) -> Self:
+        damaged = () if new else mended(path, config=config, hashes=hashes)
+        store = Store.write(path / STORE)
+        run = cls(path, store, lock=lock, new=new)
+        run.damaged = damaged
+        try:
+            run._agree(config, hashes)
+        except BaseException:
+            store.close()
+            raise
+        checksums.unseal(path)
+        if damaged:
+            run.event("damaged", {"parts": list(damaged)})
         return run
 
     def discard_if_empty(self) -> bool:
@@ -130,11 +125,12 @@ class RunDirectory:
 
         Raises:
             RunError: there is none, or it is from a newer version.
+            DamagedError: its store is none, or is not what was written.
         """
         path = Path(path)
-        if not (path / "run.sqlite").is_file():
+        if not (path / STORE).is_file():
             raise RunError(f"run {str(path)!r}: no run directory (it has no run.sqlite).")
-        return cls(path, _connect(path / "run.sqlite"), lock=None)
+        return cls(path, Store.read(path / STORE), lock=None)
 
     def __enter__(self) -> Self:
         return self
@@ -161,18 +157,33 @@ class RunDirectory:
     @property
     def config(self) -> dict[str, Any]:
         """The settings it was started with."""
-        value: dict[str, Any] = json.loads(self._meta("config"))
-        return value
+        return self._object("config")
 
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the files it was started with."""
-        value: dict[str, str] = json.loads(self._meta("hashes"))
-        return value
+        return {what: str(digest) for what, digest in self._object("hashes").items()}
+
+    @property
+    def checksummed(self) -> bool:
+        """Whether its results have checksums; runs of cfsearch before them have none."""
+        return self._store.checksummed
 
     def done(self) -> set[str]:
         """Names of the instances that are done."""
-        return {row[0] for row in self._store.execute("SELECT name FROM instances")}
+        return self._store.names()
+
+    def contents(self) -> dict[str, str]:
+        """SHA-256 of the content of each input that is done, by name; empty where it could not be read."""
+        return self._store.contents()
+
+    def forget(self, names: Iterable[str]) -> int:
+        """Drop instances, so that they are searched again; returns how many there were.
+
+        Args:
+            names: of those to drop.
+        """
+        return self._store.remove(names)
 
     def forget_failures(self, codes: Sequence[str]) -> int:
         """Drop instances that failed for a passing reason, so that they are tried again.
@@ -180,10 +191,7 @@ class RunDirectory:
         Returns:
             How many were dropped.
         """
-        marks = ", ".join("?" * len(codes))
-        with self._store:
-            query = f"DELETE FROM instances WHERE status = 'failed' AND code IN ({marks})"  # noqa: S608 - question marks only
-            return self._store.execute(query, tuple(codes)).rowcount
+        return self.forget(self._store.failed(codes))
 
     def add(self, rows: Sequence[InstanceRow]) -> None:
         """Keep instances, all of them or none.
@@ -191,59 +199,42 @@ class RunDirectory:
         Raises:
             RunError: the disk is full or the directory has become read-only.
         """
-        values = [
-            (
-                row.name,
-                row.position,
-                row.status,
-                row.code,
-                row.message,
-                row.sha256,
-                json.dumps(row.notes),
-                None if row.front is None else row.front.to_bytes(),
-            )
-            for row in rows
-        ]
-        try:
-            with self._store:
-                self._store.executemany("INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
-        except sqlite3.Error as error:
-            raise RunError(f"run {str(self.path)!r}: cannot store results: {error}.") from error
+        self._store.add([stored(row) for row in rows])
 
     def rows(self) -> Iterable[InstanceRow]:
-        """All instances that are done, in the order of the input, one at a time."""
-        query = "SELECT name, position, status, code, message, sha256, notes, front FROM instances ORDER BY position, name"
-        for name, position, status, code, message, sha256, notes, blob in self._store.execute(query):
-            yield InstanceRow(
-                name,
-                position,
-                status,
-                code,
-                message,
-                sha256,
-                tuple(json.loads(notes)),
-                None if blob is None else ParetoFront.from_bytes(blob),
-            )
+        """All instances that are done, in the order of the input, one at a time.
+
+        Raises:
+            DamagedError: one of them, or their number, is not what was written.
+        """
+        return self._store.rows()
 
     def front(self, name: str) -> ParetoFront:
         """The front of one instance.
 
         Raises:
             RunError: no such instance, or it failed.
+            DamagedError: it is not what was written.
         """
-        row = self._store.execute("SELECT front, message FROM instances WHERE name = ?", (name,)).fetchone()
+        row = self._store.row(name)
         if row is None:
             known = ", ".join(sorted(self.done())[:5])
             raise RunError(f"run {str(self.path)!r}: no instance {name!r}; it has {known} ...")
-        if row[0] is None:
-            raise RunError(f"run {str(self.path)!r}: instance {name!r} has no front: {row[1]}")
-        return ParetoFront.from_bytes(row[0])
+        if row.front is None:
+            raise RunError(f"run {str(self.path)!r}: instance {name!r} has no front: {row.message}")
+        return row.front
+
+    def seal(self) -> None:
+        """Write the checksums of all files, when everything else is written; the run has ended."""
+        self._store.settle()
+        checksums.seal(self.path)
 
     def event(self, what: str, detail: dict[str, Any] | None = None) -> None:
         """Write down what happened; each line holds the hash of the one before."""
         path = self.path / "events.jsonl"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        before = hashlib.sha256(lines[-1]).hexdigest() if lines else "0" * 64
+        with guarded(repr(str(path))):
+            lines = path.read_bytes().splitlines() if path.exists() else []
+        before = digest(lines[-1]) if lines else "0" * 64
         entry = {"at": now(), "event": what, "detail": detail or {}, "before": before}
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -258,36 +249,34 @@ class RunDirectory:
         return write_atomically(self.path / name, content)
 
     def _meta(self, key: str) -> str:
-        row = self._store.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            raise RunError(f"run {str(self.path)!r}: run.sqlite lacks {key!r}; it is damaged.")
-        return str(row[0])
+        value = self._store.meta().get(key)
+        if value is None:
+            raise DamagedError(f"run {str(self.path)!r}: run.sqlite lacks {key!r}; it is damaged.")
+        return value
+
+    def _object(self, key: str) -> dict[str, Any]:
+        text = self._meta(key)
+        with guarded(f"run {str(self.path)!r}: its {key}"):
+            value = json.loads(text)
+            if not isinstance(value, dict):
+                raise ValueError("it is no JSON object")
+        return value
 
     def _agree(self, config: dict[str, Any], hashes: dict[str, str]) -> None:
-        text = json.dumps(config, sort_keys=True)
-        stored = self._store.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()
-        if stored is None:
-            digest = hashlib.sha256((text + json.dumps(hashes, sort_keys=True)).encode()).hexdigest()
-            values = {
-                "config": text,
-                "hashes": json.dumps(hashes, sort_keys=True),
-                "run_id": digest[:12],
-                "created": now(),
-            }
-            with self._store:
-                self._store.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        if "config" not in self._store.meta():
+            self._store.set_meta(settings(config, hashes) | {"created": now()})
             return
-        changes = _differences(json.loads(stored[0]), config)
+        changes = _differences(self.config, json.loads(json.dumps(config)))
         if changes:
             raise RunError(
                 f"run {str(self.path)!r} was started with other settings: {'; '.join(changes[:5])}. "
                 "Give a new directory, or the old settings."
             )
-        for what, digest in self.hashes.items():
-            if hashes.get(what) != digest:
+        for what, before in self.hashes.items():
+            if hashes.get(what) != before:
                 raise RunError(
                     f"run {str(self.path)!r}: the {what} has changed since it was started: "
-                    f"{digest} then, {hashes.get(what)} now. Give a new directory."
+                    f"{before} then, {hashes.get(what)} now. Give a new directory."
                 )
 
 
@@ -296,28 +285,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        store = sqlite3.connect(path, timeout=30.0)
-        version = store.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA:
-            raise RunError(
-                f"{str(path)!r} was written by a newer cfsearch (schema {version}, this one reads {SCHEMA}). "
-                "Update cfsearch."
-            )
-        if version == 0:
-            store.execute("PRAGMA journal_mode = WAL")
-            with store:
-                store.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
-        store.execute("PRAGMA synchronous = FULL")
-    except sqlite3.Error as error:
-        raise RunError(f"{str(path)!r} cannot be used as a run store: {error}.") from error
-    return store
-
-
 _FILES_OF_A_START = (
     *("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "events.jsonl", "manifest.json"),
-    *("config.resolved.toml", "schema.toml", "run.lock"),
+    *("checksums.json", "config.resolved.toml", "schema.toml", "run.lock"),
 )
 """What a run holds before its first instance is done."""
 
