@@ -46,6 +46,13 @@ TITLES: Final = {
 GENERATOR: Final = "faces64"
 FROZEN: Final = ("Male",)
 _SEED: Final = 2020
+_PYTHON: Final = """\
+from pathlib import Path
+
+from cfsearch.demo import run_demo
+
+document = run_demo(Path("again"), count={count}, evaluations={evaluations}, seed={seed})
+"""
 
 
 @final
@@ -207,6 +214,7 @@ class Demo:
             versions=versions(),
             hashes=hashes,
             genuine=genuine,
+            python=_PYTHON.format(count=self._count, evaluations=self._evaluations, seed=self._seed),
         )
         return document, instances
 

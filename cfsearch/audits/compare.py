@@ -89,13 +89,14 @@ def check_alike(assemblies: Mapping[str, Assembly]) -> None:
             )
 
 
-def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str) -> dict[str, Any]:
+def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python: str) -> dict[str, Any]:
     """One document of several models that were searched on the same inputs.
 
     Args:
         audits: the audit of each model, by its id.
         title: what the report is called.
         command: the command line, for the report's last section.
+        python: the program that makes the same again.
     """
     documents = {name: one.document for name, one in audits.items()}
     assemblies = {name: one.assembly for name, one in audits.items()}
@@ -117,6 +118,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str) -> dic
         groups=_of_all(documents, "groups"),
         versions=versions(),
         hashes=_hashes(documents),
+        python=python,
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cfsearch.assembly.search import Assembly
@@ -36,7 +37,7 @@ def audit_document(
     hashes: Mapping[str, str],
     genuine: Sequence[dict[str, Any]] = (),
     groups: Sequence[dict[str, Any]] = (),
-    python: str = "",
+    python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
 
@@ -54,7 +55,7 @@ def audit_document(
         hashes: SHA-256 by what they are of.
         genuine: how many flips survive a true re-render, where that is known.
         groups: what was found by group, where groups were given.
-        python: a program that makes the same again; the usual one when left out.
+        python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
     audit = first.config.audit
@@ -105,7 +106,7 @@ def audit_document(
         "warnings": [*_unmeasured(effects), *_warnings(assemblies, rows, bool(genuine))],
         "reproduce": {
             "command": command,
-            "python": python or _PYTHON,
+            "python": python,
             "hashes": [{"what": what, "sha256": digest} for what, digest in hashes.items()],
         },
     }
@@ -114,9 +115,18 @@ def audit_document(
 _PYTHON = """\
 import cfsearch
 
-result = cfsearch.audit(cfsearch.Config.read("config.resolved.toml"), out="again")
-fronts = {front.name: front for front in result.fronts}
+result = cfsearch.audit(cfsearch.Config.read({settings!r}), out="again")
+fronts = {{front.name: front for front in result.fronts}}
 """
+
+
+def program(directory: Path) -> str:
+    """The Python that makes a run again, from where it was started.
+
+    Args:
+        directory: of the run, as the user named it.
+    """
+    return _PYTHON.format(settings=(directory / "config.resolved.toml").as_posix())
 
 
 def _generator(assembly: Assembly, rows: Mapping[str, Sequence[InstanceRow]]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
-from .document import audit_document
+from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
 from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
@@ -124,7 +124,7 @@ class Audit:
                 watch=self._watch_of(name, models=len(configs), past=past, last=last),
             ).run_one(assemblies[name])
             past += last[-1:]
-        document = joined(audits, title=self._title, command=self._command)
+        document = joined(audits, title=self._title, command=self._command, python=program(self._directory))
         settings = tomli_w.dumps(self._config.resolved())
         write_atomically(self._directory / "config.resolved.toml", settings)
         write_atomically(self._directory / "audit.json", dump_json(document))
@@ -335,7 +335,7 @@ class Audit:
             groups=groups,
             versions=versions(),
             hashes=run.hashes,
-            python=self._python,
+            python=self._python or program(self._directory),
         )
 
     def _manifest(self, run: RunDirectory, assembly: Assembly, *, status: str) -> None:
