@@ -194,7 +194,8 @@ def _schema(
                 f"label: {str(declared)!r} says what the columns of {text.name!r} mean, and has no [target] "
                 f"{data.label!r}. Name it there, or give another --schema."
             )
-        return schema, None, ()
+        schema, note = _narrowed(schema, columns)
+        return schema, None, note
     source = data.reference if data.reference is not None else str(data.table)
     header = text.header if source == data.table else read_text_table(source).header
     if data.label is not None and data.label not in header:
@@ -206,6 +207,20 @@ def _schema(
     if columns is not None:
         guess = replace(guess, schema=_in_order(guess, columns))
     return guess.schema, guess, (_guess_note(guess, text, ignore),)
+
+
+def _narrowed(schema: TableSchema, columns: Sequence[str] | None) -> tuple[TableSchema, tuple[str, ...]]:
+    """A schema without the columns that the model says it does not take, and what to say of them.
+
+    A column of a link stays: without it the rule could not be kept, and the model's refusal names it.
+    """
+    linked = {name for link in schema.links for name in link.columns}
+    kept = [c for c in schema.columns if columns is None or c.name in columns or c.name in linked]
+    left = [c.name for c in schema.columns if c not in kept]
+    if columns is None or not left or set(columns) - set(schema.names):
+        return schema, ()
+    note = f"The model does not take {', '.join(left)}, which the schema names: left out of the search."
+    return replace(schema, columns=tuple(kept), ignore=(*schema.ignore, *left)), (note,)
 
 
 def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:

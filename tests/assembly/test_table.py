@@ -1,5 +1,6 @@
 """Tables as inputs: which schema holds, which rows are asked for, and rows to ask a model about."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from cfsearch.assembly.table import drawn_rows, open_table, read_rows, schema_beside
 from cfsearch.config import Config
-from cfsearch.datasets.tables import infer_schema, write_schema
+from cfsearch.datasets.tables import Link, infer_schema, write_schema
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.testing.tables import random_schema
 
@@ -50,6 +51,21 @@ def test_a_schema_beside_the_table_holds_and_one_that_is_named_wins(table: Path,
     write_schema(guess, tmp_path / "other.toml")
     named = open_table(config(table, rows=[3], schema=str(tmp_path / "other.toml")))
     assert not named.schema.column("job").immutable
+
+
+def test_a_schema_gives_up_columns_that_the_model_does_not_take(table: Path) -> None:
+    write_schema(infer_schema(table, ignore=["id"]).schema, schema_beside(table))
+    found = open_table(config(table), columns=["job"])
+    assert found.schema.names == ("job",) and "age" in found.schema.ignore
+    assert found.names == ("row 0", "row 1", "row 2", "row 3")  # what is missing in `age` drops no row
+    assert any("does not take age" in note for note in found.notes)
+
+
+def test_a_column_of_a_rule_is_not_given_up(table: Path) -> None:
+    schema = infer_schema(table, ignore=["id"]).schema
+    link = Link(("job", "age"), tuple((float(i), age) for i in range(3) for age in (30.0, 41.0, 50.0)))
+    write_schema(replace(schema, links=(link,)), schema_beside(table))
+    assert open_table(config(table), columns=["job"]).schema.names == schema.names
 
 
 @pytest.mark.parametrize(("name", "beside"), [("a.csv", "a.schema.toml"), ("a.csv.gz", "a.schema.toml")])
