@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,20 @@ def test_every_folder_with_code_is_a_listed_package() -> None:
     for file in (ROOT / "cfsearch").rglob("*.py"):
         found.add(".".join(file.parent.relative_to(ROOT).parts))
     assert found == listed
+
+
+@pytest.mark.checkout
+def test_an_editable_install_is_a_path_that_type_checkers_follow() -> None:
+    [pth] = [f for f in distribution("cfsearch").files or () if f.suffix == ".pth"]
+    [line] = pth.read_text().splitlines()
+    assert not line.startswith("import")  # an import hook: nothing that does not run code can follow it
+    root = Path(line)
+    assert {p.name for p in root.iterdir() if p.suffix != ".egg-info"} == {
+        "cfsearch"
+    }  # no tests/, no models/
+    assert (root / "cfsearch" / "py.typed").is_file()
+    for package in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]:
+        assert list(root.joinpath(*package.split(".")).glob("*.py")), package
 
 
 @pytest.mark.checkout
