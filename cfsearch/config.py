@@ -207,11 +207,23 @@ class DataConfig(_Strict):
 
 @final
 class RunConfig(_Strict):
-    """Where and how it runs; changes no result on a CPU."""
+    """Where and how it runs; changes no result on a CPU.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:1".
+        batch_size: inputs searched together.
+        threads: of torch and of an ONNX model.
+        isolate: whether the model lives in a process of its own; when left out, from the command line.
+        deadline: seconds that one call of the model may take; five minutes of an isolated one when left out.
+        memory: GiB that an isolated model may take; nine tenths of the machine's when left out.
+    """
 
     device: str = "cpu"
     batch_size: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
+    isolate: bool | None = None
+    deadline: float | None = Field(default=None, gt=0.0, le=1e6)
+    memory: float | None = Field(default=None, gt=0.0, le=1e6)
 
 
 @final

@@ -16,7 +16,9 @@
     |   `-- DamagedError          what it holds is not what was written                    E5
     |-- ProviderError             the audited model failed while it was asked              E3
     |   |-- NonFiniteError        it answered NaN or infinity                              E3
-    |   `-- DeadlineError         it did not answer in time                                E3
+    |   |-- DeadlineError         it did not answer in time                                E3
+    |   |-- ModelMemoryError      it wanted more memory than there is                      E3
+    |   `-- ProviderCrashedError  its process died, or it tried to end cfsearch            E3
     |-- BudgetExhausted           no queries are left (a search ends with what it found)   E0
     `-- PartialFailure            the work ended, but some instances failed                E4
 
@@ -120,6 +122,18 @@ class DeadlineError(ProviderError):
     """The audited model did not answer in time."""
 
     code = "deadline"
+
+
+class ModelMemoryError(ProviderError):
+    """The audited model wanted more memory than there is, or than it may take."""
+
+    code = "out_of_memory"
+
+
+class ProviderCrashedError(ProviderError):
+    """The process of the audited model died, or the model tried to end the program that asked it."""
+
+    code = "provider_crashed"
 
 
 class BudgetExhausted(CfsearchError, RuntimeError):

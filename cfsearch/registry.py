@@ -268,7 +268,7 @@ def object_at(spec: str, *, what: str) -> Callable[..., Any]:  # Any: a stranger
         raise ConfigError(
             f"{what}: module {module_name!r} needs {error.name!r}, which is not installed."
         ) from error
-    except Exception as error:  # the user's code may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # the user's code may raise anything while it is imported
         raise ConfigError(
             f"{what}: module {module_name!r} failed while it was imported: {type(error).__name__}: {error}."
         ) from error

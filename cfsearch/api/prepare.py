@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -9,6 +10,7 @@ import tomli_w
 
 from cfsearch.assembly.generator import open_generator
 from cfsearch.assembly.inputs import settings_of_inputs
+from cfsearch.assembly.isolation import isolation_of
 from cfsearch.assembly.model import open_inputs
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.plugins import plugin_config
@@ -19,6 +21,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError
 from cfsearch.files import write_atomically
+from cfsearch.providers.isolated.live import isolated_live_provider, isolated_live_tabular
 from cfsearch.providers.live import fitted_on, live_provider, live_tabular
 from cfsearch.providers.text import live_text_model
 
@@ -114,12 +117,16 @@ def prepared(
     elif made is not None:
         settings["generator"] = dict(made) if isinstance(made, Mapping) else str(made)
     checked = Config.check(settings, where="cfsearch")
+    isolation = isolation_of(checked)
     table: TableInput | None = None
     provider: Provider | None = None
     if rows:
         table = open_inputs(checked) if source is not None else open_table(checked, columns=columns)
         if source is None:
-            provider = live_tabular(
+            open_rows = (
+                live_tabular if isolation is None else partial(isolated_live_tabular, isolation=isolation)
+            )
+            provider = open_rows(
                 model,
                 schema=table.schema,
                 probes=table.probes,
@@ -130,10 +137,18 @@ def prepared(
             )
     elif named is not None and "texts" in named:
         if source is None:
+            if isolation is not None:
+                raise ConfigError(
+                    "isolate: a function of texts that is an object of this program stays in it. Name it as "
+                    "'pkg.mod:predict', or leave `isolate` out."
+                )
             provider = live_text_model(model, texts=named["texts"], labels=labels, scores=kind, name=name)
     elif source is None:
         live = live or open_generator(checked)
-        provider = live_provider(
+        open_inputs_of = (
+            live_provider if isolation is None else partial(isolated_live_provider, isolation=isolation)
+        )
+        provider = open_inputs_of(
             model,
             shape=live.shape,
             labels=labels,

@@ -30,6 +30,9 @@ class Settings(TypedDict, total=False):
       takes of a picture in [0, 1].
     - ``arch``, ``sidecar``, ``trust``, ``surrogate``, ``votes``, ``sigma``: of a model in a file.
     - ``device``, ``threads``, ``batch_size``: how it runs.
+    - ``isolate``: whether the model lives in a process of its own, which it may crash alone; ``deadline``:
+      seconds that one call of it may take; ``memory``: GiB that its process may take. An object of the program is
+      pickled for it.
     - ``model_name``: what the model is called in results.
     """
 
@@ -68,6 +71,9 @@ class Settings(TypedDict, total=False):
     device: str
     threads: int
     batch_size: int
+    isolate: bool
+    deadline: float
+    memory: float
     max_queries: int
     max_time: float
     model_name: str
@@ -94,7 +100,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "max_queries",
         "max_time",
     ),
-    "run": ("device", "threads", "batch_size"),
+    "run": ("device", "threads", "batch_size", "isolate", "deadline", "memory"),
 }
 
 

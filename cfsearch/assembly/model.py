@@ -14,13 +14,13 @@ from cfsearch.datasets.tables import check_labels
 from cfsearch.datasets.text import Lexicon
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.providers.agreement import check_agreement
-from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular import TabularProvider
-from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
-from cfsearch.providers.text import open_text_model, text_model
+from cfsearch.providers.tabular_opening import onnx_file_of
+from cfsearch.providers.text import is_function_of_texts, open_text_model, text_model
 
 from .generator import open_words
 from .inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, Inputs, open_sounds, open_texts, shipped_sound_model
+from .isolation import columns_of_model, isolation_of, model_of_inputs, model_of_rows
 from .table import TableInput, open_table
 
 _PROBES: Final = 32
@@ -66,9 +66,7 @@ def open_inputs(config: Config) -> TableInput:
     settings = config.model
     rows = config.data.reference or config.data.table
     file = onnx_file_of(settings.path)
-    taken = columns_taken(
-        settings.path, sidecar=settings.sidecar, trusted=settings.trust or (), table=rows, file=file
-    )
+    taken = columns_of_model(config, table=rows, file=file)
     return replace(open_table(config, columns=taken), file=file)
 
 
@@ -101,30 +99,18 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         opened = Opened(config, model, table, tuple(note for note in notes if note), sounds)
     elif config.data.table is None:
         shipped = config.data.sounds is not None and settings.path == SHIPPED_SOUND
-        model = open_provider(
+        model = model_of_inputs(
+            config,
             str(shipped_sound_model()) if shipped else settings.path,
-            sidecar=settings.sidecar,
             arch=settings.arch or (SHIPPED_SOUND_ARCH if shipped else None),
-            device=config.run.device,
-            threads=config.run.threads,
         )
         sounds = None if config.data.sounds is None else open_sounds(config)
         opened = Opened(config, model, None, (model.note,) if model.note else (), sounds)
     else:
-        trusted = settings.trust or ()
         table = table or open_inputs(config)
         read = table.file is not None and table.file.path == Path(settings.path)
-        rows = open_tabular(
-            settings.path,
-            schema=table.schema,
-            probes=table.probes,
-            sidecar=settings.sidecar,
-            arch=settings.arch,
-            trusted=trusted,
-            device=config.run.device,
-            threads=config.run.threads,
-            file=table.file if read else None,
-        )
+        file = table.file if read else None
+        rows = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
         table = replace(table, file=None)
         check_labels(table.schema, rows.labels)
         compared = "" if table.sample is None else check_agreement(rows, table.sample)
@@ -154,8 +140,20 @@ def _of_texts(config: Config, given: Provider | None) -> Opened:
         state, space.sample(_PROBES, rngs=[np.random.default_rng(i) for i in range(space.b)])
     )
     inputs = inputs.encoded(x, varied=varied.transpose(0, 1).flatten(0, 1))
+    isolation = isolation_of(config)
     if given is not None:
         model = text_model(given, lexicon=lexicon)
+    elif isolation is not None and is_function_of_texts(config.model.path):
+        from cfsearch.providers.isolated.provider import isolated_text_model
+
+        model = isolated_text_model(
+            config.model.path,
+            lexicon=lexicon,
+            probes=inputs.probes,
+            isolation=isolation,
+            sidecar=config.model.sidecar,
+            device=config.run.device,
+        )
     else:
         model = open_text_model(
             config.model.path,
@@ -163,6 +161,7 @@ def _of_texts(config: Config, given: Provider | None) -> Opened:
             probes=inputs.probes,
             sidecar=config.model.sidecar,
             device=config.run.device,
+            deadline_s=config.run.deadline,
         )
     return Opened(
         config, model, None, tuple(note for note in (*inputs.notes, model.note) if note), inputs, generator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 
-from ._options import settings
+from ._options import isolation_of, settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -184,6 +184,7 @@ def _rows(flags: dict[str, Any]) -> Inputs:
     from cfsearch.explainers.subjects import table_subject
 
     own = ("method", "follow", "surrogate", "size", "block")
+    flags = {**flags, "isolate": flags["isolate"] if _only_queried(flags) else False}
     config = settings(None, {k: v for k, v in flags.items() if k not in own})
     if config.data.rows is None and config.data.where is None and config.data.limit is None:
         raise ConfigError("explain: say which rows: --row N (counted from 0) or --where COLUMN=VALUE.")
@@ -238,24 +239,39 @@ def _pictured(
     raise CapabilityError(no_gradient(model))
 
 
+def _only_queried(flags: dict[str, Any]) -> bool:
+    """Whether the method asks the model and never follows it, so that it can live in a process of its own."""
+    if flags.get("surrogate") is not None:
+        return True
+    network = str(flags["model"]).lower().endswith((".onnx", ".pt", ".pth", ".safetensors"))
+    return not (flags["follow"] or network)
+
+
 def _model(flags: dict[str, Any]) -> "Provider":
     from cfsearch.providers.opening import open_provider
 
-    return open_provider(
-        str(flags["model"]),
-        sidecar=flags.get("sidecar"),
-        arch=flags.get("arch"),
-        device=flags["device"],
-        threads=flags.get("threads"),
-    )
+    deadline = flags.get("deadline")
+    isolation = None
+    if _only_queried(flags):
+        isolation = isolation_of(flags["isolate"], deadline=deadline, memory=flags["memory"])
+    spec = str(flags["model"])
+    given: dict[str, Any] = {name: flags.get(name) for name in ("sidecar", "arch", "device", "threads")}
+    if isolation is None:
+        return open_provider(spec, **given, deadline_s=deadline)
+    from cfsearch.providers.isolated.provider import isolated_provider
+
+    return isolated_provider(spec, isolation=isolation, **given)
 
 
 def _size(model: "Provider") -> tuple[int, int] | None:
     """Height and width that a model takes; None where it takes any, or does not say."""
     from cfsearch.providers.callable import CallableProvider
+    from cfsearch.providers.isolated.provider import IsolatedProvider
     from cfsearch.providers.onnx.provider import OnnxProvider
     from cfsearch.providers.torch_module import TorchProvider
 
+    if isinstance(model, IsolatedProvider):
+        return model.size
     if isinstance(model, OnnxProvider | TorchProvider | CallableProvider) and model.preprocessing is not None:
         return model.preprocessing.size
     return None

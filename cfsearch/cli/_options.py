@@ -10,6 +10,7 @@ from ._completion import classes, column, columns, conditions, generators, plugi
 
 if TYPE_CHECKING:
     from cfsearch.config import Config
+    from cfsearch.providers.isolated.session import Isolation
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
 WHOLE = click.IntRange(min=1)
@@ -194,6 +195,26 @@ _RUN = (
     click.option("--batch-size", type=WHOLE, help="Inputs searched together; default 4 on a CPU."),
     _THREADS,
 )
+DEADLINE = click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    metavar="SECONDS",
+    help="What one call of the model may take; default 300, without its own process no limit.",
+)
+MEMORY = click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    metavar="GIB",
+    help="Memory that the model's process may take; default nine tenths of the machine's.",
+)
+ISOLATION = click.option(
+    "--isolation/--no-isolation",
+    "isolate",
+    default=None,
+    help="Keep the model in a process of its own, which it may crash alone (default on).",
+)
+ISOLATED_BY_DEFAULT = True
+"""Whether commands that offer ``--no-isolation`` isolate where neither flag nor file says."""
 _IMAGES = (
     click.option("--images", type=FILE, help="A file, folder or zip of images."),
     click.option("--recursive", is_flag=True, default=None, help="Look into sub-folders."),
@@ -224,7 +245,12 @@ _SOLVER = (
 
 
 def search_options(
-    *, images: bool, solver: bool = True, tables: bool = False, several: bool = False
+    *,
+    images: bool,
+    solver: bool = True,
+    tables: bool = False,
+    several: bool = False,
+    isolated: bool = False,
 ) -> Callable[[Function], Function]:
     """The flags that make a search; their values arrive as keywords for ``settings``.
 
@@ -233,13 +259,15 @@ def search_options(
         solver: whether one solver is chosen.
         tables: whether rows of a table are taken, too.
         several: whether several models are.
+        isolated: whether the model lives in a process of its own.
     """
 
     def add(command: Function) -> Function:
         model = _SOME_MODELS if several else _ONE_MODEL
         options = (model, *_MODEL, *_SEARCH[:1], *(_SOLVER if solver else ()), *_SEARCH[1:], *_RUN)
         inputs = (*(_IMAGES if images else ()), *((*_TABLE, *_OTHERS) if tables else ()))
-        for option in reversed((*inputs, *options)):
+        own = (ISOLATION, DEADLINE, MEMORY) if isolated else ()
+        for option in reversed((*inputs, *options, *own)):
             command = option(command)
         return command
 
@@ -275,6 +303,9 @@ _PLACE = {
     "device": ("run", "device"),
     "batch_size": ("run", "batch_size"),
     "threads": ("run", "threads"),
+    "isolate": ("run", "isolate"),
+    "deadline": ("run", "deadline"),
+    "memory": ("run", "memory"),
 }
 
 
@@ -314,9 +345,35 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
                     f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one)."
                 )
         config = Config.check(over, where="command line")
+    if "isolate" in flags and config.run.isolate is None:
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"isolate": ISOLATED_BY_DEFAULT})}
+        )
+    if config.run.isolate and "isolate" in flags:
+        from cfsearch.providers.isolated.process import stand_by
+
+        stand_by()  # while torch is imported here
     if config.run.threads is not None:
         use_threads(config.run.threads)
     return config
+
+
+def isolation_of(isolate: bool | None, *, deadline: float | None, memory: float | None) -> "Isolation | None":
+    """The limits of the model's own process, which stands by from here on; None where it is opened here.
+
+    Args:
+        isolate: ``--isolation`` or ``--no-isolation``; None where neither was given.
+        deadline: seconds that one call may take.
+        memory: GiB that it may take.
+    """
+    if not (ISOLATED_BY_DEFAULT if isolate is None else isolate):
+        return None
+    from cfsearch.providers.isolated.process import stand_by
+
+    stand_by()  # while torch is imported here
+    from cfsearch.providers.isolated.session import Isolation
+
+    return Isolation(deadline_s=deadline, memory_gib=memory)
 
 
 def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:

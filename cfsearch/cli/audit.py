@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import CfsearchError, DeadlineError, NonFiniteError, PartialFailure, ProviderError
+from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 
 from ._effects import show_effects, show_verdicts
 from ._help import Command
@@ -39,7 +39,7 @@ _MOST_SHOWN = 12
     metavar="DIR",
     help="The run directory; an interrupted run in it goes on.",
 )
-@search_options(images=True, tables=True, several=True)
+@search_options(images=True, tables=True, several=True, isolated=True)
 @GENUINENESS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option(
@@ -205,7 +205,7 @@ def _verdict(document: dict[str, Any], *, allowed: bool, noun: str) -> CfsearchE
     if not failed:
         return None
     first = f"{failed[0]['name']}: {failed[0]['message']}"
-    by_provider = {ProviderError.code, NonFiniteError.code, DeadlineError.code}
+    by_provider = {ProviderError.code, *(kind.code for kind in ProviderError.__subclasses__())}
     if len(failed) == len(rows) and all(row["reason"] in by_provider for row in failed):
         return ProviderError(f"the model failed for all {len(rows)} {noun}s; {first}")
     if allowed:

@@ -13,7 +13,19 @@ from cfsearch.errors import CapabilityError, ConfigError, RunError
 from ._completion import classes, columns, conditions, plugins
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, LABEL, SCHEMA, TRUST, WHOLE, json_option, threads_option, use_threads
+from ._options import (
+    DEADLINE,
+    FILE,
+    ISOLATION,
+    LABEL,
+    MEMORY,
+    SCHEMA,
+    TRUST,
+    WHOLE,
+    json_option,
+    threads_option,
+    use_threads,
+)
 from ._output import Outcome, detail, note, plain
 from ._progress import duration
 
@@ -95,6 +107,9 @@ _SUFFIXES = (".html", ".png")
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
 @threads_option
+@ISOLATION
+@DEADLINE
+@MEMORY
 @json_option
 def explain(
     given: tuple[Path, ...], texts: tuple[str, ...], chosen: tuple[str, ...], out: Path | None, **flags: Any
@@ -102,6 +117,7 @@ def explain(
     """Explain what a model says of one or a few images, rows, texts or recordings.
 
     The methods follow gradients: those of the model where it can be opened, else of a --surrogate.
+    A model that is followed is opened in this process; one that is only queried, in a process of its own.
     The model is queried again about whatever they find, before it is called a counterfactual.
     """
     use_threads(flags["threads"])

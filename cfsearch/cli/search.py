@@ -51,7 +51,7 @@ _BATCH_SIZE = 4
 )
 @click.argument("given", nargs=-1, metavar="IMAGE... | SOUND.wav... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
-@search_options(images=False, tables=True)
+@search_options(images=False, tables=True, isolated=True)
 @click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several inputs).")
 @click.option(
     "--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images)."

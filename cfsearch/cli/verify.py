@@ -11,7 +11,17 @@ from cfsearch.errors import ConfigError, ProviderError, RunError
 
 from ._errors import BelowThreshold
 from ._help import Command
-from ._options import FILE, TRUST, json_option, threads_option, use_threads
+from ._options import (
+    DEADLINE,
+    FILE,
+    ISOLATION,
+    MEMORY,
+    TRUST,
+    isolation_of,
+    json_option,
+    threads_option,
+    use_threads,
+)
 from ._output import Outcome, detail, plain
 from ._progress import progress
 from ._signals import interruptible
@@ -23,6 +33,7 @@ if TYPE_CHECKING:
     from cfsearch.contracts.provider import Provider
     from cfsearch.datasets.text import Lexicon
     from cfsearch.fronts.front import ParetoFront
+    from cfsearch.providers.isolated.session import Isolation
 
 FORMAT = "cfsearch-verify/1"
 _PICKS = ("sparsest", "closest", "knee", "crossing")
@@ -57,6 +68,9 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 )
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
+@ISOLATION
+@DEADLINE
+@MEMORY
 @json_option
 def verify(
     source: Path,
@@ -68,12 +82,16 @@ def verify(
     at_least: float | None,
     device: str,
     threads: int | None,
+    isolate: bool | None,
+    deadline: float | None,
+    memory: float | None,
 ) -> Outcome:
     """Query a model about stored counterfactuals, in the form in which they are stored.
 
     Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
     of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
+    isolation = isolation_of(isolate, deadline=deadline, memory=memory)
     use_threads(threads)
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
@@ -88,13 +106,17 @@ def verify(
             arch=arch,
             device=device,
             trusted=trust,
+            isolation=isolation,
+            deadline=deadline,
         )
         detail(f"model {provider.name} {provider.fingerprint}")
         noun = "image" if first is None else first[2].modality.noun
         with progress("verify") as line:
             rows = []
             for done, total, front in chain([] if first is None else [first], found):
-                queried = _of_texts(front, model, sidecar=sidecar, device=device) or provider
+                queried = (
+                    _of_texts(front, model, sidecar=sidecar, device=device, isolation=isolation) or provider
+                )
                 rows.append(_again(front, queried, pick=pick, device=device))
                 detail(_line(rows[-1], pick=pick))
                 line.update(f"{done}/{total} {noun}s", share=done / total)
@@ -141,11 +163,17 @@ def _opened(
     arch: str | None,
     device: str,
     trusted: tuple[str, ...],
+    isolation: "Isolation | None",
+    deadline: float | None,
 ) -> "Provider":
     """The model to query: one of images, or, where the fronts are of rows, one of their table."""
     from cfsearch.providers.opening import open_provider
 
-    found = None if front is None else _of_texts(front, model, sidecar=sidecar, device=device)
+    found = (
+        None
+        if front is None
+        else _of_texts(front, model, sidecar=sidecar, device=device, isolation=isolation)
+    )
     if found is not None:
         return found
     if front is None or front.row is None:
@@ -153,9 +181,12 @@ def _opened(
 
         shipped = model == SHIPPED_SOUND and front is not None and front.sound is not None
         path = str(shipped_sound_model()) if shipped else model
-        return open_provider(
-            path, sidecar=sidecar, arch=arch or (SHIPPED_SOUND_ARCH if shipped else None), device=device
-        )
+        arch = arch or (SHIPPED_SOUND_ARCH if shipped else None)
+        if isolation is None:
+            return open_provider(path, sidecar=sidecar, arch=arch, device=device, deadline_s=deadline)
+        from cfsearch.providers.isolated.provider import isolated_provider
+
+        return isolated_provider(path, isolation=isolation, sidecar=sidecar, arch=arch, device=device)
     import torch
 
     from cfsearch.datasets.tables import schema_of
@@ -164,27 +195,54 @@ def _opened(
     if "schema" not in front.extra:
         raise ConfigError(f"verify: the front of {front.name!r} does not say what its columns mean.")
     rows = front.row[None] if front.rows is None else torch.cat([front.row[None], front.rows])
-    return open_tabular(
+    schema = schema_of(front.extra["schema"])
+    if isolation is None:
+        return open_tabular(
+            model,
+            schema=schema,
+            probes=rows,
+            sidecar=sidecar,
+            arch=arch,
+            device=device,
+            trusted=trusted,
+            deadline_s=deadline,
+        )
+    from cfsearch.providers.isolated.provider import isolated_tabular
+
+    return isolated_tabular(
         model,
-        schema=schema_of(front.extra["schema"]),
+        schema=schema,
         probes=rows,
+        isolation=isolation,
         sidecar=sidecar,
         arch=arch,
         device=device,
-        trusted=trusted,
+        trusted=list(trusted),
     )
 
 
 def _of_texts(
-    front: "ParetoFront", model: str, *, sidecar: str | Path | None, device: str
+    front: "ParetoFront",
+    model: str,
+    *,
+    sidecar: str | Path | None,
+    device: str,
+    isolation: "Isolation | None",
 ) -> "Provider | None":
     """The model queried by the pieces of one front; None where inputs are no texts."""
     lexicon = _lexicon(front)
     if lexicon is None:
         return None
-    from cfsearch.providers.text import open_text_model
+    from cfsearch.providers.text import is_function_of_texts, open_text_model
 
-    return open_text_model(model, lexicon=lexicon, probes=_stored(front), sidecar=sidecar, device=device)
+    stored = _stored(front)
+    if isolation is None or not is_function_of_texts(model):
+        return open_text_model(model, lexicon=lexicon, probes=stored, sidecar=sidecar, device=device)
+    from cfsearch.providers.isolated.provider import isolated_text_model
+
+    return isolated_text_model(
+        model, lexicon=lexicon, probes=stored, isolation=isolation, sidecar=sidecar, device=device
+    )
 
 
 def _lexicon(front: "ParetoFront") -> "Lexicon | None":

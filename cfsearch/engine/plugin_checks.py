@@ -16,7 +16,14 @@ from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Candidates
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import CfsearchError, NonFiniteError, PluginError, ProviderError, QueryError
+from cfsearch.errors import (
+    CfsearchError,
+    NonFiniteError,
+    PluginError,
+    ProviderCrashedError,
+    ProviderError,
+    QueryError,
+)
 
 Returned = TypeVar("Returned")
 
@@ -49,8 +56,11 @@ def queried(provider: Provider, x: Tensor) -> Tensor:
         PluginError: the answer is no floating-point tensor of the promised shape on the device of ``x``.
     """
     who = f"provider {provider.name!r}"
-    with raising(ProviderError, who):
-        answer = provider.predict(x)
+    try:
+        with raising(ProviderError, who):
+            answer = provider.predict(x)
+    except SystemExit as error:
+        raise ProviderCrashedError(f"{who} called sys.exit({error.code!r}).") from error
     expected = (len(x), len(provider.labels))
     if not isinstance(answer, Tensor):
         raise PluginError(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.datasets.tables import FileSample, is_absent
-from cfsearch.errors import DataError, MissingExtraError, ProviderError
+from cfsearch.errors import DataError, MissingExtraError, ProviderCrashedError, ProviderError
 
 from .probes import largest_gap
 from .tabular import TabularProvider
@@ -52,7 +52,10 @@ def check_agreement(model: TabularProvider, sample: FileSample) -> str:
         )
     if theirs is None:
         return ""
-    ours = model.predict(sample.x)
+    try:
+        ours = model.predict(sample.x)
+    except ProviderCrashedError as error:
+        return f"The model fails on rows of the file, so both readings were not compared ({error})."
     allowed = _TOLERANCE * max(1.0, _largest(ours))
     if largest_gap(theirs.double(), ours.double()) <= allowed:
         return ""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import ConfigError, DeadlineError, ProviderError
+from cfsearch.errors import ConfigError, DeadlineError, ModelMemoryError, ProviderCrashedError, ProviderError
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
@@ -234,6 +234,12 @@ class CallableProvider(AnsweringProvider):
     def _call(self, rows: RawArray) -> object:
         try:
             return self._function(rows)
+        except SystemExit as error:
+            raise ProviderCrashedError(f"{self.name}: the model called sys.exit({error.code!r}).") from error
+        except MemoryError as error:
+            raise ModelMemoryError(
+                f"{self.name}: out of memory for {len(rows)} inputs at once. Lower `max_batch`."
+            ) from error
         except Exception as error:  # a stranger's function may raise anything
             raise ProviderError(
                 f"{self.name}: the function failed on a batch of shape {rows.shape}: "

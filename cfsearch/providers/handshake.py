@@ -1,5 +1,6 @@
 """First contact with an audited model: what it takes, gives, and how far it can be trusted."""
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import Final, final
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ShapeError
+from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ProviderCrashedError, ShapeError
 
 from .answers import mismatch
 from .probes import kind_of, known_inputs, largest_gap
@@ -97,7 +98,12 @@ def handshake(
     x = (known_inputs(shape, n=max(n, large), seed=seed) if inputs is None else inputs[:large]).to(device)
     n = min(n, len(x))
     few, seconds = x[:n], {}
-    first = _asked(provider, few)  # warms the model up as well, so its time does not count
+    try:
+        first = _asked(provider, few)  # warms the model up as well, so its time does not count
+    except ProviderCrashedError:
+        x = few = _survived(provider, few)  # one input that ends the model must not end all of it
+        first = _asked(provider, few)
+    deadly, n = n - len(few), len(few)
     _check_finite(provider, first, advice=_ADVICE[inputs is None])
     _check_kind(provider, first)
     start = time.perf_counter()
@@ -110,9 +116,10 @@ def handshake(
     queries = 4 * n
     if len(x) > n and seconds[n] * len(x) <= _PATIENCE_S:
         start = time.perf_counter()
-        _asked(provider, x[:large])
-        seconds[len(x)] = (time.perf_counter() - start) / len(x)
-        queries += len(x)
+        with contextlib.suppress(ProviderCrashedError):
+            _asked(provider, x[:large])
+            seconds[len(x)] = (time.perf_counter() - start) / len(x)
+            queries += len(x)
 
     known = first[torch.isfinite(first).all(dim=1)]
     scale = max(1.0, float(known.abs().max()))
@@ -144,7 +151,13 @@ def handshake(
     seen = _with_warnings(
         seen, provider, broken=n - len(known), n=n, kind=_KIND[inputs is None], advice=_ADVICE[inputs is None]
     )
-    return replace(seen, warnings=(*seen.warnings, constant_class)) if constant_class else seen
+    died = (
+        f"{provider.name}: its process died on {deadly} of {n + deadly} {_KIND[inputs is None]} that it was asked about "
+        "first."
+        if deadly
+        else ""
+    )
+    return replace(seen, warnings=(*seen.warnings, *(text for text in (constant_class, died) if text)))
 
 
 _KIND: Final = {True: "known inputs", False: "rows"}
@@ -152,6 +165,28 @@ _ADVICE: Final = {
     True: "`range`, `mean` and `std` in [input]",
     False: "`centre`, `scale` and the order of the columns in [encoding]",
 }
+
+
+def _survived(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "m *x"]:
+    """The inputs that do not end the model's process; at least one.
+
+    Raises:
+        ProviderCrashedError: all of them do.
+    """
+    alive: list[int] = []
+    death: ProviderCrashedError | None = None
+    for i in range(len(x)):
+        try:
+            _asked(provider, x[i : i + 1])
+        except ProviderCrashedError as error:
+            death = error
+            if not alive and i:
+                break
+        else:
+            alive.append(i)
+    if death is not None and len(alive) < 2:
+        raise death
+    return x[alive]
 
 
 def _asked(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:

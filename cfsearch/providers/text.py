@@ -253,6 +253,15 @@ def live_text_model(
     return CallableProvider(answer, labels=tried.labels, scores=tried.scores, name=called, note=tried.note)
 
 
+def is_function_of_texts(spec: str) -> bool:
+    """Whether a user named a function of theirs, and no file.
+
+    Args:
+        spec: as for ``open_text_model``.
+    """
+    return is_path(spec) and not Path(spec).exists() and not spec.startswith("plugin:")
+
+
 def open_text_model(
     spec: str,
     *,
@@ -260,6 +269,7 @@ def open_text_model(
     probes: Float[Tensor, "p t"],
     sidecar: str | Path | None = None,
     device: str = "cpu",
+    deadline_s: float | None = None,
 ) -> Provider:
     """The audited model of texts behind what a user wrote, queried by pieces.
 
@@ -270,13 +280,15 @@ def open_text_model(
         probes: texts to ask a function about first.
         sidecar: a TOML with labels and scores, for a function.
         device: "cpu", "cuda" or "cuda:1", for a network.
+        deadline_s: seconds that one call of a function may take.
 
     Raises:
         ModelFileError: the file cannot be read.
         ConfigError: it is no model of texts.
     """
-    if is_path(spec) and not Path(spec).exists() and not spec.startswith("plugin:"):
-        return CallableProvider.open(spec, sidecar=sidecar, probe=probes, adapt=on_strings(lexicon))
+    if is_function_of_texts(spec):
+        adapt = on_strings(lexicon)
+        return CallableProvider.open(spec, sidecar=sidecar, probe=probes, adapt=adapt, deadline_s=deadline_s)
     target = spec.removeprefix("plugin:text").removeprefix(":")
     if target == Path(SHIPPED).stem:
         target = ""

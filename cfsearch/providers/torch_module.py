@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
-from cfsearch.errors import CfsearchError, ConfigError, ProviderError
+from cfsearch.errors import CfsearchError, ConfigError, ModelMemoryError, ProviderCrashedError, ProviderError
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
@@ -204,12 +204,16 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             try:
                 answer = self._module(ready)
             except torch.OutOfMemoryError as error:
-                raise ProviderError(
-                    f"{self.name}: out of memory for {len(x)} inputs at once. Lower `max_batch`."
-                ) from error
+                raise self._out_of_memory(len(x)) from error
             except CfsearchError:
                 raise
+            except SystemExit as error:
+                raise ProviderCrashedError(
+                    f"{self.name}: the network called sys.exit({error.code!r})."
+                ) from error
             except Exception as error:  # a user's network may raise anything
+                if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+                    raise self._out_of_memory(len(x)) from error
                 raise ProviderError(
                     f"{self.name}: the network failed on inputs of shape {tuple(ready.shape)}: "
                     f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
@@ -220,6 +224,9 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
                 f"{type(answer).__name__}. Return the scores alone."
             )
         return answer
+
+    def _out_of_memory(self, n: int) -> ModelMemoryError:
+        return ModelMemoryError(f"{self.name}: out of memory for {n} inputs at once. Lower `max_batch`.")
 
 
 def _built(arch: str) -> nn.Module:

@@ -79,6 +79,11 @@ def _advice(reason: str, search: Mapping[str, Any]) -> str:
         return "Nothing to search: ask for another target class."
     if reason == "no_cf_reason":
         return "Check the model's input range and labels with cfsearch doctor."
+    if reason == "provider_crashed":
+        return (
+            "The model ended its own process on this input, twice: ask it about this input alone, outside "
+            "cfsearch. It is not asked again in this run."
+        )
     return "Read the message; repeat the run, which continues where it stopped."
 
 

@@ -142,6 +142,12 @@ class Toys:
         return self.folder / name
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models open in the process of the test, which is quicker; ``--isolation`` and ``spawn`` isolate all the same."""
+    monkeypatch.setattr("cfsearch.cli._options.ISOLATED_BY_DEFAULT", False)
+
+
 @pytest.fixture
 def toys(tmp_path: Path) -> Toys:
     return Toys(tmp_path)

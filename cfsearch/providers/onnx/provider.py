@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.errors import ConfigError, ModelFileError, ProviderError, UnsafeModelError
+from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, ProviderError, UnsafeModelError
 from cfsearch.providers.answering import AnsweringProvider
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
 from cfsearch.providers.probes import infer_signature
@@ -248,7 +248,7 @@ def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Sessi
         ops = [(s.domain, s.name) for s in get_all_operator_schema()]
         trouble = unsupported(file.model, complaint=complaint, known_ops=ops)
         if trouble is None and _is_out_of_memory(complaint):
-            raise ProviderError(f"{file.path}: out of memory while the model was loaded.") from error
+            raise ModelMemoryError(f"{file.path}: out of memory while the model was loaded.") from error
         raise ModelFileError(
             f"{file.path}: {trouble or f'onnxruntime cannot load it: {one_line(complaint)}'}."
         ) from error
@@ -304,8 +304,9 @@ def _run(
     try:
         answer = session.run([signature.output], feeds)[0]
     except Exception as error:  # onnxruntime's exceptions share no base of their own
-        what = "out of memory; lower max_batch" if _is_out_of_memory(str(error)) else one_line(str(error))
-        raise ProviderError(
+        lacking = _is_out_of_memory(str(error))
+        what = "out of memory; lower max_batch" if lacking else one_line(str(error))
+        raise (ModelMemoryError if lacking else ProviderError)(
             f"{who}: the model failed on inputs of shape {tuple(next(iter(feeds.values())).shape)}: {what}."
         ) from error
     return _tensor(answer, n=n, labels=labels, who=who)

@@ -1,0 +1,129 @@
+"""Opening the audited model of a configuration: here, or in a process of its own."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.config import Config
+from cfsearch.contracts.provider import Provider
+from cfsearch.datasets.tables import TableSchema
+from cfsearch.providers.opening import open_provider
+from cfsearch.providers.tabular import TabularProvider
+from cfsearch.providers.tabular_opening import columns_taken, open_tabular
+
+if TYPE_CHECKING:
+    from cfsearch.providers.isolated.session import Isolation
+    from cfsearch.providers.onnx.file import OnnxFile
+
+
+def isolation_of(config: Config) -> "Isolation | None":
+    """The limits of the model's own process; None where it is opened here.
+
+    Explainers that stand in the first population (``search.seed_with``) follow the gradients of the
+    model where no surrogate gives them, and gradients do not pass from process to process.
+
+    Args:
+        config: all settings.
+    """
+    run = config.run
+    if not run.isolate or (config.search.seed_with and config.model.surrogate is None):
+        return None
+    from cfsearch.providers.isolated.session import Isolation
+
+    return Isolation(deadline_s=run.deadline, memory_gib=run.memory)
+
+
+def model_of_inputs(config: Config, path: str, *, arch: str | None) -> Provider:
+    """The model of pictures or sounds.
+
+    Args:
+        config: all settings.
+        path: what names the model.
+        arch: ``pkg.mod:build`` of a file of weights.
+
+    Raises:
+        CfsearchError: as ``open_provider``.
+    """
+    isolation, said, run = isolation_of(config), config.model, config.run
+    if isolation is None:
+        return open_provider(
+            path,
+            sidecar=said.sidecar,
+            arch=arch,
+            device=run.device,
+            threads=run.threads,
+            deadline_s=run.deadline,
+        )
+    from cfsearch.providers.isolated.provider import isolated_provider
+
+    return isolated_provider(
+        path, isolation=isolation, sidecar=said.sidecar, arch=arch, device=run.device, threads=run.threads
+    )
+
+
+def model_of_rows(
+    config: Config, *, schema: TableSchema, probes: Float[Tensor, "p d"], file: "OnnxFile | None"
+) -> TabularProvider:
+    """The model of a table.
+
+    Args:
+        config: all settings.
+        schema: what the columns of a row mean.
+        probes: rows to ask about first.
+        file: the ONNX file, where it was read before.
+
+    Raises:
+        CfsearchError: as ``open_tabular``.
+    """
+    isolation, said, run = isolation_of(config), config.model, config.run
+    trusted = said.trust or ()
+    if isolation is None:
+        return open_tabular(
+            said.path,
+            schema=schema,
+            probes=probes,
+            sidecar=said.sidecar,
+            arch=said.arch,
+            trusted=trusted,
+            device=run.device,
+            threads=run.threads,
+            deadline_s=run.deadline,
+            file=file,
+        )
+    from cfsearch.providers.isolated.provider import isolated_tabular
+
+    return isolated_tabular(
+        said.path,
+        schema=schema,
+        probes=probes,
+        isolation=isolation,
+        sidecar=said.sidecar,
+        arch=said.arch,
+        trusted=list(trusted),
+        device=run.device,
+        threads=run.threads,
+    )
+
+
+def columns_of_model(config: Config, *, table: str | None, file: "OnnxFile | None") -> Sequence[str] | None:
+    """The columns that the model says it takes; None where it does not say.
+
+    Args:
+        config: all settings.
+        table: a file of such rows.
+        file: the ONNX file, where the model is one.
+
+    Raises:
+        CfsearchError: as ``columns_taken``.
+    """
+    isolation, said = isolation_of(config), config.model
+    trusted = said.trust or ()
+    if isolation is None or not said.path.lower().endswith(".skops"):  # others are parsed, and run nothing
+        return columns_taken(said.path, sidecar=said.sidecar, trusted=trusted, table=table, file=file)
+    from cfsearch.providers.isolated.provider import isolated_columns
+
+    return isolated_columns(
+        said.path, isolation=isolation, sidecar=said.sidecar, trusted=list(trusted), table=table
+    )
