@@ -21,6 +21,7 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.audits.document import audit_document
 from cfsearch.audits.effects import effect_rows, estimate_effects
+from cfsearch.audits.measured import EFFECTS, Measured, save_effects
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
@@ -158,12 +159,12 @@ class Demo:
         effects, genuine, instances = [], [], []
         for model, assembly in assemblies.items():
             x = torch.from_numpy(further.images).float() / 255.0
-            effects += effect_rows(
-                model,
-                estimate_effects(assembly, x),
-                true_effects(assembly.model, pairs),
-                edit_success=assembly.search.generator.edit_success,
-            )
+            estimated, truths = estimate_effects(assembly, x), true_effects(assembly.model, pairs)
+            success = assembly.search.generator.edit_success
+            if estimated is not None:
+                kept = Measured(estimated, edit_success=success, truths=truths)
+                save_effects(self._directory / f"{model}.{EFFECTS}", kept)
+            effects += effect_rows(model, estimated, truths, edit_success=success)
             counted = [0, 0]
             for row in rows[model]:
                 if row.front is None:

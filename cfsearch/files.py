@@ -1,5 +1,6 @@
 """Files written whole or not at all."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -35,3 +36,8 @@ def write_atomically(path: Path, content: bytes | str) -> Path:
 def dump_json(value: Any) -> str:  # Any: whatever JSON holds
     """Indented JSON without NaN tokens, keys as given, one trailing newline."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def json_digest(value: Any) -> str:  # Any: whatever JSON holds
+    """SHA-256 of JSON values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()

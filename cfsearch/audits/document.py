@@ -11,12 +11,10 @@ from cfsearch.contracts.generator import Critic
 from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Reason
-from cfsearch.fronts.front import ParetoFront
-from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
-from .effects import changes
-from .transitions import transitions, true_class
+from .figures import change_rows, counts, instances
+from .transitions import transitions
 from .verdict import verdicts
 
 FORMAT = "cfsearch-audit/1"
@@ -81,20 +79,9 @@ def audit_document(
             practical=audit.practical,
             noun="picture" if noun == "image" else noun,
         ),
-        "counts": [_counts(model, part) for model, part in rows.items()],
-        "instances": [_instance(model, row) for model, part in rows.items() for row in part],
-        "changes": [
-            {
-                "model": model,
-                "variable": change.variable,
-                "direction": change.direction,
-                "count": change.count,
-                "n": change.n,
-                "rate": change.rate.to_dict(),
-            }
-            for model, part in rows.items()
-            for change in changes([row.front for row in part if row.front is not None])
-        ],
+        "counts": [counts(model, part) for model, part in rows.items()],
+        "instances": [entry for model, part in rows.items() for entry in instances(model, part)],
+        "changes": [entry for model, part in rows.items() for entry in change_rows(model, part)],
         "transitions": [
             entry
             for model, part in rows.items()
@@ -173,46 +160,6 @@ def _settings(objective: Objective) -> dict[str, Any]:
     values = {f.name: getattr(objective, f.name) for f in dataclasses.fields(objective) if f.init}
     return {
         name: v for name, v in values.items() if v is None or isinstance(v, str | int | float | list | tuple)
-    }
-
-
-def _counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
-    count = {s: sum(r.status == s for r in rows) for s in ("found", "not_found", "already_target", "failed")}
-    searched = count["found"] + count["not_found"]
-    rate = wilson(count["found"], searched)
-    return {
-        "model": model,
-        "instances": len(rows),
-        "searched": searched,
-        **count,
-        "found_rate": None if rate is None else rate.to_dict(),
-        "questions": _query_counts([row.front for row in rows if row.front is not None]),
-    }
-
-
-def _query_counts(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
-    """Queries to the model, of all instances together; None where not all were counted."""
-    counted = [front.questions for front in fronts if front.questions is not None]
-    if len(counted) < len(fronts):
-        return None
-    return {"all": sum(counted), "seeding": sum(front.seeding for front in fronts)}
-
-
-def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
-    source = "" if row.front is None else row.front.labels[row.front.source]
-    truth = None if row.front is None else true_class(row.name, row.front.labels)
-    return {
-        "key": f"{model}/{row.name}",
-        "model": model,
-        "name": row.name,
-        "status": row.status,
-        "reason": row.code,
-        "reason_text": row.message,
-        "message": row.message if row.status == "failed" else "",
-        "source": source,
-        **({} if truth is None else {"truth": truth}),
-        "sha256": row.sha256,
-        "notes": [*row.notes, *(() if row.front is None else row.front.note)],
     }
 
 

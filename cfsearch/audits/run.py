@@ -18,12 +18,11 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
-from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.engine.search import Failure, Progress
-from cfsearch.errors import CfsearchError, ConfigError, DataError
+from cfsearch.engine.search import Progress
+from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.handshake import Handshake
@@ -35,6 +34,8 @@ from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
 from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
+from .instance_rows import failed_row, instance_row
+from .measured import EFFECTS, GROUPS, Measured, save_effects, save_groups
 from .resuming import taken_up
 from .verdict import check_protected
 
@@ -269,7 +270,7 @@ class Audit:
                     shape = search.generator.shape
                     images.append((position, read_input(ref, shape, crop=photographs.crop(shape[-1]))))
                 except DataError as error:
-                    rows.append(_failed(ref.name, position, error))
+                    rows.append(failed_row(ref.name, position, error))
             if images:
                 x = torch.stack([record.x for _, record in images])
                 known = known_attributes(assembly, photographs, [position for position, _ in images])
@@ -279,7 +280,7 @@ class Audit:
                 if check is not None:
                     results = [check.marked(r) if isinstance(r, ParetoFront) else r for r in results]
                 rows += [
-                    _row(position, record, result)
+                    instance_row(position, record, result)
                     for (position, record), result in zip(images, results, strict=True)
                 ]
             run.add(rows)
@@ -305,6 +306,13 @@ class Audit:
         effects: Effects | None = None
         if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
             effects = estimate_effects(assembly, originals(kept), attributes=known)
+        if effects is not None:
+            of = [row.name for row in kept], [row.sha256 for row in kept]
+            success = assembly.search.generator.edit_success
+            save_effects(run.path / EFFECTS, Measured(effects, tuple(of[0]), tuple(of[1]), success))
+        if by or by_column:
+            names = () if assembly.table is None else assembly.table.names
+            save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=names)
         groups: list[dict[str, Any]] = []
         if table is not None and by:
             groups = group_rows(
@@ -363,37 +371,6 @@ def _plain(contact: Handshake) -> dict[str, Any]:
     kinds = {"scores": contact.scores.name.lower(), "looks_like": contact.looks_like.name.lower()}
     times = {"seconds": {str(size): seconds for size, seconds in contact.seconds.items()}}
     return dataclasses.asdict(contact) | kinds | times
-
-
-def _row(position: int, record: ImageRecord | InputRecord, result: ParetoFront | Failure) -> InstanceRow:
-    if isinstance(result, Failure):
-        return InstanceRow(
-            record.name,
-            position,
-            "failed",
-            result.error.code,
-            str(result.error),
-            record.sha256,
-            tuple(record.notes),
-            None,
-        )
-    status = "found" if result.found else "not_found"
-    if result.reason is Reason.ALREADY_TARGET:
-        status = "already_target"
-    return InstanceRow(
-        record.name,
-        position,
-        status,
-        result.reason.code,
-        result.reason.value,
-        record.sha256,
-        tuple(record.notes),
-        result,
-    )
-
-
-def _failed(name: str, position: int, error: CfsearchError) -> InstanceRow:
-    return InstanceRow(name, position, "failed", error.code, str(error), "", (), None)
 
 
 def _grouping(groups: Sequence[RowGroups]) -> str:

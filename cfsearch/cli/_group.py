@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "pages",
     "export": "export",
     "verify": "verify",
+    "check": "check",
     "bench": "bench",
     "train": "train",
     "schema": "schema",

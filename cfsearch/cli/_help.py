@@ -51,7 +51,7 @@ _SECTIONS: Final = {
             "pick",
             "json",
         ),
-        *("log_every", "sheet_every", "checkpoint_every", "opened", "pictures"),
+        *("unchecked", "log_every", "sheet_every", "checkpoint_every", "opened", "pictures"),
     ),
     "Running": ("seed", "device", "batch_size", "threads"),
     _GENERAL: ("quiet", "verbose", "debug", "help"),

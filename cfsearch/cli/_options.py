@@ -24,6 +24,12 @@ def json_option(command: Function) -> Function:
     )(command)
 
 
+UNCHECKED = click.option(
+    "--unchecked",
+    is_flag=True,
+    help="Use the run although `cfsearch check` finds that it is not what was written.",
+)
+
 _THREADS = click.option("--threads", type=WHOLE, help="CPU threads of torch; its own choice when left out.")
 
 

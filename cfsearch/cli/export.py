@@ -8,7 +8,7 @@ import click
 from cfsearch.errors import RunError
 
 from ._help import Command
-from ._options import FILE, json_option
+from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, plain
 
 FORMAT = "cfsearch-export/1"
@@ -41,22 +41,26 @@ _PICTURES = "pictures"
     show_default=True,
     help="One line for each member of each front, or for each input.",
 )
+@UNCHECKED
 @json_option
-def export(run: Path, kind: str, out: Path, table: str) -> Outcome:
+def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
 
     Pictures are the original, the generator's copy of it without any change, and the picked members, as the
     model saw them: 8 bits a channel, no compression that loses anything.
     """
+    from cfsearch.audits.checking import require_intact
     from cfsearch.audits.pages import open_run
     from cfsearch.runs.export import Format, Table, export_run
 
+    if out.is_dir() and kind != _PICTURES:
+        raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
+    if not unchecked:
+        require_intact(run, page=False)
     if kind == _PICTURES:
         return _pictures(run, out)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
-    if out.is_dir():
-        raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
     with open_run(run) as opened:
         count = export_run(opened, out, kind=formats[kind], table=tables[table])
     return Outcome(

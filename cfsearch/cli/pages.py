@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ._help import Command
-from ._options import FILE, json_option
+from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, note
 
 FORMAT = "cfsearch-page/1"
@@ -15,23 +15,31 @@ FORMAT = "cfsearch-page/1"
     cls=Command, short_help="Write the page of a run again.", examples=("cfsearch report runs/one",)
 )
 @click.argument("run", type=FILE, metavar="RUN")
+@UNCHECKED
 @json_option
-def report(run: Path) -> Outcome:
+def report(run: Path, unchecked: bool) -> Outcome:
     """Write the page of a run again, from what is stored."""
+    from cfsearch.audits.checking import require_intact
     from cfsearch.audits.pages import write_report
 
+    if not unchecked:
+        require_intact(run, page=False)
     return _page(write_report(run))
 
 
 @click.command(cls=Command, short_help="Open the page of a run.", examples=("cfsearch explore runs/one",))
 @click.argument("run", type=FILE, metavar="RUN")
 @click.option("--open/--no-open", "opened", default=True, help="Open it in the browser.")
+@UNCHECKED
 @json_option
-def explore(run: Path, opened: bool) -> Outcome:
+def explore(run: Path, opened: bool, unchecked: bool) -> Outcome:
     """Open the page of a run, written first where it is not there."""
-    from cfsearch.audits.pages import write_report
+    from cfsearch.audits.checking import require_intact
+    from cfsearch.audits.pages import PAGE, write_report
 
-    page = run / "report.html"
+    page = run / PAGE
+    if not unchecked:
+        require_intact(run)
     if not page.is_file():
         page = write_report(run)
     if opened:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfsearch.contracts.modality import PICTURES, ROWS, modality_named
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.files import json_digest
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
@@ -87,19 +88,20 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
             "Write the page with the version of cfsearch that made the run."
         )
     _check(document, instances)
+    audit = json_digest(document)
     reproduce = wording.mark_all(document["reproduce"], keep="\n")
     document = {**wording.mark_all(document), "reproduce": reproduce}
     drawn = list(instances)[:MOST_FRONTS]
     page = ""
     for plan in fitting([i.front for i in drawn], rerenders=any(i.rerenders is not None for i in drawn)):
-        page = _render(document, drawn, plan, left_out=len(instances) - len(drawn))
+        page = _render(document, drawn, plan, left_out=len(instances) - len(drawn), audit=audit)
         if len(page.encode()) <= ceiling(len(drawn)):
             break
     return page
 
 
 def _render(
-    document: Mapping[str, Any], instances: Sequence[ReportInstance], plan: Plan, *, left_out: int
+    document: Mapping[str, Any], instances: Sequence[ReportInstance], plan: Plan, *, left_out: int, audit: str
 ) -> str:
     models = {m["id"]: m["name"] for m in document["models"]}
     modality = modality_named(document.get("inputs", ""))
@@ -119,6 +121,7 @@ def _render(
         .get_template("page.html")
         .render(
             doc=document,
+            audit=audit,
             models=models,
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),

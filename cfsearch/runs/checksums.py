@@ -34,7 +34,8 @@ def seal(folder: Path, *, inside: Iterable[str] = ()) -> Path:
     Raises:
         RunError: it cannot be written.
     """
-    names = [*SEALED, *(f"{name}/{CHECKSUMS}" for name in inside)]
+    measured = sorted(path.name for path in folder.glob("*.effects.safetensors"))  # of several models
+    names = [*SEALED, *measured, *(f"{name}/{CHECKSUMS}" for name in inside)]
     return _write(folder, {name: file_digest(folder / name) for name in names if (folder / name).is_file()})
 
 

@@ -1,0 +1,312 @@
+"""Whether a run is what was written: checksums, chain of events, schema, and every figure computed again."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cfsearch.contracts.modality import modality_named
+from cfsearch.errors import DamagedError, RunError
+from cfsearch.files import json_digest
+from cfsearch.runs import checksums
+from cfsearch.runs.directory import InstanceRow, RunDirectory
+from cfsearch.runs.guard import guarded, read_object
+from cfsearch.runs.salvage import run_id
+
+from .effects import effect_rows
+from .figures import change_rows, counts, instances
+from .findings import Caught, CheckResult, Finding, difference
+from .groups import column_groups, group_rows
+from .measured import EFFECTS, GROUPS, Measured, load_effects, load_groups
+from .pages import PAGE
+from .reading import AuditDocument
+from .transitions import transitions
+from .verdict import verdicts
+
+
+def require_intact(directory: str | Path, *, page: bool = True) -> None:
+    """Refuse a run that is not what was written.
+
+    Args:
+        directory: the run directory.
+        page: whether its page counts; not where the page is not read.
+
+    Raises:
+        RunError: there is none.
+        DamagedError: it fails a check.
+    """
+    result = check_run(directory, page=page)
+    if result.findings:
+        more = len(result.findings) - 1
+        raise DamagedError(
+            f"run {str(directory)!r} is not what was written: {result.findings[0].message}"
+            f"{f' And {more} more; `cfsearch check` lists them.' if more else ''} "
+            "Give --unchecked to use it as it is."
+        )
+
+
+def check_run(directory: str | Path, *, page: bool = True) -> CheckResult:
+    """Check all that is stored of a run, or of the runs of several models.
+
+    Args:
+        directory: the run directory.
+        page: whether to check its page.
+
+    Raises:
+        RunError: there is none.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise RunError(f"run {str(directory)!r}: there is no such directory.")
+    inside = sorted(path.parent for path in directory.glob("*/run.sqlite"))
+    if not (directory / "run.sqlite").exists() and not inside:
+        raise RunError(f"run {str(directory)!r}: no run directory (it has no run.sqlite).")
+    check = _Check(directory, page=page)
+    check.run([] if (directory / "run.sqlite").exists() else inside)
+    return CheckResult(str(directory), tuple(check.findings), tuple(check.notes), check.checked)
+
+
+class _Check:
+    """The checks of one directory, one after the other."""
+
+    def __init__(self, directory: Path, *, page: bool) -> None:
+        self.path, self._with_page = directory, page
+        self.findings: list[Finding] = []
+        self.notes: list[str] = []
+        self.checked: dict[str, int] = {"files": 0, "events": 0, "fronts": 0, "figures": 0}
+
+    def run(self, inside: Sequence[Path]) -> None:
+        self._files(self.path)
+        rows: dict[str, list[InstanceRow]] = {}
+        for path in inside:
+            self._files(path)
+        document = self._document()
+        for path in inside or [self.path]:
+            model = path.name if inside else "model"
+            if document is not None and not inside:
+                model = document.models[0].id
+            found = self._store(path)
+            if found is not None:
+                rows[model] = found
+                self._identity(path, document, model=model, alone=not inside)
+        if document is not None and len(rows) == len(inside or [self.path]):
+            with self._finding("figures", "audit.json"):
+                self._figures(document, read_object(self.path / "audit.json"), rows, inside=bool(inside))
+            self._page()
+
+    def add(self, check: str, part: str, message: str) -> None:
+        self.findings.append(Finding(check, part, message))
+
+    def _finding(self, check: str, part: str) -> Caught:
+        return Caught(lambda error: self.add(check, part, str(error)))
+
+    def _files(self, path: Path) -> None:
+        with self._finding("checksums", checksums.CHECKSUMS):
+            known = checksums.sums(path)
+            if known is None:
+                ended = (path / "audit.json").exists()
+                self.notes.append(
+                    f"{str(path)!r} has no checksums: "
+                    + ("it was written by a cfsearch without them." if ended else "it has not ended.")
+                )
+            for name in checksums.changed_files(path):
+                if name == PAGE and not self._with_page:
+                    continue
+                gone = not (path / name).exists()
+                self.add(
+                    "checksums",
+                    name,
+                    f"{str(path / name)!r} {'is gone.' if gone else 'has another SHA-256 than when it was written.'}",
+                )
+            self.checked["files"] += len(known or ())
+        with self._finding("events", checksums.EVENTS):
+            happened = checksums.events(path)
+            self.checked["events"] += len(happened)
+            if not happened and (path / "run.sqlite").exists():
+                self.add("events", checksums.EVENTS, f"{str(path / checksums.EVENTS)!r} holds no event.")
+
+    def _document(self) -> AuditDocument | None:
+        if not (self.path / "audit.json").exists():
+            self.notes.append(f"{str(self.path)!r} has no audit.json: it has not ended.")
+            return None
+        with self._finding("schema", "audit.json"):
+            return AuditDocument.read(self.path)
+        return None
+
+    def _store(self, path: Path) -> list[InstanceRow] | None:
+        with self._finding("fronts", "run.sqlite"), RunDirectory.read(path) as run:
+            if not run.checksummed:
+                self.notes.append(f"{str(path)!r}: its fronts have no checksums.")
+            rows = list(run.rows())
+            self.checked["fronts"] += sum(row.front is not None for row in rows)
+            return rows
+        return None
+
+    def _identity(self, path: Path, document: AuditDocument | None, *, model: str, alone: bool) -> None:
+        """What names the run: settings, hashes, seed and fingerprints, wherever they stand."""
+        with self._finding("identity", "manifest.json"), RunDirectory.read(path) as run:
+            config, hashes, name = run.config, run.hashes, run.run_id
+            self._same("identity", "run.sqlite", "its id", name, run_id(config, hashes))
+            manifest = read_object(path / "manifest.json")
+            with guarded(repr(str(path / "config.resolved.toml"))):
+                resolved = tomllib.loads((path / "config.resolved.toml").read_text(encoding="utf-8"))
+            apart = ("run", "audit", "about")
+            kept = {key: value for key, value in resolved.items() if key not in apart}
+            self._same("config", "config.resolved.toml", "its settings", kept, config)
+            seed = config.get("search", {}).get("seed")
+            self._same("identity", "manifest.json", "the seed", manifest.get("seed"), seed)
+            self._same("identity", "manifest.json", "the hashes", manifest.get("hashes"), hashes)
+            self._same("identity", "manifest.json", "the id of the run", manifest.get("run_id"), name)
+            for row in run.rows():
+                if row.front is not None:
+                    said = row.front.extra.get("model")
+                    self._same(
+                        "identity", "run.sqlite", f"the model of {row.name!r}", said, hashes.get("model")
+                    )
+            if document is None:
+                return
+            entry = document.model_named(model)
+            self._same(
+                "identity", "audit.json", "the model's fingerprint", entry.fingerprint, hashes.get("model")
+            )
+            self._same("identity", "audit.json", "the seed", document.search.seed, seed)
+            labels = {row.front.labels for row in run.rows() if row.front is not None}
+            if labels:
+                self._same("identity", "audit.json", "the labels", entry.labels, next(iter(labels)))
+            if alone:
+                self._same("identity", "audit.json", "the id of the run", document.run_id, name)
+                listed = {row.what: row.sha256 for row in document.reproduce.hashes}
+                self._same("identity", "audit.json", "the hashes", listed, hashes)
+                audit = resolved.get("audit", {})
+                self._same(
+                    "config",
+                    "audit.json",
+                    "the protected attributes",
+                    list(document.protected),
+                    audit.get("protected", []),
+                )
+                self._same(
+                    "config",
+                    "audit.json",
+                    "the practical size",
+                    document.practical,
+                    audit.get("practical", 0.25),
+                )
+                said = read_object(path / "audit.json").get("about", {})
+                self._same("config", "audit.json", "what [about] says", said, resolved.get("about", {}))
+
+    def _same(self, check: str, part: str, what: str, found: object, expected: object) -> None:
+        self.checked["figures"] += 1
+        where = difference(found, expected)
+        if where is not None:
+            self.add(check, part, f"{part}: {what} {where}.")
+
+    def _figures(
+        self,
+        document: AuditDocument,
+        plain: dict[str, Any],
+        rows: Mapping[str, Sequence[InstanceRow]],
+        *,
+        inside: bool,
+    ) -> None:
+        """Every figure of the document, computed again from what is stored input by input."""
+        effects: list[dict[str, Any]] = []
+        groups: list[dict[str, Any]] = []
+        complete = True
+        for model, part in rows.items():
+            folder = self.path / model if inside else self.path
+            above = self.path / f"{model}.{EFFECTS}"
+            measured = load_effects(above if above.exists() else folder / EFFECTS)
+            if measured is None and any(e.model == model for e in document.effects):
+                complete = False
+                self._missing(folder, EFFECTS, "effects")
+            elif measured is not None and (above.exists() or not (inside and plain.get("genuine"))):
+                effects += effect_rows(
+                    model,
+                    measured.effects,
+                    measured.truths,
+                    edit_success=measured.edit_success,
+                    practical=document.practical,
+                )
+            groups += self._groups(folder, model, part, measured, document)
+        for name, again in (
+            ("counts", [counts(m, part) for m, part in rows.items()]),
+            ("instances", [entry for m, part in rows.items() for entry in instances(m, part)]),
+            ("changes", [entry for m, part in rows.items() for entry in change_rows(m, part)]),
+            (
+                "transitions",
+                [
+                    e
+                    for m, part in rows.items()
+                    for e in transitions(m, [r.front for r in part if r.front is not None])
+                ],
+            ),
+        ):
+            self._same("figures", "audit.json", f"`{name}`", plain.get(name, []), again)
+        if complete:
+            self._same("figures", "audit.json", "`effects`", plain["effects"], effects)
+        if groups or not plain.get("groups"):
+            self._same("figures", "audit.json", "`groups`", plain.get("groups", []), groups)
+        noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
+        again_verdicts = verdicts(
+            effects if complete else plain["effects"],
+            models=plain["models"],
+            protected=document.protected,
+            practical=document.practical,
+            noun="picture" if noun == "image" else noun,
+        )
+        self._same("figures", "audit.json", "`verdicts`", plain.get("verdicts", []), again_verdicts)
+
+    def _groups(
+        self,
+        folder: Path,
+        model: str,
+        rows: Sequence[InstanceRow],
+        measured: Measured | None,
+        document: AuditDocument,
+    ) -> list[dict[str, Any]]:
+        if not any(group.model == model for group in document.groups):
+            return []
+        members = load_groups(folder / GROUPS)
+        if members is None:
+            self._missing(folder, GROUPS, "groups")
+            return []
+        with guarded(repr(str(folder / GROUPS))):
+            if members.labels is not None:
+                return group_rows(
+                    model,
+                    rows,
+                    labels=members.labels,
+                    by=members.by,
+                    effects={} if measured is None else measured.effects.by_variable,
+                    measured=[] if measured is None else measured.inputs,
+                )
+            return column_groups(model, rows, groups=members.columns, names=members.names)
+
+    def _missing(self, folder: Path, file: str, what: str) -> None:
+        known = checksums.sums(folder)
+        if known is None:
+            self.notes.append(f"{str(folder)!r} has no {file}: its {what} cannot be computed again.")
+        else:
+            self.add("figures", file, f"{str(folder)!r} has no {file}, from which its {what} were computed.")
+
+    def _page(self) -> None:
+        """Whether the page was made from this document."""
+        path = self.path / PAGE
+        if not self._with_page:
+            return
+        if not path.exists():
+            self.notes.append(f"{str(self.path)!r} has no {PAGE}.")
+            return
+        with self._finding("page", PAGE), guarded(repr(str(path))):
+            digest = json_digest(read_object(self.path / "audit.json"))
+            page = path.read_text(encoding="utf-8")
+            if 'name="cfsearch-audit"' not in page:
+                if checksums.sums(self.path) is None:
+                    self.notes.append(f"{str(path)!r} does not say which audit it is of.")
+                    return
+                self.add("page", PAGE, f"{str(path)!r} does not say which audit it is of.")
+            elif f'name="cfsearch-audit" content="{digest}"' not in page:
+                self.add(
+                    "page", PAGE, f"{str(path)!r} was made from another audit.json than the one beside it."
+                )

@@ -1,0 +1,192 @@
+"""What an audit measured input by input, kept in its run directory, so that its figures can be computed again.
+
+``effects.safetensors``: the effect of each variable on each input (``Effects``), with the names of the inputs.
+``groups.json``: which input is in which group.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, final
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from cfsearch.datasets.images import AttributeTable
+from cfsearch.datasets.tables import RowGroups
+from cfsearch.errors import DamagedError
+from cfsearch.files import dump_json, write_atomically
+from cfsearch.runs.guard import guarded, read_object
+
+from .effects import Effects
+
+EFFECTS: Final = "effects.safetensors"
+GROUPS: Final = "groups.json"
+EFFECTS_FORMAT: Final = "cfsearch-effects/1"
+GROUPS_FORMAT: Final = "cfsearch-groups/1"
+_PARTS: Final = ("logits", "probability", "flips", "kept", "low", "high")
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The effects of one model, input by input.
+
+    Args:
+        effects: in the order of ``inputs``.
+        inputs: names of the inputs; empty where they are no inputs of the run.
+        sha256: of each input, in the same order; empty likewise.
+        edit_success: how often each edit of the generator was seen, by variable.
+        truths: true effects in logits, by variable, where they are known.
+    """
+
+    effects: Effects
+    inputs: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
+    edit_success: Mapping[str, float] = field(default_factory=dict)
+    truths: Mapping[str, Float[Tensor, " n"]] | None = None
+
+
+def save_effects(path: Path, measured: Measured) -> Path:
+    """Write the effects of one model.
+
+    Args:
+        path: the file.
+        measured: what was measured.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    effects = measured.effects
+    tensors = {part: getattr(effects, part).contiguous().cpu() for part in _PARTS}
+    for name, truth in (measured.truths or {}).items():
+        tensors[f"truth {name}"] = truth.contiguous().cpu()
+    meta = {
+        "format": EFFECTS_FORMAT,
+        "names": list(effects.names),
+        "inputs": list(measured.inputs),
+        "sha256": list(measured.sha256),
+        "edit_success": dict(measured.edit_success),
+    }
+    return write_atomically(
+        path, save_tensors(tensors, metadata={"cfsearch": json.dumps(meta, sort_keys=True)})
+    )
+
+
+def load_effects(path: Path) -> Measured | None:
+    """The effects of one model; None where none were kept.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    if not path.exists():
+        return None
+    with guarded(repr(str(path))):
+        blob = path.read_bytes()
+        size = int.from_bytes(blob[:8], "little")
+        meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+        if meta["format"] != EFFECTS_FORMAT:
+            raise DamagedError(f"{str(path)!r}: format {meta['format']!r} is not {EFFECTS_FORMAT!r}.")
+        tensors = load_tensors(blob)
+        names = tuple(str(name) for name in meta["names"])
+        truths = {name: tensors[f"truth {name}"] for name in names if f"truth {name}" in tensors}
+        effects = Effects(names, *(tensors[part] for part in _PARTS))
+        if effects.logits.shape != (len(effects), len(names)):
+            raise ValueError("its tensors do not fit its names")
+        return Measured(
+            effects, tuple(meta["inputs"]), tuple(meta["sha256"]), dict(meta["edit_success"]), truths or None
+        )
+
+
+def save_groups(
+    path: Path,
+    *,
+    labels: AttributeTable | None,
+    by: Sequence[str],
+    columns: Sequence[RowGroups],
+    names: Sequence[str],
+) -> Path:
+    """Write which input is in which group.
+
+    Args:
+        path: the file.
+        labels: of images, one row an image.
+        by: attributes of ``labels``.
+        columns: of rows, which row is in which group of a column.
+        names: the rows, in the order of ``columns``.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    attributes: dict[str, dict[str, bool]] = {}
+    if labels is not None:
+        for attribute, column in zip(by, labels.columns(by).T.tolist(), strict=True):
+            attributes[attribute] = dict(zip(labels.files, map(bool, column), strict=True))
+    document = {
+        "format": GROUPS_FORMAT,
+        "attributes": attributes,
+        "columns": [
+            {
+                "column": c.column,
+                "names": list(c.names),
+                "note": c.note,
+                "of": dict(zip(names, c.of, strict=True)),
+            }
+            for c in columns
+        ],
+    }
+    return write_atomically(path, dump_json(document))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which input is in which group.
+
+    Args:
+        labels: of images, with the attributes ``by``; None where none are compared.
+        by: the attributes.
+        columns: of rows, which row is in which group.
+        names: the rows, in the order of ``columns``.
+    """
+
+    labels: AttributeTable | None
+    by: tuple[str, ...]
+    columns: tuple[RowGroups, ...]
+    names: tuple[str, ...]
+
+
+def load_groups(path: Path) -> Membership | None:
+    """Which input is in which group; None where none were kept.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    if not path.exists():
+        return None
+    document = read_object(path)
+    with guarded(repr(str(path))):
+        if document["format"] != GROUPS_FORMAT:
+            raise ValueError("it has another format")
+        attributes: dict[str, dict[str, Any]] = document["attributes"]  # Any: checked by its use
+        columns = tuple(
+            RowGroups(c["column"], tuple(c["names"]), tuple(int(i) for i in c["of"].values()), c["note"])
+            for c in document["columns"]
+        )
+        names = tuple(document["columns"][0]["of"]) if columns else ()
+        labels = None
+        if attributes:
+            files = tuple(next(iter(attributes.values())))
+            values = [[bool(column[file]) for column in attributes.values()] for file in files]
+            labels = AttributeTable(files, tuple(attributes), torch.tensor(values, dtype=torch.bool), {})
+        return Membership(labels, tuple(attributes), columns, names)

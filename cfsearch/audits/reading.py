@@ -1,0 +1,354 @@
+"""``audit.json`` as typed objects: the one reading model that gates, comparisons and exports use.
+
+Each class mirrors a part of the JSON Schema ``cfsearch schema audit``; what a later version adds is kept
+and passed over.
+"""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cfsearch.errors import DamagedError, RunError
+from cfsearch.runs.guard import read_object
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Text = Annotated[str, Field(strict=True)]
+Leaning = Literal["leans", "does not lean", "cannot tell"]
+
+
+class _Part(BaseModel):
+    """A part of the document, which cannot be changed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
+
+
+class Estimate(_Part):
+    """A figure with the ends of its 95 % interval.
+
+    Args:
+        value: the estimate.
+        low: the lower end.
+        high: the upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low - 1e-6 <= self.value <= self.high + 1e-6:
+            raise ValueError(f"{self.value} does not lie in its interval, {self.low} to {self.high}")
+        return self
+
+
+class Model(_Part):
+    """An audited model."""
+
+    id: Text
+    name: Text
+    file: Text
+    fingerprint: Text
+    labels: tuple[Text, ...]
+    scores: Text
+    note: Text
+    device: Text
+
+
+class GeneratorPart(_Part):
+    """What edited the inputs."""
+
+    name: Text
+    fingerprint: Text
+    critic: Text
+    size: tuple[Count, ...]
+    variables: tuple[Text, ...]
+    terms: Text = ""
+
+
+class SearchPart(_Part):
+    """How counterfactuals were searched."""
+
+    solver: Text
+    population: int = Field(ge=1)
+    evaluations: int = Field(ge=1)
+    target: str | None
+    immutable: tuple[Text, ...]
+    seed: Count
+    objectives: tuple[dict[str, Any], ...]  # Any: settings of a plug-in, whatever they are
+    constraints: tuple[Text, ...]
+
+
+class Counts(_Part):
+    """How many inputs of one model were given, searched and flipped."""
+
+    model: Text
+    instances: Count
+    searched: Count
+    found: Count
+    not_found: Count
+    already_target: Count
+    failed: Count
+    found_rate: Estimate | None
+
+
+class Instance(_Part):
+    """What became of one input."""
+
+    key: Text
+    model: Text
+    name: Text
+    status: Literal["found", "not_found", "already_target", "failed"]
+    reason: Text
+    reason_text: Text
+    message: Text
+    source: Text
+    sha256: Text
+    notes: tuple[Text, ...]
+    truth: str | None = None
+
+
+class ChangeRow(_Part):
+    """How often the sparsest flips change one variable in one direction."""
+
+    model: Text
+    variable: Text
+    direction: Literal["+", "-", "~"]
+    count: Count
+    n: Count
+    rate: Estimate
+
+
+class Ends(_Part):
+    """The two values of a variable between which its effect was measured, averages over the inputs."""
+
+    low: float
+    high: float
+
+
+class FlipsAlone(_Part):
+    """How many verdicts one variable changes alone."""
+
+    count: Count
+    n: Count
+    rate: Estimate | None
+
+
+class EffectRow(_Part):
+    """What one variable alone does to a model.
+
+    Args:
+        estimate: in logits of the last class.
+        truth: the same as it truly is, where that is known.
+        n: inputs it was measured on.
+        between: from which value to which.
+        probability: the same in probability of the last class.
+        flips_alone: verdicts that it changes alone.
+        p: of the signed-rank test, after Holm over all variables.
+        reading: what that lets one say.
+        because: why one cannot tell.
+        edit_success: how often the generator's edit was seen.
+    """
+
+    model: Text
+    variable: Text
+    estimate: Estimate | None
+    truth: Estimate | None
+    n: Count
+    between: Ends | None = None
+    probability: Estimate | None = None
+    flips_alone: FlipsAlone | None = None
+    p: Share | None = None
+    family: Count = 0
+    reading: Leaning | None = None
+    because: Text = ""
+    edit_success: Share | None = None
+
+
+class GroupFigures(_Part):
+    """The figures of one group; None where it is too small to have any."""
+
+    instances: Count
+    decided: Estimate | None
+    searched: Count
+    found_rate: Estimate | None
+
+
+class NamedGroup(GroupFigures):
+    """The figures of one group of a column."""
+
+    name: Text
+
+
+class Difference(_Part):
+    """Differences of the figures of two groups."""
+
+    decided: Estimate | None
+    found_rate: Estimate | None
+
+
+class DifferenceP(_Part):
+    """P-values of these differences, after Holm over all that the audit compares of the model."""
+
+    decided: Share | None = None
+    found_rate: Share | None = None
+
+
+class Comparison(_Part):
+    """One group compared with another, or with all others."""
+
+    name: Text
+    against: Text
+    difference: Difference
+    p: DifferenceP
+
+
+class GroupEffect(_Part):
+    """One effect in a group and outside it."""
+
+    variable: Text
+    inside: Estimate | None = Field(alias="with")
+    outside: Estimate | None = Field(alias="without")
+    difference: Estimate | None
+    p: Share | None = None
+
+
+class GroupRow(_Part):
+    """Figures by group: of images with an attribute and without it, or of rows by the values of a column."""
+
+    model: Text
+    attribute: Text
+    inside: GroupFigures | None = Field(default=None, alias="with")
+    outside: GroupFigures | None = Field(default=None, alias="without")
+    difference: Difference | None = None
+    p: DifferenceP | None = None
+    effects: tuple[GroupEffect, ...] = ()
+    note: Text = ""
+    groups: tuple[NamedGroup, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+
+class VerdictRow(_Part):
+    """The first sentence on one effect."""
+
+    model: Text
+    variable: Text
+    protected: bool
+    reading: Leaning
+    because: Text
+    headline: Text
+    detail: Text
+
+
+class Transition(_Part):
+    """How many flips went from one class to another."""
+
+    model: Text
+    source: Text = Field(alias="from")
+    target: Text = Field(alias="to")
+    count: int = Field(ge=1)
+
+
+class HashRow(_Part):
+    """SHA-256 of what the audit was made of."""
+
+    what: Text
+    sha256: Text
+
+
+class Reproduce(_Part):
+    """How the audit is made again."""
+
+    command: Text
+    python: Text
+    hashes: tuple[HashRow, ...]
+
+
+class AuditDocument(_Part):
+    """The content of ``audit.json``."""
+
+    format: Literal["cfsearch-audit/1"]
+    title: Text
+    run_id: Text
+    created: Text
+    finished: str | None
+    versions: dict[str, str]
+    command: Text
+    inputs: Literal["pictures", "rows", "texts", "sounds"] = "pictures"
+    models: tuple[Model, ...] = Field(min_length=1)
+    generator: GeneratorPart
+    search: SearchPart
+    practical: float = Field(default=0.25, gt=0.0)
+    protected: tuple[Text, ...] = ()
+    verdicts: tuple[VerdictRow, ...] = ()
+    counts: tuple[Counts, ...]
+    instances: tuple[Instance, ...]
+    changes: tuple[ChangeRow, ...]
+    transitions: tuple[Transition, ...] = ()
+    effects: tuple[EffectRow, ...]
+    groups: tuple[GroupRow, ...] = ()
+    genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
+    warnings: tuple[Text, ...]
+    reproduce: Reproduce
+
+    @classmethod
+    def read(cls, directory: str | Path) -> Self:
+        """The document of a run that has ended.
+
+        Args:
+            directory: the run directory.
+
+        Raises:
+            RunError: it has not ended.
+            DamagedError: the document is none, or breaks its schema.
+        """
+        path = Path(directory) / "audit.json"
+        if not path.exists():
+            raise RunError(f"run {str(directory)!r}: has no audit.json; it has not ended yet.")
+        return cls.parsed(read_object(path), where=repr(str(path)))
+
+    @classmethod
+    def parsed(cls, document: dict[str, Any], *, where: str = "audit.json") -> Self:
+        """The document of plain JSON values.
+
+        Args:
+            document: the values.
+            where: how errors name it.
+
+        Raises:
+            DamagedError: it breaks its schema.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DamagedError(f"{where} breaks its schema: `{place}`: {first['msg']}.") from error
+
+    def model_named(self, name: str) -> Model:
+        """One of the audited models.
+
+        Args:
+            name: its id.
+
+        Raises:
+            RunError: there is none.
+        """
+        for model in self.models:
+            if model.id == name:
+                return model
+        raise RunError(
+            f"the audit has no model {name!r}; it has {', '.join(model.id for model in self.models)}."
+        )
+
+
+def finite(value: float | None) -> bool:
+    """Whether there is a number, and it is one.
+
+    Args:
+        value: of a figure.
+    """
+    return value is not None and math.isfinite(value)
