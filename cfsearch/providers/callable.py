@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import ConfigError, DeadlineError, ModelMemoryError, ProviderCrashedError, ProviderError
+from cfsearch.errors import CfsearchError, ConfigError, DeadlineError, ModelMemoryError, ProviderCrashedError, ProviderError
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
@@ -234,6 +234,8 @@ class CallableProvider(AnsweringProvider):
     def _call(self, rows: RawArray) -> object:
         try:
             return self._function(rows)
+        except CfsearchError:
+            raise  # a served model, or a provider of cfsearch inside the function: it speaks for itself
         except SystemExit as error:
             raise ProviderCrashedError(f"{self.name}: the model called sys.exit({error.code!r}).") from error
         except MemoryError as error:

@@ -9,6 +9,7 @@ from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeMode
 from cfsearch.registry import is_path, load, load_object
 
 from .request import ModelRequest
+from .served.address import is_address
 
 _NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
 _OTHER_FRAMEWORKS: Final = {
@@ -45,7 +46,8 @@ def open_provider(
 
     Args:
         spec: a file whose ending a plug-in claims (``model.onnx``; ``weights.safetensors``, ``.pt``
-            or ``.pth`` with ``arch``); ``pkg.mod:predict``; or ``plugin:NAME``, ``plugin:NAME:TARGET`` for an installed
+            or ``.pth`` with ``arch``); an address, ``https://host/v2/models/m`` or ``tfserving+https://...``
+            (``cfsearch.providers.served``); ``pkg.mod:predict``; or ``plugin:NAME``, ``plugin:NAME:TARGET`` for an installed
             plug-in, built without arguments or opened with its target.
         sidecar: a TOML with labels, scores and preprocessing; by default beside the model.
         arch: ``pkg.mod:build`` of the network that the weights belong to.
@@ -61,8 +63,10 @@ def open_provider(
     """
     if spec.startswith("plugin:"):
         return open_plugin(spec)
-    if "://" in spec:
-        raise no_address(spec)
+    if is_address(spec):
+        from .served.opening import open_served
+
+        return open_served(spec, sidecar=sidecar, max_batch=max_batch)
     if is_path(spec) and not Path(spec).exists():
         from .callable import CallableProvider
 
@@ -141,15 +145,7 @@ def _forms() -> str:
     """What a model may be, for messages; with the endings of installed plug-ins."""
     endings = [name for name in registry.installed("providers") if name.startswith(".")]
     files = ", ".join(f"{ending} (with --arch)" if ending in _NEED_ARCH else ending for ending in endings)
-    return f"a file ending in {files}; pkg.mod:predict; plugin:NAME"
-
-
-def no_address(spec: str) -> ConfigError:
-    """The error for a model behind an address."""
-    return ConfigError(
-        f"provider: models behind an address are not supported yet, got {spec!r}. Write a "
-        "function that asks it and name it as pkg.mod:predict."
-    )
+    return f"a file ending in {files}; an address, https://...; pkg.mod:predict; plugin:NAME"
 
 
 def open_plugin(spec: str) -> Provider:

@@ -42,6 +42,7 @@ from cfsearch.errors import ConfigError
 from cfsearch.registry import unknown
 
 from .preprocessing import Layout, Number, Preprocessing, Range, Resize
+from .served.settings import ServedTable
 
 _KINDS = {
     "logits": ScoreKind.LOGITS,
@@ -152,6 +153,7 @@ class Sidecar(BaseModel):
     max_batch: Annotated[int, Field(ge=1)] | None = None
     input: InputTable = InputTable()
     encoding: EncodingTable | None = None
+    served: ServedTable | None = None
 
     @property
     def kind(self) -> ScoreKind | None:
@@ -236,6 +238,7 @@ def _sentence(path: Path, text: str, error: ValidationError) -> str:
 
 
 _TABLES: dict[tuple[str, ...], type[BaseModel]] = {
+    ("served",): ServedTable,
     ("input",): InputTable,
     ("encoding",): EncodingTable,
     ("encoding", "columns"): EncodedColumn,

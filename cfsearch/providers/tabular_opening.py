@@ -13,8 +13,9 @@ from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
 from cfsearch.registry import is_path, object_at
 
-from .opening import no_address, open_file, open_plugin
+from .opening import open_file, open_plugin
 from .request import ModelRequest
+from .served.address import is_address
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .skops_file import PICKLES, check_skops
 from .tabular import ColumnOrder, EncodedProvider, Framed, FromFrame, TabularProvider
@@ -53,7 +54,7 @@ def open_tabular(
 
     Args:
         spec: ``model.skops``; ``model.onnx``; ``weights.safetensors``, ``.pt`` or ``.pth`` (with
-            ``arch``); ``pkg.mod:predict``; ``plugin:NAME``.
+            ``arch``); an address, ``https://...``; ``pkg.mod:predict``; ``plugin:NAME``.
         schema: what the columns of a row mean.
         probes: rows to ask about first.
         trusted: types in a skops file that are known and let in.
@@ -72,8 +73,10 @@ def open_tabular(
     """
     if spec.startswith("plugin:"):
         return _plugged(open_plugin(spec), schema, probes)
-    if "://" in spec:
-        raise no_address(spec)
+    if is_address(spec):
+        from .served.opening import open_served_table
+
+        return open_served_table(spec, schema=schema, probes=probes, sidecar=sidecar, max_batch=max_batch)
     path = Path(spec)
     if is_path(spec) and not path.exists():
         return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)

@@ -18,6 +18,7 @@ from cfsearch.registry import is_path, object_at
 from .answers import RawArray, ask_in_pieces, scores_of
 from .callable import CallableProvider
 from .live import is_estimator, model_name
+from .served.address import is_address
 from .wrapping import WrappedProvider
 
 SHIPPED: Final = "text_cnn_polarity.safetensors"
@@ -286,6 +287,10 @@ def open_text_model(
         ModelFileError: the file cannot be read.
         ConfigError: it is no model of texts.
     """
+    if is_address(spec):
+        from .served.opening import open_served_texts
+
+        return open_served_texts(spec, decode=lexicon.decode, probes=probes, sidecar=sidecar)
     if is_function_of_texts(spec):
         adapt = on_strings(lexicon)
         return CallableProvider.open(spec, sidecar=sidecar, probe=probes, adapt=adapt, deadline_s=deadline_s)

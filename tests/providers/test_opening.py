@@ -62,7 +62,7 @@ def test_the_form_of_the_name_decides(folder: Path, linear_model: LinearModel) -
         ("a.skops", b"x", ConfigError, "skops files hold models of tables"),
         ("a.h5", b"x", ConfigError, "looks like a model of Keras. Export it to ONNX"),
         ("a.txt", b"x", ConfigError, "its ending names no kind of model"),
-        ("http://localhost/v2/models/m", None, ConfigError, "behind an address are not supported yet"),
+        ("http://localhost/models/m", None, ConfigError, "does not tell which protocol"),
         ("plugin:nobody", None, ConfigError, "unknown provider 'nobody'"),
     ],
 )

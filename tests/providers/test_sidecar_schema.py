@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from cfsearch.providers.served.settings import ServedTable
 from cfsearch.providers.sidecar import EncodedColumn, InputTable, Sidecar
 from cfsearch.schemas import schema
 
@@ -22,12 +23,18 @@ def test_the_schema_has_the_keys_of_the_reader() -> None:
     assert set(document["properties"]["input"]["properties"]) == set(InputTable.model_fields)
     columns = document["properties"]["encoding"]["properties"]["columns"]["items"]
     assert set(columns["properties"]) == set(EncodedColumn.model_fields)
+    assert set(document["properties"]["served"]["properties"]) == set(ServedTable.model_fields)
 
 
 @pytest.mark.checkout
 def test_the_page_explains_every_key() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    for key in (*Sidecar.model_fields, *InputTable.model_fields, *EncodedColumn.model_fields):
+    for key in (
+        *Sidecar.model_fields,
+        *InputTable.model_fields,
+        *EncodedColumn.model_fields,
+        *ServedTable.model_fields,
+    ):
         assert f"`{key}`" in page or f"`[{key}]`" in page, key
 
 

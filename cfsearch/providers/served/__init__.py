@@ -1,0 +1,1 @@
+"""Audited models behind an address: served over HTTP, queried in the protocol of their server."""

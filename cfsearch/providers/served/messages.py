@@ -1,0 +1,129 @@
+"""Requests and responses of a served model, and the errors that they end in."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, final
+
+from cfsearch.errors import ProviderError
+
+Json = Any  # Any: what a server answers is checked, not known
+EXCERPT: Final = 80
+LONG_EXCERPT: Final = 300
+
+
+class ServerDownError(ProviderError):
+    """A served model cannot be reached, or fails whatever it is sent; queries end until it is back."""
+
+    code: ClassVar[str] = "server_down"
+
+
+class RequestRefusedError(ProviderError):
+    """A server refused one request (400, 413, 422, or it fails on these inputs each time)."""
+
+    code: ClassVar[str] = "request_refused"
+
+
+class BadAnswerError(ProviderError):
+    """A server answered, but not with scores."""
+
+    code: ClassVar[str] = "bad_answer"
+
+
+class UnreadableAnswerError(BadAnswerError):
+    """The answer of a server is empty or no JSON: perhaps its end is missing, so it is worth another try."""
+
+
+class ResponseTooLargeError(BadAnswerError):
+    """The answer of a server is larger than ``max_response``."""
+
+    code: ClassVar[str] = "response_too_large"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request.
+
+    Args:
+        url: in full.
+        read: what is made of the response; an answer that it refuses is asked for again.
+        body: None makes it a GET.
+        headers: besides those of the settings.
+        inputs: how many inputs it asks about.
+    """
+
+    url: str
+    read: "Callable[[Response], Json]"
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    inputs: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The whole answer to a request that succeeded.
+
+    Args:
+        headers: in lower case.
+        body: decompressed.
+    """
+
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self, *, part: bytes | None = None) -> Json:
+        """The answer as JSON values, without NaN and infinity.
+
+        Args:
+            part: of the body; all of it when left out.
+
+        Raises:
+            BadAnswerError: it is something else.
+        """
+        body = self.body if part is None else part
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not body.strip():
+            raise UnreadableAnswerError("answered with an empty body, expected JSON with scores.")
+        if kind in ("text/html", "application/xhtml+xml"):
+            raise BadAnswerError(
+                f"answered with a web page instead of JSON (a login page, a proxy?): {excerpt(body)}."
+            )
+        try:
+            return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
+            if isinstance(error, _NotFinite):
+                raise BadAnswerError(
+                    f"answered with what is no valid JSON ({error}): {excerpt(body)}."
+                ) from error
+            raise UnreadableAnswerError(f"answered with what is no valid JSON: {excerpt(body)}.") from error
+
+
+class _NotFinite(ValueError):
+    """A number that JSON does not have."""
+
+
+def _no_constant(name: str) -> float:
+    raise _NotFinite(f"it holds {name}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _NotFinite(f"it holds {text}, which is infinite")
+    return value
+
+
+def excerpt(body: bytes, *, most: int = EXCERPT) -> str:
+    """The beginning of a body on one line, for messages.
+
+    Args:
+        body: what came.
+        most: letters.
+    """
+    text = body[: 4 * most].decode("utf-8", errors="replace")
+    text = "".join(c if c.isprintable() else " " for c in text)
+    text = " ".join(text.split())
+    return repr(text[:most])
