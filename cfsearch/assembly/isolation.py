@@ -10,6 +10,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.providers.opening import open_provider
+from cfsearch.providers.served.address import is_address
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def isolation_of(config: Config) -> "Isolation | None":
-    """The limits of the model's own process; None where it is opened here.
+    """The limits of the model's own process; None where it is opened here, or runs behind an address.
 
     Explainers that stand in the first population (``search.seed_with``) follow the gradients of the
     model where no surrogate gives them, and gradients do not pass from process to process.
@@ -28,7 +29,7 @@ def isolation_of(config: Config) -> "Isolation | None":
         config: all settings.
     """
     run = config.run
-    if not run.isolate or (config.search.seed_with and config.model.surrogate is None):
+    if not run.isolate or is_address(config.model.path) or (config.search.seed_with and config.model.surrogate is None):
         return None
     from cfsearch.providers.isolated.session import Isolation
 

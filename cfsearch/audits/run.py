@@ -26,6 +26,7 @@ from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.handshake import Handshake
+from cfsearch.providers.served.messages import ServerDownError
 from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 
@@ -37,6 +38,7 @@ from .groups import column_groups, group_rows
 from .instance_rows import failed_row, instance_row
 from .measured import EFFECTS, GROUPS, Measured, save_effects, save_groups
 from .resuming import taken_up
+from .served import forget_answers, remembered, served_entry, server_down
 from .verdict import check_protected
 
 
@@ -169,6 +171,7 @@ class Audit:
             hashes["groups of the rows"] = _grouping(groups)
         decisive = {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit")}
         with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
+            assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
             if assembly.table is not None:
                 run.write("schema.toml", assembly.table.schema.to_dict())
@@ -178,13 +181,17 @@ class Audit:
                 self._search(run, refs, photographs, assembly)
                 document = self._document(run, assembly, photographs, groups)
             except BaseException as error:
-                if isinstance(error, Exception) and run.discard_if_empty():
-                    raise
+                if isinstance(error, Exception) and not isinstance(error, ServerDownError):
+                    if not run.done():
+                        forget_answers(run.path)
+                    if run.discard_if_empty():
+                        raise
                 run.event("interrupted", {"error": type(error).__name__})
                 self._manifest(run, assembly, status="interrupted")
                 raise
             run.write("audit.json", document)
             self._manifest(run, assembly, status="finished")
+            forget_answers(run.path)
             run.event("finished", {"instances": len(refs)})
             run.seal()
             rows = list(run.rows())
@@ -277,6 +284,10 @@ class Audit:
                 results = search.run(
                     x.to(self._config.run.device), names=[r.name for _, r in images], attributes=known
                 )
+                gone = server_down(results)
+                if gone is not None:  # nothing is wrong with these inputs: they are searched when it is back
+                    run.add(rows)
+                    raise gone
                 if check is not None:
                     results = [check.marked(r) if isinstance(r, ParetoFront) else r for r in results]
                 rows += [
@@ -362,6 +373,7 @@ class Audit:
                 "hashes": run.hashes,
                 "versions": versions(),
                 "handshake": _plain(assembly.handshake),
+                **served_entry(assembly),
             },
         )
 

@@ -253,7 +253,7 @@ def _model(flags: dict[str, Any]) -> "Provider":
     deadline = flags.get("deadline")
     isolation = None
     if _only_queried(flags):
-        isolation = isolation_of(flags["isolate"], deadline=deadline, memory=flags["memory"])
+        isolation = isolation_of(flags["isolate"], model=str(flags["model"]), deadline=deadline, memory=flags["memory"])
     spec = str(flags["model"])
     given: dict[str, Any] = {name: flags.get(name) for name in ("sidecar", "arch", "device", "threads")}
     if isolation is None:
@@ -265,16 +265,10 @@ def _model(flags: dict[str, Any]) -> "Provider":
 
 def _size(model: "Provider") -> tuple[int, int] | None:
     """Height and width that a model takes; None where it takes any, or does not say."""
-    from cfsearch.providers.callable import CallableProvider
-    from cfsearch.providers.isolated.provider import IsolatedProvider
-    from cfsearch.providers.onnx.provider import OnnxProvider
-    from cfsearch.providers.torch_module import TorchProvider
+    from .doctor import Prepared
 
-    if isinstance(model, IsolatedProvider):
-        return model.size
-    if isinstance(model, OnnxProvider | TorchProvider | CallableProvider) and model.preprocessing is not None:
-        return model.preprocessing.size
-    return None
+    taken = model.preprocessing if isinstance(model, Prepared) else None
+    return None if taken is None else taken.size
 
 
 def _surrogate(flags: dict[str, Any], model: "Provider") -> "SurrogateProvider | None":

@@ -15,7 +15,7 @@ _FEW: Final = 12
 _REST: Final = "Options"
 _GENERAL: Final = "General"
 _SECTIONS: Final = {
-    "Model": ("model", "sidecar", "arch", "trust", "votes", "sigma", "surrogate"),
+    "Model": ("model", "sidecar", "protocol", "arch", "trust", "votes", "sigma", "surrogate"),
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
         *("data", "table", "row", "where", "schema", "label", "text", "texts", "column", "sounds", "size"),
@@ -78,6 +78,18 @@ class Command(click.Command):
             if isinstance(param, click.Option) and param.metavar is None:
                 param.metavar = _metavar(param)
         self.params = [*self.params, *_common()]
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        """Run the command; ``--protocol`` becomes part of the model's address."""
+        protocol = ctx.params.pop("protocol", None)
+        if protocol is not None:
+            from cfsearch.providers.served.address import with_protocol
+
+            given = ctx.params.get("model")
+            several = given if isinstance(given, list) else [given or ""]
+            named = [with_protocol(str(one), protocol) for one in several]
+            ctx.params["model"] = named if isinstance(given, list) else named[0]
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under headings, where there are many."""

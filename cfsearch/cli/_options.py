@@ -51,9 +51,7 @@ def _some_models(_: click.Context, __: click.Parameter, value: tuple[str, ...]) 
     return list(value) if len(value) > 1 else value[0] if value else None
 
 
-_MODEL_HELP = (
-    "The audited model: MODEL.onnx, weights.safetensors, pkg.mod:predict; of tables also MODEL.skops."
-)
+_MODEL_HELP = "The audited model: MODEL.onnx, weights.safetensors, https://..., pkg.mod:predict; of tables also MODEL.skops."
 _ONE_MODEL = click.option("--model", multiple=True, metavar="MODEL", callback=_one_model, help=_MODEL_HELP)
 _SOME_MODELS = click.option(
     "--model",
@@ -62,7 +60,13 @@ _SOME_MODELS = click.option(
     callback=_some_models,
     help=f"{_MODEL_HELP} Repeat it to audit several side by side.",
 )
+PROTOCOL = click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Of a model behind an address: oip, tfserving, mlflow, huggingface, torchserve, template.",
+)
 _MODEL = (
+    PROTOCOL,
     click.option(
         "--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."
     ),
@@ -364,15 +368,20 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
     return config
 
 
-def isolation_of(isolate: bool | None, *, deadline: float | None, memory: float | None) -> "Isolation | None":
+def isolation_of(
+    isolate: bool | None, *, model: str, deadline: float | None, memory: float | None
+) -> "Isolation | None":
     """The limits of the model's own process, which stands by from here on; None where it is opened here.
 
     Args:
         isolate: ``--isolation`` or ``--no-isolation``; None where neither was given.
+        model: what the user named; one behind an address runs elsewhere already.
         deadline: seconds that one call may take.
         memory: GiB that it may take.
     """
-    if not (ISOLATED_BY_DEFAULT if isolate is None else isolate):
+    from cfsearch.providers.served.address import is_address
+
+    if is_address(model) or not (ISOLATED_BY_DEFAULT if isolate is None else isolate):
         return None
     from cfsearch.providers.isolated.process import stand_by
 

@@ -11,7 +11,7 @@ from cfsearch.registry import unknown
 from ._completion import column, plugins
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, json_option, threads_option, use_threads
+from ._options import FILE, PROTOCOL, WHOLE, json_option, threads_option, use_threads
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import stoppable
@@ -35,6 +35,7 @@ _SIZE = 64
     ),
 )
 @click.argument("model", metavar="MODEL")
+@PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @click.option("--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat.")

@@ -13,6 +13,7 @@ from ._help import Command
 from ._options import (
     FILE,
     LABEL,
+    PROTOCOL,
     SCHEMA,
     TRUST,
     json_option,
@@ -52,6 +53,7 @@ class Prepared(Protocol):
     ),
 )
 @click.argument("model", metavar="MODEL")
+@PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @click.option("--size", type=click.IntRange(min=4), help="Side of the images to ask with, in pixels.")
@@ -131,6 +133,10 @@ def handshake_entry(seen: "Handshake") -> dict[str, Any]:
 
 
 def _where(model: str, sidecar: Path | None) -> str:
+    from cfsearch.providers.served.address import is_address
+
+    if sidecar is None and is_address(model):
+        return "a TOML given with --sidecar"
     return str(sidecar) if sidecar is not None else str(Path(model).with_suffix(".toml"))
 
 

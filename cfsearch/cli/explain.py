@@ -19,6 +19,7 @@ from ._options import (
     ISOLATION,
     LABEL,
     MEMORY,
+    PROTOCOL,
     SCHEMA,
     TRUST,
     WHOLE,
@@ -62,6 +63,7 @@ _SUFFIXES = (".html", ".png")
     help="gradient, wachter, pgd, emap, gradual, axai.",
 )
 @click.option("--model", metavar="MODEL", help="The model; of a text the shipped one when left out.")
+@PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @click.option("--text", "texts", multiple=True, help="A text instead of a file; repeat for more.")

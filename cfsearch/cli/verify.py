@@ -16,6 +16,7 @@ from ._options import (
     FILE,
     ISOLATION,
     MEMORY,
+    PROTOCOL,
     TRUST,
     isolation_of,
     json_option,
@@ -50,6 +51,7 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 )
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
 @click.option("--model", required=True, metavar="MODEL", help="The model to query, for example this month's.")
+@PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @TRUST
@@ -91,7 +93,7 @@ def verify(
     Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
     of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
-    isolation = isolation_of(isolate, deadline=deadline, memory=memory)
+    isolation = isolation_of(isolate, model=model, deadline=deadline, memory=memory)
     use_threads(threads)
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")

@@ -13,7 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import CfsearchError, ConfigError, DeadlineError, ModelMemoryError, ProviderCrashedError, ProviderError
+from cfsearch.errors import (
+    CfsearchError,
+    ConfigError,
+    DeadlineError,
+    ModelMemoryError,
+    ProviderCrashedError,
+    ProviderError,
+)
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider

@@ -260,7 +260,8 @@ def is_function_of_texts(spec: str) -> bool:
     Args:
         spec: as for ``open_text_model``.
     """
-    return is_path(spec) and not Path(spec).exists() and not spec.startswith("plugin:")
+    named = is_path(spec) and not spec.startswith("plugin:") and not is_address(spec)
+    return named and not Path(spec).exists()
 
 
 def open_text_model(
