@@ -29,7 +29,11 @@ def isolation_of(config: Config) -> "Isolation | None":
         config: all settings.
     """
     run = config.run
-    if not run.isolate or is_address(config.model.path) or (config.search.seed_with and config.model.surrogate is None):
+    if (
+        not run.isolate
+        or is_address(config.model.path)
+        or (config.search.seed_with and config.model.surrogate is None)
+    ):
         return None
     from cfsearch.providers.isolated.session import Isolation
 

@@ -253,7 +253,9 @@ def _model(flags: dict[str, Any]) -> "Provider":
     deadline = flags.get("deadline")
     isolation = None
     if _only_queried(flags):
-        isolation = isolation_of(flags["isolate"], model=str(flags["model"]), deadline=deadline, memory=flags["memory"])
+        isolation = isolation_of(
+            flags["isolate"], model=str(flags["model"]), deadline=deadline, memory=flags["memory"]
+        )
     spec = str(flags["model"])
     given: dict[str, Any] = {name: flags.get(name) for name in ("sidecar", "arch", "device", "threads")}
     if isolation is None:
