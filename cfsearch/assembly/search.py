@@ -261,8 +261,8 @@ def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
 def _held_fixed(schema: TableSchema, *, immutable: Sequence[str]) -> tuple[str, ...]:
     """The search variables of columns that must not change: those given, and the schema's."""
     variables = Variables.of(schema)
-    columns = [schema.column(name).name for name in immutable]
-    owners = [variables.all[variables.owner[schema.names.index(name)]].name for name in columns]
+    columns = [schema.names.index(schema.column(name).name) for name in immutable]
+    owners = [variables.all[i].name for column in columns for i in variables.turners(column)]
     fixed = [variable.name for variable in variables.all if variable.immutable]
     return tuple(dict.fromkeys([*owners, *fixed]))
 

@@ -8,7 +8,7 @@ queries of a batch first: ``(b, d)``.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Self, final
+from typing import Protocol, Self, final
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from cfsearch.registry import unknown
 _SLACK = 1e-3
 """A value this near to a step, in steps, is that step: tenths have no exact floating point form."""
 
+_EXACT = {True: 1e-10, False: 1e-6}
+"""Two values this near, in scales, are one value: in float64, and in float32."""
+
 _ON = 0.5
 """A member of an exclusive group counts as on above this value."""
 
@@ -31,6 +34,46 @@ class Kind(Enum):
     REAL = "real"
     INTEGER = "integer"
     CATEGORICAL = "categorical"
+
+
+class Rule(Protocol):
+    """What the values of a point must keep together, beyond what each variable keeps by itself."""
+
+    def __call__(
+        self,
+        values: Float[Tensor, "b n d"],
+        *,
+        origin: Float[Tensor, "b 1 d"],
+        lower: Float[Tensor, "b 1 d"],
+        upper: Float[Tensor, "b 1 d"],
+        least: Float[Tensor, " d"],
+    ) -> Float[Tensor, "b n d"]:
+        """The nearest values that keep it; those that do are given back as they are.
+
+        Args:
+            values: in each variable's own unit, within bounds and on their steps.
+            origin: those of the queries.
+            lower: least values.
+            upper: largest values.
+            least: smallest change of each variable that counts as one.
+        """
+        ...
+
+    def query(self, i: int) -> "Rule":
+        """The rule of query ``i`` alone.
+
+        Args:
+            i: which query.
+        """
+        ...
+
+    def to(self, device: torch.device | str) -> "Rule":
+        """The same rule for tensors on another device.
+
+        Args:
+            device: which one.
+        """
+        ...
 
 
 @final
@@ -53,6 +96,7 @@ class SearchSpace:
             categories, 0 for real variables. A value of the query that is none may stay.
         dead_zone: real changes smaller than this in magnitude become no change, so that a
             counterfactual does not carry a dozen invisible edits.
+        rule: what variables keep together; None for nothing.
 
     Shapes:
         ``lower``, ``upper``, ``origin``: ``(b, d)``; ``scale``, ``steps``: ``(d,)``; points: ``(b, n, d)``.
@@ -72,6 +116,7 @@ class SearchSpace:
     monotone: tuple[tuple[str, int], ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
     dead_zone: float = 0.0
+    rule: Rule | None = None
     scale: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
     steps: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
 
@@ -161,7 +206,10 @@ class SearchSpace:
     def query(self, i: int) -> Self:
         """The space of query ``i`` alone, with ``b = 1``."""
         return self._with(
-            lower=self.lower[i : i + 1], upper=self.upper[i : i + 1], origin=self.origin[i : i + 1]
+            lower=self.lower[i : i + 1],
+            upper=self.upper[i : i + 1],
+            origin=self.origin[i : i + 1],
+            rule=None if self.rule is None else self.rule.query(i),
         )
 
     def restrict(
@@ -183,6 +231,7 @@ class SearchSpace:
             origin=self.origin.to(device),
             scale=self.scale.to(device),
             steps=self.steps.to(device),
+            rule=None if self.rule is None else self.rule.to(device),
         )
 
     def _with(
@@ -195,6 +244,7 @@ class SearchSpace:
         steps: Tensor | None = None,
         immutable: frozenset[str] | None = None,
         monotone: tuple[tuple[str, int], ...] | None = None,
+        rule: Rule | None = None,
     ) -> Self:
         return type(self)(
             names=self.names,
@@ -206,6 +256,7 @@ class SearchSpace:
             monotone=self.monotone if monotone is None else monotone,
             groups=self.groups,
             dead_zone=self.dead_zone,
+            rule=self.rule if rule is None else rule,
             scale=self.scale if scale is None else scale,
             steps=self.steps if steps is None else steps,
         )
@@ -227,7 +278,7 @@ class SearchSpace:
         """The nearest points that keep every rule; leaves permitted points as they are.
 
         In order: bounds, steps, dead zone, exclusive groups (the member that was
-        switched on most strongly stays, the others are switched off), bounds again.
+        switched on most strongly stays, the others are switched off), bounds again, and the rule.
         """
         z = self.clamp(z)
         whole = torch.tensor([k is not Kind.REAL for k in self.kinds], device=z.device)
@@ -237,7 +288,22 @@ class SearchSpace:
             z = torch.where((z.abs() < self.dead_zone) & ~whole, torch.zeros_like(z), z)
         for group in self.groups:
             z = self._exclusive(z, [self.names.index(name) for name in group])
-        return z
+        return z if self.rule is None else self._ruled(z, self.rule, whole)
+
+    def _ruled(self, z: Tensor, rule: Rule, whole: Tensor) -> Tensor:
+        """What the rule leaves of each change; where it leaves the value, the change keeps its very bits."""
+        origin, scale = self.origin[:, None], self.scale
+        values = origin + scale * z
+        kept = rule(
+            values,
+            origin=origin,
+            lower=origin + scale * self.lower[:, None],
+            upper=origin + scale * self.upper[:, None],
+            least=torch.where(whole, 0.0, self.dead_zone * scale),
+        )
+        slack = _EXACT[z.dtype is torch.float64] * scale
+        moved = torch.where((kept - values).abs() <= slack, z.to(kept.dtype), (kept - origin) / scale)
+        return torch.where(kept == origin, 0.0, moved).to(z.dtype)
 
     def _stepped(self, z: Tensor) -> Tensor:
         """Whole steps; a query's own value stays where nothing is changed, also if it is no step."""

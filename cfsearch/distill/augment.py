@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.contracts.modality import PICTURES
-from cfsearch.datasets.tables import ColumnKind, TableSchema, Variable, Variables
+from cfsearch.datasets.tables import ColumnKind, TableSchema, Variable, Variables, on_grid
 from cfsearch.errors import ConfigError, ShapeError
 
 _PIECE: Final = 1024
@@ -196,14 +196,12 @@ class RowMixer:
 
 
 def _between(a: Tensor, b: Tensor, one: Tensor, *, share: Tensor, variable: Variable) -> Tensor:
-    """The mixed number on its steps, or ``one`` of the two where no step lies between them."""
-    mixed = torch.lerp(b, a, share)
-    if variable.step:
-        mixed = torch.round(mixed / variable.step) * variable.step
-        if variable.decimals:
-            mixed = torch.round(mixed * 10.0**variable.decimals) / 10.0**variable.decimals
+    """The mixed number on its steps, or ``one`` of the two where none that may occur lies between them."""
+    mixed = on_grid(torch.lerp(b, a, share), step=variable.step, decimals=variable.decimals)
+    mixed = variable.out_of_holes(mixed)
     low, high = torch.minimum(a, b), torch.maximum(a, b)
     inside = (low >= variable.low) & (high <= variable.high) & (mixed >= low) & (mixed <= high) & (a != b)
+    inside &= ~(variable.is_code(a) | variable.is_code(b) | variable.is_code(mixed))
     return torch.where(inside, mixed, one)
 
 

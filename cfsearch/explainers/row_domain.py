@@ -56,18 +56,19 @@ class RowDomain(Domain):
         moved = self.pooled(numbers.float()) > 0
         before = self.variables.values(origin)
         # a value that is on no step, or out of its range, stays as it is unless it is moved
-        values = self.variables.allowed(torch.where(moved, self._values(u), before), origin=before)
-        changed = (moved & (values != before))[:, list(self.variables.owner)]
-        return torch.where(changed, self.variables.rows(values), origin.double()).to(origin.dtype)
+        wanted = torch.where(moved, self._values(u), before)
+        values = self.variables.allowed(wanted, origin=before, x=origin)
+        return self.variables.onto(values, origin=before, x=origin).to(origin.dtype)
 
     def free(self, x: Float[Tensor, "b d"]) -> Bool[Tensor, "b f"]:
-        may = torch.tensor([not v.immutable for v in self.variables.all], device=x.device)
-        return may.expand(len(x), -1)
+        lower, upper = self.variables.bounds(x)
+        return lower < upper
 
     def bounds(self, x: Float[Tensor, "b d"]) -> tuple[Tensor, Tensor]:
         home = self.encode(x)
         low, high = torch.zeros_like(home), torch.ones_like(home)
         hot = {at for at, _ in self.one_hot}
+        lower, upper = self.variables.bounds(x)
         for j, (column, part, (at, size)) in enumerate(
             zip(self.schema.columns, self.encoding.parts, self.encoding.slots, strict=True)
         ):
@@ -75,14 +76,18 @@ class RowDomain(Domain):
                 if column.missing is Missing.LEVEL:  # the last level is kept, never gone to
                     high[:, at + size - 1] = home[:, at + size - 1]
                 continue
-            variable = self.variables.all[self.variables.owner[j]]
-            reach = column.reach
-            ends = [
-                (end - part.centre) / part.scale if part.style is Style.STANDARD else end for end in reach
-            ]
-            own = home[:, at]
-            low[:, at] = own if variable.monotone > 0 else own.clamp(max=ends[0])
-            high[:, at] = own if variable.monotone < 0 else own.clamp(min=ends[1])
+            i = self.variables.owner[j]
+            if self.variables.all[i].columns == (j,):
+                ends = (lower[:, i], upper[:, i])
+            else:
+                up, down = column.monotone > 0, column.monotone < 0
+                ends = (
+                    x[:, j].double() if up else x[:, j].double().clamp(max=column.reach[0]),
+                    x[:, j].double() if down else x[:, j].double().clamp(min=column.reach[1]),
+                )
+            centre, scale = (part.centre, part.scale) if part.style is Style.STANDARD else (0.0, 1.0)
+            low[:, at] = torch.minimum(((ends[0] - centre) / scale).float(), home[:, at])
+            high[:, at] = torch.maximum(((ends[1] - centre) / scale).float(), home[:, at])
         fixed = ~self.spread(self.free(x))
         return torch.where(fixed, home, low), torch.where(fixed, home, high)
 

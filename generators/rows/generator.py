@@ -37,6 +37,42 @@ class RowsState:
     space: SearchSpace
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _RowRule:
+    """All that a schema says of changes, for the queries ``x``."""
+
+    variables: Variables
+    x: Float[Tensor, "b d"]
+
+    def __call__(
+        self,
+        values: Float[Tensor, "b n v"],
+        *,
+        origin: Float[Tensor, "b 1 v"],
+        lower: Float[Tensor, "b 1 v"],
+        upper: Float[Tensor, "b 1 v"],
+        least: Float[Tensor, " v"],
+    ) -> Float[Tensor, "b n v"]:
+        """As ``Variables.allowed``."""
+        return self.variables.allowed(
+            values,
+            origin=origin,
+            x=self.x[:, None],
+            lower=lower.double(),
+            upper=upper.double(),
+            least=least.double(),
+        )
+
+    def query(self, i: int) -> "_RowRule":
+        """The rule of one row."""
+        return _RowRule(self.variables, self.x[i : i + 1])
+
+    def to(self, device: torch.device | str) -> "_RowRule":
+        """The rule on another device."""
+        return _RowRule(self.variables, self.x.to(device))
+
+
 class _Rows(Generator[RowsState], Describer, ABC):
     """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
 
@@ -82,10 +118,9 @@ class _Rows(Generator[RowsState], Describer, ABC):
     def decode(self, state: RowsState, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n c"]:
         origin = state.space.origin[:, None]
         z = state.space.repair(z.double())
-        values = self.variables.allowed(origin + state.space.scale * z, origin=origin)
-        changed = ((z != 0) & (values != origin))[..., list(self.variables.owner)]
-        x = torch.where(changed, self.variables.rows(values), state.x[:, None].double())
-        return x.to(state.x.dtype)
+        values = self.variables.snapped(origin + state.space.scale * z)
+        values = torch.where(z != 0, values, origin)
+        return self.variables.onto(values, origin=origin, x=state.x[:, None]).to(state.x.dtype)
 
     def changes(self, state: RowsState, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n d"]:
         """The ``z`` that leads to given rows, for what others than a solver found.
@@ -108,19 +143,18 @@ class _Rows(Generator[RowsState], Describer, ABC):
         """Bounds in float64; a value out of its range may stay, and may come back in."""
         every = self.variables.all
         origin = self.variables.values(x)
-        low, high, span = (
-            torch.tensor(one, dtype=torch.float64, device=x.device)
-            for one in zip(*((v.low, v.high, v.span) for v in every), strict=True)
-        )
+        lower, upper = self.variables.bounds(x)
+        span = torch.tensor([v.span for v in every], dtype=torch.float64, device=x.device)
         return SearchSpace(
             names=tuple(v.name for v in every),
-            lower=(torch.minimum(low, origin) - origin) / span,
-            upper=(torch.maximum(high, origin) - origin) / span,
+            lower=(lower - origin) / span,
+            upper=(upper - origin) / span,
             origin=origin,
             kinds=tuple(_KINDS[v.kind] for v in every),
             immutable=frozenset(v.name for v in every if v.immutable),
             monotone=tuple((v.name, v.monotone) for v in every if v.monotone),
             dead_zone=self._dead_zone,
+            rule=_RowRule(self.variables, x),
             scale=span,
             steps=torch.tensor([v.step for v in every], dtype=torch.float64, device=x.device),
         )

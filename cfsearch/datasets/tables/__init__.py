@@ -30,7 +30,7 @@ columns the schema lacks            left out, with a note
 """
 
 from ._cells import is_absent, truth_of
-from ._columns import Cell, Column, ColumnKind, Missing
+from ._columns import Cell, Column, ColumnKind, Missing, on_grid
 from ._csv import TextTable, read_text_table
 from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
@@ -40,7 +40,8 @@ from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
 from ._toml import read_schema, schema_of, write_schema
-from ._variables import Variable, Variables
+from ._variable import Variable
+from ._variables import Variables
 
 __all__ = [
     "MISSING_VALUES",
@@ -65,6 +66,7 @@ __all__ = [
     "frame_of_codes",
     "infer_schema",
     "is_absent",
+    "on_grid",
     "read_schema",
     "read_table",
     "read_text_table",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from typing import Final, final
 
 import torch
@@ -20,6 +21,9 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASC
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _LARGEST: Final = 2.0**53
 """Whole numbers beyond this have neighbours that cannot be distinguished."""
+
+MISSING_TEXT: Final = "missing"
+"""How a missing number is written for people."""
 
 Cell = float | int | str
 """What stands in one cell: a number, or a level's name."""
@@ -41,6 +45,7 @@ class Missing(Enum):
     DROP = "drop"
     FILL = "fill"
     LEVEL = "level"
+    KEEP = "keep"
 
 
 @final
@@ -60,8 +65,18 @@ class Column:
         monotone: +1 may only rise, -1 may only fall, 0 both; never for categorical columns.
         step: numbers change to multiples of this only; 0 for any number. Integer columns have
             whole steps, 1 when left out.
-        missing: refuse the table, drop the row, fill in ``fill``, or take the last level, which
-            stands for "missing": no search ever changes a cell to it.
+        codes: numbers that stand for something else (-9 "no record"): no search goes to one, and a cell
+            that holds one stays. ``low`` and ``high`` are of the other numbers.
+        leave_codes: a cell that holds a code may be changed to a number.
+        values: the only numbers that a search may go to; empty for all in the range.
+        gaps: pairs (a, b) between which no number occurs: a search goes to a or b instead.
+        max_change: by how much a number may change; 0 for any.
+        max_change_share: by which share of its own size a number may change; 0 for any.
+        immutable_if: a condition on the row as it is, under which the column must not change:
+            ``employed = 'no'``; empty for none.
+        missing: refuse the table, drop the row, fill in ``fill``, keep the number as missing (NaN,
+            where the model takes that; it stays missing), or take the last level, which stands for
+            "missing": no search ever changes a cell to it.
         fill: what is filled in, a number or the name of a level.
         unknown: the level that stands for cells that are none of ``levels``; empty refuses them.
         dtype: in which type cells reach a model that takes data frames: "bool", "int64",
@@ -85,6 +100,13 @@ class Column:
     fill: Cell | None = None
     unknown: str = ""
     dtype: str = ""
+    codes: tuple[float, ...] = ()
+    leave_codes: bool = False
+    values: tuple[float, ...] = ()
+    gaps: tuple[tuple[float, float], ...] = ()
+    max_change: float = 0.0
+    max_change_share: float = 0.0
+    immutable_if: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -111,6 +133,14 @@ class Column:
             raise self._wrong("levels begin and end without spaces, as cells do once they are read")
         if self.step or self.low or self.high:
             raise self._wrong("levels have no range and no step")
+        if self.codes or self.leave_codes or self.values or self.gaps:
+            raise self._wrong(
+                "`codes`, `leave_codes`, `values` and `gaps` are of numbers; leave levels out instead"
+            )
+        if self.max_change or self.max_change_share:
+            raise self._wrong("`max_change` is of numbers; levels have no distance")
+        if self.missing is Missing.KEEP:
+            raise self._wrong("missing = 'keep' is of numbers; of levels it is missing = 'level'")
         if self.monotone and self.kind is ColumnKind.CATEGORICAL:
             raise self._wrong("only numbers and ordinal columns can be monotone")
         if self.missing is Missing.LEVEL and len(self.levels) < 2:
@@ -145,6 +175,35 @@ class Column:
                 object.__setattr__(self, "step", 1.0)
             if any(v != int(v) for v in (self.step, self.low, self.high)):
                 raise self._wrong("an integer column has a whole range and a whole step")
+        self._check_support()
+
+    def _check_support(self) -> None:
+        """Codes, values, gaps and the largest change of a column of numbers."""
+        whole = self.kind is ColumnKind.INTEGER
+        for what, numbers in (("codes", self.codes), ("values", self.values)):
+            if len(set(numbers)) != len(numbers) or not all(map(math.isfinite, numbers)):
+                raise self._wrong(f"`{what}` must be finite numbers, all different, got {list(numbers)!r}")
+            if whole and any(v != int(v) for v in numbers):
+                raise self._wrong(f"`{what}` of an integer column must be whole, got {list(numbers)!r}")
+        if self.leave_codes and not self.codes:
+            raise self._wrong("`leave_codes` goes with `codes`")
+        both = [v for v in self.values if v in self.codes]
+        if both:
+            raise self._wrong(f"{both[0]:g} stands in `values` and in `codes`; it can be one of the two only")
+        if self.values and self.gaps:
+            raise self._wrong("`values` says all that `gaps` could; give one of the two")
+        if self.values and self.step not in (0.0, 1.0):
+            raise self._wrong("`values` takes the place of `step`; give one of the two")
+        if self.values and not any(self.low <= v <= self.high for v in self.values):
+            raise self._wrong(f"none of its `values` lies in its range, {self.low:g} to {self.high:g}")
+        edges = [edge for gap in sorted(self.gaps) for edge in gap]
+        if not all(map(math.isfinite, edges)) or any(a >= b for a, b in self.gaps) or edges != sorted(edges):
+            raise self._wrong(
+                f"`gaps` must be pairs [a, b] with a < b that do not overlap, got {self.gaps!r}"
+            )
+        for most in (self.max_change, self.max_change_share):
+            if not 0.0 <= most < math.inf:
+                raise self._wrong(f"`max_change` must be a number > 0, or a share as '20 %', got {most!r}")
 
     def _wrong(self, what: str) -> ConfigError:
         return ConfigError(f"table schema, column {self.name!r}: {what}.")
@@ -161,6 +220,15 @@ class Column:
             return 0
         exponent = Decimal(repr(self.step)).normalize().as_tuple().exponent
         return None if self.step == 0.0 else max(0, -int(exponent))
+
+    @property
+    def holes(self) -> tuple[tuple[float, float], ...]:
+        """Open intervals of numbers that a search does not go to, in order."""
+        if self.values:
+            inside = sorted(v for v in self.values if self.low <= v <= self.high)
+            ends = (-math.inf, *inside, math.inf)
+            return tuple(pairwise(ends))
+        return tuple(sorted(self.gaps))
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -186,6 +254,8 @@ class Column:
                     "declare it under `missing_values`."
                 )
         number = float(cell)
+        if math.isnan(number) and self.missing is Missing.KEEP:
+            return number
         if not math.isfinite(number):
             raise DataError(f"column {self.name!r}: must be a finite number, got {_short(cell)}.")
         if self.kind is ColumnKind.INTEGER and (number != int(number) or abs(number) > _LARGEST):
@@ -217,10 +287,14 @@ class Column:
         """Value that a canonical number stands for: a level's name, an int or a float."""
         if self.has_levels:
             return self.levels[round(code)]
+        if math.isnan(code):
+            return math.nan
         return int(code) if self.kind is ColumnKind.INTEGER and code == int(code) else float(code)
 
     def text(self, code: float) -> str:
         """The same as it is written; reading it gives the same number again."""
+        if math.isnan(code):
+            return MISSING_TEXT
         cell = self.cell(code)
         if isinstance(cell, str | int):
             return str(cell)

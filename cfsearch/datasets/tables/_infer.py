@@ -14,6 +14,7 @@ from ._cells import NOT_AVAILABLE
 from ._columns import Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
 from ._schema import MISSING_VALUES, Link, TableSchema
+from ._support import support_of
 
 _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
@@ -147,13 +148,23 @@ def _guess(
         notes.append(f"{name}: {absent} rows have no number here and are dropped (missing = 'drop').")
     places = max(len(cell.partition(".")[2]) for cell in values)
     fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS
+    often: Counter[float] = Counter()
+    for cell, number in zip(values, numbers, strict=True):
+        often[number] += count[cell]
+    step = 1.0 if whole else 0.0 if fine else float(f"1e-{places}")
+    support = support_of(name, often, step=step, whole=whole)
+    notes += support.notes
+    inside = [number for number in numbers if number not in support.codes]
     return Column(
         name=name,
         kind=ColumnKind.INTEGER if whole else ColumnKind.REAL,
-        low=min(numbers),
-        high=max(numbers),
-        step=1.0 if whole else 0.0 if fine else float(f"1e-{places}"),
+        low=min(inside),
+        high=max(inside),
+        step=support.step,
         missing=Missing.DROP if absent else Missing.REFUSE,
+        codes=support.codes,
+        values=support.values,
+        gaps=support.gaps,
     )
 
 
@@ -258,10 +269,17 @@ def _line(column: Column, schema: TableSchema) -> tuple[str, str, str, str, str]
     else:
         values = f"{column.text(column.low)} to {column.text(column.high)}"
         values += f", step {column.step:g}" if column.step not in (0.0, 1.0) else ""
+        values += f", {len(column.values)} values" if column.values else ""
+        values += f", codes {', '.join(map(column.text, column.codes))}" if column.codes else ""
+        values += ", with gaps" if column.gaps else ""
     rules = []
     if column.immutable:
         rules.append("immutable")
     if column.monotone:
         rules.append("may only rise" if column.monotone > 0 else "may only fall")
+    if column.max_change or column.max_change_share:
+        rules.append("changes bounded")
+    if column.immutable_if:
+        rules.append(f"immutable if {column.immutable_if}")
     rules += ["linked" for link in schema.links if column.name in link.columns]
     return column.name, column.kind.value, values[:60], column.missing.value, ", ".join(rules)

@@ -18,6 +18,7 @@ from cfsearch.errors import ConfigError, DataError, ShapeError
 
 from ._cells import NOT_AVAILABLE
 from ._columns import Cell, Column, ColumnKind, Missing
+from ._relations import Relations, condition_of, relations_of
 
 MISSING_VALUES: Final = ("?", *sorted(NOT_AVAILABLE))
 """Cells that count as missing when a schema does not say otherwise: what pandas reads as NaN, and "?"."""
@@ -65,6 +66,7 @@ class TableSchema:
         links: columns that change together.
         ignore: columns of a file that are no inputs (an identifier, a weight).
         missing_values: cells that count as missing.
+        relations: rules between columns, ``a <= b`` or ``months = 12 * years``; see ``_language``.
 
     Raises:
         ConfigError: names are doubled or unknown, or rules contradict each other.
@@ -75,6 +77,7 @@ class TableSchema:
     links: tuple[Link, ...] = ()
     ignore: tuple[str, ...] = ()
     missing_values: tuple[str, ...] = MISSING_VALUES
+    relations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.columns:
@@ -92,12 +95,25 @@ class TableSchema:
                 raise ConfigError(f"table schema: column {name!r} stands in two links; join them to one.")
         for link in self.links:
             self._check_link(link)
+        self.related()
+        for column in self.columns:
+            if column.immutable_if:
+                condition_of(column.immutable_if, self.columns)
 
     def _check_link(self, link: Link) -> None:
         for name, values in zip(link.columns, zip(*link.rows, strict=True), strict=True):
             column = self.column(name)
             if column.has_levels and not all(v in range(len(column.levels)) for v in values):
                 raise ConfigError(f"table schema, link of {link.title}: {name!r} has no such level.")
+
+    def related(self) -> Relations:
+        """The rules between columns, read.
+
+        Raises:
+            ConfigError: one of them is no rule, or they contradict each other.
+        """
+        linked = [name for link in self.links for name in link.columns]
+        return relations_of(self.relations, self.columns, linked=linked)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -187,6 +203,8 @@ class TableSchema:
         for j, column in enumerate(self.columns):
             codes = x[:, j]
             bad = ~torch.isfinite(codes)
+            if column.missing is Missing.KEEP:
+                bad &= ~torch.isnan(codes)
             if column.has_levels:
                 bad |= (codes != codes.round()) | (codes < 0) | (codes > len(column.levels) - 1)
             if bool(bad.any()):
@@ -227,7 +245,7 @@ class TableSchema:
         return tuple(
             f"{c.name} {c.text(old)} -> {c.text(new)}{' ' + c.unit if c.unit else ''}"
             for c, old, new in zip(self.columns, before, after, strict=True)
-            if old != new
+            if old != new and not (math.isnan(old) and math.isnan(new))
         )
 
     def to_dict(self) -> dict[str, Any]:  # Any: plain values, whatever they are
@@ -249,6 +267,8 @@ class TableSchema:
                 }
                 for link in self.links
             ]
+        if self.relations:
+            out["relations"] = list(self.relations)
         return out
 
 
@@ -299,4 +319,27 @@ def _plain(column: Column) -> dict[str, Any]:
         out["unknown"] = column.unknown
     if column.dtype:
         out["dtype"] = column.dtype
+    for key, numbers in (("codes", column.codes), ("values", column.values)):
+        if numbers:
+            out[key] = [_short(column, v) for v in numbers]
+    if column.leave_codes:
+        out["leave_codes"] = True
+    if column.gaps:
+        out["gaps"] = [[_short(column, v) for v in gap] for gap in column.gaps]
+    if column.max_change_share and column.max_change:
+        out["max_change"] = [column.max_change, _share(column)]
+    elif column.max_change_share:
+        out["max_change"] = _share(column)
+    elif column.max_change:
+        out["max_change"] = column.max_change
+    if column.immutable_if:
+        out["immutable_if"] = column.immutable_if
     return out
+
+
+def _share(column: Column) -> str:
+    return f"{100.0 * column.max_change_share:.12g} %"
+
+
+def _short(column: Column, value: float) -> float | int:
+    return int(value) if column.kind is ColumnKind.INTEGER else value

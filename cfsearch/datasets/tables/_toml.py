@@ -30,6 +30,7 @@
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ from ._columns import Column, ColumnKind, Missing
 from ._schema import FORMAT, MISSING_VALUES, Link, TableSchema
 
 _LARGEST: Final = 10_000_000
-_TOP: Final = ("format", "missing_values", "ignore", "target", "columns", "links")
+_TOP: Final = ("format", "missing_values", "ignore", "target", "columns", "links", "relations")
 _TARGET: Final = ("name", "labels")
 _LINK: Final = ("columns", "rows")
 _COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
@@ -60,7 +61,14 @@ _COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
     "fill": (int, float, str),
     "unknown": (str,),
     "dtype": (str,),
+    "codes": (list,),
+    "leave_codes": (bool,),
+    "values": (list,),
+    "gaps": (list,),
+    "max_change": (int, float, str, list),
+    "immutable_if": (str,),
 }
+_SHARE: Final = re.compile(r"(\d+\.?\d*)\s*%", re.ASCII)
 _DIRECTIONS: Final = {"up": 1, "down": -1}
 
 
@@ -129,6 +137,7 @@ def schema_of(values: Mapping[str, Any]) -> TableSchema:  # Any: whatever stands
         links=links,
         ignore=plain.ignore,
         missing_values=plain.missing_values,
+        relations=_texts(values.get("relations", []), "`relations`"),
     )
 
 
@@ -143,7 +152,9 @@ def _column(entry: Mapping[str, Any]) -> Column:
             raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
     kind = _choice(entry.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
     settings: dict[str, Any] = {
-        key: entry[key] for key in ("unit", "immutable", "fill", "unknown", "dtype") if key in entry
+        key: entry[key]
+        for key in ("unit", "immutable", "fill", "unknown", "dtype", "leave_codes", "immutable_if")
+        if key in entry
     }
     if "missing" in entry:
         settings["missing"] = _choice(entry["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
@@ -153,12 +164,43 @@ def _column(entry: Mapping[str, Any]) -> Column:
         settings["step"] = float(entry["step"])
     if "levels" in entry:
         settings["levels"] = _texts(entry["levels"], f"{where}: `levels`")
+    for key in ("codes", "values"):
+        if key in entry:
+            settings[key] = _numbers(entry[key], f"{where}: `{key}`")
+    if "gaps" in entry:
+        pairs = [_numbers(gap, f"{where}: each of `gaps`") for gap in entry["gaps"]]
+        if any(len(gap) != 2 for gap in pairs):
+            raise ConfigError(f"{where}: `gaps` must be pairs of numbers, [[a, b]], got {entry['gaps']!r}.")
+        settings["gaps"] = tuple((gap[0], gap[1]) for gap in pairs)
+    if "max_change" in entry:
+        settings |= _max_change(entry["max_change"], where)
     if kind in (ColumnKind.REAL, ColumnKind.INTEGER) or "range" in entry:
         ends = entry.get("range")
         if not (isinstance(ends, list) and len(ends) == 2 and all(_is_number(v) for v in ends)):
             raise ConfigError(f"{where}: `range` must be two numbers, [low, high], got {ends!r}.")
         settings["low"], settings["high"] = float(ends[0]), float(ends[1])
     return Column(name=name, kind=kind, **settings)
+
+
+def _max_change(value: Any, where: str) -> dict[str, float]:
+    """``500``, ``"20 %"``, or both in a list."""
+    out: dict[str, float] = {}
+    for one in value if isinstance(value, list) else [value]:
+        share = isinstance(one, str) and _SHARE.fullmatch(one.strip())
+        number = float(share[1]) / 100.0 if share else float(one) if _is_number(one) else 0.0
+        key = "max_change_share" if share else "max_change"
+        if number <= 0.0 or key in out:
+            raise ConfigError(
+                f"{where}: `max_change` must be a number > 0, a share as '20 %', or a list of both, got {value!r}."
+            )
+        out[key] = number
+    return out
+
+
+def _numbers(value: Any, what: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or not all(_is_number(v) for v in value):
+        raise ConfigError(f"{what} must be a list of numbers, got {value!r}.")
+    return tuple(float(v) for v in value)
 
 
 def _link(entry: Mapping[str, Any], schema: TableSchema) -> Link:

@@ -1,69 +1,23 @@
-"""What can be turned in a table: one variable a column, one for columns that change together."""
+"""What can be turned in a table, the rules on it, and the way from rows to values and back."""
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 from typing import Final, Self, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.errors import ConfigError, DataError
 from cfsearch.numerics.gower import gower, gower_table
 
-from ._columns import Column, ColumnKind, on_grid
-from ._schema import Link, TableSchema
+from ._columns import ColumnKind, on_grid
+from ._language import Condition
+from ._mending import Mender
+from ._relations import Follow, Relations, condition_of, holds
+from ._schema import TableSchema
+from ._variable import Variable, variables_of
 
 _HAIR: Final = 1e-9
 """How far past the end of a range a number may be by rounding, in ranges."""
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Variable:
-    """One thing to turn: a column's number or level, or which combination of linked columns.
-
-    Args:
-        name: the column's; of linked columns the first one's.
-        columns: places of the columns in a row.
-        kind: ordinal where its values have an order, also that of combinations.
-        low, high: where a search may go.
-        span: largest difference of two values, the 1 of Gower's distance.
-        step: values are multiples of this; 0 for any number.
-        immutable, monotone: as for ``Column``.
-        decimals: that a multiple of ``step`` has.
-        rows: of linked columns, what each value means.
-        directions: of linked columns, the ``monotone`` of each.
-    """
-
-    name: str
-    columns: tuple[int, ...]
-    kind: ColumnKind
-    low: float
-    high: float
-    span: float
-    step: float
-    immutable: bool
-    monotone: int
-    decimals: int | None = 0
-    rows: Float[Tensor, "t c"] | None = None
-    directions: tuple[int, ...] = ()
-
-    def values(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
-        """The variable's value in each row, float64.
-
-        Raises:
-            DataError: linked columns hold a combination that does not occur.
-        """
-        if self.rows is None:
-            return x[..., self.columns[0]].double()
-        same = (x[..., self.columns].double()[..., None, :] == self.rows.to(x.device)).all(-1)
-        if not bool(same.any(-1).all()):
-            raise DataError(
-                f"table: a row holds a combination of {self.name!r} and its linked columns "
-                "that does not occur."
-            )
-        return same.double().argmax(-1).double()
 
 
 @final
@@ -77,19 +31,32 @@ class Variables:
 
     schema: TableSchema
     all: tuple[Variable, ...]
+    relations: Relations = field(default_factory=Relations)
+    _conditions: tuple[tuple[int, Condition], ...] = field(init=False, repr=False)
+    _units: Float[Tensor, "u v"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        conditions = [
+            (i, condition_of(column.immutable_if, self.schema.columns))
+            for i, variable in enumerate(self.all)
+            for column in (self.schema.columns[j] for j in variable.columns)
+            if column.immutable_if
+        ]
+        object.__setattr__(self, "_conditions", tuple(conditions))
+        inf = float("inf")
+        units = [
+            (v.low, v.high, v.span, v.step, 10.0 ** (v.decimals or 0), float(v.monotone), float(v.immutable),
+             v.max_change or inf, v.max_change_share or inf)
+            for v in self.all
+        ]  # fmt: skip
+        object.__setattr__(self, "_units", torch.tensor(units, dtype=torch.float64).T.contiguous())
 
     @classmethod
     def of(cls, schema: TableSchema) -> Self:
         """The variables of a schema, in the order of its columns."""
-        links = {name: link for link in schema.links for name in link.columns}
-        made: list[Variable] = []
-        for j, column in enumerate(schema.columns):
-            link = links.get(column.name)
-            if link is None:
-                made.append(_single(j, column))
-            elif not any(j in variable.columns for variable in made):
-                made.append(_joined(link, schema))
-        return cls(schema, tuple(made))
+        relations = schema.related()
+        followers = frozenset(schema.names[follow.column] for follow in relations.follows)
+        return cls(schema, variables_of(schema, followers=followers), relations)
 
     def values(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
         """What each variable is in each row, float64.
@@ -99,48 +66,171 @@ class Variables:
         """
         return torch.stack([variable.values(x) for variable in self.all], dim=-1)
 
+    def bounds(self, x: Float[Tensor, "*n d"]) -> tuple[Float[Tensor, "*n v"], Float[Tensor, "*n v"]]:
+        """The smallest and largest value that each variable may take from each row, on its steps.
+
+        A value out of its range may stay, and may come back in; what may not change is both ends.
+
+        Args:
+            x: the rows as they are.
+
+        Raises:
+            DataError: linked columns hold a combination that does not occur.
+        """
+        old = self.values(x)
+        low, high, span, step, _, sign, fixed, most, share = self._units.to(x.device)
+        lower, upper = torch.minimum(low, old), torch.maximum(high, old)
+        reach = torch.minimum(most, torch.nan_to_num(share * old.abs(), nan=torch.inf))
+        still = (fixed > 0).expand(old.shape).clone()
+        for i, variable in enumerate(self.all):
+            if not variable.codes:
+                continue
+            reach[..., i] = torch.where(variable.is_code(old[..., i]), torch.inf, reach[..., i])
+            for code in variable.kept:
+                still[..., i] |= old[..., i] == code
+        for i, condition in self._conditions:
+            still[..., i] |= holds(condition, x, self.schema.columns)
+        lower = torch.maximum(lower, old - reach)
+        upper = torch.minimum(upper, old + reach)
+        some, hair = torch.where(step > 0, step, 1.0), _HAIR * span
+        lower = torch.where(step > 0, torch.ceil((lower - hair) / some) * some, lower)
+        upper = torch.where(step > 0, torch.floor((upper + hair) / some) * some, upper)
+        lower = torch.where(still | (sign > 0), old, torch.minimum(lower, old))
+        upper = torch.where(still | (sign < 0), old, torch.maximum(upper, old))
+        return lower, upper
+
+    def snapped(self, values: Float[Tensor, "*n v"]) -> Float[Tensor, "*n v"]:
+        """The values on their steps and out of their gaps, float64; other rules are not looked at."""
+        low, high, span, step, tens, *_ = self._units.to(values.device)
+        values, hair = values.double(), _HAIR * span
+        nearest = torch.round(values / torch.where(step > 0, step, 1.0)) * step
+        nearest = torch.where(tens > 1, torch.round(nearest * tens) / tens, nearest)
+        new = torch.where(step > 0, nearest, values)
+        new = torch.where((new < low) & (new >= low - hair), low, new)
+        new = torch.where((new > high) & (new <= high + hair), high, new)
+        for i, variable in enumerate(self.all):
+            if variable.holes:
+                new[..., i] = variable.out_of_holes(new[..., i])
+        return new
+
     def allowed(
-        self, values: Float[Tensor, "*n v"], *, origin: Float[Tensor, "*n v"]
+        self,
+        values: Float[Tensor, "*n v"],
+        *,
+        origin: Float[Tensor, "*n v"],
+        x: Float[Tensor, "*n d"] | None = None,
+        lower: Float[Tensor, "*n v"] | None = None,
+        upper: Float[Tensor, "*n v"] | None = None,
+        least: Float[Tensor, " v"] | None = None,
     ) -> Float[Tensor, "*n v"]:
         """The values on their steps; where one may not be gone to from ``origin``, that instead.
 
-        The rules: a value in its range, none that stands for "missing", a monotone one in its
-        direction, an immutable one as it was.
+        What is asked: a value in its range and in no gap, none that stands for something else ("missing",
+        a code), a monotone one in its direction, an immutable one as it was, none changed by more than it
+        may, and every relation between columns. Of a relation that is broken, changes are taken back as
+        far as it needs; sums that must come out are filled up.
+
+        Args:
+            values: to go to.
+            origin: the values of the rows as they are.
+            x: those rows; left out, those that the values stand for.
+            lower: the least values; left out, those of ``bounds``.
+            upper: the largest values, likewise.
+            least: the smallest change of each variable that counts, in its own unit; 0 when left out.
         """
-        out = []
+        old = origin.double()
+        rows = self.rows(old) if x is None else x.double()
+        if lower is None or upper is None:
+            lower, upper = self.bounds(rows)
+        low, high, span, *_ = self._units.to(values.device)
+        new, hair = self.snapped(values), _HAIR * span
+        right = (new >= torch.maximum(low, lower) - hair) & (new <= torch.minimum(high, upper) + hair)
+        right &= values != old  # a value that is on no step may stay
+        if least is not None:
+            right &= (new - old).abs() >= least * (1.0 - 1e-6)
         for i, v in enumerate(self.all):
-            old = origin[..., i].double()
-            new = on_grid(values[..., i], step=v.step, decimals=v.decimals)
-            inside = (new >= v.low - _HAIR * v.span) & (new <= v.high + _HAIR * v.span)
-            new = new.clamp(v.low, v.high)
-            right = inside & ((new - old) * v.monotone >= 0)
+            if v.codes:
+                right[..., i] &= ~v.is_code(new[..., i])
             if v.rows is not None:
-                rows, sign = v.rows.to(new.device), torch.tensor(v.directions, device=new.device)
-                right &= ((rows[new.long()] - rows[old.long()]) * sign >= 0).all(-1)
-            out.append(old.expand_as(new) if v.immutable else torch.where(right, new, old))
-        return torch.stack(out, dim=-1)
+                right[..., i] &= _keeps_directions(v, v.rows.to(new.device), new[..., i], old[..., i])
+        new = torch.where(right, new, old)
+        if not (self.relations.limits or self.relations.follows):
+            return new
+        mender = Mender(self, rows, old, lower=lower, upper=upper, least=least)
+        return mender.kept(new)
 
     def rows(self, values: Float[Tensor, "*n v"]) -> Float[Tensor, "*n d"]:
-        """The rows of values that are allowed, float64."""
+        """The rows of values that are allowed, float64; columns that follow others are computed."""
         out = values.new_zeros(*values.shape[:-1], self.schema.d, dtype=torch.float64)
         for i, variable in enumerate(self.all):
             if variable.rows is None:
-                out[..., variable.columns[0]] = values[..., i].double()
+                one = values[..., i].double()
+                one = one if variable.absent is None else torch.where(one == variable.absent, torch.nan, one)
+                out[..., variable.columns[0]] = one
             else:
                 out[..., list(variable.columns)] = variable.rows.to(values.device)[values[..., i].long()]
+        for follow in self.relations.follows:
+            out[..., follow.column] = self.followed(follow, out)
+        return out
+
+    def onto(
+        self, values: Float[Tensor, "*n v"], *, origin: Float[Tensor, "*n v"], x: Float[Tensor, "*n d"]
+    ) -> Float[Tensor, "*n d"]:
+        """Rows with new values, float64; columns of which nothing changed are as they were.
+
+        Args:
+            values: that are allowed.
+            origin: the values of the rows as they are.
+            x: those rows.
+        """
+        changed = (values != origin)[..., list(self.owner)]
+        old = x.double().expand(*changed.shape[:-1], -1)
+        out = torch.where(changed, self.rows(values), old)
+        for follow in self.relations.follows:
+            sources = list(follow.sources)
+            moved = (out[..., sources] != old[..., sources]).any(-1)
+            void = self.is_void(out, follow.sources) | self.is_void(old, (follow.column,))
+            new = torch.where(moved & ~void, self.followed(follow, out), old[..., follow.column])
+            out[..., follow.column] = new
+        return out
+
+    def followed(self, follow: Follow, rows: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """What a column that follows others is by them, on its steps."""
+        column = self.schema.columns[follow.column]
+        made = follow.value(rows, self.schema.names)
+        return on_grid(made, step=column.step, decimals=column.decimals)
+
+    def is_void(self, rows: Float[Tensor, "*n d"], columns: tuple[int, ...]) -> Bool[Tensor, "*n"]:
+        """Whether a relation says nothing of a row: one of its columns holds a code, or no number."""
+        out = torch.zeros(rows.shape[:-1], dtype=torch.bool, device=rows.device)
+        for j in columns:
+            out |= torch.isnan(rows[..., j])
+            for code in self.schema.columns[j].codes:
+                out |= rows[..., j] == code
         return out
 
     @property
     def owner(self) -> tuple[int, ...]:
-        """Which variable turns each column."""
-        place = {j: i for i, variable in enumerate(self.all) for j in variable.columns}
-        return tuple(place[j] for j in range(self.schema.d))
+        """Which variable turns each column; of one that follows others the first of those."""
+        return tuple(self.turners(j)[0] for j in range(self.schema.d))
+
+    def turners(self, column: int) -> tuple[int, ...]:
+        """All variables that turn a column.
+
+        Args:
+            column: its place.
+        """
+        own = [i for i, variable in enumerate(self.all) if column in variable.columns]
+        if own:
+            return tuple(own)
+        follow = next(one for one in self.relations.follows if one.column == column)
+        return tuple(dict.fromkeys(i for source in follow.sources for i in self.turners(source)))
 
     def gower(self, x: Float[Tensor, "*n d"], y: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """Gower's distance of rows, in [0, 1]: the mean over the variables of how much they differ.
 
         Numbers and ordinal levels by their difference over the range, at most 1; categories by 0
-        or 1; columns that change together count once.
+        or 1; columns that change together count once, those that follow others not at all.
 
         Args:
             x: rows.
@@ -165,7 +255,7 @@ class Variables:
             a: values of the rows of one table.
             b: values of the rows of another.
         """
-        return gower_table(a / self._span(a), b / self._span(a), categorical=self._categorical)
+        return gower_table(a / self._span(a), b / self._span(b), categorical=self._categorical)
 
     @property
     def _categorical(self) -> tuple[bool, ...]:
@@ -177,61 +267,16 @@ class Variables:
         )
 
 
-def _single(j: int, column: Column) -> Variable:
-    low, high = column.reach
-    top = len(column.levels) - 1 if column.has_levels else high - low
-    return Variable(
-        name=column.name,
-        columns=(j,),
-        kind=column.kind,
-        low=low,
-        high=high,
-        span=float(top) or 1.0,
-        step=1.0 if column.has_levels else column.step,
-        immutable=column.immutable,
-        monotone=column.monotone,
-        decimals=column.decimals,
-    )
-
-
-def _joined(link: Link, schema: TableSchema) -> Variable:
-    """One variable for linked columns: which combination, in an order where there is one.
-
-    Combinations that no search may go to (a level for "missing", a number out of range) come last.
-    """
-    columns = [schema.column(name) for name in link.columns]
-    order = [i for i, c in enumerate(columns) if c.kind is not ColumnKind.CATEGORICAL]
-    ruled = [i for i in order if columns[i].monotone]
-    order = [*ruled, *(i for i in order if i not in ruled)]
-
-    def open_(row: tuple[float, ...]) -> bool:
-        return all(c.reach[0] <= v <= c.reach[1] for c, v in zip(columns, row, strict=True))
-
-    rows = sorted(link.rows, key=lambda row: (not open_(row), *(row[i] for i in order), row))
-    fine = [row for row in rows if open_(row)]
-    signs = {columns[i].monotone * (1 if _rises(fine, i) else -1) for i in ruled}
-    if not fine or len(signs) > 1 or any(not (_rises(fine, i) or _falls(fine, i)) for i in ruled):
-        why = "no combination may be gone to" if not fine else "its monotone columns contradict each other"
-        raise ConfigError(f"table schema, link of {link.title}: {why}.")
-    ordered = bool(order) and len({row[order[0]] for row in rows}) == len(rows)
-    return Variable(
-        name=link.columns[0],
-        columns=tuple(schema.names.index(name) for name in link.columns),
-        kind=ColumnKind.ORDINAL if ordered or ruled else ColumnKind.CATEGORICAL,
-        low=0.0,
-        high=float(len(fine) - 1),
-        span=float(len(rows) - 1) or 1.0,
-        step=1.0,
-        immutable=any(c.immutable for c in columns),
-        monotone=next(iter(signs), 0),
-        rows=torch.tensor(rows, dtype=torch.float64),
-        directions=tuple(c.monotone for c in columns),
-    )
-
-
-def _rises(rows: list[tuple[float, ...]], i: int) -> bool:
-    return all(a[i] <= b[i] for a, b in pairwise(rows))
-
-
-def _falls(rows: list[tuple[float, ...]], i: int) -> bool:
-    return all(a[i] >= b[i] for a, b in pairwise(rows))
+def _keeps_directions(
+    variable: Variable, rows: Float[Tensor, "t c"], new: Float[Tensor, "*n"], old: Float[Tensor, "*n"]
+) -> Bool[Tensor, "*n"]:
+    """Whether a new combination of linked columns keeps the direction and the largest change of each."""
+    sign = torch.tensor(variable.directions, device=new.device)
+    before, change = rows[old.long()], rows[new.long()] - rows[old.long()]
+    right = (change * sign >= 0).all(-1)
+    for j, (most, share) in enumerate(variable.limits):
+        if most:
+            right &= change[..., j].abs() <= most * (1.0 + _HAIR)
+        if share:
+            right &= change[..., j].abs() <= share * before[..., j].abs() * (1.0 + _HAIR)
+    return right

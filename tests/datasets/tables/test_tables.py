@@ -294,7 +294,7 @@ class TestInference:
         assert schema.ignore == ("id", "note") and schema.labels == ("no", "yes")
         age, income, school, years, job, code = schema.columns
         assert (age.kind, age.low, age.high, age.immutable) == (ColumnKind.INTEGER, 20, 26, True)
-        assert (income.kind, income.low, income.high, income.step) == (ColumnKind.REAL, 0.0, 9.75, 0.01)
+        assert (income.kind, income.low, income.high, income.step) == (ColumnKind.REAL, 0.0, 9.75, 0.25)
         assert (school.kind, school.levels) == (ColumnKind.CATEGORICAL, ("all", "much", "none", "some"))
         assert (years.monotone, job.levels, job.missing) == (1, ("clerk", "cook", "?"), Missing.LEVEL)
         assert (code.kind, code.levels) == (ColumnKind.CATEGORICAL, ("1", "2"))
@@ -307,7 +307,7 @@ class TestInference:
         text = infer_schema(write(self.TEXT), target="ok", monotone={"age": 1}).summary()
         for shown in (
             "people.csv: 40 rows, 6 columns",
-            "income  real         0.00 to 9.75, step 0.01",
+            "income  real         0.00 to 9.75, step 0.25",
             "may only rise",
             "target: ok (no, yes)",
             "linked: school and years (4 combinations)",
