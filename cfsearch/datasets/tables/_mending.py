@@ -120,7 +120,7 @@ class Mender:
         return wrong & ~self._variables.is_void(self._x.expand_as(rows), (rule.column,))
 
     def _pulled(self, rule: Limit | Follow, values: Float[Tensor, "m v"]) -> Float[Tensor, "m v"]:
-        """Changes taken back as far as the limit needs; halved where that cannot be said."""
+        """Changes taken back as far as the limit needs; halved where no distance is known."""
         direct = self._direct(rule)
         if not isinstance(rule, Limit) or direct is None:
             share = torch.full_like(values, 0.5)
