@@ -1,5 +1,6 @@
 """An audit: many instances, one run directory; a run that was killed goes on where it stood."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -11,15 +12,15 @@ from typing import Any, final
 import tomli_w
 import torch
 
-from cfsearch.assembly.images import read_input, readable
+from cfsearch.assembly.images import read_input
 from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
-from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
+from cfsearch.contracts.generator import AttributeEstimator
 from cfsearch.datasets.images import ImageRecord, ImageRef
-from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
+from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.engine.search import Progress
 from cfsearch.errors import ConfigError, DataError
@@ -29,6 +30,7 @@ from cfsearch.providers.handshake import Handshake
 from cfsearch.providers.served.messages import ServerDownError
 from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
+from cfsearch.runs.reservation import Reservation
 
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document, program
@@ -37,6 +39,7 @@ from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
 from .instance_rows import failed_row, instance_row
 from .measured import EFFECTS, GROUPS, Measured, save_effects, save_groups
+from .photographs import audited_photographs, label_notes
 from .resuming import taken_up
 from .served import forget_answers, remembered, served_entry, server_down
 from .verdict import check_protected
@@ -105,28 +108,55 @@ class Audit:
         """
         if self._config.further_models:
             return self._side_by_side()
-        return self.run_one(assemble(self._config, parts=self._parts)).document
+        with self.reserved() as held:
+            return self.run_one(assemble(self._config, parts=self._parts), held=held).document
+
+    def reserved(self) -> Reservation:
+        """The run directory, held before the first query to a model.
+
+        Raises:
+            RunError: it cannot be written, is in use, or holds a run with other settings.
+        """
+        held = Reservation.of(self._directory)
+        try:
+            held.check_settings(self._decisive)
+        except BaseException:
+            held.release()
+            raise
+        return held
+
+    @property
+    def _decisive(self) -> dict[str, Any]:
+        """The settings that decide results."""
+        return {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit")}
 
     def _side_by_side(self) -> dict[str, Any]:
         """A run for each model, in folders of their own, and one document of all."""
         configs = apart(self._config)
         check_directory(self._directory, tuple(configs))
-        assemblies = {name: assemble(config) for name, config in configs.items()}
-        check_alike(assemblies)
-        unseal(self._directory)
         audits: dict[str, ModelAudit] = {}
         past: list[AuditProgress] = []
-        for name, config in configs.items():
-            last: list[AuditProgress] = []
-            audits[name] = Audit(
+        last: list[AuditProgress] = []
+        each = {
+            name: Audit(
                 config,
                 directory=self._directory / name,
                 title=f"{self._title}: {name}",
                 command=self._command,
                 effects=self._effects,
                 watch=self._watch_of(name, models=len(configs), past=past, last=last),
-            ).run_one(assemblies[name])
-            past += last[-1:]
+            )
+            for name, config in configs.items()
+        }
+        with contextlib.ExitStack() as stack:
+            held = {name: stack.enter_context(one.reserved()) for name, one in each.items()}
+            assemblies = {name: assemble(config) for name, config in configs.items()}
+            check_alike(assemblies)
+            unseal(self._directory)
+            for name, one in each.items():
+                last.clear()
+                audits[name] = one.run_one(assemblies[name], held=held[name])
+                past += last[-1:]
         document = joined(audits, title=self._title, command=self._command, python=program(self._directory))
         settings = tomli_w.dumps(self._config.resolved())
         write_atomically(self._directory / "config.resolved.toml", settings)
@@ -149,19 +179,20 @@ class Audit:
 
         return watch
 
-    def run_one(self, assembly: Assembly) -> ModelAudit:
+    def run_one(self, assembly: Assembly, *, held: Reservation | None = None) -> ModelAudit:
         """Do what is left of a search that is assembled already, of one model.
 
         Args:
             assembly: the search, made from this audit's settings.
+            held: the run directory, as ``reserved`` gives it.
         """
         check_protected(self._config.audit.protected, assembly)
-        photographs = self._photographs()
+        photographs = audited_photographs(self._config.data)
         refs: Sequence[ImageRef | InputRecord] = (
             photographs.refs if assembly.records is None else assembly.records
         )
         assembly = dataclasses.replace(
-            assembly, notes=(*assembly.notes, *self._label_notes(photographs, assembly))
+            assembly, notes=(*assembly.notes, *label_notes(self._config.data, photographs, assembly))
         )
         hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
         if photographs.table is not None:
@@ -169,8 +200,7 @@ class Audit:
         groups = () if assembly.table is None else assembly.table.groups()
         if groups:
             hashes["groups of the rows"] = _grouping(groups)
-        decisive = {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit")}
-        with RunDirectory.start(self._directory, config=decisive, hashes=hashes) as run:
+        with RunDirectory.start(self._directory, config=self._decisive, hashes=hashes, held=held) as run:
             assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
             if assembly.table is not None:
@@ -196,51 +226,6 @@ class Audit:
             run.seal()
             rows = list(run.rows())
         return ModelAudit(document, assembly, rows)
-
-    def _photographs(self) -> LabelledPhotographs:
-        data = self._config.data
-        if data.images is None:
-            return LabelledPhotographs(refs=(), table=None, source="", aligned=False, note="")
-        found = open_photographs(
-            Path(data.image_path),
-            attributes=None if data.attributes is None else Path(data.attributes),
-            part=data.split,
-            recursive=data.recursive,
-            limit=data.limit,
-        )
-        refs, table = readable(found.refs), found.table
-        if table is not None:
-            table = dataclasses.replace(table, files=tuple(ref.name for ref in refs))
-            table.columns(data.by or ())
-        elif data.by:
-            raise ConfigError(
-                f"by: results can be compared by {data.by[0]!r} only where it is known which images have it; "
-                "give a table of attributes with --attributes."
-            )
-        return dataclasses.replace(found, refs=refs, table=table)
-
-    def _label_notes(self, photographs: LabelledPhotographs, assembly: Assembly) -> list[str]:
-        """What a reader must know of the images and their labels."""
-        notes = [photographs.note] if photographs.note else []
-        generator, table = assembly.search.generator, photographs.table
-        if table is None:
-            return notes
-        names = generator.attribute_names if isinstance(generator, AttributeTaker) else ()
-        known = [name for name in names if name in table.names]
-        if not known and self._config.data.attributes is not None and not self._config.data.by:
-            raise ConfigError(
-                f"attributes: {photographs.source!r} says nothing that generator {generator.name!r} can be "
-                f"given (it takes {', '.join(names) or 'no attributes'}). Give other labels, or name "
-                "attributes to compare by with --by."
-            )
-        if known:
-            others = [name for name in names if name not in known]
-            rest = f"; {', '.join(others)} are estimated" if others else ""
-            notes.append(
-                f"What the images show is taken from {photographs.source} and not estimated{rest}. A change "
-                "is counted from there: where a label is wrong, so is what a change is called."
-            )
-        return notes
 
     def _search(
         self,

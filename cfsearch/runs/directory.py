@@ -8,10 +8,7 @@ written whole from it; ``events.jsonl`` is a hash-chained record of what happene
 """
 
 import contextlib
-import fcntl
 import json
-import os
-import socket
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +23,7 @@ from cfsearch.fronts.front import ParetoFront
 from . import checksums
 from .guard import digest, guarded
 from .record import InstanceRow, stored
+from .reservation import Reservation, refuse_other_settings
 from .salvage import mended, settings
 from .store import SCHEMA, STORE, Store
 
@@ -48,13 +46,21 @@ class RunDirectory:
         self.damaged: tuple[str, ...] = ()
 
     @classmethod
-    def start(cls, path: str | Path, *, config: dict[str, Any], hashes: dict[str, str]) -> Self:
+    def start(
+        cls,
+        path: str | Path,
+        *,
+        config: dict[str, Any],
+        hashes: dict[str, str],
+        held: Reservation | None = None,
+    ) -> Self:
         """Begin a run, or go on with it where its settings and files are the same.
 
         Args:
             path: the directory; made if it is not there.
             config: the resolved settings that decide results.
             hashes: SHA-256 of the model, the generator and the data.
+            held: the directory, where this process holds it already.
 
         Raises:
             RunError: read-only, held by another process, from a newer version, no run
@@ -62,16 +68,8 @@ class RunDirectory:
             DamagedError: it is damaged, and nothing says that it was started with these settings.
         """
         path = Path(path)
-        existing = path.exists()
-        if existing and not path.is_dir():
-            raise RunError(f"run {str(path)!r}: is a file; give a directory.")
-        if existing and any(path.iterdir()) and not (path / "run.sqlite").exists() and not _only_ours(path):
-            raise RunError(f"run {str(path)!r}: holds other files and no run; give a new directory.")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"run {str(path)!r}: cannot be made: {error.strerror}.") from error
-        lock = _take_lock(path)
+        held = Reservation.of(path) if held is None else held
+        lock = held.taken()
         new = not (path / STORE).exists()
         try:
             run = cls._resumed(path, lock=lock, config=config, hashes=hashes, new=new)
@@ -266,12 +264,7 @@ class RunDirectory:
         if "config" not in self._store.meta():
             self._store.set_meta(settings(config, hashes) | {"created": now()})
             return
-        changes = _differences(self.config, json.loads(json.dumps(config)))
-        if changes:
-            raise RunError(
-                f"run {str(self.path)!r} was started with other settings: {'; '.join(changes[:5])}. "
-                "Give a new directory, or the old settings."
-            )
+        refuse_other_settings(self.path, self.config, config)
         for what, before in self.hashes.items():
             if hashes.get(what) != before:
                 raise RunError(
@@ -290,39 +283,3 @@ _FILES_OF_A_START = (
     *("checksums.json", "config.resolved.toml", "schema.toml", "run.lock"),
 )
 """What a run holds before its first instance is done."""
-
-
-def _only_ours(path: Path) -> bool:
-    """Whether a directory without a store holds nothing but what a killed start leaves."""
-    return all(entry.name in {"run.lock", "events.jsonl", "inputs"} for entry in path.iterdir())
-
-
-def _take_lock(path: Path) -> IO[str]:
-    """An open file that this process holds; the system lets go of it when the process dies."""
-    lock = path / "run.lock"
-    try:
-        file = lock.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise RunError(f"run {str(path)!r} is in use by {holder}. Wait for it to end.") from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found.append(f"{prefix}{key} was {a!r}, now {b!r}")
-    return found

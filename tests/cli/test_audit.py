@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 
 from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.reservation import Reservation
 from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Spawn, Toys
@@ -361,3 +363,34 @@ def test_a_protected_attribute_that_is_none_is_refused_before_a_directory_is_mad
     words = ("--model", shipped, "--generator", "faces64", "--protected", "male", "--out", run)
     assert "did you mean 'Male'" in call("audit", "--images", face, *words).error.replace("Did", "did")
     assert not run.exists()
+
+
+@pytest.mark.parametrize("fault", ["in use", "other settings", "cannot be made"])
+def test_f64_a_directory_that_cannot_be_used_costs_no_query(
+    call: Call, faces: Path, fast: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    (tmp_path / "counting_model.py").write_text(
+        "import numpy as np\n"
+        "asked = []\n"
+        "def predict(x):\n"
+        "    asked.append(len(x))\n"
+        "    p = 1 / (1 + np.exp(-12 * (x.mean((1, 2, 3)) - 0.5)))\n"
+        "    return np.stack([1 - p, p], 1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "counting_model", raising=False)
+    words = ("audit", "--images", faces, "--model", "counting_model:predict", "--limit", 1, *fast, "--out")
+    assert call(*words, tmp_path / "run").code == 0
+    asked = sys.modules["counting_model"].asked
+    assert asked
+    asked.clear()
+    if fault == "in use":
+        with Reservation.of(tmp_path / "run"):
+            answer = call(*words, tmp_path / "run")
+    elif fault == "other settings":
+        answer = call(*words, tmp_path / "run", "--seed", 8)
+    else:
+        answer = call(*words, tmp_path / "counting_model.py" / "run")
+    assert answer.code == 2
+    assert answer.error.endswith("[run]")
+    assert asked == []

@@ -1,0 +1,167 @@
+"""A run directory held before its run begins: what cannot be written costs no query to a model."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import IO, Any, Final, Self, final
+
+from cfsearch.errors import DamagedError, RunError
+
+from .store import STORE, Store
+
+LOCK: Final = "run.lock"
+
+
+@final
+class Reservation:
+    """A run directory that this process may write to and no other does; see ``of``.
+
+    Args:
+        path: the directory.
+        lock: an open file that this process holds; the system lets go of it when the process dies.
+        made: the folders that were made for it, the innermost first.
+    """
+
+    def __init__(self, path: Path, lock: IO[str], *, made: tuple[Path, ...]) -> None:
+        self.path: Final = path
+        self._lock: IO[str] | None = lock
+        self._made: Final = made
+
+    @classmethod
+    def of(cls, path: str | Path) -> Self:
+        """Hold a directory, new or with a run in it.
+
+        Args:
+            path: the directory; made if it is not there.
+
+        Raises:
+            RunError: it cannot be written, holds other files and no run, or another process holds it.
+        """
+        path = Path(path)
+        existing = path.exists()
+        if existing and not path.is_dir():
+            raise RunError(f"run {str(path)!r}: is a file; give a directory.")
+        if existing and any(path.iterdir()) and not (path / STORE).exists() and not _only_ours(path):
+            raise RunError(f"run {str(path)!r}: holds other files and no run; give a new directory.")
+        made = tuple(folder for folder in (path, *path.parents) if not folder.exists())
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"run {str(path)!r}: cannot be made: {error.strerror}.") from error
+        try:
+            return cls(path, _locked(path), made=made)
+        except RunError:
+            _remove(made)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def taken(self) -> IO[str]:
+        """The lock, which is the caller's to close from here on."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            raise AssertionError("a reservation is taken once")
+        return lock
+
+    def release(self) -> None:
+        """Let go of the directory where no run took it, and remove what was made for it."""
+        if self._lock is None:
+            return
+        if not (self.path / STORE).exists() and self._made:
+            (self.path / LOCK).unlink(missing_ok=True)
+            _remove(self._made)
+        self._lock.close()
+        self._lock = None
+
+    def check_settings(self, config: dict[str, Any]) -> None:
+        """Refuse a run in the directory that was started with other settings.
+
+        Args:
+            config: the resolved settings that decide results.
+
+        Raises:
+            RunError: it was; says which differ.
+        """
+        if not (self.path / STORE).exists():
+            return
+        with contextlib.suppress(DamagedError, ValueError):  # what is damaged is mended where the run goes on
+            store = Store.read(self.path / STORE)
+            try:
+                before = json.loads(store.meta().get("config", "null"))
+            finally:
+                store.close()
+            if isinstance(before, dict):
+                refuse_other_settings(self.path, before, config)
+
+
+def refuse_other_settings(path: Path, before: dict[str, Any], config: dict[str, Any]) -> None:
+    """Refuse settings that are not those of a run.
+
+    Args:
+        path: of the run.
+        before: its settings.
+        config: those of today.
+
+    Raises:
+        RunError: they differ; says where.
+    """
+    changes = _differences(before, json.loads(json.dumps(config)))
+    if changes:
+        raise RunError(
+            f"run {str(path)!r} was started with other settings: {'; '.join(changes[:5])}. "
+            "Give a new directory, or the old settings."
+        )
+
+
+def _remove(folders: tuple[Path, ...]) -> None:
+    with contextlib.suppress(OSError):  # others have put something there
+        for folder in folders:
+            folder.rmdir()
+
+
+def _only_ours(path: Path) -> bool:
+    """Whether a directory without a store holds nothing but what a killed start leaves."""
+    return all(entry.name in {LOCK, "events.jsonl", "inputs"} for entry in path.iterdir())
+
+
+def _locked(path: Path) -> IO[str]:
+    """An open file that this process holds; the system lets go of it when the process dies."""
+    try:
+        file = (path / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise RunError(f"run {str(path)!r} is in use by {holder}. Wait for it to end.") from None
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
+    return file
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key} was {a!r}, now {b!r}")
+    return found

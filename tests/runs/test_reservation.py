@@ -1,0 +1,67 @@
+"""A run directory is held before anything is paid for, and left as it was where nothing came of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cfsearch.errors import RunError
+from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.reservation import Reservation
+
+
+def test_a_new_folder_goes_where_no_run_took_it(tmp_path: Path) -> None:
+    with Reservation.of(tmp_path / "a" / "b") as held:
+        assert (held.path / "run.lock").read_text().startswith(f"process {os.getpid()} on ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with Reservation.of(tmp_path / "a" / "b"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_a_run_takes_what_is_held_and_keeps_it(tmp_path: Path) -> None:
+    with Reservation.of(tmp_path / "run") as held:
+        run = RunDirectory.start(tmp_path / "run", config={"a": 1}, hashes={}, held=held)
+        with run, pytest.raises(RunError, match=f"in use by process {os.getpid()} on"):
+            Reservation.of(tmp_path / "run")
+        Reservation.of(tmp_path / "run").release()
+    assert (tmp_path / "run" / "run.sqlite").exists()
+
+
+def test_other_settings_are_refused_before_the_model_is_known(tmp_path: Path) -> None:
+    with RunDirectory.start(tmp_path / "run", config={"search": {"seed": 7, "goals": (1, 2)}}, hashes={}):
+        pass
+    with Reservation.of(tmp_path / "run") as held:
+        held.check_settings({"search": {"seed": 7, "goals": (1, 2)}})
+        with pytest.raises(RunError, match="search.seed was 7, now 8"):
+            held.check_settings({"search": {"seed": 8, "goals": (1, 2)}})
+
+
+def test_a_damaged_store_is_left_to_whoever_mends_it(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.sqlite").write_bytes(b"not a database")
+    with Reservation.of(tmp_path / "run") as held:
+        held.check_settings({"search": {}})
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "full"])
+def test_what_cannot_be_a_run_directory_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("x")
+    if place == "full":
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "thesis.txt").write_text("x")
+    with pytest.raises(RunError, match="is a file|cannot be made|holds other files"):
+        Reservation.of(tmp_path / place)
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_lock_on_a_full_disk_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.lock").symlink_to("/dev/full")
+    with pytest.raises(RunError, match="cannot be written"):
+        Reservation.of(tmp_path / "run")
