@@ -159,9 +159,9 @@ class _Check:
             self._same("identity", "manifest.json", "the id of the run", manifest.get("run_id"), name)
             for row in run.rows():
                 if row.front is not None:
-                    said = row.front.extra.get("model")
+                    stated = row.front.extra.get("model")
                     self._same(
-                        "identity", "run.sqlite", f"the model of {row.name!r}", said, hashes.get("model")
+                        "identity", "run.sqlite", f"the model of {row.name!r}", stated, hashes.get("model")
                     )
             if document is None:
                 return
@@ -192,8 +192,8 @@ class _Check:
                     document.practical,
                     audit.get("practical", 0.25),
                 )
-                said = read_object(path / "audit.json").get("about", {})
-                self._same("config", "audit.json", "what [about] says", said, resolved.get("about", {}))
+                stated = read_object(path / "audit.json").get("about", {})
+                self._same("config", "audit.json", "what [about] says", stated, resolved.get("about", {}))
 
     def _same(self, check: str, part: str, what: str, found: object, expected: object) -> None:
         self.checked["figures"] += 1

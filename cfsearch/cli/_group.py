@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "export",
     "verify": "verify",
     "check": "check",
+    "gate": "gate",
     "bench": "bench",
     "train": "train",
     "schema": "schema",

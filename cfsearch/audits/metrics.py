@@ -1,0 +1,211 @@
+"""Every figure of an audit that a condition can be put on, with its interval."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, final
+
+from .reading import AuditDocument, EffectRow, Estimate, GroupFigures, GroupRow
+from .verdict import LEAST_EDITED
+
+METRICS: Final = {
+    "found_rate": "share of searched inputs with a verified counterfactual; by group too",
+    "failed_rate": "share of inputs that failed",
+    "effect": "what an attribute alone does, in logits of the last class, signed",
+    "abs_effect": "its size, whatever its sign",
+    "probability": "the same in probability of the last class, signed",
+    "abs_probability": "its size, whatever its sign",
+    "flip_rate": "share of inputs whose verdict an attribute changes alone",
+    "p": "p of an effect, after Holm over all attributes",
+    "edit_success": "share of the generator's edits of an attribute that were seen",
+    "change_rate": "share of the sparsest flips that hold a change, such as +Blond_Hair",
+    "decided": "share of a group that the model puts into its last class",
+    "decided_gap": "difference of that between two groups, its size",
+    "found_gap": "difference of the found_rate between two groups, its size",
+    "effect_gap": "difference of an effect between two groups, its size",
+    "genuine_rate": "share of the sparsest flips that survive a true re-render",
+}
+"""What each metric is."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One figure of an audit.
+
+    Args:
+        metric: its name, one of ``METRICS``.
+        model: id of the model.
+        subject: of an effect the attribute, of a change the change, of a difference the column; else empty.
+        group: which group, as ``COLUMN:GROUP``; empty where it is of all inputs.
+        value: the figure; None where it may not be shown, or there is none.
+        low: the lower end of its 95 % interval.
+        high: the upper end.
+        count: of a share, how many; None of other figures.
+        n: of how many inputs.
+        because: why it does not let one tell anything; empty where it does.
+    """
+
+    metric: str
+    model: str
+    subject: str = ""
+    group: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    n: int = 0
+    because: str = ""
+
+    @property
+    def name(self) -> str:
+        """How a condition names it: ``metric:subject@group``."""
+        return f"{self.metric}{f':{self.subject}' if self.subject else ''}{f'@{self.group}' if self.group else ''}"
+
+
+def catalogue(document: AuditDocument) -> list[Measurement]:
+    """Every figure of an audit that a condition can be put on.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    return [
+        *_counts(document),
+        *(found for effect in document.effects for found in _effects(effect)),
+        *_changes(document),
+        *(found for group in document.groups for found in _groups(group)),
+        *_genuine(document),
+    ]
+
+
+def _counts(document: AuditDocument) -> Iterator[Measurement]:
+    from cfsearch.numerics.intervals import wilson
+
+    for c in document.counts:
+        yield _share("found_rate", c.model, c.found_rate, count=c.found, n=c.searched)
+        failed = wilson(c.failed, c.instances)
+        ends = None if failed is None else Estimate.model_validate(failed.to_dict())
+        yield _share("failed_rate", c.model, ends, count=c.failed, n=c.instances)
+
+
+def _effects(effect: EffectRow) -> Iterator[Measurement]:
+    because = untold(effect)
+    of, n = effect.variable, effect.n
+    for metric, estimate in (("effect", effect.estimate), ("probability", effect.probability)):
+        yield _of(metric, effect.model, estimate, subject=of, n=n, because=because)
+        yield _of(f"abs_{metric}", effect.model, _size(estimate), subject=of, n=n, because=because)
+    alone = effect.flips_alone
+    if alone is not None:
+        yield _share(
+            "flip_rate", effect.model, alone.rate, subject=of, count=alone.count, n=alone.n, because=because
+        )
+    yield _exact("p", effect.model, effect.p, subject=of, n=n)
+    yield _exact("edit_success", effect.model, effect.edit_success, subject=of, n=n)
+
+
+def untold(effect: EffectRow) -> str:
+    """Why an effect lets one say nothing of its attribute, whatever its size; empty where it does.
+
+    Args:
+        effect: as it stands in ``audit.json``.
+    """
+    if effect.estimate is None:
+        return "it was not measured"
+    if effect.edit_success is None and effect.truth is None:
+        return "edits were never measured"
+    if effect.edit_success is not None and effect.edit_success < LEAST_EDITED:
+        return f"the generator hardly edits it ({effect.edit_success:.0%} of edits were seen)"
+    return effect.because if "contradicts" in effect.because else ""
+
+
+def _changes(document: AuditDocument) -> Iterator[Measurement]:
+    for c in document.changes:
+        yield _share(
+            "change_rate", c.model, c.rate, subject=f"{c.direction}{c.variable}", count=c.count, n=c.n
+        )
+
+
+def _groups(row: GroupRow) -> Iterator[Measurement]:
+    parts: list[tuple[str, GroupFigures]] = [(group.name, group) for group in row.groups]
+    if row.inside is not None and row.outside is not None:
+        parts = [("with", row.inside), ("without", row.outside)]
+    for name, part in parts:
+        group = f"{row.attribute}:{name}"
+        yield _share("decided", row.model, part.decided, group=group, n=part.instances, few=True)
+        yield _share("found_rate", row.model, part.found_rate, group=group, n=part.searched, few=True)
+    if row.difference is not None:
+        yield from _gaps(row.model, row.attribute, "", row.difference.decided, row.difference.found_rate)
+    for c in row.comparisons:
+        yield from _gaps(row.model, row.attribute, c.name, c.difference.decided, c.difference.found_rate)
+    for effect in row.effects:
+        gap = _size(effect.difference)
+        yield _of(
+            "effect_gap", row.model, gap, subject=effect.variable, group=row.attribute, because=_few(gap)
+        )
+
+
+def _gaps(
+    model: str, column: str, name: str, decided: Estimate | None, found: Estimate | None
+) -> Iterator[Measurement]:
+    group = f"{column}:{name}" if name else column
+    for metric, difference in (("decided_gap", decided), ("found_gap", found)):
+        yield _of(metric, model, _size(difference), group=group, because=_few(difference))
+
+
+def _genuine(document: AuditDocument) -> Iterator[Measurement]:
+    for entry in document.genuine:
+        rate = entry.get("rate")
+        ends = None if rate is None else Estimate.model_validate(rate)
+        yield _share("genuine_rate", str(entry["model"]), ends, count=int(entry["count"]), n=int(entry["n"]))
+
+
+def _few(estimate: Estimate | None) -> str:
+    return "a group has fewer than 10 inputs" if estimate is None else ""
+
+
+def _size(estimate: Estimate | None) -> Estimate | None:
+    """The estimate without its sign; an interval across 0 begins at 0."""
+    if estimate is None:
+        return None
+    ends = sorted((abs(estimate.low), abs(estimate.high)))
+    low = 0.0 if estimate.low <= 0 <= estimate.high else ends[0]
+    return Estimate(value=abs(estimate.value), low=low, high=ends[1])
+
+
+def _of(
+    metric: str,
+    model: str,
+    estimate: Estimate | None,
+    *,
+    subject: str = "",
+    group: str = "",
+    n: int = 0,
+    because: str = "",
+) -> Measurement:
+    if estimate is None:
+        return Measurement(metric, model, subject, group, n=n, because=because)
+    value, low, high = estimate.value, estimate.low, estimate.high
+    return Measurement(metric, model, subject, group, value, low, high, n=n, because=because)
+
+
+def _share(
+    metric: str,
+    model: str,
+    rate: Estimate | None,
+    *,
+    subject: str = "",
+    group: str = "",
+    count: int | None = None,
+    n: int,
+    because: str = "",
+    few: bool = False,
+) -> Measurement:
+    if rate is None:
+        return Measurement(metric, model, subject, group, n=n, because=because or (_few(rate) if few else ""))
+    counted = round(rate.value * n) if count is None else count
+    return Measurement(
+        metric, model, subject, group, rate.value, rate.low, rate.high, counted, n, because=because
+    )
+
+
+def _exact(metric: str, model: str, value: float | None, *, subject: str, n: int) -> Measurement:
+    return Measurement(metric, model, subject, "", value, value, value, n=n)
