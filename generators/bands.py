@@ -57,7 +57,7 @@ class _Bands(Generator[BandsState], Describer, ABC):
                 f"{soften!r} and {amplify!r}."
             )
         self.form = form
-        self.shape = form.shape
+        self.shape: tuple[int, ...] = form.shape
         self._times, self._bands = times, bands
         self._soften, self._amplify = float(soften), float(amplify)
         self._names = tuple(self._name(b, t) for b in range(bands) for t in range(times))

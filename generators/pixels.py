@@ -42,7 +42,7 @@ class _Grid(Generator[PixelsState], ABC):
             raise ConfigError(f"pixels: `grid` must lie in 1 to {min(height, width)}, got {grid!r}.")
         if not 0.0 < reach <= 1.0:
             raise ConfigError(f"pixels: `reach` must lie in (0, 1], got {reach!r}.")
-        self.shape = (3, height, width)
+        self.shape: tuple[int, ...] = (3, height, width)
         self._grid, self._reach, self._colour = grid, float(reach), colour
 
     @property

@@ -61,9 +61,10 @@ class _Words(Generator[WordsState], Describer, Speller, ABC):
             raise ConfigError(f"words: `least` must lie in [0, 1), got {least!r}.")
         if isinstance(keep, str):
             keep = [keep]
-        self.texts, self.vectors = tuple(texts), vectors
-        self.lexicon = Lexicon.of(self.texts, vectors=vectors, near=near, least=least)
-        self.shape = (int(self.lexicon.encode(self.texts).shape[1]),)
+        self.texts: tuple[str, ...] = tuple(texts)
+        self.vectors: WordVectors = vectors
+        self.lexicon: Lexicon = Lexicon.of(self.texts, vectors=vectors, near=near, least=least)
+        self.shape: tuple[int, ...] = (int(self.lexicon.encode(self.texts).shape[1]),)
         self._near, self._least, self._delete = near, float(least), bool(delete)
         self._keep = frozenset(word.strip().lower() for word in keep)
         self._choices, self._counts = self._every_choice()

@@ -50,13 +50,13 @@ class AudioCnn(nn.Module):
                 f"{classes}."
             )
         channels = (1, *widths)
-        self.convolutions = nn.ModuleList(
+        self.convolutions: nn.ModuleList = nn.ModuleList(
             nn.Conv2d(a, b, 3 if i else 5, stride=1 if i else 2, padding=1 if i else 2, bias=False)
             for i, (a, b) in enumerate(pairwise(channels))
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in widths)
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(widths[-1] * left, classes)
+        self.norms: nn.ModuleList = nn.ModuleList(nn.BatchNorm2d(b) for b in widths)
+        self.dropout: nn.Dropout = nn.Dropout(dropout)
+        self.dense: nn.Linear = nn.Linear(widths[-1] * left, classes)
 
     def forward(self, x: Float[Tensor, "n 1 f t"]) -> Float[Tensor, "n k"]:
         for place, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):

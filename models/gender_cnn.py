@@ -60,12 +60,12 @@ class GenderCnn(nn.Module):
             )
         self.size = size
         channels = [3, *(width * growth for growth in _GROWTH)]
-        self.convolutions = nn.ModuleList(
+        self.convolutions: nn.ModuleList = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False) for a, b in pairwise(channels)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b, eps=_EPSILON) for b in channels[1:])
-        self.dense = nn.Linear(channels[-1] * (size // 32) ** 2, hidden)
-        self.unit = nn.Linear(hidden, 1)
+        self.norms: nn.ModuleList = nn.ModuleList(nn.BatchNorm2d(b, eps=_EPSILON) for b in channels[1:])
+        self.dense: nn.Linear = nn.Linear(channels[-1] * (size // 32) ** 2, hidden)
+        self.unit: nn.Linear = nn.Linear(hidden, 1)
 
     def logit(self, x: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 1"]:
         """What the sigmoid unit receives: the log-odds of Male."""

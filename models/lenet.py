@@ -41,10 +41,10 @@ class LeNet5(nn.Module):
                 f"lenet5: images must have {_SMALLEST} pixels or more a side and two classes or more, got "
                 f"{tuple(shape)} and {classes}."
             )
-        self.first = nn.Conv2d(channels, 6, 5, padding=2)
-        self.second = nn.Conv2d(6, 16, 5)
+        self.first: nn.Conv2d = nn.Conv2d(channels, 6, 5, padding=2)
+        self.second: nn.Conv2d = nn.Conv2d(6, 16, 5)
         flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
-        self.dense = nn.Sequential(
+        self.dense: nn.Sequential = nn.Sequential(
             nn.Linear(flat, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)
         )
 

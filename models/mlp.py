@@ -38,21 +38,21 @@ class Mlp(nn.Module):
         for a, b in pairwise((shape[0], *hidden)):
             layers += [nn.Linear(a, b), nn.ReLU()]
         layers.append(nn.Linear((shape[0], *hidden)[-1], classes))
-        self.layers = nn.Sequential(*layers)
+        self.layers: nn.Sequential = nn.Sequential(*layers)
 
     def forward(self, u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
         logits: Tensor = self.layers(u)
         return logits
 
 
-linear = partial(Mlp, hidden=())
+linear: partial[Mlp] = partial(Mlp, hidden=())
 """Logistic regression."""
 
-mlp_64_64 = partial(Mlp, hidden=(64, 64))
+mlp_64_64: partial[Mlp] = partial(Mlp, hidden=(64, 64))
 """The surrogate of Haffar et al. 2022, table 4."""
 
-mlp_100_100 = partial(Mlp, hidden=(100, 100))
+mlp_100_100: partial[Mlp] = partial(Mlp, hidden=(100, 100))
 """The provider's model of the same table."""
 
-mlp_200_200_200 = partial(Mlp, hidden=(200, 200, 200))
+mlp_200_200_200: partial[Mlp] = partial(Mlp, hidden=(200, 200, 200))
 """The surrogate of Chapman-Rounds et al. 2019."""

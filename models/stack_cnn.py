@@ -70,34 +70,42 @@ class StackCnn(nn.Module):
                 f"stack_cnn: `layers` {tuple(layers)!r} leave nothing of images of {tuple(shape)}, or there are "
                 f"fewer than two classes ({classes})."
             )
-        self.stack = nn.Sequential(*stack)
+        self.stack: nn.Sequential = nn.Sequential(*stack)
         head: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
         for a, b in pairwise((channels * height * width, *dense)):
             head += [nn.Linear(a, b), nn.ReLU()]
         head.append(nn.Linear((channels * height * width, *dense)[-1], classes))
-        self.head = nn.Sequential(*head)
+        self.head: nn.Sequential = nn.Sequential(*head)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         logits: Tensor = self.head(self.stack(x).flatten(1))
         return logits
 
 
-digits_1 = partial(StackCnn, padding=2)
+digits_1: partial[StackCnn] = partial(StackCnn, padding=2)
 """Surrogate 1 of table 3: 16, 32 and 64 channels."""
 
-digits_3 = partial(StackCnn, padding=2, layers=(64, POOL, 128, POOL, 256), dense=(1024, 200))
+digits_3: partial[StackCnn] = partial(
+    StackCnn, padding=2, layers=(64, POOL, 128, POOL, 256), dense=(1024, 200)
+)
 """Surrogate 3 of table 3 (surrogate 2 is LeNet-5)."""
 
-digits_4 = partial(StackCnn, padding=2, layers=(32, POOL, 64, POOL, 128, 128, 64, 64), dense=(256,))
+digits_4: partial[StackCnn] = partial(
+    StackCnn, padding=2, layers=(32, POOL, 64, POOL, 128, 128, 64, 64), dense=(256,)
+)
 """Surrogate 4 of table 3."""
 
-faces_1 = partial(StackCnn, layers=(32, 64, POOL, 128, 256, POOL, 512, 512, POOL), dense=(1024, 256, 32))
+faces_1: partial[StackCnn] = partial(
+    StackCnn, layers=(32, 64, POOL, 128, 256, POOL, 512, 512, POOL), dense=(1024, 256, 32)
+)
 """Surrogate 1 of table 2."""
 
-compact = partial(StackCnn, layers=(16, POOL, 32, POOL, 64), dense=(128,), norm=True, dropout=0.3)
+compact: partial[StackCnn] = partial(
+    StackCnn, layers=(16, POOL, 32, POOL, 64), dense=(128,), norm=True, dropout=0.3
+)
 """Surrogate 1 of table 3 with batch norm, a border of 1 and dropout: for images up to 48 pixels."""
 
-compact_faces = partial(
+compact_faces: partial[StackCnn] = partial(
     StackCnn, layers=(16, POOL, 32, POOL, 64, POOL, 96, POOL, 128, POOL), dense=(64,), norm=True, dropout=0.3
 )
 """Five halvings, as the gender classifier's, for larger images."""

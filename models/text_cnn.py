@@ -63,21 +63,23 @@ class TextCnn(nn.Module):
                 f"text_cnn: every layer needs a unit and there must be two classes or more, got {words} words, "
                 f"`width` {width}, `windows` {tuple(windows)!r}, `filters` {filters}, {classes} classes."
             )
-        self.settings: Final = {
+        self.settings: Final[dict[str, int | list[int]]] = {
             "words": words,
             "classes": classes,
             "width": width,
             "windows": list(windows),
             "filters": filters,
         }
-        self.embedding = nn.Embedding(words, width, padding_idx=PADDING)
+        self.embedding: nn.Embedding = nn.Embedding(words, width, padding_idx=PADDING)
         nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
         with torch.no_grad():
             self.embedding.weight[PADDING] = 0.0
-        self.windows = tuple(windows)
-        self.convolutions = nn.ModuleList(nn.Conv1d(width, filters, w, padding=w - 1) for w in windows)
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(filters * len(self.windows), classes)
+        self.windows: tuple[int, ...] = tuple(windows)
+        self.convolutions: nn.ModuleList = nn.ModuleList(
+            nn.Conv1d(width, filters, w, padding=w - 1) for w in windows
+        )
+        self.dropout: nn.Dropout = nn.Dropout(dropout)
+        self.dense: nn.Linear = nn.Linear(filters * len(self.windows), classes)
 
     def forward(self, ids: Int[Tensor, "n t"]) -> Float[Tensor, "n k"]:
         return self.from_embeddings(self.embedding(ids))

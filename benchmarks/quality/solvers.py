@@ -69,7 +69,7 @@ def our_volume(name: str, *, seed: int) -> float:
     from pymoo.optimize import minimize
     from pymoo.problems import get_problem
 
-    from cfsearch.solvers.smpso import SMPSO
+    from cfsearch.solvers._smpso import SMPSO
 
     variables, reference = PROBLEMS[name]
     size = {} if name == "zdt1" else {"n_var": variables, "n_obj": len(reference)}

@@ -79,17 +79,17 @@ class TextInputs(Inputs):
         reference: texts of the same kind; near words are learned from them where they are enough.
     """
 
-    modality = TEXTS
+    modality: ClassVar[Modality] = TEXTS
 
     def __init__(self, lines: Sequence[TextLine], *, reference: Sequence[str] = ()) -> None:
         if len({line.name for line in lines}) != len(lines):
             raise ConfigError("texts: two texts have the same name.")
-        self.texts = tuple(line.text for line in lines)
-        self.reference = tuple(reference)
-        self.extra = {}
+        self.texts: tuple[str, ...] = tuple(line.text for line in lines)
+        self.reference: tuple[str, ...] = tuple(reference)
+        self.extra: dict[str, Any] = {}
         self._lines = tuple(lines)
         shown = "near words are those of " + self.vectors.source
-        self.notes = (f"{shown[0].upper()}{shown[1:]}.",)
+        self.notes: tuple[str, ...] = (f"{shown[0].upper()}{shown[1:]}.",)
 
     @cached_property
     def vectors(self) -> WordVectors:
@@ -105,11 +105,11 @@ class TextInputs(Inputs):
             x: one row a text, in order.
             varied: these texts with some words replaced, to ask a model about at first contact.
         """
-        self.records = tuple(
+        self.records: tuple[InputRecord, ...] = tuple(
             InputRecord(line.name, row, _text_hash(line.text))
             for line, row in zip(self._lines, x, strict=True)
         )
-        self.probes = _different(torch.cat([x, varied]))
+        self.probes: Tensor = _different(torch.cat([x, varied]))
         return self
 
 
@@ -124,7 +124,7 @@ class SoundInputs(Inputs):
         limit: at most so many, the first ones.
     """
 
-    modality = SOUNDS
+    modality: ClassVar[Modality] = SOUNDS
 
     def __init__(
         self,
@@ -140,16 +140,16 @@ class SoundInputs(Inputs):
         done = [note for part in found for note in part.notes][:limit]
         if len(set(names)) != len(names):
             raise ConfigError("sounds: two recordings have the same name. Give them other names.")
-        self.waves = torch.cat([part.waves for part in found])[:limit]
+        self.waves: Tensor = torch.cat([part.waves for part in found])[:limit]
         x = form(self.waves)
-        self.records = tuple(
+        self.records: tuple[InputRecord, ...] = tuple(
             InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else ())
             for name, one, note in zip(names, x, done, strict=True)
         )
-        self.notes = ()
-        self.probes = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
-        self.extra = {"spectrogram": form.to_json()}
-        self.reference = None if reference is None else _spectrograms(form, Path(reference))
+        self.notes: tuple[str, ...] = ()
+        self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
+        self.extra: dict[str, Any] = {"spectrogram": form.to_json()}
+        self.reference: Tensor | None = None if reference is None else _spectrograms(form, Path(reference))
 
 
 def open_texts(config: Config) -> TextInputs:

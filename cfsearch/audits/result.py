@@ -34,7 +34,7 @@ class AuditResult:
     """
 
     def __init__(self, directory: str | Path) -> None:
-        self.path = Path(directory)
+        self.path: Path = Path(directory)
         self.document: dict[str, Any] = read_audit(self.path)  # Any: JSON values
 
     @property

@@ -73,11 +73,11 @@ class Command(click.Command):
         **kwargs: Any,  # Any: click's own signature
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.examples = tuple(examples)
+        self.examples: tuple[str, ...] = tuple(examples)
         for param in self.params:
             if isinstance(param, click.Option) and param.metavar is None:
                 param.metavar = _metavar(param)
-        self.params = [*self.params, *_common()]
+        self.params: list[click.Parameter] = [*self.params, *_common()]
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
         """Run the command; ``--protocol`` becomes part of the model's address."""

@@ -113,7 +113,7 @@ class Pictures(Modality):
     generator = "pixels"
     pictured = True
     distance = "intensity"
-    caveats = (
+    caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
         "image; whether it would react to a real photograph changed alike is not measured here.",
     )
@@ -139,7 +139,7 @@ class Rows(Modality):
     noun = "row"
     generator = "rows"
     distance = "gower"
-    caveats = (
+    caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactuals are rows that a search put together. Every rule of the schema holds, but whether "
         "anybody could change so, and why the columns hang together, is not known here.",
     )
@@ -182,7 +182,7 @@ class Texts(Modality):
     noun = "text"
     generator = "words"
     distance = "word_distance"
-    caveats = (
+    caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactual texts are made by putting near words in the place of words. Nearness is that of the "
         "contexts that words stand in, not of their meaning: read a text before you rely on it.",
     )
@@ -222,7 +222,7 @@ class Sounds(Modality):
     generator = "bands"
     pictured = True
     distance = "intensity"
-    caveats = (
+    caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactual recordings are louder or softer in bands of time and frequency. What is kept is the "
         "spectrogram that the model takes; as sound it is only an estimate, with the phases of the recording.",
     )

@@ -110,9 +110,9 @@ class Candidates:
         score: Callable[[Tensor], Tensor],
         realism: Callable[[Tensor], Tensor] | None,
     ) -> None:
-        self.z = z
-        self.queries = queries
-        self.space = space
+        self.z: Tensor = z
+        self.queries: Queries = queries
+        self.space: SearchSpace = space
         self._decode, self._score, self._realism_fn = decode, score, realism
         self._x: Tensor | None = None
         self._scores: Tensor | None = None

@@ -103,8 +103,10 @@ class Problem:
         if reference is not None:
             check_values(reference, what="reference inputs", pictured=generator.modality.pictured)
         check_needs((*objectives, *constraints), generator, reference=reference is not None)
-        self.provider, self.generator = provider, generator
-        self.objectives, self.constraints = tuple(objectives), tuple(constraints)
+        self.provider: Provider = provider
+        self.generator: Generator[Any] = generator
+        self.objectives: tuple[Objective, ...] = tuple(objectives)
+        self.constraints: tuple[Constraint, ...] = tuple(constraints)
         self.failures: dict[int, CfsearchError] = {}
         self.unanswered: dict[int, BudgetExhausted] = {}
         """Queries that the last ``evaluate`` did not reach, as no queries to the model were left."""
@@ -117,12 +119,12 @@ class Problem:
             known = None if reference is None else self._score(reference)
             source = scores.argmax(-1)
             with raising(QueryError, f"{self._who}: encode"):
-                self.state = _encoded(generator, x, attributes)
+                self.state: Any = _encoded(generator, x, attributes)
                 self._states = [generator.select(self.state, i) for i in range(len(x))]
                 space = generator.space(self.state)
             space = check_space(space, generator, b=len(x))
             self.space: SearchSpace = space.restrict(immutable=tuple(immutable))
-            self.queries = Queries(
+            self.queries: Queries = Queries(
                 names=tuple(names),
                 x=x,
                 scores=scores,
@@ -132,7 +134,8 @@ class Problem:
                 reference=known,
             )
         # where the host compares classes, it must not ask the device again each time
-        self.source, self.target = source.cpu(), self.queries.target.cpu()
+        self.source: Tensor = source.cpu()
+        self.target: Tensor = self.queries.target.cpu()
         self._alone = [self.queries.pick(i) for i in range(len(x))]
         self._spaces = [self.space.query(i) for i in range(len(x))]
 

@@ -25,8 +25,8 @@ class Tracker:
 
     def __init__(self, problem: Problem, *, capacity: int) -> None:
         self._problem, self._capacity = problem, capacity
-        self.archives = [Archive.none(problem) for _ in range(problem.b)]
-        self.spent = [0] * problem.b
+        self.archives: list[Archive] = [Archive.none(problem) for _ in range(problem.b)]
+        self.spent: list[int] = [0] * problem.b
         """Candidates that were evaluated, by query."""
         self.reference: Tensor | None = None
         """Worst value of each objective in the first generation, ``(b, m)``."""

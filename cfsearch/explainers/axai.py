@@ -60,7 +60,7 @@ class Axai(Explainer):
             raise ConfigError(f"axai: `tail` must lie between 0 and 0.5, got {tail!r}.")
         self.top = top
         self.tail = tail
-        self.attack = L2Attack(radius=radius, steps=steps, bounded=bounded)
+        self.attack: L2Attack = L2Attack(radius=radius, steps=steps, bounded=bounded)
         self.segmenter = segmenter
 
     def propose(self, task: Task) -> Proposal:

@@ -45,7 +45,7 @@ class L2Attack:
             raise ConfigError(f"l2 attack: `stride` must be positive and finite, got {stride!r}.")
         self.radius = radius
         self.steps = steps
-        self.stride = 2.5 / steps if stride is None else stride
+        self.stride: float = 2.5 / steps if stride is None else stride
         self.bounded = bounded
 
     def on(self, task: Task) -> Float[Tensor, "b *u"]:

@@ -32,12 +32,12 @@ class PixelDomain(Domain):
         if block < 1:
             raise ConfigError(f"pixel domain: `block` must be at least 1, got {block!r}.")
         channels, height, width = shape
-        self.shape = shape
+        self.shape: tuple[int, ...] = shape
         self.block = block
-        self.layout = (-(-height // block), -(-width // block))
+        self.layout: tuple[int, ...] = (-(-height // block), -(-width // block))
         rows, columns = torch.arange(height) // block, torch.arange(width) // block
         plane = rows[:, None] * self.layout[1] + columns[None, :]
-        self.owner = plane.expand(channels, height, width).contiguous()
+        self.owner: Tensor = plane.expand(channels, height, width).contiguous()
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         return x.float()

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.domain import Domain
-from cfsearch.datasets.tables import Encoding, Missing, Style, Variables
+from cfsearch.datasets.tables import Encoding, Missing, Style, TableSchema, Variables
 
 _SAME = 1e-5
 """Numbers this near to the original's, relative to their size, are the original's."""
@@ -31,17 +31,17 @@ class RowDomain(Domain):
     """
 
     def __init__(self, encoding: Encoding, *, immutable: Sequence[str] = ()) -> None:
-        self.schema = encoding.schema.ruled(immutable=immutable)
-        self.variables = Variables.of(self.schema)
+        self.schema: TableSchema = encoding.schema.ruled(immutable=immutable)
+        self.variables: Variables = Variables.of(self.schema)
         self.encoding = encoding
-        self.shape = (encoding.width,)
-        self.names = tuple(v.name for v in self.variables.all)
-        self.layout = (len(self.names),)
+        self.shape: tuple[int, ...] = (encoding.width,)
+        self.names: tuple[str, ...] = tuple(v.name for v in self.variables.all)
+        self.layout: tuple[int, ...] = (len(self.names),)
         owner = torch.empty(encoding.width, dtype=torch.long)
         for (at, size), variable in zip(encoding.slots, self.variables.owner, strict=True):
             owner[at : at + size] = variable
         self.owner = owner
-        self.one_hot = tuple(
+        self.one_hot: tuple[tuple[int, int], ...] = tuple(
             slot
             for slot, part in zip(encoding.slots, encoding.parts, strict=True)
             if part.style is Style.ONE_HOT

@@ -41,10 +41,10 @@ class TokenDomain(Domain):
                 f"token domain: expected an embedding of a word or more and a place or more, got shape "
                 f"{tuple(embedding.shape)} and length {length!r}."
             )
-        self.embedding = embedding.detach().float()
-        self.shape = (length, embedding.shape[1])
-        self.layout = (length,)
-        self.owner = torch.arange(length)[:, None].expand(self.shape).contiguous()
+        self.embedding: Tensor = embedding.detach().float()
+        self.shape: tuple[int, ...] = (length, embedding.shape[1])
+        self.layout: tuple[int, ...] = (length,)
+        self.owner: Tensor = torch.arange(length)[:, None].expand(self.shape).contiguous()
         self._ends = self.embedding[FIRST:].amin(0), self.embedding[FIRST:].amax(0)
 
     def encode(self, x: Int[Tensor, "b t"]) -> Float[Tensor, "b t e"]:

@@ -75,8 +75,12 @@ class Wachter(Explainer):
                 raise ConfigError(f"wachter: `{setting}` must be at least 1, got {count!r}.")
         if refinements < 0:
             raise ConfigError(f"wachter: `refinements` must be at least 0, got {refinements!r}.")
-        self.aim, self.steps, self.rate = float(aim), steps, float(rate)
-        self.first, self.rounds, self.refinements = float(first), rounds, refinements
+        self.aim: float = float(aim)
+        self.steps: int = steps
+        self.rate: float = float(rate)
+        self.first: float = float(first)
+        self.rounds: int = rounds
+        self.refinements: int = refinements
         self._price: Tensor | None = None
 
     def fit(self, subject: Subject, reference: Float[Tensor, "r *x"], *, seed: int = 0) -> Self:

@@ -39,8 +39,8 @@ class Fronts(list[ParetoFront]):
         failures: Mapping[str, CfsearchError] = MappingProxyType({}),
     ) -> None:
         super().__init__(fronts)
-        self.notes = tuple(notes)
-        self.failures = dict(failures)
+        self.notes: tuple[str, ...] = tuple(notes)
+        self.failures: dict[str, CfsearchError] = dict(failures)
 
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> ParetoFront: ...

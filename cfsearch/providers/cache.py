@@ -46,8 +46,8 @@ class CachedProvider(WrappedProvider):
         super().__init__(provider)
         if in_memory < 1:
             raise ConfigError(f"cache: `in_memory` must be at least 1, got {in_memory!r}.")
-        self.hits = 0
-        self.misses = 0
+        self.hits: int = 0
+        self.misses: int = 0
         self._in_memory: Final = in_memory
         self._recent: Final[OrderedDict[bytes, bytes]] = OrderedDict()
         self._file: Final = None if path is None else CacheFile(Path(path))

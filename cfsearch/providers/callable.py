@@ -82,14 +82,14 @@ class CallableProvider(AnsweringProvider):
             raise ConfigError(f"callable: `max_batch` must be at least 1, got {max_batch}.")
         if deadline_s is not None and not 0 < deadline_s <= threading.TIMEOUT_MAX:
             raise ConfigError(f"callable: `deadline_s` must be a positive number, got {deadline_s!r}.")
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self.scores = scores
         self.name = name
         self.max_batch = max_batch
         self.preprocessing = preprocessing
         self.deadline_s: Final = deadline_s
         self._function: Final = function
-        self.source = fingerprint or source_hash(function)
+        self.source: str = fingerprint or source_hash(function)
         self.notes = note
         self._running: threading.Thread | None = None
 

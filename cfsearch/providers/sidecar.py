@@ -33,7 +33,7 @@ A model with a single output is widened to two classes: a probability ``p`` beco
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -71,7 +71,7 @@ Numbers = Annotated[tuple[float, ...], BeforeValidator(_one_number)]
 class InputTable(BaseModel):
     """``[input]``: as ``Preprocessing``; None where nothing is declared."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     size: Size | None = None
     channels: Literal[1, 3] | None = None
@@ -122,7 +122,7 @@ class EncodedColumn(BaseModel):
     all of the schema's when left out. A cell with another level gives zeros.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)]
     style: Literal["plain", "standard", "one_hot"] = "plain"
@@ -135,7 +135,7 @@ class EncodedColumn(BaseModel):
 class EncodingTable(BaseModel):
     """``[encoding]``: the numbers that a model takes for a row of a table, in their order."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     columns: Annotated[tuple[EncodedColumn, ...], Field(min_length=1)]
 
@@ -144,7 +144,7 @@ class EncodingTable(BaseModel):
 class Sidecar(BaseModel):
     """Contents of a sidecar file; None where nothing is declared."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1)] | None = None
     labels: Annotated[tuple[str, ...], Field(min_length=2)] | None = None

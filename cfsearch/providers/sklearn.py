@@ -80,9 +80,12 @@ class SklearnProvider(TabularProvider):
             )
         if max_batch < 1:
             raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")
-        self.name, self.max_batch, self.schema = name, max_batch, schema
+        self.name: str = name
+        self.max_batch: int = max_batch
+        self.schema: TableSchema = schema
         self._classes: Final = tuple(_word(c) for c in classes.tolist())
-        self.labels = _labels(self._classes, given=tuple(labels), schema=schema, who=name)
+        self.labels: tuple[str, ...] = _labels(self._classes, given=tuple(labels), schema=schema, who=name)
+        self.scores: ScoreKind
         self._ask, self.scores = _method(estimator, who=name)
         named = getattr(estimator, "feature_names_in_", None)
         self.form: Final = form if form is not None else ("codes" if named is None else "frame")
@@ -90,7 +93,7 @@ class SklearnProvider(TabularProvider):
             _check_names([str(n) for n in named], schema, who=name)
         elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
-        self.encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
+        self.encoding: Encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
         self._frames: Final = FittedFrames(estimator, schema=schema) if self.form == "frame" else None
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
         self._block: Final = (

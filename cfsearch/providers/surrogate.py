@@ -52,8 +52,8 @@ class SurrogateProvider(DifferentiableProvider):
             )
         self.surrogate: Final = surrogate
         self.audited: Final = audited
-        self.name = f"surrogate of {audited.name}" if audited is not None else "surrogate"
-        self.labels = surrogate.labels
+        self.name: str = f"surrogate of {audited.name}" if audited is not None else "surrogate"
+        self.labels: tuple[str, ...] = surrogate.labels
         self.scores = ScoreKind.LOGITS
         self.max_batch = max_batch
         self._device: Final = torch.device(device)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.contracts.provider import DifferentiableProvider, Provider
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.contracts.scores import objective_scores
 from cfsearch.datasets.tables import (
     ColumnKind,
@@ -177,9 +177,12 @@ class EncodedProvider(TabularProvider):
         on_frame: Callable[["pd.DataFrame"], Float[Tensor, "n k"]] | None = None,
     ) -> None:
         self.inner: Final = inner
-        self.name, self.labels = inner.name, inner.labels
-        self.scores, self.max_batch = inner.scores, inner.max_batch
-        self.schema, self.encoding = order.encoding.schema, order.encoding
+        self.name: str = inner.name
+        self.labels: tuple[str, ...] = inner.labels
+        self.scores: ScoreKind = inner.scores
+        self.max_batch: int = inner.max_batch
+        self.schema: TableSchema = order.encoding.schema
+        self.encoding: Encoding = order.encoding
         self._order, self._probes, self._dtype, self._convert = order, probes, dtype, convert
         self._on_frame: Final = on_frame
         self._network: DifferentiableProvider | None = (

@@ -78,7 +78,7 @@ class TextProvider(Provider):
                 f"text provider: expected an embedding of {vocabulary.size} rows, two labels or more and a "
                 f"positive `max_batch`, got {rows}, {tuple(labels)!r} and {max_batch!r}."
             )
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self.name = name
         self.max_batch = max_batch
         self.vocabulary: Final = vocabulary

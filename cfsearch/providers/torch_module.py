@@ -67,14 +67,14 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
                 "torch: dtype uint8 lets no gradient pass, got it in `preprocessing`. Convert to "
                 "whole numbers inside the network, or use a CallableProvider."
             )
-        self.labels = tuple(labels)
+        self.labels: tuple[str, ...] = tuple(labels)
         self.scores = scores
         self.name = name
         self.max_batch = max_batch
         self.preprocessing = preprocessing
         self._device: Final = _device(device)
         self._module: Final = copy.deepcopy(module).eval().requires_grad_(False).to(self._device)
-        self.source = source or _hash_of(self._module)
+        self.source: str = source or _hash_of(self._module)
         self.notes = note
 
     @classmethod

@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, ScoreKind
 
 
 class WrappedProvider(Provider):
@@ -11,10 +11,10 @@ class WrappedProvider(Provider):
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self.name = provider.name
-        self.labels = provider.labels
-        self.scores = provider.scores
-        self.max_batch = provider.max_batch
+        self.name: str = provider.name
+        self.labels: tuple[str, ...] = provider.labels
+        self.scores: ScoreKind = provider.scores
+        self.max_batch: int = provider.max_batch
 
     @property
     def fingerprint(self) -> str:

@@ -54,7 +54,8 @@ class Store:
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, schema: int) -> None:
-        self.path, self.schema = path, schema
+        self.path: Path = path
+        self.schema: int = schema
         self._connection = connection
 
     @classmethod

@@ -41,10 +41,10 @@ class Gde3(PymooSolver):
             raise ConfigError(f"gde3: `scale` must be above 0 and at most 2, got {self.scale!r}.")
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        from . import overrides, parts
+        from . import _overrides, _parts
 
-        algorithm = overrides.Gde3(
-            pop_size=setting.population, survival=parts.RankAndCrowding(), **setting.common
+        algorithm = _overrides.Gde3(
+            pop_size=setting.population, survival=_parts.RankAndCrowding(), **setting.common
         )
-        algorithm.mating = parts.Differential(rate=self.crossover_rate, scale=self.scale)
+        algorithm.mating = _parts.Differential(rate=self.crossover_rate, scale=self.scale)
         return algorithm

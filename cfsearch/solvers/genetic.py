@@ -57,7 +57,7 @@ class GeneticSolver(PymooSolver):
 
     def mating(self, selection: Any, *, children: int = 2) -> Any:  # Any: pymoo's operators have no types
         """Selection, crossover and mutation in one."""
-        from .parts import Mating
+        from ._parts import Mating
 
         return Mating(
             selection=selection, crossover=self.crossover(children=children), mutation=self.mutation()
@@ -80,14 +80,14 @@ class Nsga2(GeneticSolver):
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
         from pymoo.algorithms.moo.nsga2 import NSGA2
 
-        from . import parts
+        from . import _parts
 
         return NSGA2(
             pop_size=setting.population,
-            survival=parts.RankAndCrowding(),
+            survival=_parts.RankAndCrowding(),
             eliminate_duplicates=False,
             mating=self.mating(
-                parts.Tournament(parts.less_violated, parts.dominating, parts.larger("crowding"))
+                _parts.Tournament(_parts.less_violated, _parts.dominating, _parts.larger("crowding"))
             ),
             **setting.common,
         )
@@ -109,14 +109,14 @@ class Spea2(GeneticSolver):
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
         from pymoo.algorithms.moo.spea2 import SPEA2
 
-        from . import parts
-        from .strength import StrengthSurvival
+        from . import _parts
+        from ._strength import StrengthSurvival
 
         return SPEA2(
             pop_size=setting.population,
             survival=StrengthSurvival(),
             eliminate_duplicates=False,
-            mating=self.mating(parts.Tournament(parts.less_violated, parts.smaller("SPEA_F"))),
+            mating=self.mating(_parts.Tournament(_parts.less_violated, _parts.smaller("SPEA_F"))),
             **setting.common,
         )
 
@@ -138,15 +138,15 @@ class AgeMoea2(GeneticSolver):
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
         from pymoo.algorithms.base.genetic import GeneticAlgorithm
 
-        from . import parts
-        from .geometry import GeometrySurvival
+        from . import _parts
+        from ._geometry import GeometrySurvival
 
         return GeneticAlgorithm(
             pop_size=setting.population,
             survival=GeometrySurvival(),
             eliminate_duplicates=False,
             mating=self.mating(
-                parts.Tournament(parts.less_violated, parts.smaller("rank"), parts.larger("crowding"))
+                _parts.Tournament(_parts.less_violated, _parts.smaller("rank"), _parts.larger("crowding"))
             ),
             advance_after_initial_infill=True,
             **setting.common,
@@ -171,12 +171,12 @@ class Nsga3(GeneticSolver):
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
         from pymoo.algorithms.moo.nsga3 import NSGA3
 
-        from . import parts
+        from . import _parts
 
         return NSGA3(
             setting.directions(),
             pop_size=setting.population,
             eliminate_duplicates=False,
-            mating=self.mating(parts.Tournament(parts.less_violated)),
+            mating=self.mating(_parts.Tournament(_parts.less_violated)),
             **setting.common,
         )

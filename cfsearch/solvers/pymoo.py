@@ -155,7 +155,7 @@ class PymooSolver(Solver):
         try:
             from pymoo.core.problem import Problem
 
-            from .parts import Endless, Given, NotEvaluated
+            from ._parts import Endless, Given, NotEvaluated
 
             common = {"sampling": Given(initial.double().numpy()[:, free]), "evaluator": NotEvaluated()}
             algorithm = self.build(

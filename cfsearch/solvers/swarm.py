@@ -47,7 +47,7 @@ class Smpso(PymooSolver):
             )
 
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
-        from .smpso import SMPSO
+        from ._smpso import SMPSO
 
         return SMPSO(
             pop_size=setting.population,

@@ -143,7 +143,10 @@ class Case:
     """A linear model, inputs on both sides of its boundary, and others to learn from."""
 
     def __init__(self, subject: Subject, x: Tensor, reference: Tensor, schema: TableSchema | None) -> None:
-        self.subject, self.x, self.reference, self.schema = subject, x, reference, schema
+        self.subject: Subject = subject
+        self.x: Tensor = x
+        self.reference: Tensor = reference
+        self.schema: TableSchema | None = schema
 
 
 def picture_case(*, n: int = 6, side: int = 4) -> Case:

@@ -88,8 +88,10 @@ class FakeWhiteBox(DifferentiableProvider):
         if fake.scores is ScoreKind.LABELS:
             raise ConfigError("fake white box: labels have no gradient; give logits or probabilities.")
         self._fake = fake
-        self.name, self.labels, self.scores = fake.name, fake.labels, fake.scores
-        self.max_batch = fake.max_batch
+        self.name: str = fake.name
+        self.labels: tuple[str, ...] = fake.labels
+        self.scores = fake.scores
+        self.max_batch: int = fake.max_batch
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         return self._fake.predict(x)
@@ -183,7 +185,7 @@ class WithoutCritic(Generator[State]):
 
     def __init__(self, generator: Generator[State]) -> None:
         self._generator = generator
-        self.shape = generator.shape
+        self.shape: tuple[int, ...] = generator.shape
 
     @classmethod
     def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> Generator[Any]:  # Any: contract

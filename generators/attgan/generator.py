@@ -87,12 +87,14 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
                 f"attgan: unknown attribute {unknown[0]!r}; this network knows {', '.join(config.attributes)}."
             )
         self.config = config
-        self.shape = (3, config.size, config.size)
-        self.attribute_names = config.attributes
-        self.reach, self.dead_zone = (low, high), dead_zone
-        self.card, self.terms = content.card, content.terms
+        self.shape: tuple[int, ...] = (3, config.size, config.size)
+        self.attribute_names: tuple[str, ...] = config.attributes
+        self.reach: tuple[float, float] = (low, high)
+        self.dead_zone: float = dead_zone
+        self.card: Mapping[str, object] = content.card
+        self.terms: str = content.terms
         # measured at the file's own reach
-        self.edit_success = content.edit_success if (low, high) == content.reach else {}
+        self.edit_success: Mapping[str, float] = content.edit_success if (low, high) == content.reach else {}
         self._assumed = attributes
         self.content = content
         self._decoder: FoldedDecoder = fold(content.editor)
@@ -258,7 +260,7 @@ class AttGANWithCritic(AttGAN, Critic, AttributeEstimator):
         if content.critic is None:
             raise ConfigError("attgan: this file has no critic; use AttGAN instead.")
         super().__init__(content, reach=reach, dead_zone=dead_zone, attributes=attributes)
-        self.critic_kind = content.critic_kind or "the critic that was trained with this generator"
+        self.critic_kind: str = content.critic_kind or "the critic that was trained with this generator"
         self._critic = content.critic
 
     def realism(self, x: Float[Tensor, "b n 3 s s"]) -> Float[Tensor, "b n"]:

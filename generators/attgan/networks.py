@@ -34,8 +34,8 @@ class ResizeConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(inputs, outputs, 3, 3))
-        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(inputs, outputs, 3, 3))
+        self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(outputs)) if bias else None
         # fan of the 3x3 convolution that this is
         nn.init.uniform_(self.weight, -1.0, 1.0)
         with torch.no_grad():
@@ -55,8 +55,8 @@ class EncoderBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, slope: float) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.conv: nn.Conv2d = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+        self.norm: nn.BatchNorm2d = nn.BatchNorm2d(outputs)
         self.slope = slope
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h2 w2"]:
@@ -73,7 +73,7 @@ class DecoderBlock(nn.Module):
             self.conv = ResizeConv(inputs, outputs, bias=last)
         else:
             self.conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=last)
-        self.norm = None if last else nn.BatchNorm2d(outputs)
+        self.norm: nn.BatchNorm2d | None = None if last else nn.BatchNorm2d(outputs)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h2 w2"]:
         x = self.conv(x)
@@ -91,7 +91,7 @@ class Encoder(nn.Module):
     def __init__(self, config: AttGANConfig) -> None:
         super().__init__()
         widths = (3, *config.encoder_widths)
-        self.blocks = nn.ModuleList(
+        self.blocks: nn.ModuleList = nn.ModuleList(
             EncoderBlock(widths[i], widths[i + 1], slope=config.slope) for i in range(config.layers)
         )
 
@@ -115,7 +115,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.config = config
         last = config.layers - 1
-        self.blocks = nn.ModuleList(
+        self.blocks: nn.ModuleList = nn.ModuleList(
             DecoderBlock(taken, given, upsampling=config.upsampling, last=i == last)
             for i, (taken, given) in enumerate(config.decoder_widths)
         )
@@ -145,8 +145,8 @@ class Editor(nn.Module):
     def __init__(self, config: AttGANConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
+        self.encoder: Encoder = Encoder(config)
+        self.decoder: Decoder = Decoder(config)
 
     def forward(self, x: Float[Tensor, "b 3 s s"], values: Float[Tensor, "b a"]) -> Tensor:
         """The images with the attribute values ``values``; all on [-1, 1]."""
@@ -169,8 +169,8 @@ class CriticBlock(nn.Module):
         super().__init__()
         self.slope = slope
         instance = norm is CriticNorm.INSTANCE
-        self.conv = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not instance)
-        self.norm = nn.InstanceNorm2d(outputs, affine=True) if instance else None
+        self.conv: nn.Conv2d = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not instance)
+        self.norm: nn.InstanceNorm2d | None = nn.InstanceNorm2d(outputs, affine=True) if instance else None
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h2 w2"]:
         x = self.conv(x)
@@ -183,8 +183,8 @@ class Head(nn.Module):
 
     def __init__(self, inputs: int, hidden: int, outputs: int, *, slope: float) -> None:
         super().__init__()
-        self.hidden = nn.Linear(inputs, hidden)
-        self.out = nn.Linear(hidden, outputs)
+        self.hidden: nn.Linear = nn.Linear(inputs, hidden)
+        self.out: nn.Linear = nn.Linear(hidden, outputs)
         self.slope = slope
 
     def forward(self, x: Float[Tensor, "b f"]) -> Float[Tensor, "b o"]:
@@ -202,14 +202,14 @@ class Critic(nn.Module):
         super().__init__()
         self.config = config
         widths = (3, *config.critic_widths)
-        self.trunk = nn.ModuleList(
+        self.trunk: nn.ModuleList = nn.ModuleList(
             CriticBlock(widths[i], widths[i + 1], slope=config.slope, norm=config.critic_norm)
             for i in range(config.layers)
         )
         features = widths[-1] * (config.size // 2**config.layers) ** 2
         hidden, a = config.critic_hidden, len(config.attributes)
-        self.adversarial = Head(features, hidden, 1, slope=config.slope)
-        self.classifier = Head(features, hidden, a, slope=config.slope)
+        self.adversarial: Head = Head(features, hidden, 1, slope=config.slope)
+        self.classifier: Head = Head(features, hidden, a, slope=config.slope)
 
     def forward(self, x: Float[Tensor, "b 3 s s"]) -> Verdict:
         for block in self.trunk:

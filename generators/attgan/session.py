@@ -48,32 +48,38 @@ class Session:
         editor: Editor | None = None,
         critic: Critic | None = None,
     ) -> None:
-        self.source, self.config, self.training = source, config, training
-        self.folder, self.device = folder, device
+        self.source: FaceSource = source
+        self.config: AttGANConfig = config
+        self.training: TrainingConfig = training
+        self.folder: TrainingFolder = folder
+        self.device: torch.device = device
         with torch.random.fork_rng(devices=[]):  # torch draws initial weights from the global stream
             torch.manual_seed(training.seed)
-            self.editor = Editor(config) if editor is None else copy.deepcopy(editor)
+            self.editor: Editor = Editor(config) if editor is None else copy.deepcopy(editor)
             self.editor.config = self.editor.decoder.config = config
-            self.critic = Critic(config) if critic is None else copy.deepcopy(critic)
+            self.critic: Critic = Critic(config) if critic is None else copy.deepcopy(critic)
             if config.critic_norm is CriticNorm.SPECTRAL:
                 self.critic.steady()
-        self.mean = copy.deepcopy(self.editor)
+        self.mean: Editor = copy.deepcopy(self.editor)
         for net in (self.editor, self.critic, self.mean):
             net.to(device).to(memory_format=torch.channels_last)
         self.mean.requires_grad_(False).eval()
         self.critic.requires_grad_(True)
-        self.editor_adam = torch.optim.Adam(self.editor.parameters(), lr=training.rate, betas=training.betas)
-        self.critic_adam = torch.optim.Adam(
+        self.editor_adam: torch.optim.Adam = torch.optim.Adam(
+            self.editor.parameters(), lr=training.rate, betas=training.betas
+        )
+        self.critic_adam: torch.optim.Adam = torch.optim.Adam(
             self.critic.parameters(), lr=training.critic_rate, betas=training.betas
         )
         columns = {name: i for i, name in enumerate(config.attributes)}
-        self.rule = TargetRule(
+        self.rule: TargetRule = TargetRule(
             groups=tuple(tuple(columns[name] for name in group) for group in config.groups),
             single=training.single,
             uniform=training.uniform,
             same=training.same,
         )
-        self.step, self.seconds = 0, 0.0
+        self.step: int = 0
+        self.seconds: float = 0.0
 
     # ---- the loop
 
@@ -358,7 +364,8 @@ class Session:
             )
         self.editor_adam.load_state_dict(found.optimizers["editor"])
         self.critic_adam.load_state_dict(found.optimizers["critic"])
-        self.step, self.seconds = found.step, float(cast(float, found.state["seconds"]))
+        self.step = found.step
+        self.seconds = float(cast(float, found.state["seconds"]))
 
     def _nets(self) -> Iterator[tuple[str, nn.Module]]:
         yield "editor", self.editor

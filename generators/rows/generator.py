@@ -83,9 +83,9 @@ class _Rows(Generator[RowsState], Describer, ABC):
     ) -> None:
         if not 0.0 <= dead_zone < 1.0:
             raise ConfigError(f"rows: `dead_zone` must lie in [0, 1), got {dead_zone!r}.")
-        self.schema = schema.ruled(immutable=immutable)
-        self.variables = Variables.of(self.schema)
-        self.shape = (schema.d,)
+        self.schema: TableSchema = schema.ruled(immutable=immutable)
+        self.variables: Variables = Variables.of(self.schema)
+        self.shape: tuple[int, ...] = (schema.d,)
         self._dead_zone = float(dead_zone)
 
     def variable_of(self, column: str) -> str:
@@ -323,7 +323,7 @@ class RowsWithCritic(_Rows, Critic):
     ) -> None:
         super().__init__(schema, dead_zone=dead_zone, immutable=immutable)
         self._critic = critic
-        self.critic_kind = (
+        self.critic_kind: str = (
             "logit of a small network trained to tell rows of the training table from rows of which some "
             f"columns were replaced (AUROC {critic.auroc:.2f} on rows held out)"
         )

@@ -180,7 +180,7 @@ class Scripted(PymooSolver):
     def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
         from pymoo.core.algorithm import Algorithm
 
-        from cfsearch.solvers.parts import candidates
+        from cfsearch.solvers._parts import candidates
 
         wanted = self.wanted
 

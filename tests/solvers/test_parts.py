@@ -13,10 +13,10 @@ from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from cfsearch.errors import ConfigError
-from cfsearch.solvers import geometry, parts, strength
+from cfsearch.solvers import _geometry, _parts, _strength
 from cfsearch.solvers.directions import directions
 
-Floats = parts.Floats
+Floats = _parts.Floats
 
 
 def population(f: Floats, cv: Floats | None = None) -> Any:  # Any: a pymoo population
@@ -51,14 +51,14 @@ def test_rank_and_crowding_keeps_whom_pymoo_keeps(
     f = make(m, 1)
     cv = np.maximum(np.random.default_rng(2).normal(0, 1, 60), 0) if constrained else None
     # 40 of 60: enough for the ends of the last front, of which pymoo draws at random otherwise
-    assert survivors(parts.RankAndCrowding(), f, 40, cv) == survivors(RankAndCrowding(), f, 40, cv)
+    assert survivors(_parts.RankAndCrowding(), f, 40, cv) == survivors(RankAndCrowding(), f, 40, cv)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4])
 @pytest.mark.parametrize("make", [cloud, front])
 def test_strength_keeps_whom_pymoo_keeps(make: Callable[[int, int], Floats], m: int) -> None:
     f = make(m, 3)
-    ours, theirs = strength.StrengthSurvival(), SPEA2Survival(normalize=True)
+    ours, theirs = _strength.StrengthSurvival(), SPEA2Survival(normalize=True)
     assert survivors(ours, f, 30) == survivors(theirs, f, 30)
 
 
@@ -84,13 +84,13 @@ def test_geometry_keeps_whom_pymoo_keeps_of_one_front(m: int) -> None:
     # the norm of the neighbour instead of the point's own
     f = np.vstack([np.eye(m), np.ones((1, m)), cloud(m, 4, 50)])
     f = f / np.linalg.norm(f, axis=1, keepdims=True) * [1.0, 5.0, 0.3, 20.0][:m] + 0.5
-    assert survivors(geometry.GeometrySurvival(), f, 30) == survivors(AGEMOEA2Survival(), f, 30)
+    assert survivors(_geometry.GeometrySurvival(), f, 30) == survivors(AGEMOEA2Survival(), f, 30)
 
 
 def test_geometry_prefers_the_nearer_of_a_further_front() -> None:
     first = np.array([[0.0, 1.0], [0.4, 0.4], [1.0, 0.0]])
     f = np.vstack([first, [[0.5, 1.9], [0.6, 0.6], [1.9, 0.5]]])
-    assert survivors(geometry.GeometrySurvival(), f, 4) == {0, 1, 2, 4}
+    assert survivors(_geometry.GeometrySurvival(), f, 4) == {0, 1, 2, 4}
 
 
 def test_thinning_by_hand() -> None:
@@ -98,12 +98,12 @@ def test_thinning_by_hand() -> None:
     x = np.array([0.0, 0.1, 1.0, 2.0])
     gap = np.abs(x[:, None] - x[None])
     np.fill_diagonal(gap, np.inf)
-    assert strength.thinned(gap, 3).tolist() == [0, 2, 3]
+    assert _strength.thinned(gap, 3).tolist() == [0, 2, 3]
 
 
 def test_a_tournament_goes_by_the_first_rule_that_can_tell() -> None:
     pop = population(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]), np.array([1.0, 0.0, 0.0]))
-    rules = parts.Tournament(parts.less_violated, parts.dominating)
+    rules = _parts.Tournament(_parts.less_violated, _parts.dominating)
     pairs = np.array([[0, 1], [1, 2], [2, 0]])
     assert rules.winners(pop, pairs, random_state=np.random.default_rng(0))[:, 0].tolist() == [1, 1, 2]
 
@@ -111,11 +111,11 @@ def test_a_tournament_goes_by_the_first_rule_that_can_tell() -> None:
 def test_trials_have_three_unlike_donors() -> None:
     x = np.eye(5)
     problem = Problem(n_var=5, n_obj=2, xl=-np.ones(5) * 9, xu=np.ones(5) * 9)
-    pop = parts.candidates(x)
-    trials = parts.Differential(rate=1.0, scale=1.0).do(
+    pop = _parts.candidates(x)
+    trials = _parts.Differential(rate=1.0, scale=1.0).do(
         problem, pop, 5, random_state=np.random.default_rng(0)
     )
-    made = parts.variables(trials).round(2)
+    made = _parts.variables(trials).round(2)
     # base + one - two: three ones in three places, none of them the parent's own
     assert sorted(np.unique(made).tolist()) == [-1.0, 0.0, 1.0]
     assert made.sum(axis=1).tolist() == [1.0] * 5

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from cfsearch.contracts.solver import Solver
+from cfsearch.solvers._parts import Given, NotEvaluated
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import AgeMoea2, GeneticSolver, Nsga2, Nsga3, Spea2
-from cfsearch.solvers.parts import Given, NotEvaluated
 from cfsearch.solvers.pymoo import PymooSolver, Setting
 from cfsearch.solvers.swarm import Smpso
 

@@ -11,7 +11,7 @@ from pymoo.optimize import minimize
 from pymoo.problems import get_problem
 
 from cfsearch.numerics import pareto
-from cfsearch.solvers.smpso import SMPSO, constriction
+from cfsearch.solvers._smpso import SMPSO, constriction
 
 RECORDED = json.loads(Path(__file__).with_name("jmetalpy_smpso.json").read_text(encoding="utf-8"))["problems"]
 

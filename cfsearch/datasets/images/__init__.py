@@ -144,7 +144,7 @@ class CachedImages:
     ) -> None:
         if size < 1:
             raise ConfigError(f"images: `size` must be 1 or more, got {size!r}.")
-        self.refs = tuple(refs)
+        self.refs: tuple[ImageRef, ...] = tuple(refs)
         self.size = size
         self._crop = crop
         self._room = cache_bytes // (3 * size * size)
@@ -209,7 +209,7 @@ class ImageFolderSource:
         self._images = CachedImages(
             _matched(table.files, found), size=size, crop=crop, cache_bytes=cache_bytes
         )
-        self.attributes = table.names if attributes is None else tuple(attributes)
+        self.attributes: tuple[str, ...] = table.names if attributes is None else tuple(attributes)
         self.table = table
         self._labels = table.columns(self.attributes).to(torch.float32)
 

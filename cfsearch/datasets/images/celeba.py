@@ -78,7 +78,7 @@ class CelebASource:
             cache_bytes=cache_bytes,
         )
         self._base = base
-        self.attributes = self._faces.attributes
+        self.attributes: tuple[str, ...] = self._faces.attributes
 
     def __len__(self) -> int:
         return len(self._faces)
@@ -154,7 +154,7 @@ class CelebAHQSource:
         self._faces = ImageFolderSource(
             zips, table=table.take(rows), attributes=attributes, size=size, cache_bytes=cache_bytes
         )
-        self.attributes = self._faces.attributes
+        self.attributes: tuple[str, ...] = self._faces.attributes
 
     def __len__(self) -> int:
         return len(self._faces)

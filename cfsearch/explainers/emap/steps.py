@@ -34,10 +34,10 @@ class Perturber(nn.Module):
 
     def __init__(self, *, width: int, classes: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__()
-        self.target_width = classes if classes > 2 else 0
+        self.target_width: int = classes if classes > 2 else 0
         self.dropout = dropout
         sizes = (width + self.target_width, *hidden, width)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.layers: nn.ModuleList = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(
         self,

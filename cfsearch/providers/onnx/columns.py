@@ -204,9 +204,12 @@ class ColumnProvider(TabularProvider):
 
     def __init__(self, inner: "OnnxProvider", *, schema: TableSchema, by_row: bool = False) -> None:
         self.inner: Final = inner
-        self.name, self.labels = inner.name, inner.labels
-        self.scores, self.max_batch = inner.scores, inner.max_batch
-        self.schema, self.encoding = schema, Encoding.ranged(schema)
+        self.name: str = inner.name
+        self.labels: tuple[str, ...] = inner.labels
+        self.scores: ScoreKind = inner.scores
+        self.max_batch: int = inner.max_batch
+        self.schema: TableSchema = schema
+        self.encoding: Encoding = Encoding.ranged(schema)
         tried = by_row and self.scores is not ScoreKind.LABELS  # labels are voted on, which is never row-wise
         self._block: Final = tried_block(schema, most=self.max_batch, ask=inner.predict) if tried else 0
 

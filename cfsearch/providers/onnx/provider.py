@@ -14,6 +14,7 @@ from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, ProviderError, UnsafeModelError
 from cfsearch.providers.answering import AnsweringProvider
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
+from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import infer_signature
 from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
 
@@ -67,8 +68,8 @@ class OnnxProvider(AnsweringProvider):
         self.sha256: Final = file.sha256
         self._session: Final = session
         self._signature: Final = signature
-        self.preprocessing = signature.preprocessing
-        self.source = file.sha256
+        self.preprocessing: Preprocessing | None = signature.preprocessing
+        self.source: str = file.sha256
         self.notes = note
         self.by_row: Final = by_row
         """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""

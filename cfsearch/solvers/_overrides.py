@@ -6,7 +6,7 @@ import numpy as np
 from pymoo.algorithms.moo.gde3 import GDE3
 from pymoo.core.population import Population
 
-from .parts import Mask, objectives, violations
+from ._parts import Mask, objectives, violations
 
 
 @final

@@ -8,7 +8,7 @@ from pymoo.algorithms.moo.nsga3 import (
 )
 from pymoo.core.survival import Survival
 
-from .parts import Floats, Ints, objectives
+from ._parts import Floats, Ints, objectives
 
 
 @final

@@ -8,7 +8,7 @@ from pymoo.core.survival import Survival
 
 from cfsearch.numerics import pareto
 
-from .parts import Floats, Ints, objectives
+from ._parts import Floats, Ints, objectives
 
 _TINY = 1e-8
 

@@ -17,7 +17,7 @@ from pymoo.util.display.multi import (
 
 from cfsearch.numerics import pareto
 
-from .parts import Floats, candidates, objectives, variables, violations
+from ._parts import Floats, candidates, objectives, variables, violations
 
 
 @final
