@@ -55,6 +55,8 @@ class ModelConfig(_Strict):
         votes: for a model that gives labels only, how often each candidate is asked.
         sigma: standard deviation of the perturbations of these votes, on [0, 1].
         trust: types in a skops file, besides skops' own list, that are known and let in.
+        trust_model: ``sha256:...`` of a file that may run code when it is loaded: a pickle, joblib, TorchScript,
+            ``torch.export``, or a skops file with whatever types.
         surrogate: a file of ``cfsearch distill``, which is asked about candidates instead of the
             model; what is stored is asked of the model all the same.
     """
@@ -65,6 +67,7 @@ class ModelConfig(_Strict):
     votes: int = Field(default=16, ge=2, le=1024)
     sigma: float = Field(default=0.05, gt=0.0, le=1.0)
     trust: tuple[str, ...] | None = None
+    trust_model: str | None = None
     surrogate: str | None = None
 
 
@@ -322,7 +325,7 @@ class Config(_Strict):
             raise ConfigError(f"{name}: cannot be read: {error}.") from error
         try:
             values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigError(f"{name}: not valid TOML: {error}.") from error
         return cls.check(overlaid(values, over), where=name, text=text)
 
@@ -421,7 +424,7 @@ def parse_plugin(text: str) -> dict[str, Any]:
             )
         try:
             settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             settings[key.strip()] = value.strip()
     return {"name": name.strip(), "settings": settings}
 

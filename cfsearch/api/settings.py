@@ -28,7 +28,7 @@ class Settings(TypedDict, total=False):
     - ``recursive``: whether sub-folders of pictures are looked into.
     - ``preprocessing``, or ``size``, ``channels``, ``layout``, ``range``, ``mean``, ``std``: what the model
       takes of a picture in [0, 1].
-    - ``arch``, ``sidecar``, ``trust``, ``surrogate``, ``votes``, ``sigma``: of a model in a file.
+    - ``arch``, ``sidecar``, ``trust``, ``trust_model``, ``surrogate``, ``votes``, ``sigma``: of a model in a file.
     - ``device``, ``threads``, ``batch_size``: how it runs.
     - ``isolate``: whether the model lives in a process of its own, which it may crash alone; ``deadline``:
       seconds that one call of it may take; ``memory``: GiB that its process may take. An object of the program is
@@ -65,6 +65,7 @@ class Settings(TypedDict, total=False):
     arch: str
     sidecar: str | Path
     trust: Sequence[str]
+    trust_model: str
     surrogate: str | Path
     votes: int
     sigma: float
@@ -85,7 +86,7 @@ GeneratorLike = str | Path | Mapping[str, Any] | Generator[Any] | type[Generator
 PICTURE_SETTINGS: Final = ("size", "channels", "layout", "range", "mean", "std")
 
 _PLACES: Final[dict[str, tuple[str, ...]]] = {
-    "model": ("arch", "trust", "surrogate", "votes", "sigma"),
+    "model": ("arch", "trust", "trust_model", "surrogate", "votes", "sigma"),
     "data": ("label", "rows", "where", "limit", "recursive"),
     "search": (
         "evaluations",

@@ -1,15 +1,16 @@
 """Opening the audited model of a configuration: here, or in a process of its own."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.config import Config
+from cfsearch.config import Config, ModelConfig
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.providers.opening import open_provider
+from cfsearch.providers.opening import open_provider, runs_code
 from cfsearch.providers.served.address import is_address
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import columns_taken, open_tabular
@@ -37,7 +38,25 @@ def isolation_of(config: Config) -> "Isolation | None":
         return None
     from cfsearch.providers.isolated.session import Isolation
 
-    return Isolation(deadline_s=run.deadline, memory_gib=run.memory)
+    offline = config.model.trust_model is not None
+    return Isolation(deadline_s=run.deadline, memory_gib=run.memory, offline=offline)
+
+
+def trusted_of(model: ModelConfig) -> tuple[str, ...]:
+    """The types of a skops file that the user lets in: by name, or all of a file by its hash.
+
+    Args:
+        model: settings of the model.
+
+    Raises:
+        UnsafeModelError: the file is not the one that was vouched for.
+    """
+    named = model.trust or ()
+    if model.trust_model is None or not model.path.lower().endswith(".skops"):
+        return named
+    from cfsearch.providers.trust import trusted_types
+
+    return (*named, *trusted_types(Path(model.path), given=model.trust_model))
 
 
 def model_of_inputs(config: Config, path: str, *, arch: str | None) -> Provider:
@@ -60,11 +79,18 @@ def model_of_inputs(config: Config, path: str, *, arch: str | None) -> Provider:
             device=run.device,
             threads=run.threads,
             deadline_s=run.deadline,
+            trust_model=said.trust_model,
         )
     from cfsearch.providers.isolated.provider import isolated_provider
 
     return isolated_provider(
-        path, isolation=isolation, sidecar=said.sidecar, arch=arch, device=run.device, threads=run.threads
+        path,
+        isolation=isolation,
+        sidecar=said.sidecar,
+        arch=arch,
+        device=run.device,
+        threads=run.threads,
+        trust_model=said.trust_model,
     )
 
 
@@ -83,7 +109,7 @@ def model_of_rows(
         CfsearchError: as ``open_tabular``.
     """
     isolation, said, run = isolation_of(config), config.model, config.run
-    trusted = said.trust or ()
+    trusted = trusted_of(said)
     if isolation is None:
         return open_tabular(
             said.path,
@@ -95,6 +121,7 @@ def model_of_rows(
             device=run.device,
             threads=run.threads,
             deadline_s=run.deadline,
+            trust_model=said.trust_model,
             file=file,
         )
     from cfsearch.providers.isolated.provider import isolated_tabular
@@ -109,6 +136,7 @@ def model_of_rows(
         trusted=list(trusted),
         device=run.device,
         threads=run.threads,
+        trust_model=said.trust_model,
     )
 
 
@@ -124,7 +152,9 @@ def columns_of_model(config: Config, *, table: str | None, file: "OnnxFile | Non
         CfsearchError: as ``columns_taken``.
     """
     isolation, said = isolation_of(config), config.model
-    trusted = said.trust or ()
+    if said.trust_model is not None and runs_code(Path(said.path).suffix.lower()):
+        return None
+    trusted = trusted_of(said)
     if isolation is None or not said.path.lower().endswith(".skops"):  # others are parsed, and run nothing
         return columns_taken(said.path, sidecar=said.sidecar, trusted=trusted, table=table, file=file)
     from cfsearch.providers.isolated.provider import isolated_columns

@@ -1,5 +1,6 @@
 """Errors as the user gets them: one line on stderr, with --json a document, and an exit code."""
 
+import contextlib
 import json
 import sys
 import traceback
@@ -53,6 +54,8 @@ class Fault:
                 return cls("usage", _one_line(error.format_message()), USAGE)
             case click.Abort() | KeyboardInterrupt() | EOFError():
                 return cls("interrupted", "interrupted.", INTERRUPTED)
+            case RecursionError():
+                return cls("data", "an input is nested too deeply to be read.", USAGE)
             case MemoryError():
                 return cls("out_of_memory", _memory(), FAILED)
             case OSError():
@@ -77,8 +80,9 @@ def report(error: BaseException, *, json_mode: bool, debug: bool) -> int:
     """Say what went wrong on stderr (and on stdout in JSON mode); returns the exit code."""
     fault = Fault.of(error)
     if json_mode:
-        sys.stdout.write(fault.document())
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # where nothing can be written, the exit code says it
+            sys.stdout.write(fault.document())
+            sys.stdout.flush()
     if debug:
         traceback.print_exception(error)
     say(fault)
@@ -87,7 +91,8 @@ def report(error: BaseException, *, json_mode: bool, debug: bool) -> int:
 
 def say(fault: Fault) -> None:
     """The line on stderr."""
-    print(f"error: {fault.message} [{fault.code}]", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(f"error: {fault.message} [{fault.code}]", file=sys.stderr, flush=True)
 
 
 def _usage(error: click.UsageError) -> str:

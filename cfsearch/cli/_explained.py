@@ -257,7 +257,9 @@ def _model(flags: dict[str, Any]) -> "Provider":
             flags["isolate"], model=str(flags["model"]), deadline=deadline, memory=flags["memory"]
         )
     spec = str(flags["model"])
-    given: dict[str, Any] = {name: flags.get(name) for name in ("sidecar", "arch", "device", "threads")}
+    given: dict[str, Any] = {
+        name: flags.get(name) for name in ("sidecar", "arch", "device", "threads", "trust_model")
+    }
     if isolation is None:
         return open_provider(spec, **given, deadline_s=deadline)
     from cfsearch.providers.isolated.provider import isolated_provider

@@ -14,7 +14,7 @@ from cfsearch.registry import unknown
 
 from ._errors import INTERRUPTED, Fault, report, say
 from ._invocation import Invocation
-from ._output import Outcome, deliver, lenient_streams, plain
+from ._output import Outcome, deliver, discarded, lenient_streams, occupied_streams, plain
 
 COMMANDS = {
     "demo": "demo",
@@ -68,6 +68,7 @@ class CommandGroup(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,  # Any: click's own signature
     ) -> Any:
+        occupied_streams()
         lenient_streams()
         call = Invocation(tuple(sys.argv[1:] if args is None else args))
 
@@ -82,6 +83,7 @@ class CommandGroup(click.Group):
             )
 
         code = _guarded(work, call=call)
+        discarded()
         if code == INTERRUPTED and args is None:
             # the user waits; libraries that take their time to shut down have nothing to save
             sys.stdout.flush()

@@ -65,12 +65,18 @@ PROTOCOL = click.option(
     metavar="NAME",
     help="Of a model behind an address: oip, tfserving, mlflow, huggingface, torchserve, template.",
 )
+TRUST_MODEL = click.option(
+    "--trust-model",
+    metavar="sha256:HASH",
+    help="Let in a model file that runs code when loaded, by the hash that its refusal prints.",
+)
 _MODEL = (
     PROTOCOL,
     click.option(
         "--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default."
     ),
     click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights."),
+    TRUST_MODEL,
     click.option(
         "--votes",
         type=click.IntRange(2, 1024),
@@ -308,6 +314,7 @@ _PLACE = {
     "schema": ("data", "schema"),
     "label": ("data", "label"),
     "trust": ("model", "trust"),
+    "trust_model": ("model", "trust_model"),
     "protected": ("audit", "protected"),
     "practical": ("audit", "practical"),
     "device": ("run", "device"),
@@ -369,7 +376,12 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
 
 
 def isolation_of(
-    isolate: bool | None, *, model: str, deadline: float | None, memory: float | None
+    isolate: bool | None,
+    *,
+    model: str,
+    deadline: float | None,
+    memory: float | None,
+    offline: bool = False,
 ) -> "Isolation | None":
     """The limits of the model's own process, which stands by from here on; None where it is opened here.
 
@@ -378,6 +390,7 @@ def isolation_of(
         model: what the user named; one behind an address runs elsewhere already.
         deadline: seconds that one call may take.
         memory: GiB that it may take.
+        offline: whether its process gives up the network.
     """
     from cfsearch.providers.served.address import is_address
 
@@ -388,7 +401,7 @@ def isolation_of(
     stand_by()  # while torch is imported here
     from cfsearch.providers.isolated.session import Isolation
 
-    return Isolation(deadline_s=deadline, memory_gib=memory)
+    return Isolation(deadline_s=deadline, memory_gib=memory, offline=offline)
 
 
 def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
@@ -406,7 +419,7 @@ def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
 
     try:
         declared = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "images"  # the reader of the file reports what is wrong with it
     data = declared.get("data")
     if not isinstance(data, dict):

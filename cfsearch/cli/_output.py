@@ -1,15 +1,18 @@
 """What a command gives back, and how it reaches the terminal."""
 
 import codecs
+import contextlib
 import io
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from cfsearch.errors import CfsearchError
+from cfsearch.errors import CfsearchError, RunError
 from cfsearch.files import dump_json
 
 from ._invocation import Invocation
@@ -35,7 +38,28 @@ class Outcome:
 
 
 def deliver(outcome: Outcome, *, json_mode: bool) -> None:
-    """Print a result on stdout."""
+    """Print a result on stdout.
+
+    Args:
+        outcome: of a command.
+        json_mode: whether as one JSON document.
+
+    Raises:
+        RunError: it cannot be written there: a full disk.
+        BrokenPipeError: whoever read it has gone.
+    """
+    try:
+        _printed(outcome, json_mode=json_mode)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunError(
+            f"the result cannot be written to standard output: {error.strerror or error}. What a command keeps in "
+            "files is kept."
+        ) from error
+
+
+def _printed(outcome: Outcome, *, json_mode: bool) -> None:
     if json_mode:
         text = dump_json(outcome.document)
         utf_8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
@@ -57,6 +81,29 @@ def stdout() -> "Console":
     return Quiet(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
+def occupied_streams() -> None:
+    """Opens the standard streams that a caller closed, so that no file of ours takes their place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # it lives as long as this process
+            setattr(sys, name, stream)
+
+
+def discarded() -> None:
+    """Drops what stdout and stderr still hold, so that the interpreter has nothing to fail at in the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def lenient_streams() -> None:
     """Letters that a terminal's encoding lacks are written as escapes, not as an error."""
     for stream in (sys.stdout, sys.stderr):
@@ -74,13 +121,15 @@ def stderr() -> "Console":
 def note(text: str) -> None:
     """One line for the user on stderr, unless they want quiet."""
     if not Invocation.current().quiet:
-        print(f"note: {plain(text)}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # a log that is full is no reason to end the work
+            print(f"note: {plain(text)}", file=sys.stderr, flush=True)
 
 
 def detail(text: str) -> None:
     """One line on stderr in verbose mode (``-v``)."""
     if Invocation.current().verbose:
-        print(plain(text), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(plain(text), file=sys.stderr, flush=True)
 
 
 def plain(text: str) -> str:

@@ -22,6 +22,7 @@ from ._options import (
     PROTOCOL,
     SCHEMA,
     TRUST,
+    TRUST_MODEL,
     WHOLE,
     json_option,
     threads_option,
@@ -81,6 +82,7 @@ _SUFFIXES = (".html", ".png")
 @SCHEMA
 @LABEL
 @TRUST
+@TRUST_MODEL
 @click.option("--immutable", metavar="A,B", shell_complete=columns, help="Columns that must not change.")
 @click.option(
     "--target",
@@ -201,7 +203,7 @@ def _setting(text: str) -> tuple[str, Any]:  # Any: what the method takes
 def _value(text: str) -> Any:  # Any: a number, true, false, null or a word
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

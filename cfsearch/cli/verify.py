@@ -18,6 +18,7 @@ from ._options import (
     MEMORY,
     PROTOCOL,
     TRUST,
+    TRUST_MODEL,
     isolation_of,
     json_option,
     threads_option,
@@ -55,6 +56,7 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @TRUST
+@TRUST_MODEL
 @click.option(
     "--pick",
     type=click.Choice(_PICKS),
@@ -80,6 +82,7 @@ def verify(
     sidecar: Path | None,
     arch: str | None,
     trust: tuple[str, ...],
+    trust_model: str | None,
     pick: str,
     at_least: float | None,
     device: str,
@@ -93,7 +96,9 @@ def verify(
     Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
     of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
-    isolation = isolation_of(isolate, model=model, deadline=deadline, memory=memory)
+    isolation = isolation_of(
+        isolate, model=model, deadline=deadline, memory=memory, offline=trust_model is not None
+    )
     use_threads(threads)
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
@@ -108,6 +113,7 @@ def verify(
             arch=arch,
             device=device,
             trusted=trust,
+            trust_model=trust_model,
             isolation=isolation,
             deadline=deadline,
         )
@@ -165,6 +171,7 @@ def _opened(
     arch: str | None,
     device: str,
     trusted: tuple[str, ...],
+    trust_model: str | None,
     isolation: "Isolation | None",
     deadline: float | None,
 ) -> "Provider":
@@ -185,10 +192,14 @@ def _opened(
         path = str(shipped_sound_model()) if shipped else model
         arch = arch or (SHIPPED_SOUND_ARCH if shipped else None)
         if isolation is None:
-            return open_provider(path, sidecar=sidecar, arch=arch, device=device, deadline_s=deadline)
+            return open_provider(
+                path, sidecar=sidecar, arch=arch, device=device, deadline_s=deadline, trust_model=trust_model
+            )
         from cfsearch.providers.isolated.provider import isolated_provider
 
-        return isolated_provider(path, isolation=isolation, sidecar=sidecar, arch=arch, device=device)
+        return isolated_provider(
+            path, isolation=isolation, sidecar=sidecar, arch=arch, device=device, trust_model=trust_model
+        )
     import torch
 
     from cfsearch.datasets.tables import schema_of
@@ -198,6 +209,10 @@ def _opened(
         raise ConfigError(f"verify: the front of {front.name!r} does not say what its columns mean.")
     rows = front.row[None] if front.rows is None else torch.cat([front.row[None], front.rows])
     schema = schema_of(front.extra["schema"])
+    if trust_model is not None and model.lower().endswith(".skops"):
+        from cfsearch.providers.trust import trusted_types
+
+        trusted = (*trusted, *trusted_types(Path(model), given=trust_model))
     if isolation is None:
         return open_tabular(
             model,
@@ -207,6 +222,7 @@ def _opened(
             arch=arch,
             device=device,
             trusted=trusted,
+            trust_model=trust_model,
             deadline_s=deadline,
         )
     from cfsearch.providers.isolated.provider import isolated_tabular
@@ -220,6 +236,7 @@ def _opened(
         arch=arch,
         device=device,
         trusted=list(trusted),
+        trust_model=trust_model,
     )
 
 

@@ -41,6 +41,7 @@ def open_provider(
     threads: int | None = None,
     max_batch: int | None = None,
     deadline_s: float | None = None,
+    trust_model: str | None = None,
 ) -> Provider:
     """The audited model behind what a user wrote.
 
@@ -55,6 +56,7 @@ def open_provider(
         threads: cores for one operator of an ONNX model.
         max_batch: most inputs in one call.
         deadline_s: seconds that one call of a function may take.
+        trust_model: ``sha256:...`` of a file that may run code when it is loaded.
 
     Raises:
         ModelFileError: the file is missing, cannot be read or does not fit.
@@ -79,6 +81,7 @@ def open_provider(
             device=device,
             threads=threads,
             max_batch=max_batch,
+            trust_model=trust_model,
         )
     )
 
@@ -99,6 +102,10 @@ def open_file(request: ModelRequest) -> Provider:
     """
     path = Path(request.path)
     suffix = path.suffix.lower()
+    if request.trust_model is not None and path.is_file() and runs_code(suffix):
+        from .trust import open_trusted
+
+        return open_trusted(request, given=request.trust_model)
     if not path.is_file() or not suffix or suffix not in registry.installed("providers"):
         raise refused(path)
     opener = load_object("providers", suffix)
@@ -113,6 +120,17 @@ def open_file(request: ModelRequest) -> Provider:
             f"{type(made).__name__}. Correct the plug-in."
         )
     return made
+
+
+def runs_code(suffix: str) -> bool:
+    """Whether files of an ending run code when they are loaded, whatever is in them.
+
+    Args:
+        suffix: in lower case, ``.pkl``.
+    """
+    from .weights import RUNS_CODE
+
+    return suffix in RUNS_CODE
 
 
 def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:

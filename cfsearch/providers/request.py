@@ -28,6 +28,7 @@ class ModelRequest:
         threads: cores for one operator.
         max_batch: most inputs queried at once.
         trusted: types in a skops file that are known and let in.
+        trust_model: ``sha256:...`` of a file that may run code when it is loaded.
         schema: of a model of tables, what the columns mean; None for images.
         probes: of a model of tables, rows to query it about first.
         onnx: the file, where it is an ONNX file that was read before.
@@ -40,6 +41,7 @@ class ModelRequest:
     threads: int | None = None
     max_batch: int | None = None
     trusted: tuple[str, ...] = ()
+    trust_model: str | None = None
     schema: TableSchema | None = None
     probes: Float[Tensor, "p d"] | None = None
     onnx: "OnnxFile | None" = None

@@ -46,8 +46,9 @@ def check_skops(path: Path) -> str:
     """A hash of a file that is a zip of bearable size."""
     if path.suffix.lower() in PICKLES:
         raise UnsafeModelError(
-            f"{path.name}: a {path.suffix} file runs any code when it is loaded, and is never read. Save "
-            "the model with skops.io.dump(model, 'model.skops')."
+            f"{path.name}: a {path.suffix} file runs any code when it is loaded, and was not. Save the model with "
+            "skops.io.dump(model, 'model.skops'). Or, if you know where it comes from, let in these very bytes with "
+            f"--trust-model sha256:{_digest(path)}"
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -59,14 +60,18 @@ def check_skops(path: Path) -> str:
             )
         if size > _MAX_BYTES:
             raise ModelFileError(f"{path.name}: unpacks to {size} bytes, more than {_MAX_BYTES}.")
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest(path)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
     except zipfile.BadZipFile as error:
         raise ModelFileError(
             f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."
         ) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estimator
@@ -100,7 +105,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
         raise UnsafeModelError(
             f"{path.name}: holds {len(strange)} types that are not known to be safe: {', '.join(strange)}. "
             f"If you know where the file comes from, let them in with {line} (`trust` under [model] in a "
-            "configuration)."
+            f"configuration), or these very bytes with --trust-model sha256:{_digest(path)}"
         )
     try:
         return io.load(path, trusted=[*trusted, *(kind for kind in unlisted if kind in _SAFE)])

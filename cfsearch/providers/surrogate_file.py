@@ -123,7 +123,7 @@ def _head_of(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             stored = (file.metadata() or {}).get(_KEY, "")
         head = json.loads(stored) if stored else {}
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: is no surrogate ({error}). `cfsearch distill` makes one.") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise ModelFileError(

@@ -42,6 +42,7 @@ def open_tabular(
     threads: int | None = None,
     max_batch: int | None = None,
     deadline_s: float | None = None,
+    trust_model: str | None = None,
     file: "OnnxFile | None" = None,
 ) -> TabularProvider:
     """The audited model of tables behind what a user wrote.
@@ -64,6 +65,7 @@ def open_tabular(
         threads: of onnxruntime.
         max_batch: most rows queried at once, instead of the sidecar's.
         deadline_s: seconds that a function may take for one call.
+        trust_model: ``sha256:...`` of a file that may run code when it is loaded.
         file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
 
     Raises:
@@ -80,7 +82,7 @@ def open_tabular(
     path = Path(spec)
     if is_path(spec) and not path.exists():
         return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)
-    if path.suffix.lower() in PICKLES and path.is_file():
+    if path.suffix.lower() in PICKLES and path.is_file() and trust_model is None:
         check_skops(path)  # refuses them
     request = ModelRequest(
         path=spec,
@@ -90,6 +92,7 @@ def open_tabular(
         threads=threads,
         max_batch=max_batch,
         trusted=tuple(trusted),
+        trust_model=trust_model,
         schema=schema,
         probes=probes,
         onnx=file,

@@ -18,7 +18,8 @@ from .probes import infer_signature
 from .sidecar import assumed_range, sidecar_of, sidecar_path
 from .weights import fill, read_weights
 
-_MAX_BATCH: Final = 256
+MAX_BATCH: Final = 256
+"""Inputs in one call where nobody says otherwise."""
 
 
 @final
@@ -53,7 +54,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         scores: ScoreKind,
         preprocessing: Preprocessing | None = None,
         device: str = "cpu",
-        max_batch: int = _MAX_BATCH,
+        max_batch: int = MAX_BATCH,
         name: str = "torch",
         source: str | None = None,
         note: str = "",
@@ -119,7 +120,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             scores=declared.kind,
             preprocessing=preprocessing,
             device=device,
-            max_batch=max_batch or declared.max_batch or _MAX_BATCH,
+            max_batch=max_batch or declared.max_batch or MAX_BATCH,
             name=declared.name or path.stem,
             source=f"{read.sha256}:{arch}",
             probe=probe,
@@ -138,7 +139,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         where: str,
         preprocessing: Preprocessing | None = None,
         device: str = "cpu",
-        max_batch: int = _MAX_BATCH,
+        max_batch: int = MAX_BATCH,
         name: str = "torch",
         source: str | None = None,
         probe: Float[Tensor, "p *x"] | None = None,

@@ -9,7 +9,8 @@ from .request import ModelRequest
 from .sidecar import sidecar_at
 from .tabular import ColumnOrder, EncodedProvider
 from .torch_module import TorchProvider
-from .weights import read_weights
+from .trust import open_trusted
+from .weights import RunsCodeError, read_weights
 
 
 def open_weights(request: ModelRequest) -> Provider:
@@ -22,8 +23,14 @@ def open_weights(request: ModelRequest) -> Provider:
         ConfigError: no ``arch`` is given, or it does not build a network.
         ModelFileError, UnsafeModelError: as ``TorchProvider.open``.
     """
+    if request.arch is None or request.trust_model is not None:
+        try:
+            read_weights(Path(request.path))  # a file that would run code is refused as such
+        except RunsCodeError:
+            if request.trust_model is None:
+                raise
+            return open_trusted(request, given=request.trust_model)
     if request.arch is None:
-        read_weights(Path(request.path))  # a file that would run code is refused as such
         raise ConfigError(
             f"{request.path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
         )

@@ -1,5 +1,6 @@
 """Weights from files that are parsed, never run."""
 
+import hashlib
 import pickle
 import warnings
 import zipfile
@@ -21,6 +22,7 @@ RUNS_CODE: Final[Mapping[str, str]] = {
     ".pkl": "a pickle",
     ".pickle": "a pickle",
     ".joblib": "a joblib pickle",
+    ".sav": "a pickle",
     ".pt2": "a torch.export archive",
     ".ptl": "a TorchScript archive",
     ".torchscript": "a TorchScript archive",
@@ -44,9 +46,23 @@ class Weights:
     sha256: str
 
 
+class RunsCodeError(UnsafeModelError):
+    """A file that would run code when it is loaded, which its hash lets in."""
+
+
 def refusal(path: Path, what: str) -> UnsafeModelError:
-    """The error for a file that would run code."""
-    return UnsafeModelError(f"{path}: is {what}, which can run code when it is loaded; it was not. {_FIX}")
+    """The error for a file that would run code; says how to let it in.
+
+    Args:
+        path: the file.
+        what: it is.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return RunsCodeError(
+        f"{path}: is {what}, which can run code when it is loaded; it was not. {_FIX} Or, if you know where it comes "
+        f"from, let in these very bytes with --trust-model sha256:{digest}"
+    )
 
 
 def read_weights(path: Path) -> Weights:

@@ -501,3 +501,26 @@ def test_weights_without_the_networks_code_say_what_is_missing(tmp_path: Path) -
     torch.save(small().state_dict(), path)
     with pytest.raises(ConfigError, match="Name the function that builds the network: --arch"):
         open_provider(str(path))
+
+
+def test_f03_a_hard_link_to_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(WEIGHTS)
+    os.link(tmp_path / "secret.bin", folder / "weights.bin")
+    refused(saved(folder / "m.onnx", external("weights.bin")), UnsafeModelError, r"2 names \(hard links\)")
+
+
+def test_a_hard_link_within_the_folder_is_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "weights.bin").write_bytes(WEIGHTS)
+    os.link(tmp_path / "weights.bin", tmp_path / "sub" / "again.bin")
+    assert OnnxProvider.open(saved(tmp_path / "m.onnx", external("weights.bin"))).labels == ("0", "1", "2")
+
+
+def test_a_fixed_batch_of_a_million_is_refused_before_it_is_filled(tmp_path: Path) -> None:
+    made = model()
+    for value in (*made.graph.input, *made.graph.output):
+        value.type.tensor_type.shape.dim[0].ClearField("dim_param")  # type: ignore[no-untyped-call]  # protobuf
+        value.type.tensor_type.shape.dim[0].dim_value = 10**7
+    refused(saved(tmp_path / "m.onnx", made), ModelFileError, "takes exactly 10,000,000 inputs at once")

@@ -96,7 +96,7 @@ class Spectrogram:
             settings = json.loads(declared)
             known = {field.name for field in fields(cls)}
             return cls(**{name: value for name, value in settings.items() if name in known})
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFileError(f"{weights}: its settings of spectrograms are damaged: {error}.") from error
 
     def to_json(self) -> str:

@@ -77,7 +77,7 @@ class Channel:
         data = self._bytes(size, until, look)
         try:
             message = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProviderError("the model's process sent what is no message of ours.") from error
         if not isinstance(message, dict):
             raise ProviderError("the model's process sent what is no message of ours.")

@@ -68,6 +68,15 @@ class Host:
         """What the system did not let the process give up, of an offline one."""
         return self._session.lacking
 
+    @property
+    def note(self) -> str:
+        """What the reader of a result must know: of the model, and of its process."""
+        lacking = " ".join(
+            f"{self._who} can run code, and this system did not let its process give up the {what}."
+            for what in self.lacking
+        )
+        return f"{self.facts['note']} {lacking}".strip()
+
     def predict(self, x: Tensor) -> Tensor:
         """The model's answer, on the CPU; see ``Provider``.
 

@@ -54,8 +54,8 @@ class IsolatedProvider(Provider):
 
     @property
     def note(self) -> str:
-        """That of the model."""
-        return str(self.host.facts["note"])
+        """That of the model, and what its process could not be kept from."""
+        return self.host.note
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The model's answer; see ``Provider`` and ``Host.predict``."""
@@ -90,8 +90,8 @@ class IsolatedTabularProvider(TabularProvider):
 
     @property
     def note(self) -> str:
-        """That of the model."""
-        return str(self.host.facts["note"])
+        """That of the model, and what its process could not be kept from."""
+        return self.host.note
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's answer for each row; see ``Provider`` and ``Host.predict``."""

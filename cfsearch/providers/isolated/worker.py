@@ -66,7 +66,8 @@ class _Worker:
         try:
             return self._answers[request["op"]](request)
         except CfsearchError as error:
-            return {"error": type(error).__name__, "message": str(error)}
+            known = next(kind for kind in type(error).__mro__ if kind.__module__ == CfsearchError.__module__)
+            return {"error": known.__name__, "message": str(error)}
         except MemoryError:
             return _failure(ModelMemoryError, f"{self._name}: out of memory.")
         except Exception as error:  # noqa: BLE001  # a stranger's code may raise anything

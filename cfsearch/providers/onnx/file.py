@@ -193,7 +193,7 @@ def _inside(path: Path, location: str) -> Path:
             "Put the file itself beside the model."
         )
     try:
-        mode = real.stat().st_mode
+        mode, names = real.stat().st_mode, real.stat().st_nlink
     except (OSError, ValueError) as error:
         raise ModelFileError(
             f"{path}: its external data {location!r} is missing. Copy it beside the model."
@@ -203,7 +203,23 @@ def _inside(path: Path, location: str) -> Path:
             f"{path}: external data {location!r} must be an ordinary file, got a folder, pipe or "
             "device. Do not use this file."
         )
+    if names > 1 and names > _names_within(folder, real):
+        raise UnsafeModelError(
+            f"{path}: external data {location!r} is one file with {names} names (hard links), of which some lie outside "
+            "the model's folder. Put a copy of it beside the model: cp."
+        )
     return real
+
+
+def _names_within(folder: Path, file: Path) -> int:
+    """How many names of one file lie in a folder and those below it."""
+    own = file.stat()
+    count = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            seen = (Path(place) / name).lstat()
+            count += (seen.st_dev, seen.st_ino) == (own.st_dev, own.st_ino)
+    return count
 
 
 def _check_extent(path: Path, tensor: onnx.TensorProto) -> None:

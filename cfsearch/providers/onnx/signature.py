@@ -1,5 +1,6 @@
 """Signature of an ONNX model: its one input or one a column, and the output that holds the scores."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ NUMBERS: Final[dict[str, Number]] = {
 }
 WORDS: Final = "tensor(string)"
 MAPS: Final = "seq(map("
+_MOST_NUMBERS: Final = 2**28
+"""In a fixed batch: a gibibyte of float32, asked for each single query."""
 
 
 @final
@@ -92,6 +95,7 @@ def graph_signature(
     """
     if schema is not None and by_column(inputs):
         taken_by = ColumnInputs.of(path, inputs, schema=schema)
+        _check_batch(path, (taken_by.batch, schema.d))
         answer = _chosen(path, outputs, output=output)
         return GraphSignature(
             input="",
@@ -126,6 +130,7 @@ def graph_signature(
             f"{path}: its input {taken.name!r} has shape {list(taken.shape)}, expected images "
             "(n, channels, height, width) or tables (n, columns)."
         )
+    _check_batch(path, shape)
     chosen = _chosen(path, outputs, output=output)
     images = len(shape) == 4
     return GraphSignature(
@@ -137,6 +142,16 @@ def graph_signature(
         output=chosen.name,
         output_type=chosen.type,
     )
+
+
+def _check_batch(path: Path, shape: Sequence[int | None]) -> None:
+    """Refuse a fixed batch that every query would be padded to at great cost."""
+    batch = shape[0]
+    if batch is not None and batch * math.prod(size or 1 for size in shape[1:]) > _MOST_NUMBERS:
+        raise ModelFileError(
+            f"{path}: takes exactly {batch:,} inputs at once ({list(shape)}), so that one query would cost as many. "
+            "Export it with a free first dimension (`dynamic_axes`)."
+        )
 
 
 def _chosen(path: Path, outputs: Sequence[Arg], *, output: str | None) -> Arg:
