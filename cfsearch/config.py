@@ -147,6 +147,8 @@ class DataConfig(_Strict):
         rows: these rows alone, counted from 0 below the header.
         where: rows with these cells alone, each ``COLUMN=VALUE``.
         label: the column with the true class, which is no input; only where the schema is guessed.
+        encoding: of the table's text, as Python names it; found out when left out.
+        delimiter: between the table's cells; found out when left out.
         limit: at most so many inputs, the first ones.
         reference: images, or the training table: they stand for the classes and for what is
             plausible.
@@ -165,6 +167,8 @@ class DataConfig(_Strict):
     rows: tuple[int, ...] | None = None
     where: tuple[str, ...] | None = None
     label: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
     limit: int | None = Field(default=None, ge=1)
     reference: str | None = None
 
@@ -370,7 +374,7 @@ INPUTS = ("images", "table", "texts", "sounds")
 """The settings of ``[data]`` of which one names the inputs."""
 _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
-_OF_A_TABLE = ("schema", "rows", "where", "label")
+_OF_A_TABLE = ("schema", "rows", "where", "label", "encoding", "delimiter")
 _OF_IMAGES = ("attributes", "split")
 _OF_TEXTS = ("column",)
 _FIELDS: Final[Mapping[str, str]] = {"schema": "schema_file"}

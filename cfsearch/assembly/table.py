@@ -27,6 +27,7 @@ from cfsearch.datasets.tables import (
     TableSchema,
     TextTable,
     Variables,
+    free_note,
     infer_schema,
     read_schema,
     read_table,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 _PROBES: Final = 32
 _MOST_REFERENCE_ROWS: Final = 20_000
+_MOST_NOTES: Final = 8
+"""Notes on a guessed schema that every run shows; `cfsearch schema table` shows all."""
 
 
 @final
@@ -129,7 +132,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     if data.table is None:
         raise ConfigError("inputs: expected a table, but `data.images` is set. Give --data TABLE.csv.")
     path = Path(data.table)
-    text = read_text_table(path)
+    text = _read(data.table, config)
     schema, guessed, notes = _schema(config, text, columns)
     places = _chosen(config, text)
     table = table_of_text(text, schema, rows=places)
@@ -141,15 +144,18 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     )
     reference = None
     if data.reference is not None:
-        reference = read_table(data.reference, schema=schema).spread(_MOST_REFERENCE_ROWS)
+        reference = read_table(
+            data.reference, schema=schema, encoding=data.encoding, delimiter=data.delimiter
+        ).spread(_MOST_REFERENCE_ROWS)
         notes += reference.notes
+    free = free_note(schema, immutable=config.search.immutable)
     return TableInput(
         schema=schema,
         records=records,
         probes=_probes(table.x, text, schema),
         reference=reference,
         guessed=guessed,
-        notes=(*notes, *table.notes),
+        notes=tuple(note for note in (*notes, *table.notes, free) if note),
         by=_compared(config, text, table),
         sample=sample_of(text, path, schema=schema),
     )
@@ -197,16 +203,30 @@ def _schema(
         schema, note = _narrowed(schema, columns)
         return schema, None, note
     source = data.reference if data.reference is not None else str(data.table)
-    header = text.header if source == data.table else read_text_table(source).header
+    header = text.header if source == data.table else _read(source, config).header
     if data.label is not None and data.label not in header:
         raise ConfigError(f"label: {unknown('column', data.label, list(header))}")
     keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
     ignore = [name for name in header if name not in keep]
     _check_taken(source, columns or (), known=header)
-    guess = infer_schema(source, target=data.label, ignore=ignore)
+    guess = infer_schema(
+        source,
+        target=data.label,
+        ignore=ignore,
+        needed=columns or (),
+        encoding=data.encoding,
+        delimiter=data.delimiter,
+    )
     if columns is not None:
         guess = replace(guess, schema=_in_order(guess, columns))
-    return guess.schema, guess, (_guess_note(guess, text, ignore),)
+    free = free_note(guess.schema)
+    found = [note for note in guess.notes if note not in text.notes and note != free]
+    more = len(found) - _MOST_NOTES
+    shown = [
+        *found[:_MOST_NOTES],
+        *([f"{more} more notes: `cfsearch schema table {source}`."] if more > 0 else []),
+    ]
+    return guess.schema, guess, (_guess_note(guess, text, ignore), *shown)
 
 
 def _narrowed(schema: TableSchema, columns: Sequence[str] | None) -> tuple[TableSchema, tuple[str, ...]]:
@@ -221,6 +241,10 @@ def _narrowed(schema: TableSchema, columns: Sequence[str] | None) -> tuple[Table
         return schema, ()
     note = f"The model does not take {', '.join(left)}, which the schema names: left out of the search."
     return replace(schema, columns=tuple(kept), ignore=(*schema.ignore, *left)), (note,)
+
+
+def _read(source: str, config: Config) -> TextTable:
+    return read_text_table(source, encoding=config.data.encoding, delimiter=config.data.delimiter)
 
 
 def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:

@@ -103,6 +103,12 @@ LABEL = click.option(
     shell_complete=column,
     help="The column with the true class, which is no input.",
 )
+ENCODING = click.option(
+    "--encoding", metavar="NAME", help="Of the table's text (cp1252, gbk, ...); found out when left out."
+)
+DELIMITER = click.option(
+    "--delimiter", metavar="CHAR", help="Between the table's cells; found out when left out."
+)
 _TABLE = (
     click.option(
         "--data", type=FILE, metavar="TABLE.csv", help="A table whose rows are searched, instead of images."
@@ -122,6 +128,8 @@ _TABLE = (
     ),
     SCHEMA,
     LABEL,
+    ENCODING,
+    DELIMITER,
     TRUST,
     click.option(
         "--critic",
@@ -313,6 +321,8 @@ _PLACE = {
     "where": ("data", "where"),
     "schema": ("data", "schema"),
     "label": ("data", "label"),
+    "encoding": ("data", "encoding"),
+    "delimiter": ("data", "delimiter"),
     "trust": ("model", "trust"),
     "trust_model": ("model", "trust_model"),
     "protected": ("audit", "protected"),

@@ -12,7 +12,7 @@ from cfsearch.schemas import schema as read
 
 from ._completion import columns
 from ._help import Command
-from ._options import FILE, LABEL, json_option
+from ._options import DELIMITER, ENCODING, FILE, LABEL, json_option
 from ._output import Outcome, plain
 
 if TYPE_CHECKING:
@@ -52,8 +52,13 @@ def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[s
     "--categorical",
     metavar="A,B",
     shell_complete=columns,
-    help="Of a table: columns whose numbers are codes.",
+    help="Of a table: columns whose numbers are codes, and texts of any number of kinds.",
 )
+@click.option(
+    "--missing", metavar="WORD", multiple=True, help="Of a table: a word for a missing cell; repeat for more."
+)
+@ENCODING
+@DELIMITER
 @json_option
 def schema(
     name: str | None, file: Path | None, out: Path | None, **flags: Any
@@ -74,7 +79,7 @@ def schema(
 
 
 def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcome:
-    from cfsearch.datasets.tables import infer_schema, write_schema
+    from cfsearch.datasets.tables import MISSING_VALUES, infer_schema, write_schema
 
     if file is None:
         raise click.UsageError(f"`cfsearch schema {TABLE}` needs a table: cfsearch schema {TABLE} TABLE.csv.")
@@ -86,6 +91,9 @@ def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcom
         ignore=_names(flags["ignore"]),
         immutable=_names(flags["immutable"]),
         categorical=_names(flags["categorical"]),
+        missing_values=(*MISSING_VALUES, *flags["missing"]),
+        encoding=flags["encoding"],
+        delimiter=flags["delimiter"],
     )
     if out is not None:
         write_schema(guess.schema, out)
@@ -95,6 +103,7 @@ def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcom
         "rows": guess.rows,
         "schema": guess.schema.to_dict(),
         "notes": list(guess.notes),
+        "reasons": dict(guess.reasons),
         "file": None if out is None else str(out),
     }
     return Outcome(document=document, show=lambda console: _guess(console, guess, file, out))

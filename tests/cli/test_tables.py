@@ -374,6 +374,46 @@ class TestFirstContact:
         assert again.code == 2
         assert "exists already" in again.error
 
+    def test_a_table_of_another_country_is_read_and_said(self, bank: Bank) -> None:
+        """Semicolons, decimal commas and Windows-1252; the same front as of the plain file."""
+        known = bank.front("--row", 2).rows
+        rows = [row.replace(",", ";").replace(".", ",") for row in ROWS]
+        text = "\n".join([HEADER.replace(",", ";"), *rows]) + "\n"
+        bank.data.write_bytes(text.replace("female", "weibl\u00efch").encode("cp1252"))
+        answer = bank.search("--row", 2, "--json")
+        assert answer.code == 0, answer.err
+        assert "decimal commas in income" in answer.err and "semicolons stand between the cells" in answer.err
+        found = bank.front("--row", 2).rows
+        assert found is not None and known is not None and found.tolist() == known.tolist()
+
+    def test_encoding_and_delimiter_reach_the_reader(self, bank: Bank) -> None:
+        text = "\n".join([HEADER.replace("sex", "größe"), *ROWS]).replace(",", "^") + "\n"
+        bank.data.write_bytes(text.encode("cp850"))
+        answer = bank.call("schema", "table", bank.data, "--encoding", "cp850", "--delimiter", "^", "--json")
+        assert answer.code == 0, answer.err
+        assert "größe" in [column["name"] for column in answer.document["schema"]["columns"]]
+        found = bank.search("--row", 2, "--encoding", "cp850", "--delimiter", "^", "--json")
+        assert found.code == 0, found.err
+        wrong = bank.search("--row", 2, "--encoding", "klingon", "--delimiter", "^")
+        assert wrong.code == 2 and "`encoding` 'klingon' is unknown" in wrong.error
+        assert bank.search("--row", 2, "--delimiter", "^^").code == 2
+
+    def test_words_for_missing_are_declared(self, bank: Bank) -> None:
+        rows = [f"b{i},{20 + i},{1000 + 17 * i},clerk,{30 + i % 9},male" for i in range(60)]
+        rows[9] = rows[9].replace("1153", "soon")
+        bank.write(rows)
+        refused = bank.call("schema", "table", bank.data)
+        assert refused.code == 2 and "line 11, column 'income': 'soon' is no finite number" in refused.error
+        answer = bank.call("schema", "table", bank.data, "--missing", "soon", "--json")
+        assert answer.code == 0, answer.err
+        assert "soon" in answer.document["schema"]["missing_values"]
+
+    def test_guesses_have_reasons_and_protected_columns_are_said(self, bank: Bank) -> None:
+        answer = bank.call("schema", "table", bank.data)
+        assert "3 different texts" in answer.out and "sex look" in answer.out.replace("age, sex", "sex")
+        searched = bank.search("--row", 2, "--json")
+        assert "left free" not in searched.err, "the model takes none of them"
+
     def test_schemas_of_documents_are_still_printed(self, call: Call) -> None:
         assert call("schema", "plan").code == 0
         assert call("schema", "plan", "--label", "x").code == 2

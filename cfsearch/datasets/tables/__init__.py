@@ -17,12 +17,18 @@ What comes, and what becomes of it:
 ==================================  ====================================================
 byte order mark, CRLF               read
 quoted line breaks                  read
-Latin-1                             refused, unless ``encoding`` says so
+UTF-16 and 32 with a mark           read
+other encodings                     as declared, else Windows-1252, and noted
+semicolons, tabs, bars              found out, and noted
+decimal commas, 1,234 and 1 234     read where a column is written so, and noted
+.gz, .zip of one file, .parquet     unpacked
+comments above the header, sep=;    skipped
+a column without a name             "Unnamed: 0"; left out at the end where it is empty
 more or fewer cells than names      refused, with the line
-doubled names, no names, no rows    refused
+doubled names, no rows              refused
 NUL bytes, cells over 128 KiB       refused, with the line
-"1,5" or text among numbers         refused, with line and column
-infinity                            refused
+"1,5", inf or text among numbers    refused, with line and column
+"-", "n.a.", "Unknown" among them   missing, and noted
 "N/A", "?", empty, NaN              missing: refused, dropped, filled or a level, by column
 a level that the schema lacks       refused, or the level that ``unknown`` names
 columns the schema lacks            left out, with a note
@@ -36,6 +42,7 @@ from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, row_groups
 from ._infer import Inference, infer_schema
+from ._protected import free_note, protected_kind
 from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
@@ -64,9 +71,11 @@ __all__ = [
     "check_labels",
     "frame_of",
     "frame_of_codes",
+    "free_note",
     "infer_schema",
     "is_absent",
     "on_grid",
+    "protected_kind",
     "read_schema",
     "read_table",
     "read_text_table",

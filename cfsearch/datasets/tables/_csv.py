@@ -1,19 +1,27 @@
 """A CSV file as rows of text, or one sentence that says which line is wrong."""
 
 import csv
-import gzip
 import io
-import zlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
 
-MAX_BYTES: Final = 2**30
-"""Tables of more bytes (unpacked) are refused."""
+from ._file import text_of
 
-_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
+_WITH_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_PLAIN: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_SPACED: Final = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?:[.,]\d+)?", re.ASCII)
+_MOSTLY: Final = 0.5
+"""Share of the cells of a column that must be such numbers before the others count as words."""
 
 
 @final
@@ -21,13 +29,25 @@ _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 class TextTable:
     """The cells of a file as text, without spaces at their ends.
 
-    ``lines`` says for each row on which line of the file it ends.
+    Args:
+        name: of the file.
+        header: names of the columns.
+        rows: their cells.
+        lines: for each row on which line of the file it ends.
+        notes: what a reader must know of how the file was read.
+        encoding: of the file's text.
+        delimiter: between its cells.
+        as_written: whether every cell stands as in the file, and pandas would read the same ones there.
     """
 
     name: str
     header: tuple[str, ...]
     rows: list[list[str]]
     lines: list[int]
+    notes: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    as_written: bool = True
 
     def column(self, name: str) -> list[str]:
         """The cells of one column."""
@@ -35,95 +55,204 @@ class TextTable:
         return [row[at] for row in self.rows]
 
 
-def read_text_table(path: str | Path, *, encoding: str = "utf-8", delimiter: str = ",") -> TextTable:
-    """The cells of a CSV file with a header; ``.gz`` is unpacked.
+def read_text_table(
+    path: str | Path, *, encoding: str | None = None, delimiter: str | None = None
+) -> TextTable:
+    """The cells of a CSV file with a header; ``.gz``, ``.zip`` and ``.parquet`` are unpacked.
 
-    Empty lines are skipped. Quoted cells may hold line breaks.
+    Empty lines are skipped, and comments (``#``) above the header. Quoted cells may hold line breaks. Columns of
+    numbers with decimal commas or marks between thousands are brought to plain numbers, which ``notes``
+    says. A column without a name is "Unnamed: 0" as in pandas; one at the end without any cell is left out.
+
+    Args:
+        path: the file.
+        encoding: None to find out.
+        delimiter: between cells; None for that of comma, semicolon, tab and bar that makes columns.
 
     Raises:
         DataError: there is no such file, or it is no such table; names the line.
         ConfigError: the encoding or delimiter makes no sense.
     """
     path = Path(path)
-    if len(delimiter) != 1 or delimiter in '"\r\n':
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise ConfigError(f"table: `delimiter` must be one character, got {delimiter!r}.")
-    text = _text(path, encoding)
+    text, encoding, notes = text_of(path, encoding)
+    body, skipped = _without_preface(text)
+    if delimiter is None:
+        delimiter = _delimiter(body)
+        if delimiter != ",":
+            notes += (f"{path.name}: {_NAMES[delimiter]} stand between the cells.",)
+    header, rows, lines = _cells(body, path, delimiter, skipped)
+    header, rows, changed = _trimmed(header, rows)
+    table = TextTable(
+        path.name,
+        tuple(header),
+        rows,
+        lines,
+        notes,
+        encoding,
+        delimiter,
+        not (changed or skipped or path.suffix.lower() in (".zip", ".parquet")),
+    )
+    return _plain_numbers(table)
+
+
+def _without_preface(text: str) -> tuple[str, int]:
+    """The text from its header on, and how many lines stand above it: comments, and Excel's ``sep=;``."""
+    skipped, at = 0, 0
+    while True:
+        end = text.find("\n", at)
+        line = text[at : end if end >= 0 else len(text)].strip()
+        if end < 0 or not (line.startswith("#") or line.lower().startswith("sep=")):
+            return text[at:], skipped
+        at, skipped = end + 1, skipped + 1
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter that splits the first lines into as many cells each, two or more; else the comma."""
+    sample = "\n".join(text.splitlines()[:20])
+    for delimiter in sorted(_DELIMITERS, key=lambda one: -sample.partition("\n")[0].count(one)):
+        try:
+            rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]
+        except csv.Error:
+            continue
+        if rows and len(rows[0]) > 1 and sum(len(row) == len(rows[0]) for row in rows) * 2 > len(rows):
+            return delimiter
+    return ","
+
+
+def _cells(
+    text: str, path: Path, delimiter: str, skipped: int
+) -> tuple[list[str], list[list[str]], list[int]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path, delimiter)
+        _check_header(header, path, delimiter, skipped + 1)
         for row in reader:
-            if not row:
+            if not any(row) and len(row) != len(header):
                 continue
+            if len(row) == len(header) + 1 and not row[-1].strip():
+                row.pop()
             if len(row) != len(header):
-                raise _wrong(path, reader.line_num, f"must have {len(header)} cells, got {len(row)}")
+                what = f"must have {len(header)} cells, got {len(row)}{_ragged_hint(row, header, delimiter)}"
+                raise _wrong(path, reader.line_num + skipped, what)
             rows.append([cell.strip() for cell in row])
-            lines.append(reader.line_num)
+            lines.append(reader.line_num + skipped)
     except csv.Error as error:
-        raise _wrong(path, max(1, reader.line_num), f"is no row of a table ({error})") from error
+        line = max(1, reader.line_num) + skipped
+        raise _wrong(path, line, f"is no row of a table ({error})") from error
     if not rows:
-        raise _wrong(path, 2, "must be the first row, but there is only the header")
-    return TextTable(path.name, tuple(header), rows, lines)
+        raise _wrong(path, skipped + 2, "must be the first row, but there is only the header")
+    return header, rows, lines
 
 
-def _text(path: Path, encoding: str) -> str:
-    raw = _bytes(path)
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"table: {path.name!r} is UTF-16, expected UTF-8. Save it as UTF-8.")
-    if b"\0" in raw:
-        line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        raise _wrong(path, line, "holds a NUL byte, so this is no text file")
-    try:
-        return raw.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except LookupError as error:
-        raise ConfigError(f"table: `encoding` {encoding!r} is unknown; use utf-8 or latin-1.") from error
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"table: {path.name!r}, line {line} is not {encoding} text. Save the file as UTF-8, or say "
-            "which encoding it has (latin-1, perhaps)."
-        ) from error
+def _ragged_hint(row: Sequence[str], header: Sequence[str], delimiter: str) -> str:
+    if delimiter == "," and len(row) > len(header) and any(cell.strip().isdigit() for cell in row):
+        return ' (a comma within a number or a text stands in quotes: "1,5")'
+    return ""
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise DataError(
-                f"table: {str(path)!r} must be a CSV file, but there is no such file. Check the path."
-            )
-        if path.suffix == ".gz":
-            with gzip.open(path) as packed:
-                raw = packed.read(MAX_BYTES + 1)
-        else:
-            with path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"table: {path.name!r} is a broken gzip file ({error}). Copy it again.") from error
-    except OSError as error:
-        raise DataError(
-            f"table: {str(path)!r} cannot be read: {error.strerror}. Check its rights."
-        ) from error
-    if len(raw) > MAX_BYTES:
-        raise DataError(f"table: {path.name!r} has more than {MAX_BYTES // 2**20} MiB. Take a part of it.")
-    return raw
-
-
-def _check_header(header: list[str], path: Path, delimiter: str) -> None:
+def _check_header(header: list[str], path: Path, delimiter: str, line: int) -> None:
     if not any(header):
-        raise _wrong(path, 1, "must be a header, but there is nothing")
+        raise _wrong(path, line, "must be a header, but there is nothing")
     if len(header) == 1:
-        for other, what in _DELIMITERS.items():
+        for other, what in _NAMES.items():
             if other in header[0] and other != delimiter:
                 raise _wrong(
-                    path, 1, f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}"
+                    path,
+                    line,
+                    f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}",
                 )
     for i, name in enumerate(header):
-        if not name:
-            raise _wrong(path, 1, f"has no name for column {i + 1}")
-        if name in header[:i]:
-            raise _wrong(path, 1, f"names column {name[:60]!r} twice")
+        if name and name in header[:i]:
+            raise _wrong(path, line, f"names column {name[:60]!r} twice")
+
+
+def _trimmed(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]], bool]:
+    """Without a last column that has neither name nor cells; other columns without a name get one."""
+    last = len(header) - 1
+    empty = not header[last] and all(not row[last] for row in rows)
+    if empty:
+        header, rows = header[:last], [row[:last] for row in rows]
+    named = [name or f"Unnamed: {i}" for i, name in enumerate(header)]
+    return named, rows, empty
+
+
+def _plain_numbers(table: TextTable) -> TextTable:
+    """Numbers with decimal commas or marks between thousands as plain ones, column by column."""
+    commas: list[str] = []
+    marks: list[str] = []
+    columns = list(zip(*table.rows, strict=True))
+    for j, cells in enumerate(columns):
+        form = _form(cells, table.delimiter)
+        if form is not None:
+            (commas if form == "comma" else marks).append(table.header[j])
+            columns[j] = tuple(_plain(cell, form) for cell in cells)
+    if not (commas or marks):
+        return table
+    notes = []
+    if commas:
+        notes.append(f"{table.name}: numbers with decimal commas in {_listed(commas)}, read as points.")
+    if marks:
+        notes.append(f"{table.name}: marks between thousands in {_listed(marks)}, left out.")
+    return TextTable(
+        table.name,
+        table.header,
+        [list(row) for row in zip(*columns, strict=True)],
+        table.lines,
+        (*table.notes, *notes),
+        table.encoding,
+        table.delimiter,
+        as_written=False,
+    )
+
+
+def _form(cells: Sequence[str], delimiter: str) -> str | None:
+    """How the numbers of a column are written: with a decimal "comma", "thousands", "spaces"; None for plainly.
+
+    In a file of commas alone ``1,234`` is a thousand, in another one a decimal.
+    """
+    count = Counter(cells)
+    odd = {cell: n for cell, n in count.items() if not _PLAIN.fullmatch(cell)}
+    if not any("," in cell or _SPACED.fullmatch(cell) for cell in odd):
+        return None
+    plain = len(cells) - sum(odd.values())
+    ways = {
+        "thousands": sum(n for cell, n in odd.items() if _THOUSANDS.fullmatch(cell)),
+        "comma": sum(n for cell, n in odd.items() if _DECIMAL_COMMA.fullmatch(cell)),
+        "spaces": sum(n for cell, n in odd.items() if _SPACED.fullmatch(cell)),
+    }
+    order = ("thousands", "comma", "spaces") if delimiter == "," else ("comma", "thousands", "spaces")
+    best = max(order, key=lambda way: (ways[way], -order.index(way)))
+    points = sum(n for cell, n in count.items() if "." in cell and _PLAIN.fullmatch(cell))
+    if best == "comma" and points:
+        return None  # points and commas side by side: one of the two is wrong, which is reported later
+    enough = ways[best] >= (2 if delimiter == "," else 1)
+    return best if enough and ways[best] + plain > _MOSTLY * len(cells) else None
+
+
+def _plain(cell: str, form: str) -> str:
+    if form == "comma" and _WITH_COMMA.fullmatch(cell):
+        return cell.replace(".", "").replace(",", ".")
+    if form == "thousands" and _THOUSANDS.fullmatch(cell):
+        return cell.replace(",", "")
+    if form == "spaces" and _SPACED.fullmatch(cell):
+        return re.sub(r"[ \u00a0\u202f']", "", cell).replace(",", ".")
+    return cell
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def as_csv(table: TextTable) -> Iterator[str]:
+    """The lines of a plain CSV file of the same cells."""
+    for row in (table.header, *table.rows):
+        out = io.StringIO(newline="")
+        csv.writer(out, lineterminator="\n").writerow(row)
+        yield out.getvalue()
 
 
 def _wrong(path: Path, line: int, what: str) -> DataError:

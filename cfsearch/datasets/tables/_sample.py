@@ -1,5 +1,6 @@
 """Rows of a file as pandas reads them, beside the same rows as read by a schema."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
@@ -13,7 +14,7 @@ from cfsearch.errors import DataError
 
 from ._cells import NOT_AVAILABLE
 from ._columns import Column, Missing
-from ._csv import TextTable
+from ._csv import TextTable, as_csv
 from ._frame import require_pandas
 from ._schema import TableSchema, is_missing
 from ._table import table_of_text
@@ -37,6 +38,7 @@ class FileSample:
         places: which row of the file each is, from 0 below the header.
         lines: on which line of the file each stands.
         total: rows of the file.
+        text: its cells, where they are not those that pandas reads in the file.
     """
 
     path: Path
@@ -46,6 +48,14 @@ class FileSample:
     places: tuple[int, ...]
     lines: tuple[int, ...]
     total: int
+    text: TextTable | None = None
+
+    @property
+    def _separator(self) -> str:
+        return self.delimiter if self.text is None else ","
+
+    def _source(self) -> Path | io.StringIO:
+        return self.path if self.text is None else io.StringIO("".join(as_csv(self.text)))
 
     def frame(self, schema: TableSchema) -> "pd.DataFrame | None":
         """The same rows as ``pandas.read_csv`` reads them; None where it counts other rows.
@@ -66,13 +76,13 @@ class FileSample:
             for c in schema.columns
         }
         names = pd.read_csv(
-            self.path, sep=self.delimiter, encoding=self.encoding, nrows=0, index_col=False
+            self._source(), sep=self._separator, encoding=self.encoding, nrows=0, index_col=False
         ).columns
         own = {str(name).strip(): str(name) for name in names}
         try:
             read = pd.read_csv(
-                self.path,
-                sep=self.delimiter,
+                self._source(),
+                sep=self._separator,
                 encoding=self.encoding,
                 index_col=False,
                 keep_default_na=False,
@@ -88,17 +98,13 @@ class FileSample:
         return frame.set_axis(list(schema.names), axis=1).reset_index(drop=True)
 
 
-def sample_of(
-    text: TextTable, path: str | Path, *, schema: TableSchema, delimiter: str = ",", encoding: str = "utf-8"
-) -> FileSample | None:
+def sample_of(text: TextTable, path: str | Path, *, schema: TableSchema) -> FileSample | None:
     """Rows spread evenly through a file, of those that hold nothing which the schema replaces.
 
     Args:
         text: the file's cells.
         path: where it lies.
         schema: what the columns mean.
-        delimiter: what stands between cells.
-        encoding: of its text.
 
     Returns:
         At most 32 rows; None if no row can be read.
@@ -118,12 +124,13 @@ def sample_of(
         return None
     return FileSample(
         path=Path(path),
-        delimiter=delimiter,
-        encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding,
+        delimiter=text.delimiter,
+        encoding="utf-8-sig" if text.encoding.lower() in ("utf-8", "utf8") else text.encoding,
         x=torch.stack(rows),
         places=tuple(places),
         lines=tuple(text.lines[i] for i in places),
         total=len(text.rows),
+        text=None if text.as_written else text,
     )
 
 

@@ -100,7 +100,7 @@ def _cluster(ordered: Sequence[float], count: Mapping[float, int]) -> list[float
             continue
         # what stands at the other end may be codes as well, and says nothing of the range
         inner = [v for v in rest if v not in _CODES or 0 <= v < 10 or count[v] < 2] or list(rest)
-        gap, reach = abs(rest[0] - codes[-1]), abs(inner[-1] - inner[0])
+        gap, extent = abs(rest[0] - codes[-1]), abs(inner[-1] - inner[0])
         if all(v in _CODES for v in codes):
             low = ordered[0] < ordered[-1]
             natural = low and rest[0] >= 0 > codes[-1]
@@ -109,9 +109,9 @@ def _cluster(ordered: Sequence[float], count: Mapping[float, int]) -> list[float
                 or (codes[-1] == -1.0 and size == 1 and len(rest) >= _FEWEST)
             ):
                 return list(codes)
-            if gap >= max(3.0, 0.5 * reach):
+            if gap >= max(3.0, 0.5 * extent):
                 return list(codes)
-        elif size == 1 and len(rest) >= _FEWEST and count[codes[0]] >= 3 and gap > 3 * reach > 0:
+        elif size == 1 and len(rest) >= _FEWEST and count[codes[0]] >= 3 and gap > 3 * extent > 0:
             return list(codes)
     return []
 
@@ -139,13 +139,13 @@ def _gaps(values: Sequence[float], count: Mapping[float, int], rows: int) -> tup
     """Empty stretches that are wide beside the range and the usual distance, with rows on both sides."""
     if len(values) < 4 or rows < 5 * _ROWS_A_VALUE:
         return ()
-    reach = values[-1] - values[0]
+    extent = values[-1] - values[0]
     steps = sorted(b - a for a, b in pairwise(values))
     usual = steps[len(steps) // 2]
     out, below = [], 0
     for a, b in pairwise(values):
         below += count[a]
-        if b - a >= _WIDE * reach and b - a >= 10 * usual and min(below, rows - below) >= 3:
+        if b - a >= _WIDE * extent and b - a >= 10 * usual and min(below, rows - below) >= 3:
             out.append((a, b))
     return tuple(out)
 

@@ -127,8 +127,8 @@ def read_table(
     path: str | Path,
     *,
     schema: TableSchema,
-    encoding: str = "utf-8",
-    delimiter: str = ",",
+    encoding: str | None = None,
+    delimiter: str | None = None,
     rows: Sequence[int] | None = None,
 ) -> Table:
     """The rows of a CSV file (``.csv``, ``.csv.gz``) with a header.
@@ -139,8 +139,8 @@ def read_table(
     Args:
         path: the file.
         schema: what the columns mean; ``infer_schema`` guesses one.
-        encoding: "utf-8" (with or without a byte order mark), "latin-1", ...
-        delimiter: what stands between cells.
+        encoding: "utf-8", "cp1252", ...; None to find out.
+        delimiter: what stands between cells; None to find out.
         rows: these alone, counted from 0 below the header; the others are not looked at.
 
     Raises:
@@ -173,7 +173,8 @@ def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] |
             f"{where(gone)} (row {place[gone]}): a cell is missing, and the schema drops such rows. Fill it "
             "in, or set `missing` of its column to 'fill' or 'level'."
         )
-    return Table(schema, *parts, tuple(place[line] for line in kept))
+    x, target, _, notes = parts
+    return Table(schema, x, target, kept, (*text.notes, *notes), tuple(place[line] for line in kept))
 
 
 Where = Callable[[int], str]
@@ -224,9 +225,16 @@ def _assembled(
     if strange:
         notes.append(f"columns that the schema does not know were left out: {', '.join(strange)}.")
     if drop:
-        places = ", ".join(str(lines[i]) for i in sorted(drop)[:5])
-        notes.append(f"{len(drop)} of {len(rows)} rows were dropped for a missing cell (first: {places}).")
+        notes.append(
+            f"{len(drop)} of {len(rows)} rows were dropped for a missing cell (first: {_lines(lines, drop)})."
+        )
     return torch.from_numpy(x), target, tuple(lines[i] for i in kept), tuple(notes)
+
+
+def _lines(lines: Sequence[int], chosen: set[int]) -> str:
+    """The first of some rows by their lines in the file; ``--row`` counts from 0 below the header."""
+    shown = [str(lines[i]) for i in sorted(chosen)[:5]]
+    return f"line{'' if len(shown) == 1 else 's'} {', '.join(shown)} of the file"
 
 
 def _codes(

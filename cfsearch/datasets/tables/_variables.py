@@ -80,18 +80,18 @@ class Variables:
         old = self.values(x)
         low, high, span, step, _, sign, fixed, most, share = self._units.to(x.device)
         lower, upper = torch.minimum(low, old), torch.maximum(high, old)
-        reach = torch.minimum(most, torch.nan_to_num(share * old.abs(), nan=torch.inf))
+        largest = torch.minimum(most, torch.nan_to_num(share * old.abs(), nan=torch.inf))
         still = (fixed > 0).expand(old.shape).clone()
         for i, variable in enumerate(self.all):
             if not variable.codes:
                 continue
-            reach[..., i] = torch.where(variable.is_code(old[..., i]), torch.inf, reach[..., i])
+            largest[..., i] = torch.where(variable.is_code(old[..., i]), torch.inf, largest[..., i])
             for code in variable.kept:
                 still[..., i] |= old[..., i] == code
         for i, condition in self._conditions:
             still[..., i] |= holds(condition, x, self.schema.columns)
-        lower = torch.maximum(lower, old - reach)
-        upper = torch.minimum(upper, old + reach)
+        lower = torch.maximum(lower, old - largest)
+        upper = torch.minimum(upper, old + largest)
         some, hair = torch.where(step > 0, step, 1.0), _HAIR * span
         lower = torch.where(step > 0, torch.ceil((lower - hair) / some) * some, lower)
         upper = torch.where(step > 0, torch.floor((upper + hair) / some) * some, upper)
@@ -125,7 +125,7 @@ class Variables:
     ) -> Float[Tensor, "*n v"]:
         """The values on their steps; where one may not be gone to from ``origin``, that instead.
 
-        What is asked: a value in its range and in no gap, none that stands for something else ("missing",
+        What is required: a value in its range and in no gap, none that stands for something else ("missing",
         a code), a monotone one in its direction, an immutable one as it was, none changed by more than it
         may, and every relation between columns. Of a relation that is broken, changes are taken back as
         far as it needs; sums that must come out are filled up.

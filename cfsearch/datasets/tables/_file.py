@@ -1,0 +1,191 @@
+"""The text of a table's file, whatever it is packed and encoded in."""
+
+import codecs
+import gzip
+import io
+import zipfile
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from cfsearch.errors import ConfigError, DataError, MissingExtraError
+
+MAX_BYTES: Final = 2**30
+"""Tables of more bytes (unpacked) are refused."""
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""What stands at the beginning of files that say how they are encoded; the longer mark first."""
+
+_OTHER_KINDS: Final = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "a spreadsheet; save it as CSV there (Save as, CSV UTF-8)"),
+    **dict.fromkeys(
+        (".json", ".jsonl", ".ndjson"),
+        "JSON; write it as CSV: pandas.read_json(FILE).to_csv('table.csv', index=False) (lines=True for .jsonl)",
+    ),
+    **dict.fromkeys(
+        (".feather", ".arrow", ".pkl", ".pickle", ".sav", ".dta", ".sas7bdat", ".rds", ".h5", ".db", ".sqlite"),
+        "no text; write it as CSV with pandas (read_..., then to_csv('table.csv', index=False))",
+    ),
+}  # fmt: skip
+
+
+def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]]:
+    """The text of a file, its encoding, and what a reader must know of how it was read.
+
+    ``.gz`` and ``.zip`` are unpacked, ``.parquet`` is read by pyarrow. Without a declared encoding the byte
+    order mark says which it is; else UTF-8, and where it is none Windows-1252, the usual one of older
+    programs, which the notes say.
+
+    Args:
+        path: the file.
+        encoding: as declared; None to find out.
+
+    Raises:
+        DataError: there is no such file, it is broken, or no text.
+        ConfigError: the encoding is unknown.
+        MissingExtraError: a parquet file without pyarrow (extra ``export``).
+    """
+    kind = _OTHER_KINDS.get(path.suffix.lower())
+    if kind is not None:
+        raise DataError(f"table: {path.name!r} must be a CSV file, got {kind}.")
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path), "utf-8", (f"{path.name} was read as parquet.",)
+    raw = bytes_of(path)
+    if raw[:4] == b"PK\x03\x04":
+        raise DataError(
+            f"table: {path.name!r} must be a CSV file, got a packed one (a spreadsheet, perhaps). Save it as CSV."
+        )
+    if encoding is not None:
+        return _decoded(raw, path, encoding), encoding, ()
+    notes: tuple[str, ...]
+    for mark, name in _MARKS:
+        if raw.startswith(mark):
+            marked = f"{path.name} is {name.upper()} text, by its byte order mark."
+            notes = () if name == "utf-8-sig" else (marked,)
+            return _decoded(raw, path, name), name, notes
+    _refuse_nul(raw, path)
+    try:
+        return raw.decode("utf-8"), "utf-8", ()
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+    name = "cp1252"
+    try:
+        text = raw.decode(name)
+    except UnicodeDecodeError:
+        name = "latin-1"
+        text = raw.decode(name)
+    note = (
+        f"{path.name} is no UTF-8 text (line {line}); read as {'Windows-1252' if name == 'cp1252' else 'Latin-1'}. "
+        "If letters look wrong, declare another: --encoding."
+    )
+    return text, name, (note,)
+
+
+def bytes_of(path: Path) -> bytes:
+    """The bytes of a file, unpacked.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: there is no such file, it is broken or too large.
+    """
+    try:
+        if not path.is_file():
+            raise DataError(
+                f"table: {str(path)!r} must be a CSV file, but there is no such file. Check the path."
+            )
+        if path.suffix == ".gz":
+            with gzip.open(path) as packed:
+                raw = packed.read(MAX_BYTES + 1)
+        elif path.suffix.lower() == ".zip":
+            raw = _unzipped(path)
+        else:
+            with path.open("rb") as file:
+                raw = file.read(MAX_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        kind = "zip" if path.suffix.lower() == ".zip" else "gzip"
+        raise DataError(f"table: {path.name!r} is a broken {kind} file ({error}). Copy it again.") from error
+    except OSError as error:
+        raise DataError(
+            f"table: {str(path)!r} cannot be read: {error.strerror}. Check its rights."
+        ) from error
+    if len(raw) > MAX_BYTES:
+        raise DataError(f"table: {path.name!r} has more than {MAX_BYTES // 2**20} MiB. Take a part of it.")
+    return raw
+
+
+def _unzipped(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as packed:
+        names = [
+            name
+            for name in packed.namelist()
+            if not name.endswith("/") and not Path(name).name.startswith(".") and "__MACOSX" not in name
+        ]
+        if len(names) != 1:
+            shown = ", ".join(names[:4])
+            raise DataError(
+                f"table: {path.name!r} must hold one CSV file, got {len(names)} files ({shown}). Unpack it, and give one."
+            )
+        try:
+            with packed.open(names[0]) as member:
+                return member.read(MAX_BYTES + 1)
+        except RuntimeError as error:  # what zipfile raises for encrypted members
+            raise DataError(
+                f"table: {path.name!r} cannot be unpacked: {error}. Unpack it yourself."
+            ) from error
+
+
+def _parquet(path: Path) -> str:
+    if find_spec("pyarrow") is None or find_spec("pandas") is None:
+        raise MissingExtraError(
+            f"table: {path.name!r} needs pyarrow, which is not installed: pip install 'cfsearch[export]'; or save "
+            "it as CSV."
+        )
+    import pandas as pd
+
+    raw = bytes_of(path)
+    try:
+        text: str = pd.read_parquet(io.BytesIO(raw)).to_csv(index=False)
+    except (OSError, ValueError) as error:  # pyarrow's errors are of these
+        raise DataError(
+            f"table: {path.name!r} is no parquet file ({str(error)[:80]}). Copy it again."
+        ) from error
+    return text
+
+
+def _decoded(raw: bytes, path: Path, encoding: str) -> str:
+    name = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+    try:
+        text = raw.decode(name)
+    except LookupError as error:
+        raise ConfigError(
+            f"table: `encoding` {encoding!r} is unknown; use utf-8, cp1252, latin-1, utf-16, cp1251, gbk or another "
+            "of Python's."
+        ) from error
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        line = raw[:start].count(b"\n") + 1
+        raise DataError(
+            f"table: {path.name!r}, line {line} is not {encoding} text. Declare another encoding, or none to let "
+            "it be found."
+        ) from error
+    if "\0" in text:
+        _refuse_nul(raw, path)
+    return text
+
+
+def _refuse_nul(raw: bytes, path: Path) -> None:
+    if b"\0" in raw:
+        line = raw[: raw.index(b"\0")].count(b"\n") + 1
+        raise DataError(
+            f"table: {path.name!r}, line {line} holds a NUL byte, so this is no text file. Save it as CSV in UTF-8 "
+            "(of UTF-16 without a byte order mark: --encoding utf-16-le)."
+        )

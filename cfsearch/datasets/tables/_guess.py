@@ -1,0 +1,264 @@
+"""What one column of a file seems to hold, and why."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from cfsearch.errors import DataError
+
+from ._cells import NOT_AVAILABLE
+from ._columns import Column, ColumnKind, Missing, is_number
+from ._csv import TextTable
+from ._support import support_of
+
+_MOST_LEVELS: Final = 100
+_MOST_DECIMALS: Final = 6
+_NAN: Final = "NaN"
+"""The name of the level for cells that pandas reads as NaN."""
+_CODES: Final = 12
+"""Whole numbers of at most so many kinds may be codes of categories."""
+_NEARLY: Final = 0.9
+"""From this share of numbers on, a column that also holds texts is one of numbers with wrong cells."""
+_MOSTLY: Final = 0.5
+ABSENT: Final = frozenset(
+    [
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "...",
+        "?",
+        "??",
+        "*",
+        "n.a.",
+        "n.a",
+        "n/a",
+        "na",
+        "n\\a",
+        "nan",
+        "nil",
+        "null",
+        "none",
+        "missing",
+        "unknown",
+        "unk",
+        "undefined",
+        "void",
+        "blank",
+        "empty",
+        "(blank)",
+        "(null)",
+        "(empty)",
+        "not-available",
+        "not_available",
+        "#n/a",
+        "#na",
+        "#null!",
+        "#div/0!",
+        "#value!",
+        "#ref!",
+        "#name?",
+        "k.a.",
+        "k.a",
+        "ka",
+        "unbekannt",
+        "inconnu",
+        "inconnue",
+        "desconocido",
+        "desconhecido",
+        "sconosciuto",
+        "onbekend",
+        "nieznany",
+        "okänd",
+        "bilinmiyor",
+        "nd",
+        "n.d.",
+        "s/d",
+        "nr",
+        "n.r.",
+        "tbd",
+        "tba",
+        "x",
+    ]
+) | {"not available", "not known", "keine angabe", "no data", "k. a.", "n. a."}
+"""Words that, among numbers, stand for a missing one; in lower case."""
+
+
+@final
+@dataclass(slots=True)
+class Guesses:
+    """What was found of a file's columns so far.
+
+    Args:
+        text: the file's cells.
+        markers: cells that count as missing in every column.
+        categorical: columns whose numbers are codes.
+        needed: columns that must not be left out.
+        notes: for people.
+        reasons: by column, why it is what it is.
+        words: cells that turned out to stand for a missing number.
+    """
+
+    text: TextTable
+    markers: Sequence[str]
+    categorical: Sequence[str] = ()
+    needed: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def column(self, name: str) -> Column | None:
+        """The column that a name stands for; None for one that is left out.
+
+        Args:
+            name: as in the header.
+
+        Raises:
+            DataError: it is nearly all numbers, but for a cell that is none; says which line.
+        """
+        cells = self.text.column(name)
+        count = Counter(cells)
+        gone = [cell for cell in count if cell in self.markers]
+        values = [cell for cell in count if cell not in self.markers]
+        if not values:
+            if name in self.needed:
+                raise DataError(
+                    f"table: {self.text.name!r}, column {name!r}: the model takes it, but every cell is missing. Fill it in."
+                )
+            self.notes.append(f"{name}: every cell is missing; left out.")
+            return None
+        if name in self.categorical:
+            self.reasons[name] = "declared as categories"
+            return self._levels(name, values, count, gone)
+        wrong = [cell for cell in values if not is_number(cell)]
+        if wrong and self._are_words(name, count, wrong):
+            gone += wrong
+            values = [cell for cell in values if cell not in wrong]
+            wrong = []
+        if wrong:
+            return self._levels(name, values, count, gone)
+        return self._numbers(name, values, count, gone)
+
+    def _are_words(self, name: str, count: Counter[str], wrong: list[str]) -> bool:
+        """Whether cells that are no numbers stand for missing ones; refuses those that are mistakes."""
+        total = sum(count.values()) - sum(n for cell, n in count.items() if cell in self.markers)
+        numbers = {cell: n for cell, n in count.items() if cell not in self.markers and is_number(cell)}
+        share = sum(numbers.values()) / total
+        words = [cell for cell in wrong if cell.casefold() in ABSENT]
+        many = len(numbers) > _CODES
+        if share >= _MOSTLY and many and len(words) == len(wrong):
+            shown = ", ".join(f"{cell!r} {count[cell]} times" for cell in wrong[:3])
+            self.notes.append(
+                f"{name}: {sum(numbers.values())} numbers, and {shown}; taken for missing. If it is a level, make the "
+                "column categorical."
+            )
+            self.words += [cell for cell in wrong if cell not in self.words]
+            return True
+        odd = [cell for cell in wrong if cell not in words]
+        if share >= _NEARLY and many and odd:
+            cell = odd[0]
+            line = self.text.lines[self.text.column(name).index(cell)]
+            others = f", and {len(odd) - 1} more like it" if len(odd) > 1 else ""
+            hint = " (write a decimal point)" if "," in cell and cell.replace(",", "", 1).isdigit() else ""
+            raise DataError(
+                f"table: {self.text.name!r}, line {line}, column {name!r}: {cell[:40]!r} is no finite number{hint}{others}, but "
+                f"{sum(numbers.values())} of {total} cells are. Correct it, or declare it: `cfsearch schema table` with "
+                f"--missing {cell[:40]!r} for a missing number, with --categorical {name!r} for a level."
+            )
+        return False
+
+    def _numbers(self, name: str, values: list[str], count: Counter[str], gone: list[str]) -> Column | None:
+        numbers, rows = [float(cell) for cell in values], len(self.text.rows)
+        absent = sum(count[cell] for cell in gone)
+        whole = all(v == int(v) for v in numbers) and not any(
+            "." in cell or "e" in cell.lower() for cell in values
+        )
+        counts = whole and len(values) == rows > _CODES and max(numbers) - min(numbers) == rows - 1
+        if counts and name not in self.needed:
+            self.notes.append(f"{name}: counts the rows; left out, as it looks like an identifier.")
+            return None
+        if counts:
+            self.notes.append(
+                f"{name}: counts the rows, but the model takes it; it is held fixed (immutable), as it looks like an identifier."
+            )
+        if whole and 2 <= len(values) <= _CODES and max(numbers) - min(numbers) < 2 * _CODES:
+            self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
+        if absent:
+            self.notes.append(
+                f"{name}: {absent} rows have no number here and are dropped (missing = 'drop')."
+            )
+        places = max(len(cell.partition(".")[2]) for cell in values)
+        fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS
+        often: Counter[float] = Counter()
+        for cell, number in zip(values, numbers, strict=True):
+            often[number] += count[cell]
+        step = 1.0 if whole else 0.0 if fine else float(f"1e-{places}")
+        support = support_of(name, often, step=step, whole=whole)
+        self.notes += support.notes
+        inside = [number for number in numbers if number not in support.codes]
+        what = "whole numbers" if whole else "numbers" if fine else f"numbers with {places} decimals"
+        self.reasons[name] = f"{len(values)} different {what}"
+        return Column(
+            name=name,
+            kind=ColumnKind.INTEGER if whole else ColumnKind.REAL,
+            low=min(inside),
+            high=max(inside),
+            step=support.step,
+            immutable=counts,
+            missing=Missing.DROP if absent else Missing.REFUSE,
+            codes=support.codes,
+            values=support.values,
+            gaps=support.gaps,
+        )
+
+    def _levels(self, name: str, values: list[str], count: Counter[str], gone: list[str]) -> Column | None:
+        rows, absent = len(self.text.rows), sum(count[cell] for cell in gone)
+        rare = rows > _CODES and len(values) > rows // 2
+        many, declared = len(values) > _MOST_LEVELS or rare, name in self.categorical
+        if rare and not declared and name not in self.needed:
+            self.notes.append(f"{name}: {len(values)} different texts in {rows} rows; left out.")
+            return None
+        if many and not declared:
+            self.notes.append(
+                f"{name}: {len(values)} different texts in {rows} rows; held fixed (immutable). To let a search change it, "
+                "declare it as categorical, or take `immutable` out of the schema."
+            )
+        near = [v for v in values if is_number(v)]
+        if near and len(near) < len(values):
+            odd = next(v for v in values if v not in near)
+            self.notes.append(
+                f"{name}: numbers and texts ({odd[:40]!r}) in one column; taken for categories. If it "
+                "holds numbers, correct the text or declare it as a missing value."
+            )
+        levels = sorted(values, key=by_number)
+        if gone:
+            # pandas keeps a "?" as text and reads an empty cell as NaN: a model tells the two apart
+            words = sorted(cell for cell in gone if cell not in NOT_AVAILABLE)
+            last = _NAN if len(words) < len(gone) else words.pop(0)
+            levels += words
+            self.notes.append(f"{name}: {absent} cells are missing and get a level of their own, {last!r}.")
+            levels.append(last)
+        self.reasons.setdefault(name, f"{len(values)} different texts")
+        return Column(
+            name=name,
+            kind=ColumnKind.CATEGORICAL,
+            levels=tuple(levels),
+            immutable=many and not declared,
+            missing=Missing.LEVEL if gone else Missing.REFUSE,
+        )
+
+
+def by_number(label: str) -> tuple[float, str]:
+    """The order of levels: by their number where they are ones, the others after them by the alphabet.
+
+    Args:
+        label: of a level.
+    """
+    try:
+        number = float(label)
+    except ValueError:
+        number = math.inf
+    return (math.inf if math.isnan(number) else number, label)
