@@ -118,8 +118,13 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from rich.text import Text
 
     from cfsearch.contracts.modality import modality_named
+    from cfsearch.report.decisions import decisions
 
     kind = modality_named(document.get("inputs", ""))
+    for found in decisions(document):
+        console.print(Text(plain(found.sentence)))
+        for difference in found.differences:
+            console.print(Text(f"  {plain(difference.sentence)}"))
     show_verdicts(console, document)
     names = {entry["id"]: entry["name"] for entry in document["models"]}
     for count in document["counts"]:

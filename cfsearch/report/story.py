@@ -8,6 +8,7 @@ from cfsearch.contracts.modality import PICTURES, Modality, modality_named
 
 from . import wording
 from .charts import judged
+from .decisions import decisions, headline
 from .gallery import Article, Strip
 from .wording import finite
 
@@ -103,6 +104,9 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
         about = leading
     else:
         about = document["verdicts"][0]["variable"] if verdicts else ""
+    decided = [Verdict(sentence, "") for sentence in map(headline, decisions(document)) if sentence]
+    # of rows what the model decides comes first; of images the effects of what was edited
+    verdicts = [*decided, *verdicts] if document.get("inputs") == "rows" else [*verdicts, *decided]
     opening = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing), "")
     return Story(
         headline=opening.headline,

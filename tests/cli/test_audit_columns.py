@@ -163,6 +163,9 @@ def test_it_is_printed_and_stands_on_the_page(audit: Audit, tmp_path: Path) -> N
     assert answer.code == 0, answer.err
     text = " ".join(answer.out.split())
     assert "by sex, verified counterfactuals: female" in text
+    assert re.search(r"^by sex, the model says \S+: female \S+, \S+ to \S+ of \d+; male", text), (
+        "it comes first"
+    )
     assert re.search(r"female less male: \S+ points, \S+ to \S+; p \S+ after Holm", text)
     assert "age 18 to 28 less all others:" in text
     section = BeautifulSoup((tmp_path / "run" / "report.html").read_text(), "html.parser").find(id="groups")
