@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "verify",
     "check": "check",
     "gate": "gate",
+    "diff": "diff",
     "bench": "bench",
     "train": "train",
     "schema": "schema",

@@ -101,6 +101,40 @@ def share_difference(count: int, n: int, other: int, m: int) -> Interval | None:
     return Interval(value, low, high)
 
 
+def paired_share_difference(both: int, first: int, second: int, n: int) -> Interval | None:
+    """The difference of two shares of the same inputs, the second less the first, with its paired score interval.
+
+    None where there are no inputs.
+
+    Args:
+        both: inputs of which it holds both times.
+        first: of which it holds the first time only.
+        second: of which it holds the second time only.
+        n: how many inputs there are.
+
+    References:
+        Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on
+        paired data, method 10.
+    """
+    before, after = wilson(both + first, n), wilson(both + second, n)
+    if before is None or after is None:
+        return None
+    neither = n - both - first - second
+    margins = (both + first) * (second + neither) * (both + second) * (first + neither)
+    excess = float(both * neither - first * second)
+    if excess > 0:
+        excess = max(excess - n / 2, 0.0)  # corrected for continuity
+    phi = excess / math.sqrt(margins) if margins else 0.0
+    value = after.value - before.value
+
+    def half(a: float, b: float) -> float:
+        return math.sqrt(max(a * a - 2 * phi * a * b + b * b, 0.0))
+
+    low = value - half(after.value - after.low, before.high - before.value)
+    high = value + half(after.high - after.value, before.value - before.low)
+    return Interval(value, low, high)
+
+
 def mean_difference(
     values: Float[Tensor, " n"], others: Float[Tensor, " m"], *, seed: int = 0
 ) -> Interval | None:

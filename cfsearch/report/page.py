@@ -115,7 +115,7 @@ def _render(
     if modality is not PICTURES:
         payload |= {"thing": thing, "pictured": modality.pictured}
     failures = build_failures(document, {e.key: e for e in entries}, models)
-    style, script = _asset(_STYLES), _asset(_SCRIPTS, wrap=True)
+    style, script = asset(_STYLES), asset(_SCRIPTS, wrap=True)
     return (
         _environment()
         .get_template("page.html")
@@ -149,7 +149,7 @@ def _render(
             payload=Markup(script_json(payload)),  # noqa: S704  # escaped for its place
             style=Markup(style),  # noqa: S704  # our own files
             script=Markup(script),  # noqa: S704  # our own files
-            policy=_policy(style, script),
+            policy=policy(style, script),
         )
     )
 
@@ -197,13 +197,19 @@ def _about(instance: ReportInstance) -> dict[str, Any]:
     }
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str = "") -> str:
+    """The content security policy of a page: this style and this script, and nothing else.
+
+    Args:
+        style: its style sheet.
+        script: its script; empty where it has none.
+    """
     return "; ".join(
         [
             "default-src 'none'",
             "img-src data:",
             f"style-src '{_hash(style)}'",
-            f"script-src '{_hash(script)}'",
+            f"script-src '{_hash(script)}'" if script else "script-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",
@@ -217,7 +223,13 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _asset(names: tuple[str, ...], *, wrap: bool = False) -> str:
+def asset(names: tuple[str, ...], *, wrap: bool = False) -> str:
+    """Files of this room, one after the other.
+
+    Args:
+        names: of the files.
+        wrap: whether they are a script that runs in a function of its own.
+    """
     text = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in names)
     return f'(() => {{\n"use strict";\n{text}}})();\n' if wrap else text
 

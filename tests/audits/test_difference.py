@@ -1,0 +1,133 @@
+"""Two audits compared: statistics by hand, readings, and what cannot be compared."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from cfsearch.audits.difference import Row, Side, _read, compare, pairs_of
+from cfsearch.audits.family import mcnemar
+from cfsearch.errors import RunError
+from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
+from cfsearch.report.diff_page import build_diff_page
+from cfsearch.schemas import schema
+
+from .conftest import audit_of_faces
+
+
+def test_mcnemar_by_hand() -> None:
+    # 1 and 5 of 6: 2 * (1 + 6) / 64
+    assert mcnemar(1, 5) == pytest.approx(14 / 64)
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(0, 6) == pytest.approx(2 / 64)
+
+
+def test_paired_shares_by_hand() -> None:
+    # Newcombe 1998, method 10: phi is 0 where a d - b c lies in 0 to n / 2, and then it is the unpaired interval
+    unpaired = share_difference(6, 12, 6, 12)
+    paired = paired_share_difference(3, 3, 3, 12)
+    assert paired == unpaired
+    # everything agrees: phi is large, so that the interval is narrower than the unpaired one
+    agree = paired_share_difference(20, 0, 0, 40)
+    apart = share_difference(20, 40, 20, 40)
+    assert agree is not None
+    assert apart is not None
+    assert agree.value == 0.0
+    assert agree.high - agree.low < 0.5 * (apart.high - apart.low)
+    swapped, straight = paired_share_difference(5, 9, 2, 30), paired_share_difference(5, 2, 9, 30)
+    assert swapped is not None
+    assert straight is not None
+    assert (swapped.low, swapped.high) == pytest.approx((-straight.high, -straight.low))
+    assert straight.value == pytest.approx(7 / 30)
+    assert paired_share_difference(0, 0, 0, 0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "p", "because", "reading"),
+    [
+        (1.0, 0.5, 0.001, "", "changed"),
+        (-1.0, 0.5, 0.001, "", "changed"),
+        (1.0, 1.5, 0.001, "", "cannot tell"),
+        (1.0, 0.5, 0.2, "", "cannot tell"),
+        (0.1, 0.1, 0.5, "", "not changed"),
+        (0.1, 0.2, 0.5, "", "cannot tell"),
+        (1.0, 0.5, 0.001, "edits were never measured", "cannot tell"),
+    ],
+)
+def test_readings(value: float, half: float, p: float, because: str, reading: str) -> None:
+    gap = Interval(value, value - half, value + half)
+    row = Row("effect", "Male", "logit", 0.0, value, gap, None, None, 40, p, because=because)
+    assert _read([row], practical=0.25, practical_share=0.05)[0].reading == reading
+
+
+def test_p_is_corrected_over_all_rows() -> None:
+    gap = Interval(1.0, 0.5, 1.5)
+    rows = [Row("effect", name, "logit", 0.0, 1.0, gap, None, None, 40, 0.03) for name in "ab"]
+    found = _read(rows, practical=0.25, practical_share=0.05)
+    assert [(row.p, row.reading) for row in found] == [(0.06, "cannot tell"), (0.06, "cannot tell")]
+
+
+@pytest.fixture(scope="module")
+def both(kept_audit: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return kept_audit, audit_of_faces(tmp_path_factory.mktemp("other"), model="gender_without_blond_women")
+
+
+def test_two_models_on_the_same_faces(both: tuple[Path, Path]) -> None:
+    first, second = (Side.read(path) for path in both)
+    document = compare(first, second, practical=0.25)
+    jsonschema.validate(document, schema("diff"))
+    assert (document["shared"], document["only_first"], document["only_second"]) == (24, 0, 0)
+    rows = {(row["figure"], row["subject"]): row for row in document["rows"]}
+    hair = rows["effect", "Blond_Hair"]
+    one, other = first.measured, second.measured
+    assert one is not None
+    assert other is not None
+    at = one.effects.names.index("Blond_Hair")
+    change = other.effects.logits[:, at] - one.effects.logits[:, at]
+    assert hair["difference"]["value"] == pytest.approx(float(change.double().mean()), abs=1e-5)
+    assert hair["reading"] == "changed"  # the second never saw a blond woman
+    decided = rows["decided", ""]
+    a, b = (
+        [row.front is not None and row.front.source == 1 for row in side.rows.values()]
+        for side in (first, second)
+    )
+    assert decided["only_first"] == sum(x and not y for x, y in zip(a, b, strict=True))
+    assert decided["first"] == pytest.approx(sum(a) / 24, abs=1e-6)
+    page = build_diff_page(document, pairs_of(first, second))
+    assert "Effect of Blond hair on" in page
+    assert page.count("data:image/webp") >= 24
+    assert "script-src &#39;none&#39;" in page
+
+
+def test_an_audit_does_not_differ_from_itself(both: tuple[Path, Path]) -> None:
+    side = Side.read(both[0])
+    document = compare(side, side, practical=0.25)
+    assert {row["reading"] for row in document["rows"]} <= {"not changed", "cannot tell"}
+    assert all(row["difference"]["value"] == 0 for row in document["rows"])
+    assert "Both audits are of the same model." in document["notes"]
+
+
+def test_runs_that_share_no_input_or_no_classes_are_refused(both: tuple[Path, Path], tmp_path: Path) -> None:
+    first, second = (Side.read(path) for path in both)
+    strange = Side(
+        second.path, second.document, {"0" * 64: next(iter(second.rows.values()))}, second.measured
+    )
+    with pytest.raises(RunError, match="share no input .*audit both models on the same inputs"):
+        compare(first, strange, practical=0.25)
+    copy = shutil.copytree(both[1], tmp_path / "copy")
+    document = json.loads((copy / "audit.json").read_text())
+    document["models"][0]["labels"] = ["no", "yes"]
+    (copy / "audit.json").write_text(json.dumps(document))
+    with pytest.raises(RunError, match="is of the classes .*, .* of no, yes"):
+        compare(first, Side.read(copy), practical=0.25)
+
+
+def test_what_only_one_audit_has_is_counted_and_left_out(both: tuple[Path, Path]) -> None:
+    first, second = (Side.read(path) for path in both)
+    fewer = dict(list(second.rows.items())[:10])
+    document = compare(first, Side(second.path, second.document, fewer, None), practical=0.25)
+    assert (document["shared"], document["only_first"]) == (10, 14)
+    assert {row["figure"] for row in document["rows"]} == {"decided", "found"}
+    assert any("Effects are not compared" in note for note in document["notes"])
