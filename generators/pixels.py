@@ -18,7 +18,9 @@ from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
 
-_SETTINGS = ("size", "grid", "reach", "colour")
+_SETTINGS = ("size", "grid", "max_change", "colour")
+_OLD_NAMES = {"reach": "max_change"}
+"""Names of settings before; where both are given the new one counts."""
 
 
 @final
@@ -33,17 +35,17 @@ class _Grid(Generator[PixelsState], ABC):
     """What both pixel generators share: x' = clamp(x + upsample(z))."""
 
     def __init__(
-        self, *, size: tuple[int, int], grid: int = 6, reach: float = 0.6, colour: bool = False
+        self, *, size: tuple[int, int], grid: int = 6, max_change: float = 0.6, colour: bool = False
     ) -> None:
         height, width = size
         if height < 4 or width < 4:
             raise ConfigError(f"pixels: `size` must be at least 4 x 4, got {height} x {width}.")
         if not 1 <= grid <= min(height, width):
             raise ConfigError(f"pixels: `grid` must lie in 1 to {min(height, width)}, got {grid!r}.")
-        if not 0.0 < reach <= 1.0:
-            raise ConfigError(f"pixels: `reach` must lie in (0, 1], got {reach!r}.")
+        if not 0.0 < max_change <= 1.0:
+            raise ConfigError(f"pixels: `max_change` must lie in (0, 1], got {max_change!r}.")
         self.shape: tuple[int, ...] = (3, height, width)
-        self._grid, self._reach, self._colour = grid, float(reach), colour
+        self._grid, self._max_change, self._colour = grid, float(max_change), colour
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -61,8 +63,8 @@ class _Grid(Generator[PixelsState], ABC):
         return PixelsState(state.x[i : i + 1])
 
     def space(self, state: PixelsState) -> SearchSpace:
-        bound = state.x.new_full((len(state.x), len(self._names)), self._reach)
-        return SearchSpace(names=self._names, lower=-bound, upper=bound, dead_zone=0.05 * self._reach)
+        bound = state.x.new_full((len(state.x), len(self._names)), self._max_change)
+        return SearchSpace(names=self._names, lower=-bound, upper=bound, dead_zone=0.05 * self._max_change)
 
     def decode(self, state: PixelsState, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n c h w"]:
         b, n, _ = z.shape
@@ -72,7 +74,7 @@ class _Grid(Generator[PixelsState], ABC):
         return (state.x[:, None] + change).clamp(0.0, 1.0)
 
     def _print(self, *parts: bytes) -> str:
-        settings = json.dumps([self.shape, self._grid, self._reach, self._colour]).encode()
+        settings = json.dumps([self.shape, self._grid, self._max_change, self._colour]).encode()
         return hashlib.sha256(b"pixels/1" + settings + b"".join(parts)).hexdigest()
 
 
@@ -86,7 +88,7 @@ class Pixels(_Grid):
     Args:
         size: height and width of the images.
         grid: cells along each side.
-        reach: largest change of a cell, as a share of the full range, in (0, 1].
+        max_change: largest change of a cell, as a share of the full range, in (0, 1].
         colour: one variable a channel (3 grid^2) instead of one a cell (grid^2).
 
     Shapes:
@@ -100,6 +102,9 @@ class Pixels(_Grid):
 
     @classmethod
     def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Pixels":
+        settings = {new: settings[old] for old, new in _OLD_NAMES.items() if old in settings} | {
+            key: value for key, value in settings.items() if key not in _OLD_NAMES
+        }
         unknown = [key for key in settings if key not in _SETTINGS]
         if unknown or source is not None:
             what = f"unknown setting {unknown[0]!r}" if unknown else f"unexpected file {source}"
@@ -117,7 +122,7 @@ class Pixels(_Grid):
             components=components,
             size=(self.shape[1], self.shape[2]),
             grid=self._grid,
-            reach=self._reach,
+            max_change=self._max_change,
             colour=self._colour,
         )
 
@@ -136,7 +141,7 @@ class PixelsWithDensity(_Grid, Critic):
     Args:
         reference: at least 10 images of the kind that is searched.
         components: dimensions of the principal subspace.
-        size, grid, reach, colour: as for ``Pixels``.
+        size, grid, max_change, colour: as for ``Pixels``.
 
     Shapes:
         reference ``(r, 3, height, width)``; realism ``(b, n, ...)`` -> ``(b, n)``, nats a pixel value.
@@ -159,10 +164,10 @@ class PixelsWithDensity(_Grid, Critic):
         size: tuple[int, int],
         components: int = 32,
         grid: int = 6,
-        reach: float = 0.6,
+        max_change: float = 0.6,
         colour: bool = False,
     ) -> None:
-        super().__init__(size=size, grid=grid, reach=reach, colour=colour)
+        super().__init__(size=size, grid=grid, max_change=max_change, colour=colour)
         if tuple(reference.shape[1:]) != self.shape:
             raise ShapeError(
                 f"pixels: expected reference images of shape (r, {self.shape}), got {tuple(reference.shape)}."

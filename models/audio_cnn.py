@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cfsearch.errors import ConfigError
 
 LABELS: Final = tuple("0123456789")
-"""Classes of the shipped weights: which digit is said."""
+"""Classes of the shipped weights: which digit is spoken."""
 
 
 @final
@@ -18,7 +18,7 @@ class AudioCnn(nn.Module):
     """Convolutions with batch norm, ReLU and maxima of 2 x 2; means over time; logits.
 
     The first convolution is 5 x 5 with stride 2, the others 3 x 3. Frequencies keep their place up
-    to the last layer, times do not: where in the clip a word is said does not matter.
+    to the last layer, times do not: where in the clip a word is spoken does not matter.
 
     Args:
         rows: frequencies of a spectrogram, at least 7.

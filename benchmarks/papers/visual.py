@@ -71,7 +71,7 @@ _SPLITS: Final = 5
 def measures(
     rows: list[InstanceRow],
     *,
-    asked: str,
+    attribute: str,
     model: Path,
     judges: Judges,
     train: Photographs,
@@ -103,7 +103,7 @@ def measures(
     def probabilities(images: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n k"]:
         return torch.softmax(objective_scores(provider.predict(images), kind=provider.scores).double(), -1)
 
-    before, place = _seen(judges, x), judges.attribute.attributes.index(asked)
+    before, place = _seen(judges, x), judges.attribute.attributes.index(attribute)
     labels = torch.from_numpy(train.labels)
     for name, images in (("counterfactuals", after), ("reconstructions", plain)):
         seen = _seen(judges, images)
@@ -117,7 +117,7 @@ def measures(
             "FVA": None if same is None else {k: 100.0 * v for k, v in same.to_dict().items()},
             "FS": _interval(cosine),
             "MNAC": _interval(changed),
-            "CD": correlation_difference(labels, before["decided"], seen["decided"], asked=place),
+            "CD": correlation_difference(labels, before["decided"], seen["decided"], attribute=place),
             "COUT": _interval(score),
             "oracle_agrees": float((seen["decided"] != before["decided"])[:, place].double().mean()),
         }
@@ -148,7 +148,7 @@ def _interval(values: Float[Tensor, " n"]) -> dict[str, float] | None:
     return None if found is None else found.to_dict()
 
 
-def table(asked: str, ours: dict[str, Any]) -> str:
+def table(attribute: str, ours: dict[str, Any]) -> str:
     """Ours beside the published figures."""
 
     def cell(value: Any) -> str:
@@ -167,7 +167,7 @@ def table(asked: str, ours: dict[str, Any]) -> str:
         else f"{rate['value']:.1%} ({rate['low']:.1%} to {rate['high']:.1%})"
     )
     lines = [
-        f"\n{asked}: flip rate {share}, {ours['n']} counterfactuals; settings differ, see the head of this file",
+        f"\n{attribute}: flip rate {share}, {ours['n']} counterfactuals; settings differ, see the head of this file",
         f"{'':30s}" + "".join(f"{name:>24s}" for name in MEASURES),
     ]
     lines += [
@@ -178,10 +178,10 @@ def table(asked: str, ours: dict[str, Any]) -> str:
     if "sFID_floor" in ours:
         lines.append(f"{'ours 64, photographs':30s}{'':24s}{ours['sFID_floor']:>24.3g}")
         agrees = ours["counterfactuals"]["oracle_agrees"]
-        lines.append(f"(an independent oracle sees {asked} changed in {agrees:.0%} of ours)")
+        lines.append(f"(an independent oracle sees {attribute} changed in {agrees:.0%} of ours)")
     lines += [
         f"{f'{method}, {data}':30s}{fid:>24g}"
-        for data, methods in PUBLISHED_FID[asked].items()
+        for data, methods in PUBLISHED_FID[attribute].items()
         for method, fid in methods.items()
     ]
     return "\n".join(lines)
@@ -213,10 +213,10 @@ def main() -> None:
         "evaluations": options.evaluations,
         "pick": options.pick,
     }
-    for asked in MODELS if options.only is None else (options.only,):
-        model = options.classifiers / f"{MODELS[asked]}.onnx"
+    for attribute in MODELS if options.only is None else (options.only,):
+        model = options.classifiers / f"{MODELS[attribute]}.onnx"
         _, rows = audit(
-            MODELS[asked],
+            MODELS[attribute],
             generator=options.generator,
             model=model,
             faces=faces,
@@ -225,9 +225,9 @@ def main() -> None:
             solver=options.solver,
             immutable=(),
         )
-        ours = measures(rows, asked=asked, model=model, judges=judges, train=train, pick=options.pick)
-        print(table(asked, ours), flush=True)
-        results[asked] = {"ours": ours, "published_fid": PUBLISHED_FID[asked], "columns": MEASURES}
+        ours = measures(rows, attribute=attribute, model=model, judges=judges, train=train, pick=options.pick)
+        print(table(attribute, ours), flush=True)
+        results[attribute] = {"ours": ours, "published_fid": PUBLISHED_FID[attribute], "columns": MEASURES}
     if options.json is not None:
         write_atomically(options.json, json.dumps(results, indent=1).encode())
 

@@ -55,7 +55,7 @@ class Figures:
     """What was measured; ``interval`` is the bootstrap interval of the mean edit success over faces."""
 
     generator: str
-    reach: tuple[float, float]
+    attribute_range: tuple[float, float]
     faces: int
     flips: dict[str, Flips]
     interval: tuple[float, float]
@@ -86,7 +86,7 @@ class Figures:
 def table(figures: Figures) -> str:
     """The figures for a terminal."""
     head = f"{'attribute':20s} {'faces':>5s} {'success':>8s} {'on':>7s} {'off':>7s} {'kept':>7s} {'kept/rec':>9s} {'kept 27':>8s} {'cosine':>7s} {'person':>7s}  drags along, points"
-    off, on = figures.reach
+    off, on = figures.attribute_range
     lines = [f"{figures.faces} faces of the validation part, attributes set to {off:g} and {on:g}", head]
     lines += [
         f"{name:20s} {f.faces:5d} {f.success:8.1%} {f.on:7.1%} {f.off:7.1%} {f.kept:7.1%} "
@@ -107,7 +107,7 @@ def table(figures: Figures) -> str:
         f"{i['reconstruction']:.3f} ({i['reconstruction_same_person']:.1%}); of two photographs of one person "
         f"{i['one_person']:.3f}, of two persons {i['two_persons']:.3f}",
         f"judges: attributes right {figures.judge['accuracy_40']:.1%} (the thirteen {figures.judge['accuracy_13']:.1%}); "
-        f"persons told apart with area {figures.judge['auc']:.3f}, equal error {figures.judge['error']:.1%}",
+        f"persons distinguished with area {figures.judge['auc']:.3f}, equal error {figures.judge['error']:.1%}",
     ]
     if figures.estimated is not None:
         lines.append(f"labels that the generator itself estimates right {figures.estimated:.1%}")
@@ -151,10 +151,10 @@ in these photographs, not the attribute alone.
 
 On {figures.faces:,} faces of the official validation part, whose persons training never saw and from which no
 figure was taken while settings were chosen; edits start at the labels and set an attribute to
-{figures.reach[0]:g} or {figures.reach[1]:g}, as AttGAN's authors do. Judged by a classifier of the forty attributes and an
+{figures.attribute_range[0]:g} or {figures.attribute_range[1]:g}, as AttGAN's authors do. Judged by a classifier of the forty attributes and an
 embedding of persons, both trained on the train part alone, with another architecture and seed than
-the critic's: attributes right {figures.judge["accuracy_40"]:.1%} on validation faces (the thirteen {figures.judge["accuracy_13"]:.1%}), persons told
-apart with an area under the curve of {figures.judge["auc"]:.3f} (equal error rate {figures.judge["error"]:.1%}).
+the critic's: attributes right {figures.judge["accuracy_40"]:.1%} on validation faces (the thirteen {figures.judge["accuracy_13"]:.1%}), persons distinguished
+with an area under the curve of {figures.judge["auc"]:.3f} (equal error rate {figures.judge["error"]:.1%}).
 
 | | |
 | --- | ---: |

@@ -67,7 +67,7 @@ def measure(
     photos: Photographs,
     *,
     n: int,
-    reach: tuple[float, float] = (0.0, 1.0),
+    attribute_range: tuple[float, float] = (0.0, 1.0),
     seed: int = 3,
 ) -> tuple[Figures, Float[Tensor, "r c 3 s s"]]:
     """Flip every attribute of ``n`` faces of ``photos``; also a sheet of the first eight.
@@ -92,7 +92,7 @@ def measure(
         rows = np.arange(start, min(start + _AT_ONCE, n))
         x, own = chosen.x(rows), torch.from_numpy(labels[rows])
         goal = torch.from_numpy(goals[rows])
-        ends = torch.where(goal > 0.5, reach[1], reach[0])
+        ends = torch.where(goal > 0.5, attribute_range[1], attribute_range[0])
         asked = torch.where(goal == own[:, None], own[:, None], ends) - own[:, None]
         state = generator.encode(x, attributes=own)
         made = generator.decode(state, torch.cat([torch.zeros_like(asked[:, :1]), asked], 1))
@@ -134,7 +134,7 @@ def measure(
     means = np.array([np.nanmean(hit[rows], axis=0).mean() for rows in draws])
     figures = Figures(
         generator=generator.fingerprint[:16],
-        reach=reach,
+        attribute_range=attribute_range,
         faces=n,
         flips=flips,
         interval=(float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))),
@@ -221,7 +221,7 @@ def main() -> int:
     parser.add_argument("--remark", default="", help="for the card: what was seen on the sheets")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if options.card and options.reach is not None:
+    if options.card and options.attribute_range is not None:
         parser.error("--card: figures of another reach are not the file's; leave out --reach.")
     torch.set_num_threads(1)
     require_ignored(options.sheet.parent)
@@ -229,12 +229,16 @@ def main() -> int:
     judges = load_judges(options.data, folder=options.judges)
     photos = photographs(options.data, split="valid", size=generator.config.size)
     photos = photos.take(never_looked_at(len(photos)))
-    reach = generator.reach if options.reach is None else (options.reach[0], options.reach[1])
-    figures, sheet = measure(generator, judges, photos, n=options.faces, reach=reach)
+    attribute_range = (
+        generator.attribute_range
+        if options.attribute_range is None
+        else (options.attribute_range[0], options.attribute_range[1])
+    )
+    figures, sheet = measure(generator, judges, photos, n=options.faces, attribute_range=attribute_range)
     print(table(figures))
     at_labels = figures
-    if reach != _LABELS:
-        at_labels, _ = measure(generator, judges, photos, n=options.faces, reach=_LABELS)
+    if attribute_range != _LABELS:
+        at_labels, _ = measure(generator, judges, photos, n=options.faces, attribute_range=_LABELS)
         print(f"\n{table(at_labels)}")
     write_sheet(options.sheet, sheet)
     if options.card:

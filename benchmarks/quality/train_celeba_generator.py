@@ -53,10 +53,10 @@ RECIPE: Final = replace(
     single=0.5,
     uniform=0.35,
     same=0.05,
-    settle=0.9,
+    freeze_norms=0.9,
     augmentation=AUGMENTATION,
     weights=LossWeights(
-        reconstruction=50.0, attribute=40.0, asked=3.0, adversarial=6.0, critic_attribute=2.0
+        reconstruction=50.0, attribute=40.0, edited=3.0, adversarial=6.0, critic_attribute=2.0
     ),
     robust=4.0,
     precision=Precision.BFLOAT16,
@@ -192,9 +192,9 @@ def main() -> None:
         "minutes": round((trained.seconds + finished.seconds) / 60, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    reach = (options.reach[0], options.reach[1])
+    attribute_range = (options.attribute_range[0], options.attribute_range[1])
     path = options.out / f"attgan_celeba{options.size}.safetensors"
-    save_attgan(path, AttGANFile(trained.editor, finished.critic, CRITIC_KIND, reach, card))
+    save_attgan(path, AttGANFile(trained.editor, finished.critic, CRITIC_KIND, attribute_range, card))
     metrics = (options.out / "training" / "metrics.jsonl").read_bytes()
     write_atomically(path.with_suffix(".metrics.jsonl"), metrics)
     print(f"{path}: {trained.step} steps; {(time.monotonic() - started) / 60:.1f} minutes in this run")

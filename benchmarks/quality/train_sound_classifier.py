@@ -57,7 +57,7 @@ resize = "none"
 
 
 class Fold(NamedTuple):
-    """A network, and the share of unheard clips that it told right."""
+    """A network, and the share of unheard clips that it classified right."""
 
     network: AudioCnn
     hits: int
@@ -116,7 +116,7 @@ def train(
 
 
 def fold(data: SpokenDigits, test: Tensor, *, form: Spectrogram, epochs: int, seed: int, name: str) -> Fold:
-    """Trained without the clips of ``test``, and asked about them."""
+    """Trained without the clips of ``test``, and tested on them."""
     started = time.monotonic()
     seen, new = data.pick(~test), data.pick(test)
     network = train(seen.waves, seen.digits, form=form, epochs=epochs, seed=seed)
@@ -147,7 +147,7 @@ def card(figures: dict[str, Any], *, form: Spectrogram, parameters: int, epochs:
     return f"""\
 # {NAME}
 
-"Which digit is said?" in clips of {form.seconds:g} s at {form.rate:,} Hz.
+"Which digit is spoken?" in clips of {form.seconds:g} s at {form.rate:,} Hz.
 
 `cfsearch.models.audio_cnn`: three convolutions with batch norm, ReLU and maxima, means over
 time, one dense layer; {parameters:,} parameters. Input: log-mel spectrograms
@@ -158,7 +158,7 @@ file's metadata). Output: logits of the digits 0 to 9.
 ## For and not for
 
 For demonstrations and tests of explanations. It has heard six men, no women and no children, in
-English with US, Belgian-French, German and Greek accents. It does not know when no digit is said.
+English with US, Belgian-French, German and Greek accents. It does not know when no digit is spoken.
 
 ## Data and licence
 
@@ -221,7 +221,7 @@ def main() -> None:
         for seed in range(options.seed, options.seed + max(2, options.seeds))
     ]
     speakers = {
-        name: fold(data, data.said_by(name), seed=options.seed, name=f"without {name}", **settings)
+        name: fold(data, data.spoken_by(name), seed=options.seed, name=f"without {name}", **settings)
         for name in sorted(set(data.speakers))
     }
     shipped = wilson(official[0].hits, official[0].clips)

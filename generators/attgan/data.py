@@ -215,9 +215,9 @@ class Augmentation:
         n, _, s, _ = x.shape
         device = x.device
         x = x.float()
-        reach = round(self.shift * s)
-        if reach:
-            move = torch.randint(-reach, reach + 1, (n, 2), generator=rng).float().to(device)
+        limit = round(self.shift * s)
+        if limit:
+            move = torch.randint(-limit, limit + 1, (n, 2), generator=rng).float().to(device)
             line = (torch.arange(s, device=device) + 0.5) * 2.0 / s - 1.0
             gx = line[None, None, :] + move[:, 0, None, None] * 2.0 / s
             gy = line[None, :, None] + move[:, 1, None, None] * 2.0 / s

@@ -34,7 +34,7 @@ class AttGANFile:
         editor: the generator.
         critic: None for a published checkpoint without one.
         critic_kind: one sentence: how the critic came to be; empty without one.
-        reach: range of attribute values that a search may ask for.
+        attribute_range: least and greatest attribute value ``b`` that a search may give to an edit.
         card: measured figures and whatever else a reader should know; plain JSON. Two entries are
             read: ``terms``, a text, and ``edit_success``, a share for each attribute.
 
@@ -45,7 +45,7 @@ class AttGANFile:
     editor: Editor
     critic: Critic | None
     critic_kind: str = ""
-    reach: tuple[float, float] = (0.0, 1.0)
+    attribute_range: tuple[float, float] = (0.0, 1.0)
     card: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ def save_attgan(path: Path, content: AttGANFile, *, half: bool = True) -> Path:
         "format": _FORMAT,
         "config": json.dumps(content.editor.config.to_json()),
         "critic_kind": content.critic_kind if content.critic is not None else "",
-        "reach": json.dumps(content.reach),
+        "attribute_range": json.dumps(content.attribute_range),
         "card": json.dumps(content.card),
     }
     write_atomically(path, to_bytes(tensors, metadata))
@@ -126,12 +126,13 @@ def load_attgan(path: Path) -> AttGANFile:
         )
     try:
         config = AttGANConfig.from_json(json.loads(metadata["config"]))
-        low, high = (float(bound) for bound in json.loads(metadata.get("reach", "[0, 1]")))
+        key = "attribute_range" if "attribute_range" in metadata else "reach"  # its older name
+        low, high = (float(bound) for bound in json.loads(metadata.get(key, "[0, 1]")))
         card = json.loads(metadata.get("card", "{}"))
     except (ConfigError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"attgan: the settings in {path} cannot be read: {error}") from error
     if not (low <= 0.0 and high >= 1.0 and high - low <= 100.0) or not isinstance(card, dict):
-        raise ModelFileError(f"attgan: the reach or card in {path} is out of range.")
+        raise ModelFileError(f"attgan: the attribute range or card in {path} is out of range.")
     # without memory first: a crafted file can name any size
     with torch.device("meta"):
         editor, critic = Editor(config), Critic(config)

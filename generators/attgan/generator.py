@@ -22,7 +22,7 @@ from .folded import FoldedDecoder, FoldedState, fold
 from .networks import Verdict
 from .published import load_published
 
-PUBLISHED_REACH = (-0.5, 1.5)
+PUBLISHED_RANGE = (-0.5, 1.5)
 """Bounds of b that reproduce published samples: twice the range that training saw."""
 
 _CRITIC_ROWS = 64
@@ -52,7 +52,7 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
 
     Args:
         content: the networks.
-        reach: range that attribute values ``b`` may take, ``low <= 0`` and ``high >= 1``; left
+        attribute_range: range that attribute values ``b`` may take, ``low <= 0`` and ``high >= 1``; left
             out, what the file says: (0, 1) for networks trained with partial strengths,
             (-0.5, 1.5) for published ones.
         dead_zone: changes smaller than this become none, so that a counterfactual does not
@@ -70,14 +70,14 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         self,
         content: AttGANFile,
         *,
-        reach: tuple[float, float] | None = None,
+        attribute_range: tuple[float, float] | None = None,
         dead_zone: float = 0.1,
         attributes: tuple[str, ...] | None = None,
     ) -> None:
-        low, high = content.reach if reach is None else reach
+        low, high = content.attribute_range if attribute_range is None else attribute_range
         if not (-100.0 <= low <= 0.0 and 1.0 <= high <= 100.0):
             raise ConfigError(
-                f"attgan: `reach` must be two numbers that enclose 0 and 1, at most 100 away, got ({low}, {high})."
+                f"attgan: `attribute_range` (settings `low`, `high`) must be two numbers that enclose 0 and 1, at most 100 away, got ({low}, {high})."
             )
         if not 0.0 <= dead_zone < 1.0:
             raise ConfigError(f"attgan: `dead_zone` must be in [0, 1), got {dead_zone!r}.")
@@ -89,12 +89,14 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         self.config = config
         self.shape: tuple[int, ...] = (3, config.size, config.size)
         self.attribute_names: tuple[str, ...] = config.attributes
-        self.reach: tuple[float, float] = (low, high)
+        self.attribute_range: tuple[float, float] = (low, high)
         self.dead_zone: float = dead_zone
         self.card: Mapping[str, object] = content.card
         self.terms: str = content.terms
-        # measured at the file's own reach
-        self.edit_success: Mapping[str, float] = content.edit_success if (low, high) == content.reach else {}
+        # measured at the file's own range
+        self.edit_success: Mapping[str, float] = (
+            content.edit_success if (low, high) == content.attribute_range else {}
+        )
         self._assumed = attributes
         self.content = content
         self._decoder: FoldedDecoder = fold(content.editor)
@@ -108,7 +110,7 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
 
         Args:
             source: the file.
-            settings: ``low``, ``high`` (the reach), ``dead_zone``, ``attributes`` (a list of
+            settings: ``low``, ``high`` (the attribute range), ``dead_zone``, ``attributes`` (a list of
                 names); for published files also ``size`` and ``slope``.
 
         Raises:
@@ -130,7 +132,7 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
                 raise ConfigError(f"attgan: `size` must be a whole number, got {size!r}.")
             found = load_published(source, size=size, slope=_number(settings, "slope", 0.01))
             kind = "the published critic" if found.critic is not None else ""
-            content = AttGANFile(found.editor, found.critic, kind, PUBLISHED_REACH)
+            content = AttGANFile(found.editor, found.critic, kind, PUBLISHED_RANGE)
         else:
             if extra := sorted({"size", "slope"} & set(settings)):
                 raise ConfigError(f"attgan: `{extra[0]}` is read from {source.name} itself; leave it out.")
@@ -143,7 +145,10 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         family = AttGAN if content.critic is None else AttGANWithCritic
         return family(
             content,
-            reach=(_number(settings, "low", content.reach[0]), _number(settings, "high", content.reach[1])),
+            attribute_range=(
+                _number(settings, "low", content.attribute_range[0]),
+                _number(settings, "high", content.attribute_range[1]),
+            ),
             dead_zone=_number(settings, "dead_zone", 0.1),
             attributes=None if names is None else tuple(names),
         )
@@ -184,8 +189,8 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         return AttGANState(self._decoder.prepare(maps), origin)
 
     def space(self, state: AttGANState) -> SearchSpace:
-        """Changes of the attribute strengths, within the reach; exclusive attributes are kept so."""
-        low, high = self.reach
+        """Changes of the attribute strengths, within the attribute range; exclusive attributes are kept so."""
+        low, high = self.attribute_range
         return SearchSpace(
             names=self.attribute_names,
             lower=low - state.origin,
@@ -222,14 +227,16 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
             _moved(old.editor, device),
             None if old.critic is None else _moved(old.critic, device),
             old.critic_kind,
-            old.reach,
+            old.attribute_range,
             old.card,
         )
-        return type(self)(content, reach=self.reach, dead_zone=self.dead_zone, attributes=self._assumed)
+        return type(self)(
+            content, attribute_range=self.attribute_range, dead_zone=self.dead_zone, attributes=self._assumed
+        )
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights, layout, reach and assumed attributes."""
+        """A hash of weights, layout, attribute range and assumed attributes."""
         return self._fingerprint
 
     def _guess(self, x: Tensor) -> Tensor:
@@ -253,13 +260,13 @@ class AttGANWithCritic(AttGAN, Critic, AttributeEstimator):
         self,
         content: AttGANFile,
         *,
-        reach: tuple[float, float] | None = None,
+        attribute_range: tuple[float, float] | None = None,
         dead_zone: float = 0.1,
         attributes: tuple[str, ...] | None = None,
     ) -> None:
         if content.critic is None:
             raise ConfigError("attgan: this file has no critic; use AttGAN instead.")
-        super().__init__(content, reach=reach, dead_zone=dead_zone, attributes=attributes)
+        super().__init__(content, attribute_range=attribute_range, dead_zone=dead_zone, attributes=attributes)
         self.critic_kind: str = content.critic_kind or "the critic that was trained with this generator"
         self._critic = content.critic
 
@@ -293,7 +300,9 @@ def _number(settings: Mapping[str, Any], key: str, default: float) -> float:
     return float(value)
 
 
-def _hash(content: AttGANFile, reach: tuple[float, float], attributes: tuple[str, ...] | None) -> str:
+def _hash(
+    content: AttGANFile, attribute_range: tuple[float, float], attributes: tuple[str, ...] | None
+) -> str:
     digest = hashlib.sha256()
     for net in (content.editor, content.critic):
         if net is None:
@@ -301,5 +310,5 @@ def _hash(content: AttGANFile, reach: tuple[float, float], attributes: tuple[str
         for name, value in sorted(net.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    digest.update(json.dumps([content.editor.config.to_json(), reach, attributes]).encode())
+    digest.update(json.dumps([content.editor.config.to_json(), attribute_range, attributes]).encode())
     return digest.hexdigest()

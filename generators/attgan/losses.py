@@ -15,18 +15,18 @@ def attribute_loss(
     values: Float[Tensor, "n a"],
     *,
     own: Float[Tensor, "n a"] | None = None,
-    asked: float = 1.0,
+    edited: float = 1.0,
 ) -> Tensor:
     """Binary cross-entropy between classifier and wanted values, in nats; mean over faces and attributes.
 
     Args:
         logits: the classifier's.
         values: what is wanted, in [0, 1].
-        own: the face's own values before the edit; needed where ``asked`` is not 1.
-        asked: how many times an attribute counts that is to go all the way from 0 to 1 or back; those
+        own: the face's own values before the edit; needed where ``edited`` is not 1.
+        edited: how many times an attribute counts that is to go all the way from 0 to 1 or back; those
             that are to stay count once, and those between in proportion.
     """
-    weight = None if own is None or asked == 1.0 else 1.0 + (asked - 1.0) * (values - own).abs()
+    weight = None if own is None or edited == 1.0 else 1.0 + (edited - 1.0) * (values - own).abs()
     return functional.binary_cross_entropy_with_logits(logits.float(), values, weight=weight)
 
 

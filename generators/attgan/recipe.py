@@ -44,7 +44,7 @@ class LossWeights:
     Args:
         reconstruction: L1 of the edit to the own attributes.
         attribute: cross-entropy of the classifier on the edit.
-        asked: how many times an attribute that the edit shall change counts in it; at 1 an edit of
+        edited: how many times an attribute that the edit shall change counts in it; at 1 an edit of
             one attribute among thirteen is mostly trained to leave twelve alone.
         adversarial: critic's score of the edit.
         penalty: gradient penalty, in the critic's loss.
@@ -56,7 +56,7 @@ class LossWeights:
 
     reconstruction: float = 100.0
     attribute: float = 10.0
-    asked: float = 1.0
+    edited: float = 1.0
     adversarial: float = 1.0
     penalty: float = 10.0
     critic_attribute: float = 1.0
@@ -99,7 +99,7 @@ class TrainingConfig:
         single: share of rows in which one attribute is flipped, see ``TargetRule``.
         uniform: share of rows with partial strengths, see ``TargetRule``.
         same: share of rows whose target is their own attributes, see ``TargetRule``.
-        settle: progress from which the batch norms of the editor stop following the batch.
+        freeze_norms: progress from which the batch norms of the editor stop following the batch.
         robust: largest L2 length, on [-1, 1], of the adversarial step that each real image takes
             before the classifier learns its label; 0 for none. A classifier that small steps
             cannot fool asks the editor for changes that people and other classifiers see too.
@@ -134,7 +134,7 @@ class TrainingConfig:
     single: float = 0.0
     uniform: float = 0.0
     same: float = 0.0
-    settle: float = 1.0
+    freeze_norms: float = 1.0
     robust: float = 0.0
     outliers: float = 0.0
     until: float = 1.0
@@ -156,7 +156,7 @@ class TrainingConfig:
                 raise ConfigError(
                     f"attgan training: `{name}` must be in (0, 1), got {getattr(self, name)!r}."
                 )
-        for name in ("decay_start", "single", "uniform", "same", "settle", "outliers", "until"):
+        for name in ("decay_start", "single", "uniform", "same", "freeze_norms", "outliers", "until"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(
                     f"attgan training: `{name}` must be in [0, 1], got {getattr(self, name)!r}."
@@ -199,7 +199,7 @@ class TrainingConfig:
             single=0.5,
             uniform=0.3,
             same=0.1,
-            settle=0.85,
+            freeze_norms=0.85,
             weights=LossWeights(
                 reconstruction=0.0,
                 attribute=2.0,

@@ -225,7 +225,7 @@ class Session:
                 verdict = self.critic(self._augment(fake, salt=0))
             self.critic.requires_grad_(True)
             losses["edit_attribute"] = attribute_loss(
-                verdict.logits, targets, own=faces.labels, asked=w.asked
+                verdict.logits, targets, own=faces.labels, edited=w.edited
             )
             losses["edit_score"] = verdict.real.float().mean()
             total = total + w.attribute * losses["edit_attribute"] - w.adversarial * losses["edit_score"]
@@ -304,7 +304,7 @@ class Session:
 
     def _set_training(self) -> None:
         self.editor.train()
-        if self.progress >= self.training.settle:
+        if self.progress >= self.training.freeze_norms:
             for module in self.editor.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()

@@ -22,7 +22,7 @@ _KINDS: Final = {
     Adversarial.HINGE: "the critic trained with this generator (hinge loss)",
 }
 _LATER: Final = "a critic trained afterwards, on the frozen generator's edits against real images"
-_PUBLISHED_REACH: Final = (-0.5, 1.5)
+_PUBLISHED_RANGE: Final = (-0.5, 1.5)
 
 Settings = TypeVar("Settings", AttGANConfig, TrainingConfig)
 
@@ -72,13 +72,17 @@ class AttGANTrainer:
             watch=_on_step(watch),
             stop=stop,
         )
-        # partial strengths that were never seen are not searched between, but at full reach
-        reach = (0.0, 1.0) if training.uniform else _PUBLISHED_REACH
+        # partial strengths that were never seen are not searched between, but at the full range
+        attribute_range = (0.0, 1.0) if training.uniform else _PUBLISHED_RANGE
         if done.finished:
             save_attgan(
                 request.out,
                 AttGANFile(
-                    done.editor, done.critic, _KINDS[training.adversarial], reach, _card(done, request)
+                    done.editor,
+                    done.critic,
+                    _KINDS[training.adversarial],
+                    attribute_range,
+                    _card(done, request),
                 ),
             )
         return _learned(done)
@@ -112,14 +116,16 @@ class AttGANTrainer:
         )
         if done.finished:
             card = {**given.card, "critic": _card(done, request)}
-            save_attgan(request.out, AttGANFile(done.editor, done.critic, _LATER, given.reach, card))
+            save_attgan(
+                request.out, AttGANFile(done.editor, done.critic, _LATER, given.attribute_range, card)
+            )
         return _learned(done)
 
 
 def _open(path: Path) -> AttGANFile:
     if path.suffix in (".pth", ".pt"):
         found = load_published(path)
-        return AttGANFile(found.editor, found.critic, "", _PUBLISHED_REACH)
+        return AttGANFile(found.editor, found.critic, "", _PUBLISHED_RANGE)
     return load_attgan(path)
 
 

@@ -25,7 +25,7 @@ class TestPixelsWithDensityContract(GeneratorCase):
 
 
 def test_a_single_cell_lightens_everything_alike() -> None:
-    generator = Pixels(size=(8, 8), grid=1, reach=0.5)
+    generator = Pixels(size=(8, 8), grid=1, max_change=0.5)
     state = generator.encode(torch.full((1, 3, 8, 8), 0.3))
     x = generator.decode(state, torch.tensor([[[0.25], [0.9]]]))
     assert torch.allclose(x[0, 0], torch.full((3, 8, 8), 0.55))
@@ -33,11 +33,20 @@ def test_a_single_cell_lightens_everything_alike() -> None:
 
 
 def test_a_cell_may_move_as_far_down_as_up() -> None:
-    generator = Pixels(size=(8, 8), grid=2, reach=0.5)
+    generator = Pixels(size=(8, 8), grid=2, max_change=0.5)
     space = generator.space(generator.encode(torch.full((2, 3, 8, 8), 0.5)))
     assert space.lower.tolist() == [[-0.5] * 4] * 2
     assert space.upper.tolist() == [[0.5] * 4] * 2
     assert space.dead_zone == pytest.approx(0.025)
+
+
+def test_the_older_name_of_the_largest_change_is_still_read() -> None:
+    size = [8, 8]
+    new = Pixels.open(None, settings={"size": size, "max_change": 0.25})
+    old = Pixels.open(None, settings={"size": size, "reach": 0.25})
+    assert old.fingerprint == new.fingerprint != Pixels.open(None, settings={"size": size}).fingerprint
+    both = Pixels.open(None, settings={"max_change": 0.25, "size": size, "reach": 0.5})
+    assert both.fingerprint == new.fingerprint
 
 
 def test_cells_are_where_their_names_say() -> None:
@@ -86,7 +95,7 @@ def test_references_look_more_real_than_noise_changes_of_them() -> None:
     [
         ({"size": (2, 8)}, "`size` must be at least 4 x 4, got 2 x 8"),
         ({"size": (8, 8), "grid": 9}, "`grid` must lie in 1 to 8, got 9"),
-        ({"size": (8, 8), "reach": 0.0}, r"`reach` must lie in \(0, 1\], got 0.0"),
+        ({"size": (8, 8), "max_change": 0.0}, r"`max_change` must lie in \(0, 1\], got 0.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object], message: str) -> None:
@@ -97,7 +106,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], message:
 
 
 def test_unknown_settings_and_a_missing_size_are_refused() -> None:
-    with pytest.raises(ConfigError, match="unknown setting 'gird'; it takes size, grid, reach, colour"):
+    with pytest.raises(ConfigError, match="unknown setting 'gird'; it takes size, grid, max_change, colour"):
         Pixels.open(None, settings={"size": [8, 8], "gird": 3})
     with pytest.raises(ConfigError, match="`size` = "):
         Pixels.open(None, settings={})

@@ -170,7 +170,7 @@ def test_an_attribute_that_is_asked_to_change_counts_as_often_as_said() -> None:
     # by hand: all the way, not at all, half the way; four times, once, two and a half times
     each = torch.log1p(logits.exp()) - values * logits
     wanted = float((each * torch.tensor([[4.0, 1.0, 2.5]])).mean())
-    assert float(attribute_loss(logits, values, own=own, asked=4.0)) == pytest.approx(wanted, rel=1e-5)
+    assert float(attribute_loss(logits, values, own=own, edited=4.0)) == pytest.approx(wanted, rel=1e-5)
     assert float(attribute_loss(logits, values, own=own)) == pytest.approx(float(each.mean()), rel=1e-5)
 
 

@@ -43,7 +43,7 @@ class TestAttGANContract(GeneratorCase):
 class TestAttGANWithoutCriticContract(GeneratorCase):
     @pytest.fixture
     def generator(self) -> Generator[Any]:  # Any: as in the case
-        return AttGAN(content(critic=False), attributes=("Male", "Young"), reach=(-0.5, 1.5))
+        return AttGAN(content(critic=False), attributes=("Male", "Young"), attribute_range=(-0.5, 1.5))
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def test_no_change_is_the_reconstruction() -> None:
     assert torch.allclose(generator.decode(state, torch.zeros(2, 1, 13))[:, 0], plain, atol=1e-5)
 
 
-def test_the_space_reaches_from_the_own_attributes_to_the_reach() -> None:
-    generator = AttGANWithCritic(content(), reach=(-0.5, 1.5), dead_zone=0.1)
+def test_the_space_reaches_from_the_own_attributes_to_the_range() -> None:
+    generator = AttGANWithCritic(content(), attribute_range=(-0.5, 1.5), dead_zone=0.1)
     own = torch.tensor([[0.0, 1.0] + [0.25] * 11])
     space = generator.space(generator.encode(images(1), attributes=own))
     assert torch.equal(space.lower, -0.5 - own)
@@ -127,11 +127,13 @@ def test_a_confident_estimate_counts_as_certain() -> None:
 
 
 def test_on_another_device_its_range_dead_zone_and_attributes_stay() -> None:
-    generator = AttGAN(content(critic=False), attributes=("Male", "Young"), reach=(-0.5, 1.5), dead_zone=0.1)
+    generator = AttGAN(
+        content(critic=False), attributes=("Male", "Young"), attribute_range=(-0.5, 1.5), dead_zone=0.1
+    )
     moved = generator.to("cpu:0")  # another name of the same device, and a copy
     assert moved is not generator
-    assert (moved.reach, moved.dead_zone) == ((-0.5, 1.5), 0.1)
-    assert moved.content.reach == generator.content.reach
+    assert (moved.attribute_range, moved.dead_zone) == ((-0.5, 1.5), 0.1)
+    assert moved.content.attribute_range == generator.content.attribute_range
     assert moved.fingerprint == generator.fingerprint
 
 
@@ -143,21 +145,21 @@ def test_gradients_reach_the_change_and_the_realism() -> None:
     assert bool((z.grad != 0).any())
 
 
-def test_the_fingerprint_follows_weights_reach_and_attributes() -> None:
+def test_the_fingerprint_follows_weights_range_and_attributes() -> None:
     base = AttGANWithCritic(content())
     other = content()
     next(other.editor.parameters()).data.view(-1)[0] += 1.0
     prints = {
         base.fingerprint,
         AttGANWithCritic(other).fingerprint,
-        AttGANWithCritic(content(), reach=(-0.5, 1.5)).fingerprint,
+        AttGANWithCritic(content(), attribute_range=(-0.5, 1.5)).fingerprint,
         AttGANWithCritic(content(), attributes=("Male",)).fingerprint,
     }
     assert len(prints) == 4
     assert AttGANWithCritic(content()).fingerprint == base.fingerprint
 
 
-def test_a_published_file_opens_with_its_wider_reach(tmp_path: Path) -> None:
+def test_a_published_file_opens_with_its_wider_range(tmp_path: Path) -> None:
     weights = {}
     for ours, value in content().editor.state_dict().items():
         name = ours.replace("encoder.blocks", "enc_layers").replace("decoder.blocks", "dec_layers")
@@ -166,7 +168,7 @@ def test_a_published_file_opens_with_its_wider_reach(tmp_path: Path) -> None:
     found = AttGAN.open(
         tmp_path / "weights.9.pth", settings={"size": 64, "slope": 0.2, "attributes": ["Male"]}
     )
-    assert found.reach == (-0.5, 1.5)
+    assert found.attribute_range == (-0.5, 1.5)
     assert found.config.slope == 0.2
     assert not isinstance(found, Critic)
 
@@ -175,7 +177,7 @@ def test_a_published_file_opens_with_its_wider_reach(tmp_path: Path) -> None:
     ("settings", "message"),
     [
         ({"depth": 1}, "unknown setting 'depth'"),
-        ({"low": 0.2}, "`reach`"),
+        ({"low": 0.2}, "`attribute_range`"),
         ({"high": "x"}, "`high`"),
         ({"high": float("inf")}, "`high`"),
         ({"dead_zone": 1.0}, "`dead_zone`"),
@@ -261,9 +263,9 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         load_attgan(path)
 
 
-def test_a_card_says_terms_and_what_edits_were_seen_at_the_files_own_reach(tmp_path: Path) -> None:
+def test_a_card_says_terms_and_what_edits_were_seen_at_the_files_own_range(tmp_path: Path) -> None:
     card = {"terms": "non-commercial research only", "edit_success": {"Bald": 0.1, "Young": 1.0}}
-    whole = replace(content(), reach=(-0.5, 1.5), card=card)
+    whole = replace(content(), attribute_range=(-0.5, 1.5), card=card)
     found = AttGAN.open(save_attgan(tmp_path / "g.safetensors", whole), settings={})
     assert found.terms == "non-commercial research only"
     assert found.edit_success == {"Bald": 0.1, "Young": 1.0}
@@ -271,6 +273,16 @@ def test_a_card_says_terms_and_what_edits_were_seen_at_the_files_own_reach(tmp_p
     assert narrower.terms == found.terms
     assert narrower.edit_success == {}  # nobody measured there
     assert found.fingerprint == AttGAN.open(tmp_path / "g.safetensors", settings={}).fingerprint
+
+
+def test_the_attribute_range_of_a_file_is_read_under_its_older_name_too(tmp_path: Path) -> None:
+    path = save_attgan(tmp_path / "g.safetensors", replace(content(), attribute_range=(-0.25, 1.5)))
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+    metadata["reach"] = metadata.pop("attribute_range")
+    save_file(tensors, tmp_path / "old.safetensors", metadata)
+    assert load_attgan(tmp_path / "old.safetensors").attribute_range == (-0.25, 1.5)
 
 
 @pytest.mark.parametrize(

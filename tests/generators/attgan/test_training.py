@@ -74,7 +74,7 @@ def test_the_sources_are_recognised_by_what_they_can() -> None:
 @pytest.mark.parametrize(
     ("config", "training"),
     [
-        (SPECTRAL, replace(HINGE, augmentation=Augmentation(), settle=0.5, outliers=0.5)),
+        (SPECTRAL, replace(HINGE, augmentation=Augmentation(), freeze_norms=0.5, outliers=0.5)),
         (TINY, WGAN),
         (SPECTRAL, replace(PAIRED, critic_every=3)),
     ],
