@@ -198,7 +198,7 @@ def _warnings(
     if searched < 30 * len(rows):
         found.append(
             f"Few instances ({searched} searched over {len(rows)} model{'s' * (len(rows) > 1)}): the intervals are wide, "
-            "and what they do not settle is not settled."
+            "and what they leave open is undecided."
         )
     first = next(iter(assemblies.values()))
     if not genuine:

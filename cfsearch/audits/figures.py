@@ -33,7 +33,7 @@ def counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
 
 def _query_counts(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
     """Queries to the model, of all instances together; None where not all were counted."""
-    counted = [front.questions for front in fronts if front.questions is not None]
+    counted = [front.queries for front in fronts if front.queries is not None]
     if len(counted) < len(fronts):
         return None
     return {"all": sum(counted), "seeding": sum(front.seeding for front in fronts)}

@@ -99,7 +99,7 @@ class GenuinenessCheck:
         marked = replace(
             front,
             genuineness=z,
-            questions=None if front.questions is None else front.questions + queries,
+            queries=None if front.queries is None else front.queries + queries,
             extra={
                 **front.extra,
                 "genuineness": {

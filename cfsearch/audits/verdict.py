@@ -107,7 +107,7 @@ def verdicts(
     Args:
         effects: as they stand in ``audit.json``.
         models: likewise.
-        protected: variables whose effects are the question; empty for any but the classes themselves.
+        protected: variables whose effects matter most; empty for any but the classes themselves.
         practical: the size in logits from which an effect matters.
         noun: what one input is called.
     """

@@ -87,9 +87,9 @@ def counts(front: ParetoFront) -> str:
     if len(front) > verified:
         parts.append(f"{len(front) - verified} members that do not flip the model")
     tried = f"{front.evaluations:,} candidates"
-    if front.questions is not None:
+    if front.queries is not None:
         before = f", {front.seeding:,} of them by explainers before" if front.seeding else ""
-        tried += f" ({front.questions:,} queries to the model{before})"
+        tried += f" ({front.queries:,} queries to the model{before})"
     return f"{', '.join(parts)}; {tried}."
 
 

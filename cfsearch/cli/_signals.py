@@ -37,7 +37,7 @@ def interruptible(last_words: str) -> Iterator[None]:
 
 @contextmanager
 def stoppable(last_words: str, *, grace_s: float) -> Iterator[Callable[[], bool]]:
-    """Gives a question, "has a signal come?", to work that ends itself when it has.
+    """Gives work a function that returns True once a signal has come, so that it ends itself.
 
     Work that has not ended after ``grace_s`` is ended from outside, with the last words.
     """

@@ -45,7 +45,7 @@ _MOST_SHOWN = 12
 @click.option(
     "--protected",
     metavar="A,B",
-    help="Attributes whose effects are the question; they stand first in every result.",
+    help="Attributes whose effects matter most; they stand first in every result.",
 )
 @click.option(
     "--practical",

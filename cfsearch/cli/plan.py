@@ -50,7 +50,7 @@ class _Pace:
 @search_options(images=True, tables=True)
 @json_option
 def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared options, by name
-    """Say what `cfsearch audit` with these settings would do: inputs, questions, time, disk.
+    """Say what `cfsearch audit` with these settings would do: inputs, queries, time, disk.
 
     Opens the model and searches one generation of the first image or row to see how fast it is;
     writes nothing.
@@ -61,7 +61,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     from cfsearch.assembly.search import assemble
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.engine.schedule import Schedule, allowance
-    from cfsearch.providers.wrapping import questions_of_a_search
+    from cfsearch.providers.wrapping import queries_of_a_search
 
     with interruptible("interrupted; a plan keeps nothing."):
         photographs = LabelledPhotographs(refs=(), table=None, source="", aligned=False, note="")
@@ -87,7 +87,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     sizes = Schedule.of(allowed.evaluations, population=search.population, pruning=search.pruning).sizes
     count = len(photographs.refs if assembly.records is None else assembly.records)
     each = sum(sizes)
-    questions = questions_of_a_search(
+    queries = queries_of_a_search(
         assembly.model, through=search.provider, candidates=each, stored=allowed.members
     )
     candidates = count * each
@@ -105,7 +105,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "generations": len(sizes),
         "population": sizes[0],
         "candidates": candidates,
-        "queries": count * questions,
+        "queries": count * queries,
         "seconds": round(candidates * pace.candidate + count * pace.before, 1),
         "seconds_a_candidate": round(pace.candidate, 8),
         "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
@@ -170,7 +170,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ("objectives", ", ".join(document["objectives"])),
         ("constraints", ", ".join(document["constraints"]) or "none"),
         *((noun, f"{document[noun]:,}") for noun in ("images", "rows") if noun in document),
-        ("questions", f"at most {document['queries']:,} to the model"),
+        ("queries", f"at most {document['queries']:,} to the model"),
         ("time", f"about {duration(document['seconds'])} on this machine"),
         ("disk", f"at most {document['disk_bytes'] / 1e6:,.0f} MB"),
     ]

@@ -1,4 +1,4 @@
-"""Search of many queries in lockstep: one solver, a budget, a seed, and a Pareto front for each query."""
+"""Search of a batch of queries: one solver, a budget, a seed, and a Pareto front for each query."""
 
 import hashlib
 import time

@@ -20,7 +20,7 @@ from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.errors import BudgetExhausted, QueryError
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.providers.wrapping import questions_of_a_search
+from cfsearch.providers.wrapping import queries_of_a_search
 
 from .archive import Archive, leads
 from .plugin_checks import check_finite_answer, queried, raising
@@ -135,10 +135,10 @@ class FrontBuilder:
         both = torch.stack([unchanged, queries.x[i]])
         return generator.modality.stored(x), generator.modality.stored(both)
 
-    def _questions(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
+    def _queries(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
         """Queries to the audited model for one query, those of explainers before included."""
         model, through = self.verifier or problem.provider, problem.provider
-        searched = questions_of_a_search(model, through=through, candidates=candidates, stored=stored)
+        searched = queries_of_a_search(model, through=through, candidates=candidates, stored=stored)
         return searched + problem.seeding.get(i, 0)
 
     def front(
@@ -207,7 +207,7 @@ class FrontBuilder:
             reason=reason,
             reference_point=point,
             evaluations=evaluations,
-            questions=self._questions(
+            queries=self._queries(
                 problem, i, candidates=evaluations, stored=len(stored) if members.verified else -2
             ),
             seeding=problem.seeding.get(i, 0),

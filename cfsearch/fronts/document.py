@@ -69,7 +69,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "nearest_miss": None if front.found or not len(front) else int(won.argmax()),
         "hypervolume": _number(front.hypervolume()),
         "evaluations": front.evaluations,
-        "questions": front.questions,
+        "questions": front.queries,
         "seeding": front.seeding,
         "picks": picked,
         "note": list(front.note),

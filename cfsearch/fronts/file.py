@@ -75,8 +75,8 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
         meta["categories"] = parts["categories"]
     if parts["texts"] is not None:
         meta |= {"texts": parts["texts"], "text": parts["text"]}
-    if parts["questions"] is not None:
-        meta |= {"questions": parts["questions"], "seeding": parts["seeding"]}
+    if parts["queries"] is not None:
+        meta |= {"questions": parts["queries"], "seeding": parts["seeding"]}
     text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return save_tensors(tensors, metadata={"cfsearch": text})
 
@@ -131,7 +131,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             genuineness=tensors.get("genuineness"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),
-            questions=meta.get("questions"),
+            queries=meta.get("questions"),
             seeding=meta.get("seeding", 0),
         )
     except DataError:

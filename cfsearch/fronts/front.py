@@ -61,7 +61,7 @@ class ParetoFront:
         sounds, sound: the stored members and the original where inputs are recordings, as spectrograms.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
         categories: variables whose values have no order, so that any change of one counts alike.
-        questions: queries to the audited model for this instance in all: the original, candidates (of a
+        queries: queries to the audited model for this instance in all: the original, candidates (of a
             surrogate none), those of explainers before, and the verification; None where nobody
             counted. A query that serves many instances is not in it.
         seeding: how many of them explainers made, to find where the search begins.
@@ -110,7 +110,7 @@ class ParetoFront:
     scale: Float[Tensor, " d"] | None = None
     described: tuple[tuple[str, ...], ...] = ()
     categories: tuple[str, ...] = ()
-    questions: int | None = None
+    queries: int | None = None
     seeding: int = 0
     texts: tuple[Pieces, ...] | None = None
     text: Pieces | None = None
@@ -335,9 +335,7 @@ class ParetoFront:
             origins=tuple(origins[i] for i in keep.tolist()),
             reference_point=torch.maximum(self.reference_point, other.reference_point),
             evaluations=self.evaluations + other.evaluations,
-            questions=None
-            if self.questions is None or other.questions is None
-            else self.questions + other.questions,
+            queries=None if self.queries is None or other.queries is None else self.queries + other.queries,
             seeding=self.seeding + other.seeding,
             note=tuple(dict.fromkeys((*self.note, *other.note))),
             extra=self.extra if self.genuineness is not None else {**self.extra, **_threshold(other)},

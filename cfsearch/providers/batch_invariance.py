@@ -107,7 +107,7 @@ def tried_block(
     block = min(BLOCK, most)
     draw = np.random.default_rng(0)
     columns = [
-        draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.reach, size=block)
+        draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.bounds, size=block)
         for c in schema.columns
     ]
     rows = torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))

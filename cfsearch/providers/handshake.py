@@ -99,25 +99,25 @@ def handshake(
     n = min(n, len(x))
     few, seconds = x[:n], {}
     try:
-        first = _asked(provider, few)  # warms the model up as well, so its time does not count
+        first = _query(provider, few)  # warms the model up as well, so its time does not count
     except ProviderCrashedError:
         x = few = _survived(provider, few)  # one input that ends the model must not end all of it
-        first = _asked(provider, few)
+        first = _query(provider, few)
     deadly, n = n - len(few), len(few)
     _check_finite(provider, first, advice=_ADVICE[inputs is None])
     _check_kind(provider, first)
     start = time.perf_counter()
-    again = _asked(provider, few)
+    again = _query(provider, few)
     seconds[n] = (time.perf_counter() - start) / n
-    turned = _asked(provider, few.flip(0)).flip(0)
+    turned = _query(provider, few.flip(0)).flip(0)
     start = time.perf_counter()
-    alone = torch.cat([_asked(provider, few[i : i + 1]) for i in range(n)])
+    alone = torch.cat([_query(provider, few[i : i + 1]) for i in range(n)])
     seconds[1] = (time.perf_counter() - start) / n
     queries = 4 * n
     if len(x) > n and seconds[n] * len(x) <= _PATIENCE_S:
         start = time.perf_counter()
         with contextlib.suppress(ProviderCrashedError):
-            _asked(provider, x[:large])
+            _query(provider, x[:large])
             seconds[len(x)] = (time.perf_counter() - start) / len(x)
             queries += len(x)
 
@@ -177,7 +177,7 @@ def _survived(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "m 
     death: ProviderCrashedError | None = None
     for i in range(len(x)):
         try:
-            _asked(provider, x[i : i + 1])
+            _query(provider, x[i : i + 1])
         except ProviderCrashedError as error:
             death = error
             if not alive and i:
@@ -189,7 +189,7 @@ def _survived(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "m 
     return x[alive]
 
 
-def _asked(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+def _query(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
     with torch.no_grad():
         answer = provider.predict(x)
     if answer.ndim != 2 or len(answer) != len(x):

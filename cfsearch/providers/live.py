@@ -97,7 +97,7 @@ def live_provider(
     for found in _forms(preprocessing, network=network):
         remark = "" if isinstance(preprocessing, Preprocessing) else _remark(called, found)
         try:
-            made = _asked(model, called, found, labels, scores, probe=probe, device=device, remark=remark)
+            made = _provider(model, called, found, labels, scores, probe=probe, device=device, remark=remark)
             made.predict(probe)
         except ModelFileError:
             raise
@@ -179,7 +179,7 @@ def live_tabular(
     return EncodedProvider(function, order=order, probes=probes, dtype=torch.float64)
 
 
-def _asked(
+def _provider(
     model: object,
     name: str,
     preprocessing: Preprocessing,

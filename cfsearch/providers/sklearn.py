@@ -28,7 +28,7 @@ Form = Literal["frame", "codes"]
 """How rows reach an estimator: a data frame, or an array with levels as their index."""
 
 _MAX_BATCH: Final = 4096
-_ASKED: Final = (
+_METHODS: Final = (
     ("predict_proba", ScoreKind.PROBABILITIES),
     ("decision_function", ScoreKind.LOGITS),
     ("predict", ScoreKind.LABELS),
@@ -224,7 +224,7 @@ class SklearnProvider(TabularProvider):
 
 
 def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:
-    for method, kind in _ASKED:
+    for method, kind in _METHODS:
         found = getattr(estimator, method, None)
         if found is not None:
             return found, kind

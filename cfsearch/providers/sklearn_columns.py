@@ -14,7 +14,7 @@ from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_l
 from cfsearch.errors import ConfigError
 
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
-_KEEPING: Final = ("SimpleImputer",)
+_IDENTITIES: Final = ("SimpleImputer",)
 """Transformers that leave known values as they are."""
 
 
@@ -32,7 +32,7 @@ def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:  #
     name = type(step).__name__
     if name == "Pipeline":
         for _, part in step.steps:
-            if part is None or part == "passthrough" or type(part).__name__ in _KEEPING:
+            if part is None or part == "passthrough" or type(part).__name__ in _IDENTITIES:
                 continue
             yield from _found(part, columns)
             return

@@ -103,7 +103,7 @@ class Surrogate:
             "network": self.network,
             "shape": list(self.shape),
             "labels": list(self.labels),
-            "encoding": None if self.encoding is None else _said(self.encoding),
+            "encoding": None if self.encoding is None else _stored(self.encoding),
             "audited": self.audited,
         }
 
@@ -132,7 +132,7 @@ def _head_of(path: Path) -> dict[str, Any]:
     return head
 
 
-def _said(encoding: Encoding) -> dict[str, Any]:
+def _stored(encoding: Encoding) -> dict[str, Any]:
     parts = [[part.style.value, part.centre, part.scale] for part in encoding.parts]
     return {"schema": encoding.schema.to_dict(), "parts": parts}
 

@@ -82,7 +82,7 @@ class TextProvider(Provider):
         self.name = name
         self.max_batch = max_batch
         self.vocabulary: Final = vocabulary
-        self._network: Final = _settled(network, device)
+        self._network: Final = _frozen(network, device)
         self._device: Final = torch.device(device)
         self._source: Final = source or _hash_of(self._network)
 
@@ -306,7 +306,7 @@ def open_text_model(
     return PiecesProvider(TextProvider.open(target, device=device), lexicon=lexicon)
 
 
-def _settled(network: TextNetwork, device: str) -> TextNetwork:
+def _frozen(network: TextNetwork, device: str) -> TextNetwork:
     own = copy.deepcopy(network)
     if isinstance(own, nn.Module):
         own.eval().requires_grad_(False).to(device)

@@ -50,7 +50,7 @@ def queries_to(model: Provider, *, through: Provider) -> int:
     return queries_per_input(through) if same else 0
 
 
-def questions_of_a_search(model: Provider, *, through: Provider, candidates: int, stored: int) -> int:
+def queries_of_a_search(model: Provider, *, through: Provider, candidates: int, stored: int) -> int:
     """Queries to ``model`` when ``through`` searches one input: the input, its candidates, and what is kept.
 
     Args:

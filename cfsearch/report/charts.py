@@ -75,7 +75,7 @@ class Chart:
     has_truth: bool
     drawn: int
     has_edited: bool = False
-    has_reach: bool = False
+    has_ends: bool = False
 
 
 def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
@@ -110,7 +110,7 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
         has_truth=has_truth,
         drawn=drawn,
         has_edited=has_edited,
-        has_reach=any("between" in e for e in entries),
+        has_ends=any("between" in e for e in entries),
     )
 
 

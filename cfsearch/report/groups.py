@@ -64,7 +64,7 @@ class Grouping:
         decided, found: comparisons of the two figures.
         details: effects in logits or, with ``of_changes``, shares of flips.
         corrected: whether verdicts follow p-values after Holm's correction; runs of before it spanned all
-            that is compared have none of two groups, which their interval then settles.
+            that is compared have none of two groups, which their interval then decides.
         family: how many tests were corrected together; None in such runs.
     """
 

@@ -34,7 +34,7 @@ def instance_row(row: InstanceRow) -> dict[str, Cell]:
         "members": 0 if front is None else len(front),
         "verified": 0 if front is None else int(front.verified.sum()),
         "evaluations": 0 if front is None else front.evaluations,
-        "questions": None if front is None else front.questions,
+        "questions": None if front is None else front.queries,
         "seeding": 0 if front is None else front.seeding,
         "hypervolume": None if front is None or not len(front) else front.hypervolume(),
         "notes": " ".join((*row.notes, *(() if front is None else front.note))),

@@ -59,8 +59,8 @@ def test_a_front_of_painted_flips_is_found_no_longer_and_says_why() -> None:
     assert not marked.found and marked.picks() == {}
     assert marked.reason is Reason.NOT_GENUINE
     assert "standard errors past the boundary, 1 are needed" in marked.note[-1]
-    assert marked.questions is not None and painted.questions is not None
-    assert marked.questions - painted.questions == 11 + 20 * int(painted.verified.sum())
+    assert marked.queries is not None and painted.queries is not None
+    assert marked.queries - painted.queries == 11 + 20 * int(painted.verified.sum())
 
 
 def test_a_true_flip_is_found_and_the_unverified_are_not_measured() -> None:

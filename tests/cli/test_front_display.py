@@ -43,7 +43,7 @@ def front() -> ParetoFront:
         reason=Reason.BUDGET,
         reference_point=torch.tensor([6.0, 6.0, 6.0]),
         evaluations=1200,
-        questions=1305,
+        queries=1305,
     )
 
 

@@ -263,9 +263,9 @@ def test_an_audit_says_what_was_asked(folder: Path, call: Call) -> None:
         fronts = [row.front for row in opened.rows() if row.front is not None]
     for front in fronts:
         assert front.seeding > 2
-        assert front.questions == 1 + 16 + front.seeding + len(front) + 2
+        assert front.queries == 1 + 16 + front.seeding + len(front) + 2
     [counts] = answer.document["counts"]
-    total, seeding = sum(f.questions or 0 for f in fronts), sum(f.seeding for f in fronts)
+    total, seeding = sum(f.queries or 0 for f in fronts), sum(f.seeding for f in fronts)
     assert counts["questions"] == {"all": total, "seeding": seeding}
     page = (run / "report.html").read_text()
     assert (

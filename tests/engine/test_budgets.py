@@ -86,7 +86,7 @@ def test_what_a_limit_allows_by_hand(limit: int, original: bool, evaluations: in
 def test_max_queries_is_kept_and_what_is_found_is_verified(limit: int) -> None:
     counted = CountingProvider(FakeProvider())
     [front] = fronts(search(counted, max_queries=limit).run(images(0.4), names=["a"]))
-    assert counted.spent == front.questions
+    assert counted.spent == front.queries
     assert counted.spent <= limit
     assert front.found == (limit > 5)
     limited = [text for text in front.note if f"`max_queries` = {limit}" in text]
@@ -100,12 +100,12 @@ def test_max_queries_counts_votes_and_not_the_answers_of_a_surrogate() -> None:
     labels = CountingProvider(FakeProvider(scores=ScoreKind.LABELS))
     votes = VotingProvider(labels, votes=4, sigma=0.05)
     [front] = fronts(search(votes, verifier=labels, max_queries=200).run(images(0.4), names=["a"]))
-    assert labels.spent == front.questions
+    assert labels.spent == front.queries
     assert 150 < labels.spent <= 200
     model = CountingProvider(FakeProvider(bias=(0.0, -6.5)))
     [front] = fronts(search(FakeProvider(), verifier=model, max_queries=20).run(images(0.4), names=["a"]))
     assert front.evaluations == 300
-    assert model.spent == front.questions == 20
+    assert model.spent == front.queries == 20
 
 
 def test_max_queries_does_not_depend_on_company() -> None:
@@ -158,7 +158,7 @@ def test_a_budget_that_ends_inside_a_search_is_a_result(limit: int) -> None:
 def test_a_budget_that_ends_before_a_search_is_an_empty_result() -> None:
     counted = CountingProvider(FakeProvider(), 2)
     [front] = fronts(search(counted).run(images(0.4), names=["a"]))
-    assert (len(front), front.reason, front.evaluations, front.questions) == (0, Reason.BUDGET, 0, 1)
+    assert (len(front), front.reason, front.evaluations, front.queries) == (0, Reason.BUDGET, 0, 1)
     failure = search(CountingProvider(FakeProvider(), 0)).run(images(0.4), names=["a"])[0]
     assert isinstance(failure, Failure) and isinstance(failure.error, BudgetExhausted)
 
@@ -196,7 +196,7 @@ def test_queries_that_a_budget_still_reached_keep_what_was_found(invariant: bool
     for front in (first, second):
         assert front.reason is Reason.BUDGET
         assert len(front) > 1 and not front.found, "nothing was left to verify it"
-        assert front.questions == 1 + front.evaluations
+        assert front.queries == 1 + front.evaluations
         assert (
             f"stingy: no queries are left. {front.evaluations} of 300 candidates were evaluated."
             in front.note

@@ -112,8 +112,8 @@ def fronts(found: list[ParetoFront | Failure]) -> list[ParetoFront]:
 
 
 def total(found: list[ParetoFront]) -> int:
-    assert all(front.questions is not None for front in found)
-    return sum(front.questions or 0 for front in found)
+    assert all(front.queries is not None for front in found)
+    return sum(front.queries or 0 for front in found)
 
 
 @pytest.mark.parametrize("seeded", [False, True], ids=["plain", "seeded"])
@@ -124,7 +124,7 @@ def test_a_search_says_how_many_rows_the_model_was_given(seeded: bool, batch_inv
     assert total(found) == sum(model.rows)
     assert [front.evaluations for front in found] == [60, 60, 60, 0]
     for front in found:
-        assert front.questions == 1 + front.evaluations + front.seeding + len(front) + 2
+        assert front.queries == 1 + front.evaluations + front.seeding + len(front) + 2
     assert all(front.seeding > 4 for front in found[:3]) is seeded
     assert found[3].seeding == 0
 
@@ -145,7 +145,7 @@ def test_a_front_says_the_same_alone_and_in_company() -> None:
     together = fronts(search(model, begun=seeds(model)).run(X, names=NAMES))
     for i, name in enumerate(NAMES):
         [alone] = fronts(search(model, begun=seeds(model)).run(X[i : i + 1], names=[name]))
-        assert (alone.questions, alone.digest) == (together[i].questions, together[i].digest)
+        assert (alone.queries, alone.digest) == (together[i].queries, together[i].digest)
 
 
 def test_every_vote_is_a_question() -> None:
@@ -153,14 +153,14 @@ def test_every_vote_is_a_question() -> None:
     votes = VotingProvider(model, votes=5, sigma=0.01)
     found = fronts(search(votes, verifier=model).run(X, names=NAMES))
     assert total(found) == sum(model.rows)
-    assert found[0].questions == 5 * 61 + len(found[0]) + 2
+    assert found[0].queries == 5 * 61 + len(found[0]) + 2
 
 
 def test_what_a_surrogate_answers_is_no_question_to_the_model() -> None:
     model = Counted()
     found = fronts(search(WALK.provider, verifier=model, begun=seeds(model)).run(X, names=NAMES))
     assert total(found) == sum(model.rows)
-    assert found[0].questions == found[0].seeding + len(found[0]) + 2
+    assert found[0].queries == found[0].seeding + len(found[0]) + 2
 
 
 def test_a_model_is_known_through_its_wrappers() -> None:
@@ -204,20 +204,20 @@ def test_the_count_is_stored_and_fronts_of_before_have_none() -> None:
     model = Counted()
     front = fronts(search(model, begun=seeds(model)).run(X[:1], names=NAMES[:1]))[0]
     again = ParetoFront.from_bytes(front.to_bytes())
-    assert (again.questions, again.seeding) == (front.questions, front.seeding)
+    assert (again.queries, again.seeding) == (front.queries, front.seeding)
     document = front.to_dict()
-    assert (document["questions"], document["seeding"]) == (front.questions, front.seeding)
-    old = replace(front, questions=None, seeding=0)
+    assert (document["questions"], document["seeding"]) == (front.queries, front.seeding)
+    old = replace(front, queries=None, seeding=0)
     assert b"questions" not in old.to_bytes() and b"seeding" not in old.to_bytes()
     read = ParetoFront.from_bytes(old.to_bytes())
-    assert (read.questions, read.seeding, read.to_dict()["questions"]) == (None, 0, None)
+    assert (read.queries, read.seeding, read.to_dict()["questions"]) == (None, 0, None)
 
 
 def test_merged_fronts_add_up_where_both_were_counted() -> None:
     model = Counted()
     x, names = X[:1], NAMES[:1]
     one, other = (fronts(search(model, begun=b).run(x, names=names))[0] for b in (seeds(model), None))
-    assert one.merge(other).questions == (one.questions or 0) + (other.questions or 0)
+    assert one.merge(other).queries == (one.queries or 0) + (other.queries or 0)
     assert one.merge(other).seeding == one.seeding
     problem = Problem(
         x,
@@ -229,5 +229,5 @@ def test_merged_fronts_add_up_where_both_were_counted() -> None:
     )
     told = Gradient().explain(x, subject=WALK, target=WALK.provider.labels[1])
     [by_explainer] = explained(told, problem=problem)
-    assert by_explainer.questions is None
-    assert one.merge(by_explainer).questions is None
+    assert by_explainer.queries is None
+    assert one.merge(by_explainer).queries is None
