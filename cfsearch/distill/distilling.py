@@ -28,7 +28,7 @@ from .augment import count, in_8_bits
 from .card import card
 from .examples import Examples, gives_chances, queried
 from .recipe import BEST, Hyper, Recipe
-from .rounds import Asking
+from .rounds import QueryPlan
 from .training import Lesson, answers, seconds_a_pass
 from .tuning import Tuned, tune
 
@@ -45,7 +45,7 @@ class DistillRequest:
 
     Args:
         recipe: every setting of the method.
-        queries: most questions to the audited model, those about held-out inputs included; None
+        queries: most queries to the audited model, those about held-out inputs included; None
             for one about each of the ``m + C(m, 2)`` inputs that mixup makes.
         held_out: share of the inputs that is left out to measure fidelity on, in [0, 0.5].
         minutes: of tuning and training; None for no limit, and results that depend on the seed
@@ -143,7 +143,7 @@ def distil(
     first = Lesson(candidates[0], request.recipe.hyper, request.recipe, request.seed, request.device)
     try:
         truth = queried(left_out, cached, encoding=encoding, soft=False) if len(left_out) else None
-        asking = Asking(
+        plan = QueryPlan(
             mine,
             request.recipe,
             limit // per_input - len(left_out),
@@ -151,8 +151,8 @@ def distil(
             encoding=encoding,
             seed=request.seed,
         )
-        report("asking", 0.0)
-        examples = asking.run(cached, lesson=first, watch=lambda done, total: report("asking", done / total))
+        report("querying", 0.0)
+        examples = plan.run(cached, lesson=first, watch=lambda done, total: report("querying", done / total))
     finally:
         cached.close()
     tuned, lesson, notes = _settings(examples, first, candidates, request=request, report=report, stop=stop)

@@ -56,8 +56,8 @@ class Jitter:
         if n == 0:
             return x.clone()
 
-        def even(reach: float) -> Tensor:
-            return (torch.rand(n, generator=rng) * 2.0 - 1.0) * reach
+        def even(limit: float) -> Tensor:
+            return (torch.rand(n, generator=rng) * 2.0 - 1.0) * limit
 
         angle, size, shear = even(math.radians(self.turn)), torch.exp(even(self.scale)), even(self.shear)
         cos, sin = torch.cos(angle) / size, torch.sin(angle) / size

@@ -28,8 +28,8 @@ _PIECE: Final = 2048
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Asking:
-    """Inputs, how they are multiplied, and how many queries that may cost.
+class QueryPlan:
+    """Plan of the queries to the audited model: inputs, how they are augmented, and a budget.
 
     Args:
         x: the user's inputs: images as float32 RGB in [0, 1], channels first, or rows in column units.

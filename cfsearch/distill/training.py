@@ -16,7 +16,7 @@ from cfsearch.errors import NonFiniteError
 from .examples import Examples, as_taken
 from .recipe import Hyper, Recipe
 
-_ASKED: Final = 1024
+_BATCH: Final = 1024
 Watch = Callable[[int, int], None]
 """Called after every pass with how many are done, of how many."""
 
@@ -105,7 +105,7 @@ def _fit(network: nn.Module, examples: Examples, *, lesson: Lesson, watch: Watch
 def answers(network: nn.Module, kept: Tensor, *, device: str = "cpu") -> Float[Tensor, "n k"]:
     """The network's logits of what examples keep, on the CPU."""
     network.eval()
-    out = [network(as_taken(part).to(device)).float().cpu() for part in torch.split(kept, _ASKED)]
+    out = [network(as_taken(part).to(device)).float().cpu() for part in torch.split(kept, _BATCH)]
     return torch.cat(out) if out else torch.zeros(0, 2)
 
 

@@ -32,7 +32,7 @@ PICTURE: Final = "pixels"
 """The one variable of fronts that are measured as pictures."""
 _AS_PICTURES: Final = (
     "Measured as pictures: the change is the root mean square over all pixel values (0 to 1), and what "
-    "objectives say of the change is said of that."
+    "objectives say of the change is about that."
 )
 
 

@@ -66,8 +66,8 @@ class Pgd(Explainer):
         found = task.x.clone()
         unflipped = ~task.flips(task.scores)
         failed = torch.zeros(len(task.x), device=task.u.device)
-        reach = self._reach(task)
-        radius = torch.minimum(self._first(task), reach)
+        largest = self._largest_radius(task)
+        radius = torch.minimum(self._first(task), largest)
         flipped = torch.zeros_like(unflipped)
         open_ = torch.nonzero(unflipped).flatten()
         for doubling in range(self.doublings + 1):
@@ -76,10 +76,10 @@ class Pgd(Explainer):
             done = self._ask(task, open_, radius, found)
             flipped[open_[done]] = True
             # a ball that holds all that may be reached cannot grow
-            open_ = open_[~done & (radius[open_] < reach[open_])]
+            open_ = open_[~done & (radius[open_] < largest[open_])]
             if doubling < self.doublings:
                 failed[open_] = radius[open_]
-                radius[open_] = torch.minimum(2.0 * radius[open_], reach[open_])
+                radius[open_] = torch.minimum(2.0 * radius[open_], largest[open_])
         rows = torch.nonzero(unflipped & flipped).flatten()
         for _ in range(self.bisections if len(rows) else 0):
             middle = radius.clone()
@@ -132,7 +132,7 @@ class Pgd(Explainer):
         first = lag.detach() / size
         return torch.where(torch.isfinite(first), first, 0.0).clamp_min(_LEAST)
 
-    def _reach(self, task: Task) -> Float[Tensor, " b"]:
+    def _largest_radius(self, task: Task) -> Float[Tensor, " b"]:
         """The radius of a ball that holds all that may be reached; infinite without bounds."""
         far = torch.maximum(task.high - task.u, task.u - task.low)
         far = torch.where(task.free, far, 0.0).flatten(1)

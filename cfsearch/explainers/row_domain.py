@@ -82,8 +82,8 @@ class RowDomain(Domain):
             else:
                 up, down = column.monotone > 0, column.monotone < 0
                 ends = (
-                    x[:, j].double() if up else x[:, j].double().clamp(max=column.reach[0]),
-                    x[:, j].double() if down else x[:, j].double().clamp(min=column.reach[1]),
+                    x[:, j].double() if up else x[:, j].double().clamp(max=column.bounds[0]),
+                    x[:, j].double() if down else x[:, j].double().clamp(min=column.bounds[1]),
                 )
             centre, scale = (part.centre, part.scale) if part.style is Style.STANDARD else (0.0, 1.0)
             low[:, at] = torch.minimum(((ends[0] - centre) / scale).float(), home[:, at])

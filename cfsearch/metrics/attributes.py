@@ -22,7 +22,7 @@ def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) 
 
 
 def correlation_difference(
-    labels: Bool[Tensor, "m a"], before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"], *, asked: int
+    labels: Bool[Tensor, "m a"], before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"], *, attribute: int
 ) -> float:
     """How differently attributes correlate with the requested one in counterfactuals and in the data.
 
@@ -33,7 +33,7 @@ def correlation_difference(
         labels: of the data.
         before: the oracle's decisions on the inputs.
         after: on their counterfactuals.
-        asked: column of the attribute that the counterfactuals are to change.
+        attribute: column of the attribute that the counterfactuals are to change.
 
     Raises:
         ShapeError: tables of different shapes.
@@ -48,12 +48,12 @@ def correlation_difference(
         raise ShapeError(
             f"correlation_difference: expected labels of {before.shape[1]} attributes, got {tuple(labels.shape)}."
         )
-    if not 0 <= asked < labels.shape[1]:
+    if not 0 <= attribute < labels.shape[1]:
         raise ConfigError(
-            f"correlation_difference: `asked` must be a column 0 to {labels.shape[1] - 1}, got {asked}."
+            f"correlation_difference: `attribute` must be a column 0 to {labels.shape[1] - 1}, got {attribute}."
         )
     change = after.double() - before.double()
-    return float((_correlation(labels.double(), asked) - _correlation(change, asked)).abs().sum())
+    return float((_correlation(labels.double(), attribute) - _correlation(change, attribute)).abs().sum())
 
 
 def _correlation(values: Float[Tensor, "n a"], column: int) -> Float[Tensor, " a"]:

@@ -47,10 +47,10 @@ def local_outlier_factor(
     _check(distance, k=k, most=r - 1)
     alone = between.double().clone().fill_diagonal_(torch.inf)
     near = alone.topk(k, dim=1, largest=False)
-    reach = near.values[:, -1]
-    density = 1.0 / (torch.maximum(near.values, reach[near.indices]).mean(1) + 1e-10)
+    radius = near.values[:, -1]
+    density = 1.0 / (torch.maximum(near.values, radius[near.indices]).mean(1) + 1e-10)
     mine = distance.double().topk(k, dim=1, largest=False)
-    own = 1.0 / (torch.maximum(mine.values, reach[mine.indices]).mean(1) + 1e-10)
+    own = 1.0 / (torch.maximum(mine.values, radius[mine.indices]).mean(1) + 1e-10)
     return density[mine.indices].mean(1) / own
 
 

@@ -127,7 +127,7 @@ class ClassPathSolver(PymooSolver):
             for _ in range(_TRIAL_TURNS):
                 z = tried.ask()
                 if not any(lane.count for lane in tried._lanes):  # noqa: SLF001  # a copy of its own class
-                    raise self._unfit("it proposes no candidates when it is asked for some")
+                    raise self._unfit("it proposes no candidates in a call of ask")
                 f = ((z[..., None, :] - torch.eye(objectives, objectives + 2)) ** 2).sum(-1)
                 violation = (z[..., 0] - 0.5).clamp_min(0.0) * constrained
                 tried.tell(Evaluation(z=z, f=f, violation=violation, scores=torch.zeros(1, z.shape[1], 2)))

@@ -1,6 +1,6 @@
-"""The bridge to pymoo: one algorithm a query, all asked in lockstep.
+"""Adapter of pymoo's algorithms: one instance a query, all advanced together.
 
-pymoo searches one problem at a time and calls it itself. Here ``b`` algorithms are asked one
+pymoo searches one problem at a time and calls it itself. Here ``b`` algorithms propose one
 after the other and their candidates evaluated together, so that every multi-objective
 algorithm of pymoo gets one batch for all queries. Nothing of pymoo is imported before a
 search starts, and its errors become ours here.
@@ -30,7 +30,7 @@ from .sampling import distinct, first, mixed
 _Floats = npt.NDArray[np.float64]
 
 _LEAST = 12
-"""pymoo's algorithms need a few individuals; a smaller population is asked for in parts."""
+"""pymoo's algorithms need a few individuals; a smaller population is proposed in parts."""
 
 
 @final
@@ -59,13 +59,13 @@ class PymooSolver(Solver):
     What is the same for all of them:
 
     - The first population holds the seeds, the query itself and ``sampling.mixed`` points.
-    - Candidates are repaired after they are asked for, and the algorithm is told the repaired
+    - Candidates are repaired after they are proposed, and the algorithm learns of the repaired
       ones (Lamarckian repair).
     - Variables that cannot change are not shown to the algorithm.
     - Where ``novel`` is set, a candidate that was evaluated before is replaced by a new
       ``sampling.mixed`` point; of a swarm the particles must stay where they are.
     - An algorithm that asks for fewer than ``population`` is filled up with points that are
-      evaluated and not told; one that asks for more is served in parts.
+      evaluated and withheld; one that asks for more is served in parts.
     - Query ``i`` uses ``rngs[i]`` alone. The number of generations governs, nothing of
       pymoo's terminates.
 
@@ -120,7 +120,7 @@ class PymooSolver(Solver):
         counts = [lane.propose(z[i], self.name) for i, lane in enumerate(self._lanes)]
         z = space.repair(z)
         for i, (lane, count) in enumerate(zip(self._lanes, counts, strict=True)):
-            z[i] = lane.settle(z[i], count, novel=self.novel)
+            z[i] = lane.completed(z[i], count, novel=self.novel)
         return z.to(self._device)
 
     def tell(self, evaluation: Evaluation) -> None:
@@ -192,7 +192,7 @@ class PymooSolver(Solver):
 class _Lane:
     """One query: its algorithm, and the candidates proposed but not yet evaluated."""
 
-    __slots__ = ("_asked", "_at", "_constrained", "_free", "_rng", "_seen", "_space", "algorithm", "count")
+    __slots__ = ("_at", "_constrained", "_free", "_infills", "_rng", "_seen", "_space", "algorithm", "count")
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class _Lane:
         constrained: bool,
     ) -> None:
         self.algorithm, self._space, self._free, self._rng = algorithm, space, free, rng
-        self._asked: Any = ()  # Any: a pymoo population
+        self._infills: Any = ()  # Any: a pymoo population
         self._at = self.count = 0
         self._constrained = constrained
         self._seen: set[bytes] = set()
@@ -213,19 +213,19 @@ class _Lane:
         """Write the next candidates of the algorithm into ``z``; returns how many they are."""
         if self.algorithm is None:
             return 0
-        if self._at >= len(self._asked):
+        if self._at >= len(self._infills):
             with _translated(name):
-                self._asked = self.algorithm.ask()
+                self._infills = self.algorithm.ask()
             self._at = 0
-            if self._asked is None:
-                self._asked = ()
-        part = self._asked[self._at : self._at + len(z)]
+            if self._infills is None:
+                self._infills = ()
+        part = self._infills[self._at : self._at + len(z)]
         if len(part):
             x = np.array([ind.X for ind in part], dtype=np.float64)
             z[: len(part), self._free] = torch.from_numpy(x).to(z)
         return len(part)
 
-    def settle(self, z: Tensor, count: int, *, novel: bool) -> Tensor:
+    def completed(self, z: Tensor, count: int, *, novel: bool) -> Tensor:
         """The repaired candidates, filled up and made new; the algorithm gets them as its own."""
         self.count = count
         if count < len(z):
@@ -233,21 +233,21 @@ class _Lane:
         if novel:
             z = distinct(z, self._space, rng=self._rng, seen=self._seen)
         x = z[:count].double().numpy()[:, self._free]
-        for individual, row in zip(self._asked[self._at : self._at + count], x, strict=True):
+        for individual, row in zip(self._infills[self._at : self._at + count], x, strict=True):
             individual.X = row
         return z
 
     def learn(self, f: _Floats, violation: _Floats, name: str) -> None:
-        """Tell the algorithm, once everything that it asked for is known."""
-        part = self._asked[self._at : self._at + self.count]
+        """Tell the algorithm, once all of its candidates are evaluated."""
+        part = self._infills[self._at : self._at + self.count]
         f, g = f[: len(part)].copy(), violation[: len(part), None].copy()
         cv = np.maximum(g, 0.0) * self._constrained
         for individual, own_f, own_g, own_cv in zip(part, f, g, cv, strict=True):
             individual.F, individual.G, individual.CV = own_f, own_g, own_cv
         self._at += self.count
-        if len(self._asked) and self._at >= len(self._asked):
+        if len(self._infills) and self._at >= len(self._infills):
             with _translated(name):
-                self.algorithm.tell(infills=self._asked)
+                self.algorithm.tell(infills=self._infills)
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class ProviderCase:
         )
 
     @pytest.mark.gpu
-    def test_it_answers_where_it_is_asked(self, provider: Provider) -> None:
+    def test_it_answers_on_the_device_of_its_input(self, provider: Provider) -> None:
         need_card()
         x = self.inputs(n=3)
         answer = provider.predict(x.to(CARD))

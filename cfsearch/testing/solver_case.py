@@ -138,7 +138,7 @@ class SolverCase:
             f"than at the start, got means of {last.tolist()} after {first.tolist()}."
         )
 
-    def test_what_it_is_told_is_left_alone(self, solver: Solver) -> None:
+    def test_evaluations_are_not_changed_in_place(self, solver: Solver) -> None:
         self._start(solver, _real(2))
         evaluation = _judge(solver.ask(), m=2, constrained=False)
         before = [t.clone() for t in (evaluation.z, evaluation.f, evaluation.violation, evaluation.scores)]

@@ -96,5 +96,5 @@ def test_drawn_rows_are_rows_of_the_schema(seed: int) -> None:
     schema.check(rows)
     assert torch.equal(rows, drawn_rows(schema, n=50, seed=seed))
     for j, column in enumerate(schema.columns):
-        low, high = column.reach
+        low, high = column.bounds
         assert bool(((rows[:, j] >= low) & (rows[:, j] <= high)).all())

@@ -57,11 +57,11 @@ def test_the_correlation_difference_is_that_of_numpy() -> None:
         found = 0.0 if j == 3 else np.corrcoef(change[:, 2], change[:, j])[0, 1]
         truth += abs(data - found)
     tables = [torch.from_numpy(t) for t in (labels, before, after)]
-    assert correlation_difference(*tables, asked=2) == pytest.approx(truth, rel=1e-9)
+    assert correlation_difference(*tables, attribute=2) == pytest.approx(truth, rel=1e-9)
     with pytest.raises(ConfigError, match="column 0 to 4, got 5"):
-        correlation_difference(*tables, asked=5)
+        correlation_difference(*tables, attribute=5)
     with pytest.raises(ShapeError, match="labels of 5 attributes"):
-        correlation_difference(tables[0][:, :4], *tables[1:], asked=2)
+        correlation_difference(tables[0][:, :4], *tables[1:], attribute=2)
 
 
 def looks_at_corner(x: Tensor) -> Tensor:

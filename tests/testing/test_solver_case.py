@@ -197,7 +197,7 @@ def test_changing_what_it_is_told_is_caught() -> None:
         return solver.next(e)
 
     with pytest.raises(AssertionError, match="changed the evaluation that it was given"):
-        CASE.test_what_it_is_told_is_left_alone(telling(careless))
+        CASE.test_evaluations_are_not_changed_in_place(telling(careless))
 
 
 def test_global_randomness_is_caught() -> None:

@@ -49,10 +49,10 @@ class Sheet:
     head: Plane
     pixel: Plane
 
-    def window(self, *, top: float, bottom: float, reach: float = 0.7) -> "Sheet":
+    def window(self, *, top: float, bottom: float, half_width: float = 0.7) -> "Sheet":
         """The part of this whole sheet that surely shows the given part of the heads."""
-        slack = _SCALE * _TURN * reach + _SHIFT
-        side = _SCALE * (reach + _TURN * max(abs(top), abs(bottom))) + _SHIFT
+        slack = _SCALE * _TURN * half_width + _SHIFT
+        side = _SCALE * (half_width + _TURN * max(abs(top), abs(bottom))) + _SHIFT
         size = self.u.size
         rows = _span(_SCALE * top - slack + CENTRE, _SCALE * bottom + slack + CENTRE, size)
         columns = _span(-side, side, size)

@@ -24,7 +24,7 @@ _FRAMES = {0.0: (0.03, 0.03, 0.035), 0.6: (0.06, 0.05, 0.06), 1.0: (0.17, 0.06, 
 
 def paint_eyes(sheet: Sheet, body: Build, a: Values, z: Values, *, eye_colour: Plane) -> None:
     """Lids, whites, irises with a catch-light; lashes and shadow fade with Male."""
-    part = sheet.window(top=-0.26, bottom=0.16, reach=0.42)
+    part = sheet.window(top=-0.26, bottom=0.16, half_width=0.42)
     side = np.sign(part.fx)
     x = np.abs(part.fx) - body.eye_x
     across = x / body.eye_width
@@ -56,20 +56,20 @@ def paint_eyes(sheet: Sheet, body: Build, a: Values, z: Values, *, eye_colour: P
     spark = blob(ix + side * 0.016, y + 0.022, 0.020, 0.018)
     part.paint(np.minimum(spark * 1.6, 1.0) * opening * 0.95, colour(1.0, 1.0, 1.0))
 
-    reach = np.clip((1.20 - np.abs(across)) * 5.0, 0.0, 1.0)
+    fade = np.clip((1.20 - np.abs(across)) * 5.0, 0.0, 1.0)
     thick = 0.0055 + 0.0105 * female * smooth(0.8 + 0.6 * across)
     lid = np.abs(y + high * np.maximum(arch, -0.15) + thick * 0.6) - thick
-    part.paint(part.edge(lid, 0.012) * reach * mix(0.80, 1.0, female), _INK)
+    part.paint(part.edge(lid, 0.012) * fade * mix(0.80, 1.0, female), _INK)
     wing = np.abs(y + 0.004 + 0.55 * (x - body.eye_width)) - 0.010
     wing = part.edge(wing, 0.014) * blob(x - body.eye_width - 0.018, y + 0.012, 0.042, 0.05)
     part.paint(np.minimum(wing * 1.5, 1.0) * female, _INK)
     lower = np.abs(y - low * np.maximum(arch, -0.1)) - 0.003
-    part.paint(part.edge(lower, 0.012) * reach * mix(0.30, 0.45, female), body.skin * 0.35)
+    part.paint(part.edge(lower, 0.012) * fade * mix(0.30, 0.45, female), body.skin * 0.35)
 
 
 def paint_brows(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     """Brows in a darker tone of the hair; Bushy_Eyebrows doubles them."""
-    part = sheet.window(top=-0.42, bottom=0.0, reach=0.46)
+    part = sheet.window(top=-0.42, bottom=0.0, half_width=0.46)
     bushy, male = a["Bushy_Eyebrows"], a["Male"]
     across = (np.abs(part.fx) - body.eye_x * 1.04) / (0.128 + 0.014 * bushy)
     arch = 0.020 + 0.012 * z["brow_arch"] + 0.016 * (1.0 - male)
@@ -87,7 +87,7 @@ def paint_brows(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
 
 def paint_mouth(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     """Lips, and teeth behind them; Male thins and dulls the lips."""
-    part = sheet.window(top=0.22, bottom=0.55, reach=0.32)
+    part = sheet.window(top=0.22, bottom=0.55, half_width=0.32)
     female, gape = 1.0 - a["Male"], a["Mouth_Slightly_Open"]
     across = part.fx / (body.mouth_width * (1.0 - 0.04 * gape))
     arch = 1.0 - across * across
@@ -118,7 +118,7 @@ def paint_mouth(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
 
 def paint_glasses(sheet: Sheet, body: Build, a: Values, z: Values, *, glasses_hue: Plane) -> None:
     """Frames, bridge, arms and faintly reflecting lenses."""
-    part = sheet.window(top=-0.26, bottom=0.24, reach=0.56)
+    part = sheet.window(top=-0.26, bottom=0.24, half_width=0.56)
     on = a["Eyeglasses"]
     frame = palette(glasses_hue, _FRAMES)
     x = np.abs(part.fx) - 0.199 * z["face_width"]

@@ -116,7 +116,7 @@ def paint_hair(sheet: Sheet, body: Build, hair: Hair, z: Values) -> None:
 
 def paint_fringe(sheet: Sheet, body: Build, a: Values) -> None:
     """What Bald leaves of the hair: a cropped band above the ears."""
-    part = sheet.window(top=-0.46, bottom=0.1, reach=0.56)
+    part = sheet.window(top=-0.46, bottom=0.1, half_width=0.56)
     band = smooth(1.15 + part.head * 8.0) * part.edge(part.head)
     band *= smooth((part.y + 0.40) * 5.0) * smooth((0.07 - part.y) * 9.0)
     lit = 0.42 + 0.50 * part.shade
@@ -125,7 +125,7 @@ def paint_fringe(sheet: Sheet, body: Build, a: Values) -> None:
 
 def paint_beard(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     """Beard on jaw, cheeks and chin where No_Beard is 0."""
-    part = sheet.window(top=-0.16, bottom=0.74, reach=0.56)
+    part = sheet.window(top=-0.16, bottom=0.74, half_width=0.56)
     x, y = np.abs(part.fx), part.fy
     inner = np.maximum(x - 0.13, 0.0)
     rise = body.mouth_y + 0.005 - 3.3 * inner * inner - 0.10 * inner
@@ -142,7 +142,7 @@ def paint_beard(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
 
 def paint_mustache(sheet: Sheet, body: Build, a: Values, _z: Values) -> None:
     """A moustache between nose and lip, with its shadow."""
-    part = sheet.window(top=0.14, bottom=0.5, reach=0.32)
+    part = sheet.window(top=0.14, bottom=0.5, half_width=0.32)
     x = part.fx / (body.mouth_width * 1.12)
     xx = x * x
     middle = 0.5 * (body.nose_y + body.mouth_y) + 0.012 - 0.012 * a["Mouth_Slightly_Open"]

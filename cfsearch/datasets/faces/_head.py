@@ -32,7 +32,7 @@ def paint_background(sheet: Sheet, z: Values, *, one: Plane, other: Plane) -> No
 
 def paint_neck(sheet: Sheet, body: Build, a: Values, *, clothes: Plane) -> None:
     """Neck, shoulders and a collar; Male widens the neck."""
-    part = sheet.window(top=0.25, bottom=1.3, reach=1.2)
+    part = sheet.window(top=0.25, bottom=1.3, half_width=1.2)
     x, y = np.abs(part.x), part.y
     flare = np.maximum(y - 0.66, 0.0)
     width = mix(0.175, 0.245, a["Male"])
@@ -52,7 +52,7 @@ def paint_neck(sheet: Sheet, body: Build, a: Values, *, clothes: Plane) -> None:
 
 def paint_ears(sheet: Sheet, body: Build, z: Values) -> None:
     """Ears at the height of eyes and nose, with a dark shell."""
-    part = sheet.window(top=-0.2, bottom=0.3, reach=0.62)
+    part = sheet.window(top=-0.2, bottom=0.3, half_width=0.62)
     x = np.abs(part.x + 0.03 * z["yaw"]) - body.half_width * 0.985
     y = part.y - 0.045
     distance = (np.sqrt((x * 1.0) ** 2 / 0.0042 + y * y / 0.0135 + 1e-6) - 1.0) * 0.075
@@ -76,7 +76,7 @@ def shade_head(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
 
 def shade_features(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
     """Eye sockets, nose, cheekbones and chin in the light."""
-    part = sheet.window(top=-0.3, bottom=0.65, reach=0.5)
+    part = sheet.window(top=-0.3, bottom=0.65, half_width=0.5)
     x, y, male = part.fx, part.fy, a["Male"]
     mirrored = np.abs(x)
     light = z["light_x"]
@@ -109,11 +109,11 @@ def shade_features(sheet: Sheet, body: Build, a: Values, z: Values) -> None:
 def shade_age(sheet: Sheet, body: Build, a: Values, _z: Values) -> None:
     """Furrows, bags, folds and hollow cheeks; nothing where Young is 1."""
     age = 1.0 - a["Young"]
-    part = sheet.window(top=-0.45, bottom=-0.2, reach=0.42)
+    part = sheet.window(top=-0.45, bottom=-0.2, half_width=0.42)
     rows = (part.fy + 0.10 * part.fx * part.fx + 0.008 * wave(part.fx * 2.2 + 0.3)) * 15.5
     part.shade[:] -= age * (0.24 * wave(rows) + 0.07) * blob(part.fx, part.fy + 0.31, 0.36, 0.15)
 
-    part = sheet.window(top=-0.2, bottom=0.62, reach=0.46)
+    part = sheet.window(top=-0.2, bottom=0.62, half_width=0.46)
     x, y = np.abs(part.fx), part.fy
     eye = (x - body.eye_x) / (body.eye_width * 1.12)
     bag = (y - body.eye_y - 0.088 + 0.040 * eye * eye) * 45.0
@@ -152,7 +152,7 @@ def paint_skin(sheet: Sheet, body: Build) -> None:
 
 def paint_blush(sheet: Sheet, body: Build, a: Values) -> None:
     """Colour of the cheeks; stronger on women, gone on pale skin."""
-    part = sheet.window(top=0.0, bottom=0.4, reach=0.45)
+    part = sheet.window(top=0.0, bottom=0.4, half_width=0.45)
     cheek = blob(np.abs(part.fx) - 0.25, part.fy - 0.20, 0.15, 0.12)
     strength = mix(0.30, 0.04, a["Male"]) * (1.0 - 0.7 * a["Pale_Skin"])
     part.paint(cheek * strength, body.skin * colour(1.04, 0.66, 0.66))

@@ -120,8 +120,8 @@ def sample_nuisances(n: int, *, rng: np.random.Generator, attributes: F32 | None
     def between(low: float, high: float, *tail: int) -> F32:
         return rng.uniform(low, high, (n, *tail)).astype(np.float32)
 
-    def around(mean: float, spread: float, reach: float) -> F32:
-        drawn = np.clip(rng.normal(0.0, spread, n), -reach, reach) + mean
+    def around(mean: float, spread: float, limit: float) -> F32:
+        drawn = np.clip(rng.normal(0.0, spread, n), -limit, limit) + mean
         return drawn.astype(np.float32)
 
     is_long = rng.random(n) < long_rate

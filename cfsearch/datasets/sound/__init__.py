@@ -88,7 +88,7 @@ class SpokenDigits:
         """Which clips belong to the official test part, ``(n,)`` bool."""
         return self.indices < _OFFICIAL_TEST
 
-    def said_by(self, speaker: str) -> Tensor:
+    def spoken_by(self, speaker: str) -> Tensor:
         """Which clips one person spoke, ``(n,)`` bool."""
         return torch.tensor([name == speaker for name in self.speakers])
 

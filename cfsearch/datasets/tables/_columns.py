@@ -231,7 +231,7 @@ class Column:
         return tuple(sorted(self.gaps))
 
     @property
-    def reach(self) -> tuple[float, float]:
+    def bounds(self) -> tuple[float, float]:
         """The smallest and largest number (of levels: index) that a search may go to."""
         if not self.has_levels:
             return self.low, self.high

@@ -115,7 +115,7 @@ def variables_of(schema: TableSchema, *, followers: frozenset[str]) -> tuple[Var
 
 
 def _single(j: int, column: Column) -> Variable:
-    low, high = column.reach
+    low, high = column.bounds
     top = len(column.levels) - 1 if column.has_levels else high - low
     span = float(top) or 1.0
     absent = low - _FAR * span if column.missing is Missing.KEEP else None
@@ -184,7 +184,7 @@ def _joined(link: Link, schema: TableSchema) -> Variable:
 
 
 def _is_open(column: Column, value: float) -> bool:
-    inside = column.reach[0] <= value <= column.reach[1] and value not in column.codes
+    inside = column.bounds[0] <= value <= column.bounds[1] and value not in column.codes
     return inside and not any(a < value < b for a, b in column.holes)
 
 

@@ -19,7 +19,7 @@ from cfsearch.errors import ConfigError, DataError, NonFiniteError, PluginError
 from . import fitted as _emap_fitted
 from .fitted import Fitted, Scope
 from .partitioned_gumbel import PartitionedGumbel
-from .steps import Reach, moved
+from .steps import Bounds, moved
 from .training import (
     Schedule,
     Weights,
@@ -148,7 +148,7 @@ class Emap(Explainer):
         scope = Scope.of(domain, subject.provider.labels)
         labels = _labels(subject, reference)
         u = domain.encode(reference).flatten(1)
-        reach = Reach.of(domain, reference)
+        bounds = Bounds.of(domain, reference)
         categories = PartitionedGumbel(domain.one_hot, width=scope.width)
         rng = torch.Generator(device=u.device).manual_seed(seed)
         surrogate = None
@@ -181,7 +181,7 @@ class Emap(Explainer):
                 labels[rows],
                 surrogate=own if surrogate is None else surrogate,
                 classes=k,
-                reach=reach.pick(rows),
+                bounds=bounds.pick(rows),
                 categories=categories,
                 weights=Weights(self.size_weight, self.change_weight, self.temperature, self.size_start),
                 schedule=Schedule(self.epochs, self.batch, self.rate, self.decay),
@@ -197,7 +197,7 @@ class Emap(Explainer):
                     answer = perturber(u, targets(labels, classes=k, rng=rng), rng)
                 share = torch.rand(len(u), 1, generator=rng, device=u.device) * _FURTHEST
                 answer = torch.where(categories.member.to(u.device), answer, answer * share)
-                after = moved(u, answer, reach=reach, categories=categories).u
+                after = moved(u, answer, bounds=bounds, categories=categories).u
                 x = domain.project(after.reshape(len(u), *scope.shape), origin=reference)
                 seen = torch.cat([seen, domain.encode(x).flatten(1)])
                 classes = torch.cat([classes, _classes_of(subject, x)])
@@ -209,8 +209,8 @@ class Emap(Explainer):
         u = task.u.flatten(1)
         with torch.no_grad():
             answer = fitted.perturber.to(u.device)(u, task.target)
-        reach = Reach(task.free.flatten(1), task.low.flatten(1), task.high.flatten(1))
-        after = moved(u, answer, reach=reach, categories=categories).u
+        bounds = Bounds(task.free.flatten(1), task.low.flatten(1), task.high.flatten(1))
+        after = moved(u, answer, bounds=bounds, categories=categories).u
         after = torch.where((task.source == task.target)[:, None], u, after)
         x = task.project(after.reshape_as(task.u))
         return Proposal(counterfactuals=x, attributions=_per_feature(after - u, domain, categories))

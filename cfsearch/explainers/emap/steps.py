@@ -62,7 +62,7 @@ class Perturber(nn.Module):
 
 
 @final
-class Reach(NamedTuple):
+class Bounds(NamedTuple):
     """Where the numbers of inputs may go, flattened: all ``(n, w)``."""
 
     free: Bool[Tensor, "n w"]
@@ -70,14 +70,14 @@ class Reach(NamedTuple):
     high: Float[Tensor, "n w"]
 
     @classmethod
-    def of(cls, domain: Domain, x: Float[Tensor, "n *x"]) -> "Reach":
+    def of(cls, domain: Domain, x: Float[Tensor, "n *x"]) -> "Bounds":
         """What the domain says of inputs."""
         low, high = domain.bounds(x)
         return cls(domain.spread(domain.free(x)).flatten(1), low.flatten(1), high.flatten(1))
 
-    def pick(self, rows: Int[Tensor, " m"]) -> "Reach":
+    def pick(self, rows: Int[Tensor, " m"]) -> "Bounds":
         """The same for some of the inputs."""
-        return Reach(self.free[rows], self.low[rows], self.high[rows])
+        return Bounds(self.free[rows], self.low[rows], self.high[rows])
 
 
 @final
@@ -98,7 +98,7 @@ def moved(
     u: Float[Tensor, "n w"],
     answer: Float[Tensor, "n w"],
     *,
-    reach: Reach,
+    bounds: Bounds,
     categories: PartitionedGumbel,
     temperature: float = 1.0,
     rng: torch.Generator | None = None,
@@ -110,13 +110,13 @@ def moved(
     counts in ``size``, so that learning takes it back.
     """
     member = categories.member.to(u.device)
-    step = answer * (reach.free & ~member)
-    plain = torch.maximum(torch.minimum(u + step, reach.high), reach.low)
-    plain = torch.where(reach.free & ~member, plain, u)
+    step = answer * (bounds.free & ~member)
+    plain = torch.maximum(torch.minimum(u + step, bounds.high), bounds.low)
+    plain = torch.where(bounds.free & ~member, plain, u)
     size = torch.linalg.vector_norm(step, dim=1)
     if not categories.runs:
         return Moved(plain, size, torch.zeros_like(size))
-    allowed = torch.where(reach.free, reach.high > 0, u > 0)
+    allowed = torch.where(bounds.free, bounds.high > 0, u > 0)
     if rng is None:
         drawn = categories.likeliest(answer, allowed=allowed)
     else:

@@ -14,7 +14,7 @@ from cfsearch.contracts.records import UNTARGETED
 from cfsearch.contracts.scores import log_odds
 
 from .partitioned_gumbel import PartitionedGumbel
-from .steps import Perturber, Reach, moved
+from .steps import Bounds, Perturber, moved
 
 SURROGATE = "mlp_200_200_200"
 """The paper's surrogate: three dense layers of 200."""
@@ -108,7 +108,7 @@ def teach_perturber(
     *,
     surrogate: Callable[[Float[Tensor, "n w"]], Float[Tensor, "n k"]],
     classes: int,
-    reach: Reach,
+    bounds: Bounds,
     categories: PartitionedGumbel,
     weights: Weights,
     schedule: Schedule,
@@ -131,7 +131,7 @@ def teach_perturber(
         after = moved(
             inputs,
             network(inputs, target, rng),
-            reach=reach.pick(rows),
+            bounds=bounds.pick(rows),
             categories=categories,
             temperature=weights.temperature,
             rng=rng,

@@ -200,8 +200,8 @@ def test_windows_cut_nothing_off_in_the_widest_poses(monkeypatch: pytest.MonkeyP
     attributes, nuisances = people(64, seed=13)
     rng = np.random.default_rng(13)
 
-    def ends(middle: float, reach: float) -> F32:
-        return (middle + reach * rng.choice([-1, 1], 64)).astype(np.float32)
+    def ends(middle: float, half_width: float) -> F32:
+        return (middle + half_width * rng.choice([-1, 1], 64)).astype(np.float32)
 
     nuisances = replace(
         nuisances,
@@ -216,8 +216,8 @@ def test_windows_cut_nothing_off_in_the_widest_poses(monkeypatch: pytest.MonkeyP
     )
     usual, window = render(attributes, nuisances), Sheet.window
 
-    def wider(sheet: Sheet, *, top: float, bottom: float, reach: float = 0.7) -> Sheet:
-        return window(sheet, top=top - 0.1, bottom=bottom + 0.1, reach=reach + 0.1)
+    def wider(sheet: Sheet, *, top: float, bottom: float, half_width: float = 0.7) -> Sheet:
+        return window(sheet, top=top - 0.1, bottom=bottom + 0.1, half_width=half_width + 0.1)
 
     monkeypatch.setattr(Sheet, "window", wider)
     np.testing.assert_allclose(usual, render(attributes, nuisances), atol=1e-3)

@@ -178,7 +178,7 @@ def test_folders_zips_and_single_files(tmp_path: Path) -> None:
     assert digits.speakers == ("bob", "ann") and digits.test.tolist() == [True, False]
     zipped = read_spoken_digits(tmp_path / "all.zip")
     assert torch.equal(zipped.waves, digits.waves) and zipped.names[0] == "recordings/1_bob_0.wav"
-    only = zipped.pick(zipped.said_by("ann"))
+    only = zipped.pick(zipped.spoken_by("ann"))
     assert only.names == ("recordings/3_ann_7.wav",) and only.indices.tolist() == [7]
     one = read_recordings(tmp_path / "3_ann_7.wav", seconds=0.01)
     assert one.waves.shape == (1, 80) and one.notes == ("cut from 0.01 s",)

@@ -24,7 +24,7 @@ from cfsearch.errors import (
 )
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.emap.partitioned_gumbel import PartitionedGumbel
-from cfsearch.explainers.emap.steps import Perturber, Reach, moved
+from cfsearch.explainers.emap.steps import Bounds, Perturber, moved
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.explainers.uncertainty import sizes, uncertain
@@ -279,7 +279,7 @@ def test_bounds_and_fixed_numbers_hold_while_learning_too() -> None:
     answer = torch.tensor([[2.0, -2.0, 0.0, 0.0, 99.0], [-3.0, 0.2, 0.0, 99.0, 99.0]])
     for rng in (None, torch.Generator().manual_seed(0)):
         after = moved(
-            u, answer, reach=Reach(free, low, high), categories=categories, temperature=0.5, rng=rng
+            u, answer, bounds=Bounds(free, low, high), categories=categories, temperature=0.5, rng=rng
         )
         assert torch.allclose(after.u[:, :2], torch.tensor([[1.0, 0.5], [0.0, 0.7]]))
         assert not bool(after.u[:, 4].any()) and torch.equal(after.u[1, 2:], u[1, 2:])
