@@ -52,13 +52,13 @@ class ModelConfig(_Strict):
             tables also ``model.skops``. Of texts and sounds the shipped model when left out.
         sidecar: the TOML that says labels and preprocessing; beside the model when left out.
         arch: ``pkg.mod:build`` for a file of weights.
-        votes: for a model that gives labels only, how often each candidate is asked.
+        votes: for a model that gives labels only, how often each candidate is queried.
         sigma: standard deviation of the perturbations of these votes, on [0, 1].
         trust: types in a skops file, besides skops' own list, that are known and let in.
         trust_model: ``sha256:...`` of a file that may run code when it is loaded: a pickle, joblib, TorchScript,
             ``torch.export``, or a skops file with whatever types.
-        surrogate: a file of ``cfsearch distill``, which is asked about candidates instead of the
-            model; what is stored is asked of the model all the same.
+        surrogate: a file of ``cfsearch distill``, which is queried about candidates instead of the
+            model; what is stored is verified with the model all the same.
     """
 
     path: str
@@ -134,7 +134,7 @@ class DataConfig(_Strict):
         images: a file, folder or zip.
         recursive: whether sub-folders are looked into.
         attributes: a table of what each image shows, CSV or CelebA's ``list_attr_celeba.txt``; the
-            generator is told instead of estimating it. CelebA in its official layout has its own.
+            generator is given instead of estimating it. CelebA in its official layout has its own.
         split: the part of CelebA in its official layout, test by default.
         by: attributes of that table by which the audit's figures are compared; of rows, columns of
             ``table``, also such as the model does not take.
@@ -195,7 +195,7 @@ class DataConfig(_Strict):
 
     @property
     def image_path(self) -> str:
-        """Where the images are; only asked where inputs are images."""
+        """Where the images are; only where inputs are images."""
         return self.images or ""
 
     @property
@@ -235,10 +235,10 @@ class RunConfig(_Strict):
 
 @final
 class AuditConfig(_Strict):
-    """What an audit is asked; changes no search.
+    """What an audit reports on; changes no search.
 
     Args:
-        protected: attributes whose effects are the question: they stand first in every result.
+        protected: attributes whose effects matter most: they stand first in every result.
         practical: the size in logits from which an effect matters.
     """
 
@@ -351,7 +351,7 @@ class Config(_Strict):
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with others on top; tables are joined, all else is replaced.
 
-    Another model drops what was said about the old one, and another kind of inputs likewise.
+    Another model drops what was declared of the old one, and another kind of inputs likewise.
     """
     joined = dict(values)
     for key, value in over.items():

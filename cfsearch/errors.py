@@ -14,7 +14,7 @@
     |-- MissingExtraError         an optional package is not installed                     E2
     |-- RunError                  a run directory cannot be used                           E2
     |   `-- DamagedError          what it holds is not what was written                    E5
-    |-- ProviderError             the audited model failed while it was asked              E3
+    |-- ProviderError             the audited model failed while it was queried            E3
     |   |-- NonFiniteError        it answered NaN or infinity                              E3
     |   |-- DeadlineError         it did not answer in time                                E3
     |   |-- ModelMemoryError      it wanted more memory than there is                      E3
@@ -58,7 +58,7 @@ class ShapeError(CfsearchError, ValueError):
 
 
 class ModelFileError(CfsearchError, ValueError):
-    """A model file cannot be read, or does not fit what was said about it."""
+    """A model file cannot be read, or does not fit what was declared of it."""
 
     code = "model_file"
 
@@ -106,7 +106,7 @@ class DamagedError(RunError):
 
 
 class ProviderError(CfsearchError, RuntimeError):
-    """The audited model failed while it was asked."""
+    """The audited model failed while it was queried."""
 
     exit_code = 3
     code = "provider"

@@ -216,7 +216,7 @@ def unknown(what: str, name: str, known: Sequence[str]) -> str:
     Args:
         what: the kind of thing, for example "solver".
         name: what was given.
-        known: the names that exist; of more than 16 the nearest and the number alone are said.
+        known: the names that exist; of more than 16 the nearest and the number alone are named.
 
     Example:
         >>> unknown("class", "Femal", ["female", "male"])

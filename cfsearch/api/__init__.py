@@ -1,1 +1,1 @@
-"""The Python front door: ``cfsearch.search`` and ``cfsearch.audit`` on objects of the running program."""
+"""The Python interface: ``cfsearch.search`` and ``cfsearch.audit`` on objects of the running program."""

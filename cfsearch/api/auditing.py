@@ -48,16 +48,16 @@ def audit(
         data: the inputs, as ``x`` of ``cfsearch.search``.
         out: the run directory; an interrupted run in it goes on. A temporary one when left out.
         generator: as for ``cfsearch.search``.
-        target: the class asked for; any other class when left out.
+        target: the target class; any other class when left out.
         labels: names of the classes, where the model does not say them.
         scores: "logits", "probabilities" or "labels"; found out when left out.
-        protected: attributes whose effects are the question; they stand first in every result.
+        protected: attributes whose effects matter most; they stand first in every result.
         by: attributes or columns by whose groups the figures are compared.
         attributes: a table of what each picture shows, CSV or CelebA's.
         split: the part of CelebA in its official layout.
         title: what the report is called.
         effects: whether to measure, through a generator of attributes, what each does.
-        watch: told of progress.
+        watch: called with the progress after each step.
         **settings: see ``cfsearch.Settings``.
 
     Raises:

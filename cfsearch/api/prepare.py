@@ -59,12 +59,12 @@ def prepared(
         x: likewise.
         folder: where inputs, the sidecar and a schema of this call are written.
         generator: a name, a path, or an object.
-        target: the class asked for.
+        target: the target class.
         labels: one a class.
         scores: what the model's numbers are.
         data: further settings of the inputs.
         given: further settings of the call.
-        protected: attributes whose effects are the question of an audit.
+        protected: attributes whose effects matter most in an audit.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.

@@ -45,10 +45,10 @@ def search(
             [0, 1], a data frame or a row of one, a text, a wave file, or a list of these.
         generator: what is changed: a shipped checkpoint ("celeba64"), a plug-in ("pixels"), a file or an
             object; "pixels" for pictures and "rows" for tables when left out.
-        target: the class asked for; any other class when left out.
+        target: the target class; any other class when left out.
         labels: names of the classes, where the model does not say them.
         scores: "logits", "probabilities" or "labels"; found out when left out.
-        watch: told of each generation.
+        watch: called after each generation.
         **settings: see ``cfsearch.Settings``.
 
     Raises:

@@ -55,7 +55,7 @@ class Explanation:
         original_scores: log-scores of the originals.
         counterfactuals: None for methods that only attribute.
         scores, flipped: the provider's log-scores of the counterfactuals, and whether they are
-            what was asked for.
+            the target.
         attributions, chosen, segments: as ``Proposal``.
         features: names of the features; empty where they have a place instead.
         layout: how features lie, see ``Domain``.

@@ -2,7 +2,7 @@
 
 The *network* is what gradients are followed through: the audited model itself where it can be
 opened, else a surrogate distilled from it. The *provider* is the audited model, whose verdict alone
-counts; a ``Task`` is the way to ask it, and counts the questions.
+counts; a ``Task`` is the way to query it, and counts the queries.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Subject:
             surrogate's. Logits or log-probabilities, in the order of ``provider.labels``.
         domain: the numbers that ``network`` takes.
         white_box: whether ``network`` is the audited model itself.
-        asks: whether ``network`` asks the provider, so that its answers are questions too.
+        asks: whether ``network`` asks the provider, so that its answers count as queries too.
 
     Shapes:
         network: ``(n, *u)`` -> ``(n, k)``.

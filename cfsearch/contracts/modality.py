@@ -1,6 +1,6 @@
 """What kind of input a search is about: pictures, rows of a table, texts or recordings.
 
-The questions that differ from kind to kind have their answers here, and nowhere else: how an input is
+What differs from kind to kind is decided here, and nowhere else: how an input is
 kept in a front and brought back for the model, how far a change goes, which changes count, what there
 is to look at, and what things are called. Where inputs are read is ``cfsearch.assembly.inputs``.
 """

@@ -36,7 +36,7 @@ class Reason(Enum):
     ALREADY_TARGET = "already_target: the model already gives the target class"
     INFEASIBLE = "constraints_infeasible: no candidate kept every constraint"
     CONSTANT = "no_cf_reason: the model's output never changed"
-    NOT_GENUINE = "not_genuine: the model flips on generated inputs, but on none clearly enough to be told from the generator's own error"
+    NOT_GENUINE = "not_genuine: the model flips on generated inputs, but on none clearly enough to be distinguished from the generator's own error"
     PROVIDER = "provider_error: the model failed while it was queried"
 
     @property
@@ -48,7 +48,7 @@ class Reason(Enum):
 @final
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Queries:
-    """Batch of ``b`` instances that are searched in lockstep, with the model's scores of them.
+    """Batch of ``b`` instances that are searched together, with the model's scores of them.
 
     Shapes:
         x: ``(b, *x)`` model inputs, of images float32 RGB in [0, 1], channels first; scores: ``(b, k)`` log-probabilities or logits;

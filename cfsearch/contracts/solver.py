@@ -16,7 +16,7 @@ class Solver(ABC):
     """A multi-objective optimiser that never sees the model.
 
     The search calls ``start`` once, then ``ask`` and ``tell`` in turn until the budget ends.
-    All ``b`` queries advance in lockstep; query ``i`` draws random numbers from ``rngs[i]``
+    All ``b`` queries advance together; query ``i`` draws random numbers from ``rngs[i]``
     alone, so its path does not depend on which queries run beside it. ``ask`` must return the
     same ``n`` for all queries, and every point must keep the rules of the space
     (``space.repair`` does that).
