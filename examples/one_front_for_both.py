@@ -1,4 +1,4 @@
-"""A model that can only be asked: distil it, explain it, search it, and put both on one front.
+"""A model without gradients: distil it, explain it, search it, and put both on one front.
 
 Run: ``uv run python examples/one_front_for_both.py``
 """
@@ -71,7 +71,7 @@ def main() -> None:
     if encoding is None:
         raise SystemExit("this surrogate takes no rows")
     subject = row_subject(model, encoding, surrogate.network)
-    told = Wachter().fit(subject, known).explain(applicant, subject=subject, target="approved")
+    explanation = Wachter().fit(subject, known).explain(applicant, subject=subject, target="approved")
 
     objectives = [Adversarial(), Gower(), Changed()]
     search = Search(
@@ -95,7 +95,7 @@ def main() -> None:
         objectives=objectives,
         target="approved",
     )
-    [explainer] = explained(told, problem=problem, verifier=model)
+    [explainer] = explained(explanation, problem=problem, verifier=model)
     both = front.merge(explainer)
     print(
         f"{len(both)} members: {both.origins.count('nsga2')} of the search, {both.origins.count('wachter')} of wachter"

@@ -79,7 +79,7 @@ class Trial:
         self.sound: set[str] = set()
 
     def _holds(self, test: str) -> bool:
-        """Whether a test passes without a change; asked once for each."""
+        """Whether a test passes without a change; run once for each."""
         if test not in self.sound | self.broken:
             failed, _ = first_failure(self.tree, [test], self.most)
             (self.broken if failed else self.sound).add(test)

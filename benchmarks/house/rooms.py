@@ -45,12 +45,12 @@ def circle(edges: Mapping[str, set[str]]) -> list[str]:
 
 
 def layers() -> list[set[str]]:
-    """The rooms of each layer, highest first, as import-linter is told them."""
+    """The rooms of each layer, highest first, as import-linter is given them."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-    [told] = [c["layers"] for c in settings["contracts"] if c["type"] == "layers"]
+    [declared] = [c["layers"] for c in settings["contracts"] if c["type"] == "layers"]
     return [
         {name.strip().removeprefix("cfsearch.") for name in line.replace(":", "|").split("|")}
-        for line in told
+        for line in declared
     ]
 
 

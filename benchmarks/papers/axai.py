@@ -6,7 +6,7 @@
    beta distributed, alike in mean and median from input to input, and how much of their tails is
    enough to turn the model? On MNIST (LeNet-5), spoken digits (the shipped network's recipe),
    rendered faces (the three shipped classifiers), and photographs of faces where CelebA-HQ is at
-   hand (three questions, see axai_photographs.py). The paper has CIFAR and ImageNet. Attacks are
+   hand (three attributes, see axai_photographs.py). The paper has CIFAR and ImageNet. Attacks are
    taken free, and clipped to the range of pixels. Beside the share of asymmetric inputs stand that
    of the first step alone (the gradient itself), and that of the same changes with their signs drawn
    at random: what heavy tails give without any asymmetry.
@@ -16,11 +16,11 @@
 3. timing: AXAI against LIME and SHAP's GradientExplainer, see axai_timing.py. This part needs
    benchmarks/requirements.txt.
 
-The attack was settled on inputs of the training parts (rendered faces: on other faces): `bounded`,
+The attack was chosen on inputs of the training parts (rendered faces: on other faces): `bounded`,
 whose curves are clearly better on MNIST and equal elsewhere, and the radii. The test parts are
 looked at for these figures alone. The photographs came last, after the figures of the others had
-been seen, and because of them. Their radii were settled on training faces; the three questions are
-those of the house's classifiers of photographs, none was left out; two classifiers that told Male
+been seen, and because of them. Their radii were chosen on training faces; the three attributes are
+those of our own classifiers of photographs, none was left out; two classifiers that separated Male
 and Young had been tried on faces of the validation part before (24 and 2 % asymmetric).
 """
 
@@ -164,14 +164,14 @@ def tail_study(
 def curves(case: Case) -> dict[str, dict[str, Tensor]]:
     """Areas of every input: order, then baseline and kind."""
     axai = Axai(segmenter=case.segmenter)
-    said = axai.explain(case.x, subject=case.subject)
+    explanation = axai.explain(case.x, subject=case.subject)
     found: dict[str, dict[str, Tensor]] = {}
-    for name, order in orders(axai, case.subject, case.x, said=said, seed=case.seed).items():
+    for name, order in orders(axai, case.subject, case.x, explanation=explanation, seed=case.seed).items():
         found[name] = {
             f"{kind}, {baseline}": area
             for baseline, filling in case.baselines.items()
             for kind, area in areas(
-                case.subject, case.x, label=said.source, order=order, baseline=filling
+                case.subject, case.x, label=explanation.source, order=order, baseline=filling
             ).items()
         }
     return found

@@ -47,21 +47,21 @@ def segment_order(
 
 
 def orders(
-    axai: Axai, subject: Subject, x: Float[Tensor, "n c h w"], *, said: Explanation, seed: int
+    axai: Axai, subject: Subject, x: Float[Tensor, "n c h w"], *, explanation: Explanation, seed: int
 ) -> dict[str, Int[Tensor, "n p"]]:
     """Pixels in the order of each method: by AXAI's segments, and one by one."""
-    if said.segments is None or said.attributions is None:
+    if explanation.segments is None or explanation.attributions is None:
         raise AssertionError("axai gives segments and attributions")
-    cut = said.segments
+    cut = explanation.segments
     rng = torch.Generator().manual_seed(seed)
     low, high = subject.domain.bounds(x) if axai.attack.bounded else (None, None)
-    change = axai.attack.changes(subject, x, label=said.source, low=low, high=high)
+    change = axai.attack.changes(subject, x, label=explanation.source, low=low, high=high)
     strength = change.abs().sum(1).flatten(1)
-    steep = slope(subject, x, said.source)
+    steep = slope(subject, x, explanation.source)
     chance = torch.rand(len(x), int(cut.max()) + 1, generator=rng).gather(1, cut)
     pixels = torch.rand(strength.shape, generator=rng)
     return {
-        "AXAI, segments": segment_order(said.attributions, by_segment(strength, cut), cut),
+        "AXAI, segments": segment_order(explanation.attributions, by_segment(strength, cut), cut),
         "random, segments": segment_order(chance, chance, cut),
         "gradient, segments": segment_order(by_segment(steep, cut), chance, cut),
         "AXAI's attack, pixels": strength.argsort(dim=1, descending=True, stable=True),

@@ -1,8 +1,8 @@
 """Photographs for AXAI's statistics: faces of CelebA-HQ, and the same faces as LeNet-5 sees digits.
 
-The paper's pictures are photographs, ours were digits, spectrograms and drawings. Here the house's
-gender classifier (``GenderCnn``, the network of the rendered faces too) learns three questions on
-photographs of 64 pixels, and a LeNet-5 the same questions on the same photographs in grey at 28
+The paper's pictures are photographs, ours were digits, spectrograms and drawings. Here our
+gender classifier (``GenderCnn``, the network of the rendered faces too) learns three attributes on
+photographs of 64 pixels, and a LeNet-5 the same attributes on the same photographs in grey at 28
 pixels: a control, in which only the pictures differ from MNIST. Both learn from the training part
 anew in each run; no weight and no image is written anywhere, as the terms of CelebA-HQ ask.
 """
@@ -25,7 +25,7 @@ from cfsearch.models.gender_cnn import GenderCnn
 from cfsearch.models.lenet import LeNet5
 from cfsearch.providers.torch_module import TorchProvider
 
-QUESTIONS: Final = ("Male", "Young", "Smiling")
+ATTRIBUTES: Final = ("Male", "Young", "Smiling")
 """What the audited classifiers of ``train_celeba_classifiers.py`` tell: in the place of three seeds."""
 SIDE: Final = 64
 SMALL: Final = 28
@@ -47,11 +47,11 @@ class TwoLogits(nn.Module):
 
 
 def photographs(folder: Path, *, seeds: int, inputs: int, learned: int = 6000) -> Iterator[Case]:
-    """Both networks with each of the first ``seeds`` questions; nothing where there is no such folder.
+    """Both networks with each of the first ``seeds`` attributes; nothing where there is no such folder.
 
     Args:
         folder: of CelebA-HQ, see ``CelebAHQSource``.
-        seeds: how many questions, at most three.
+        seeds: how many attributes, at most three.
         inputs: faces of the validation part that are attacked.
         learned: faces of the training part that networks learn from.
     """
@@ -60,24 +60,24 @@ def photographs(folder: Path, *, seeds: int, inputs: int, learned: int = 6000) -
         return
     x, answers = read(folder, split="train", limit=learned)
     shown, truth = read(folder, split="valid", limit=inputs)
-    for seed, question in enumerate(QUESTIONS[:seeds]):
+    for seed, attribute in enumerate(ATTRIBUTES[:seeds]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             large: nn.Module = TwoLogits(GenderCnn(size=SIDE))
             small: nn.Module = LeNet5(classes=2)
-        labels = (f"not {question}", question)
+        labels = (f"not {attribute}", attribute)
         for name, network, size, epochs in (
             ("photographs of faces", large, None, 3),
             ("photographs, grey, 28 px, LeNet-5", small, SMALL, 6),
         ):
-            seen, asked = (x, shown) if size is None else (grey(x, size=size), grey(shown, size=size))
+            seen, queried = (x, shown) if size is None else (grey(x, size=size), grey(shown, size=size))
             learn(network, seen, answers[:, seed], epochs=epochs, seed=seed)
             provider = TorchProvider(network, labels=labels, scores=ScoreKind.LOGITS)
             yield Case(
                 name=name,
                 seed=seed,
-                subject=image_subject(provider, tuple(asked.shape[1:])),
-                x=asked,
+                subject=image_subject(provider, tuple(queried.shape[1:])),
+                x=queried,
                 truth=truth[:, seed],
                 segmenter=Quickshift() if size is None else Grid(7, 7),
                 radius=1.0,
@@ -87,8 +87,8 @@ def photographs(folder: Path, *, seeds: int, inputs: int, learned: int = 6000) -
 
 
 def read(folder: Path, *, split: Split, limit: int) -> tuple[Float[Tensor, "n 3 s s"], Int[Tensor, "n q"]]:
-    """The first faces of a part, and the answers to the questions."""
-    source = CelebAHQSource(folder, split=split, attributes=QUESTIONS, size=SIDE, limit=limit, cache_bytes=0)
+    """The first faces of a part, and their attributes."""
+    source = CelebAHQSource(folder, split=split, attributes=ATTRIBUTES, size=SIDE, limit=limit, cache_bytes=0)
     pieces = [range(at, min(at + _AT_ONCE, len(source))) for at in range(0, len(source), _AT_ONCE)]
     return torch.cat([source.batch(piece).images for piece in pieces]), (source.labels > 0.5).long()
 

@@ -48,7 +48,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 from emap_data import Trial, adult, eight_or_three, half_moons, offset_blob
-from emap_lime import READINGS, Told, ask
+from emap_lime import READINGS, LimeResult, ask
 from emap_truth import blob_classes, moons_classes, nearest
 from torch import Tensor
 
@@ -115,7 +115,7 @@ TITLES: Final = {
     "truth_size": "distance to the nearest true boundary",
     "two_runs": "cosine of two runs",
     "fit_seconds": "seconds of one core to fit",
-    "queries": "questions to the forest to fit",
+    "queries": "queries to the forest to fit",
     "forward_seconds": "seconds, 2,000 in one forward pass",
     "explain_seconds": "seconds, 2,000 with the forest's verdict",
     "lime_seconds": "seconds, 2,000 by LIME (scaled)",
@@ -141,15 +141,15 @@ def fit_and_explain(trial: Trial, *, emap: Emap, seed: int) -> Run:
     assert explanation.flipped is not None
     assert explanation.counterfactuals is not None
     with torch.no_grad():
-        said = subject.network(subject.domain.encode(trial.test)).argmax(1)
+        predicted = subject.network(subject.domain.encode(trial.test)).argmax(1)
         after = subject.network(subject.domain.encode(explanation.counterfactuals)).argmax(1)
     return Run(
         fitted,
         explanation,
         {
             "forest_f": trial.f_score(explanation.source),
-            "recovery": _share(said == explanation.source),
-            "surrogate_f": trial.f_score(said),
+            "recovery": _share(predicted == explanation.source),
+            "surrogate_f": trial.f_score(predicted),
             "adversarial": _share(after != explanation.source),
             "adversarial_forest": _share(explanation.flipped),
             "size": float(sizes(explanation).mean()),
@@ -169,7 +169,7 @@ class Judges(NamedTuple):
     """
 
     rows: Tensor
-    lime: dict[str, Told]
+    lime: dict[str, LimeResult]
     truth: Tensor
     forest: Tensor
     sure: Tensor
@@ -180,9 +180,9 @@ def judges(name: str, trial: Trial, *, count: int, seed: int) -> Judges:
     """LIME, by every reading, and the nearest boundaries."""
     rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(trial.test))[:count])
     x, train = trial.test[rows].numpy(), trial.train.numpy()
-    said = trial.forest.predict(x)
+    predicted = trial.forest.predict(x)
     process, forest = (
-        nearest(classes, x, said=said, mean=train.mean(0), std=train.std(0))
+        nearest(classes, x, predicted=predicted, mean=train.mean(0), std=train.std(0))
         for classes in (moons_classes if name == "moons" else blob_classes, trial.forest.predict)
     )
     return Judges(
@@ -210,8 +210,8 @@ def judged(trial: Trial, run: Run, judges: Judges) -> dict[str, float]:
         "lime_without_smallest": _cosine(steps[~near], lime[~near]),
         "lime_units": _cosine(steps * trial.train.std(0).float(), lime),
         **{
-            f"lime_{reading}": _cosine(steps[: len(told.coefficients)], told.coefficients)
-            for reading, told in judges.lime.items()
+            f"lime_{reading}": _cosine(steps[: len(result.coefficients)], result.coefficients)
+            for reading, result in judges.lime.items()
             if reading != "lime"
         },
         "truth": _cosine(steps[judges.sure], judges.truth[judges.sure]),

@@ -44,9 +44,9 @@ class Trial(NamedTuple):
     test_labels: np.ndarray
     positive: int = 1
 
-    def f_score(self, said: Int[Tensor, " t"]) -> float:
-        """F-score of classes said of the test part."""
-        return float(f1_score(self.test_labels, said.numpy(), pos_label=self.positive))
+    def f_score(self, predicted: Int[Tensor, " t"]) -> float:
+        """F-score of classes predicted for the test part."""
+        return float(f1_score(self.test_labels, predicted.numpy(), pos_label=self.positive))
 
 
 def half_moons(seed: int) -> Trial:

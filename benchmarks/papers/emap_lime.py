@@ -25,27 +25,27 @@ the input; "narrow" has a narrower kernel.
 """
 
 
-class Told(NamedTuple):
+class LimeResult(NamedTuple):
     """Coefficients for the class that the forest gave, and seconds of one core for each explanation."""
 
     coefficients: Float[Tensor, "n 2"]
     seconds: float
 
 
-def ask(trial: Trial, rows: Int[Tensor, " n"], *, reading: str, seed: int) -> Told:
+def ask(trial: Trial, rows: Int[Tensor, " n"], *, reading: str, seed: int) -> LimeResult:
     """LIME's explanations of rows of the test part."""
     explainer = import_module("lime.lime_tabular").LimeTabularExplainer(
         trial.train.numpy(), random_state=seed, **READINGS[reading]
     )
-    said = trial.forest.predict(trial.test[rows].numpy())
+    predicted = trial.forest.predict(trial.test[rows].numpy())
     coefficients = np.zeros((len(rows), trial.test.shape[1]))
     began = time.process_time()
     for i, row in enumerate(rows.tolist()):
-        given = int(said[i])
-        told = explainer.explain_instance(
+        given = int(predicted[i])
+        explanation = explainer.explain_instance(
             trial.test[row].numpy(), trial.forest.predict_proba, labels=(given,)
         )
-        for feature, weight in told.local_exp[given]:
+        for feature, weight in explanation.local_exp[given]:
             coefficients[i, feature] = weight
     seconds = (time.process_time() - began) / len(rows)
-    return Told(torch.from_numpy(coefficients).float(), seconds)
+    return LimeResult(torch.from_numpy(coefficients).float(), seconds)

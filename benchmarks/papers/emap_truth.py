@@ -22,7 +22,7 @@ class Nearest(NamedTuple):
 
     Shapes:
         step ``(n, 2)`` ends on the boundary, up to half a grid step; same ``(n,)``: is the point on
-        the side of the boundary that it was said to be on?
+        the side of the boundary that it was assigned to?
     """
 
     step: np.ndarray
@@ -30,12 +30,12 @@ class Nearest(NamedTuple):
 
 
 def nearest(
-    classes: Classes, x: np.ndarray, *, said: np.ndarray, mean: np.ndarray, std: np.ndarray
+    classes: Classes, x: np.ndarray, *, assigned: np.ndarray, mean: np.ndarray, std: np.ndarray
 ) -> Nearest:
     """Steps from x to the nearest boundary of ``classes``, found on a grid around the mean.
 
     Shapes:
-        x ``(n, 2)`` in the data's own units; said ``(n,)`` classes; mean, std ``(2,)``.
+        x ``(n, 2)`` in the data's own units; assigned ``(n,)`` classes; mean, std ``(2,)``.
     """
     line = np.arange(-_SIDE, _SIDE, _STEP)
     grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1)
@@ -43,7 +43,7 @@ def nearest(
     across, along = found[1:] != found[:-1], found[:, 1:] != found[:, :-1]
     edge = np.concatenate([(grid[1:] + grid[:-1])[across] / 2, (grid[:, 1:] + grid[:, :-1])[along] / 2])
     z = (x - mean) / std
-    return Nearest(edge[cKDTree(edge).query(z)[1]] - z, classes(x) == said)
+    return Nearest(edge[cKDTree(edge).query(z)[1]] - z, classes(x) == assigned)
 
 
 def moons_classes(x: np.ndarray, *, noise: float = 0.2) -> np.ndarray:

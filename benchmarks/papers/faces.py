@@ -194,8 +194,8 @@ class Runner:
     def _do(self, step: Step) -> str:
         words = [sys.executable, str(step.script), *step.words]
         mark, log = self._out / f"{step.name}.done", self._out / f"{step.name}.log"
-        said = json.dumps(words[1:])
-        if mark.is_file() and mark.read_text(encoding="utf-8") == said:
+        text = json.dumps(words[1:])
+        if mark.is_file() and mark.read_text(encoding="utf-8") == text:
             self._say(step.name, "was done before")
             return "done"
         self._say(step.name, "begins")
@@ -207,7 +207,7 @@ class Runner:
         if code not in step.passing:
             self._say(step.name, f"failed ({code}), see {log}")
             return "failed"
-        mark.write_text(said, encoding="utf-8")
+        mark.write_text(text, encoding="utf-8")
         self._say(step.name, "is done")
         return "done"
 

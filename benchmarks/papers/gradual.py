@@ -69,7 +69,7 @@ class OnRows(nn.Module):
         self.encoding, self.network = encoding, network
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of rows in the house form."""
+        """Logits of rows in canonical form."""
         logits: Tensor = self.network(self.encoding.apply(x.double()).float())
         return logits
 
@@ -78,7 +78,7 @@ def credit(data: Loans, *, seeds: int, rows: int, epochs: int | None = None) -> 
     """Table 6: ours and Wachter's on the same rows of the same networks."""
     heloc = data.title == "HELOC"
     epochs = epochs or (HELOC_EPOCHS if heloc else CREDIT_EPOCHS)
-    told = Figures(f"{data.title}: {rows} test rows, columns in [0, 1], P >= 0.5, {epochs} epochs")
+    results = Figures(f"{data.title}: {rows} test rows, columns in [0, 1], P >= 0.5, {epochs} epochs")
     encoding = data.bounded
     for seed in range(seeds):
         network = trained(
@@ -98,7 +98,7 @@ def credit(data: Loans, *, seeds: int, rows: int, epochs: int | None = None) -> 
         free = row_subject(provider, data.free, network, white_box=True)
         bounded = row_subject(provider, data.bounded, network, white_box=True)
         right = provider.predict(data.test).argmax(1) == data.test_classes
-        told.note("accuracy", float(right.double().mean()), "0.708" if heloc else "0.810")
+        results.note("accuracy", float(right.double().mean()), "0.708" if heloc else "0.810")
         rng = torch.Generator().manual_seed(seed)
         x = data.test[torch.randperm(len(data.test), generator=rng)[:rows]]
         ours = ("1.05±0.10", "0.39", "1.40") if heloc else ("1.01±0.12", "0.33", "1.29")
@@ -115,51 +115,51 @@ def credit(data: Loans, *, seeds: int, rows: int, epochs: int | None = None) -> 
             started = time.process_time()
             answer = method.fit(subject, data.train, seed=seed).explain(x, subject=subject, seed=seed)
             seconds = time.process_time() - started
-            _loan_figures(told, name, answer, encoding=encoding, paper=paper)
-            told.note(f"{name}: seconds", seconds)
+            _loan_figures(results, name, answer, encoding=encoding, paper=paper)
+            results.note(f"{name}: seconds", seconds)
             print(f"{data.title} seed {seed} {name}: {seconds:.0f} s {answer.note}", flush=True)
-    return told
+    return results
 
 
 def _loan_figures(
-    told: Figures, name: str, answer: Explanation, *, encoding: Encoding, paper: tuple[str, str, str]
+    results: Figures, name: str, answer: Explanation, *, encoding: Encoding, paper: tuple[str, str, str]
 ) -> None:
     assert answer.counterfactuals is not None
     assert answer.flipped is not None
     a, b = encoding.apply(answer.x), encoding.apply(answer.counterfactuals)
     a, b = a[answer.flipped], b[answer.flipped]
     changed = number_changed(a, b, threshold=THRESHOLD)
-    told.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
-    told.note(f"{name}: columns changed", float(changed.mean()), paper[0])
-    told.note(f"{name}: their deviation over rows", float(changed.std()))
+    results.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
+    results.note(f"{name}: columns changed", float(changed.mean()), paper[0])
+    results.note(f"{name}: their deviation over rows", float(changed.std()))
     moved = l2(a, b)
-    told.note(f"{name}: L2", float(moved.mean()), paper[1])
-    told.note(f"{name}: L2, median row", float(moved.median()))
+    results.note(f"{name}: L2", float(moved.mean()), paper[1])
+    results.note(f"{name}: L2, median row", float(moved.median()))
     refused = answer.source[answer.flipped] == 1
-    told.note(f"{name}: L2 of those refused", float(moved[refused].mean()), paper[1])
-    told.note(f"{name}: L2 of those accepted", float(moved[~refused].mean()))
+    results.note(f"{name}: L2 of those refused", float(moved[refused].mean()), paper[1])
+    results.note(f"{name}: L2 of those accepted", float(moved[~refused].mean()))
     left = ((a != b) & ((b < 0.0) | (b > 1.0))).any(1)
-    told.note(f"{name}: share that leaves the range of the data", float(left.double().mean()))
+    results.note(f"{name}: share that leaves the range of the data", float(left.double().mean()))
     for most in NEIGHBOURS:
         value = coherence(a, b, most=most, threshold=THRESHOLD)
-        told.note(f"{name}: coherence, neighbours within {most}", float(value.nanmean()), paper[2])
-        told.note(f"{name}: rows with neighbours within {most}", float((~value.isnan()).double().mean()))
+        results.note(f"{name}: coherence, neighbours within {most}", float(value.nanmean()), paper[2])
+        results.note(f"{name}: rows with neighbours within {most}", float((~value.isnan()).double().mean()))
         value = coherence(a[refused], b[refused], most=most, threshold=THRESHOLD)
-        told.note(f"{name}: coherence of those refused, within {most}", float(value.nanmean()), paper[2])
+        results.note(f"{name}: coherence of those refused, within {most}", float(value.nanmean()), paper[2])
 
 
 def text(folder: Path, *, seeds: int, lines: int, cache: Path) -> Figures:
     """Words changed, as section 4.2.3 counts them, and ten examples to read."""
     data = read_polarity(folder)
     test, train = data.part(Part.TEST), data.part(Part.TRAIN)
-    told = Figures(f"Sentence polarity: {lines} test lines, P >= 0.9 (the paper: IMDB, GloVe)")
+    results = Figures(f"Sentence polarity: {lines} test lines, P >= 0.9 (the paper: IMDB, GloVe)")
     for seed in range(seeds):
         path = cache / f"text_{seed}.safetensors"
         if not path.exists():
             save_text_model(path, train_text_model(data, recipe=TextRecipe(seed=seed)))
         model = TextProvider.open(path)
         guess = model.predict(model.encode(test.texts)).argmax(1)
-        told.note("accuracy", float((guess == torch.tensor(test.classes)).double().mean()), "0.854")
+        results.note("accuracy", float((guess == torch.tensor(test.classes)).double().mean()), "0.854")
         rng = torch.Generator().manual_seed(seed)
         picked = [test.texts[i] for i in torch.randperm(len(test), generator=rng)[:lines].tolist()]
         x = model.encode(picked)
@@ -175,15 +175,15 @@ def text(folder: Path, *, seeds: int, lines: int, cache: Path) -> Figures:
             assert answer.scores is not None
             words = (answer.counterfactuals != x).sum(1).double()
             sure = answer.scores.softmax(1).gather(1, 1 - answer.source[:, None])[:, 0] >= 0.9
-            told.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
-            told.note(f"{name}: share with P >= 0.9", float(sure.double().mean()))
-            told.note(f"{name}: words changed where P >= 0.9", float(words[sure].mean()), "1.52 to 1.94")
-            told.note(f"{name}: their deviation over lines", float(words[sure].std()), "0.94 to 5.67")
-            told.note(f"{name}: seconds", seconds)
+            results.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
+            results.note(f"{name}: share with P >= 0.9", float(sure.double().mean()))
+            results.note(f"{name}: words changed where P >= 0.9", float(words[sure].mean()), "1.52 to 1.94")
+            results.note(f"{name}: their deviation over lines", float(words[sure].std()), "0.94 to 5.67")
+            results.note(f"{name}: seconds", seconds)
             print(f"text seed {seed} {name}: {seconds:.0f} s {answer.note}", flush=True)
             if not seed:
                 _examples(model, answer, picked)
-    return told
+    return results
 
 
 def _examples(model: TextProvider, answer: Explanation, texts: list[str], *, count: int = 10) -> None:
@@ -217,14 +217,14 @@ def main() -> None:
     options.cache.mkdir(parents=True, exist_ok=True)
 
     wanted = options.what or ["credit", "mnist", "text"]
-    started, told = time.process_time(), []
+    started, results = time.process_time(), []
     if "credit" in wanted:
         path = options.data / "credit_default" / "default_of_credit_card_clients.csv.gz"
         loans = read_heloc(options.heloc) if options.heloc else read_credit(path)
-        told.append(credit(loans, seeds=options.seeds, rows=options.rows, epochs=options.epochs))
+        results.append(credit(loans, seeds=options.seeds, rows=options.rows, epochs=options.epochs))
     if "mnist" in wanted:
         sheet = options.cache / "digits.png"
-        told.append(
+        results.append(
             digits(
                 options.data / "mnist",
                 seeds=options.seeds,
@@ -234,16 +234,16 @@ def main() -> None:
             )
         )
     if "text" in wanted:
-        told.append(
+        results.append(
             text(options.data / "polarity", seeds=options.seeds, lines=options.lines, cache=options.cache)
         )
-    for figures in told:
+    for figures in results:
         figures.show()
     print(f"\n{time.process_time() - started:.0f} seconds of one core")
     if options.json:
-        for figures in told:  # a coherence without neighbours is no number
+        for figures in results:  # a coherence without neighbours is no number
             figures.ours = {k: [v for v in values if v == v] for k, values in figures.ours.items()}  # noqa: PLR0124
-        write_atomically(options.json, dump_json([asdict(figures) for figures in told]))
+        write_atomically(options.json, dump_json([asdict(figures) for figures in results]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Gradual construction on digits: do its counterfactuals look like what was asked for, in other eyes?
+"""Gradual construction on digits: do its counterfactuals look like the target class, in other eyes?
 
 Figures 5, 6 and 8 of Jung et al. 2020 were judged by people; here another network of another
 architecture judges. Three arms start from the same digits and the same noise: the method, the
@@ -54,14 +54,14 @@ class Verdicts:
 def digits(folder: Path, *, seeds: int, each: int, cache: Path, sheet: Path) -> Figures:
     """The three arms on ``each`` digits of each pair, for each of the audited networks."""
     data = mnist.read(folder)
-    told = Figures(f"MNIST: {each} digits of each of {len(PAIRS)} pairs, P >= 0.9")
+    figures = Figures(f"MNIST: {each} digits of each of {len(PAIRS)} pairs, P >= 0.9")
     judge = _network("judge", LeNet5, data, epochs=2, seed=100, cache=cache)
-    told.note("accuracy of the judge", mnist.accuracy(judge, data.test, data.test_labels))
+    figures.note("accuracy of the judge", mnist.accuracy(judge, data.test, data.test_labels))
     verdicts = {name: Verdicts([], []) for name, _ in ARMS}
     pictures: list[Tensor] = []
     for seed in range(seeds):
         network = _network("audited", audited, data, epochs=1, seed=seed, cache=cache)
-        told.note("accuracy", mnist.accuracy(network, data.test, data.test_labels), "0.984")
+        figures.note("accuracy", mnist.accuracy(network, data.test, data.test_labels), "0.984")
         provider = TorchProvider(network, labels=mnist.LABELS, scores=ScoreKind.LOGITS)
         subject = image_subject(provider, (1, 28, 28), block=4)
         x, goal = _digits(data, subject, each=each, part=seed, parts=seeds)
@@ -79,27 +79,29 @@ def digits(folder: Path, *, seeds: int, each: int, cache: Path, sheet: Path) -> 
             assert answer.chosen is not None
             with torch.no_grad():
                 logits = judge(answer.counterfactuals)
-            said, agreed = logits.argmax(1), logits.argmax(1) == goal
+            predicted, agreed = logits.argmax(1), logits.argmax(1) == goal
             verdicts[name].agreed.append(agreed.double())
             verdicts[name].sure.append(logits.softmax(1).gather(1, goal[:, None])[:, 0].double())
-            told.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
-            told.note(f"{name}: the judge agrees", float(agreed.double().mean()))
-            told.note(f"{name}: probability that the judge gives", float(verdicts[name].sure[-1].mean()))
-            told.note(f"{name}: and keeps the old class", float((said == answer.source).double().mean()))
-            told.note(f"{name}: blocks opened", float(answer.chosen.sum(1).double().mean()))
-            told.note(f"{name}: L2", float(l2(x, answer.counterfactuals).mean()))
-            told.note(f"{name}: seconds", seconds)
+            figures.note(f"{name}: share flipped", float(answer.flipped.double().mean()))
+            figures.note(f"{name}: the judge agrees", float(agreed.double().mean()))
+            figures.note(f"{name}: probability that the judge gives", float(verdicts[name].sure[-1].mean()))
+            figures.note(
+                f"{name}: and keeps the old class", float((predicted == answer.source).double().mean())
+            )
+            figures.note(f"{name}: blocks opened", float(answer.chosen.sum(1).double().mean()))
+            figures.note(f"{name}: L2", float(l2(x, answer.counterfactuals).mean()))
+            figures.note(f"{name}: seconds", seconds)
             shown.append(answer.counterfactuals)
             print(f"MNIST seed {seed} {name}: {seconds:.0f} s {answer.note}", flush=True)
             by_pair = agreed.view(len(PAIRS), each).sum(1).tolist()
             print("  agreed by pair:", {f"{a}->{b}": n for (a, b), n in zip(PAIRS, by_pair, strict=True)})
         pictures.append(torch.stack(shown))
-    _compare(told, verdicts)
+    _compare(figures, verdicts)
     _contact_sheet(torch.cat([p.unflatten(1, (len(PAIRS), each))[:, :, 0] for p in pictures]), sheet)
-    return told
+    return figures
 
 
-def _compare(told: Figures, verdicts: dict[str, Verdicts]) -> None:
+def _compare(figures: Figures, verdicts: dict[str, Verdicts]) -> None:
     """Ours less each other arm, digit by digit, with intervals; one figure for all seeds together."""
     for name, other in verdicts.items():
         if name == OURS:
@@ -111,14 +113,14 @@ def _compare(told: Figures, verdicts: dict[str, Verdicts]) -> None:
         ):
             difference = paired_mean(torch.cat(mine) - torch.cat(theirs))
             assert difference is not None
-            told.note(f"ours less {name}: {what}, all digits", difference.value)
-            told.note(f"ours less {name}: {what}, low end of its 95 %", difference.low)
-            told.note(f"ours less {name}: {what}, high end", difference.high)
+            figures.note(f"ours less {name}: {what}, all digits", difference.value)
+            figures.note(f"ours less {name}: {what}, low end of its 95 %", difference.low)
+            figures.note(f"ours less {name}: {what}, high end", difference.high)
         gain = torch.cat(ours.agreed) - torch.cat(other.agreed)
         wins, losses = int((gain > 0).sum()), int((gain < 0).sum())
-        told.note(f"ours against {name}: digits where only ours convinces", wins)
-        told.note(f"ours against {name}: where only the other does", losses)
-        told.note(f"ours against {name}: p of McNemar's exact test", mcnemar(wins, losses))
+        figures.note(f"ours against {name}: digits where only ours convinces", wins)
+        figures.note(f"ours against {name}: where only the other does", losses)
+        figures.note(f"ours against {name}: p of McNemar's exact test", mcnemar(wins, losses))
 
 
 def mcnemar(wins: int, losses: int) -> float:
@@ -151,7 +153,7 @@ def _network(
 def _digits(
     data: mnist.Mnist, subject: Subject, *, each: int, part: int, parts: int
 ) -> tuple[Tensor, Tensor]:
-    """Random test digits of each pair, told right by the network; others in each part, and in each pair."""
+    """Random test digits of each pair, classified right by the network; others in each part, and in each pair."""
     size = min(2000, len(data.test) // parts)
     order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))
     order = order[part * size :][:size]

@@ -48,7 +48,7 @@ CHANGED: Final = (1, 2, 3, None)
 
 @final
 class Bank(Provider):
-    """The provider's network on rows of the house form; says the class alone."""
+    """The provider's network on rows in canonical form; gives the class alone."""
 
     name = "mlp 100-100"
     labels = ("<=50K", ">50K")
@@ -125,9 +125,9 @@ def measure(setting: Setting, *, preset: str, seed: int, records: int) -> tuple[
     made = distil(x, setting.bank, request=request, schema=setting.schema)
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     surrogate = SurrogateProvider(made.surrogate, audited=setting.bank)
-    said, mine = setting.bank.predict(setting.test).argmax(1), surrogate.predict(setting.test).argmax(1)
+    theirs, mine = setting.bank.predict(setting.test).argmax(1), surrogate.predict(setting.test).argmax(1)
     part = setting.test[:records]
-    agreed = (said == mine)[:records]
+    agreed = (theirs == mine)[:records]
     at = time.process_time()
     ours, flips = explained(setting, part, surrogate=surrogate)
     each = (time.process_time() - at) / records
@@ -146,7 +146,7 @@ def measure(setting: Setting, *, preset: str, seed: int, records: int) -> tuple[
         "provider": provider,
         "accuracy": own,
         "loss": provider - own,
-        "fidelity": float((said == mine).double().mean()),
+        "fidelity": float((theirs == mine).double().mean()),
         "unaugmented": float((guess == setting.truth).double().mean()),
         "overlap": float(overlap(ours[agreed][:, few], white[agreed][:, few]).mean()),
         "overlap_all": float(overlap(ours[agreed], white[agreed]).mean()),
@@ -172,10 +172,10 @@ def explained(
         subject = row_subject(bank, bank.encoding, bank.network, white_box=True)
     else:
         subject = row_subject(bank, bank.encoding, in_units_of(bank.encoding, surrogate))
-    told = Gradient(features=features, agreed_only=True).explain(x, subject=subject)
-    assert told.counterfactuals is not None
-    assert told.flipped is not None
-    return told.counterfactuals, told.flipped
+    explanation = Gradient(features=features, agreed_only=True).explain(x, subject=subject)
+    assert explanation.counterfactuals is not None
+    assert explanation.flipped is not None
+    return explanation.counterfactuals, explanation.flipped
 
 
 def in_units_of(
@@ -199,10 +199,10 @@ def in_units_of(
 
 def two_records(setting: Setting, surrogate: SurrogateProvider, *, agreed: Tensor) -> str:
     """One record of each class with 1, 2, 3 and all attributes changed."""
-    said = setting.bank.predict(setting.test[: len(agreed)]).argmax(1)
+    theirs = setting.bank.predict(setting.test[: len(agreed)]).argmax(1)
     lines = []
     for label, name in enumerate(setting.bank.labels):
-        x = setting.test[: len(agreed)][agreed & (said == label)]
+        x = setting.test[: len(agreed)][agreed & (theirs == label)]
         flips = [explained(setting, x, surrogate=surrogate, features=c) for c in CHANGED]
         all_flip = torch.stack([f for _, f in flips]).all(0)
         i = int(all_flip.double().argmax())

@@ -41,7 +41,7 @@ RECIPES: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The digits, the provider's network, and the network as it is asked."""
+    """The digits, the provider's network, and the network as it is queried."""
 
     data: Mnist
     network: nn.Module
@@ -98,12 +98,12 @@ def measure(
     surrogate = SurrogateProvider(made.surrogate, audited=setting.labels)
     test, truth = setting.data.test, setting.data.test_labels
     with torch.no_grad():
-        said, mine = setting.labels.predict(test).argmax(1), surrogate.predict(test).argmax(1)
-    part, agreed = test[:images], (said == mine)[:images]
+        provided, mine = setting.labels.predict(test).argmax(1), surrogate.predict(test).argmax(1)
+    part, agreed = test[:images], (provided == mine)[:images]
     out = {
         "queries": float(made.surrogate.about["queries"]["spent"]),
         "accuracy": float((mine == truth).double().mean()),
-        "fidelity": float((mine == said).double().mean()),
+        "fidelity": float((mine == provided).double().mean()),
         "unaugmented": without_augmentation(setting, x, recipe, seed=own),
         "agreed": float(agreed.double().mean()),
         "seconds": wall,
@@ -112,31 +112,33 @@ def measure(
     subject = image_subject(setting.labels, SHAPE, surrogate=surrogate)
     for eps_max in EPS_MAX:
         at = time.process_time()
-        told = Gradient(eps_max=eps_max, agreed_only=True).explain(part, subject=subject)
+        explanation = Gradient(eps_max=eps_max, agreed_only=True).explain(part, subject=subject)
         out["explain_seconds"] = (time.process_time() - at) / max(1, images)
-        out |= {f"{key}_{eps_max:g}": value for key, value in alike(told, white[eps_max], agreed).items()}
+        out |= {
+            f"{key}_{eps_max:g}": value for key, value in alike(explanation, white[eps_max], agreed).items()
+        }
     return out
 
 
-def alike(told: Explanation, white: Explanation, agreed: Bool[Tensor, " n"]) -> dict[str, float]:
+def alike(explanation: Explanation, white: Explanation, agreed: Bool[Tensor, " n"]) -> dict[str, float]:
     """How like the counterfactuals of surrogate and provider are, over the images on which both agree."""
-    assert told.counterfactuals is not None
-    assert told.flipped is not None
+    assert explanation.counterfactuals is not None
+    assert explanation.flipped is not None
     assert white.counterfactuals is not None
     assert white.flipped is not None
-    ours, theirs = told.counterfactuals, white.counterfactuals
+    ours, theirs = explanation.counterfactuals, white.counterfactuals
     same = global_ssim(ours, theirs)
-    both = agreed & told.flipped & white.flipped
+    both = agreed & explanation.flipped & white.flipped
     return {
         "ssim": float(same[agreed].mean()),
         "ssim_median": float(same[agreed].median()),
         "ssim_both": float(same[both].mean()) if bool(both.any()) else 0.0,
         "ssim_windows": float(ssim(ours, theirs)[agreed].mean()),
         "ssim_unchanged": float(global_ssim(white.x, theirs)[agreed].mean()),
-        "flipped": float(told.flipped[agreed].double().mean()),
+        "flipped": float(explanation.flipped[agreed].double().mean()),
         "flipped_white": float(white.flipped[agreed].double().mean()),
-        "change": float((ours - told.x)[agreed].flatten(1).norm(dim=1).mean()),
-        "change_white": float((theirs - told.x)[agreed].flatten(1).norm(dim=1).mean()),
+        "change": float((ours - explanation.x)[agreed].flatten(1).norm(dim=1).mean()),
+        "change_white": float((theirs - explanation.x)[agreed].flatten(1).norm(dim=1).mean()),
     }
 
 

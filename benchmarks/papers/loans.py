@@ -63,15 +63,15 @@ def read_heloc(path: Path) -> Loans:
         raise DataError(
             f"heloc: {path.name} has no column {_HELOC_TARGET!r}. Give the file of the FICO challenge."
         )
-    said = table.column(_HELOC_TARGET)
-    odd = sorted(set(said) - {"Good", "Bad"})
+    verdicts = table.column(_HELOC_TARGET)
+    odd = sorted(set(verdicts) - {"Good", "Bad"})
     if odd:
         raise DataError(f"heloc: {_HELOC_TARGET!r} must be Good or Bad, got {odd[0]!r}.")
     whole = [i for i, name in enumerate(table.header) if name != _HELOC_TARGET]
     known = ~(_numbers(table.rows, whole) == _NO_RECORD).all(1)
     names = [name for name in table.header if name not in (_HELOC_TARGET, _HELOC_LEFT_OUT)]
     x = _numbers(table.rows, [table.header.index(name) for name in names])
-    y = torch.tensor([int(verdict == "Bad") for verdict in said])
+    y = torch.tensor([int(verdict == "Bad") for verdict in verdicts])
     return _split("HELOC", names, x[known], y[known])
 
 

@@ -42,7 +42,7 @@ def read(folder: Path) -> Mnist:
 
 @torch.no_grad()
 def accuracy(network: nn.Module, x: Tensor, y: Tensor) -> float:
-    """Share of digits told right."""
+    """Share of digits classified right."""
     hits = [int((network(x[i : i + 500]).argmax(1) == y[i : i + 500]).sum()) for i in range(0, len(x), 500)]
     return sum(hits) / len(x)
 

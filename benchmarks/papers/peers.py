@@ -5,9 +5,9 @@
 
 Test rows with the outcome <=50K, to which both models give <=50K, are to become >50K; sex and race
 must not change, education and education-num are linked. Every method gets the same fitted models
-and the same rows, and is asked for four counterfactuals a row (explainers give one). Of our fronts
+and the same rows, and gives four counterfactuals a row (explainers give one). Of our fronts
 these are the closest, the sparsest, the knee and the one nearest to true rows. All that comes back
-is asked of the model again and measured here, the same for everybody: columns changed (linked ones
+is verified with the model again and measured here, the same for everybody: columns changed (linked ones
 count once), Gower distance, Gower distance to the nearest training row whose true outcome is
 >50K, mean Gower distance within a row's four, share that breaks a rule. Distances are means over
 the valid ones; the columns under "best of each row" take the smallest of a row's set.
@@ -15,7 +15,7 @@ the valid ones; the columns under "best of each row" take the smallest of a row'
 Seconds are of one core (time of the process, not of the clock on the wall). dice-ml explains row by
 row; its methods are slow, so they (and our `gradual`) get the first ``--paired`` rows and its gradient
 method (on the MLP, in torch, with the same weights) the first ``--gradient``; ours are measured on these rows,
-out of a run of all ``--rows`` in lockstep, whose time is divided by the rows. What our search takes
+out of a run of all ``--rows`` together, whose time is divided by the rows. What our search takes
 for rows that come one at a time stands beside it. Budgets, populations, pruning, seeding and
 how the four are picked were chosen on 100 other test rows, some of them because they moved our
 speed and validity towards the aim; dice-ml runs on its defaults.
@@ -34,7 +34,7 @@ import torch
 from peers_gradient import subject_of
 from peers_measures import COLUMNS, Ruler, dominates
 from peers_methods import COUNT, Dice, Explained, Method, Ours
-from peers_setting import ASKED, Model, Setting, framed, read
+from peers_setting import WANTED, Model, Setting, framed, read
 
 from cfsearch.explainers.emap.explainer import Emap
 from cfsearch.explainers.gradient import Gradient
@@ -112,7 +112,7 @@ def main() -> None:
             for seed in range(arguments.seeds):
                 for rows, result in run(setting, model, method, most=most, groups=groups, seed=seed).items():
                     measured.setdefault(f"{rows} rows", {}).setdefault(name, []).append(result)
-        for group in sorted(measured, key=lambda said: int(said.split()[0])):
+        for group in sorted(measured, key=lambda count: int(count.split()[0])):
             methods = measured[group]
             if group == f"{arguments.gradient} rows" and "dice gradient" not in methods:
                 continue
@@ -131,13 +131,13 @@ def run(
 ) -> dict[int, Result]:
     """One method on the first ``most`` rows, measured on each group of first rows."""
     assert setting.train.target is not None
-    target = setting.schema.labels.index(ASKED)
+    target = setting.schema.labels.index(WANTED)
     truth = setting.train.x[setting.train.target == target]
     made = method(setting, model, setting.rows[:most], seed)
     out = {}
     for rows in groups:
-        asked = 1 if isinstance(method, Explained) else COUNT
-        ruler = Ruler(setting.schema, setting.rows[:rows], truth, target, asked)
+        requested = 1 if isinstance(method, Explained) else COUNT
+        ruler = Ruler(setting.schema, setting.rows[:rows], truth, target, requested)
         out[rows] = {
             "cpu": made.cpu / most,
             "middle": median(made.each) if made.each else made.cpu / most,
@@ -158,17 +158,17 @@ def table(model: str, group: str, methods: dict[str, list[Result]]) -> str:
     for name, results in methods.items():
         lines.append(
             f"{name:<18}{centre(results, 'prepare'):>7.1f}"
-            + "".join(f"{_said(centre(results, column)):>10}" for column, _, _ in COLUMNS)
+            + "".join(f"{_number(centre(results, column)):>10}" for column, _, _ in COLUMNS)
         )
         if len(results) > 1:
             lines.append(
                 f"{'':<25}"
-                + "".join(f"{'+-' + _said(spread(results, column)):>10}" for column, _, _ in COLUMNS)
+                + "".join(f"{'+-' + _number(spread(results, column)):>10}" for column, _, _ in COLUMNS)
             )
         kinds = {k: sum(r[k] for r in results) for k in ("immutable", "linked", "range", "missing")}
         if any(kinds.values()):
-            told = ", ".join(f"{k} {v:.0f}" for k, v in kinds.items() if v)
-            lines.append(f"{'':<18}counterfactuals that break a rule, all seeds: {told}")
+            listed = ", ".join(f"{k} {v:.0f}" for k, v in kinds.items() if v)
+            lines.append(f"{'':<18}counterfactuals that break a rule, all seeds: {listed}")
     return "\n".join(lines)
 
 
@@ -201,8 +201,8 @@ def verdict(methods: dict[str, list[Result]]) -> str:
         worse = [n for n in ours if n in SEARCHES and sign * (means[n][column] - means[best][column]) > 0]
         if worse:
             which = "best of each row, " if column.startswith("least") else ""
-            told = ", ".join(f"{n} {_said(means[n][column])}" for n in worse)
-            lines.append(f"WE LOSE: {which}{heading}: {best} {_said(means[best][column])}; {told}")
+            listed = ", ".join(f"{n} {_number(means[n][column])}" for n in worse)
+            lines.append(f"WE LOSE: {which}{heading}: {best} {_number(means[best][column])}; {listed}")
     return "\n".join(f"  {line}" for line in lines)
 
 
@@ -233,7 +233,7 @@ def spread(results: list[Result], column: str) -> float:
     return stdev(known) if len(known) > 1 else math.nan
 
 
-def _said(value: float) -> str:
+def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}" if abs(value) < 0.1 else f"{value:.3f}"
 
 

@@ -48,10 +48,10 @@ def rescaled(setting: Setting, model: Model, data: Any) -> Rescaled:  # Any: dic
     index, factor, shift = [], [], []
     for column, part in zip(setting.schema.columns, setting.encoding.parts, strict=True):
         if part.style is Style.ONE_HOT:
-            said = [f"{column.name}_{level}" for level in column.levels]
-            index += [names.index(one) if one in names else len(names) for one in said]
-            factor += [1.0] * len(said)
-            shift += [0.0] * len(said)
+            names_ = [f"{column.name}_{level}" for level in column.levels]
+            index += [names.index(one) if one in names else len(names) for one in names_]
+            factor += [1.0] * len(names_)
+            shift += [0.0] * len(names_)
         else:
             low, high = data.permitted_range[column.name]
             index.append(names.index(column.name))

@@ -41,9 +41,9 @@ class Ruler:
     Args:
         schema: with every rule that is counted.
         rows: the originals.
-        truth: training rows whose true outcome is the one asked for.
+        truth: training rows whose true outcome is the target.
         target: index of that outcome.
-        asked: counterfactuals that were asked for, a row.
+        requested: counterfactuals that are requested, a row.
 
     Shapes:
         rows ``(n, d)``; truth ``(r, d)``.
@@ -53,12 +53,12 @@ class Ruler:
     rows: Float[Tensor, "n d"]
     truth: Float[Tensor, "r d"]
     target: int
-    asked: int = 4
+    requested: int = 4
 
     def measure(self, sets: list[Float[Tensor, "k d"]], *, provider: Provider) -> dict[str, float]:
         """All measures but time, from one set of counterfactuals a row; sets may be empty.
 
-        Validity is asked again of the model here; a counterfactual that is missing of those asked for
+        Validity is verified with the model here; a counterfactual that is missing of those requested
         is not valid. Distances are means over the valid ones. Rows whose linked columns contradict
         each other are read in both ways, and count with the mean of both readings.
         """
@@ -70,9 +70,9 @@ class Ruler:
         served = sorted(set(of.tolist()))
         least = [[float(v[of == i].min()) for i in served] for v in (changed, gower, nearest)]
         faults = [self._faults(a, b) for a, b in zip(self.rows[owner].tolist(), flat.tolist(), strict=True)]
-        spread = [mean_distance(self._between(kept[of == i])) for i in served] if self.asked > 1 else []
+        spread = [mean_distance(self._between(kept[of == i])) for i in served] if self.requested > 1 else []
         return {
-            "valid": len(kept) / (len(self.rows) * self.asked),
+            "valid": len(kept) / (len(self.rows) * self.requested),
             "served": len(served) / len(self.rows),
             "changed": _mean(changed),
             "gower": _mean(gower),
@@ -98,8 +98,8 @@ class Ruler:
             at = [self.schema.names.index(name) for name in link.columns]
             combinations = torch.tensor(link.rows, dtype=x.dtype)
             for reading, by in zip(out, (0, -1), strict=True):
-                said = (x[:, at[by], None] - combinations[:, by]).abs().argmin(1)
-                reading[:, at] = combinations[said]
+                levels = (x[:, at[by], None] - combinations[:, by]).abs().argmin(1)
+                reading[:, at] = combinations[levels]
         return out
 
     def _distances(self, x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,7 +117,7 @@ class Ruler:
 
     def _faults(self, before: list[float], after: list[float]) -> set[str]:
         """Which sorts of rules a counterfactual breaks."""
-        said = broken_rules(self.schema, before=before, after=after)
+        levels = broken_rules(self.schema, before=before, after=after)
         sorts = {
             "immutable": "immutable",
             "combination": "linked",
@@ -126,7 +126,7 @@ class Ruler:
             "no level": "range",
             "stands for missing": "missing",
         }
-        return {sort for words, sort in sorts.items() if any(words in fault for fault in said)}
+        return {sort for words, sort in sorts.items() if any(words in fault for fault in levels)}
 
 
 def dominates(one: dict[str, float], other: dict[str, float]) -> bool:

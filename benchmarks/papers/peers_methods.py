@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from peers_gradient import rescaled
-from peers_setting import ASKED, IMMUTABLE, Model, Setting
+from peers_setting import IMMUTABLE, WANTED, Model, Setting
 from torch import Tensor
 
 from cfsearch.contracts.explainer import Explainer
@@ -33,7 +33,7 @@ from cfsearch.objectives.neighbours import Neighbours
 
 COUNT: Final = 4
 _KNOWN: Final = 1000
-"""Training rows of the outcome asked for that the objective `neighbours` looks at."""
+"""Training rows of the target class that the objective `neighbours` looks at."""
 
 Sets = list[Float[Tensor, "k d"]]
 
@@ -58,14 +58,14 @@ Method = Callable[[Setting, Model, Float[Tensor, "n d"], int], Run]
 
 
 def given(model: Model) -> Provider:
-    """The model asked with numbers that cfsearch encodes."""
+    """The model queried with numbers that cfsearch encodes."""
     return model.provider
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A search of all rows in lockstep; of each front four: closest, sparsest, knee, most plausible."""
+    """A search of all rows together; of each front four: closest, sparsest, knee, most plausible."""
 
     solver: Callable[[int], Solver]
     evaluations: int
@@ -85,7 +85,7 @@ class Ours:
             evaluations=self.evaluations,
             population=self.population,
             seed=seed,
-            target=ASKED,
+            target=WANTED,
             capacity=self.population,
             pruning=self.pruning,
             seeds=NearestRows(generator, setting.train, count=self.seeds),
@@ -98,9 +98,9 @@ class Ours:
 
 
 def known(setting: Setting, seed: int) -> Table:
-    """Some training rows of the outcome asked for."""
+    """Some training rows of the target class."""
     assert setting.train.target is not None
-    of = np.flatnonzero(setting.train.target.numpy() == setting.schema.labels.index(ASKED))
+    of = np.flatnonzero(setting.train.target.numpy() == setting.schema.labels.index(WANTED))
     return setting.train.take(np.random.default_rng(seed).permutation(of)[:_KNOWN].tolist())
 
 
@@ -137,7 +137,7 @@ class Explained:
             explainer = explainer.fit(subject, setting.train.x[torch.from_numpy(some)], seed=seed)
         prepare = time.process_time() - began
         wall, cpu = time.perf_counter(), time.process_time()
-        made = explainer.explain(rows, subject=subject, target=ASKED, seed=seed)
+        made = explainer.explain(rows, subject=subject, target=WANTED, seed=seed)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         assert made.counterfactuals is not None
         return Run([one[None] for one in made.counterfactuals.double()], prepare, cpu, wall)
@@ -160,12 +160,12 @@ class Dice:
             numbers = [c.name for c in setting.schema.columns if not c.has_levels]
             data = dice_ml.Data(dataframe=frame, continuous_features=numbers, outcome_name="income")
             if self.method == "gradient":
-                asked: Any = dice_ml.Model(
+                wrapped: Any = dice_ml.Model(
                     model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max"
                 )
             else:
-                asked = dice_ml.Model(model=_Numbered(model.pipeline), backend="sklearn")
-            explainer = dice_ml.Dice(data, asked, method=self.method)
+                wrapped = dice_ml.Model(model=_Numbered(model.pipeline), backend="sklearn")
+            explainer = dice_ml.Dice(data, wrapped, method=self.method)
             prepare = time.process_time() - began
             free = [name for name in setting.schema.names if name not in IMMUTABLE]
             own = {"random_seed": seed} if self.method == "random" else {}

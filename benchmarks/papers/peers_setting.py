@@ -19,7 +19,7 @@ from cfsearch.datasets.tables import Encoding, Table, TableSchema, infer_schema,
 from cfsearch.providers.sklearn import SklearnProvider
 
 IMMUTABLE: Final = ("sex", "race")
-REFUSED, ASKED = "<=50K", ">50K"
+REFUSED, WANTED = "<=50K", ">50K"
 _SEED: Final = 0
 _TUNED: Final = 100
 """Rows that our budgets and settings were chosen on; the reported ones come after them."""
@@ -73,8 +73,8 @@ def read(path: Path, *, rows: int) -> Setting:
     schema = infer_schema(path, target="income", ignore=("fnlwgt", "split"), immutable=IMMUTABLE).schema
     whole = read_table(path, schema=schema)
     part = read_text_table(path).column("split")
-    train = whole.take([i for i, said in enumerate(part) if said == "train"])
-    test = whole.take([i for i, said in enumerate(part) if said == "test"])
+    train = whole.take([i for i, scores in enumerate(part) if scores == "train"])
+    test = whole.take([i for i, scores in enumerate(part) if scores == "test"])
     encoding = Encoding.standard(schema, train.x)
     before = ColumnTransformer(
         [
@@ -103,13 +103,13 @@ def _model(kind: str, before: ColumnTransformer, train: Table, test: Table, enco
     made.fit(before.transform(train.frame()), names[train.target.numpy()])
     pipeline = Pipeline([("encode", before), ("model", made)])
     provider = SklearnProvider(made, schema=train.schema, form=encoding, name=kind)
-    said = provider.predict(test.x)
+    scores = provider.predict(test.x)
     theirs = pipeline.predict_proba(test.frame())
-    gap = float((said - torch.from_numpy(theirs)).abs().max())
+    gap = float((scores - torch.from_numpy(theirs)).abs().max())
     if gap > 1e-9:
         raise SystemExit(f"{kind}: our encoding and scikit-learn's differ by {gap:.3g} in probability.")
     network = _copied(made) if kind == "mlp" else None
-    return Model(kind, pipeline, provider, network, float((said.argmax(1) == test.target).double().mean()))
+    return Model(kind, pipeline, provider, network, float((scores.argmax(1) == test.target).double().mean()))
 
 
 def _copied(mlp: MLPClassifier) -> nn.Module:
@@ -132,5 +132,5 @@ class _Widened(nn.Module):
 
 
 def framed(model: Model) -> Provider:
-    """The model asked as scikit-learn's pipeline on data frames, as dice-ml asks it."""
+    """The model queried as scikit-learn's pipeline on data frames, as dice-ml queries it."""
     return SklearnProvider(model.pipeline, schema=model.provider.schema, name=f"{model.name} pipeline")

@@ -10,7 +10,7 @@ validation part, the sparsest verified one of each (``--pick``); then, over the 
   half to photographs of the other half (Jeanneret et al. 2023), the floor beside it;
 * FVA: the share that face verification takes for the same person; FS: the mean cosine;
 * MNAC: how many of CelebA's forty attributes an oracle decides otherwise;
-* CD: the correlation difference of the asked attribute with the forty;
+* CD: the correlation difference of the edited attribute with the forty;
 * COUT: the audited model's transition as the most changed pixels are put in.
 
 The settings differ, so figures are placed beside each other and not compared: theirs are 128 px

@@ -8,7 +8,7 @@ without blond women, hair colour matters less, and lower bangs and age are named
 Here `cfsearch audit` runs on 200 faces of the validation part, 100 women and 100 men, started at
 their labels and compared by Male; Male itself must not change in the search. Of each attribute:
 
-* the effect of switching it on instead of off (to the ends of the generator's reach) on the
+* the effect of switching it on instead of off (to the ends of the generator's attribute range) on the
   log-odds, through the generator, with its interval, over all faces and for women and men apart,
   and Wilcoxon's signed-rank test over the faces, corrected by Holm for the number of attributes;
 * how often taking it to its opposite end alone changes the decision;
@@ -261,7 +261,7 @@ def table(title: str, found: dict[str, Any], *, success: Mapping[str, float], la
 
 
 def main() -> None:
-    """Run what is asked for; print tables and findings."""
+    """Run what the options name; print tables and findings."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("generator", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder with images-*.zip, attributes.csv")

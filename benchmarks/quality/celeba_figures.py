@@ -116,7 +116,7 @@ def table(figures: Figures) -> str:
 
 def card(generator: AttGAN, figures: Figures, at_labels: Figures, *, name: str, size_mib: float) -> str:
     """What to know of this file, in Markdown."""
-    c, said = generator.config, generator.card
+    c, details = generator.config, generator.card
     low, high = figures.interval
     d, i = figures.frechet, figures.identity
     rows = "\n".join(
@@ -125,7 +125,7 @@ def card(generator: AttGAN, figures: Figures, at_labels: Figures, *, name: str, 
     )
     trained = "\n".join(
         f"| {key.replace('_', ' ')} | {value} |"
-        for key, value in said.items()
+        for key, value in details.items()
         if key not in ("edit_success", "remark")
     )
     return f"""\

@@ -232,8 +232,8 @@ def train_person_embedding(
             with torch.autocast("cpu", torch.bfloat16):
                 direction = embedding(x)
             cosine = direction.float() @ functional.normalize(centres, dim=1).T
-            asked = functional.one_hot(goal[rows], len(often))
-            return functional.cross_entropy(_SCALE * (cosine - _MARGIN * asked), goal[rows])
+            goals = functional.one_hot(goal[rows], len(often))
+            return functional.cross_entropy(_SCALE * (cosine - _MARGIN * goals), goal[rows])
 
         _fit(both, photos=part, steps=steps, rate=2e-3, seed=seed, loss=loss, name="persons")
     return embedding
@@ -241,7 +241,7 @@ def train_person_embedding(
 
 @torch.no_grad()
 def in_parts(network: Callable[[Tensor], Tensor], x: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n d"]:
-    """What a network says of many images, asked in parts of one size."""
+    """A network's outputs on many images, queried in parts of one size."""
     return torch.cat([network(part.contiguous(memory_format=torch.channels_last)) for part in x.split(_ROWS)])
 
 

@@ -17,7 +17,7 @@ from cfsearch.datasets.images import read_attributes
 from cfsearch.datasets.images.celeba import CelebAHQSource, Split
 
 FOLDER: Final = ROOT / "scratch" / "celeba64"
-"""Where everything that is learned or made from these faces goes, unless a command is told otherwise."""
+"""Where everything that is learned or made from these faces goes, unless a command's options differ."""
 
 _AT_ONCE: Final = 256
 
@@ -63,7 +63,7 @@ class Photographs:
         )
 
     def x(self, rows: Sequence[int] | NDArray[np.int64] | slice) -> Float[Tensor, "n 3 s s"]:
-        """These faces in the house form."""
+        """These faces in canonical form."""
         return torch.from_numpy(np.array(self.images[rows])).float() / 255.0
 
 

@@ -3,13 +3,13 @@
     OMP_NUM_THREADS=1 python benchmarks/quality/measure_celeba_generator.py GENERATOR --data DIR
 
 flips each of the thirteen attributes of faces of CelebA-HQ's validation part, starting at their
-labels and going to the ends of the generator's reach (that of AttGAN's authors, who train with
+labels and going to the ends of the generator's attribute range (that of AttGAN's authors, who train with
 labels and edit with twice their strength, is -0.5 to 1.5), and to the labels 0 and 1 themselves.
 Prints beside the project's targets:
 
 * edit success: of the faces whose label the independent classifier agreed with, the share on
   which it says the opposite after the flip; for switching on and off alone too;
-* others kept: of the attributes that were not asked to change, the share on which its decision
+* others kept: of the attributes that are not edited, the share on which its decision
   stays what it was on the photograph (and, apart, on the unedited reconstruction); the same for
   the 27 attributes of CelebA that the generator does not know; and which others an attribute that
   is switched on drags along, in points of the share of faces that have them;
@@ -52,9 +52,9 @@ _LABELS: Final = (0.0, 1.0)
 
 
 def never_looked_at(n: int) -> NDArray[np.int64]:
-    """Which of the ``n`` validation faces gave no figure while settings and reach were chosen.
+    """Which of the ``n`` validation faces gave no figure while settings and the range were chosen.
 
-    The first 300 were looked at during the training, a random 1,000 when the reach was chosen.
+    The first 300 were looked at during the training, a random 1,000 when the range was chosen.
     """
     seen = np.union1d(np.arange(300), np.random.default_rng(3).permutation(n)[:1000])
     return np.setdiff1d(np.arange(n), seen)
@@ -73,7 +73,7 @@ def measure(
     """Flip every attribute of ``n`` faces of ``photos``; also a sheet of the first eight.
 
     Args:
-        reach: what an attribute is set to when it is switched off and on.
+        attribute_range: what an attribute is set to when it is switched off and on.
     """
     started = time.monotonic()
     rng = np.random.default_rng(seed)
@@ -93,9 +93,9 @@ def measure(
         x, own = chosen.x(rows), torch.from_numpy(labels[rows])
         goal = torch.from_numpy(goals[rows])
         ends = torch.where(goal > 0.5, attribute_range[1], attribute_range[0])
-        asked = torch.where(goal == own[:, None], own[:, None], ends) - own[:, None]
+        edit = torch.where(goal == own[:, None], own[:, None], ends) - own[:, None]
         state = generator.encode(x, attributes=own)
-        made = generator.decode(state, torch.cat([torch.zeros_like(asked[:, :1]), asked], 1))
+        made = generator.decode(state, torch.cat([torch.zeros_like(edit[:, :1]), edit], 1))
         images = torch.cat([x[:, None], made], 1)
         flat = images.flatten(0, 1)
         inner = in_parts(judges.attribute.trunk, flat)
@@ -117,7 +117,7 @@ def measure(
     cosine = (who[:, :1] * who[:, 1:]).sum(2).numpy()
     flips = {}
     for i, name in enumerate(names):
-        others = goals[:, i] == labels  # what a rule switched off with it was asked for too
+        others = goals[:, i] == labels  # what a rule switched off with it is edited too
         flips[name] = Flips(
             faces=int(agreed[:, i].sum()),
             success=float(np.nanmean(hit[:, i])),
@@ -214,15 +214,18 @@ def main() -> int:
     parser.add_argument("--judges", type=Path, default=FOLDER / "judges", help="kept here")
     parser.add_argument("--faces", type=int, default=1000)
     parser.add_argument(
-        "--reach", type=float, nargs=2, help="values of an attribute set off and on; else the generator's own"
+        "--attribute-range",
+        type=float,
+        nargs=2,
+        help="values of an attribute set off and on; else the generator's own",
     )
     parser.add_argument("--sheet", type=Path, default=FOLDER / "sheet.png", help="where git ignores it")
-    parser.add_argument("--card", action="store_true", help="write the card; at the file's own reach only")
+    parser.add_argument("--card", action="store_true", help="write the card; at the file's own range only")
     parser.add_argument("--remark", default="", help="for the card: what was seen on the sheets")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.card and options.attribute_range is not None:
-        parser.error("--card: figures of another reach are not the file's; leave out --reach.")
+        parser.error("--card: figures of another range are not the file's; leave out --attribute-range.")
     torch.set_num_threads(1)
     require_ignored(options.sheet.parent)
     generator = AttGAN.open(options.generator, settings={})

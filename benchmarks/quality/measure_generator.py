@@ -193,10 +193,10 @@ def measure(edits: Edits, judge: AttributeJudge, *, n: int = 1000, joint: faces.
         right.append(((own > 0.5).numpy() == (part.attributes > 0.5)).mean())
         judged.append(((judge(x) > 0).numpy() == (part.attributes > 0.5)).mean())
         goals = np.stack([_flip(part.attributes, i) for i in range(a)], axis=1)
-        # asked for as a user would: the estimate moves by the true change of the labels
-        asked = own[:, None] + torch.from_numpy(goals - part.attributes[:, None])
-        asked = torch.cat([own[:, None], asked], dim=1).clamp(0.0, 1.0)
-        made = edits.decode(x, asked)
+        # set as a user would: the estimate moves by the true change of the labels
+        wanted = own[:, None] + torch.from_numpy(goals - part.attributes[:, None])
+        wanted = torch.cat([own[:, None], wanted], dim=1).clamp(0.0, 1.0)
+        made = edits.decode(x, wanted)
         l1.append(float((made[:, 0] - x).abs().mean()) * 2.0)
         for i in range(a):
             truth = torch.from_numpy(faces.render(goals[:, i], part.nuisances, size=x.shape[-1]))

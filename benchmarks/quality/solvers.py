@@ -141,9 +141,9 @@ def every_solver(*, queries: int, population: int, generations: int) -> None:
             z = solver.ask()
             spent += time.process_time() - began
             f = ((z[..., None, :] - centres) ** 2).sum(-1)
-            told = Evaluation(z, f, torch.zeros(z.shape[:2]), torch.zeros(*z.shape[:2], 2))
+            evaluation = Evaluation(z, f, torch.zeros(z.shape[:2]), torch.zeros(*z.shape[:2], 2))
             began = time.process_time()
-            solver.tell(told)
+            solver.tell(evaluation)
             spent += time.process_time() - began
             seen.append(f)
         volumes = [pareto.hypervolume(torch.cat([f[i] for f in seen]), reference) for i in range(queries)]

@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--critic-minutes", type=float, default=6.0, help="of the critic alone, afterwards")
     parser.add_argument("--teacher-steps", type=int, default=1500)
     parser.add_argument(
-        "--reach",
+        "--attribute-range",
         type=float,
         nargs=2,
         default=(-0.5, 1.5),

@@ -157,7 +157,7 @@ def render_pairs(n: int) -> Pairs:
     return Pairs(drawn[1.0], drawn[0.0], base.attributes[:, MALE] > 0.5)
 
 
-def house(images: NDArray[np.uint8]) -> Float[Tensor, "n 3 s s"]:
+def canonical(images: NDArray[np.uint8]) -> Float[Tensor, "n 3 s s"]:
     return torch.from_numpy(images).to(torch.float32) / 255.0
 
 
@@ -197,7 +197,7 @@ def train(
         order = torch.randperm(n, generator=rng)
         total = 0.0
         for batch in order[: n // BATCH * BATCH].view(-1, BATCH):
-            x = disturbed(house(images[batch.numpy()]), rng=rng)
+            x = disturbed(canonical(images[batch.numpy()]), rng=rng)
             loss = functional.binary_cross_entropy_with_logits(network.logit(x)[:, 0], goal[batch])
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -213,7 +213,7 @@ def train(
 
 @torch.no_grad()
 def logits(network: GenderCnn, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    parts = [network.logit(house(images[i : i + 256]))[:, 0] for i in range(0, len(images), 256)]
+    parts = [network.logit(canonical(images[i : i + 256]))[:, 0] for i in range(0, len(images), 256)]
     return torch.cat(parts).double().numpy()
 
 

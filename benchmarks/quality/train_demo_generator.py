@@ -159,7 +159,7 @@ attribute classifier, kernels in half precision.
 | --- | --- |
 | networks | {n.layers} layers, width {n.width}, shortcut {n.shortcut_layers}, inject {n.inject_layers}, {n.upsampling} upsampling; critic width {n.critic_width}, {n.critic_norm} norm |
 | attributes | {", ".join(n.attributes)} |
-| reach | attribute strengths from 0 to 1; partial strengths were trained |
+| attribute range | strengths from 0 to 1; partial strengths were trained |
 | trained on | {card["trained_on"]} |
 | recipe | `TrainingConfig.paired()`: L1, L1 over changed places and L1 of slopes to the true re-render; hinge critic with spectral norm and attribute classifier behind mild augmentation; averaged weights. From {WARM_UP.until:.0%} of the time on the attribute loss weighs {RECIPE.weights.attribute:g} instead of {WARM_UP.weights.attribute:g} and the critic learns in every second step instead of every third; at the end critic and classifier alone, on the finished generator, with images that are no faces among the critic's fakes |
 | length | {card["steps"]} steps of {RECIPE.batch} in {card["minutes"]} minutes of wall time on one CPU core shared with other work, {card["date"]}; the schedule follows the clock, so that another machine makes another number of steps |

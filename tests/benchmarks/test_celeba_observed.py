@@ -84,7 +84,7 @@ def test_agreement_counts_signs_of_strong_effects_only(quality: Any) -> None:
     assert found == {"rank": -0.5, "sign": 0.5, "n": 2}
 
 
-def _said(value: float) -> dict[str, float]:
+def _stated(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.1, "high": value + 0.1}
 
 
@@ -92,13 +92,16 @@ def _summary(blond: float, young: float) -> dict[str, Any]:
     value = {"Blond_Hair": blond, "Young": young, "Male": 5.0}
     return {
         name: {
-            "effect": _said(value.get(name, 0.0)),
-            "photographs": _said(value.get(name, 0.0)),
-            "women": _said(value.get(name, 0.0)),
-            "men": _said(value.get(name, 0.0)),
-            "flips_first": _said(0.1),
-            "flips_last": _said(0.1),
-            "sparsest": {"to_first+": _said(-value.get(name, 0.0)), "to_last-": _said(-value.get(name, 0.0))},
+            "effect": _stated(value.get(name, 0.0)),
+            "photographs": _stated(value.get(name, 0.0)),
+            "women": _stated(value.get(name, 0.0)),
+            "men": _stated(value.get(name, 0.0)),
+            "flips_first": _stated(0.1),
+            "flips_last": _stated(0.1),
+            "sparsest": {
+                "to_first+": _stated(-value.get(name, 0.0)),
+                "to_last-": _stated(-value.get(name, 0.0)),
+            },
         }
         for name in _NAMES
     }

@@ -30,7 +30,7 @@ def test_the_nearest_point_of_a_circle_lies_along_the_radius(truth: ModuleType) 
         return np.asarray(np.linalg.norm((x - mean) / std, axis=1) < 1.0).astype(int)
 
     said = np.where(np.arange(300) < 150, inside(z * std + mean), 1 - inside(z * std + mean))
-    found = truth.nearest(inside, z * std + mean, said=said, mean=mean, std=std)
+    found = truth.nearest(inside, z * std + mean, assigned=said, mean=mean, std=std)
     assert np.abs(np.linalg.norm(found.step, axis=1) - np.abs(radius - 1.0)).max() < 0.03
     far = np.abs(radius - 1.0) > 0.3
     radial = z / radius[:, None] * np.sign(1.0 - radius)[:, None]
@@ -54,7 +54,7 @@ def test_classes_of_the_two_processes(truth: ModuleType) -> None:
     assert moons.tolist() == [0, 1, 0, 1]
 
 
-def test_half_moons_are_told_apart_as_well_as_their_noise_allows(truth: ModuleType) -> None:
+def test_half_moons_are_classified_as_well_as_their_noise_allows(truth: ModuleType) -> None:
     from sklearn.datasets import make_moons
 
     x, y = make_moons(2000, noise=0.2, random_state=0)
