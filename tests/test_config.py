@@ -31,7 +31,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-def test_the_least_that_must_be_said(tmp_path: Path) -> None:
+def test_the_least_that_must_be_declared(tmp_path: Path) -> None:
     config = Config.read(written(tmp_path, '[model]\npath = "m.onnx"\n[data]\nimages = "faces"\n'))
     assert config == Config.check(LEAST)
     assert config.search.solver.name == "nsga2"
@@ -90,7 +90,7 @@ def test_a_plug_in_setting_without_a_value_is_refused() -> None:
         ("[run]\nthreads = 0\n", "`run.threads`"),
     ],
 )
-def test_f87_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_f87_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     path = written(tmp_path, '[model]\npath = "m.onnx"\n[data]\nimages = "faces"\n' + text)
     with pytest.raises(ConfigError, match=said) as caught:
         Config.read(path)
@@ -117,7 +117,7 @@ def test_values_on_top_win_table_by_table(tmp_path: Path) -> None:
     assert (config.search.seed, config.search.evaluations) == (1, 7)
 
 
-def test_another_model_drops_what_was_said_of_the_old_one() -> None:
+def test_another_model_drops_what_was_declared_of_the_old_one() -> None:
     below = {"model": {"path": "a.safetensors", "arch": "x:y", "votes": 4}}
     assert overlaid(below, {"model": {"path": "b.onnx"}}) == {"model": {"path": "b.onnx", "votes": 4}}
     assert overlaid(below, {"model": {"sidecar": "s"}})["model"]["arch"] == "x:y"

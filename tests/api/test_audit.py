@@ -103,7 +103,7 @@ def test_changes_and_effects_are_data_frames(result: AuditResult) -> None:
     assert list(result.groups.columns)[:4] == ["model", "attribute", "group", "searched"]
 
 
-def test_the_page_goes_where_it_is_asked_for(result: AuditResult, tmp_path: Path) -> None:
+def test_the_page_goes_to_the_path_given(result: AuditResult, tmp_path: Path) -> None:
     page = result.report(tmp_path / "page.html")
     assert page == tmp_path / "page.html"
     assert "Greys" in page.read_text()

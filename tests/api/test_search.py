@@ -198,7 +198,7 @@ class Shapes(nn.Module):
         return answer
 
 
-def test_a_torch_module_in_memory_is_asked_in_the_form_that_it_takes() -> None:
+def test_a_torch_module_in_memory_is_queried_in_the_form_that_it_takes() -> None:
     net = Shapes()
     fronts = cfsearch.search(net, grey(), **FAST)
     assert fronts[0].labels == ("0", "1", "2")
@@ -215,7 +215,7 @@ def test_a_torch_module_in_memory_is_asked_in_the_form_that_it_takes() -> None:
     assert torch.allclose(shifted[0].original_scores, expected, atol=1e-5)
 
 
-def test_what_cannot_be_found_out_is_asked_for_in_one_sentence() -> None:
+def test_what_cannot_be_inferred_is_requested_in_one_sentence() -> None:
     def picky(x: Any) -> Any:
         raise ValueError("no")
 

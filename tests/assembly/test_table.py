@@ -73,7 +73,7 @@ def test_where_a_schema_lies(name: str, beside: str) -> None:
     assert schema_beside(name) == Path(beside)
 
 
-def test_rows_keep_the_order_that_was_asked_for(table: Path) -> None:
+def test_rows_keep_the_order_that_is_given(table: Path) -> None:
     rows = read_rows(config(table, rows=[3, 0]))
     assert [row.name for row in rows] == ["row 3", "row 0"]
     assert [row.name for row in read_rows(config(table, where=["job=cook"]))] == ["row 0", "row 2"]

@@ -57,7 +57,7 @@ def test_a_flip_that_is_the_painters_own_is_no_genuine_one_and_a_true_flip_is() 
     assert found.z[0] < GENUINE < found.z[1]
 
 
-def test_without_enough_labels_associations_are_left_out_and_more_is_asked_of_the_edit() -> None:
+def test_without_enough_labels_associations_are_left_out_and_the_threshold_is_higher() -> None:
     whole, few = fitted(), fitted(labelled=False)
     assert whole.threshold == GENUINE and whole.association is not None
     assert few.threshold == GENUINE_BY_EDIT and few.association is None

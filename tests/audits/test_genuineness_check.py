@@ -95,7 +95,7 @@ def test_members_of_a_front_that_was_not_measured_do_not_hold_after_a_merge() ->
         ({"attributes": False}, "neither known nor estimated"),
     ],
 )
-def test_what_cannot_be_measured_is_said(change: dict[str, object], why: str) -> None:
+def test_what_cannot_be_measured_is_reported(change: dict[str, object], why: str) -> None:
     x, attributes = photographs(40)
     model = Bright()
     if "labels only" in change:
@@ -106,7 +106,7 @@ def test_what_cannot_be_measured_is_said(change: dict[str, object], why: str) ->
     assert check is None and why in note
 
 
-def test_an_audit_of_images_measures_itself_and_can_be_told_not_to(tmp_path: Path) -> None:
+def test_an_audit_of_images_measures_itself_unless_switched_off(tmp_path: Path) -> None:
     data = faces.faces(20, seed=3)
     (tmp_path / "faces").mkdir()
     for i, pixels in enumerate(data.images):

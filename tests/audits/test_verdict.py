@@ -64,7 +64,7 @@ def test_readings(given: dict[str, Any], reading: str, because: str) -> None:
     assert bool(row["because"]) == bool(because)
 
 
-def told(effects: list[dict[str, Any]], *, protected: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def verdicts_of(effects: list[dict[str, Any]], *, protected: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     return verdicts(effects, models=MODELS, protected=protected, practical=0.25, noun="picture")
 
 
@@ -74,7 +74,7 @@ def plain(text: str) -> str:
 
 def test_the_strongest_effect_of_a_protected_attribute_stands_first() -> None:
     effects = [effect("Eyeglasses", -5.0), effect("Male", -1.0), effect("Young", -2.9), effect("Bald", 9.0)]
-    first, second = told(effects, protected=("Male", "Young"))
+    first, second = verdicts_of(effects, protected=("Male", "Young"))
     assert (first["variable"], second["variable"]) == ("Young", "Male")
     assert first["headline"] == "“net” leans on Young."
     assert plain(first["detail"]) == (
@@ -86,21 +86,21 @@ def test_the_strongest_effect_of_a_protected_attribute_stands_first() -> None:
 
 def test_what_one_can_tell_goes_before_what_is_larger() -> None:
     effects = [effect("Male", -9.0, edited=None), effect("Young", 0.0, 0.1), effect("Bald", -1.0)]
-    found = told(effects, protected=("Male", "Young", "Bald"))
+    found = verdicts_of(effects, protected=("Male", "Young", "Bald"))
     assert [v["variable"] for v in found] == ["Bald", "Male", "Young"]
     assert found[1]["headline"] == "Whether “net” leans on Male, one cannot tell."
     assert found[1]["detail"].startswith("Edits were never measured. Male from ")
     assert found[2]["headline"] == "“net” does not lean on Young by more than 0.25 logits."
 
 
-def test_without_protected_attributes_the_strongest_clear_effect_is_told_and_no_class() -> None:
+def test_without_protected_attributes_the_strongest_clear_effect_is_reported_and_no_class() -> None:
     effects = [
         effect("smiling", 9.0),
         effect("Bald", 5.0, edited=0.1),
         effect("Young", -2.0),
         effect("Male", 1.0),
     ]
-    [only] = told(effects)
+    [only] = verdicts_of(effects)
     assert (only["variable"], only["protected"]) == ("Young", False)
-    assert told([effect("Bald", 5.0, edited=0.1)]) == []
-    assert told([]) == []
+    assert verdicts_of([effect("Bald", 5.0, edited=0.1)]) == []
+    assert verdicts_of([]) == []

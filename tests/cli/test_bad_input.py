@@ -211,7 +211,7 @@ def test_an_unexpected_error_is_one_line_with_a_hint(
     assert "Traceback" in answer.err
 
 
-def test_too_little_memory_is_said_as_such(
+def test_too_little_memory_is_reported_as_such(
     call: Call, monkeypatch: pytest.MonkeyPatch, model: Path, face: Path
 ) -> None:
     def broken(_: object) -> None:

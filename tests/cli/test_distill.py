@@ -119,7 +119,7 @@ def test_a_search_asks_the_surrogate_and_believes_the_model(
         (("--images", "photos", "--network", "lenet"), "Did you mean 'lenet5'?"),
     ],
 )
-def test_bad_wishes_are_refused(
+def test_bad_settings_are_refused(
     call: Call, toys: Toys, photos: Path, tmp_path: Path, words: tuple[object, ...], hint: str
 ) -> None:
     model = toys.model()

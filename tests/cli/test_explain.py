@@ -60,7 +60,7 @@ class TestImages:
         assert changed.mean() > original.mean()  # of a model of brightness
         assert "said" not in answer.out and "bright (p 0.5" in " ".join(answer.out.split())
 
-    def test_a_change_that_is_lost_in_a_stored_picture_is_said(
+    def test_a_change_that_is_lost_in_a_stored_picture_is_reported(
         self, call: Call, toys: Toys, model: Path
     ) -> None:
         # half of the pixels above the decision and half below, but for one: a hair is enough
@@ -144,7 +144,7 @@ class TestRows:
         assert "column is becomes" in text and "income 2500.00" in text
         assert "Of the counterfactual the model says approve (p 0." in text
 
-    def test_a_model_that_can_only_be_asked_is_refused_but_by_emap(self, bank: Bank) -> None:
+    def test_a_model_without_gradients_is_refused_but_by_emap(self, bank: Bank) -> None:
         bank.schema()
         words = ("explain", "--data", bank.data, "--row", 0, "--model", "bank_model:predict", "--sidecar")
         answer = bank.call(*words, bank.folder / "function.toml")
@@ -248,7 +248,7 @@ class TestSounds:
         (("FACE", "--model", "MODEL", "--method", "emap"), "give --reference"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(
+def test_what_cannot_be_is_reported_in_one_line(
     call: Call, face: Path, model: Path, words: tuple[str, ...], message: str
 ) -> None:
     named = {"FACE": str(face), "MODEL": str(model)}

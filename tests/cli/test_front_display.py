@@ -113,7 +113,7 @@ def test_a_flip_that_is_not_genuine_is_no_answer(front: ParetoFront) -> None:
     assert any("#1 not genuine: bright (p 0.600)" in line for line in printed(judged, width=80))
 
 
-def test_nothing_found_is_said_with_the_nearest_miss(front: ParetoFront) -> None:
+def test_nothing_found_is_reported_with_the_nearest_miss(front: ParetoFront) -> None:
     none = replace(front, verified=torch.zeros(5, dtype=torch.bool), target=1)
     lines = printed(none, width=80)
     assert lines[0] == "face.png: dark (p 0.800), no counterfactual for bright"
@@ -121,6 +121,6 @@ def test_nothing_found_is_said_with_the_nearest_miss(front: ParetoFront) -> None
     assert "The nearest miss is member 3: it flips by less than counts as verified." in lines
 
 
-def test_what_has_the_wanted_class_already_is_said(front: ParetoFront) -> None:
+def test_what_has_the_wanted_class_already_is_reported(front: ParetoFront) -> None:
     done = replace(front, verified=torch.zeros(5, dtype=torch.bool), reason=Reason.ALREADY_TARGET)
     assert headline(done) == "face.png: dark (p 0.800), the wanted class already"

@@ -185,7 +185,7 @@ def test_plan_counts_before_anything_is_done(
 
 
 @pytest.mark.parametrize("evaluations", [240, 250])
-def test_an_audit_asks_no_more_than_its_plan_said(
+def test_an_audit_queries_no_more_than_its_plan(
     call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path, evaluations: int
 ) -> None:
     words = ("--images", faces, "--model", model, *fast, "--evaluations", evaluations, "--json")

@@ -132,11 +132,11 @@ def test_verbose_names_the_model(call: Call, model: Path, face: Path, fast: Flag
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")]
 )
-def test_durations_are_said_as_people_do(seconds: float, text: str) -> None:
+def test_durations_are_written_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_the_meter_counts_questions_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_meter_counts_queries_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from cfsearch.audits.run import AuditProgress
     from cfsearch.engine.search import Progress
 

@@ -102,7 +102,7 @@ def test_other_models_are_searched(
     assert any("votes" in note for note in document["search"]["notes"]) == (end == "ArgMax")
 
 
-def test_a_target_can_be_asked_for(call: Call, toys: Toys, face: Path, fast: Flags) -> None:
+def test_a_target_can_be_given(call: Call, toys: Toys, face: Path, fast: Flags) -> None:
     model = toys.model(labels=("low", "middle", "high"), end="Softmax", slope=40.0)
     front = call("search", face, "--model", model, *fast, "--target", "low", "--json").document["fronts"][0]
     assert front["target"] == "low"
@@ -140,7 +140,7 @@ def test_flags_win_over_a_file(
     assert document["fronts"][0]["evaluations"] == 48
 
 
-def test_an_unreadable_image_among_good_ones_is_skipped_and_said(
+def test_an_unreadable_image_among_good_ones_is_skipped_and_reported(
     call: Call, toys: Toys, model: Path, faces: Path, fast: Flags
 ) -> None:
     bad = toys.folder / "bad.png"
@@ -162,7 +162,7 @@ def test_a_name_cannot_move_the_cursor(call: Call, toys: Toys, model: Path, fast
     assert "\u202e" not in answer.out
 
 
-def test_a_broken_output_folder_is_refused_before_the_first_question(
+def test_a_broken_output_folder_is_refused_before_the_first_query(
     call: Call, model: Path, face: Path, fast: Flags, tmp_path: Path
 ) -> None:
     answer = call("search", face, "--model", model, *fast, "--save", tmp_path / "no" / "x.front")

@@ -74,7 +74,7 @@ def search(folder: Path, call: Call) -> Run:
     return run
 
 
-def asked(folder: Path) -> int:
+def queried(folder: Path) -> int:
     """How many rows the function was given since this was looked at last."""
     log = folder / "asked"
     count = sum(map(int, log.read_text().split()))
@@ -201,7 +201,7 @@ def test_explainers_that_cannot_begin_a_search(search: Run, words: tuple[object,
     assert said in answer.error
 
 
-def test_a_model_that_can_only_be_asked_must_be_distilled_first(search: Run, folder: Path) -> None:
+def test_a_model_without_gradients_must_be_distilled_first(search: Run, folder: Path) -> None:
     model = ("seed_model:predict", "--sidecar", folder / "asked.toml")
     answer = search("--row", 0, "--seed-with", "gradient", model=model)
     assert answer.code == 2
@@ -232,7 +232,7 @@ def test_what_explainers_ask_of_the_model_is_counted(search: Run, folder: Path, 
         assert answer.code == 0, answer.err
         jsonschema.validate(answer.document, schema("search"))
         told.append(answer.document["fronts"])
-        logged.append(asked(folder))
+        logged.append(queried(folder))
     plain, seeded = told
     for front in plain:  # candidates are the surrogate's: a row and its unchanged form, and what is stored
         assert (front["seeding"], front["questions"]) == (0, 2 + len(front["members"]))
@@ -251,7 +251,7 @@ def test_what_explainers_ask_of_the_model_is_counted(search: Run, folder: Path, 
     )
 
 
-def test_an_audit_says_what_was_asked(folder: Path, call: Call) -> None:
+def test_an_audit_counts_its_queries(folder: Path, call: Call) -> None:
     words = ("--limit", 3, "--evaluations", 16, "--population", 8, "--target", "approve", "--threads", 1)
     run = folder / "run"
     answer = call(
@@ -269,7 +269,7 @@ def test_an_audit_says_what_was_asked(folder: Path, call: Call) -> None:
     assert counts["questions"] == {"all": total, "seeding": seeding}
     page = (run / "report.html").read_text()
     assert (
-        f"{total} inputs that the model was queried about for them, {seeding} of them by the explainers"
+        f"{total} inputs that the model was queried with for them, {seeding} of them by the explainers"
         in page
     )
     table = folder / "rows-out.csv"

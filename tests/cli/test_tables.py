@@ -149,7 +149,7 @@ def approved(front: ParetoFront) -> None:
 
 
 class TestSearch:
-    def test_changes_are_said_in_the_units_of_the_columns(self, bank: Bank) -> None:
+    def test_changes_are_written_in_the_units_of_the_columns(self, bank: Bank) -> None:
         answer = bank.search("--row", 0, "--immutable", "job", "--rows", 3)
         assert answer.code == 0, answer.err
         text = " ".join(answer.out.split())
@@ -316,7 +316,7 @@ class TestAudit:
             assert float(row["change_income"]) == pytest.approx(change, abs=1e-6)
             assert float(row["change_job"]) == float(row["value_job"] != row["original_job"])
 
-    def test_it_is_shown_verified_and_told_without_pictures(self, bank: Bank, run: Path) -> None:
+    def test_it_is_shown_verified_and_described_without_pictures(self, bank: Bank, run: Path) -> None:
         assert "row 2" in bank.call("show", run).out
         again = bank.call("verify", run, "--model", bank.model, "--json").document
         jsonschema.validate(again, schema("verify"))
@@ -514,7 +514,7 @@ class TestBadInput:
         assert answer.code == 2
         assert "--images and --data were both given" in answer.error
 
-    def test_images_without_a_table_are_still_asked_for(self, call: Call) -> None:
+    def test_images_without_a_table_are_still_required(self, call: Call) -> None:
         answer = call("search", "--model", "m.onnx")
         assert answer.code == 2
         assert "Missing argument 'IMAGE...'" in answer.error

@@ -201,7 +201,7 @@ def test_reference_recordings_make_a_critic(call: Call, tmp_path: Path) -> None:
     assert "reference inputs" in found.document["search"]["hashes"]
 
 
-def test_a_model_that_gives_labels_alone_is_asked_about_near_texts(
+def test_a_model_that_gives_labels_alone_is_queried_with_near_texts(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "curt.py").write_text(

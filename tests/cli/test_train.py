@@ -96,7 +96,7 @@ def test_photographs_with_a_table_and_a_critic_for_a_frozen_generator(
         (("--celeba", "nowhere"), "nowhere"),
     ],
 )
-def test_bad_wishes_are_refused(call: Call, tmp_path: Path, words: tuple[object, ...], hint: str) -> None:
+def test_bad_settings_are_refused(call: Call, tmp_path: Path, words: tuple[object, ...], hint: str) -> None:
     answer = call("train", "generator", *words, "--out", tmp_path / "x.safetensors")
     assert answer.code == 2
     assert hint in answer.error

@@ -31,7 +31,7 @@ def test_each_picture_moves_by_itself_and_the_seed_decides() -> None:
     assert float(out.max()) <= 1.0
 
 
-def test_a_blot_moves_no_further_than_told() -> None:
+def test_a_blot_moves_no_further_than_its_limit() -> None:
     x = torch.zeros(200, 1, 21, 21)
     x[..., 10, 10] = 1.0
     out = Jitter(shift=0.1)(x, rng=rng())
@@ -43,7 +43,7 @@ def test_a_blot_moves_no_further_than_told() -> None:
         assert float(centre.std()) > 0.5
 
 
-def test_bending_is_as_strong_as_told() -> None:
+def test_bending_is_as_strong_as_its_setting() -> None:
     bent = Jitter(bend=0.05)._bent(50, h=20, w=30, rng=rng())
     # in normalised coordinates a side is 2 long
     assert float(bent.square().mean((1, 2, 3)).sqrt().mean()) == pytest.approx(0.1, rel=1e-4)

@@ -58,7 +58,7 @@ def test_with_one_round_it_is_algorithm_1() -> None:
     assert torch.equal(examples.classes, BRIGHT.predict(x).argmax(1))
 
 
-def test_where_nothing_can_be_mixed_the_inputs_alone_are_asked_about(schema: TableSchema) -> None:
+def test_where_nothing_can_be_mixed_the_inputs_alone_are_queried(schema: TableSchema) -> None:
     for recipe in (quick(BEST), quick(PAPER)):
         made = distil(people(2), Judge(), request=DistillRequest(recipe=recipe, held_out=0.5), schema=schema)
         assert made.surrogate.about["data"]["examples"] == 1

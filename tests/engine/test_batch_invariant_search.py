@@ -78,7 +78,7 @@ def digests(found: list[ParetoFront | Failure]) -> list[str]:
     return [one.digest for one in found if isinstance(one, ParetoFront)]
 
 
-def test_all_queries_are_asked_in_one_call_and_nothing_else_changes() -> None:
+def test_all_queries_go_in_one_call_and_nothing_else_changes() -> None:
     together, apart = Summing(promises=True), Summing(promises=False)
     assert digests(search(together).run(X, names=NAMES)) == digests(search(apart).run(X, names=NAMES))
     # the queries, five generations, and what is kept: seven calls, however many queries there are

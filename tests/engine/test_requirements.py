@@ -160,7 +160,7 @@ def test_a_provider_that_breaks_its_contract_is_named(attributes: dict[str, obje
     assert run(images(), provider=type("Made", (Provider,), right)())
 
 
-def test_a_provider_of_labels_is_told_what_would_do() -> None:
+def test_a_provider_of_labels_is_refused_with_what_would_do() -> None:
     with pytest.raises(CapabilityError, match="gives labels only: wrap it in .*VotingProvider"):
         run(images(), provider=replace(FakeProvider(), scores=ScoreKind.LABELS))
 

@@ -121,14 +121,14 @@ def test_a_budget_that_is_no_whole_number_of_populations_is_kept_to_the_last_can
         assert heard == told, "the solver does not learn of a generation that was cut short"
 
 
-def test_a_model_that_never_moves_is_said_to_be_constant() -> None:
+def test_a_model_that_never_moves_is_reported_as_constant() -> None:
     constant = FakeProvider(weight=((0.0,) * 3, (0.0,) * 3), bias=(1.0, 0.0))
     front = fronts(search(provider=constant).run(images(0.3), names=["a"]))[0]
     assert front.reason is Reason.CONSTANT
     assert not front.found
 
 
-def test_constraints_that_cannot_be_met_are_said_to_be_so() -> None:
+def test_constraints_that_cannot_be_met_are_reported_as_such() -> None:
     fixed = tuple(GENERATOR.space(images(0.3)).names)[:3]
     front = fronts(
         search(constraints=[Flip(margin=0.2)], immutable=fixed, target="bright").run(images(0.2), names=["a"])

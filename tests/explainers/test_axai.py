@@ -188,7 +188,7 @@ def test_pieces_and_batches_give_the_same() -> None:
     torch.testing.assert_close(one.attributions, whole.attributions[2:3])
 
 
-def test_a_model_without_slope_is_said_and_explains_nothing() -> None:
+def test_a_model_without_slope_is_reported_and_explains_nothing() -> None:
     subject = subject_of(Linear(torch.zeros(1, 4, 4)), shape=(1, 4, 4))
     said = Axai(segmenter=Grid(2, 2)).explain(torch.rand(2, 1, 4, 4, generator=rng()), subject=subject)
     assert said.chosen is not None and not bool(said.chosen.any())

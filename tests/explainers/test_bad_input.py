@@ -20,7 +20,7 @@ from cfsearch.explainers.row_domain import RowDomain
 from cfsearch.explainers.wachter import Wachter
 from cfsearch.registry import installed, load
 
-from .walks import Asked, table_subject
+from .walks import Queried, table_subject
 
 METHODS = tuple(installed("explainers"))
 QUICK: dict[str, Explainer] = {
@@ -48,9 +48,9 @@ def fitted(method: Explainer) -> Explainer:
     return method.fit(subject, x) if Need.REFERENCE in method.needs else method
 
 
-def told(subject: Subject, *, answer: Callable[[Tensor], Tensor]) -> Subject:
+def answering(subject: Subject, *, answer: Callable[[Tensor], Tensor]) -> Subject:
     """The same subject with another provider."""
-    return replace(subject, provider=Asked(answer))
+    return replace(subject, provider=Queried(answer))
 
 
 def lines(text: str) -> int:
@@ -74,7 +74,7 @@ def test_a_provider_that_answers_nan(fitted: Explainer) -> None:
     def nan(rows: Tensor) -> Tensor:
         return torch.full((len(rows), 2), torch.nan)
 
-    bad = told(subject, answer=nan)
+    bad = answering(subject, answer=nan)
     refused(
         lambda: fitted.explain(x, subject=bad),
         NonFiniteError,
@@ -116,7 +116,7 @@ def test_a_provider_of_one_class_turns_nothing_and_says_so(fitted: Explainer) ->
     def no(rows: Tensor) -> Tensor:
         return torch.tensor([[1.0, 0.0]]).expand(len(rows), 2)
 
-    made = fitted.explain(x, subject=told(subject, answer=no))
+    made = fitted.explain(x, subject=answering(subject, answer=no))
     if made.counterfactuals is None:
         return
     assert made.flipped is not None and not bool(made.flipped.any())
@@ -126,7 +126,7 @@ def test_a_provider_of_one_class_turns_nothing_and_says_so(fitted: Explainer) ->
 
 def test_a_method_that_learns_refuses_a_provider_of_one_class() -> None:
     subject, _, x = table_subject(1)
-    bad = told(subject, answer=lambda rows: torch.tensor([[1.0, 0.0]]).expand(len(rows), 2))
+    bad = answering(subject, answer=lambda rows: torch.tensor([[1.0, 0.0]]).expand(len(rows), 2))
     refused(lambda: Emap(epochs=1).fit(bad, x), DataError, "class")
 
 

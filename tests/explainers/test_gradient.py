@@ -14,7 +14,7 @@ from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.testing import FakeProvider, FakeWhiteBox
 
-from .walks import Asked, Plain, linear_subject, table_subject, two_classes
+from .walks import Plain, Queried, linear_subject, table_subject, two_classes
 
 
 @pytest.mark.parametrize("lead", [-0.3, -1.7, -6.0])
@@ -82,7 +82,7 @@ def test_rows_change_at_most_c_variables(c: int) -> None:
     assert int(moved.sum(1).max()) <= c and not bool((moved & ~told.chosen).any())
 
 
-def test_rows_that_round_to_the_same_are_not_asked_about_again() -> None:
+def test_rows_that_round_to_the_same_are_not_queried_again() -> None:
     subject, _, x = table_subject(2, n=10)
     variables = subject.domain.variables.all  # type: ignore[attr-defined]  # a domain of rows
     steps = [v.name for v in variables if v.kind is not ColumnKind.REAL and v.high - v.low < 9]
@@ -96,7 +96,7 @@ def test_the_heat_map_is_what_each_pixel_changed() -> None:
     w = torch.zeros(shape)
     w[:, 1, 2] = torch.tensor([1.0, -2.0, 0.5])
     scores = two_classes(w.flatten(), -2.0)
-    subject = Subject(Asked(scores), scores, PixelDomain(shape), white_box=True)
+    subject = Subject(Queried(scores), scores, PixelDomain(shape), white_box=True)
     x = torch.full((1, *shape), 0.5)
     told = Gradient(step=0.05, eps_max=5.0).explain(x, subject=subject)
     assert told.counterfactuals is not None and told.attributions is not None
@@ -105,7 +105,7 @@ def test_the_heat_map_is_what_each_pixel_changed() -> None:
 
 
 def test_where_network_and_provider_disagree_the_paper_goes_no_further() -> None:
-    provider = Asked(two_classes(torch.tensor([1.0, 0.0]), -1.0))
+    provider = Queried(two_classes(torch.tensor([1.0, 0.0]), -1.0))
     subject = Subject(provider, two_classes(torch.tensor([1.0, 0.0]), 0.0), Plain(2))
     x = torch.tensor([[0.5, 0.0], [-0.5, 0.0]])  # the network says yes of the first, the provider no
     strict = Gradient(agreed_only=True).explain(x, subject=subject)
@@ -116,9 +116,9 @@ def test_where_network_and_provider_disagree_the_paper_goes_no_further() -> None
     assert free.flipped is not None and free.flipped.tolist() == [True, True]
 
 
-def test_a_vanished_gradient_is_said() -> None:
+def test_a_vanished_gradient_is_reported() -> None:
     scores = two_classes(torch.zeros(2), -1.0)
-    subject = Subject(Asked(scores), lambda u: scores(u) + 0.0 * u[:, :1], Plain(2))
+    subject = Subject(Queried(scores), lambda u: scores(u) + 0.0 * u[:, :1], Plain(2))
     told = Gradient().explain(torch.zeros(1, 2), subject=subject)
     assert any("vanishes on 1 of 1" in note for note in told.note) and told.queries == 2
 

@@ -14,7 +14,7 @@ from cfsearch.explainers.gradual import Gradual
 from cfsearch.explainers.pixel_domain import PixelDomain
 from cfsearch.testing.tables import broken_rules
 
-from .walks import Asked, linear_subject, table_subject, two_classes
+from .walks import Queried, linear_subject, table_subject, two_classes
 
 
 def found(answer: Explanation) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,7 +63,7 @@ def blocks(need: float) -> tuple[Subject, Tensor]:
     domain = PixelDomain((1, 8, 8), block=4)
     w = domain.spread(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).flatten() / 64.0
     scores = two_classes(w, -need)
-    return Subject(Asked(scores), scores, domain, white_box=True), torch.zeros(1, 1, 8, 8)
+    return Subject(Queried(scores), scores, domain, white_box=True), torch.zeros(1, 1, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_as_many_blocks_as_are_needed_in_the_order_of_their_slopes(need: float, 
     assert answer.queries == len(opened) + 2  # one for the original, one a mask, one for the verdict
 
 
-def test_masks_grow_by_shares_where_that_is_asked_for() -> None:
+def test_masks_grow_by_shares_where_that_is_set() -> None:
     subject, x = blocks(2.1)
     fast = Gradual(
         centres=torch.tensor([[0.0, -9.0], [0.0, 9.0]]), tau=0.5, steps=60, near=0.0, smooth=0.0, grow=1.0

@@ -11,7 +11,7 @@ from cfsearch.errors import ConfigError
 from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.wachter import Wachter
 
-from .walks import Asked, Plain, linear_subject
+from .walks import Plain, Queried, linear_subject
 
 
 def drawn(seed: int, *, n: int = 12, d: int = 7) -> tuple[torch.Tensor, float, torch.Tensor]:
@@ -48,7 +48,7 @@ def test_pgd_finds_the_nearest_point_of_a_sphere() -> None:
     draw = torch.Generator().manual_seed(1)
     x = torch.randn(16, 4, generator=draw)
     x = x / x.norm(dim=1, keepdim=True) * torch.linspace(0.3, 2.5, 16)[:, None]
-    inside = Asked(lambda u: torch.stack([torch.zeros(len(u)), (u**2).sum(1) - 1.0], dim=1))
+    inside = Queried(lambda u: torch.stack([torch.zeros(len(u)), (u**2).sum(1) - 1.0], dim=1))
     subject = Subject(inside, inside.answer, Plain(4), white_box=True)
     told = Pgd().explain(x, subject=subject)
     assert told.counterfactuals is not None and told.flipped is not None and bool(told.flipped.all())

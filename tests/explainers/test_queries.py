@@ -148,7 +148,7 @@ def test_a_front_says_the_same_alone_and_in_company() -> None:
         assert (alone.queries, alone.digest) == (together[i].queries, together[i].digest)
 
 
-def test_every_vote_is_a_question() -> None:
+def test_every_vote_is_a_query() -> None:
     model = Counted(only_labels=True)
     votes = VotingProvider(model, votes=5, sigma=0.01)
     found = fronts(search(votes, verifier=model).run(X, names=NAMES))
@@ -156,7 +156,7 @@ def test_every_vote_is_a_question() -> None:
     assert found[0].queries == 5 * 61 + len(found[0]) + 2
 
 
-def test_what_a_surrogate_answers_is_no_question_to_the_model() -> None:
+def test_what_a_surrogate_answers_is_no_query_to_the_model() -> None:
     model = Counted()
     found = fronts(search(WALK.provider, verifier=model, begun=seeds(model)).run(X, names=NAMES))
     assert total(found) == sum(model.rows)
@@ -183,7 +183,7 @@ def test_a_network_that_asks_the_model_counts_as_well() -> None:
     assert told.queries == sum(model.rows) == 3 * len(X)
 
 
-def test_a_table_whose_model_can_only_be_asked_has_such_a_network() -> None:
+def test_a_table_whose_model_has_no_gradients_has_such_a_network() -> None:
     model = Counted()
     rows = EncodedProvider(model, order=ColumnOrder.of(SCHEMA, None, where="rows"), probes=X)
     subject = opened_subject(rows, follow=False)

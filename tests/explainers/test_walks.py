@@ -14,7 +14,7 @@ from cfsearch.explainers.wachter import Wachter
 from cfsearch.testing import FakeProvider, FakeWhiteBox
 from cfsearch.testing.tables import broken_rules
 
-from .walks import Asked, linear_subject, table_subject, two_classes
+from .walks import Queried, linear_subject, table_subject, two_classes
 
 WALKS = [
     Gradient(eps_max=1000.0),
@@ -53,9 +53,9 @@ def test_a_batch_is_the_same_as_one_at_a_time(walk: Explainer) -> None:
     assert together.queries == sum(one.queries for one in alone)
 
 
-def test_the_same_twice_and_every_question_is_counted(walk: Explainer) -> None:
+def test_the_same_twice_and_every_query_is_counted(walk: Explainer) -> None:
     subject, _, x = table_subject(5, n=8)
-    assert isinstance(subject.provider, Asked)
+    assert isinstance(subject.provider, Queried)
     first = walk.explain(x, subject=subject, seed=1)
     assert first.queries == subject.provider.asked
     second = walk.explain(x, subject=subject, seed=1)
@@ -72,8 +72,8 @@ def test_what_already_is_the_target_is_left_as_it_is(walk: Explainer) -> None:
     assert told.counterfactuals[1].tolist() != [-3.0, 0.0]
 
 
-def test_a_provider_that_never_flips_is_told_so(walk: Explainer) -> None:
-    stubborn = Asked(lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2))
+def test_a_provider_that_never_flips_is_reported(walk: Explainer) -> None:
+    stubborn = Queried(lambda x: torch.tensor([[1.0, 0.0]]).expand(len(x), 2))
     honest = linear_subject(torch.tensor([1.0, 2.0, 0.5]))
     subject = Subject(stubborn, honest.network, honest.domain)
     told = walk.explain(torch.full((3, 3), -0.1), subject=subject)
@@ -85,7 +85,7 @@ def test_a_provider_that_never_flips_is_told_so(walk: Explainer) -> None:
 def test_the_provider_overrides_a_network_that_lies(walk: Explainer) -> None:
     # the network puts the decision at 0, the provider at 1: a flip by the network's word is none
     x = torch.tensor([[-0.5, 0.0], [-0.2, 0.3]])
-    provider = Asked(two_classes(torch.tensor([1.0, 0.0]), -1.0))
+    provider = Queried(two_classes(torch.tensor([1.0, 0.0]), -1.0))
     subject = Subject(provider, two_classes(torch.tensor([1.0, 0.0]), 0.0), linear_subject(x[0]).domain)
     told = walk.explain(x, subject=subject)
     assert told.counterfactuals is not None and told.flipped is not None
@@ -122,7 +122,7 @@ def test_gradient_of_the_goal_agrees_with_finite_differences() -> None:
     draw = torch.Generator().manual_seed(7)
     first, second = torch.randn(5, 6, generator=draw), torch.randn(6, 3, generator=draw)
     plain = linear_subject(torch.ones(5), fixed=(2,))
-    provider = Asked(lambda x: torch.tanh(x.float() @ first) @ second, labels=("a", "b", "c"), max_batch=2)
+    provider = Queried(lambda x: torch.tanh(x.float() @ first) @ second, labels=("a", "b", "c"), max_batch=2)
     subject = Subject(provider, provider.answer, plain.domain)
     x = torch.randn(5, 5, generator=draw)
 

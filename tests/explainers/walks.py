@@ -19,7 +19,7 @@ from cfsearch.testing.tables import random_rows, random_schema
 
 @final
 @dataclass(eq=False)
-class Asked(Provider):
+class Queried(Provider):
     """A provider that is a function, and counts what it is asked."""
 
     answer: Callable[[Tensor], Tensor]
@@ -71,7 +71,7 @@ def two_classes(w: Tensor, b: float) -> Callable[[Tensor], Tensor]:
 def linear_subject(w: Tensor, b: float = 0.0, *, fixed: tuple[int, ...] = ()) -> Subject:
     """A linear model on plain vectors, followed by its own gradient."""
     scores = two_classes(w, b)
-    return Subject(Asked(scores), scores, Plain(len(w), fixed=fixed), white_box=True)
+    return Subject(Queried(scores), scores, Plain(len(w), fixed=fixed), white_box=True)
 
 
 def table_subject(seed: int, *, n: int = 12) -> tuple[Subject, TableSchema, Tensor]:
@@ -83,5 +83,5 @@ def table_subject(seed: int, *, n: int = 12) -> tuple[Subject, TableSchema, Tens
     w = torch.from_numpy(draw.normal(size=encoding.width)).float()
     b = -float((encoding.apply(x).float() @ w).median())
     scores = two_classes(w, b)
-    provider = Asked(lambda rows: scores(encoding.apply(rows.double())))
+    provider = Queried(lambda rows: scores(encoding.apply(rows.double())))
     return row_subject(provider, encoding, scores, white_box=True), schema, x

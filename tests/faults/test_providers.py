@@ -89,7 +89,7 @@ def test_f39_logits_declared_as_probabilities_are_refused(tmp_path: Path) -> Non
     assert caught.value.exit_code == 2
 
 
-def test_f43_a_constant_model_is_told(tmp_path: Path) -> None:
+def test_f43_a_constant_model_is_reported(tmp_path: Path) -> None:
     made = saved(tmp_path, *dense("d"), helper.make_node("Mul", ["d", "zero"], ["scores"]))
     assert "the model's output never changed" in handshake(open_provider(str(made)), SHAPE).warnings[0]
 
@@ -106,7 +106,7 @@ def test_f44_noise_inside_the_model_is_measured(tmp_path: Path) -> None:
     assert 0.005 < seen.eps_repeat < 0.1
 
 
-def test_f45_a_model_that_normalises_over_the_batch_is_told(tmp_path: Path) -> None:
+def test_f45_a_model_that_normalises_over_the_batch_is_reported(tmp_path: Path) -> None:
     made = saved(
         tmp_path,
         *dense("d"),

@@ -94,7 +94,7 @@ def test_damaged_files_are_refused_and_never_crash(cut: int, flip: int) -> None:
             continue
 
 
-def test_what_is_no_front_is_said_to_be_none(tmp_path: Path) -> None:
+def test_what_is_no_front_is_reported_as_none(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"hello")
     with pytest.raises(DataError, match="not a front file"):
         ParetoFront.load(tmp_path / "x")

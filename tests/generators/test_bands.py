@@ -66,7 +66,7 @@ def test_every_rule_holds_whatever_the_change() -> None:
     assert bool((out[x[:, None].expand_as(out) == 0] == 0).all()), "silence stays"
 
 
-def test_changes_are_told_in_seconds_kilohertz_and_decibels() -> None:
+def test_changes_are_described_in_seconds_kilohertz_and_decibels() -> None:
     generator, x = made(), torch.full((1, *FORM.shape), 0.75)
     names = generator.space(generator.encode(x)).names
     assert names[0].startswith("0.00 to 0.17 s, 0 to ")

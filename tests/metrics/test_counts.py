@@ -14,7 +14,7 @@ from cfsearch.metrics.validity import validity
 SCORES = torch.tensor([[2.0, 1.0], [0.0, 1.0], [0.0, 3.0], [1.0, 0.0]])
 
 
-def test_validity_counts_the_class_asked_for() -> None:
+def test_validity_counts_the_target_class() -> None:
     away = validity(SCORES, source=torch.tensor([0, 0, 0, 1]), target=torch.tensor([-1, -1, 1, -1]))
     assert away is not None and away.value == 0.75
     assert away.low == pytest.approx(0.3006, abs=1e-4) and away.high == pytest.approx(0.9544, abs=1e-4)

@@ -57,7 +57,7 @@ def test_each_ships_with_its_sidecar_and_its_card(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gender_natural", "gender_balanced"])
-def test_unseen_natural_faces_are_told_apart(name: str) -> None:
+def test_unseen_natural_faces_are_classified(name: str) -> None:
     data = people("natural")
     right = (logits(name, data.images) > 0) == (data.attributes[:, MALE] > 0.5)
     assert right.mean() > 0.9

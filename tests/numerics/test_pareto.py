@@ -167,7 +167,7 @@ def test_a_small_capacity_keeps_the_best_before_the_worst() -> None:
     assert pareto.truncated(f, torch.zeros(4), 1).tolist() == [1]
 
 
-def test_answers_are_on_the_device_of_the_question_and_leave_it_alone() -> None:
+def test_answers_are_on_the_device_of_the_argument_and_leave_it_alone() -> None:
     f = STAIRS.clone()
     pareto.truncated(f, torch.zeros(5), 1)
     pareto.crowding(f)

@@ -59,7 +59,7 @@ def test_only_the_first_members_of_a_class_are_used() -> None:
     assert LogitCloseness(samples=2, centred=False)(c).item() == pytest.approx(1.0)
 
 
-def test_the_level_of_the_logits_says_nothing_unless_asked() -> None:
+def test_the_level_of_the_logits_says_nothing_unless_set() -> None:
     plain = one((4.0, 0.0, 0.0), source=1, target=0)
     raised = one((9.0, 5.0, 5.0), source=1, target=0)
     assert LogitCloseness()(raised).item() == pytest.approx(LogitCloseness()(plain).item(), abs=1e-6)

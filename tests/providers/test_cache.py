@@ -53,7 +53,7 @@ class TestCacheContract(ProviderCase):
         return CachedProvider(model(), tmp_path / "c.sqlite" if request.param == "file" else None)
 
 
-def test_only_what_is_new_is_asked_once_and_in_order() -> None:
+def test_only_what_is_new_is_queried_once_and_in_order() -> None:
     asked = Counter()
     cached = CachedProvider(model(asked))
     first = cached.predict(column(1, 2, 1, 3))
@@ -115,7 +115,7 @@ def test_answers_that_are_not_finite_are_not_kept() -> None:
     batches=st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=8), max_size=8),
     in_memory=st.integers(1, 6),
 )
-def test_the_answers_are_those_of_the_model_whatever_was_asked_before(
+def test_the_answers_are_those_of_the_model_whatever_was_queried_before(
     batches: list[list[int]], in_memory: int
 ) -> None:
     asked = Counter()

@@ -42,7 +42,7 @@ def test_it_gives_what_the_function_gives() -> None:
     assert torch.equal(provider_of(brightness).predict(x), torch.from_numpy(brightness(x.numpy())))
 
 
-def test_the_function_gets_the_form_that_was_asked_for() -> None:
+def test_the_function_gets_the_form_that_is_declared() -> None:
     seen: list[Any] = []
 
     def look(rows: Any) -> Any:

@@ -59,7 +59,7 @@ def test_f38_a_model_that_answers_nan_alone_is_refused() -> None:
         meet(lambda rows: np.full((len(rows), 2), np.nan))
 
 
-def test_f37_nan_in_some_rows_is_told() -> None:
+def test_f37_nan_in_some_rows_is_reported() -> None:
     def sometimes(rows: Any) -> Any:
         answer = light(rows)
         answer[rows.mean(axis=(1, 2, 3)) > 0.5] = np.inf
@@ -82,11 +82,11 @@ def test_f39_probabilities_that_do_not_sum_to_1_are_refused(function: Any) -> No
         meet(function, scores=ScoreKind.PROBABILITIES)
 
 
-def test_probabilities_that_were_declared_as_logits_are_told() -> None:
+def test_probabilities_that_were_declared_as_logits_are_reported() -> None:
     assert 'Say scores = "probabilities" if they are' in meet(soft).warnings[0]
 
 
-def test_f43_a_constant_model_is_told() -> None:
+def test_f43_a_constant_model_is_reported() -> None:
     seen = meet(lambda rows: np.tile([[1.0, 2.0]], (len(rows), 1)))
     assert seen.constant
     assert "the model's output never changed" in seen.warnings[0]
@@ -110,7 +110,7 @@ def test_f44_a_model_with_noise_is_not_repeatable() -> None:
     ],
     ids=["size", "neighbours", "place"],
 )
-def test_f45_a_model_that_depends_on_the_batch_is_told(shift: Any) -> None:
+def test_f45_a_model_that_depends_on_the_batch_is_reported(shift: Any) -> None:
     seen = meet(lambda rows: light(rows) + shift(rows) * np.array([[1.0, -1.0]]))
     assert seen.batch_dependent
     assert seen.repeatable

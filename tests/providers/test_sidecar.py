@@ -34,7 +34,7 @@ def written(folder: Path, text: str | bytes) -> Path:
     return path
 
 
-def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
+def test_everything_that_can_be_declared_is_read(tmp_path: Path) -> None:
     said = read_sidecar(written(tmp_path, FULL))
     assert (said.name, said.labels, said.kind) == ("gender", ("female", "male"), ScoreKind.PROBABILITIES)
     assert (said.output, said.max_batch) == ("prob", 64)

@@ -210,7 +210,7 @@ def test_a_sidecar_says_it_and_nothing_is_noted(folder: Path) -> None:
     assert (provider.labels, provider.note) == (("a", "b", "c"), "")
 
 
-def test_a_range_that_nobody_declared_is_said_to_be_assumed(folder: Path) -> None:
+def test_a_range_that_nobody_declared_is_reported_as_assumed(folder: Path) -> None:
     (folder / "w.toml").write_text('labels = ["a", "b", "c"]\nscores = "logits"\n[input]\nsize = 4\n')
     note = TorchProvider.open("w.pt", arch="my_nets:build").note
     assert note.startswith("Its range of pixels is assumed, not declared: they are given on 0..1")
@@ -223,7 +223,7 @@ def test_labels_that_do_not_fit_are_refused(folder: Path) -> None:
         TorchProvider.open("w.pt", arch="my_nets:build")
 
 
-def test_a_size_that_cannot_be_guessed_is_asked_for(folder: Path) -> None:
+def test_a_size_that_cannot_be_guessed_is_required(folder: Path) -> None:
     (folder / "w.toml").unlink()
     with pytest.raises(
         ModelFileError,

@@ -64,7 +64,7 @@ def test_the_noise_is_the_same_in_any_batch_and_order() -> None:
     assert torch.equal(VotingProvider(labels_only(), votes=16, sigma=0.2).predict(x[2:3]), p[2:3])
 
 
-def test_the_first_question_is_the_input_itself_and_images_stay_in_range() -> None:
+def test_the_first_query_is_the_input_itself_and_images_stay_in_range() -> None:
     seen: list[Tensor] = []
 
     def look(rows: Any) -> Any:

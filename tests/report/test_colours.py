@@ -52,7 +52,7 @@ def contrast(one: F64, other: F64) -> float:
 
 @pytest.mark.parametrize("eyes", SEEN)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_marks_are_told_apart_by_everyone(scheme: str, eyes: str) -> None:
+def test_marks_are_distinguished_by_everyone(scheme: str, eyes: str) -> None:
     palette = colours(scheme)
     for one, other in combinations(("blue", "orange", "grey", "paper"), 2):
         a, b = (rgb2lab(seen(palette[c], SEEN[eyes])) for c in (one, other))

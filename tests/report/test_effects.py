@@ -132,7 +132,7 @@ def test_a_count_of_searches_is_no_headline(audit: Audit) -> None:
     assert headline == "The sparsest flips most often hold: Blond hair added, in 2 of 3 pictures."
 
 
-def test_effects_of_which_none_can_be_told(audit: Audit) -> None:
+def test_effects_of_which_none_is_clear(audit: Audit) -> None:
     document = audit.document | {"models": audit.document["models"][:1], "verdicts": [], "protected": []}
     keep = {key: [e for e in document[key] if e["model"] == "first"] for key in PARTS}
     keep["effects"] = [effect("Young", 2.0, reading="cannot tell")]

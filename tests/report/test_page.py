@@ -89,7 +89,7 @@ def test_two_models_stand_side_by_side(audit: Audit) -> None:
     assert len(soup.select("#chart-effects .mark.truth")) == 1 + 4
 
 
-def test_cannot_tell_is_said_where_the_interval_includes_zero(audit: Audit) -> None:
+def test_cannot_tell_is_written_where_the_interval_includes_zero(audit: Audit) -> None:
     soup = parsed(build_page(audit.document, audit.instances))
     text = soup.select_one(".findings").get_text()
     assert "Cannot tell (the interval includes 0): Eyeglasses." in text

@@ -85,7 +85,7 @@ def test_picks_are_shown_first(make_front: MakeFront, plan: Plan) -> None:
     assert bool((front.lead()[shown].diff() >= 0).all())
 
 
-def test_members_left_out_are_said(make_front: MakeFront, make_audit: MakeAudit) -> None:
+def test_members_left_out_are_counted(make_front: MakeFront, make_audit: MakeAudit) -> None:
     front = make_front(n=1200)
     made = make_audit([front])
     page = build_page(made.document, made.instances)

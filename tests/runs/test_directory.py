@@ -81,7 +81,7 @@ def test_rows_come_back_in_the_order_of_the_input(start: Start, tmp_path: Path) 
         assert (again.config, again.hashes) == (CONFIG, HASHES)
 
 
-def test_a_front_that_is_not_there_is_said(start: Start) -> None:
+def test_a_front_that_is_not_there_is_reported(start: Start) -> None:
     with start() as run:
         run.add([row("a", 0), row("bad", 1, failed=True)])
         with pytest.raises(RunError, match="no instance 'x'; it has a, bad"):

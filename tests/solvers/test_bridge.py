@@ -41,7 +41,7 @@ def begin(
     solver.start(where, objectives=m, constrained=constrained, rngs=rngs, generations=turns, seeds=seeds)
 
 
-def told(z: Tensor, f: Tensor, violation: Tensor | None = None) -> Evaluation:
+def evaluated(z: Tensor, f: Tensor, violation: Tensor | None = None) -> Evaluation:
     broken = torch.zeros(z.shape[:2]) if violation is None else violation
     return Evaluation(z=z, f=f, violation=broken, scores=torch.zeros(*z.shape[:2], 2))
 
@@ -91,7 +91,7 @@ def test_seeds_must_fit_the_space() -> None:
         begin(Nsga2(), space(), seeds=torch.zeros(1, 2, 3))
 
 
-def test_what_was_evaluated_is_not_asked_for_again() -> None:
+def test_what_was_evaluated_is_not_proposed_again() -> None:
     # 7 ** 3 = 343 points of whole numbers, of which ten turns may see 160
     solver = Nsga2(population=16)
     where = space(3, kind=Kind.INTEGER, reach=3.0)
@@ -100,7 +100,7 @@ def test_what_was_evaluated_is_not_asked_for_again() -> None:
     for _ in range(10):
         z = solver.ask()
         asked.append(z[0])
-        solver.tell(told(z, slopes(z)))
+        solver.tell(evaluated(z, slopes(z)))
     assert len({tuple(row) for row in torch.cat(asked).tolist()}) >= 150
 
 
@@ -114,7 +114,7 @@ def test_a_space_with_fewer_points_than_candidates_is_searched_all_the_same(
     for _ in range(4):
         z = solver.ask()
         assert z.shape == (1, 20, 2)
-        solver.tell(told(z, slopes(z)))
+        solver.tell(evaluated(z, slopes(z)))
 
 
 @pytest.mark.parametrize("population", [1, 2, 5, 13])
@@ -125,7 +125,7 @@ def test_any_population_works(solver_class: type[Solver], population: int) -> No
     for _ in range(30 // population + 2):
         z = solver.ask()
         assert z.shape == (2, population, 4)
-        solver.tell(told(z, slopes(z, 3)))
+        solver.tell(evaluated(z, slopes(z, 3)))
 
 
 def test_a_query_in_which_nothing_can_change_does_not_stop_the_others(solver_class: type[Solver]) -> None:
@@ -137,7 +137,7 @@ def test_a_query_in_which_nothing_can_change_does_not_stop_the_others(solver_cla
         z = solver.ask()
         assert bool((z[0] == 0).all())
         assert bool((z[1] != 0).any())
-        solver.tell(told(z, slopes(z)))
+        solver.tell(evaluated(z, slopes(z)))
 
 
 @pytest.mark.parametrize("constrained", [False, True], ids=["free", "constrained"])
@@ -156,7 +156,7 @@ def test_a_model_that_fails_half_way_or_never_moves_is_survived(
         if turn >= 2:
             f[1], violation[1] = 1e30, 1e30
         f[2, :, 0] = 1.0
-        solver.tell(told(z, f, violation))
+        solver.tell(evaluated(z, f, violation))
 
 
 def test_filters_of_warnings_and_numbers_are_left_alone() -> None:
@@ -165,7 +165,7 @@ def test_filters_of_warnings_and_numbers_are_left_alone() -> None:
     begin(solver, space(), m=3)
     for _ in range(3):
         z = solver.ask()
-        solver.tell(told(z, slopes(z, 3)))
+        solver.tell(evaluated(z, slopes(z, 3)))
     assert (list(warnings.filters), np.geterr()) == before
 
 
@@ -184,7 +184,7 @@ class Scripted(PymooSolver):
 
         wanted = self.wanted
 
-        class Asking(Algorithm):  # type: ignore[misc]  # pymoo ships no types
+        class Proposing(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             heard: ClassVar[list[int]] = []
 
             def _initialize_infill(self) -> Any:
@@ -201,8 +201,8 @@ class Scripted(PymooSolver):
 
             _initialize_advance = _advance
 
-        Scripted.made = Asking
-        return Asking(evaluator=setting.common["evaluator"])
+        Scripted.made = Proposing
+        return Proposing(evaluator=setting.common["evaluator"])
 
     made: ClassVar[Any] = None  # Any: the class of the algorithm built last
 
@@ -216,7 +216,7 @@ def test_an_algorithm_may_ask_for_fewer_or_more(wanted: int, heard: list[int]) -
     for _ in range(4):
         z = solver.ask()
         assert z.shape == (1, 8, 4)
-        solver.tell(told(z, slopes(z)))
+        solver.tell(evaluated(z, slopes(z)))
     assert Scripted.made.heard == heard
 
 

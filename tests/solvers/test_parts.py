@@ -124,7 +124,7 @@ def test_trials_have_three_unlike_donors() -> None:
 
 @pytest.mark.parametrize("m", [2, 3, 5])
 @pytest.mark.parametrize("n", [12, 91, 100])
-def test_there_are_exactly_as_many_directions_as_asked_for(m: int, n: int) -> None:
+def test_there_are_exactly_as_many_directions_as_requested(m: int, n: int) -> None:
     made = directions(m, n)
     assert made.shape == (n, m)
     assert np.allclose(made.sum(axis=1), 1.0)

@@ -61,14 +61,14 @@ class TestGoodSolverPasses(SolverCase):
 Edit = Callable[[Climber], Tensor]
 
 
-def asking(edit: Edit) -> Climber:
+def proposing(edit: Edit) -> Climber:
     """The climber, asking for something else."""
 
-    class Asking(Climber):
+    class Proposing(Climber):
         def ask(self) -> Tensor:
             return edit(self)
 
-    return Asking()
+    return Proposing()
 
 
 def telling(edit: Callable[[Climber, Evaluation], Tensor]) -> Climber:
@@ -92,12 +92,12 @@ def telling(edit: Callable[[Climber, Evaluation], Tensor]) -> Climber:
 )
 def test_wrong_points_are_caught(edit: Edit, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
-        CASE.test_points_stay_in_the_space(asking(edit), "mixed", 2, False)
+        CASE.test_points_stay_in_the_space(proposing(edit), "mixed", 2, False)
 
 
 def test_breaking_the_rule_of_groups_is_caught() -> None:
     with pytest.raises(AssertionError, match="break a rule of the space"):
-        CASE.test_points_stay_in_the_space(asking(lambda s: torch.ones_like(s.z)), "grouped", 2, False)
+        CASE.test_points_stay_in_the_space(proposing(lambda s: torch.ones_like(s.z)), "grouped", 2, False)
 
 
 def test_a_population_that_changes_is_caught() -> None:
@@ -110,7 +110,7 @@ def test_another_dtype_is_caught() -> None:
     with pytest.raises(
         AssertionError, match=r"points must be torch.float32, like the space, got torch.float64"
     ):
-        CASE.test_points_have_the_dtype_of_the_space(asking(lambda s: s.z.double()))
+        CASE.test_points_have_the_dtype_of_the_space(proposing(lambda s: s.z.double()))
 
 
 def test_a_start_that_remembers_is_caught() -> None:
@@ -127,7 +127,7 @@ def test_a_start_that_remembers_is_caught() -> None:
 
 def test_random_numbers_of_its_own_are_caught() -> None:
     own = np.random.default_rng(0)
-    drifting = asking(lambda s: s.space.clamp(s.z + float(own.normal())))
+    drifting = proposing(lambda s: s.space.clamp(s.z + float(own.normal())))
     with pytest.raises(AssertionError, match="every random number must come from `rngs`"):
         CASE.test_the_same_seed_takes_the_same_path(drifting)
 
@@ -168,7 +168,7 @@ def test_judging_by_the_values_of_neighbours_is_caught() -> None:
 
 def test_dropping_the_seeds_is_caught() -> None:
     with pytest.raises(AssertionError, match="the first population must hold the `seeds`"):
-        CASE.test_the_first_population_holds_the_seeds(asking(lambda s: s.space.clamp(s.z + 0.1)))
+        CASE.test_the_first_population_holds_the_seeds(proposing(lambda s: s.space.clamp(s.z + 0.1)))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_random_search_may_say_that_it_does_not_learn() -> None:
         case.test_it_learns(Climber())
 
 
-def test_changing_what_it_is_told_is_caught() -> None:
+def test_changing_its_evaluations_is_caught() -> None:
     def careless(solver: Climber, e: Evaluation) -> Tensor:
         e.f.mul_(2)
         return solver.next(e)
@@ -202,4 +202,4 @@ def test_changing_what_it_is_told_is_caught() -> None:
 
 def test_global_randomness_is_caught() -> None:
     with pytest.raises(AssertionError, match="that of torch moved"):
-        CASE.test_global_randomness_is_left_alone(asking(lambda s: s.z + 0 * torch.rand(())))
+        CASE.test_global_randomness_is_left_alone(proposing(lambda s: s.z + 0 * torch.rand(())))

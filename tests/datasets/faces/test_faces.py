@@ -318,7 +318,7 @@ def test_planted_correlation_is_reached_and_nothing_else(attribute: str, rho: fl
         assert attributes[:, [COLUMN[g] for g in group]].sum(axis=1).max() == 1.0
 
 
-def test_long_hair_goes_with_women_only_if_asked(natural: F32) -> None:
+def test_long_hair_goes_with_women_only_if_set(natural: F32) -> None:
     n = 4000
     asked = sample_nuisances(n, rng=np.random.default_rng(4), attributes=natural[:n])
     male = natural[:n, COLUMN["Male"]] == 1

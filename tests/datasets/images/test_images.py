@@ -164,7 +164,7 @@ def test_every_allowed_format_is_read(tmp_path: Path, kind: str) -> None:
     assert int((record.pixels - red).abs().max()) <= 2, "JPEG and WEBP are lossy"
 
 
-def test_the_house_form_is_float32_between_zero_and_one(tmp_path: Path) -> None:
+def test_the_canonical_form_is_float32_between_zero_and_one(tmp_path: Path) -> None:
     record = read_image(write(tmp_path / "a.png", Image.new("RGB", (2, 2), (255, 0, 51))))
     assert record.x.dtype == torch.float32
     torch.testing.assert_close(record.x[:, 0, 0], torch.tensor([1.0, 0.0, 0.2]))
@@ -286,7 +286,7 @@ def test_a_flat_image_stays_flat_at_any_size(width: int, height: int, size: int,
     assert bool((got.rgb == grey).all()), "no ringing, no border"
 
 
-def test_a_crop_is_taken_where_it_was_asked(tmp_path: Path) -> None:
+def test_a_crop_is_taken_at_the_place_given(tmp_path: Path) -> None:
     path = write(tmp_path / "a.png", picture(10, 12))
     want = np.asarray(picture(10, 12))[3:9, 2:8]
     got = read_image(path, crop=Crop(top=3, left=2, side=6)).pixels.permute(1, 2, 0).numpy()

@@ -127,7 +127,7 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-def test_a_source_gives_the_asked_faces_with_their_labels(tmp_path: Path) -> None:
+def test_a_source_gives_the_chosen_faces_with_their_labels(tmp_path: Path) -> None:
     source = ImageFolderSource(
         folder(tmp_path), table=table(tmp_path, LABELS), attributes=["Young", "Male"], size=8
     )

@@ -105,7 +105,7 @@ def test_levels_go_by_how_frequent_they_are_and_others_come_last() -> None:
     assert found.names == ("z", "a", "others (2 values)")
 
 
-def test_rare_values_stand_together_and_it_is_said() -> None:
+def test_rare_values_stand_together_and_it_is_noted() -> None:
     found = row_groups("sex", ["a"] * 9 + ["b"] * 5 + ["c"] * 4 + ["d"], schema=SCHEMA)
     assert sizes(found) == {"a": 9, "b": 5, "others (2 values)": 5}
     assert found.note == "2 values of sex stand together: each has fewer than 5 rows."

@@ -177,7 +177,7 @@ class TestMissing:
         schema = with_column("job", unknown="clerk")
         assert read_table(write("age,income,job\n39,1,pilot\n"), schema=schema).cells(0)["job"] == "clerk"
 
-    def test_columns_the_schema_does_not_know_are_said(self, write: Write) -> None:
+    def test_columns_the_schema_does_not_know_are_noted(self, write: Write) -> None:
         table = read_table(write("name,age,income,job\nAnna,39,1,cook\n"), schema=PEOPLE)
         assert table.target is None
         assert table.notes == ("columns that the schema does not know were left out: name.",)
@@ -320,7 +320,7 @@ class TestInference:
         assert guess.schema.column("b").kind is ColumnKind.CATEGORICAL
         assert any("numbers and texts ('1,5') in one column" in note for note in guess.notes)
 
-    def test_missing_numbers_are_dropped_and_said(self, write: Write) -> None:
+    def test_missing_numbers_are_dropped_and_noted(self, write: Write) -> None:
         guess = infer_schema(write("a,b\n1,x\n?,x\n3,y\n"))
         assert guess.schema.column("a").missing is Missing.DROP
         assert any("1 rows have no number here and are dropped" in note for note in guess.notes)

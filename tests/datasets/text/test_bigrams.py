@@ -35,7 +35,7 @@ def test_a_removed_word_does_not_count() -> None:
     assert torch.equal(score(torch.tensor([[1.0, 0.0, 3.0]])), score(torch.tensor([[1.0, 3.0, 0.0]])))
 
 
-def test_other_texts_are_told_apart_and_none_is_refused() -> None:
+def test_other_texts_are_distinguished_and_none_is_refused() -> None:
     assert COUNTS.fingerprint == Bigrams.of(["dull", "a film", "a dull film"]).fingerprint
     assert COUNTS.fingerprint != Bigrams.of(["a dull film", "a film"]).fingerprint
     with pytest.raises(DataError, match="expected reference texts, got none"):

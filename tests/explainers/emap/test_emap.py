@@ -90,7 +90,7 @@ def test_the_smallest_perturbations_lie_nearest_to_the_boundary() -> None:
         sizes(replace(explanation, attributions=None))
 
 
-def test_an_input_that_is_what_was_asked_for_stays() -> None:
+def test_an_input_of_the_target_class_stays() -> None:
     x = normal(40, 3, seed=2)
     explanation = fitted().explain(x, subject=linear(), target="bright")
     assert explanation.counterfactuals is not None and explanation.attributions is not None
@@ -175,7 +175,7 @@ def test_a_model_that_answers_nan_is_named() -> None:
         Emap().fit(replace(linear(), provider=broken), normal(9, 3))
 
 
-def test_learning_that_diverged_is_told() -> None:
+def test_learning_that_diverged_is_reported() -> None:
     def endless(u: Tensor) -> Tensor:
         return torch.stack([u.sum(1), u.sum(1) * torch.inf], dim=1)
 
@@ -196,7 +196,7 @@ def test_the_subjects_own_network_can_be_followed_and_is_left_alone() -> None:
     assert emap.follow(subject) is subject and not explanation.surrogate
 
 
-def test_with_three_classes_the_one_asked_for_is_reached() -> None:
+def test_with_three_classes_the_target_is_reached() -> None:
     corners = np.array([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])
     provider = CallableProvider(
         lambda x: x @ corners.T, labels=("a", "b", "c"), scores=ScoreKind.LOGITS, name="corners"

@@ -45,7 +45,7 @@ def steps(emap: Emap, x: Tensor, *, subject: Subject) -> Tensor:
     return found
 
 
-def test_rates_and_lengths_fall_as_told() -> None:
+def test_rates_and_lengths_fall_by_their_schedule() -> None:
     falls = Schedule(epochs=3, batch=8, rate=0.01, decay=True)
     assert [falls.rate_after(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([0.01, 0.005, 0.0])
     assert [falls._replace(decay=False).rate_after(share) for share in (0.0, 0.9)] == [0.01, 0.01]

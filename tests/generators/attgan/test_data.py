@@ -72,7 +72,7 @@ def test_partial_strengths_lie_between_the_own_and_the_wanted() -> None:
     assert 0.3 < float(drawn[partial].mean()) < 0.7
 
 
-def test_rows_asked_for_their_own_attributes_get_them() -> None:
+def test_rows_whose_target_is_their_own_attributes_get_them() -> None:
     own = labels(16)
     assert torch.equal(TargetRule(same=1.0).draw(own, rng=stream(1, 0, salt=0)), own)
 
@@ -164,7 +164,7 @@ def test_losses_worked_by_hand() -> None:
     assert float(attribute_loss(logits, values)) == pytest.approx(0.6931, abs=1e-4)
 
 
-def test_an_attribute_that_is_asked_to_change_counts_as_often_as_said() -> None:
+def test_an_attribute_that_is_edited_counts_by_its_weight() -> None:
     logits = torch.tensor([[2.0, -1.0, 0.5]])
     own, values = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1.0, 0.0, 0.5]])
     # by hand: all the way, not at all, half the way; four times, once, two and a half times

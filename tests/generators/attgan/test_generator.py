@@ -82,7 +82,7 @@ def test_a_generator_without_a_critic_makes_no_promise_of_one(tmp_path: Path) ->
     assert float(assumed.encode(images(1)).origin.sum()) == 1.0
 
 
-def test_what_is_told_holds_and_the_rest_is_estimated() -> None:
+def test_what_is_given_holds_and_the_rest_is_estimated() -> None:
     generator, x = AttGANWithCritic(content()), images(2)
     estimated = generator.encode(x).origin
     told = torch.full((2, 13), torch.nan)

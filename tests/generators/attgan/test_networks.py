@@ -85,7 +85,7 @@ def test_resize_draws_no_checkerboard_of_a_flat_map() -> None:
     assert float(flat.max() - flat.min()) < 1e-6
 
 
-def test_a_plain_critic_says_what_the_steady_one_said() -> None:
+def test_a_plain_critic_scores_as_the_steady_one() -> None:
     critic = Critic(replace(TINY, critic_norm=CriticNorm.SPECTRAL)).steady()
     x = torch.rand(3, 3, 64, 64) * 2 - 1
     for _ in range(3):

@@ -91,7 +91,7 @@ class PortCritic(nn.Module):
         return self.fc_adv(h), self.fc_cls(h)
 
 
-def settled(net: nn.Module, *, seed: int = 5) -> nn.Module:
+def frozen(net: nn.Module, *, seed: int = 5) -> nn.Module:
     draw = torch.Generator().manual_seed(seed)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -106,7 +106,7 @@ def settled(net: nn.Module, *, seed: int = 5) -> nn.Module:
 def port(
     *, dim: int = 8, layers: int = 4, n_attrs: int = 13, shortcut: int = 1, inject: int = 1
 ) -> nn.Module:
-    return settled(
+    return frozen(
         PortGenerator(dim=dim, layers=layers, n_attrs=n_attrs, shortcut=shortcut, inject=inject, size=64)
     )
 
@@ -141,7 +141,7 @@ def test_a_converted_network_gives_the_original_outputs(
 
 
 def test_a_critic_is_read_where_the_file_has_one(tmp_path: Path) -> None:
-    critic = settled(PortCritic(dim=8, layers=4, fc=16, n_attrs=13, size=64))
+    critic = frozen(PortCritic(dim=8, layers=4, fc=16, n_attrs=13, size=64))
     torch.save({"G": port().state_dict(), "D": critic.state_dict()}, tmp_path / "w.pth")
     found = load_published(tmp_path / "w.pth", size=64)
     assert found.critic is not None

@@ -217,7 +217,7 @@ def test_the_sidecar_still_says_it(tmp_path: Path) -> None:
     assert opened(path, sidecar=side).scores is ScoreKind.LABELS
 
 
-def test_it_can_only_be_asked_and_says_so(tmp_path: Path) -> None:
+def test_it_gives_no_gradients_and_says_so(tmp_path: Path) -> None:
     model = opened(graph_of(tmp_path / "m.onnx"))
     assert not model.white_box
     with pytest.raises(CapabilityError, match="Distil it into a network"):

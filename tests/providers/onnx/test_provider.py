@@ -130,7 +130,7 @@ def test_grey_channels_last_and_whole_numbers_are_read_from_the_file(
 
 
 @pytest.mark.parametrize("number", [TensorProto.FLOAT16, TensorProto.DOUBLE])
-def test_half_and_double_precision_answer_in_the_type_that_asked(
+def test_half_and_double_precision_answer_in_the_type_of_the_input(
     linear_model: LinearModel, numbers: Numbers, number: int
 ) -> None:
     weight, bias = numbers(2, 48) / 8, numbers(2)
@@ -368,7 +368,7 @@ def test_an_empty_batch_is_refused(linear_model: LinearModel, numbers: Numbers) 
         ("std = [0.2, 0.2, 0.2]", False),
     ],
 )
-def test_a_range_that_nobody_declared_is_said_to_be_assumed(
+def test_a_range_that_nobody_declared_is_reported_as_assumed(
     linear_model: LinearModel, numbers: Numbers, declared: str, assumed: bool
 ) -> None:
     path = linear_model(numbers(2, 48), numbers(2))

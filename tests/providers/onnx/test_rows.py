@@ -125,7 +125,7 @@ def test_an_answer_is_the_same_to_the_last_bit_in_any_company(
         model.predict(X[:0])
 
 
-def test_it_is_asked_in_blocks_that_it_can_take(tmp_path: Path) -> None:
+def test_it_is_queried_in_blocks_that_it_can_take(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", forest(), rows=7)
     model = opened(path)
     assert model.batch_invariant and model.max_batch == 7
