@@ -69,7 +69,6 @@ class Allowed(NamedTuple):
 ALLOWED: Final = (
     Allowed("benchmarks/house/words.py", "", "the list of the words"),
     Allowed("*", "house/", "the folder of this file"),
-    Allowed("cfsearch/runs/directory.py", "question marks only", "the sign of that name"),
     Allowed("docs/explainers.md", "in JSON `questions`", "a key of the front's schema, version 1"),
     Allowed("tests/datasets/tables/test_tables.py", "test_a_question_mark", "the sign of that name"),
     Allowed("cfsearch/audits/document.py", '"questions":', "a key of the audit's schema, version 1"),

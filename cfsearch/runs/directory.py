@@ -224,7 +224,7 @@ class RunDirectory:
 
     def seal(self) -> None:
         """Write the checksums of all files, when everything else is written; the run has ended."""
-        self._store.settle()
+        self._store.checkpoint()
         checksums.seal(self.path)
 
     def event(self, what: str, detail: dict[str, Any] | None = None) -> None:

@@ -153,7 +153,7 @@ def rebuild(path: Path, meta: Mapping[str, str]) -> int:
         try:
             made.set_meta(meta)
             made.add(rows)
-            made.settle()
+            made.checkpoint()
         finally:
             made.close()
         for journal in ("-wal", "-shm"):

@@ -318,7 +318,7 @@ class Store:
                     found.append(values)
         return found
 
-    def settle(self) -> None:
+    def checkpoint(self) -> None:
         """Make the file complete in itself, so that it can be read where nothing can be written."""
         with contextlib.suppress(sqlite3.Error):  # somebody looks at it: it stays as it is
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
