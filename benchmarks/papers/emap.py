@@ -182,7 +182,7 @@ def judges(name: str, trial: Trial, *, count: int, seed: int) -> Judges:
     x, train = trial.test[rows].numpy(), trial.train.numpy()
     predicted = trial.forest.predict(x)
     process, forest = (
-        nearest(classes, x, predicted=predicted, mean=train.mean(0), std=train.std(0))
+        nearest(classes, x, assigned=predicted, mean=train.mean(0), std=train.std(0))
         for classes in (moons_classes if name == "moons" else blob_classes, trial.forest.predict)
     )
     return Judges(
