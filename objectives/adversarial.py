@@ -38,6 +38,14 @@ class Adversarial(Objective):
     References:
         Barredo-Arrieta and Del Ser 2020, *Plausible Counterfactuals*, objective f_adv,
         https://arxiv.org/abs/2003.11323.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(scores=torch.tensor([[2.0, 0.0]]), target=[1])
+        >>> even = make_candidates(queries=queries, scores=torch.zeros(1, 1, 2))
+        >>> round(Adversarial()(even).item(), 4)  # -log(1/2)
+        0.6931
     """
 
     floor: float | None = None

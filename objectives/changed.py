@@ -21,6 +21,12 @@ class Changed(Objective):
 
     Shapes:
         ``z`` ``(b, n, d)`` -> ``(b, n)``, whole numbers from 0 to d.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> Changed()(make_candidates(z=torch.tensor([[[0.0, 0.3, -1.0], [0.0, 0.0, 0.0]]]))).tolist()
+        [[2.0, 0.0]]
     """
 
     name: ClassVar[str] = "changed"

@@ -30,6 +30,15 @@ class Flip(Constraint):
 
     Raises:
         ConfigError: ``margin`` is outside ``[0, 1)``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(scores=torch.tensor([[2.0, 0.0]]), target=[1])
+        >>> scores = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]).log()
+        >>> values = Flip(margin=0.1)(make_candidates(queries=queries, scores=scores))
+        >>> [round(value, 4) for value in values[0].tolist()]  # 0.1 - (p of the target - p of the rival)
+        [0.9, -0.5]
     """
 
     margin: float = 0.0

@@ -29,6 +29,13 @@ class Gower(Objective):
     References:
         Gower 1971, *A general coefficient of similarity and some of its properties*,
         https://doi.org/10.2307/2528823.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> z = torch.tensor([[[0.5, 0.0, -0.25, 0.0]]])
+        >>> Gower()(make_candidates(z=z)).tolist()  # (0.5 + 0.25) / 4
+        [[0.1875]]
     """
 
     name: ClassVar[str] = "gower"

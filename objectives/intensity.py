@@ -36,6 +36,13 @@ class Intensity(Objective):
     References:
         Barredo-Arrieta and Del Ser 2020, *Plausible Counterfactuals*, objective f_att,
         https://arxiv.org/abs/2003.11323. Jung et al. 2020, section 4, https://arxiv.org/abs/2008.01897.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> candidates = make_candidates(z=torch.tensor([[[3.0, -4.0, 0.0]]]))
+        >>> [Intensity(norm=norm)(candidates).item() for norm in ("l2", "l1", "count")]
+        [5.0, 7.0, 2.0]
     """
 
     norm: Norm = "l2"

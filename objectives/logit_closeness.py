@@ -46,6 +46,15 @@ class LogitCloseness(Objective):
     References:
         Jung et al. 2020, equation 7, https://arxiv.org/abs/2008.01897. Shrinkage: Ledoit and Wolf
         2004, https://doi.org/10.1016/S0047-259X(03)00096-4, with a fixed weight.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> reference = torch.tensor([[3.0, 0.0], [0.0, 2.0], [0.0, 4.0]])
+        >>> queries = make_queries(scores=torch.tensor([[2.0, 0.0]]), target=[1], reference=reference)
+        >>> candidates = make_candidates(queries=queries, scores=torch.tensor([[[0.0, 3.0], [4.0, 0.0]]]))
+        >>> LogitCloseness(centred=False)(candidates).tolist()  # from (0, 3), the mean of class 1
+        [[0.0, 5.0]]
     """
 
     metric: Metric = "euclidean"

@@ -34,6 +34,14 @@ class Margin(Objective):
 
     References:
         Carlini and Wagner 2017, https://arxiv.org/abs/1608.04644, function f6 without its clamp.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(scores=torch.tensor([[5.0, 0.0, 1.0]]), target=[1])
+        >>> candidates = make_candidates(queries=queries, scores=torch.tensor([[[3.0, 1.0, 2.0], [0.0, 4.0, 1.0]]]))
+        >>> Margin()(candidates).tolist()
+        [[2.0, -3.0]]
     """
 
     lead: float = 0.0

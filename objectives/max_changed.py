@@ -28,6 +28,13 @@ class MaxChanged(Constraint):
 
     Raises:
         ConfigError: ``k`` is under 1, or ``threshold`` is negative or not finite.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> candidates = make_candidates(z=torch.tensor([[[0.5, 0.5, 0.5], [0.5, 0.0, 0.0]]]))
+        >>> MaxChanged(k=2)(candidates).tolist()  # positive: one change too many
+        [[1.0, -1.0]]
     """
 
     k: int = 3

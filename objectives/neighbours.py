@@ -38,6 +38,18 @@ class Neighbours(Objective):
     References:
         Dandl et al. 2020, *Multi-objective counterfactual explanations*, objective o_4 (there k = 1),
         https://arxiv.org/abs/2004.11165.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> age = Column(name="age", kind=ColumnKind.REAL, low=0.0, high=100.0)
+        >>> rows = torch.tensor([[20.0], [60.0], [80.0]], dtype=torch.float64)
+        >>> table = Table(schema=TableSchema(columns=(age,)), x=rows, target=torch.tensor([0, 1, 1]), lines=(2, 3, 4))
+        >>> queries = make_queries(x=rows[:1], scores=torch.tensor([[1.0, 0.0]]), target=[1])
+        >>> candidates = make_candidates(queries=queries, x=torch.full((1, 1, 1), 50.0, dtype=torch.float64))
+        >>> round(Neighbours(table, k=2)(candidates).item(), 4)  # (0.1 + 0.3) / 2
+        0.2
     """
 
     table: Table | str

@@ -31,6 +31,14 @@ class Perceptual(Objective):
     References:
         Wang et al. 2004, *Image quality assessment: from error visibility to structural
         similarity*, https://doi.org/10.1109/TIP.2003.819861.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(x=torch.zeros(1, 3, 16, 16))
+        >>> x = torch.stack([torch.zeros(3, 16, 16), torch.ones(3, 16, 16)])[None]
+        >>> [round(v, 4) for v in Perceptual()(make_candidates(queries=queries, x=x))[0].tolist()]
+        [0.0, 0.9999]
     """
 
     name: ClassVar[str] = "perceptual"

@@ -28,6 +28,13 @@ class Plausibility(Objective):
     References:
         Barredo-Arrieta and Del Ser 2020, *Plausible Counterfactuals*, objective f_gan,
         https://arxiv.org/abs/2003.11323.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(b=1, realism=torch.tensor([2.0]))
+        >>> Plausibility()(make_candidates(queries=queries, realism=torch.tensor([[3.0, 0.5]]))).tolist()
+        [[-1.0, 1.5]]
     """
 
     name: ClassVar[str] = "plausibility"

@@ -36,6 +36,15 @@ class Sparsity(Objective):
 
     References:
         Mothilal et al. 2020, *DiCE*, sparsity, https://arxiv.org/abs/1905.07697, on pixels.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> queries = make_queries(x=torch.zeros(1, 3, 2, 2))
+        >>> x = torch.zeros(1, 1, 3, 2, 2)
+        >>> x[..., 1, 0, 0] = 0.5  # one channel of one pixel of four
+        >>> Sparsity()(make_candidates(queries=queries, x=x)).tolist()
+        [[0.25]]
     """
 
     threshold: float = 0.05

@@ -28,6 +28,15 @@ class WordDistance(Objective):
 
     Raises:
         ConfigError: there are no vectors.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates, make_queries
+        >>> vectors = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])  # number 0 is no word
+        >>> queries = make_queries(x=torch.tensor([[1.0, 2.0]]))
+        >>> x = torch.tensor([[[1.0, 2.0], [2.0, 2.0], [0.0, 2.0]]])
+        >>> WordDistance(vectors=vectors)(make_candidates(queries=queries, x=x)).tolist()
+        [[0.0, 1.0, 1.0]]
     """
 
     vectors: Any = None  # Any: a tensor; settings of a file hold none

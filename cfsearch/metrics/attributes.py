@@ -16,6 +16,11 @@ def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) 
     References:
         Rodriguez et al. 2021, Beyond trivial counterfactual explanations with diverse valuable
         explanations, https://arxiv.org/abs/2103.10226.
+
+    Example:
+        >>> before, after = torch.tensor([[True, False, True]]), torch.tensor([[True, True, False]])
+        >>> changed_attributes(before, after).tolist()
+        [2.0]
     """
     _check(before, after, who="changed_attributes")
     return (before != after).double().sum(1)
@@ -42,6 +47,12 @@ def correlation_difference(
     References:
         Jeanneret et al. 2022, Diffusion models for counterfactual explanations,
         https://arxiv.org/abs/2203.15636, section 4.
+
+    Example:
+        >>> labels = torch.tensor([[True, True], [True, True], [False, False]])
+        >>> before = torch.tensor([[False, False], [False, False], [True, True]])
+        >>> correlation_difference(labels, before, ~before, attribute=0)  # both change together, as in the data
+        0.0
     """
     _check(before, after, who="correlation_difference")
     if labels.ndim != 2 or labels.shape[1] != before.shape[1]:

@@ -15,6 +15,11 @@ def number_changed(
 
     References:
         Jung et al. 2020, equation 9, https://arxiv.org/abs/2008.01897.
+
+    Example:
+        >>> import torch
+        >>> number_changed(torch.zeros(1, 3), torch.tensor([[0.5, 0.0, -1.0]])).tolist()
+        [2.0]
     """
     a, b = flat_pair(x, y, who="number_changed")
     return ((a - b).abs() >= threshold).sum(1).double()
@@ -23,7 +28,15 @@ def number_changed(
 def columns_changed(
     x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], *, schema: TableSchema
 ) -> Float[Tensor, " n"]:
-    """Columns of a table that differ at all; columns that are linked count once."""
+    """Columns of a table that differ at all; columns that are linked count once.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.datasets.tables import Column, ColumnKind
+        >>> schema = TableSchema(columns=tuple(Column(name=n, kind=ColumnKind.REAL, high=9.0) for n in "ab"))
+        >>> columns_changed(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.5]]), schema=schema).tolist()
+        [1.0]
+    """
     flat_pair(x, y, who="columns_changed")
     variables = Variables.of(schema)
     return (variables.values(x) != variables.values(y)).sum(-1).double()

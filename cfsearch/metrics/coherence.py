@@ -31,6 +31,11 @@ def coherence(
     References:
         Jung et al. 2020, equation 11, https://arxiv.org/abs/2008.01897 (there written argmax; its
         table 6 holds the maximum).
+
+    Example:
+        >>> x = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
+        >>> coherence(x, torch.tensor([[0.0, 0.0], [3.0, 0.0]]), most=1).tolist()  # three times as far apart
+        [3.0, 3.0]
     """
     if most < 1 or not threshold > 0:
         raise ConfigError(f"coherence: `most` must be >= 1 and `threshold` > 0, got {most!r}, {threshold!r}.")

@@ -15,6 +15,10 @@ def mean_distance(between: Float[Tensor, "n n"]) -> float:
 
     References:
         Mothilal, Sharma and Tan 2020, *DiCE*, section 3.3, https://arxiv.org/abs/1905.07697.
+
+    Example:
+        >>> mean_distance(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+        1.0
     """
     n = _check(between)
     if n < 2:
@@ -27,6 +31,10 @@ def determinant(between: Float[Tensor, "n n"]) -> float:
 
     References:
         Mothilal, Sharma and Tan 2020, *DiCE*, equation 1, after determinantal point processes.
+
+    Example:
+        >>> determinant(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # 1 x 1 - 1/2 x 1/2
+        0.75
     """
     n = _check(between)
     return float(torch.linalg.det(1.0 / (1.0 + between.double()))) if n else 1.0

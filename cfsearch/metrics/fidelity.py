@@ -15,6 +15,12 @@ def fidelity(surrogate: Float[Tensor, "n k"], provider: Float[Tensor, "n k"]) ->
 
     Raises:
         ShapeError: the scores are not of one shape.
+
+    Example:
+        >>> import torch
+        >>> surrogate, provider = torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+        >>> fidelity(surrogate, provider).value
+        0.5
     """
     check_scores(surrogate, provider, who="fidelity")
     check_scores(provider, surrogate, who="fidelity")

@@ -20,6 +20,11 @@ def frechet_distance(features: Float[Tensor, "n d"], others: Float[Tensor, "m d"
     References:
         Heusel et al. 2017, GANs trained by a two time-scale update rule,
         https://arxiv.org/abs/1706.08500.
+
+    Example:
+        >>> features = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])
+        >>> round(frechet_distance(features, features + torch.tensor([3.0, 4.0])), 4)  # the means are 5 apart
+        25.0
     """
     shapes = tuple(features.shape), tuple(others.shape)
     if any(len(s) != 2 or s[0] < 2 for s in shapes) or shapes[0][1] != shapes[1][1]:

@@ -26,6 +26,11 @@ def overlap(
     References:
         Haffar et al. 2022, section 5.1; Boriah, Chandola and Kumar 2008, *Similarity measures for
         categorical data*, https://doi.org/10.1137/1.9781611972788.22.
+
+    Example:
+        >>> import torch
+        >>> overlap(torch.tensor([[0.0, 1.0, 2.0, 3.0]]), torch.tensor([[0.0, 1.0, 2.0, 0.0]])).tolist()
+        [0.75]
     """
     a, b = flat_pair(x, y, who="overlap")
     same = (a == b).double()

@@ -15,6 +15,10 @@ def nearest(distance: Float[Tensor, "n r"], *, k: int = 1) -> Float[Tensor, " n"
 
     Raises:
         ConfigError: ``k`` is not between 1 and the number of reference rows.
+
+    Example:
+        >>> nearest(torch.tensor([[0.5, 3.0, 1.5]]), k=2).tolist()
+        [1.0]
     """
     _check(distance, k=k, most=distance.shape[-1])
     return distance.double().topk(k, dim=1, largest=False).values.mean(1)
@@ -37,6 +41,13 @@ def local_outlier_factor(
     References:
         Breunig et al. 2000, *LOF: identifying density-based local outliers*,
         https://doi.org/10.1145/335191.335388; with the 1e-10 that scikit-learn adds against zeros.
+
+    Example:
+        >>> rows = torch.arange(5.0)
+        >>> between = (rows[:, None] - rows).abs()
+        >>> distance = (torch.tensor([[2.0], [9.0]]) - rows).abs()
+        >>> [round(v, 2) for v in local_outlier_factor(distance, between, k=2).tolist()]  # inside, far outside
+        [0.83, 3.67]
     """
     r = between.shape[0]
     if tuple(between.shape) != (r, r) or distance.ndim != 2 or distance.shape[1] != r:

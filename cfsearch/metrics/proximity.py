@@ -11,13 +11,23 @@ from ._pairs import flat_pair
 
 
 def l1(x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"]) -> Float[Tensor, " n"]:
-    """Sum of absolute differences, in the unit of the inputs."""
+    """Sum of absolute differences, in the unit of the inputs.
+
+    Example:
+        >>> l1(torch.zeros(1, 2), torch.tensor([[3.0, -4.0]])).tolist()
+        [7.0]
+    """
     a, b = flat_pair(x, y, who="l1")
     return (a - b).abs().sum(1)
 
 
 def l2(x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"]) -> Float[Tensor, " n"]:
-    """Euclidean distance, in the unit of the inputs."""
+    """Euclidean distance, in the unit of the inputs.
+
+    Example:
+        >>> l2(torch.zeros(1, 2), torch.tensor([[3.0, -4.0]])).tolist()
+        [5.0]
+    """
     a, b = flat_pair(x, y, who="l2")
     length: Tensor = torch.linalg.vector_norm(a - b, dim=1)
     return length
@@ -28,6 +38,10 @@ def mad(reference: Float[Tensor, "r d"]) -> Float[Tensor, " d"]:
 
     A column of which more than half is one value has none; its mean absolute deviation from the
     median stands in, and 1 for a column that is constant.
+
+    Example:
+        >>> mad(torch.tensor([[1.0, 7.0], [2.0, 7.0], [4.0, 7.0]])).tolist()
+        [1.0, 1.0]
     """
     rows = reference.double()
     gap = (rows - rows.quantile(0.5, dim=0)).abs()
@@ -43,6 +57,10 @@ def mad_scaled(
     References:
         Wachter, Mittelstadt and Russell 2018, *Counterfactual explanations without opening the
         black box*, https://arxiv.org/abs/1711.00399.
+
+    Example:
+        >>> mad_scaled(torch.zeros(1, 2), torch.tensor([[3.0, -4.0]]), scale=torch.tensor([1.0, 2.0])).tolist()
+        [5.0]
     """
     a, b = flat_pair(x, y, who="mad_scaled")
     if scale.shape != a.shape[1:] or not bool((scale > 0).all()):
@@ -57,6 +75,14 @@ def gower(x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], *, schema: TableSche
 
     References:
         Gower 1971, https://doi.org/10.2307/2528823.
+
+    Example:
+        >>> from cfsearch.datasets.tables import Column, ColumnKind
+        >>> age = Column(name="age", kind=ColumnKind.REAL, high=100.0)
+        >>> job = Column(name="job", kind=ColumnKind.CATEGORICAL, levels=("clerk", "smith"))
+        >>> schema = TableSchema(columns=(age, job))
+        >>> gower(torch.tensor([[20.0, 0.0]]), torch.tensor([[70.0, 1.0]]), schema=schema).tolist()  # (0.5 + 1) / 2
+        [0.75]
     """
     flat_pair(x, y, who="gower")
     return Variables.of(schema).gower(x, y)

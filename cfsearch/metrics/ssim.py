@@ -13,6 +13,12 @@ def ssim(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n c h w"]) -> Float[Tens
 
     Raises:
         ShapeError: no two batches of images of one shape, or they are smaller than the window.
+
+    Example:
+        >>> import torch
+        >>> x = torch.zeros(1, 3, 16, 16)
+        >>> round(ssim(x, x).item(), 4)
+        1.0
     """
     if x.shape != y.shape or x.ndim != 4 or min(x.shape[2:]) < WINDOW:
         raise ShapeError(

@@ -17,6 +17,12 @@ def cosine(first: Float[Tensor, "n *x"], second: Float[Tensor, "n *x"]) -> Float
 
     References:
         Chapman-Rounds et al. 2019, *EMAP: Explanation by Minimal Adversarial Perturbation*.
+
+    Example:
+        >>> import torch
+        >>> first, second = torch.tensor([[1.0, 0.0], [1.0, 1.0]]), torch.tensor([[0.0, 2.0], [2.0, 2.0]])
+        >>> [round(v, 4) for v in cosine(first, second).tolist()]
+        [0.0, 1.0]
     """
     a, b = flat_pair(first, second, who="cosine")
     # each over its largest entry first: squares of tiny changes would vanish

@@ -39,6 +39,15 @@ def transition(
     References:
         Khorram and Fuxin 2022, Cycle-consistent counterfactuals by latent transformations,
         https://arxiv.org/abs/2203.15064.
+
+    Example:
+        >>> x, y = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+        >>> def bright(x):
+        ...     p = x.mean((1, 2, 3))
+        ...     return torch.stack([1 - p, p], dim=1)
+        >>> score = transition(x, y, probabilities=bright, source=torch.tensor([0]), target=torch.tensor([1]), steps=4)
+        >>> score.tolist()  # every pixel counts alike
+        [0.0]
     """
     if x.shape != counterfactuals.shape or x.ndim != 4:
         raise ShapeError(

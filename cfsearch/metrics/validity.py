@@ -21,6 +21,12 @@ def validity(
 
     Raises:
         ShapeError: the parts do not fit each other.
+
+    Example:
+        >>> import torch
+        >>> scores = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+        >>> validity(scores, source=torch.tensor([0, 0]), target=torch.tensor([1, 1])).value
+        0.5
     """
     check_scores(scores, source, who="validity")
     check_scores(scores, target, who="validity")

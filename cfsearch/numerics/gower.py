@@ -21,6 +21,11 @@ def gower(change: Float[Tensor, "*n v"], *, categorical: Bool[Tensor, " v"]) -> 
     References:
         Gower 1971, *A general coefficient of similarity and some of its properties*,
         https://doi.org/10.2307/2528823.
+
+    Example:
+        >>> change = torch.tensor([0.5, 0.0, 1.0])  # shares of the range; the last is a category
+        >>> round(gower(change, categorical=torch.tensor([False, False, True])).item(), 4)
+        0.5
     """
     share = change.abs().clamp_max(1.0)
     distance: Tensor = torch.where(categorical, (change != 0).to(change.dtype), share).mean(-1)
@@ -36,6 +41,11 @@ def gower_table(
         a: rows, each variable as a share of its range.
         b: other rows, likewise.
         categorical: which variables have values without an order.
+
+    Example:
+        >>> rows, others = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 1.0], [0.5, 2.0]])
+        >>> gower_table(rows, others, categorical=[False, True]).tolist()
+        [[0.0, 0.75]]
     """
     a, b = a.T, b.T.contiguous()
     out = torch.zeros(a.shape[1], b.shape[1], dtype=a.dtype, device=a.device)

@@ -23,6 +23,10 @@ class Interval:
         value: the estimate.
         low: the lower end.
         high: the upper end.
+
+    Example:
+        >>> Interval(0.5, 0.4, 0.6).to_dict()
+        {'value': 0.5, 'low': 0.4, 'high': 0.6}
     """
 
     value: float
@@ -47,6 +51,11 @@ def wilson(count: int, n: int, *, confidence: float = 0.95) -> Interval | None:
 
     References:
         Wilson 1927; Brown, Cai and DasGupta 2001, Interval estimation for a binomial proportion.
+
+    Example:
+        >>> half = wilson(5, 10)
+        >>> round(half.low, 3), round(half.high, 3)
+        (0.237, 0.763)
     """
     from scipy.stats import binomtest
 
@@ -70,6 +79,12 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
 
     References:
         Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13.
+
+    Example:
+        >>> import torch
+        >>> mean = paired_mean(torch.tensor([1.0, 1.0, 1.0, 1.0]))
+        >>> mean.value, mean.low, mean.high
+        (1.0, 1.0, 1.0)
     """
     values = differences.double().cpu().numpy()
     if len(values) == 0:
@@ -91,6 +106,11 @@ def share_difference(count: int, n: int, other: int, m: int) -> Interval | None:
 
     References:
         Newcombe 1998, Interval estimation for the difference between independent proportions, method 10.
+
+    Example:
+        >>> difference = share_difference(8, 10, 3, 10)
+        >>> [round(v, 3) for v in (difference.value, difference.low, difference.high)]
+        [0.5, 0.066, 0.74]
     """
     first, second = wilson(count, n), wilson(other, m)
     if first is None or second is None:
@@ -147,6 +167,12 @@ def mean_difference(
 
     References:
         Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 16.
+
+    Example:
+        >>> import torch
+        >>> difference = mean_difference(torch.tensor([2.0, 3.0, 4.0]), torch.tensor([1.0, 2.0, 3.0]))
+        >>> [round(v, 3) for v in (difference.value, difference.low, difference.high)]
+        [1.0, -0.333, 2.333]
     """
     a, b = values.double().cpu().numpy(), others.double().cpu().numpy()
     if len(a) == 0 or len(b) == 0:
@@ -189,6 +215,11 @@ def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
     References:
         Holm 1979, A simple sequentially rejective multiple test procedure.
+
+    Example:
+        >>> import numpy as np
+        >>> holm(np.array([0.01, 0.04, 0.03])).tolist()  # 3 x 0.01, then 2 x 0.03, never falling
+        [0.03, 0.06, 0.06]
     """
     order = np.argsort(p, kind="stable")
     out = np.empty(len(p))

@@ -28,6 +28,11 @@ def non_dominated(f: Float[Tensor, "*b n m"]) -> Bool[Tensor, "*b n"]:
     Raises:
         ShapeError: ``f`` has fewer than two dimensions.
         ConfigError: ``f`` is not finite.
+
+    Example:
+        >>> f = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> non_dominated(f).tolist()
+        [True, True, False]
     """
     values = _points(f, who="non_dominated")
     mask = np.zeros(values.shape[:-1], dtype=bool)
@@ -47,6 +52,10 @@ def ranks(f: Float[Tensor, "*b n m"]) -> Int[Tensor, "*b n"]:
 
     References:
         Deb et al. 2002, https://doi.org/10.1109/4235.996017, section III A.
+
+    Example:
+        >>> ranks(torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [2.0, 2.0]])).tolist()
+        [0, 0, 1, 2]
     """
     values = _points(f, who="ranks")
     rank = np.zeros(values.shape[:-1], dtype=np.int64)
@@ -72,6 +81,10 @@ def crowding(f: Float[Tensor, "*b n m"], within: Int[Tensor, "*b n"] | None = No
     References:
         Deb et al. 2002, https://doi.org/10.1109/4235.996017, section III B; here each gap is
         divided by the range of its objective.
+
+    Example:
+        >>> crowding(torch.tensor([[0.0, 4.0], [1.0, 2.0], [4.0, 0.0]])).tolist()
+        [inf, 2.0, inf]
     """
     values = _points(f, who="crowding")
     n, m = values.shape[-2:]
@@ -99,6 +112,10 @@ def hypervolume(f: Float[Tensor, "n m"], reference: Float[Tensor, " m"]) -> floa
 
     References:
         Fonseca et al. 2006, https://doi.org/10.1109/CEC.2006.1688440.
+
+    Example:
+        >>> hypervolume(torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.tensor([2.0, 2.0]))
+        3.0
     """
     values = _matrix(f, who="hypervolume")
     corner = _point(reference, m=values.shape[1])
@@ -117,6 +134,11 @@ def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
 
     References:
         Ishibuchi et al. 2015, https://doi.org/10.1007/978-3-319-15892-1_8.
+
+    Example:
+        >>> front = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> igd_plus(front, front), igd_plus(torch.tensor([[1.0, 1.0]]), front)
+        (0.0, 1.0)
     """
     values, known = _matrix(f, who="igd_plus"), _matrix(front, who="igd_plus")
     if values.shape[1] != known.shape[1] or len(known) == 0:
@@ -142,6 +164,11 @@ def truncated(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity:
     References:
         Kukkonen and Deb 2006, Improved pruning of non-dominated solutions based on crowding
         distance, IEEE CEC (why one by one).
+
+    Example:
+        >>> f = torch.tensor([[0.0, 4.0], [0.1, 3.9], [2.0, 2.0], [4.0, 0.0]])
+        >>> truncated(f, torch.zeros(4), 3).tolist()  # the crowded one goes
+        [0, 2, 3]
     """
     values = _matrix(f, who="truncated")
     broken = violation.detach().double().cpu().numpy()

@@ -29,6 +29,11 @@ def ssim(x: Float[Tensor, "*n c h w"], y: Float[Tensor, "*m c h w"]) -> Float[Te
     References:
         Wang et al. 2004, *Image quality assessment: from error visibility to structural
         similarity*, https://doi.org/10.1109/TIP.2003.819861.
+
+    Example:
+        >>> x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+        >>> round(ssim(x, x).item(), 4), round(ssim(torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)).item(), 4)
+        (1.0, 0.0001)
     """
     # variances do not depend on a shift; a small one saves digits of bright images
     shift = y.mean((-2, -1), keepdim=True)
