@@ -167,6 +167,15 @@ class Bands(_Bands):
 
     Raises:
         ConfigError: a setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.datasets.sound import Spectrogram
+        >>> form = Spectrogram()
+        >>> generator = Bands(form=form, times=2, bands=3)
+        >>> state = generator.encode(torch.rand(1, *form.shape, generator=torch.Generator().manual_seed(0)))
+        >>> len(generator.space(state).names)  # 2 x 3 cells
+        6
     """
 
     name: ClassVar[str] = "bands"

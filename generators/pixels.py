@@ -96,6 +96,13 @@ class Pixels(_Grid):
 
     Raises:
         ConfigError: a setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> generator = Pixels(size=(8, 8), grid=1)  # one cell: all pixels alike
+        >>> state = generator.encode(torch.full((1, 3, 8, 8), 0.25))
+        >>> generator.decode(state, torch.tensor([[[0.5]]])).mean().item()
+        0.75
     """
 
     name: ClassVar[str] = "pixels"

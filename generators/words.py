@@ -187,6 +187,12 @@ class Words(_Words):
     Raises:
         ConfigError: a setting is out of range.
         DataError: a text without a word.
+
+    Example:
+        >>> from cfsearch.datasets.text import WordVectors
+        >>> generator = Words(["a good film"], vectors=WordVectors.shipped(), near=2)
+        >>> generator.lexicon.decode(generator.lexicon.encode(["a good film"]))
+        ['a good film']
     """
 
     name: ClassVar[str] = "words"

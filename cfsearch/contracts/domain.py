@@ -19,6 +19,13 @@ class Domain(ABC):
 
     Shapes:
         inputs ``(b, *x)`` as the model takes them; numbers ``(b, *u)`` float32; features ``(b, f)``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.pixel_domain import PixelDomain
+        >>> domain = PixelDomain((3, 2, 2))
+        >>> domain.features, domain.layout, domain.encode(torch.ones(1, 3, 2, 2)).shape
+        (4, (2, 2), torch.Size([1, 3, 2, 2]))
     """
 
     shape: tuple[int, ...]

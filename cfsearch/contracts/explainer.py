@@ -34,6 +34,12 @@ class Proposal:
 
     Shapes:
         counterfactuals ``(b, *x)``; attributions, chosen, segments ``(b, f)``.
+
+    Example:
+        >>> import torch
+        >>> proposal = Proposal(attributions=torch.tensor([[0.2, 0.8]]))
+        >>> proposal.counterfactuals is None
+        True
     """
 
     counterfactuals: Float[Tensor, "b *x"] | None = None
@@ -66,6 +72,16 @@ class Explanation:
     Shapes:
         x, counterfactuals ``(b, *x)``; source, target, flipped ``(b,)``; scores,
         original_scores ``(b, k)``; attributions, chosen, segments ``(b, f)``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers import Wachter
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> explanation = Wachter().explain(torch.full((1, 3, 4, 4), 0.4), subject=subject)
+        >>> explanation.method, explanation.labels[explanation.target[0]], explanation.surrogate
+        ('wachter', 'bright', False)
     """
 
     method: str
@@ -95,6 +111,16 @@ class Explainer(ABC):
 
     Settings are keyword arguments of the constructor; one instance explains any subject. The
     author of a method writes ``propose`` (and ``fit`` where it learns something first).
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers import Wachter
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 8, 8))
+        >>> explanation = Wachter().explain(torch.full((1, 3, 8, 8), 0.4), subject=subject)
+        >>> explanation.flipped.tolist()
+        [True]
     """
 
     name: ClassVar[str]

@@ -36,6 +36,12 @@ class Subject:
 
     Shapes:
         network: ``(n, *u)`` -> ``(n, k)``.
+
+    Example:
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> image_subject(FakeWhiteBox(FakeProvider()), (3, 8, 8)).provider.labels
+        ('dark', 'bright')
     """
 
     provider: Provider
@@ -55,6 +61,15 @@ class Task:
         ``(b,)`` class indices, target ``UNTARGETED`` (-1) for any other class; goal ``(b,)`` the target,
         or where it is ``UNTARGETED`` the network's second most probable class; free ``(b, *u)`` True
         where a number may change; low, high ``(b, *u)`` bounds.
+
+    Example:
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> task = checked_task(torch.full((1, 3, 4, 4), 0.4), subject=subject, target="bright", seed=0)
+        >>> scores = task.ask(torch.ones(1, 3, 4, 4))
+        >>> task.flips(scores).tolist(), task.queries
+        ([True], 2)
     """
 
     subject: Subject
@@ -120,6 +135,14 @@ def checked_task(
         ShapeError: the domain or the network gives other shapes than promised.
         PluginError: the network gave NaN or infinity.
         ProviderError: the model failed.
+
+    Example:
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> task = checked_task(torch.full((1, 3, 4, 4), 0.4), subject=subject, target=None, seed=0)
+        >>> task.source.tolist(), task.queries
+        ([0], 1)
     """
     domain, labels = subject.domain, subject.provider.labels
     targets = [target] * len(x) if target is None or isinstance(target, str) else list(target)

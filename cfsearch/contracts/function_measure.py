@@ -64,6 +64,14 @@ def function_constraint(function: Measure) -> Constraint:
 
     Raises:
         PluginError: as ``function_objective``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing.candidates import make_candidates
+        >>> def few(candidates):
+        ...     return (candidates.z != 0).sum(-1).to(candidates.z.dtype) - 1
+        >>> function_constraint(few)(make_candidates(z=torch.tensor([[[0.5, 0.0], [0.5, 0.5]]]))).tolist()
+        [[0.0, 1.0]]
     """
     kind: type[_FunctionConstraint] = type("FunctionConstraint", (_FunctionConstraint,), _described(function))
     return kind(function)

@@ -23,6 +23,14 @@ class Generator(ABC, Generic[State]):
     generator that works on another range converts inside. ``decode(state, zeros)`` is the
     generator's reconstruction of the query. Decoding is row by row: a candidate's output does
     not depend on which others are decoded with it.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import FakeGenerator
+        >>> generator = FakeGenerator(shape=(2,))  # x' = x + z
+        >>> state = generator.encode(torch.tensor([[1.0, 2.0]]))
+        >>> generator.space(state).names, generator.decode(state, torch.tensor([[[0.0, 0.5]]])).tolist()
+        (('entry0', 'entry1'), [[[1.0, 2.5]]])
     """
 
     name: ClassVar[str]
@@ -78,7 +86,15 @@ class Generator(ABC, Generic[State]):
 
 
 class Critic(ABC):
-    """Marker: this generator can say how real an input looks."""
+    """Marker: this generator can say how real an input looks.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import FakeGenerator
+        >>> critic = FakeGenerator(shape=(2,), prototype=0.5)  # minus the squared distance to it
+        >>> critic.realism(torch.tensor([[[1.0, 0.5], [1.5, 0.5]]])).tolist()
+        [[-0.25, -1.0]]
+    """
 
     critic_kind: str
     """One sentence for the reader: which plausibility this is."""
@@ -89,7 +105,13 @@ class Critic(ABC):
 
 
 class AttributeEstimator(ABC):
-    """Marker: this generator can say which attributes an input has."""
+    """Marker: this generator can say which attributes an input has.
+
+    Example:
+        >>> from cfsearch.generators.attgan.generator import AttGANWithCritic
+        >>> issubclass(AttGANWithCritic, AttributeEstimator)
+        True
+    """
 
     attribute_names: tuple[str, ...]
 
@@ -99,7 +121,13 @@ class AttributeEstimator(ABC):
 
 
 class AttributeTaker(ABC):
-    """Marker: this generator takes known attributes of an input, instead of estimating them."""
+    """Marker: this generator takes known attributes of an input, instead of estimating them.
+
+    Example:
+        >>> from cfsearch.generators.attgan.generator import AttGAN
+        >>> issubclass(AttGAN, AttributeTaker)
+        True
+    """
 
     attribute_names: tuple[str, ...]
 
@@ -119,7 +147,13 @@ class AttributeTaker(ABC):
 
 
 class Describer(ABC):
-    """Marker: this generator can say in words what changed, in the input's own units."""
+    """Marker: this generator can say in words what changed, in the input's own units.
+
+    Example:
+        >>> from cfsearch.generators import Bands, Rows
+        >>> issubclass(Rows, Describer), issubclass(Bands, Describer)
+        (True, True)
+    """
 
     @abstractmethod
     def words(self, x: Float[Tensor, " *x"], others: Float[Tensor, "n *x"]) -> tuple[tuple[str, ...], ...]:
@@ -127,7 +161,13 @@ class Describer(ABC):
 
 
 class Speller(ABC):
-    """Marker: this generator's inputs are texts, and it can spell them out."""
+    """Marker: this generator's inputs are texts, and it can spell them out.
+
+    Example:
+        >>> from cfsearch.generators import Rows, Words
+        >>> issubclass(Words, Speller), issubclass(Rows, Speller)
+        (True, False)
+    """
 
     @abstractmethod
     def spell(self, x: Float[Tensor, "n t"]) -> tuple[Pieces, ...]:

@@ -106,7 +106,13 @@ class Modality(ABC):
 
 @final
 class Pictures(Modality):
-    """Images ``(3, height, width)``: float32 RGB in [0, 1], kept in 8 bits a channel."""
+    """Images ``(3, height, width)``: float32 RGB in [0, 1], kept in 8 bits a channel.
+
+    Example:
+        >>> import torch
+        >>> Pictures().stored(torch.tensor([0.0, 0.5, 1.0])).tolist()
+        [0, 128, 255]
+    """
 
     name = "images"
     noun = "image"
@@ -267,6 +273,10 @@ def modality_named(name: str) -> Modality:
 
     Args:
         name: in the plural; empty for pictures.
+
+    Example:
+        >>> modality_named("rows").name, modality_named("").name
+        ('rows', 'images')
     """
     return next((modality for modality in MODALITIES if modality.name == name), PICTURES)
 
@@ -276,6 +286,10 @@ def modality_of(shape: Sequence[int]) -> Modality:
 
     Args:
         shape: of one input.
+
+    Example:
+        >>> modality_of((3, 64, 64)).name, modality_of((12,)).name
+        ('images', 'rows')
     """
     return PICTURES if len(shape) == 3 else ROWS
 
@@ -285,6 +299,10 @@ def joined(pieces: Pieces) -> str:
 
     Args:
         pieces: in order, "" for one that was removed.
+
+    Example:
+        >>> joined(["A", " fine", "", " film"])
+        'A fine film'
     """
     text = "".join(pieces)
     return text if pieces and pieces[0] else text.lstrip()

@@ -21,7 +21,12 @@ class Build(Protocol):
 
 
 def names() -> tuple[str, ...]:
-    """All names that ``build`` knows."""
+    """All names that ``build`` knows.
+
+    Example:
+        >>> "lenet5" in names()
+        True
+    """
     return tuple(registry.installed("networks"))
 
 
@@ -32,6 +37,11 @@ def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
         ConfigError: no network has that name, or it does not take inputs of that shape.
         MissingExtraError: it needs a package that is not installed.
         PluginError: the name leads to no network.
+
+    Example:
+        >>> import torch
+        >>> build("mlp_64_64", shape=(5,), classes=2)(torch.zeros(3, 5)).shape
+        torch.Size([3, 2])
     """
     made = registry.load_function("networks", name)
     try:
@@ -48,14 +58,24 @@ def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
 
 
 def suited(shape: Sequence[int]) -> tuple[str, ...]:
-    """Sensible networks for inputs of a shape, the most useful first."""
+    """Sensible networks for inputs of a shape, the most useful first.
+
+    Example:
+        >>> suited((5,)), suited((3, 28, 28))
+        (('mlp_64_64', 'mlp_100_100'), ('lenet5', 'digits_1'))
+    """
     if len(shape) == 1:
         return ("mlp_64_64", "mlp_100_100")
     return ("lenet5", "digits_1") if max(shape[1:]) <= _SMALL else ("compact_faces",)
 
 
 def suited_in_paper(shape: Sequence[int]) -> tuple[str, ...]:
-    """The surrogate that did best in Haffar et al. 2022 for inputs of a shape."""
+    """The surrogate that did best in Haffar et al. 2022 for inputs of a shape.
+
+    Example:
+        >>> suited_in_paper((5,)), suited_in_paper((3, 28, 28))
+        (('mlp_64_64',), ('digits_1',))
+    """
     if len(shape) == 1:
         return ("mlp_64_64",)
     return ("digits_1",) if max(shape[1:]) <= _SMALL else ("faces_1",)

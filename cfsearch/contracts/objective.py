@@ -29,8 +29,29 @@ class Objective(_Measure):
     whose docstring says so. An implementation is a frozen dataclass whose fields are its
     settings; ``name`` is how it is called in configuration, ``unit`` what its numbers mean,
     ``needs`` what must be there besides the audited model.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> class Largest(Objective):
+        ...     name, unit = "largest", "change"
+        ...     def __call__(self, candidates):
+        ...         return candidates.z.abs().amax(-1)
+        >>> Largest()(make_candidates(z=torch.tensor([[[0.5, -0.75]]]))).tolist()
+        [[0.75]]
     """
 
 
 class Constraint(_Measure):
-    """Something to keep: a candidate is feasible where the value is <= 0."""
+    """Something to keep: a candidate is feasible where the value is <= 0.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import make_candidates
+        >>> class Small(Constraint):
+        ...     name, unit = "small", "change"
+        ...     def __call__(self, candidates):
+        ...         return candidates.z.abs().amax(-1) - 0.5
+        >>> Small()(make_candidates(z=torch.tensor([[[0.25, 0.0], [1.0, 0.0]]]))).tolist()
+        [[-0.25, 0.5]]
+    """

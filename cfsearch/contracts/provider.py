@@ -8,7 +8,12 @@ from torch import Tensor
 
 
 class ScoreKind(Enum):
-    """Kind of scores that a provider answers with; the value is the sentence for the user."""
+    """Kind of scores that a provider answers with; the value is the sentence for the user.
+
+    Example:
+        >>> ScoreKind.LOGITS.value
+        'logits: unbounded, larger means more of the class'
+    """
 
     LOGITS = "logits: unbounded, larger means more of the class"
     PROBABILITIES = "probabilities: in [0, 1], summing to 1 over the classes"
@@ -23,6 +28,13 @@ class Provider(ABC):
     always with ``k = len(labels) >= 2`` columns: a model with a single output is widened to
     two classes by its provider. ``scores`` says which kind; ``cfsearch.engine.problem`` turns each
     kind into the log-probabilities or logits that objectives receive.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import FakeProvider
+        >>> model = FakeProvider()  # "bright" from a mean of 0.5
+        >>> model.labels, model.predict(torch.full((1, 3, 4, 4), 0.75)).tolist()
+        (('dark', 'bright'), [[0.0, 3.0]])
     """
 
     name: str
@@ -59,4 +71,13 @@ class Provider(ABC):
 
 
 class DifferentiableProvider(Provider):
-    """Marker: ``predict`` is differentiable with respect to ``x``."""
+    """Marker: ``predict`` is differentiable with respect to ``x``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> x = torch.full((1, 3, 2, 2), 0.5, requires_grad=True)
+        >>> FakeWhiteBox(FakeProvider()).predict(x)[0, 1].backward()
+        >>> round(x.grad.sum().item(), 4)  # 12 for a change of every value by 1
+        12.0
+    """

@@ -18,7 +18,12 @@ UNTARGETED = -1
 
 
 class Need(Enum):
-    """A capability that an objective requires; the value says what would provide it."""
+    """A capability that an objective requires; the value says what would provide it.
+
+    Example:
+        >>> Need.IMAGE.value
+        'image inputs of shape (channels, height, width)'
+    """
 
     CRITIC = (
         "a generator with a critic (train one with `cfsearch train critic`, or give the pixels "
@@ -29,7 +34,12 @@ class Need(Enum):
 
 
 class Reason(Enum):
-    """Termination reason of the search of one query; the value is the sentence for the user."""
+    """Termination reason of the search of one query; the value is the sentence for the user.
+
+    Example:
+        >>> Reason.STALLED.code, Reason.STALLED.value
+        ('stalled', 'stalled: the front stopped improving')
+    """
 
     BUDGET = "budget_exhausted: all queries that were allowed have been spent"
     STALLED = "stalled: the front stopped improving"
@@ -55,6 +65,12 @@ class Queries:
         source, target: ``(b,)`` class indices, target ``UNTARGETED`` (-1) for "any other class";
         realism: ``(b,)`` of ``x``, None without a critic; reference: ``(r, k)`` scores of
         reference inputs, None when there are none.
+
+    Example:
+        >>> from cfsearch.testing import make_queries
+        >>> queries = make_queries(scores=torch.tensor([[2.0, 0.0], [0.0, 1.0]]), target=[1, UNTARGETED])
+        >>> queries.source.tolist(), queries.pick(1).names
+        ([0, 1], ('query1',))
     """
 
     names: tuple[str, ...]
@@ -96,6 +112,12 @@ class Candidates:
     Shapes:
         z: ``(b, n, d)`` changes; x: ``(b, n, *x)`` decoded inputs; scores: ``(b, n, k)`` as in
         ``Queries``; realism: ``(b, n)``.
+
+    Example:
+        >>> from cfsearch.testing import make_candidates
+        >>> candidates = make_candidates(z=torch.tensor([[[0.5, 0.0]]]), scores=torch.tensor([[[1.0, 3.0]]]))
+        >>> candidates.z.tolist(), candidates.scores.argmax(-1).tolist()
+        ([[[0.5, 0.0]]], [[1]])
     """
 
     __slots__ = ("_decode", "_realism", "_realism_fn", "_score", "_scores", "_x", "queries", "space", "z")
@@ -165,6 +187,12 @@ class Evaluation:
     Shapes:
         z: ``(b, n, d)``; f: ``(b, n, m)``, smaller is better; violation: ``(b, n)``, 0 where
         every constraint is kept; scores: ``(b, n, k)``.
+
+    Example:
+        >>> zero = torch.zeros(1, 4)
+        >>> evaluation = Evaluation(torch.zeros(1, 4, 3), torch.zeros(1, 4, 2), zero, torch.zeros(1, 4, 2))
+        >>> evaluation
+        Evaluation(1 queries, 4 candidates each, 2 objectives)
     """
 
     z: Float[Tensor, "b n d"]
@@ -179,6 +207,12 @@ class Evaluation:
 
 
 def flipped(scores: Float[Tensor, "*n k"], *, source: Int[Tensor, "*n"], target: Int[Tensor, "*n"]) -> Tensor:
-    """Whether the winning class is the target, or, where the target is UNTARGETED, not the source."""
+    """Whether the winning class is the target, or, where the target is UNTARGETED, not the source.
+
+    Example:
+        >>> scores = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+        >>> flipped(scores, source=torch.tensor([0, 0]), target=torch.tensor([UNTARGETED, 1])).tolist()
+        [True, False]
+    """
     winner = scores.argmax(-1)
     return torch.where(target == UNTARGETED, winner != source, winner == target)

@@ -29,6 +29,10 @@ def objective_scores(raw: Float[Tensor, "*n k"], kind: ScoreKind) -> Float[Tenso
 
     Raises:
         CapabilityError: the provider gives labels only, which rank nothing.
+
+    Example:
+        >>> objective_scores(torch.tensor([[0.5, 0.5]]), ScoreKind.PROBABILITIES).exp().tolist()
+        [[0.5, 0.5]]
     """
     match kind:
         case ScoreKind.LOGITS:
@@ -44,7 +48,13 @@ def objective_scores(raw: Float[Tensor, "*n k"], kind: ScoreKind) -> Float[Tenso
 
 
 def verdict_scores(raw: Float[Tensor, "n k"], provider: Provider) -> Float[Tensor, "n k"]:
-    """Log-scores of raw answers, also of a labels-only provider (its label gets certainty)."""
+    """Log-scores of raw answers, also of a labels-only provider (its label gets certainty).
+
+    Example:
+        >>> from cfsearch.testing import FakeProvider
+        >>> verdict_scores(torch.tensor([[0.0, 1.0]]), FakeProvider(scores=ScoreKind.LABELS)).argmax(-1).tolist()
+        [1]
+    """
     kind = ScoreKind.PROBABILITIES if provider.scores is ScoreKind.LABELS else provider.scores
     return objective_scores(raw, kind=kind)
 
@@ -54,6 +64,10 @@ def log_odds(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> Float[T
 
     Shapes:
         scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64.
+
+    Example:
+        >>> round(log_odds(torch.tensor([[0.8, 0.2]]).log(), torch.tensor([0])).item(), 4)  # log(0.8 / 0.2)
+        1.3863
     """
     own, others = _split(scores, index)
     return own - others.logsumexp(-1)
@@ -64,6 +78,10 @@ def log_probability(scores: Float[Tensor, "*n k"], index: Int[Tensor, "*b"]) -> 
 
     Shapes:
         scores ``(b, n, k)`` with index ``(b,)`` -> ``(b, n)``, float64, each ``<= 0``.
+
+    Example:
+        >>> round(log_probability(torch.tensor([[0.0, 0.0]]), torch.tensor([0])).item(), 4)  # log(1/2)
+        -0.6931
     """
     return torch.nn.functional.logsigmoid(log_odds(scores, index))
 
@@ -78,6 +96,11 @@ def lead(
 
     Shapes:
         scores ``(b, n, k)`` with source and target ``(b,)`` -> ``(b, n)``, float64.
+
+    Example:
+        >>> probabilities = torch.tensor([[[0.2, 0.7, 0.1]]])
+        >>> round(lead(probabilities, source=torch.tensor([0]), target=torch.tensor([1])).item(), 4)
+        0.5
     """
     untargeted = target == UNTARGETED
     own, others = _split(scores, torch.where(untargeted, source, target))

@@ -20,6 +20,17 @@ class Solver(ABC):
     alone, so its path does not depend on which queries run beside it. ``ask`` must return the
     same ``n`` for all queries, and every point must keep the rules of the space
     (``space.repair`` does that).
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> from cfsearch.solvers import RandomSearch
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(2, 2), upper=torch.ones(2, 2))
+        >>> solver, rngs = RandomSearch(population=5), [np.random.default_rng(i) for i in range(2)]
+        >>> solver.start(space, objectives=2, constrained=False, rngs=rngs, generations=1)
+        >>> tuple(solver.ask().shape)  # queries, candidates, variables
+        (2, 5, 2)
     """
 
     name: ClassVar[str]

@@ -29,7 +29,12 @@ _ON = 0.5
 
 
 class Kind(Enum):
-    """What values a search variable may take."""
+    """What values a search variable may take.
+
+    Example:
+        >>> [kind.value for kind in Kind]
+        ['real', 'integer', 'categorical']
+    """
 
     REAL = "real"
     INTEGER = "integer"
@@ -105,6 +110,12 @@ class SearchSpace:
         ConfigError: a name is unknown or doubled, bounds are crossed, not finite, or exclude 0; a
             scale is not positive, a step negative.
         ShapeError: tensors that do not fit the names.
+
+    Example:
+        >>> one = torch.ones(1, 2)
+        >>> space = SearchSpace(names=("age", "job"), lower=-one, upper=one, monotone=(("age", 1),))
+        >>> space.repair(torch.tensor([[[-0.5, 2.0]]])).tolist()  # age may only rise, job ends at 1
+        [[[0.0, 1.0]]]
     """
 
     names: tuple[str, ...]

@@ -53,6 +53,15 @@ class Gradient(Explainer):
     References:
         Haffar, Jebreel, Sanchez and Domingo-Ferrer 2022, Generating deep learning model-specific
         explanations at the end user's side, section 4.2.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> found = Gradient().explain(torch.full((1, 3, 4, 4), 0.4), subject=subject)
+        >>> found.flipped.tolist()
+        [True]
     """
 
     step: float = 0.005

@@ -43,6 +43,15 @@ class Pgd(Explainer):
     References:
         Madry et al. 2018, Towards deep learning models resistant to adversarial attacks,
         https://arxiv.org/abs/1706.06083.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> found = Pgd().explain(torch.full((1, 3, 4, 4), 0.4), subject=subject)
+        >>> found.flipped.tolist()
+        [True]
     """
 
     norm: Literal["l2", "linf"] = "l2"

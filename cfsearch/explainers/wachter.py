@@ -53,6 +53,15 @@ class Wachter(Explainer):
     References:
         Wachter, Mittelstadt and Russell 2017, Counterfactual explanations without opening the
         black box, https://arxiv.org/abs/1711.00399, equations 1 to 4.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> found = Wachter().explain(torch.full((1, 3, 4, 4), 0.4), subject=subject)
+        >>> found.flipped.tolist(), found.counterfactuals.mean().item() > 0.5
+        ([True], True)
     """
 
     name: ClassVar[str] = "wachter"

@@ -59,6 +59,15 @@ class CallableProvider(AnsweringProvider):
 
     Raises:
         ConfigError: a setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> def bright(x):
+        ...     p = x.mean((1, 2, 3))
+        ...     return np.stack([1 - p, p], axis=1)
+        >>> model = CallableProvider(bright, labels=("dark", "bright"), scores=ScoreKind.PROBABILITIES)
+        >>> [round(v, 4) for v in model.predict(torch.full((1, 3, 8, 8), 0.75))[0].tolist()]
+        [0.25, 0.75]
     """
 
     family = "callable"

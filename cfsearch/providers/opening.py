@@ -62,6 +62,12 @@ def open_provider(
         ModelFileError: the file is missing, cannot be read or does not fit.
         UnsafeModelError: the file would run code, or reaches outside its folder.
         ConfigError: the form is unknown, not supported yet, or a setting is wrong.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> model = open_provider(str(files("cfsearch") / "models" / "gender_natural.onnx"))
+        >>> model.name, model.labels
+        ('gender_natural', ('not Male', 'Male'))
     """
     if spec.startswith("plugin:"):
         return open_plugin(spec)

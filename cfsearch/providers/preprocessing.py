@@ -56,6 +56,12 @@ class Preprocessing:
 
     References:
         ITU-R BT.601 for the weights of grey: 0.299 R + 0.587 G + 0.114 B.
+
+    Example:
+        >>> import torch
+        >>> grey = Preprocessing(channels=1, range="0..255")
+        >>> grey.apply(torch.ones(1, 3, 2, 2)).shape, round(grey.apply(torch.ones(1, 3, 2, 2)).mean().item(), 2)
+        (torch.Size([1, 1, 2, 2]), 255.0)
     """
 
     size: tuple[int, int] | None = None

@@ -58,6 +58,16 @@ class SklearnProvider(TabularProvider):
     Raises:
         ConfigError: it was not fitted, is no classifier, or the labels do not fit.
         DataError: the table's classes stand in another order than the model's.
+
+    Example:
+        >>> import torch
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from cfsearch.datasets.tables import Column, ColumnKind
+        >>> schema = TableSchema(columns=(Column(name="age", kind=ColumnKind.REAL, high=100.0),))
+        >>> estimator = LogisticRegression().fit([[20.0], [30.0], [60.0], [70.0]], [0, 0, 1, 1])
+        >>> model = SklearnProvider(estimator, schema=schema, labels=("young", "old"))
+        >>> model.predict(torch.tensor([[25.0], [65.0]], dtype=torch.float64)).argmax(1).tolist()
+        [0, 1]
     """
 
     def __init__(

@@ -42,6 +42,12 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
     Raises:
         ConfigError: fewer than two labels, whole-number pixels (no gradients pass), or a
             device that is not there.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+        >>> model = TorchProvider(network, labels=("no", "yes"), scores=ScoreKind.LOGITS)
+        >>> tuple(model.predict(torch.rand(5, 3, 2, 2)).shape)
+        (5, 2)
     """
 
     family = "torch"

@@ -27,6 +27,17 @@ class Gde3(PymooSolver):
     References:
         Storn and Price 1997, https://doi.org/10.1023/A:1008202821328.
         Kukkonen and Lampinen 2005, https://doi.org/10.1109/CEC.2005.1554717.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = Gde3(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "gde3"

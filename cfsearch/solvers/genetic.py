@@ -73,6 +73,17 @@ class Nsga2(GeneticSolver):
 
     References:
         Deb et al. 2002, https://doi.org/10.1109/4235.996017.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = Nsga2(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "nsga2"
@@ -102,6 +113,17 @@ class Spea2(GeneticSolver):
 
     References:
         Zitzler et al. 2001, https://doi.org/10.3929/ethz-a-004284029.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = Spea2(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "spea2"
@@ -131,6 +153,17 @@ class AgeMoea2(GeneticSolver):
 
     References:
         Panichella 2022, https://doi.org/10.1145/3512290.3528732.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = AgeMoea2(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "agemoea2"
@@ -162,6 +195,17 @@ class Nsga3(GeneticSolver):
 
     References:
         Deb and Jain 2014, https://doi.org/10.1109/TEVC.2013.2281535.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = Nsga3(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "nsga3"

@@ -31,6 +31,17 @@ class RandomSearch(Solver):
 
     References:
         Bergstra and Bengio 2012, https://jmlr.org/papers/v13/bergstra12a.html.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = RandomSearch(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "random"

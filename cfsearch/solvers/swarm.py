@@ -29,6 +29,17 @@ class Smpso(PymooSolver):
     References:
         Nebro et al. 2009, https://doi.org/10.1109/MCDM.2009.4938830.
         Barredo-Arrieta and Del Ser 2020, https://arxiv.org/abs/2003.11323.
+
+    Example:
+        >>> import numpy as np
+        >>> import torch
+        >>> from cfsearch.contracts.space import SearchSpace
+        >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
+        >>> solver = Smpso(population=4)
+        >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
+        >>> z = solver.ask()
+        >>> tuple(z.shape), bool(space.contains(z).all())
+        ((1, 4, 2), True)
     """
 
     name: ClassVar[str] = "smpso"

@@ -194,6 +194,15 @@ class Rows(_Rows):
 
     Raises:
         ConfigError: a setting is out of range, or names an unknown column.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
+        >>> age = Column(name="age", kind=ColumnKind.INTEGER, low=0.0, high=100.0)
+        >>> generator = Rows(TableSchema(columns=(age,)))
+        >>> state = generator.encode(torch.tensor([[40.0]], dtype=torch.float64))
+        >>> generator.decode(state, torch.tensor([[[0.101]]], dtype=torch.float64)).tolist()  # a tenth of the range, whole
+        [[[50.0]]]
     """
 
     name: ClassVar[str] = "rows"
