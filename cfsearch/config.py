@@ -253,6 +253,11 @@ class Config(_Strict):
     Several models are audited side by side: ``[model] path = ["a.onnx", "b.onnx"]`` where they share all
     other settings, a table ``[[model]]`` each where they do not. The first one is ``model``, those after
     it ``further_models``.
+
+    Example:
+        >>> config = Config.check({"model": {"path": "model.onnx"}, "data": {"images": "faces"}})
+        >>> config.model.path, config.search.evaluations
+        ('model.onnx', 5000)
     """
 
     model: ModelConfig

@@ -33,7 +33,13 @@ from typing import ClassVar
 
 
 class CfsearchError(Exception):
-    """Base of all errors of cfsearch; ``exit_code`` is what the command line returns."""
+    """Base of all errors of cfsearch; ``exit_code`` is what the command line returns.
+
+    Example:
+        >>> error = CfsearchError("who: expected this, got that. Do so.")
+        >>> str(error), error.exit_code
+        ('who: expected this, got that. Do so.', 2)
+    """
 
     exit_code: ClassVar[int] = 2
     code: ClassVar[str] = "error"
@@ -151,4 +157,9 @@ class PartialFailure(CfsearchError, RuntimeError):
 
 
 class CfsearchWarning(UserWarning):
-    """Something that the reader of a result should know."""
+    """Something that the reader of a result should know.
+
+    Example:
+        >>> issubclass(CfsearchWarning, Warning)
+        True
+    """

@@ -34,6 +34,11 @@ class Settings(TypedDict, total=False):
       seconds that one call of it may take; ``memory``: GiB that its process may take. An object of the program is
       pickled for it.
     - ``model_name``: what the model is called in results.
+
+    Example:
+        >>> some: Settings = {"evaluations": 200, "seed": 1}
+        >>> sorted(some)
+        ['evaluations', 'seed']
     """
 
     objectives: Sequence[ObjectiveLike]

@@ -78,6 +78,21 @@ class Problem:
         DataError: inputs that are no finite floating-point numbers, or pictures outside [0, 1].
         PluginError: a plug-in breaks its contract.
         QueryError: the generator fails for one of the queries; it is not known for which.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> problem = Problem(
+        ...     torch.full((1, 3, 16, 16), 0.4),
+        ...     names=["grey"],
+        ...     provider=FakeProvider(),
+        ...     generator=FakeGenerator(),
+        ...     objectives=[Adversarial(), Intensity()],
+        ... )
+        >>> unchanged = problem.evaluate(torch.zeros(1, 1, 4))
+        >>> [round(v, 3) for v in unchanged.f[0, 0].tolist()]  # log p of the present class, size of the change
+        [-0.263, 0.0]
     """
 
     def __init__(

@@ -89,6 +89,10 @@ def frame_of_rows(rows: Sequence[dict[str, Cell]], *, extra: str = "tables") -> 
 
     Raises:
         MissingExtraError: pandas is not installed; says to install ``extra``.
+
+    Example:
+        >>> frame_of_rows([{"name": "a", "p": 0.5}, {"name": "b", "p": 0.75}])["p"].tolist()
+        [0.5, 0.75]
     """
     try:
         import pandas as pd
@@ -100,5 +104,10 @@ def frame_of_rows(rows: Sequence[dict[str, Cell]], *, extra: str = "tables") -> 
 
 
 def columns_of_rows(rows: Sequence[dict[str, Cell]]) -> list[str]:
-    """All columns, in the order in which they come up."""
+    """All columns, in the order in which they come up.
+
+    Example:
+        >>> columns_of_rows([{"name": "a", "p": 0.5}, {"name": "b", "lead": 0.1}])
+        ['name', 'p', 'lead']
+    """
     return list(dict.fromkeys(name for row in rows for name in row))

@@ -80,6 +80,18 @@ class ParetoFront:
 
     Raises:
         ShapeError: the parts do not fit each other.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> front.found, front.labels[front.source], front.objectives
+        (True, 'dark', ('adversarial', 'intensity'))
     """
 
     name: str

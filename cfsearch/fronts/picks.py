@@ -14,18 +14,37 @@ UNCHANGED: Final = 1e-6
 
 
 def closest(sizes: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> int:
-    """The member with the smallest change; ``among`` holds one at least."""
+    """The member with the smallest change; ``among`` holds one at least.
+
+    Example:
+        >>> import torch
+        >>> closest(torch.tensor([3.0, 1.0, 2.0]), among=torch.tensor([True, False, True]))
+        2
+    """
     return _least(sizes, among)
 
 
 def sparsest(z: Float[Tensor, "n d"], *, sizes: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:
-    """The member with the fewest changed variables; of several, the smallest change."""
+    """The member with the fewest changed variables; of several, the smallest change.
+
+    Example:
+        >>> import torch
+        >>> z = torch.tensor([[0.1, 0.1], [0.5, 0.0]])
+        >>> sparsest(z, sizes=z.norm(dim=1), among=torch.tensor([True, True]))
+        1
+    """
     count = (z.abs() > UNCHANGED).sum(1).double()
     return _least(count + sizes / (sizes.max() + 1.0), among)
 
 
 def knee(f: Float[Tensor, "n m"], *, among: Bool[Tensor, " n"]) -> int:
-    """The member nearest to the ideal point after each objective is scaled to [0, 1]."""
+    """The member nearest to the ideal point after each objective is scaled to [0, 1].
+
+    Example:
+        >>> import torch
+        >>> knee(torch.tensor([[0.0, 1.0], [0.2, 0.2], [1.0, 0.0]]), among=torch.tensor([True, True, True]))
+        1
+    """
     low, high = f.amin(0), f.amax(0)
     scaled = (f - low) / (high - low).clamp_min(1e-12)
     return _least(scaled.double().norm(dim=1), among)

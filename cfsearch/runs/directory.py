@@ -36,6 +36,14 @@ class RunDirectory:
 
     Use ``start`` (new or resumed) and, to read a finished or running one, ``read``. After ``start``,
     ``damaged`` names what of a resumed run was not what was written, and is gone.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = RunDirectory.start(folder, config={"seed": 1}, hashes={"model": "0f"})
+        ...     print(run.config)
+        ...     run.close()
+        {'seed': 1}
     """
 
     def __init__(self, path: Path, store: Store, *, lock: IO[str] | None, new: bool = False) -> None:

@@ -69,6 +69,11 @@ def png(pixels: UInt8[Tensor, "c h w"]) -> bytes:
 
     Args:
         pixels: one (grey) or three channels (RGB).
+
+    Example:
+        >>> import torch
+        >>> png(torch.zeros(3, 2, 2, dtype=torch.uint8))[1:4]
+        b'PNG'
     """
     values = pixels.cpu().numpy()
     image = Image.fromarray(values[0] if len(values) == 1 else values.transpose(1, 2, 0).copy())

@@ -37,6 +37,10 @@ def make_queries(
     given says them; ``critic``, whether there is a realism where none is given; ``references``,
     whether there are reference scores (12 a class) where none are given; ``seed`` of the random
     numbers (global random state is neither read nor changed).
+
+    Example:
+        >>> make_queries(scores=torch.tensor([[2.0, 0.0]]), target=[1]).source.tolist()
+        [0]
     """
     draw = torch.Generator().manual_seed(seed)
     if scores is not None:
@@ -99,6 +103,10 @@ def make_candidates(
 
     Shapes:
         z ``(b, n, d)``; x ``(b, n, *x)``; scores ``(b, n, k)``; realism ``(b, n)``.
+
+    Example:
+        >>> make_candidates(z=torch.zeros(1, 2, 3)).scores.shape
+        torch.Size([1, 2, 3])
     """
     draw = torch.Generator().manual_seed(seed + 1)
     known = next((t for t in (z, x, scores, realism) if t is not None), None)

@@ -36,6 +36,10 @@ class FakeProvider(Provider):
 
     Raises:
         ConfigError: weight, bias and labels do not speak of the same classes.
+
+    Example:
+        >>> FakeProvider().predict(torch.full((1, 3, 4, 4), 0.75)).tolist()  # 12 (0.75 - 0.5)
+        [[0.0, 3.0]]
     """
 
     weight: tuple[tuple[float, ...], ...] = ((0.0, 0.0, 0.0), (4.0, 4.0, 4.0))
@@ -82,6 +86,10 @@ class FakeWhiteBox(DifferentiableProvider):
 
     Raises:
         ConfigError: it gives labels only, which have no gradient.
+
+    Example:
+        >>> FakeWhiteBox(FakeProvider()).labels
+        ('dark', 'bright')
     """
 
     def __init__(self, fake: FakeProvider) -> None:
@@ -115,6 +123,12 @@ class FakeGenerator(Generator[Tensor], Critic):
         shape: of one input, ``(channels, height, width)`` or ``(features,)``.
         prototype: value of all entries of the most real input.
         critic_kind: as the contract says.
+
+    Example:
+        >>> generator = FakeGenerator(shape=(2,))
+        >>> state = generator.encode(torch.tensor([[1.0, 2.0]]))
+        >>> generator.decode(state, torch.tensor([[[0.5, 0.0]]])).tolist()
+        [[[1.5, 2.0]]]
     """
 
     shape: tuple[int, ...] = (3, 16, 16)
@@ -179,7 +193,12 @@ class FakeGenerator(Generator[Tensor], Critic):
 
 @final
 class WithoutCritic(Generator[State]):
-    """Any generator, its critic hidden."""
+    """Any generator, its critic hidden.
+
+    Example:
+        >>> isinstance(FakeGenerator(), Critic), isinstance(WithoutCritic(FakeGenerator()), Critic)
+        (True, False)
+    """
 
     name = "without_critic"
 

@@ -151,7 +151,18 @@ class _MeasureCase:
 
 
 class ObjectiveCase(_MeasureCase):
-    """Subclass it and give the fixture ``objective``; pytest does the rest."""
+    """Subclass it and give the fixture ``objective``; pytest does the rest.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.objectives import Intensity
+        >>> class TestIntensity(ObjectiveCase):
+        ...     @pytest.fixture
+        ...     def objective(self):
+        ...         return Intensity()
+        >>> sorted(name for name in dir(TestIntensity) if name.startswith("test_"))[0]
+        'test_inputs_are_left_alone'
+    """
 
     @pytest.fixture
     def objective(self) -> Objective:
