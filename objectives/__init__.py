@@ -1,4 +1,4 @@
-"""What a counterfactual is judged by: one objective or constraint a file.
+"""Objectives and constraints of a search, one a file; all are minimised.
 
 Objectives (all minimised): ``adversarial``, ``margin`` (has the class changed), ``plausibility``
 (does it look real), ``intensity``, ``sparsity``, ``perceptual`` (how much changed) and

@@ -1,4 +1,4 @@
-"""How strongly the audited model still holds on to its answer."""
+"""Adversarial objective: cross-entropy of the model on the candidate."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Number of features that were changed."""
+"""Sparsity objective: number of changed search variables (L0 norm)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

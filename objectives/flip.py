@@ -1,4 +1,4 @@
-"""Constraint: the class must have changed."""
+"""Flip constraint: the predicted class must have changed by a margin."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -16,7 +16,7 @@ from cfsearch.errors import ConfigError
 @final
 @dataclass(frozen=True, slots=True)
 class Flip(Constraint):
-    """Kept where the class has flipped by at least ``margin`` in probability.
+    """Constraint that the class flips by at least ``margin`` in probability.
 
     ``margin - (p_target - p_best_rival)``; away from the present class
     ``margin - (p_best_other - p_source)``. Feasible (<= 0) implies that the winning class is

@@ -1,4 +1,4 @@
-"""How far a row of a table moved, with all its columns on one scale."""
+"""Proximity objective of tables: Gower's distance to the original row."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

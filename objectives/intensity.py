@@ -1,4 +1,4 @@
-"""Magnitude of the change of the search variables."""
+"""Proximity objective: norm of the change of the search variables."""
 
 import math
 from dataclasses import dataclass

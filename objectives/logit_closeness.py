@@ -1,4 +1,4 @@
-"""How far a candidate's scores are from those of real inputs of its new class."""
+"""Logit closeness objective: distance to the mean logits of the target class."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, final, get_args

@@ -1,4 +1,4 @@
-"""Margin of the target class over its best rival, in logits."""
+"""Margin objective: Carlini-Wagner loss on the logits."""
 
 import math
 from dataclasses import dataclass

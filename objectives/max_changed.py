@@ -1,4 +1,4 @@
-"""Constraint: at most a given number of changed variables."""
+"""Sparsity constraint: at most ``k`` changed search variables."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cfsearch.errors import ConfigError
 @final
 @dataclass(frozen=True, slots=True)
 class MaxChanged(Constraint):
-    """Kept where at most ``k`` search variables changed: ``#{i : |z_i| > threshold} - k``.
+    """Constraint that at most ``k`` search variables change: ``#{i : |z_i| > threshold} - k``.
 
     Unit: variables.
 

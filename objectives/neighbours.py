@@ -1,4 +1,4 @@
-"""How far a row of a table is from real rows of its new class."""
+"""Plausibility objective of tables: distance to training rows of the target class."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How different the counterfactual looks from the original."""
+"""Perceptual objective: structural dissimilarity (1 - SSIM) of images."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

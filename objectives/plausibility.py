@@ -1,4 +1,4 @@
-"""How much realism the counterfactual gave up."""
+"""Plausibility objective: loss of realism by the generator's critic."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

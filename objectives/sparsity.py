@@ -1,4 +1,4 @@
-"""How much of the input was touched."""
+"""Sparsity objective on decoded inputs: share of pixels or entries that changed."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

@@ -1,4 +1,4 @@
-"""How far the words of a text moved."""
+"""Word distance objective: cosine distance of replaced words."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, final

@@ -1,4 +1,4 @@
-"""AXAI: the segments that an attack changes most densely are the explanation."""
+"""AXAI: attribution to the segments that an adversarial attack changes most densely."""
 
 from typing import ClassVar, final
 
@@ -16,7 +16,7 @@ from .segments import Grid, Quickshift, Segmenter
 
 @final
 class Axai(Explainer):
-    """Segments with the largest share of strongly attacked numbers.
+    """AXAI explainer: attributes a class to the segments with the largest share of strongly attacked pixels.
 
     An L2 attack leaves the class (or, where a target is given, seeks it). Numbers that it
     lowers below the lower tail of its own changes or raises above the upper one were attacked
@@ -102,7 +102,7 @@ class Axai(Explainer):
 
 
 def tails(changes: Float[Tensor, "b d"], *, share: float) -> Bool[Tensor, "b d"]:
-    """Which numbers an attack changed strongly: outside two percentiles of its own changes.
+    """Mask of the numbers that an attack changed strongly: outside two percentiles of its own changes.
 
     A number counts if it was lowered and lies below the percentile ``100 * share``, or was raised
     and lies above ``100 * (1 - share)``; percentiles are interpolated linearly, row by row.

@@ -1,4 +1,4 @@
-"""Explanations on the fronts of searches: measured by the same objectives, and as seeds.
+"""Explanations as Pareto fronts (measured by a search's objectives) and as seeds of a search.
 
 Rows of a table have an exact ``z``: whatever an explainer proposes becomes a member like any other.
 An image that an explainer made has none. Such members, and those of a search beside them, are

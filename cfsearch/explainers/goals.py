@@ -1,4 +1,4 @@
-"""What explainers that walk towards a class share: the loss, its gradient, and where a walk may go."""
+"""Gradient steps towards a target class: the loss, its gradient, and the projection on the bounds."""
 
 import torch
 from jaxtyping import Bool, Float, Int

@@ -1,4 +1,4 @@
-"""Counterfactuals along one gradient: Haffar et al. 2022, algorithms 2 and 3."""
+"""Counterfactuals by one scaled gradient step (Haffar et al. 2022, algorithms 2 and 3)."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _MOST: Final = (1.0, 100.0)
 @final
 @dataclass(frozen=True)
 class Gradient(Explainer):
-    """``x* = x - w * eps * grad L(f_u(x), y*)``, eps growing until the provider says y*.
+    """Gradient-step explainer: ``x* = x - w eps grad L(f_u(x), y*)`` with the least ``eps`` that flips.
 
     L is the cross-entropy of the network that is followed; its gradient is taken once, at the
     original, and as it is (neither its sign nor normalised). y* is the target class, else the

@@ -1,4 +1,4 @@
-"""Counterfactuals built up feature by feature, towards the logits of real inputs of the class."""
+"""Gradual construction: counterfactuals that change one feature after another (Jung et al. 2020)."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ _STRETCH: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 @final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Gradual(Explainer):
-    """Gradual construction: X' = (1 - M) X + M C, with ever more features in the mask M.
+    """Gradual construction explainer: ``X' = (1 - M) X + M C`` with a growing mask ``M`` of features.
 
     Masking step: the feature with the next largest gradient of the target's probability at the
     original is opened. Composition step: Adam turns the composite C until the logits are near

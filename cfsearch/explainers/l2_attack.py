@@ -1,4 +1,4 @@
-"""Projected gradient descent in an L2 ball: the attack that explanations read."""
+"""L2-bounded projected gradient descent: the adversarial attack that AXAI reads."""
 
 from typing import final
 
@@ -13,7 +13,7 @@ from cfsearch.errors import ConfigError
 
 @final
 class L2Attack:
-    """Steps of equal length up the loss, drawn back into a ball around each input.
+    """Projected gradient attack with steps of equal length in an L2 ball around each input.
 
     The loss is the log-odds against the class, whose gradient has the direction of the cross
     entropy's and keeps it where the cross entropy's is lost in rounding (a confident model).

@@ -23,7 +23,7 @@ _STRIDE: Final = 2.5
 @final
 @dataclass(frozen=True)
 class Pgd(Explainer):
-    """Projected gradient descent towards the goal, in the smallest ball in which the provider flips.
+    """PGD explainer: projected gradient descent in the smallest ball in which the provider flips.
 
     In a ball of radius r around the original, steps along the gradient of the cross-entropy (l2:
     of length 1; linf: its sign), each followed by the projection on the ball and on the bounds.

@@ -1,4 +1,4 @@
-"""Pixels as the numbers that gradients follow: images and spectrograms."""
+"""Domain of images and spectrograms: gradients with respect to pixels."""
 
 from typing import final
 
@@ -12,7 +12,7 @@ from cfsearch.errors import ConfigError
 
 @final
 class PixelDomain(Domain):
-    """An image is its own numbers; a feature is a square of pixels with all its channels.
+    """Domain whose numbers are the pixels and whose features are squares of pixels with all channels.
 
     What starts from a grey picture stays grey: gradients differ from channel to channel, as a model
     weighs colours differently, but a colour is no change of a picture that has none.

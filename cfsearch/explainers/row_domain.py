@@ -1,4 +1,4 @@
-"""Encoded columns as the numbers that gradients follow: rows of a table."""
+"""Domain of rows of a table: gradients with respect to encoded columns."""
 
 from collections.abc import Sequence
 from typing import final
@@ -16,7 +16,7 @@ _SAME = 1e-5
 
 @final
 class RowDomain(Domain):
-    """A row is the numbers that its encoding gives; a feature is a variable of the schema.
+    """Domain whose numbers are the encoded columns and whose features are the schema's variables.
 
     Columns that are linked are one feature and change together. ``project`` finds the likeliest
     level, the nearest step and the nearest linked combination, and goes back to the original's

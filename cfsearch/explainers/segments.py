@@ -1,4 +1,4 @@
-"""Pictures cut into segments, each of which a person takes for one thing."""
+"""Segmentation of images into regions (superpixels, rectangles) that explainers score as a whole."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SIDE: Final = 224
 
 
 class Segmenter(ABC):
-    """A rule that says which segment each pixel belongs to."""
+    """Segmentation method: the segment index of each pixel."""
 
     @abstractmethod
     def __call__(self, pictures: Float[Tensor, "b c h w"]) -> Int[Tensor, "b h w"]:
@@ -26,7 +26,7 @@ class Segmenter(ABC):
 @final
 @dataclass(frozen=True, slots=True)
 class Grid(Segmenter):
-    """Rectangles of nearly equal size: bands of frequency and stretches of time.
+    """Regular grid of rectangles of nearly equal size; of spectrograms bands of frequency and spans of time.
 
     Args:
         rows, columns: how many; a picture with fewer pixels a side gets one each.
@@ -59,7 +59,7 @@ class Grid(Segmenter):
 @final
 @dataclass(frozen=True, slots=True)
 class Quickshift(Segmenter):
-    """Pixels near each other in place and colour, by scikit-image, one picture after the other.
+    """Quickshift superpixels by scikit-image: pixels near each other in place and colour.
 
     Args:
         kernel_size: width of the smoothing, in pixels; larger makes fewer segments. When None, 4 for

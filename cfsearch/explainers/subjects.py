@@ -1,4 +1,4 @@
-"""From a model to a subject of explanation: which function gradients follow, on which numbers."""
+"""Subjects of explanation for models of images and rows: provider, differentiable network, domain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ def image_subject(
     surrogate: DifferentiableProvider | None = None,
     block: int = 1,
 ) -> Subject:
-    """A classifier of images, followed by its own gradients or by a surrogate's.
+    """Subject of a classifier of images, with its own gradients or a surrogate's.
 
     Args:
         provider: the audited model.
@@ -57,7 +57,7 @@ def row_subject(
     immutable: Sequence[str] = (),
     white_box: bool = False,
 ) -> Subject:
-    """A classifier of rows, followed by a network on encoded numbers.
+    """Subject of a classifier of rows, with the gradients of a network on encoded columns.
 
     Args:
         provider: the audited model, on rows: numbers in their own units, levels as their index.
@@ -76,7 +76,7 @@ def table_subject(
     immutable: Sequence[str] = (),
     follow: bool = True,
 ) -> Subject:
-    """An opened model of a table, followed by a surrogate's gradients or by its own.
+    """Subject of an opened model of a table, with a surrogate's gradients or its own.
 
     Args:
         model: the audited model.
@@ -111,7 +111,7 @@ def table_subject(
 
 
 def no_gradient(model: Provider) -> str:
-    """What to say where a method follows gradients and a model has none."""
+    """Error message for a method that needs gradients and a model that has none."""
     return (
         f"{model.name}: gives no gradients, which this method follows. Distil a surrogate (`cfsearch "
         "distill`) and give it with --surrogate, or take --method emap, which fits its own."

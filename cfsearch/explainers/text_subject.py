@@ -1,4 +1,4 @@
-"""A classifier of texts as a subject of explanation.
+"""Subject of explanation for classifiers of texts.
 
 ::
 
@@ -16,7 +16,7 @@ from .token_domain import TokenDomain
 
 
 def text_subject(provider: TextProvider, *, length: int) -> Subject:
-    """A classifier of texts, followed by its own gradients on its word embeddings.
+    """Subject of a classifier of texts, with gradients with respect to its word embeddings.
 
     Args:
         provider: the audited model.

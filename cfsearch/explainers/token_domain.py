@@ -1,4 +1,4 @@
-"""Embedded words as the numbers that gradients follow: texts."""
+"""Domain of texts: gradients with respect to word embeddings."""
 
 from typing import Final, final
 
@@ -18,7 +18,7 @@ _PIECE: Final = 1024
 
 @final
 class TokenDomain(Domain):
-    """A text is the embeddings of its words; a feature is a place in the text.
+    """Domain whose numbers are word embeddings and whose features are places in the text.
 
     ``project`` puts the nearest word of the vocabulary at each place that was touched (the
     original's own word where that is nearest), never padding and never "unknown". Places after

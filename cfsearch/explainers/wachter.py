@@ -1,4 +1,4 @@
-"""The nearest input with another outcome, by gradient descent: Wachter, Mittelstadt and Russell 2017."""
+"""Counterfactuals by gradient descent on outcome and distance (Wachter, Mittelstadt and Russell 2017)."""
 
 import copy
 import math
@@ -23,7 +23,7 @@ _REACHED: Final = 0.8
 
 @final
 class Wachter(Explainer):
-    """``argmin_x' max_lambda lambda * (f(x') - y')^2 + sum_j |x'_j - x_j| / MAD_j``.
+    """Wachter explainer: ``argmin_x' max_lambda lambda * (f(x') - y')^2 + sum_j |x'_j - x_j| / MAD_j``.
 
     f is by how much the target class leads the best other one in the network's log-scores: of
     two classes the log-odds, in which a model that is certain is not flat. Adam descends the first

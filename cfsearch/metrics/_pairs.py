@@ -1,4 +1,4 @@
-"""The one check that every metric of pairs makes."""
+"""Shape checks that the metrics of pairs share."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""What else changed with a counterfactual, by the decisions of an oracle that names attributes."""
+"""Side effects of counterfactuals on attributes, as an oracle classifies them (MNAC, CD)."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,7 +8,7 @@ from cfsearch.errors import ConfigError, ShapeError
 
 
 def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) -> Float[Tensor, " n"]:
-    """How many attributes an oracle decides otherwise; their mean is the "MNAC".
+    """Number of attributes that an oracle classifies otherwise; the mean over pairs is the "MNAC".
 
     Raises:
         ShapeError: not two tables of one shape.
@@ -29,7 +29,7 @@ def changed_attributes(before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"]) 
 def correlation_difference(
     labels: Bool[Tensor, "m a"], before: Bool[Tensor, "n a"], after: Bool[Tensor, "n a"], *, attribute: int
 ) -> float:
-    """How differently attributes correlate with the requested one in counterfactuals and in the data.
+    """Correlation difference (CD): attribute correlations in counterfactuals against those in the data.
 
     The sum over attributes of ``|corr(label, requested label) - corr(change, requested change)|``, where a
     change is -1, 0 or 1 by an oracle; a correlation with what never changes counts as 0.

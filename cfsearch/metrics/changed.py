@@ -11,7 +11,7 @@ from ._pairs import flat_pair
 def number_changed(
     x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"], *, threshold: float = 1e-3
 ) -> Float[Tensor, " n"]:
-    """Features that differ by at least ``threshold``.
+    """Number of features that differ by at least ``threshold``.
 
     References:
         Jung et al. 2020, equation 9, https://arxiv.org/abs/2008.01897.
@@ -28,7 +28,7 @@ def number_changed(
 def columns_changed(
     x: Float[Tensor, "n d"], y: Float[Tensor, "n d"], *, schema: TableSchema
 ) -> Float[Tensor, " n"]:
-    """Columns of a table that differ at all; columns that are linked count once.
+    """Number of columns of a table that differ; linked columns count once.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Coherence: similar people get similar explanations."""
+"""Coherence: stability of counterfactuals over similar inputs."""
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from ._pairs import flat_pair
 def coherence(
     x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"], *, most: int, threshold: float = 1e-3
 ) -> Float[Tensor, " n"]:
-    """How much farther apart counterfactuals are than their originals, at worst; low is good.
+    """Local Lipschitz estimate: largest ratio of counterfactual to input distance; smaller is better.
 
     For each original the largest ``||y_i - y_o|| / ||x_i - x_o||`` over the others that differ from it
     in at most ``most`` features. NaN where there is none, so take ``nanmean``; copies of the original

@@ -1,4 +1,4 @@
-"""How different the counterfactuals of one instance are from each other.
+"""Diversity of the counterfactuals of one instance.
 
 Both take the distances between them: ``Variables.gower_table`` for tables, ``torch.cdist`` else.
 """

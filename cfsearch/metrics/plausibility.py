@@ -1,4 +1,4 @@
-"""Whether counterfactuals lie where data lie.
+"""Plausibility: distance to the data manifold (nearest neighbours, local outlier factor).
 
 Both take distances, so that any will do: ``Variables.gower_table`` for tables, ``torch.cdist`` else.
 """
@@ -27,7 +27,7 @@ def nearest(distance: Float[Tensor, "n r"], *, k: int = 1) -> Float[Tensor, " n"
 def local_outlier_factor(
     distance: Float[Tensor, "n r"], between: Float[Tensor, "r r"], *, k: int = 20
 ) -> Float[Tensor, " n"]:
-    """How much thinner the data are here than around the nearest rows; about 1 inside, larger outside.
+    """Local outlier factor: density of the data at the nearest rows over that here; about 1 inside.
 
     Args:
         distance: of each counterfactual to each reference row.

@@ -1,4 +1,4 @@
-"""How much of a counterfactual's effect sits in how few of its pixels."""
+"""COUT: counterfactual transition score of images."""
 
 from collections.abc import Callable
 

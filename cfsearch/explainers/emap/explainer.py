@@ -37,7 +37,7 @@ _FURTHEST: Final = 1.5
 @final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Emap(Explainer):
-    """One forward pass gives the smallest perturbation that turns the verdict.
+    """EMAP explainer: minimal class-changing perturbations by one pass of a learned network.
 
     ``fit`` asks the audited model for the class of every reference input, fits a surrogate to
     these classes, and then a second network whose perturbations turn the surrogate's verdict.
