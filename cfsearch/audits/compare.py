@@ -1,4 +1,4 @@
-"""Several models in one audit: names for them, what must be alike, and their joint document."""
+"""Audits of several models side by side: ids, compatibility checks, joint document."""
 
 import hashlib
 import re

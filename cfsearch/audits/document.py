@@ -1,4 +1,4 @@
-"""``audit.json``: the one document that the page, gates and exports read."""
+"""``audit.json``: the document of an audit, which the page, gates and exports read."""
 
 import dataclasses
 import inspect
@@ -177,7 +177,7 @@ def _unmeasured(effects: Sequence[Mapping[str, Any]]) -> list[str]:
 def _warnings(
     assemblies: Mapping[str, Assembly], rows: Mapping[str, Sequence[InstanceRow]], genuine: bool
 ) -> list[str]:
-    """What weakens the result, most serious first."""
+    """Warnings about the result, most serious first."""
     found = []
     everything = [row for part in rows.values() for row in part]
     failed = sum(row.status == "failed" for row in everything)

@@ -30,7 +30,7 @@ MOST_MEASURED = 200
 @final
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How many instances flip by a change of one variable in one direction.
+    """Number of instances that flip by a change of one variable in one direction.
 
     ``direction`` is "+" or "-", and "~" for a category, whose levels have no order.
     """
@@ -43,7 +43,7 @@ class Change:
 
 
 def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
-    """What the sparsest verified counterfactual of each instance changes, most frequent first.
+    """Changes of the sparsest verified counterfactuals, most frequent first.
 
     Which changes count is a matter of the modality: of images those that a person sees, of the others
     all, as their generators leave none that are nothing. Instances whose
@@ -82,7 +82,7 @@ def _replaced(picked: Sequence[tuple[ParetoFront, int]]) -> list[Change]:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Effects:
-    """What each variable alone does to the model, input by input.
+    """Effect of each variable alone on the model's log-odds, input by input.
 
     Args:
         names: the variables.
@@ -132,7 +132,7 @@ class Effects:
 
 @torch.no_grad()
 def effects_through_generator(problem: Problem, *, label: int) -> Effects:
-    """What one attribute, from the lowest to the highest value of the search, does to the model.
+    """Effect on the log-odds of moving one attribute from its lowest to its highest value.
 
     For each query and variable the generator decodes the query with that variable at both ends of
     its range, all else as it is (rules of the space kept). It measures the model *through the

@@ -1,4 +1,4 @@
-"""What an audit found in one group of its inputs and in another, and their difference.
+"""Group comparisons of an audit: figures by group of inputs, their differences and tests.
 
 Images are with an attribute or without it. Rows of a table are grouped by the values of a column:
 two groups are compared with each other, of more each with all others. Shares are tested by Fisher's
@@ -33,7 +33,7 @@ _MOST_CHANGES: Final = 12
 @final
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """So many of so many."""
+    """A count ``k`` of ``n`` with its share."""
 
     count: int
     n: int
@@ -41,7 +41,7 @@ class _Share:
 
     @property
     def reported(self) -> bool:
-        """Whether there are enough inputs for a figure."""
+        """True if there are enough inputs to report a share."""
         return self.n >= self.least
 
     @property
@@ -54,7 +54,7 @@ class _Share:
         return _plain(share_difference(self.count, self.n, other.count, other.n))
 
     def p(self, other: Self) -> float | None:
-        """Of the two being equal, by Fisher's exact test; None where one is of nothing."""
+        """p-value of equal shares by Fisher's exact test; None where one is of nothing."""
         return fisher(self.count, self.n, other.count, other.n) if self.reported and other.reported else None
 
 
@@ -102,7 +102,7 @@ def group_rows(
     measured: Sequence[str],
     least: int = LEAST,
 ) -> list[dict[str, Any]]:
-    """For each attribute of ``by``, the audit's figures on both sides of it and their difference.
+    """Figures of the inputs with and without each attribute of ``by``, and their difference.
 
     ``decided`` is the share that the model puts into its last class, ``found_rate`` the share of
     searched inputs with a verified counterfactual; ``effects`` are in logits, as in the document.
@@ -159,7 +159,7 @@ def column_groups(
     names: Sequence[str],
     least: int = LEAST,
 ) -> list[dict[str, Any]]:
-    """For each column, the audit's figures in each group of rows, and how far they are apart.
+    """Figures of each group of rows by each column, and their differences.
 
     ``decided`` and ``found_rate`` are as for images; ``changes`` are the changes of the sparsest
     flips, by group. P-values are corrected for all comparisons that are made here, of all columns.

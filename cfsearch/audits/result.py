@@ -21,7 +21,7 @@ _MOST_SHOWN = 12
 
 @final
 class AuditResult:
-    """What an audit wrote to its run directory.
+    """Result of a finished audit, read from its run directory.
 
     Args:
         directory: the run directory of an audit that ended.
@@ -54,7 +54,7 @@ class AuditResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of the model, one sentence each."""
+        """Warnings about the model, one sentence each."""
         return tuple(line for entry in self.document["models"] for line in entry["note"].splitlines() if line)
 
     @property
@@ -64,7 +64,7 @@ class AuditResult:
 
     @property
     def effects(self) -> "pd.DataFrame":
-        """What switching each attribute does, in logits with a 95 % interval, protected ones first.
+        """Effect of switching each attribute, in logits with a 95 % interval, protected ones first.
 
         Columns: ``model``, ``variable``, ``protected``, ``value``, ``low``, ``high``, ``n`` and, where it
         was measured, ``edit_success``.
@@ -79,7 +79,7 @@ class AuditResult:
 
     @property
     def groups(self) -> "pd.DataFrame":
-        """How often a verified counterfactual was found in each group of ``by``.
+        """Share of inputs with a verified counterfactual in each group of ``by``.
 
         Columns: ``model``, ``attribute``, ``group``, ``searched``, ``rate``, ``low``, ``high``.
         """
@@ -92,7 +92,7 @@ class AuditResult:
 
     @property
     def changes(self) -> "pd.DataFrame":
-        """What the sparsest flips change and how often.
+        """Changes of the sparsest flips and their frequency.
 
         Columns: ``model``, ``variable``, ``direction``, ``count``, ``n``, ``rate``, ``low``, ``high``.
         """

@@ -1,4 +1,4 @@
-"""Which class became which: the verified sparsest flips, counted by class before and after."""
+"""Transition table: counts of the sparsest verified flips by class before and after."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What effects let one say: leans on an attribute, does not, or cannot tell; and in which words."""
+"""Verdicts on effects: the model depends on an attribute, does not, or undecided; and their wording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _ORDER: Final = {LEANS: 0, UNSURE: 1, NOT: 2}
 @final
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one effect lets one say, and why not more.
+    """Verdict on one effect, and the reason where it is undecided.
 
     Args:
         reading: "leans", "does not lean" (by more than the practical size) or "cannot tell".
@@ -35,12 +35,12 @@ class Reading:
     because: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """The two as they stand in an entry of ``audit.json``."""
+        """Verdict and reason as keys of ``audit.json``."""
         return {"reading": self.reading, "because": self.because}
 
 
 def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
-    """The three-valued reading of an effect.
+    """Verdict on an effect: depends, does not depend, or undecided.
 
     The model leans on an attribute where the whole 95 % interval lies beyond the practical size and
     the corrected p is below 0.05; it does not where the whole interval lies within that size. A true
@@ -100,7 +100,7 @@ def verdicts(
     practical: float,
     noun: str,
 ) -> list[dict[str, Any]]:
-    """The first sentence on each model: its strongest effect, of a protected attribute where there are any.
+    """Summary sentence of each model: its strongest effect, of a protected attribute where there are any.
 
     Those that one can tell come first, then the largest. A model whose effects were not measured has none.
 

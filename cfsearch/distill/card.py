@@ -1,4 +1,4 @@
-"""The card of a surrogate: what it is, what it cost, and how far it can be believed."""
+"""Model card of a surrogate: architecture, queries spent, fidelity."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from cfsearch.numerics.intervals import Interval
 
 
 def card(name: str, about: dict[str, Any]) -> str:  # Any: plain JSON values, see ``distil``
-    """Markdown for people.
+    """Model card of a surrogate as Markdown.
 
     Args:
         name: of the file.

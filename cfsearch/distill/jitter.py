@@ -15,7 +15,7 @@ from cfsearch.errors import ConfigError
 @final
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How far pictures are changed; each picture by its own random numbers.
+    """Random affine and elastic augmentation of pictures, with its ranges.
 
     What comes in from outside repeats the border.
 

@@ -1,4 +1,4 @@
-"""How a surrogate is made: the settings of every step, with the paper's and our own as presets."""
+"""Recipe of a distillation: settings of augmentation, queries and training, with presets."""
 
 import math
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from .jitter import Jitter
 @final
 @dataclass(frozen=True, slots=True)
 class Hyper:
-    """What is searched for: learning rate, passes over the examples, examples a step.
+    """Training hyperparameters: learning rate, epochs, batch size.
 
     Raises:
         ConfigError: a value is not above 0.
@@ -34,7 +34,7 @@ class Hyper:
 @final
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The Bayesian search of ``Hyper`` and of the network.
+    """Settings of the Bayesian search of ``Hyper`` and of the architecture.
 
     Args:
         trials: at most so many; 0 takes ``Recipe.hyper`` and the first network.

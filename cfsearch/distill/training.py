@@ -1,4 +1,4 @@
-"""A network that learns the provider's answers."""
+"""Training of a surrogate network on a provider's answers."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Watch = Callable[[int, int], None]
 @final
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One training: the network by name, its settings, the recipe's manner, and the seed.
+    """Specification of one training run: architecture, hyperparameters, recipe, seed.
 
     Equal lessons on equal examples give equal weights (on one device and number of threads).
     """

@@ -36,7 +36,7 @@ _SPREAD_FIRST: Final = 5
 @final
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What the search chose.
+    """Result of the search: architecture and hyperparameters.
 
     Args:
         network: by its name.

@@ -1,4 +1,4 @@
-"""Ways to ask an audited model: one kind a file, and wrappers that count, cache and vote."""
+"""Providers: adapters of audited models (one kind a file), and wrappers that count, cache and vote."""
 
 from typing import TYPE_CHECKING, Final
 

@@ -1,4 +1,4 @@
-"""Whether a model answers the rows of a file as cfsearch gives them and as pandas reads them alike.
+"""Agreement check: a model's answers to rows as cfsearch and as pandas read them.
 
 Most models of tables were fitted on what ``pandas.read_csv`` makes of such a file. Where the two
 readings differ (truth values as texts, leading zeros, spaces), a search would find counterfactuals

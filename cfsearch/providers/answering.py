@@ -1,4 +1,4 @@
-"""Providers whose model answers in raw numbers: pieces, widening and identity are the same for all."""
+"""Base class of providers whose model answers raw numbers: batching, conversion, fingerprint."""
 
 from abc import ABC, abstractmethod
 
@@ -13,7 +13,7 @@ from .preprocessing import Preprocessing
 
 
 class AnsweringProvider(Provider, ABC):
-    """A model that answers ``raw`` numbers for at most ``max_batch`` inputs at a time.
+    """Provider base class on top of ``raw``: the model's own numbers for at most ``max_batch`` inputs.
 
     A subclass sets these and the attributes of a ``Provider``:
 

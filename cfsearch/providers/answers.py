@@ -1,4 +1,4 @@
-"""From what a model answered to the scores that the contract promises."""
+"""Conversion of a model's raw answers to the scores of the contract."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Queries counted, and held to a limit."""
+"""Query counter with a budget, as a wrapper of a provider."""
 
 import threading
 from typing import Final, final

@@ -1,4 +1,4 @@
-"""Answers kept, so that the same input is never paid for twice."""
+"""Cache of a provider's answers, in memory and in a file."""
 
 import hashlib
 import threading
@@ -23,7 +23,7 @@ _CODES: Final = {dtype: code for code, dtype in _NUMBERS.items()}
 
 @final
 class CachedProvider(WrappedProvider):
-    """Remembers answers by the exact bytes of the input and the provider's fingerprint.
+    """Provider that caches answers by the exact bytes of the input and the provider's fingerprint.
 
     Only what is not known is queried, each different input once, in the order in which it
     came. Answers that are not finite are not kept. No gradients pass. What is remembered

@@ -1,4 +1,4 @@
-"""A file of remembered answers that many processes share: sqlite in WAL mode."""
+"""Cache file that processes share: SQLite in WAL mode, with checksums."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ _SEAL: Final = 8
 
 @final
 class CacheFile:
-    """Bytes by key, each sealed with a hash, so that a damaged one is no answer.
+    """Key-value store of bytes, each with a checksum, so that a damaged value is a miss.
 
     A file that is damaged or not ours is moved aside with a warning and a new one begun. Where
     the file cannot be used any more (disk full, read-only), a warning is given once and nothing

@@ -1,4 +1,4 @@
-"""First contact with an audited model: what it takes, gives, and how far it can be trusted."""
+"""Handshake: probe queries that measure a model's repeatability, batch dependence, range and speed."""
 
 import contextlib
 import time
@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 20.0
 @final
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a model answered to known inputs.
+    """Result of the probe queries to a model.
 
     Args:
         scores: the kind of scores that it declares.
@@ -71,7 +71,7 @@ def handshake(
     device: str = "cpu",
     inputs: Float[Tensor, "p *x"] | None = None,
 ) -> Handshake:
-    """Asks a model about known inputs, in several ways, and compares.
+    """Probe a model with known inputs, in several batchings, and compare the answers.
 
     It is queried with ``n`` inputs together, the same again, in reverse order, one by one, and
     ``large`` inputs together for the time they take: ``4 n + large`` queries.

@@ -1,4 +1,4 @@
-"""One signature for every form in which a user may name a model of images; ``open_tabular`` for tables."""
+"""Opening of audited models of images by file, function or plug-in; ``open_tabular`` for tables."""
 
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -43,7 +43,7 @@ def open_provider(
     deadline_s: float | None = None,
     trust_model: str | None = None,
 ) -> Provider:
-    """The audited model behind what a user wrote.
+    """Open an audited model by file, ``module:function`` or ``plugin:NAME``.
 
     Args:
         spec: a file whose ending a plug-in claims (``model.onnx``; ``weights.safetensors``, ``.pt``

@@ -1,4 +1,4 @@
-"""Inputs that are known beforehand, and what a model's answers to them give away."""
+"""Synthetic probe inputs, and the model signature inferred from answers to them."""
 
 import math
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def _one(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
 
 
 def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
-    """What numbers look like: probabilities where that is possible, else logits.
+    """Kind of scores that numbers look like: probabilities where possible, else logits.
 
     Probabilities are rows in [0, 1] that sum to 1, or a single output in [0, 1].
     """
@@ -66,7 +66,7 @@ def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
 @final
 @dataclass(frozen=True, slots=True)
 class ModelSignature:
-    """Labels and kind of scores, declared or found out, and what the reader must know of it."""
+    """Labels and kind of scores of a model, declared or inferred, with warnings."""
 
     labels: tuple[str, ...]
     scores: ScoreKind
@@ -85,7 +85,7 @@ def infer_signature(
     who: str,
     where: str,
 ) -> ModelSignature:
-    """What the user declared, completed by what the model answers to known inputs.
+    """Model signature from what is declared, completed by the answers to probe inputs.
 
     A model that takes any size, and of which all is declared, is not queried.
 

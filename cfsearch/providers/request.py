@@ -1,4 +1,4 @@
-"""What a user wrote about a model, for whoever opens a file of its ending."""
+"""Request to open a model file: the path and its settings."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final

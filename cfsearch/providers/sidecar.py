@@ -1,4 +1,4 @@
-"""The small TOML file beside a model that says what the model takes and gives.
+"""Sidecar: the TOML file beside a model that declares its inputs, labels and scores.
 
 ::
 
@@ -193,7 +193,7 @@ def sidecar_path(model: Path) -> Path:
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """What a sidecar says.
+    """Read a sidecar file.
 
     Raises:
         ConfigError: there is no such file, it is no TOML, or a setting is unknown or wrong;

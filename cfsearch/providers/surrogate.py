@@ -1,4 +1,4 @@
-"""A distilled network in the place of the model that it learned from."""
+"""Provider of a distilled surrogate network, used in place of the audited model."""
 
 from pathlib import Path
 from typing import Final, Self, final
@@ -19,7 +19,7 @@ _MAX_BATCH: Final = 1024
 
 @final
 class SurrogateProvider(DifferentiableProvider):
-    """A surrogate's logits; gradients reach the inputs.
+    """Differentiable provider of a surrogate's logits.
 
     Its answers are never the audited model's. Whatever is found with it must be verified with
     ``audited`` before it is believed; ``cfsearch.distill.with_surrogate`` sees to that.

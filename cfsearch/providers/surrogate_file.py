@@ -1,4 +1,4 @@
-"""The file of a surrogate: its weights, and beside them all that is needed to use them."""
+"""Storage of a surrogate: weights, architecture, encoding and card in one file."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Models of tables: what all of them offer, and those that take encoded numbers."""
+"""Providers of models of tables: base class, and models that take encoded numbers."""
 
 import hashlib
 from abc import ABC
@@ -44,7 +44,7 @@ def numbers_of(frame: "pd.DataFrame") -> NDArray[np.float64] | None:
 
 
 class TabularProvider(Provider, ABC):
-    """A model of rows in canonical form.
+    """Base class of providers of rows in canonical form.
 
     ``encoding`` brings rows to numbers that gradients can follow: those of the model itself where it
     takes numbers, else every column on [0, 1]. ``white_box`` says whether ``network`` is to be had.

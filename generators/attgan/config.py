@@ -11,7 +11,7 @@ _MOST_LAYERS = 12
 
 
 class Upsampling(StrEnum):
-    """How the decoder doubles the size of a map."""
+    """Upsampling method of the decoder."""
 
     TRANSPOSED = "transposed"
     """Transposed convolution 4x4, stride 2: the published layout."""
@@ -20,7 +20,7 @@ class Upsampling(StrEnum):
 
 
 class CriticNorm(StrEnum):
-    """What steadies the trunk of the critic."""
+    """Normalisation of the critic's trunk."""
 
     INSTANCE = "instance"
     """Instance norm with learned scale and shift: published, for WGAN-GP."""

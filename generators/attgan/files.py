@@ -1,4 +1,4 @@
-"""One file for one AttGAN: safetensors, with the settings in its metadata.
+"""Storage of an AttGAN in one safetensors file, settings in its metadata.
 
 Kernels are stored in half precision, norms and shifts in float32: the networks that ship stay
 small, and the figures in their cards are measured on what the file gives back.
@@ -28,7 +28,7 @@ _SHOWN = 5
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class AttGANFile:
-    """What a file holds.
+    """Contents of an AttGAN file: networks, attribute range, card.
 
     Args:
         editor: the generator.

@@ -156,7 +156,7 @@ class Editor(nn.Module):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What the critic says: ``real`` ``(b,)``, larger is more real; ``logits`` ``(b, a)``."""
+    """Output of the critic: ``real`` ``(b,)``, larger is more real; ``logits`` ``(b, a)``."""
 
     real: Float[Tensor, " b"]
     logits: Float[Tensor, "b a"]

@@ -1,4 +1,4 @@
-"""What a training of AttGAN says while it runs, and gives in the end."""
+"""Metrics of AttGAN training steps, and the trained networks."""
 
 from dataclasses import dataclass, field
 from typing import final
@@ -13,7 +13,7 @@ from .networks import Critic, Editor
 @final
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """What one step gave.
+    """Metrics of one training step.
 
     Args:
         step: steps done.

@@ -1,4 +1,4 @@
-"""The settings of a training: losses and their weights, schedule, what is drawn."""
+"""Settings of AttGAN training: losses and weights, schedule, sampling of targets."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,7 +10,7 @@ from .data import Augmentation
 
 
 class Adversarial(StrEnum):
-    """The game between editor and critic."""
+    """Adversarial loss of editor and critic."""
 
     WGAN_GP = "wgan-gp"
     """Wasserstein critic with gradient penalty on interpolates: published."""
@@ -19,7 +19,7 @@ class Adversarial(StrEnum):
 
 
 class Decay(StrEnum):
-    """What happens to the learning rate from ``decay_start`` on."""
+    """Learning rate schedule from ``decay_start`` on."""
 
     STEP = "step"
     """A tenth: published."""
@@ -28,7 +28,7 @@ class Decay(StrEnum):
 
 
 class Precision(StrEnum):
-    """The numbers that the networks compute with; weights stay float32."""
+    """Floating-point precision of computation; weights stay float32."""
 
     AUTO = "auto"
     """bfloat16 on a GPU, float32 on a CPU."""
@@ -73,7 +73,7 @@ class LossWeights:
 @final
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How to train; the defaults are the published recipe.
+    """Settings of a training; the defaults are the published recipe.
 
     Progress is ``max(step / steps, elapsed / minutes)``: training ends at 1, and the learning
     rate follows it. With ``minutes`` a result depends on the machine's speed.

@@ -1,4 +1,4 @@
-"""The folder of a training: metrics, sample sheets, checkpoints that survive a kill.
+"""Run folder of a training: metrics, sample sheets, atomic checkpoints.
 
 ::
 
@@ -38,7 +38,7 @@ _KEEP = 2
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """All that a training needs to go on: ``state`` is plain JSON."""
+    """Checkpoint of a training: weights, optimizers and ``state`` (plain JSON)."""
 
     step: int
     weights: dict[str, Tensor]
@@ -49,7 +49,7 @@ class Checkpoint:
 @final
 @dataclass(frozen=True, slots=True)
 class TrainingFolder:
-    """Where a training writes."""
+    """Run folder that a training writes to."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""ONNX models of tables that take one input a column: what each of them is given.
+"""ONNX models of tables with one input a column: conversion and provider.
 
 Numbers go in as float, double, int64 or bool, levels as text, or as the numbers that they are. Which
 column an input means stands in ``onnx_inputs``.

@@ -1,4 +1,4 @@
-"""An ONNX file, looked at before any runtime sees it.
+"""Checked parsing of ONNX files, before any runtime opens them.
 
 Nothing of the file is run here, and no other file is opened before it is known to be an
 ordinary one inside the model's own folder.

@@ -1,4 +1,4 @@
-"""What the graph of an ONNX model says about its scores, labels and refusals."""
+"""Inspection of an ONNX graph: kind of scores, class names, unsupported operators."""
 
 import json
 import re

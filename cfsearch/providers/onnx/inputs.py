@@ -30,7 +30,7 @@ _NAMES: Final[dict[int, str]] = {
 
 
 class Arg(Protocol):
-    """What onnxruntime tells of an input or output."""
+    """Input or output of a graph as onnxruntime describes it."""
 
     @property
     def name(self) -> str: ...
@@ -43,7 +43,7 @@ class Arg(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class GraphInput:
-    """The same, read from the file."""
+    """Name, type and shape of a graph input, read from the file."""
 
     name: str
     type: str

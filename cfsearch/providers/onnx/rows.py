@@ -1,4 +1,4 @@
-"""Which ONNX graphs work row by row, so that nothing but its place in a batch can touch a row's answer."""
+"""Row independence of ONNX graphs: every operator maps rows separately."""
 
 from typing import Final
 
