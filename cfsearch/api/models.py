@@ -23,7 +23,7 @@ _KINDS: Final = {
 
 
 def score_kind(scores: str | ScoreKind | None) -> ScoreKind | None:
-    """What a model's numbers are, from what a user wrote.
+    """Kind of a model's scores, from the user's setting.
 
     Args:
         scores: "logits", "probabilities", "labels" or a ``ScoreKind``; None where not declared.
@@ -39,7 +39,7 @@ def score_kind(scores: str | ScoreKind | None) -> ScoreKind | None:
 
 
 def preprocessing_of(given: Mapping[str, Any]) -> Preprocessing | dict[str, Any]:
-    """What is declared of the pictures that the model takes, whole or in part.
+    """Declared preprocessing of a model of pictures, whole or in part.
 
     Args:
         given: the keyword arguments.
@@ -66,7 +66,7 @@ def preprocessing_of(given: Mapping[str, Any]) -> Preprocessing | dict[str, Any]
 
 
 def model_file(model: object, folder: Path) -> Path | str | None:
-    """Where the model lies, as a path or name; None of an object that no file holds.
+    """Path or name of the model; None of an object in memory.
 
     Args:
         model: as the user gave it; the bytes of an ONNX file are written to ``folder``.

@@ -1,4 +1,4 @@
-"""From what a call was given to settings and parts: where Python and the command line meet."""
+"""Conversion of a call's arguments to settings and parts, shared by Python and the command line."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""From settings to a search that is ready: the model, the generator, the inputs, the plug-ins."""
+"""Assembly of a search from settings: model, generator, inputs, plug-ins."""

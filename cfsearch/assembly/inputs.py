@@ -224,7 +224,7 @@ def _is_sound(path: Path) -> bool:
 
 
 def spectrogram_of(model: str) -> Spectrogram:
-    """What a model takes of a recording: as its weights say, or else the usual spectrogram.
+    """Spectrogram settings of a model: as its weights declare, else the default.
 
     Args:
         model: as the user wrote it.
@@ -246,7 +246,7 @@ SHIPPED_SOUND_ARCH: Final = "cfsearch.models.audio_cnn:build"
 
 
 def shipped_sound_model() -> Path:
-    """Where the weights of the shipped classifier of spoken digits are."""
+    """Path of the weights of the shipped classifier of spoken digits."""
     from importlib.resources import files
 
     return Path(str(files("cfsearch.models") / f"{SHIPPED_SOUND}.safetensors"))

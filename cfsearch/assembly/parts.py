@@ -17,7 +17,7 @@ from .table import TableInput
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What is given as an object of the running program, where ``Config`` can only hold a name.
+    """Objects given in memory, where ``Config`` can only hold a name.
 
     Whatever is left out is opened from the settings; what is given wins over them.
 

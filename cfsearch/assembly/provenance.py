@@ -1,4 +1,4 @@
-"""Where a result comes from: the audited model in words, and versions of what decides results."""
+"""Provenance of a result: description of the audited model, versions of what decides results."""
 
 import platform
 from importlib.metadata import version
@@ -9,7 +9,7 @@ from .search import Assembly
 
 
 def model_entry(model: str, assembly: Assembly) -> dict[str, Any]:
-    """What the document says of one audited model."""
+    """Description of one audited model in a document."""
     return {
         "id": model,
         "name": assembly.model.name,

@@ -1,4 +1,4 @@
-"""From settings to a search that is ready to run: opens the model, the generator, the plug-ins."""
+"""Assembly of a search: opens the model, the generator and the plug-ins that settings name."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -98,7 +98,7 @@ class Assembly:
 
     @property
     def modality(self) -> Modality:
-        """What kind of input is searched."""
+        """Modality of the inputs."""
         return self.search.generator.modality
 
     def watched(self, *watchers: Watcher, clock: Clock | None = None) -> Search:
@@ -245,7 +245,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
 
 
 def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
-    """What is minimised where the settings name nothing, by the modality of the generator.
+    """Default objectives, by the modality of the generator.
 
     Of images adversarial success, plausibility (structural similarity without a critic), intensity; of
     the others adversarial success, a distance, how many variables change, and plausibility where

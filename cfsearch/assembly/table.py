@@ -1,4 +1,4 @@
-"""What a search is run on: rows of a table, with the schema that says what they mean.
+"""Table inputs of a search: rows with the schema of their columns.
 
 Images are found and read by ``cfsearch.datasets.images``. Of a table all is decided here, once:
 which schema holds, which rows are wanted, and which rows a model is queried with at first

@@ -1,4 +1,4 @@
-"""What ``cfsearch explain`` runs on: images, rows, texts and recordings, each as a subject."""
+"""Inputs of ``cfsearch explain``: images, rows, texts and recordings, each as a subject."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

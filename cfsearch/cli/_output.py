@@ -1,4 +1,4 @@
-"""What a command gives back, and how it reaches the terminal."""
+"""Results of commands and their printing."""
 
 import codecs
 import contextlib

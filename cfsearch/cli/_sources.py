@@ -1,4 +1,4 @@
-"""What `cfsearch train` learns from: rendered faces, a folder with a table, CelebA."""
+"""Training data of `cfsearch train`: rendered faces, a folder with a table, CelebA."""
 
 from collections.abc import Sequence
 from pathlib import Path

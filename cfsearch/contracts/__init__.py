@@ -1,1 +1,1 @@
-"""All that the author of a plug-in reads: the contracts, and the records that flow between them."""
+"""Contracts (abstract base classes) of plug-ins, and the records that they exchange."""

@@ -1,4 +1,4 @@
-"""The contract of domains: the numbers that gradients follow, for inputs that people name otherwise.
+"""The contract of domains: the differentiable representation of inputs.
 
 Gradients need numbers, people need columns and words; a ``Domain`` stands between: pixels, encoded
 columns, embedded words.
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Domain(ABC):
-    """The numbers ``u`` that gradients can follow, and the way back to inputs ``x``.
+    """Differentiable representation ``u`` of inputs ``x``, with its bounds and features.
 
     Each number belongs to one *feature*: what a person would name, and what is changed or kept as
     a whole (a pixel with its channels, a column, a word).
@@ -41,7 +41,7 @@ class Domain(ABC):
 
     @property
     def features(self) -> int:
-        """How many features an input has."""
+        """Number of features of an input."""
         total = 1
         for size in self.layout:
             total *= size
@@ -60,7 +60,7 @@ class Domain(ABC):
 
     @abstractmethod
     def free(self, x: Float[Tensor, "b *x"]) -> Bool[Tensor, "b f"]:
-        """Which features of each input may change at all."""
+        """Mask of the features that may change."""
 
     def bounds(self, x: Float[Tensor, "b *x"]) -> tuple[Float[Tensor, "b *u"], Float[Tensor, "b *u"]]:
         """Least and greatest numbers that may be reached; without an override -inf and inf."""

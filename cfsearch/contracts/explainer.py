@@ -24,7 +24,7 @@ from .records import Need
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """What ``propose`` gives: counterfactuals, attributions, or both.
+    """Result of ``propose``: counterfactuals, attributions, or both.
 
     Args:
         counterfactuals: one input for each original, valid as ``Domain.project`` gives them.
@@ -51,7 +51,7 @@ class Proposal:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """What an explainer says of ``b`` inputs, with the provider's verdict on it.
+    """Explanation of ``b`` inputs: counterfactuals or attributions, with the provider's scores.
 
     Args:
         method: name of the explainer.
@@ -107,7 +107,7 @@ class Explanation:
 
 
 class Explainer(ABC):
-    """Says which inputs nearby the model would decide otherwise on, or which features count.
+    """Base class of explainers: counterfactuals or feature attributions for a batch of inputs.
 
     Settings are keyword arguments of the constructor; one instance explains any subject. The
     author of a method writes ``propose`` (and ``fit`` where it learns something first).

@@ -1,4 +1,4 @@
-"""What an explainer works on: a subject, and a batch of its inputs, checked and scored by the model.
+"""Task of an explainer: a subject and a checked, scored batch of inputs.
 
 The *network* is what gradients are followed through: the audited model itself where it can be
 opened, else a surrogate distilled from it. The *provider* is the audited model, whose verdict alone
@@ -24,7 +24,7 @@ from .scores import verdict_scores
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What is explained: a model to ask, a network to follow, the domain between them.
+    """Subject of an explanation: provider, differentiable network, and the domain of the inputs.
 
     Args:
         provider: the audited model; its verdict is the only one that counts.

@@ -17,7 +17,7 @@ State = TypeVar("State")
 
 
 class Generator(ABC, Generic[State]):
-    """Turns changes of a query into inputs of the audited model.
+    """Base class of generators: decodes changes ``z`` of a query to inputs of the audited model.
 
     Images are float32 RGB in [0, 1], channels first, at every public border of cfsearch; a
     generator that works on another range converts inside. ``decode(state, zeros)`` is the
@@ -86,7 +86,7 @@ class Generator(ABC, Generic[State]):
 
 
 class Critic(ABC):
-    """Marker: this generator can say how real an input looks.
+    """Capability of a generator: scores the realism of inputs.
 
     Example:
         >>> import torch
@@ -105,7 +105,7 @@ class Critic(ABC):
 
 
 class AttributeEstimator(ABC):
-    """Marker: this generator can say which attributes an input has.
+    """Capability of a generator: estimates the attributes of inputs.
 
     Example:
         >>> from cfsearch.generators.attgan.generator import AttGANWithCritic
@@ -121,7 +121,7 @@ class AttributeEstimator(ABC):
 
 
 class AttributeTaker(ABC):
-    """Marker: this generator takes known attributes of an input, instead of estimating them.
+    """Capability of a generator: takes known attributes of inputs instead of estimating them.
 
     Example:
         >>> from cfsearch.generators.attgan.generator import AttGAN
@@ -147,7 +147,7 @@ class AttributeTaker(ABC):
 
 
 class Describer(ABC):
-    """Marker: this generator can say in words what changed, in the input's own units.
+    """Capability of a generator: describes changes in words, in the input's own units.
 
     Example:
         >>> from cfsearch.generators import Bands, Rows
@@ -161,7 +161,7 @@ class Describer(ABC):
 
 
 class Speller(ABC):
-    """Marker: this generator's inputs are texts, and it can spell them out.
+    """Capability of a generator of texts: spells its inputs out.
 
     Example:
         >>> from cfsearch.generators import Rows, Words

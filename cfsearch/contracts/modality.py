@@ -1,4 +1,4 @@
-"""What kind of input a search is about: pictures, rows of a table, texts or recordings.
+"""Modalities of inputs: pictures, rows of a table, texts, recordings.
 
 What differs from kind to kind is decided here, and nowhere else: how an input is
 kept in a front and brought back for the model, how far a change goes, which changes count, what there
@@ -56,7 +56,7 @@ class Modality(ABC):
         return hashlib.sha256(self.stored(x).contiguous().cpu().numpy().tobytes()).hexdigest()
 
     def sizes(self, z: Float[Tensor, "n d"], *, categories: Bool[Tensor, " d"]) -> Float[Tensor, " n"]:
-        """How far each change goes, in one number: the L2 norm.
+        """Size of each change: the L2 norm.
 
         Args:
             z: changes.
@@ -96,7 +96,7 @@ class Modality(ABC):
         return ("adversarial", self.distance, "changed", *(["plausibility"] if critic else []))
 
     def restrictions(self, *, reference: bool) -> tuple[str, ...]:
-        """What weakens results of this kind, one sentence each.
+        """Limitations of results of this modality, one sentence each.
 
         Args:
             reference: whether reference inputs were given.

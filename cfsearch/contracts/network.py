@@ -13,7 +13,7 @@ _SMALL: Final = 48
 
 
 class Build(Protocol):
-    """What a name stands for: an untrained network that answers with logits."""
+    """Builder of an untrained network that returns logits."""
 
     def __call__(self, *, shape: tuple[int, ...], classes: int) -> nn.Module:
         """For inputs of ``shape``: (channels, height, width), or (numbers of an encoded row,)."""

@@ -23,7 +23,7 @@ class _Measure(ABC):
 
 
 class Objective(_Measure):
-    """Something to minimise.
+    """Base class of objectives: one number a candidate, minimised.
 
     There is no direction switch: what one would like large is negated by its own objective,
     whose docstring says so. An implementation is a frozen dataclass whose fields are its
@@ -43,7 +43,7 @@ class Objective(_Measure):
 
 
 class Constraint(_Measure):
-    """Something to keep: a candidate is feasible where the value is <= 0.
+    """Base class of constraints: a candidate is feasible where the value is <= 0.
 
     Example:
         >>> import torch

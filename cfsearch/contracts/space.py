@@ -1,4 +1,4 @@
-"""The space that a search moves in: bounds, kinds, and what must never change.
+"""Search space: bounds, kinds of variables, and rules.
 
 A point ``z`` is a *change*: ``z = 0`` is the query itself, and the value that a variable takes
 is ``origin + scale * z``; ``scale`` is 1 where ``z`` has the variable's own unit. All tensors carry the
@@ -29,7 +29,7 @@ _ON = 0.5
 
 
 class Kind(Enum):
-    """What values a search variable may take.
+    """Kind of a search variable: real, integer or categorical.
 
     Example:
         >>> [kind.value for kind in Kind]

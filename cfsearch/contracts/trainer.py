@@ -35,7 +35,7 @@ class Source(Protocol):
 
 
 class State(NamedTuple):
-    """Where a training stands: share that is done, steps, seconds, losses by name."""
+    """Progress of a training: share done, steps, seconds, losses by name."""
 
     share: float
     step: int
@@ -68,7 +68,7 @@ class TrainingRequest:
 @final
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """How a training ended; ``finished`` is False where it was stopped."""
+    """Result of a training; ``finished`` is False where it was stopped."""
 
     steps: int
     seconds: float

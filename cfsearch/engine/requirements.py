@@ -1,4 +1,4 @@
-"""What must be there before a search begins: plug-ins that keep their contracts, inputs that can be searched."""
+"""Checks before a search begins: plug-ins keep their contracts, inputs can be searched."""
 
 from collections.abc import Collection, Sequence
 from typing import Any

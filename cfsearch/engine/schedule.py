@@ -1,4 +1,4 @@
-"""How the budget of a search is spent: sizes of its generations, and what is kept back for verification."""
+"""Budget of a search: sizes of its generations, and the reserve for verification."""
 
 from dataclasses import dataclass, replace
 from typing import final
@@ -43,7 +43,7 @@ class Schedule:
 @final
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a limit on queries to the audited model allows the search of one input.
+    """Candidates and members that a query limit allows the search of one input.
 
     Args:
         evaluations: candidates that can be evaluated, 0 where the limit does not allow a search.

@@ -1,4 +1,4 @@
-"""What a search has found so far, query by query."""
+"""State of a running search, query by query."""
 
 from typing import final
 

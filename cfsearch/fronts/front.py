@@ -179,7 +179,7 @@ class ParetoFront:
 
     @property
     def modality(self) -> Modality:
-        """What kind of input it is about."""
+        """Modality of the inputs."""
         kept = {ROWS: self.row, TEXTS: self.text, SOUNDS: self.sound}
         return next((modality for modality, one in kept.items() if one is not None), PICTURES)
 
@@ -196,12 +196,12 @@ class ParetoFront:
 
     @property
     def found(self) -> bool:
-        """Whether any member is a counterfactual that holds (``valid``)."""
+        """True if any member is a valid counterfactual (``valid``)."""
         return bool(self.valid.any())
 
     @property
     def valid(self) -> Bool[Tensor, " n"]:
-        """Which members hold as counterfactuals: verified and, where that was measured, genuine."""
+        """Mask of valid counterfactuals: verified and, where measured, genuine."""
         if self.genuineness is None:
             return self.verified
         return self.verified & (self.genuineness >= float(self.extra["genuineness"]["threshold"]))
@@ -213,17 +213,17 @@ class ParetoFront:
 
     @property
     def changed(self) -> Bool[Tensor, "n d"]:
-        """Which variables a member changes."""
+        """Mask of the variables that a member changes."""
         return self.z.abs() > UNCHANGED
 
     @property
     def values(self) -> Float[Tensor, "n d"]:
-        """What each variable becomes, in its own unit."""
+        """Value of each variable after the change, in its own unit."""
         return self.origin_values + (self.z if self.scale is None else self.z * self.scale)
 
     @property
     def sizes(self) -> Float[Tensor, " n"]:
-        """How far each member is from the original, as its modality measures it."""
+        """Distance of each member to the original, by its modality."""
         categories = torch.tensor([name in self.categories for name in self.variables])
         return self.modality.sizes(self.z, categories=categories)
 
@@ -252,7 +252,7 @@ class ParetoFront:
         return pareto.hypervolume(self.f, self.reference_point if reference is None else reference)
 
     def lead(self) -> Float[Tensor, " n"]:
-        """How far each stored member is past the decision, in probability; > 0 means flipped.
+        """Margin of each stored member past the decision boundary, in probability; > 0 means flipped.
 
         Probability of the target less the best other class, or, where any other class will
         do, of the best other class less the source.
@@ -296,7 +296,7 @@ class ParetoFront:
         return {way: i for way, i in found.items() if i is not None}
 
     def words(self, i: int) -> tuple[str, ...]:
-        """What member ``i`` changes, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
+        """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
         if self.described:
             return self.described[i]
         z, value = self.z[i], self.values[i]

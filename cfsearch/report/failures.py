@@ -1,4 +1,4 @@
-"""What was not found, how near the search came, and what to relax."""
+"""Unsuccessful searches of the report: nearest misses, and settings to relax."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is shown of every picture: the original, and a strip of counterfactuals for each model."""
+"""Gallery of the report: each original with a strip of counterfactuals for each model."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ class Tile:
 @final
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """What one model's search gave for one picture."""
+    """Counterfactuals of one picture for one model."""
 
     number: int
     key: str

@@ -1,4 +1,4 @@
-"""What an audit found by group, as the lines of the page's tables; of images and of rows alike."""
+"""Rows of the report's group comparison tables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from .plan import Plan
 
 
 def build_payload(groups: Sequence[Group], *, plan: Plan, models: dict[str, str]) -> dict[str, Any]:
-    """What the page's script reads; every number finite or null."""
+    """JSON data of the page's script; every number finite or null."""
     spaces: dict[str, int] = {}
     fronts = []
     for g, group in enumerate(groups):

@@ -30,7 +30,7 @@ _STEPS = (4, 8, 16, 32, 48, 64, 96, 128, 192, 255)
 @final
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How pictures are written.
+    """Image format and quality of the report's pictures.
 
     Args:
         kind: ``png`` keeps every value; ``webp`` is smaller and loses some.

@@ -1,4 +1,4 @@
-"""How much of every front the page holds, so that it stays small enough to send."""
+"""Size budget of the report: how much of every front it includes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _TILE_MARKUP, _MEMBER_DATA, _ROW_MARKUP = 620, 26, 900
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is drawn of every front.
+    """Members, points and pictures of every front that the report includes.
 
     Args:
         codec: how pictures are written.

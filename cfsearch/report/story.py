@@ -43,7 +43,7 @@ class Example:
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the numbers say of one model."""
+    """Main finding on one model, in words."""
 
     model: str
     sentences: tuple[str, ...]

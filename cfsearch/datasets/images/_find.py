@@ -1,4 +1,4 @@
-"""Where images lie: found in folders and zips without opening what is no file."""
+"""Discovery of images in folders and zips."""
 
 import os
 import stat
@@ -24,7 +24,7 @@ _ENCRYPTED = 0x1
 @final
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where an image lies.
+    """Location of an image: a file, or a member of a zip.
 
     Args:
         name: what to call it: its path under the folder or in the zip, with ``/``.

@@ -1,4 +1,4 @@
-"""From the bytes of one image file to 8-bit RGB pixels, whatever the bytes are."""
+"""Safe decoding of an image file to 8-bit RGB pixels."""
 
 import warnings
 from dataclasses import dataclass, replace

@@ -24,7 +24,7 @@ _VALUES: Final = {"-1": -1, "0": 0, "1": 1}
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class AttributeTable:
-    """Which image has which attribute.
+    """Table of binary attributes of images.
 
     Args:
         files: file name of each row, unique.

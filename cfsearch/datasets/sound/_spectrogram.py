@@ -1,4 +1,4 @@
-"""From waves to pictures of time and frequency."""
+"""Mel spectrograms of waves, as pictures of time and frequency."""
 
 import json
 import math

@@ -30,7 +30,7 @@ Cell = float | int | str
 
 
 class ColumnKind(Enum):
-    """What a column holds."""
+    """Kind of a column: real, integer, ordinal or categorical."""
 
     REAL = "real"
     INTEGER = "integer"
@@ -39,7 +39,7 @@ class ColumnKind(Enum):
 
 
 class Missing(Enum):
-    """What becomes of a row whose cell is missing; the value is how a schema says it."""
+    """Policy for missing cells; the value is its name in a schema."""
 
     REFUSE = "refuse"
     DROP = "drop"
@@ -292,7 +292,7 @@ class Column:
         return int(code) if self.kind is ColumnKind.INTEGER and code == int(code) else float(code)
 
     def text(self, code: float) -> str:
-        """The same as it is written; reading it gives the same number again."""
+        """Text of a canonical number; reading it gives the same number again."""
         if math.isnan(code):
             return MISSING_TEXT
         cell = self.cell(code)

@@ -17,7 +17,7 @@ from ._schema import TableSchema
 
 
 class Style(Enum):
-    """How one column is given to a model; the value is how a file says it."""
+    """Encoding of one column; the value is its name in a file."""
 
     PLAIN = "plain"
     """As in canonical form: a number in its own unit, a level as its index."""
@@ -30,7 +30,7 @@ class Style(Enum):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """How one column is encoded."""
+    """Encoding of one column with its parameters."""
 
     style: Style
     centre: float = 0.0

@@ -23,7 +23,7 @@ _Value = float | str | None
 @final
 @dataclass(frozen=True, slots=True)
 class RowGroups:
-    """Which group of a column each row is in.
+    """Partition of rows into groups by one column.
 
     Args:
         column: by which rows are grouped.

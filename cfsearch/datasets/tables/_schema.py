@@ -1,4 +1,4 @@
-"""What a table is: its columns, which of them hang together, and what the model tells apart."""
+"""Schema of a table: columns, links between them, and the target."""
 
 import difflib
 import hashlib

@@ -1,4 +1,4 @@
-"""What can be turned in a table, the rules on it, and the way from rows to values and back."""
+"""Search variables of a table, the rules on them, and the way from rows to values and back."""
 
 from dataclasses import dataclass, field
 from typing import Final, Self, final

@@ -1,4 +1,4 @@
-"""How likely one word is after another: the plausibility of a text."""
+"""Bigram language model: plausibility of a text."""
 
 import hashlib
 import json
