@@ -330,6 +330,10 @@ class Config(_Strict):
         name = str(path)
         try:
             text = Path(path).read_text(encoding="utf-8-sig")
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{name}: there is no such file. Check the path; `cfsearch init {name}` writes one."
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name}: cannot be read: {error}.") from error
         try:
@@ -455,7 +459,9 @@ def _split(text: str) -> list[str]:
 
 
 def _sentence(error: ValidationError, model: type[BaseModel], where: str, text: str) -> str:
-    fault = error.errors()[0]
+    faults = error.errors()
+    # a misspelt table is also a missing one: the name that was written comes first
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     path = [str(part) for part in fault["loc"]]
     dotted = ".".join(path)
     if fault["type"] == "extra_forbidden":
@@ -468,7 +474,7 @@ def _sentence(error: ValidationError, model: type[BaseModel], where: str, text: 
             f"(it takes: {', '.join(known)}).{hint}"
         )
     if fault["type"] == "missing":
-        return f"{where}: the setting `{dotted}` is missing."
+        return f"{where}: the setting `{dotted}` is missing. `cfsearch init` writes a file that shows all."
     context = fault.get("ctx", {})
     if isinstance(context.get("error"), ConfigError):
         return f"{where}: {context['error']}"

@@ -101,7 +101,7 @@ def test_f87_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, sa
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the setting `model` is missing"):
         Config.read(written(tmp_path, "[data]\nimages = 'x'\n"))
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="there is no such file. Check the path"):
         Config.read(tmp_path / "none.toml")
     (tmp_path / "latin.toml").write_bytes(b"a = '\xe9'\n")
     with pytest.raises(ConfigError, match="cannot be read"):
@@ -115,6 +115,12 @@ def test_values_on_top_win_table_by_table(tmp_path: Path) -> None:
     config = Config.read(path, over={"data": {"images": "b"}, "search": {"evaluations": 7}})
     assert (config.data.images, config.data.limit) == ("b", 3)
     assert (config.search.seed, config.search.evaluations) == (1, 7)
+
+
+def test_a_misspelt_table_is_named_before_the_one_that_is_missing_for_it(tmp_path: Path) -> None:
+    path = written(tmp_path, '[model]\npath = "m.onnx"\n[dta]\nimages = "faces"\n')
+    with pytest.raises(ConfigError, match=r"line 3, column 2: unknown setting `dta`.*Did you mean `data`\?"):
+        Config.read(path)
 
 
 def test_another_model_drops_what_was_declared_of_the_old_one() -> None:

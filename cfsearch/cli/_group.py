@@ -146,7 +146,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 )
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """Multi-objective search for plausible counterfactuals of classifiers that cannot be opened.
+    """Multi-objective search for plausible counterfactuals of black-box classifiers.
 
     Begin with `cfsearch demo`. For a model of your own: `cfsearch doctor MODEL`, then
     `cfsearch search FACE.png --model MODEL`, then `cfsearch audit`.

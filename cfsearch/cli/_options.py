@@ -174,7 +174,7 @@ _SEARCH = (
         multiple=True,
         shell_complete=plugins("constraints"),
         metavar="NAME[:k=v]",
-        help="What candidates must keep; repeat for each.",
+        help="A condition on candidates (flip, max_changed, ...); repeat for more.",
     ),
     click.option("--evaluations", type=WHOLE, help="Candidates for each input; default 5000."),
     click.option("--population", type=WHOLE, help="Candidates in a generation; default 100."),
@@ -182,15 +182,15 @@ _SEARCH = (
     click.option(
         "--max-queries",
         type=WHOLE,
-        help="Most inputs that the model is queried about for an image or row, verification included.",
+        help="Most queries to the model for one input, verification included.",
     ),
     click.option(
         "--max-time",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help="No generation begins after so many seconds of a batch of images or rows.",
+        help="Time limit of a batch of inputs: no generation begins after it.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), help="Decides all random numbers; default 0."),
+    click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers; default 0."),
     click.option(
         "--target",
         metavar="LABEL",
@@ -242,7 +242,7 @@ ISOLATED_BY_DEFAULT = True
 _IMAGES = (
     click.option("--images", type=FILE, help="A file, folder or zip of images."),
     click.option("--recursive", is_flag=True, default=None, help="Look into sub-folders."),
-    click.option("--limit", type=WHOLE, help="At most so many inputs."),
+    click.option("--limit", type=WHOLE, help="At most N inputs."),
     click.option(
         "--attributes", type=FILE, metavar="CSV", help="What each image shows: a row an image, -1, 0 or 1."
     ),
@@ -364,13 +364,15 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
             flags_of = {"images": "--images", "table": "--data", "texts": "--texts", "sounds": "--sounds"}
             raise ConfigError(f"{' and '.join(flags_of[kind] for kind in given)} were both given; give one.")
         inputs = given[0] if given else "images"
-        for table, key, flag in (("model", "path", "--model"), ("data", inputs, "--images")):
+        wanted = (
+            ("model", "path", "--model is missing: give it"),
+            ("data", inputs, "inputs are missing: give --images, --data, --text, --texts or --sounds"),
+        )
+        for table, key, missing in wanted:
             if table == "model" and inputs in ("texts", "sounds"):
                 continue  # they have a model that ships
             if key not in over.get(table, {}):
-                raise ConfigError(
-                    f"{flag} is missing: give it, or a cfsearch.toml (`cfsearch init` writes one)."
-                )
+                raise ConfigError(f"{missing}, or a cfsearch.toml (`cfsearch init` writes one).")
         config = Config.check(over, where="command line")
     if "isolate" in flags and config.run.isolate is None:
         config = config.model_copy(

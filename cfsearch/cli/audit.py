@@ -50,7 +50,7 @@ _MOST_SHOWN = 12
 @click.option(
     "--practical",
     type=click.FloatRange(min=0.0, min_open=True),
-    help="Size in logits from which an effect matters; default 0.25.",
+    help="Smallest effect that matters, in logits; default 0.25.",
 )
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option

@@ -45,10 +45,14 @@ _BATCH_SIZE = 4
     default="nsga2,smpso,gde3",
     show_default=True,
     metavar="A,B",
-    help="Which to compare.",
+    help="Solvers to compare.",
 )
 @click.option(
-    "--seeds", type=WHOLE, default=5, show_default=True, help="How many runs of each; from --seed on."
+    "--seeds",
+    type=WHOLE,
+    default=5,
+    show_default=True,
+    help="Runs of each solver, with seeds from --seed on.",
 )
 @search_options(images=False, solver=False)
 @json_option

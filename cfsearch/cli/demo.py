@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Run the main job on what the package carries.",
+    short_help="Audit two shipped classifiers on drawn faces; writes a page.",
     examples=(
         "cfsearch demo",
         "cfsearch demo --faces 24 --out demo --open",
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--evaluations", type=WHOLE, default=3000, show_default=True, help="Candidates a face and model."
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Decides all random numbers."
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of all random numbers."
 )
 @click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
 @threads_option

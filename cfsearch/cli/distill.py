@@ -38,7 +38,9 @@ _SIZE = 64
 @PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
-@click.option("--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you know; repeat.")
+@click.option(
+    "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you trust; repeat for each."
+)
 @click.option("--images", type=FILE, help="A file, folder or zip of images; labels are not needed.")
 @click.option("--recursive", is_flag=True, help="Look into sub-folders.")
 @click.option("--size", type=click.IntRange(min=8), help="Side of the images; the model's own, else 64.")
@@ -50,14 +52,16 @@ _SIZE = 64
     shell_complete=column,
     help="The column with the true class, where the schema is guessed.",
 )
-@click.option("--limit", type=WHOLE, help="At most so many inputs, the first ones.")
+@click.option("--limit", type=WHOLE, help="At most the first N inputs.")
 @click.option(
-    "--out", type=FILE, required=True, metavar="FILE.safetensors", help="What is written in the end."
+    "--out", type=FILE, required=True, metavar="FILE.safetensors", help="The file of the surrogate."
 )
 @click.option("--folder", type=FILE, help="Answers and trials; FILE-distill when left out.")
-@click.option("--queries", type=click.IntRange(min=2), help="Most queries; by default m + m (m - 1) / 2.")
 @click.option(
-    "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Of tuning and training at most."
+    "--queries", type=click.IntRange(min=2), help="Most queries; by default m + m (m - 1) / 2 for m inputs."
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Time limit of tuning and training."
 )
 @click.option("--preset", default="best", show_default=True, help="best, or paper (Haffar et al. 2022).")
 @click.option(
@@ -66,11 +70,9 @@ _SIZE = 64
     multiple=True,
     shell_complete=plugins("networks"),
     metavar="NAME",
-    help="A candidate; repeat for each.",
+    help="An architecture to try (lenet5, mlp_64_64, ...); repeat for more.",
 )
-@click.option(
-    "--trials", type=click.IntRange(min=0), help="Trials of the search of the settings; 0 for none."
-)
+@click.option("--trials", type=click.IntRange(min=0), help="Trials of the hyperparameter search; 0 for none.")
 @click.option(
     "--held-out",
     type=click.FloatRange(0.0, 0.5),
@@ -79,7 +81,7 @@ _SIZE = 64
     help="Share of the inputs on which fidelity is measured.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
 )
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
@@ -87,7 +89,7 @@ _SIZE = 64
 def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
     """Train a network that answers as MODEL does, from MODEL's answers alone.
 
-    Give some unlabelled inputs, like those that the model is used on. They are multiplied, the
+    Give some unlabelled inputs, like those that the model is used on. They are augmented, the
     model is queried about them, and the network learns its answers. Beside the surrogate stands a
     card that says how often both agree. An interrupted run goes on where it stopped.
     """

@@ -56,9 +56,9 @@ class Prepared(Protocol):
 @PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
-@click.option("--size", type=click.IntRange(min=4), help="Side of the images to ask with, in pixels.")
+@click.option("--size", type=click.IntRange(min=4), help="Side of the images to query with, in pixels.")
 @click.option(
-    "--data", type=FILE, metavar="TABLE.csv", help="Of a model of tables: a table with rows to ask about."
+    "--data", type=FILE, metavar="TABLE.csv", help="Of a model of tables: a table with rows to query."
 )
 @SCHEMA
 @LABEL
@@ -76,7 +76,7 @@ def doctor(
     threads: int | None,
     **table: Any,  # Any: what click parsed
 ) -> Outcome:
-    """Ask a model about known images, or rows of --data: what it takes and gives, and how far to trust it.
+    """Query a model with known images, or rows of --data: what it takes and gives, and how far to trust it.
 
     What does not fit is reported with the line to change; the line belongs into the TOML beside the
     model (--sidecar).

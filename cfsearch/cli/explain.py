@@ -77,7 +77,7 @@ _SUFFIXES = (".html", ".png")
     multiple=True,
     metavar="COLUMN=VALUE",
     shell_complete=conditions,
-    help="Rows with this cell; repeat for both.",
+    help="Rows with this cell; repeat for more conditions.",
 )
 @SCHEMA
 @LABEL
@@ -95,7 +95,11 @@ _SUFFIXES = (".html", ".png")
     "--reference", type=FILE, help="Images, a table, a text file or sounds to learn from or compare with."
 )
 @click.option(
-    "--set", "chosen", multiple=True, metavar="SETTING=VALUE", help="Of the method; repeat for more."
+    "--set",
+    "chosen",
+    multiple=True,
+    metavar="SETTING=VALUE",
+    help="A setting of the method; repeat for more.",
 )
 @click.option(
     "--size",
@@ -107,7 +111,7 @@ _SUFFIXES = (".html", ".png")
 )
 @click.option("--out", type=FILE, metavar="FILE.html|FILE.png", help="A page, or of pictures a strip.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
 @threads_option

@@ -40,7 +40,7 @@ class _Pace:
 
 @click.command(
     cls=Command,
-    short_help="Say what an audit would cost.",
+    short_help="Estimate what an audit would cost.",
     examples=(
         "cfsearch plan --images photos --model model.onnx --generator faces64",
         "cfsearch plan cfsearch.toml",

@@ -64,7 +64,7 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
     from cfsearch.fronts.front import ParetoFront
 
     if not source.exists():
-        raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
     if not source.is_dir():
         front = ParetoFront.load(source)
         if name is not None and name != front.name:

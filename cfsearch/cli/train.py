@@ -53,12 +53,12 @@ _TRAINING = (
     ),
     click.option("--batch", type=click.IntRange(min=2), help="Images in a step."),
     click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides all random numbers."
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
     ),
     click.option("--rate", type=float, help="Learning rate of the generator."),
     click.option("--critic-rate", type=float, help="Learning rate of the critic."),
     click.option(
-        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Of the arithmetic."
+        "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Floating-point precision."
     ),
     click.option("--log-every", type=WHOLE, help="Steps between two lines of metrics.jsonl."),
     click.option(
@@ -76,10 +76,10 @@ _TRAINING = (
         shell_complete=plugins("trainers"),
         default="attgan",
         show_default=True,
-        help="A trainer's name.",
+        help="Family of generators.",
     ),
     click.option(
-        "--out", type=FILE, required=True, metavar="FILE.safetensors", help="What is written in the end."
+        "--out", type=FILE, required=True, metavar="FILE.safetensors", help="The file of the generator."
     ),
     click.option("--folder", type=FILE, help="Metrics, sheets, checkpoints; FILE-training when left out."),
     click.option(

@@ -101,7 +101,7 @@ def verify(
     )
     use_threads(threads)
     if not source.exists():
-        raise RunError(f"{str(source)!r}: there is no such run directory or front file.")
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
 
     with interruptible("interrupted; verify keeps nothing. Run it again."):
         found = _fronts(source)

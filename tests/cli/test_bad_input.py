@@ -159,6 +159,12 @@ def test_neither_file_nor_model(call: Call, face: Path) -> None:
     assert "--model is missing" in answer.error
 
 
+def test_an_audit_without_inputs_names_every_kind(call: Call, tmp_path: Path) -> None:
+    answer = call("audit", "--model", "model.onnx", "--out", tmp_path / "run")
+    assert answer.code == 2
+    assert "give --images, --data, --text, --texts or --sounds, or a cfsearch.toml" in answer.error
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
