@@ -137,7 +137,7 @@ class ModelMemoryError(ProviderError):
 
 
 class ProviderCrashedError(ProviderError):
-    """The process of the audited model died, or the model tried to end the program that asked it."""
+    """The process of the audited model died, or the model tried to end the program that queried it."""
 
     code = "provider_crashed"
 

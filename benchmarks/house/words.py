@@ -71,7 +71,7 @@ ALLOWED: Final = (
     Allowed("*", "house/", "the folder of this file"),
     Allowed("docs/explainers.md", "in JSON `questions`", "a key of the front's schema, version 1"),
     Allowed("tests/datasets/tables/test_tables.py", "test_a_question_mark", "the sign of that name"),
-    Allowed("cfsearch/audits/document.py", '"questions":', "a key of the audit's schema, version 1"),
+    Allowed("cfsearch/audits/figures.py", '"questions":', "a key of the audit's schema, version 1"),
     Allowed("cfsearch/fronts/document.py", '"questions":', "a key of the front's schema, version 1"),
     Allowed("cfsearch/fronts/file.py", '"questions"', "a key of front files"),
     Allowed("cfsearch/report/part_audited.html", "c.questions", "a key of the audit's schema, version 1"),

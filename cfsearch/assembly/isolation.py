@@ -70,27 +70,27 @@ def model_of_inputs(config: Config, path: str, *, arch: str | None) -> Provider:
     Raises:
         CfsearchError: as ``open_provider``.
     """
-    isolation, said, run = isolation_of(config), config.model, config.run
+    isolation, settings, run = isolation_of(config), config.model, config.run
     if isolation is None:
         return open_provider(
             path,
-            sidecar=said.sidecar,
+            sidecar=settings.sidecar,
             arch=arch,
             device=run.device,
             threads=run.threads,
             deadline_s=run.deadline,
-            trust_model=said.trust_model,
+            trust_model=settings.trust_model,
         )
     from cfsearch.providers.isolated.provider import isolated_provider
 
     return isolated_provider(
         path,
         isolation=isolation,
-        sidecar=said.sidecar,
+        sidecar=settings.sidecar,
         arch=arch,
         device=run.device,
         threads=run.threads,
-        trust_model=said.trust_model,
+        trust_model=settings.trust_model,
     )
 
 
@@ -108,35 +108,35 @@ def model_of_rows(
     Raises:
         CfsearchError: as ``open_tabular``.
     """
-    isolation, said, run = isolation_of(config), config.model, config.run
-    trusted = trusted_of(said)
+    isolation, settings, run = isolation_of(config), config.model, config.run
+    trusted = trusted_of(settings)
     if isolation is None:
         return open_tabular(
-            said.path,
+            settings.path,
             schema=schema,
             probes=probes,
-            sidecar=said.sidecar,
-            arch=said.arch,
+            sidecar=settings.sidecar,
+            arch=settings.arch,
             trusted=trusted,
             device=run.device,
             threads=run.threads,
             deadline_s=run.deadline,
-            trust_model=said.trust_model,
+            trust_model=settings.trust_model,
             file=file,
         )
     from cfsearch.providers.isolated.provider import isolated_tabular
 
     return isolated_tabular(
-        said.path,
+        settings.path,
         schema=schema,
         probes=probes,
         isolation=isolation,
-        sidecar=said.sidecar,
-        arch=said.arch,
+        sidecar=settings.sidecar,
+        arch=settings.arch,
         trusted=list(trusted),
         device=run.device,
         threads=run.threads,
-        trust_model=said.trust_model,
+        trust_model=settings.trust_model,
     )
 
 
@@ -151,14 +151,16 @@ def columns_of_model(config: Config, *, table: str | None, file: "OnnxFile | Non
     Raises:
         CfsearchError: as ``columns_taken``.
     """
-    isolation, said = isolation_of(config), config.model
-    if said.trust_model is not None and runs_code(Path(said.path).suffix.lower()):
+    isolation, settings = isolation_of(config), config.model
+    if settings.trust_model is not None and runs_code(Path(settings.path).suffix.lower()):
         return None
-    trusted = trusted_of(said)
-    if isolation is None or not said.path.lower().endswith(".skops"):  # others are parsed, and run nothing
-        return columns_taken(said.path, sidecar=said.sidecar, trusted=trusted, table=table, file=file)
+    trusted = trusted_of(settings)
+    if isolation is None or not settings.path.lower().endswith(
+        ".skops"
+    ):  # others are parsed, and run nothing
+        return columns_taken(settings.path, sidecar=settings.sidecar, trusted=trusted, table=table, file=file)
     from cfsearch.providers.isolated.provider import isolated_columns
 
     return isolated_columns(
-        said.path, isolation=isolation, sidecar=said.sidecar, trusted=list(trusted), table=table
+        settings.path, isolation=isolation, sidecar=settings.sidecar, trusted=list(trusted), table=table
     )

@@ -20,7 +20,7 @@ def remembered(assembly: Assembly, folder: Path) -> Assembly:
     """The assembly whose search keeps the answers of a served model in the run directory.
 
     A search that was interrupted is made again from its beginning, with the same candidates: what the server
-    answered about them is not asked again. What is stored is still verified by the server itself. A model that is
+    answered about them is not queried again. What is stored is still verified by the server itself. A model that is
     not repeatable, or is queried through votes or a surrogate, is not remembered.
 
     Args:

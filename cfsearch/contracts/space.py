@@ -42,7 +42,21 @@ class Kind(Enum):
 
 
 class Rule(Protocol):
-    """What the values of a point must keep together, beyond what each variable keeps by itself."""
+    """Joint rule on the values of a point, beyond the rules of each variable alone.
+
+    Example:
+        >>> class Whole:
+        ...     def __call__(self, values, *, origin, lower, upper, least):
+        ...         return values.round()
+        ...     def query(self, i):
+        ...         return self
+        ...     def to(self, device):
+        ...         return self
+        >>> rule: Rule = Whole()
+        >>> zero = torch.zeros(1, 1, 2)
+        >>> rule(torch.tensor([[[0.4, 1.6]]]), origin=zero, lower=zero, upper=zero + 2, least=zero[0, 0]).tolist()
+        [[[0.0, 2.0]]]
+    """
 
     def __call__(
         self,

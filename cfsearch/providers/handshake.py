@@ -152,7 +152,7 @@ def handshake(
         seen, provider, broken=n - len(known), n=n, kind=_KIND[inputs is None], advice=_ADVICE[inputs is None]
     )
     died = (
-        f"{provider.name}: its process died on {deadly} of {n + deadly} {_KIND[inputs is None]} that it was asked about "
+        f"{provider.name}: its process died on {deadly} of {n + deadly} {_KIND[inputs is None]} that it was queried with "
         "first."
         if deadly
         else ""

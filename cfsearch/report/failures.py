@@ -82,7 +82,7 @@ def _advice(reason: str, search: Mapping[str, Any]) -> str:
     if reason == "provider_crashed":
         return (
             "The model ended its own process on this input, twice: ask it about this input alone, outside "
-            "cfsearch. It is not asked again in this run."
+            "cfsearch. It is not queried again in this run."
         )
     return "Read the message; repeat the run, which continues where it stopped."
 

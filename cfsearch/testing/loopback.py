@@ -1,4 +1,4 @@
-"""A server on this machine that answers as a served model does, or misbehaves as it is told."""
+"""A server on this machine that answers as a served model does, or misbehaves as it is set to."""
 
 import json
 import threading

@@ -69,9 +69,9 @@ def random_schema(
         made = [_conditioned(column, made, draw) for column in made]
     rules: list[str] = []
     for i in range(relations):
-        group, said = _related(i, draw)
+        group, described = _related(i, draw)
         made += group
-        rules += said
+        rules += described
     order = draw.permutation(len(made))
     shuffled = [made[j] for j in order]
     free = [c.name for c in shuffled if c.kind is not ColumnKind.CATEGORICAL]
@@ -191,7 +191,7 @@ def _broken_relations(schema: TableSchema, before: dict[str, float], after: dict
 
 
 def _related(i: int, draw: np.random.Generator) -> tuple[list[Column], list[str]]:
-    """Columns whose numbers hang together, and what is said of them; names are words of Python."""
+    """Columns whose numbers hang together, and what is declared of them; names are words of Python."""
     step = float(draw.choice((0.0, 0.5, 1.0)))
     kind = ColumnKind.INTEGER if step == 1.0 else ColumnKind.REAL
     a, b, c, d = (f"part_{i}_{letter}" for letter in "abcd")

@@ -18,7 +18,7 @@ from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.wachter import Wachter
 from cfsearch.testing.tables import broken_rules, random_rows, random_schema
 
-from .walks import Asked, two_classes
+from .walks import Queried, two_classes
 
 EXPLAINERS: list[Explainer] = [
     Gradient(eps_max=100.0, growth=1.5),
@@ -35,7 +35,7 @@ def subject_of(schema: TableSchema, x: torch.Tensor) -> Subject:
     weight = torch.linspace(-1.0, 1.5, encoding.width)
     scores = two_classes(weight, -float((encoding.apply(x).float() @ weight).median()))
     return row_subject(
-        Asked(lambda rows: scores(encoding.apply(rows.double()).float())), encoding, network=scores
+        Queried(lambda rows: scores(encoding.apply(rows.double()).float())), encoding, network=scores
     )
 
 

@@ -87,7 +87,7 @@ class Host:
             DeadlineError, ModelMemoryError, ProviderCrashedError: it did not answer.
             CfsearchError: as the model itself.
         """
-        return self._asked("predict", x, rows=len(x), device=str(x.device))[1][0]
+        return self._call("predict", x, rows=len(x), device=str(x.device))[1][0]
 
     def predict_frame(self, frame: "pd.DataFrame") -> Tensor | None:
         """As ``TabularProvider.predict_frame``.
@@ -96,7 +96,7 @@ class Host:
             frame: the rows.
         """
         sent = torch.frombuffer(bytearray(pickle.dumps(frame)), dtype=torch.uint8)
-        answer, tensors = self._asked("predict_frame", sent, rows=len(frame))
+        answer, tensors = self._call("predict_frame", sent, rows=len(frame))
         return None if answer.get("none") else tensors[0]
 
     def given(self, x: Tensor) -> dict[str, list[Any]]:  # Any: cells
@@ -105,7 +105,7 @@ class Host:
         Args:
             x: the rows.
         """
-        columns: dict[str, list[Any]] = self._asked("given", x, rows=len(x))[0]["columns"]
+        columns: dict[str, list[Any]] = self._call("given", x, rows=len(x))[0]["columns"]
         return columns
 
     def close(self) -> None:
@@ -113,17 +113,17 @@ class Host:
         with self._lock:
             self._session.close()
 
-    def _asked(
+    def _call(
         self, op: str, about: Tensor, *, rows: int, **more: Any
     ) -> tuple[Message, list[Tensor]]:  # Any: JSON
         with self._lock:
             if self._deadly and _key(about) in self._deadly:
                 raise ProviderCrashedError(
-                    f"{self._who}: its process died twice on {_inputs(rows)} before; it is not asked again."
+                    f"{self._who}: its process died twice on {_inputs(rows)} before; it is not queried again."
                 )
             for last in (False, True):
                 session = self._running()
-                doing = f"was asked about {_inputs(rows)}"
+                doing = f"was queried with {_inputs(rows)}"
                 try:
                     answer = session.ask(
                         op,

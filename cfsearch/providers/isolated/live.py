@@ -34,7 +34,7 @@ def isolated_live_provider(
 
     Args:
         model: what ``live_provider`` takes, and pickle can write.
-        shape: of the pictures that it will be asked about.
+        shape: of the pictures that it will be queried with.
         isolation: its limits.
         labels: one a class.
         scores: what its numbers are.

@@ -61,7 +61,7 @@ class ModelProcess:
         )
         theirs.close()
         if process.stdout is None:
-            raise AssertionError("a pipe was asked for")
+            raise AssertionError("a pipe was requested")
         self.pid: Final = process.pid
         self.channel: Final = Channel(ours)
         self._process: Final = process

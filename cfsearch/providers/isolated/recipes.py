@@ -27,7 +27,7 @@ class Recipe:
         arguments: of that function, as JSON holds them.
         tensors: probes of a model of rows or texts; the pickled object of a live one.
         schema: of rows.
-        probed: whether the last tensor holds inputs that the model is asked about while it is opened.
+        probed: whether the last tensor holds inputs that the model is queried with while it is opened.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""One process, and what is asked of it: with a deadline, a limit of memory, and its last words."""
+"""Session with one model process: requests with a deadline and a memory limit, and its last words."""
 
 import threading
 from collections.abc import Sequence
@@ -84,8 +84,8 @@ class Session:
         self._isolation: Final = isolation
         self.process: Final = ModelProcess.take(offline=isolation.offline)
         self._arena: Final = Arena(self.process.memory)
-        hello = self.ask("hello", who="isolation", seconds=_BOOT_S, doing="was started")
-        self.lacking: Final = tuple(map(str, hello.get("lacking", ())))
+        greeting = self.ask("handshake", who="isolation", seconds=_BOOT_S, doing="was started")
+        self.lacking: Final = tuple(map(str, greeting.get("lacking", ())))
         """What the system did not let the process give up."""
 
     @property
@@ -106,7 +106,7 @@ class Session:
         """The answer to a request.
 
         Args:
-            op: what is asked.
+            op: the operation.
             who: what the model is called, for messages.
             seconds: how long to wait.
             doing: what the process did when it failed, for messages.
@@ -124,15 +124,15 @@ class Session:
             answered = True
         except Closed:
             raise ProviderCrashedError(
-                f"{who}: the model's process {process.death()} when it {doing}{self._said()}"
+                f"{who}: the model's process {process.death()} when it {doing}{self._last_words()}"
             ) from None
         except Late:
             raise DeadlineError(
-                f"{who}: did not answer within {seconds:g} s when it {doing}; its process was ended{self._said()} "
+                f"{who}: did not answer within {seconds:g} s when it {doing}; its process was ended{self._last_words()} "
                 "Allow more time with --deadline, or lower `max_batch` in its sidecar."
             ) from None
         finally:
-            if not answered:  # Ctrl-C included: what it may still answer belongs to no question
+            if not answered:  # Ctrl-C included: what it may still answer belongs to no request
                 self.close()
         return self._checked(answer)
 
@@ -164,11 +164,11 @@ class Session:
         if held > most:
             raise ModelMemoryError(
                 f"{who}: its process took {held / _GIB:.1f} GiB of memory when it {doing}, more than the "
-                f"{most / _GIB:.1f} GiB that it may; it was ended{self._said()} Allow more with --memory, or lower "
+                f"{most / _GIB:.1f} GiB that it may; it was ended{self._last_words()} Allow more with --memory, or lower "
                 "`max_batch` in its sidecar."
             )
 
-    def _said(self) -> str:
+    def _last_words(self) -> str:
         words = self.process.last_words()
         return f"; it printed last: {words!r}." if words else "."
 
@@ -180,7 +180,7 @@ class Session:
         if not (isinstance(kind, type) and issubclass(kind, CfsearchError)):
             raise ProviderError(message)
         if issubclass(kind, ProviderCrashedError):
-            message = message.removesuffix(".") + self._said()
+            message = message.removesuffix(".") + self._last_words()
         raise kind(message)
 
 

@@ -53,7 +53,7 @@ class _Worker:
         self._arena: Final = arena
         self._model: Provider | None = None
         self._answers: Final[dict[str, Callable[[Message], Message]]] = {
-            "hello": lambda _: {"lacking": lacking},
+            "handshake": lambda _: {"lacking": lacking},
             "open": self._open,
             "columns": self._columns,
             "predict": self._predict,
@@ -71,8 +71,8 @@ class _Worker:
         except MemoryError:
             return _failure(ModelMemoryError, f"{self._name}: out of memory.")
         except Exception as error:  # noqa: BLE001  # a stranger's code may raise anything
-            said = " ".join(str(error).split())[:_SHOWN]
-            return _failure(ProviderError, f"provider {self._name!r} raised {type(error).__name__}: {said}")
+            text = " ".join(str(error).split())[:_SHOWN]
+            return _failure(ProviderError, f"provider {self._name!r} raised {type(error).__name__}: {text}")
         except BaseException as error:  # noqa: BLE001  # an exit of the model is not ours
             code = f"({error.code!r})" if isinstance(error, SystemExit) else ""
             what = "sys.exit" if isinstance(error, SystemExit) else type(error).__name__
@@ -129,7 +129,7 @@ class _Worker:
     @property
     def _opened(self) -> Provider:
         if self._model is None:
-            raise ProviderError("model: it was asked before it was opened.")
+            raise ProviderError("model: it was queried before it was opened.")
         return self._model
 
     @property

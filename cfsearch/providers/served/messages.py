@@ -48,7 +48,7 @@ class Request:
 
     Args:
         url: in full.
-        read: what is made of the response; an answer that it refuses is asked for again.
+        read: what is made of the response; an answer that it refuses is requested again.
         body: None makes it a GET.
         headers: besides those of the settings.
         inputs: how many inputs it asks about.

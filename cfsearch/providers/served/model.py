@@ -57,14 +57,14 @@ class ServedModel:
         """
         n = size_of(batch)
         spans = [(at, min(at + self.max_batch, n)) for at in range(0, n, self.max_batch)]
-        found = self._asked(batch, spans)
+        found = self._query(batch, spans)
         errors = [error for _, error in found if isinstance(error, ProviderError)]
         answers = [(span, answer) for span, answer in found if not isinstance(answer, ProviderError)]
         if not answers:
             raise errors[0]
         return self._joined(answers, n)
 
-    def _asked(
+    def _query(
         self, batch: Batch, spans: list[tuple[int, int]]
     ) -> list[tuple[tuple[int, int], Answer | ProviderError]]:
         """Answers by piece; pieces that are refused are halved, an input refused alone gives its error."""

@@ -1,4 +1,4 @@
-"""When a request is tried again, and how long a server asked to wait."""
+"""When a request is tried again, and how long a server wants us to wait."""
 
 import email.utils
 import math

@@ -22,7 +22,7 @@ class ServedTable(BaseModel):
 
     Args:
         protocol: "oip" (Open Inference Protocol v2: KServe, Triton, MLServer, OVMS), "tfserving"
-            (``:predict``), "mlflow" (``/invocations``), "huggingface", "torchserve" or "template"; told by
+            (``:predict``), "mlflow" (``/invocations``), "huggingface", "torchserve" or "template"; decided by
             the address when left out.
         input: name of the model's input; the server's own when left out.
         form: how pictures are sent: "tensor" (numbers), or "png" or "jpeg" files.

@@ -178,10 +178,10 @@ class Transport:
                         raise failure.error from failure
                     raise self._down(failure.error) from failure
                 if wait >= left:
-                    asked = f" asked to wait {failure.wait:g} s, which is" if failure.wait else " is"
+                    waits = f" wants a wait of {failure.wait:g} s, which is" if failure.wait else " is"
                     raise self._down(
                         type(failure.error)(
-                            f"{failure.error} It{asked} more than what is left of its deadline of {settings.deadline:g} s."
+                            f"{failure.error} It{waits} more than what is left of its deadline of {settings.deadline:g} s."
                         )
                     ) from failure
                 await asyncio.sleep(wait)

@@ -226,7 +226,7 @@ class TestBetweenColumns:
             TableSchema(columns=(*numbers("a"), job))
 
 
-def test_all_of_it_is_said_in_toml_and_comes_back() -> None:
+def test_all_of_it_is_written_in_toml_and_comes_back() -> None:
     values = {
         "columns": [
             {"name": "a", "kind": "integer", "range": [0, 9], "codes": [-9, -8], "leave_codes": True},

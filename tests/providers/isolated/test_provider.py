@@ -68,7 +68,7 @@ def test_what_the_model_prints_reaches_nobody(
     [
         (
             ABORTS,
-            r"was ended by SIGABRT \(it aborted\) when it was asked about one input; it printed last: '.*seen 1",
+            r"was ended by SIGABRT \(it aborted\) when it was queried with one input; it printed last: '.*seen 1",
         ),
         (FAULTS, r"was ended by SIGSEGV \(a segmentation fault\)"),
         (ENDS, r"ended itself with exit code 0"),
@@ -85,7 +85,7 @@ def test_an_input_that_ends_the_process_twice_is_refused_and_others_go_on(
     answer = model.predict(grey(0.2))
     assert answer.shape == (1, 2)
     pid = model.host.pid
-    with pytest.raises(ProviderCrashedError, match="died twice on one input before; it is not asked again"):
+    with pytest.raises(ProviderCrashedError, match="died twice on one input before; it is not queried again"):
         model.predict(grey(value))
     assert model.host.pid == pid  # which cost no further death
     assert torch.equal(model.predict(grey(0.2)), answer)
@@ -112,16 +112,16 @@ def test_the_handshake_goes_on_without_inputs_that_end_the_process(model: Isolat
     x = torch.cat([grey(0.1), grey(ABORTS), grey(0.2), grey(0.3)])
     contact = handshake(model, (3, 8, 8), inputs=x)
     assert contact.queries == 12
-    assert "its process died on 1 of 4 rows that it was asked about first." in contact.warnings[-1]
+    assert "its process died on 1 of 4 rows that it was queried with first." in contact.warnings[-1]
 
 
-def test_a_model_that_hangs_meets_its_deadline_and_is_asked_again(unruly: Path) -> None:
+def test_a_model_that_hangs_meets_its_deadline_and_is_queried_again(unruly: Path) -> None:
     model = isolated_provider(
         "unruly_model:predict", isolation=Isolation(deadline_s=2.0), sidecar=unruly / "unruly.toml"
     )
     pid = model.host.pid
     with pytest.raises(
-        DeadlineError, match="did not answer within 2 s when it was asked about one input; its process"
+        DeadlineError, match="did not answer within 2 s when it was queried with one input; its process"
     ):
         model.predict(grey(LOOPS))
     assert gone(pid)

@@ -66,7 +66,7 @@ def test_tensorflow_serving_takes_instances_and_its_metadata_says_the_form(tmp_p
         assert torch.allclose(provider.predict(PICTURES)[:, 1], torch.tensor([0.2, 0.6, 0.8]), atol=1e-6)
 
 
-def test_tensorflow_serving_with_named_outputs_needs_to_be_told_which(tmp_path: Path) -> None:
+def test_tensorflow_serving_with_named_outputs_needs_a_choice(tmp_path: Path) -> None:
     def answer(seen: Seen) -> Reply:
         if seen.method == "GET":
             return Reply(404, b"{}")
@@ -333,7 +333,7 @@ def test_rows_of_a_table_go_by_column_with_the_types_of_the_file(
         assert torch.allclose(framed[:, 1].double(), _truth(loans).double(), atol=1e-6)
 
 
-def test_a_server_of_scikit_learn_models_is_asked_for_probabilities(loans: Table) -> None:
+def test_a_server_of_scikit_learn_models_is_queried_for_probabilities(loans: Table) -> None:
     def answer(seen: Seen) -> Reply:
         if seen.method == "GET":
             return json_reply({"name": "m", "inputs": [], "outputs": []})
