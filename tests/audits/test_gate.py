@@ -275,7 +275,7 @@ def judged() -> list[Judgement]:
     return judge(document(), [fail_if(line.replace("<&>", '"a&b,c: d"')) for line in lines])
 
 
-def test_what_one_cannot_tell_passes_or_fails_as_is_said() -> None:
+def test_what_one_cannot_tell_passes_or_fails_as_is_set() -> None:
     unsure = judge(document(), [fail_if("flip_rate:Male > 10%")])
     assert not passed(unsure, unsure_passes=False)
     assert passed(unsure, unsure_passes=True)

@@ -374,7 +374,7 @@ class TestFirstContact:
         assert again.code == 2
         assert "exists already" in again.error
 
-    def test_a_table_of_another_country_is_read_and_said(self, bank: Bank) -> None:
+    def test_a_table_of_another_country_is_read_and_noted(self, bank: Bank) -> None:
         """Semicolons, decimal commas and Windows-1252; the same front as of the plain file."""
         known = bank.front("--row", 2).rows
         rows = [row.replace(",", ";").replace(".", ",") for row in ROWS]
@@ -408,7 +408,7 @@ class TestFirstContact:
         assert answer.code == 0, answer.err
         assert "soon" in answer.document["schema"]["missing_values"]
 
-    def test_guesses_have_reasons_and_protected_columns_are_said(self, bank: Bank) -> None:
+    def test_guesses_have_reasons_and_protected_columns_are_noted(self, bank: Bank) -> None:
         answer = bank.call("schema", "table", bank.data)
         assert "3 different texts" in answer.out and "sex look" in answer.out.replace("age, sex", "sex")
         searched = bank.search("--row", 2, "--json")

@@ -28,7 +28,7 @@ NUMBERS: Final[dict[str, Number]] = {
 WORDS: Final = "tensor(string)"
 MAPS: Final = "seq(map("
 _MOST_NUMBERS: Final = 2**28
-"""In a fixed batch: a gibibyte of float32, asked for each single query."""
+"""In a fixed batch: a gibibyte of float32, allocated for each single query."""
 
 
 @final

@@ -51,7 +51,7 @@ class TestText:
         assert found.rows == CELLS and found.header == ("job", "ort", "preis")
         assert any(note in one for one in found.notes) if note else not found.notes
 
-    def test_windows_1252_is_found_and_said(self, write: Write) -> None:
+    def test_windows_1252_is_found_and_noted(self, write: Write) -> None:
         path = write("job,ort\ncook,Köln\nclerk,5 € „gut“\n".encode("cp1252"))
         found = read_text_table(path)
         assert found.rows == [["cook", "Köln"], ["clerk", "5 € „gut“"]]
@@ -107,7 +107,7 @@ class TestText:
 
 class TestCells:
     @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
-    def test_delimiters_are_found_and_said(self, write: Write, delimiter: str) -> None:
+    def test_delimiters_are_found_and_noted(self, write: Write, delimiter: str) -> None:
         found = read_text_table(write(PLAIN.replace(",", delimiter)))
         assert found.rows == CELLS and found.delimiter == delimiter
         assert "stand between the cells" in found.notes[0]
