@@ -30,6 +30,7 @@ from .worker import state_of_torch
 if TYPE_CHECKING:
     import pandas as pd
 
+_OPENINGS: Final = 3
 _MOST_DEATHS: Final = 12
 """Deaths without an answer between them, after which a model is not started again."""
 
@@ -161,7 +162,7 @@ class Host:
                 "again. Look at the model by itself with `cfsearch doctor`."
             )
         self._session.close()
-        self._session, facts = self._opened(self._recipe.tensors)
+        self._session, facts = self._opened_again()
         if facts != self.facts:
             self._session.close()
             raise ModelFileError(
@@ -169,6 +170,15 @@ class Host:
                 f"{self.facts['fingerprint']}. Begin a new run."
             )
         return self._session
+
+    def _opened_again(self) -> tuple[Session, Message]:
+        """The model opened anew; a death meanwhile is no fault of the input that waits."""
+        for _ in range(_OPENINGS - 1):
+            try:
+                return self._opened(self._recipe.tensors)
+            except ProviderCrashedError:
+                self._deaths += 1
+        return self._opened(self._recipe.tensors)
 
     def _first_opening(self) -> tuple[Session, Message]:
         """Open the model; where a probe ends its process, with fewer of them."""
