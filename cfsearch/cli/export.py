@@ -14,24 +14,27 @@ from ._output import Outcome, plain
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
 _PICTURES = "pictures"
+_RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
+"""Projections of audit.json for other tools."""
 
 
 @click.command(
     cls=Command,
-    short_help="Write a run as JSON lines, CSV, parquet or pictures.",
+    short_help="Write a run as a table, pictures, or a record for other tools.",
     examples=(
         "cfsearch export runs/one --format csv --out one.csv",
         "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",
         "cfsearch export runs/one --format pictures --out one",
+        "cfsearch export runs/one --format cyclonedx --out one.cdx.json",
     ),
 )
 @click.argument("run", type=FILE, metavar="RUN")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice([*_FORMATS, _PICTURES]),
+    type=click.Choice([*_FORMATS, _PICTURES, *_RECORDS]),
     required=True,
-    help="What the file is; pictures are a folder of PNG files.",
+    help="What the file is; pictures are a folder of PNG files, the last five are records for other tools.",
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
@@ -46,6 +49,9 @@ _PICTURES = "pictures"
 def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
 
+    Records hold the figures of the whole audit: an in-toto test result or verification result (unsigned), a CycloneDX
+    1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown.
+
     Pictures are the original, the generator's copy of it without any change, and the picked members, as the
     model saw them: 8 bits a channel, no compression that loses anything.
     """
@@ -59,6 +65,8 @@ def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outc
         require_intact(run, page=False)
     if kind == _PICTURES:
         return _pictures(run, out)
+    if kind in _RECORDS:
+        return _record(run, out, kind=kind)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
     with open_run(run) as opened:
@@ -78,4 +86,34 @@ def _pictures(run: Path, out: Path) -> Outcome:
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": count, "table": _PICTURES},
         show=lambda console: console.print(f"{count} pictures in {plain(str(out))}", soft_wrap=True),
+    )
+
+
+def _record(run: Path, out: Path, *, kind: str) -> Outcome:
+    import json
+
+    from cfsearch.audits.exchange.aiverify import write_result
+    from cfsearch.audits.exchange.card import model_card
+    from cfsearch.audits.exchange.cyclonedx import bill_of_materials
+    from cfsearch.audits.exchange.statement import statement
+    from cfsearch.audits.reading import AuditDocument
+    from cfsearch.files import write_atomically
+
+    document = AuditDocument.read(run)
+    if kind == "aiverify":
+        write_result(document, out, page=run / "report.html")
+    elif kind == "model-card":
+        write_atomically(out, model_card(document))
+    else:
+        record = (
+            bill_of_materials(document)
+            if kind == "cyclonedx"
+            else statement(document, predicate="svr" if kind == "svr" else "test-result")
+        )
+        write_atomically(out, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    return Outcome(
+        document={"format": FORMAT, "file": str(out), "rows": len(document.models), "table": kind},
+        show=lambda console: console.print(
+            f"{kind} of {len(document.models)} models in {plain(str(out))}", soft_wrap=True
+        ),
     )

@@ -91,7 +91,17 @@ def test_what_cannot_be_read_completes_to_nothing(complete: Complete, line: str)
 
 def test_choices_and_commands_are_completed(complete: Complete) -> None:
     assert complete("cfsearch ex") == ["explain", "explore", "export"]
-    assert complete("cfsearch export --format ") == ["jsonl", "csv", "parquet", "pictures"]
+    assert complete("cfsearch export --format ") == [
+        "jsonl",
+        "csv",
+        "parquet",
+        "pictures",
+        "in-toto",
+        "svr",
+        "cyclonedx",
+        "aiverify",
+        "model-card",
+    ]
     assert complete("cfsearch schema mani") == ["manifest"]
 
 

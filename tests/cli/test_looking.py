@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import jsonschema
@@ -99,6 +100,22 @@ def test_export_writes_a_table(call: Call, run: Path, tmp_path: Path, kind: str)
         rows = [json.loads(line) for line in first.splitlines()]
         assert len(rows) == answer.document["rows"]
         assert {"name", "verified", "objective_adversarial", "p_dark"} <= set(rows[0])
+
+
+def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path) -> None:
+    digest = json.loads((run / "audit.json").read_text())["models"][0]["fingerprint"].split(":")[1]
+    for kind in ("in-toto", "svr", "cyclonedx", "model-card", "aiverify"):
+        out = tmp_path / kind
+        answer = call("export", run, "--format", kind, "--out", out, "--json")
+        assert answer.code == 0, answer.err
+        jsonschema.validate(answer.document, schema("file"))
+        assert answer.document["table"] == kind
+    assert json.loads((tmp_path / "in-toto").read_text())["subject"][0]["digest"] == {"sha256": digest}
+    assert json.loads((tmp_path / "svr").read_text())["predicateType"].endswith("svr/v0.1")
+    assert json.loads((tmp_path / "cyclonedx").read_text())["components"][0]["hashes"][0]["content"] == digest
+    assert digest in (tmp_path / "model-card").read_text()
+    with zipfile.ZipFile(tmp_path / "aiverify") as archive:
+        assert archive.read("artifacts/report.html") == (run / "report.html").read_bytes()
 
 
 def test_export_of_instances(call: Call, run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""Digests of what was audited and of what it was audited with."""
+
+import hashlib
+import re
+from typing import Final
+
+from cfsearch.audits.reading import AuditDocument, Model
+
+_SHA256: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+
+NON_CLAIMS: Final = (
+    "It says nothing about inputs that were not audited, about other generators, or about harms outside the model's answers.",
+    "An effect is that of the generator's edits: what the editor cannot change, or changes besides, is not separated.",
+    "It supports evidence for an assessment; it is no statement of conformity with any law or standard.",
+)
+"""What an audit does not claim, stated in every format that has a place for it."""
+
+
+def digest_of(model: Model) -> dict[str, str]:
+    """The digest of an audited model: SHA-256 of its file where the fingerprint holds it, else of the fingerprint.
+
+    Args:
+        model: of the document.
+
+    Example:
+        >>> from cfsearch.audits.reading import Model
+        >>> model = Model(id="m", name="m", file="m.onnx", fingerprint="onnx:" + "ab" * 32, labels=("a", "b"),
+        ...               scores="", note="", device="cpu")
+        >>> digest_of(model)["sha256"][:4]
+        'abab'
+    """
+    found = _SHA256.search(model.fingerprint)
+    if found is not None:
+        return {"sha256": found.group()}
+    return {"sha256": hashlib.sha256(model.fingerprint.encode()).hexdigest()}
+
+
+def materials(document: AuditDocument) -> list[tuple[str, str]]:
+    """Name and SHA-256 of what the audit was made of: generator, inputs, settings.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    return [(row.what, row.sha256) for row in document.reproduce.hashes if _SHA256.fullmatch(row.sha256)]
+
+
+def limits(document: AuditDocument) -> list[str]:
+    """What weakens the result, and what is not claimed.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    return [*document.warnings, *NON_CLAIMS]
+
+
+def text_of(value: float) -> str:
+    """A figure as text, six digits: the form in which thresholds and metrics travel.
+
+    Args:
+        value: finite.
+    """
+    return f"{value:.6g}"
