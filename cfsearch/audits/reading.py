@@ -6,7 +6,7 @@ and passed over.
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,7 +22,9 @@ Leaning = Literal["leans", "does not lean", "cannot tell"]
 class _Part(BaseModel):
     """A part of the document, which cannot be changed."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="allow", allow_inf_nan=False, populate_by_name=True
+    )
 
 
 class Estimate(_Part):

@@ -56,7 +56,7 @@ class Loopback:
     def __init__(self, answer: Callable[[Seen], Reply]) -> None:
         self.answer = answer
         self.seen: list[Seen] = []
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.busy = 0
         self.most_at_once = 0
         outer = self
@@ -112,7 +112,7 @@ class Loopback:
             def handle_error(self, request: object, client_address: object) -> None:
                 del request, client_address  # a client that went away is no fault of the test
 
-        self.stopping = threading.Event()
+        self.stopping: threading.Event = threading.Event()
         self._server = Quiet(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

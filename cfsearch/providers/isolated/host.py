@@ -56,6 +56,7 @@ class Host:
         self._lock: Final = threading.RLock()
         self._deaths = 0
         self._deadly: Final[set[bytes]] = set()
+        self.facts: Message
         self._session, self.facts = self._first_opening()
         self._who = str(self.facts["name"])
 

@@ -75,7 +75,7 @@ class IsolatedTabularProvider(TabularProvider):
         self.host: Final = host
         self.schema = schema
         parts = (Part(style=Style(style), centre=c, scale=s) for style, c, s in host.facts["encoding"])
-        self.encoding = Encoding(schema, tuple(parts))
+        self.encoding: Encoding = Encoding(schema, tuple(parts))
         _take_over(self, host.facts)
 
     @property

@@ -44,8 +44,8 @@ class ServedModel:
         self.transport: Final = transport
         self.max_batch: Final = max_batch if protocol.most is None else min(max_batch, protocol.most)
         self.labels = None if labels is None else tuple(labels)
-        self.names_classes = False
-        self.widest = 0.0
+        self.names_classes: bool = False
+        self.widest: float = 0.0
         self.refusals: Final[list[str]] = []
         self._who: Final = who
 

@@ -1,6 +1,6 @@
 """``[served]`` of a sidecar: how a model behind an address is queried."""
 
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, ClassVar, Final, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,7 +43,7 @@ class ServedTable(BaseModel):
         Open Inference Protocol, https://github.com/kserve/open-inference-protocol; JSON pointer, RFC 6901.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     protocol: ProtocolName | None = None
     input: Annotated[str, Field(min_length=1)] | None = None

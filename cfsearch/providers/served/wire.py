@@ -151,7 +151,7 @@ class Protocol(ABC):
         self.address: Final = address
         self.settings: Final = settings
         self.output = output
-        self.metadata = Metadata()
+        self.metadata: Metadata = Metadata()
 
     @property
     def most(self) -> int | None:
