@@ -6,11 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from cfsearch.datasets.images import find_images
+from cfsearch.datasets.images.labelled import find_photographs, open_photographs, read_labels
 from cfsearch.errors import RunError
 from cfsearch.lazy import lazy_names
+from cfsearch.providers.sidecar import read_sidecar
+from cfsearch.providers.surrogate_file import is_surrogate
 from cfsearch.registry import PluginKind, installed
 from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.export import export_run
 
 PACKAGES: dict[PluginKind, str] = {
     "constraints": "objectives",
@@ -67,3 +73,22 @@ def test_a_run_is_begun_and_read_by_a_text_as_by_a_path(tmp_path: Path) -> None:
         assert run.run_id == written
     with pytest.raises(RunError, match="no run directory"):
         RunDirectory.read(str(tmp_path))
+
+
+def test_what_reads_a_file_takes_its_path_as_a_text(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("image,Male\na.png,1\n")
+    (tmp_path / "m.toml").write_text('labels = ["no", "yes"]\n')
+    assert find_images(str(tmp_path)) == find_images(tmp_path)
+    assert find_photographs(str(tmp_path)) == find_photographs(tmp_path)
+    assert read_labels(str(tmp_path / "labels.csv")).names == ("Male",)
+    assert read_sidecar(str(tmp_path / "m.toml")).labels == ("no", "yes")
+    found = open_photographs(str(tmp_path), attributes=str(tmp_path / "labels.csv"))
+    assert found.table is not None
+    assert found.table.names == ("Male",)
+    assert not is_surrogate(str(tmp_path / "m.toml"))
+    with (
+        RunDirectory.start(tmp_path / "run", config={}, hashes={}) as run,
+        pytest.raises(RunError, match="has no members to export"),
+    ):
+        export_run(run, str(tmp_path / "out.csv"), kind="csv")

@@ -1,5 +1,6 @@
 """Opening of audited models of images by file, function or plug-in; ``open_tabular`` for tables."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -12,6 +13,8 @@ from .request import ModelRequest
 from .served.address import is_address
 
 _NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
+_NO_NETWORK_S_SIZE: Final = (73, 73)
+"""Pictures of this size are taken as they are only by a network that takes any."""
 _OTHER_FRAMEWORKS: Final = {
     ".h5": "Keras",
     ".keras": "Keras",
@@ -33,7 +36,7 @@ class Openable(Protocol):
 
 
 def open_provider(
-    spec: str,
+    spec: str | Path | Provider | Callable[..., object],
     *,
     sidecar: str | Path | None = None,
     arch: str | None = None,
@@ -49,7 +52,8 @@ def open_provider(
         spec: a file whose ending a plug-in claims (``model.onnx``; ``weights.safetensors``, ``.pt``
             or ``.pth`` with ``arch``); an address, ``https://host/v2/models/m`` or ``tfserving+https://...``
             (``cfsearch.providers.served``); ``pkg.mod:predict``; or ``plugin:NAME``, ``plugin:NAME:TARGET`` for an installed
-            plug-in, built without arguments or opened with its target.
+            plug-in, built without arguments or opened with its target. Or a model of the running program: a torch
+            module or a function of pictures, as ``cfsearch.search`` takes it; a provider is given back.
         sidecar: a TOML with labels, scores and preprocessing; by default beside the model.
         arch: ``pkg.mod:build`` of the network that the weights belong to.
         device: "cpu", "cuda" or "cuda:1"; a function and a plug-in choose their own.
@@ -69,6 +73,11 @@ def open_provider(
         >>> model.name, model.labels
         ('gender_natural', ('not Male', 'Male'))
     """
+    if isinstance(spec, Path):
+        spec = str(spec)
+    if not isinstance(spec, str):
+        of_files = {"arch": arch, "threads": threads, "max_batch": max_batch, "deadline_s": deadline_s}
+        return _open_object(spec, sidecar=sidecar, device=device, of_files=of_files)
     if spec.startswith("plugin:"):
         return open_plugin(spec)
     if is_address(spec):
@@ -89,6 +98,32 @@ def open_provider(
             max_batch=max_batch,
             trust_model=trust_model,
         )
+    )
+
+
+def _open_object(
+    model: object, *, sidecar: str | Path | None, device: str, of_files: Mapping[str, object]
+) -> Provider:
+    """The provider of a model of the running program."""
+    if isinstance(model, Provider):
+        return model
+    from .live import live_provider
+    from .sidecar import Sidecar, read_sidecar
+
+    if given := [name for name, value in of_files.items() if value is not None]:
+        raise ConfigError(
+            f"open_provider: `{given[0]}` is for models that are named by a path; got an object "
+            f"({type(model).__name__}). Leave it out."
+        )
+    declared = Sidecar() if sidecar is None else read_sidecar(sidecar)
+    return live_provider(
+        model,
+        shape=(3, *(declared.input.size or _NO_NETWORK_S_SIZE)),
+        labels=declared.labels,
+        scores=declared.kind,
+        preprocessing=declared.input.model_dump(exclude_none=True),
+        device=device,
+        name=declared.name,
     )
 
 

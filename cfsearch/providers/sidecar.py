@@ -192,13 +192,17 @@ def sidecar_path(model: Path) -> Path:
     return model.with_suffix(".toml")
 
 
-def read_sidecar(path: Path) -> Sidecar:
+def read_sidecar(path: str | Path) -> Sidecar:
     """Read a sidecar file.
+
+    Args:
+        path: of the TOML file.
 
     Raises:
         ConfigError: there is no such file, it is no TOML, or a setting is unknown or wrong;
             names the line and, for an unknown setting, the nearest one.
     """
+    path = Path(path)
     if not path.is_file():
         raise ConfigError(f"{path}: there is no such file. Correct --sidecar, or leave it out.")
     if path.stat().st_size > _LARGEST:

@@ -60,7 +60,7 @@ class Surrogate:
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all.
 
         Raises:
@@ -70,7 +70,7 @@ class Surrogate:
 
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.module.state_dict().items()}
         head = json.dumps({**self._head(), "about": dict(self.about)}, sort_keys=True)
-        return write_atomically(path, save(tensors, metadata={_KEY: head}))
+        return write_atomically(Path(path), save(tensors, metadata={_KEY: head}))
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -108,10 +108,10 @@ class Surrogate:
         }
 
 
-def is_surrogate(path: Path) -> bool:
+def is_surrogate(path: str | Path) -> bool:
     """Whether a file says that it holds a surrogate."""
     try:
-        return bool(_head_of(path)["format"] == FORMAT)
+        return bool(_head_of(Path(path))["format"] == FORMAT)
     except (ModelFileError, OSError):
         return False
 

@@ -65,7 +65,7 @@ def refusal(path: Path, what: str) -> UnsafeModelError:
     )
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: str | Path) -> Weights:
     """The tensors of a ``.safetensors`` file or of a ``state_dict`` in ``.pt`` or ``.pth``.
 
     A ``state_dict`` may lie under the key "state_dict", as many training scripts save it, and
@@ -75,6 +75,7 @@ def read_weights(path: Path) -> Weights:
         ModelFileError: the file is missing, empty, cut off or holds no named tensors.
         UnsafeModelError: loading it would run code.
     """
+    path = Path(path)
     suffix = path.suffix.lower()
     content = ordinary_file(path)
     if suffix in RUNS_CODE:

@@ -51,8 +51,14 @@ def run_rows(run: RunDirectory, *, table: Table = "members") -> Iterator[dict[st
             yield from front_rows(row.front)
 
 
-def export_run(run: RunDirectory, path: Path, *, kind: Format, table: Table = "members") -> int:
+def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Table = "members") -> int:
     """Write a run as one file, whole or not at all; returns the number of rows.
+
+    Args:
+        run: what is exported.
+        path: of the file to write.
+        kind: its format.
+        table: which rows.
 
     Raises:
         MissingExtraError: parquet without pandas and pyarrow (extra ``export``).
@@ -70,7 +76,7 @@ def export_run(run: RunDirectory, path: Path, *, kind: Format, table: Table = "m
             content = to_parquet(rows)
         case _:
             raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")
-    write_atomically(path, content)
+    write_atomically(Path(path), content)
     return len(rows)
 
 

@@ -116,7 +116,7 @@ def test_a_run_is_exported_whole(tmp_path: Path, table: str, count: int) -> None
     with run_of(tmp_path / "run", front("a"), front("b")) as run:
         out = tmp_path / "out.jsonl"
         assert (
-            export_run(run, out, kind="jsonl", table="members" if table == "members" else "instances")
+            export_run(run, str(out), kind="jsonl", table="members" if table == "members" else "instances")
             == count
         )
         names = [json.loads(line)["name"] for line in out.read_text().splitlines()]

@@ -37,7 +37,7 @@ class ImageRef:
     member: str | None = None
 
 
-def find_images(path: Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
+def find_images(path: str | Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
     """The images in a folder or zip, sorted by name, or the one file given.
 
     Hidden files are passed over. What has an image's ending but is no regular file (a named
@@ -51,6 +51,7 @@ def find_images(path: Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
     Raises:
         DataError: there is no such path, it cannot be listed, or no image is found.
     """
+    path = Path(path)
     mode = _mode(path)
     if stat.S_ISDIR(mode):
         refs = _in_folder(path, recursive=recursive)

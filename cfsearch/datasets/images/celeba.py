@@ -57,7 +57,7 @@ class CelebASource:
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         *,
         split: Split = "train",
         attributes: Sequence[str] = ATTRIBUTES,
@@ -65,6 +65,7 @@ class CelebASource:
         limit: int | None = None,
         cache_bytes: int = 2**30,
     ) -> None:
+        root = Path(root)
         base = root / "celeba" if (root / "celeba").is_dir() else root
         table = _official(base)
         rows = _rows(table.extra["partition"], part=split, parts=PARTS, limit=limit)
@@ -135,7 +136,7 @@ class CelebAHQSource:
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         *,
         split: Split = "train",
         attributes: Sequence[str] = ATTRIBUTES,
@@ -143,6 +144,7 @@ class CelebAHQSource:
         limit: int | None = None,
         cache_bytes: int = 2**30,
     ) -> None:
+        root = Path(root)
         zips = sorted(root.glob("images-*.zip"))
         if not zips:
             raise DataError(
@@ -198,12 +200,13 @@ def _rows(column: Sequence[str], *, part: str, parts: dict[str, str], limit: int
     return rows[:limit]
 
 
-def read_signs(path: Path) -> AttributeTable:
+def read_signs(path: str | Path) -> AttributeTable:
     """The table in the form of ``list_attr_celeba.txt``: a count, the names, a face a line with -1 or 1.
 
     Raises:
         DataError: it cannot be read as such a table; names the line.
     """
+    path = Path(path)
     lines = _lines(path)
     names = tuple(lines[1].split()) if len(lines) > 1 else ()
     if not names:

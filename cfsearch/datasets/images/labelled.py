@@ -73,12 +73,15 @@ class LabelledPhotographs:
         return found
 
 
-def find_photographs(path: Path, *, recursive: bool = False) -> tuple[tuple[ImageRef, ...], Path | None]:
+def find_photographs(
+    path: str | Path, *, recursive: bool = False
+) -> tuple[tuple[ImageRef, ...], Path | None]:
     """The images under a path, and the folder of CelebA's official lists where it is such a layout.
 
     Raises:
         DataError: as ``find_images``.
     """
+    path = Path(path)
     base = _official_base(path)
     if base is None:
         return find_images(path, recursive=recursive), None
@@ -87,9 +90,9 @@ def find_photographs(path: Path, *, recursive: bool = False) -> tuple[tuple[Imag
 
 
 def open_photographs(
-    path: Path,
+    path: str | Path,
     *,
-    attributes: Path | None = None,
+    attributes: str | Path | None = None,
     part: Part | None = None,
     recursive: bool = False,
     limit: int | None = None,
@@ -108,6 +111,7 @@ def open_photographs(
         DataError: no image is found, the table cannot be read, or an image has no row in it.
         ConfigError: a part of what has no parts.
     """
+    attributes = None if attributes is None else Path(attributes)
     refs, base = find_photographs(path, recursive=recursive)
     note = ""
     if base is None:
@@ -130,12 +134,13 @@ def open_photographs(
     return LabelledPhotographs(refs, table, attributes.name, base is not None, note)
 
 
-def read_labels(path: Path) -> AttributeTable:
+def read_labels(path: str | Path) -> AttributeTable:
     """A table of attributes, CSV or in the form of CelebA's ``list_attr_celeba.txt``.
 
     Raises:
         DataError: it cannot be read as either; names the line.
     """
+    path = Path(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline(4096)
