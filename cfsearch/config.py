@@ -99,6 +99,8 @@ class SearchConfig(_Strict):
     explainers whose counterfactuals stand in the first population; of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
     (``cfsearch.audits.genuineness``).
+
+    Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out.
     """
 
     solver: PluginConfig = PluginConfig(name="nsga2")
@@ -108,6 +110,7 @@ class SearchConfig(_Strict):
     population: int = 100
     capacity: int = 100
     pruning: float = Field(default=0.15, ge=0.0, lt=1.0)
+    patience: int = Field(default=0, ge=0)
     max_queries: int | None = None
     max_time: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0)
@@ -287,7 +290,7 @@ class Config(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_a_kind(cls, value: Any) -> Any:  # Any: whatever stands in the file
-        """The generator of rows, texts and sounds, and the shipped models of texts and sounds."""
+        """The generator of rows, texts and sounds, the budget of rows, and the shipped models of texts and sounds."""
         data = value.get("data") if isinstance(value, dict) else None
         kinds = [kind for kind in INPUTS if isinstance(data, dict) and data.get(kind) is not None]
         if len(kinds) != 1 or kinds[0] not in _GENERATORS:
@@ -295,6 +298,8 @@ class Config(_Strict):
         declared = value.get("generator", {})
         if isinstance(declared, dict) and "source" not in declared:
             value = {**value, "generator": {"source": _GENERATORS[kinds[0]], **declared}}
+        if kinds[0] in _SEARCHES:
+            value = {**value, "search": _completed(value.get("search", {}), _SEARCHES[kinds[0]])}
         model = value.get("model", {})
         if kinds[0] in _MODELS and isinstance(model, dict) and "path" not in model:
             value = {**value, "model": {"path": _MODELS[kinds[0]], **model}}
@@ -383,10 +388,20 @@ INPUTS = ("images", "table", "texts", "sounds")
 """The settings of ``[data]`` of which one names the inputs."""
 _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
+_SEARCHES: Final = {"table": {"evaluations": 900, "population": 50, "patience": 6}}
+"""Of a row, queries are what a user pays: docs/tables_peers.md says what these were measured to give."""
 _OF_A_TABLE = ("schema", "rows", "where", "label", "encoding", "delimiter")
 _OF_IMAGES = ("attributes", "split")
 _OF_TEXTS = ("column",)
 _FIELDS: Final[Mapping[str, str]] = {"schema": "schema_file"}
+
+
+def _completed(search: Any, defaults: Mapping[str, Any]) -> Any:  # Any: whatever stands in the file
+    """The settings of a search with what is left out."""
+    if isinstance(search, SearchConfig):
+        missing = {k: v for k, v in defaults.items() if k not in search.model_fields_set}
+        return search.model_copy(update=missing)
+    return {**defaults, **search} if isinstance(search, dict) else search
 
 
 def _same_inputs(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

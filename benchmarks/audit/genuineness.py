@@ -27,7 +27,8 @@ from sklearn.metrics import roc_auc_score
 from cfsearch.audits.genuineness import GENUINE, GENUINE_BY_EDIT, Calibration
 from cfsearch.datasets import faces
 from cfsearch.demo import rerender, survives
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.progress import Failure
+from cfsearch.engine.search import Search
 from cfsearch.numerics.intervals import wilson
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity

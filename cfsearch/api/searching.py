@@ -13,7 +13,7 @@ from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import find_photographs
-from cfsearch.engine.search import Failure, Progress
+from cfsearch.engine.progress import Failure, Progress
 from cfsearch.errors import CfsearchError, DataError
 from cfsearch.fronts.collection import Fronts
 from cfsearch.fronts.front import ParetoFront

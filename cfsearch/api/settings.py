@@ -17,7 +17,7 @@ class Settings(TypedDict, total=False):
     - ``objectives``, ``constraints``: names (``"intensity:norm=l1"``, ``"package.module:Class"``), classes,
       objects, or functions of candidates.
     - ``solver``: a name, a class or an object; NSGA-II when left out.
-    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``seed``, ``reference_point``, ``max_queries``, ``max_time``: as for
+    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``patience``, ``seed``, ``reference_point``, ``max_queries``, ``max_time``: as for
       ``cfsearch.Search``.
     - ``immutable``: variables or columns that must not change.
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
@@ -48,6 +48,7 @@ class Settings(TypedDict, total=False):
     population: int
     capacity: int
     pruning: float
+    patience: int
     seed: int
     reference_point: Sequence[float]
     immutable: Sequence[str]
@@ -98,6 +99,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "population",
         "capacity",
         "pruning",
+        "patience",
         "seed",
         "reference_point",
         "immutable",

@@ -17,7 +17,8 @@ from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Table, TableSchema, Variables
 from cfsearch.engine.clock import Clock
-from cfsearch.engine.search import Search, Watcher
+from cfsearch.engine.progress import Watcher
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.seeding import seeding
 from cfsearch.providers.handshake import Handshake, handshake
@@ -225,6 +226,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         margin=max(1e-4, 3.0 * contact.eps_repeat, 3.0 * contact.eps_batch),
         capacity=config.search.capacity,
         pruning=config.search.pruning,
+        patience=config.search.patience,
         max_queries=config.search.max_queries,
         max_time=config.search.max_time,
         reference_point=config.search.reference_point,

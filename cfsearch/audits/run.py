@@ -22,7 +22,7 @@ from cfsearch.contracts.generator import AttributeEstimator
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.engine.search import Progress
+from cfsearch.engine.progress import Progress
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront

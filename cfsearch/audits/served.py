@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfsearch.assembly.search import Assembly
-from cfsearch.engine.search import Failure
+from cfsearch.engine.progress import Failure
 from cfsearch.errors import CfsearchError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.cache import CachedProvider

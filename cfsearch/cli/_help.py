@@ -24,7 +24,8 @@ _SECTIONS: Final = {
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),
     ),
     "Search": (
-        *("solver", "solvers", "evaluations", "population", "capacity", "max_queries", "max_time"),
+        *("solver", "solvers", "evaluations", "population", "capacity", "patience", "max_queries"),
+        "max_time",
         *("seed_with", "seeds"),
     ),
     "Explanation": ("method", "chosen", "block"),

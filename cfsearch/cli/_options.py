@@ -176,8 +176,16 @@ _SEARCH = (
         metavar="NAME[:k=v]",
         help="A condition on candidates (flip, max_changed, ...); repeat for more.",
     ),
-    click.option("--evaluations", type=WHOLE, help="Candidates for each input; default 5000."),
-    click.option("--population", type=WHOLE, help="Candidates in a generation; default 100."),
+    click.option(
+        "--evaluations", type=WHOLE, help="Most candidates for each input; default 5000, of a row 900."
+    ),
+    click.option("--population", type=WHOLE, help="Candidates in a generation; default 100, of a row 50."),
+    click.option(
+        "--patience",
+        type=click.IntRange(min=0),
+        metavar="GENERATIONS",
+        help="End a search whose front holds a flip and stood still so long; default 0 (never), of a row 6.",
+    ),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
     click.option(
         "--max-queries",

@@ -135,7 +135,7 @@ def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace"
     """Seconds of one generation of one input, and of the explainers that a search begins with."""
     from dataclasses import replace
 
-    from cfsearch.engine.search import Failure
+    from cfsearch.engine.progress import Failure
 
     search = assembly.search
     population = min(search.population, search.evaluations)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
     from cfsearch.engine.clock import Clock
-    from cfsearch.engine.search import Failure, Progress
+    from cfsearch.engine.progress import Failure, Progress
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-search/1"
@@ -185,7 +185,7 @@ def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") 
     from cfsearch.assembly.images import read_input
     from cfsearch.assembly.search import assemble
     from cfsearch.engine.clock import Clock
-    from cfsearch.engine.search import Failure
+    from cfsearch.engine.progress import Failure
 
     begin = time.monotonic()
     refs: "Sequence[ImageRef | InputRecord]" = (

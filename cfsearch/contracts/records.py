@@ -43,6 +43,8 @@ class Reason(Enum):
 
     BUDGET = "budget_exhausted: all queries that were allowed have been spent"
     STALLED = "stalled: the front stopped improving"
+    CONVERGED = "converged: the front no longer moved"
+    EXACT = "exact: every candidate that the rules allow was evaluated"
     ALREADY_TARGET = "already_target: the model already gives the target class"
     INFEASIBLE = "constraints_infeasible: no candidate kept every constraint"
     CONSTANT = "no_cf_reason: the model's output never changed"

@@ -66,6 +66,14 @@ class Archive:
         keep = pareto.truncated(f, violation, capacity)
         return Archive(z[keep], f[keep], violation[keep], scores[keep])
 
+    def thinned(self, capacity: int) -> "Archive":
+        """The archive with at most ``capacity`` candidates.
+
+        Args:
+            capacity: most candidates that are kept.
+        """
+        return self.taken(pareto.truncated(self.f, self.violation, capacity))
+
     def taken(self, keep: Bool[Tensor, " n"] | Int[Tensor, " e"]) -> "Archive":
         """Some of the candidates.
 

@@ -5,25 +5,25 @@ under the plug-in's name. A solver never sees the model, and the author of an ob
 mathematics and nothing else.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final, cast, final
+from collections.abc import Collection, Sequence
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.contracts.generator import AttributeTaker, Critic, Generator
+from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import Candidates, Evaluation, Need, Queries
-from cfsearch.contracts.scores import objective_scores
+from cfsearch.contracts.records import Candidates, Evaluation, Queries
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import BudgetExhausted, CapabilityError, CfsearchError, ProviderError, QueryError
+from cfsearch.errors import BudgetExhausted, CfsearchError, ProviderError, QueryError
 
 from .clock import Clock
-from .plugin_checks import check_finite_answer, generated, measured, proposed, queried, raising
+from .evaluations import Ahead, joined, remembered_values
+from .memory import Memory
+from .networks import Networks, encoded
+from .plugin_checks import measured, proposed, raising
 from .requirements import (
     check_generator,
     check_inputs,
@@ -51,6 +51,9 @@ class Problem:
     tenths of its time. On a GPU all queries go together. The model gets at most ``max_batch`` inputs a call.
 
     A query for which a plug-in raises an exception or gives NaN is noted in ``failures``; the others go on.
+
+    On a CPU no candidate is queried twice: what was evaluated before is remembered, by the input that it
+    decodes to where decoding is cheap (``batch_invariant`` generators), else by its changes.
 
     Args:
         x: the queries in the generator's size.
@@ -125,16 +128,17 @@ class Problem:
         self.failures: dict[int, CfsearchError] = {}
         self.unanswered: dict[int, BudgetExhausted] = {}
         """Queries that the last ``evaluate`` did not reach, as no queries to the model were left."""
+        self.fresh: list[int] = [0] * len(x)
+        """How many candidates of each query the last ``evaluate`` saw for the first time."""
         self.seeding: dict[int, int] = {}  # queries to the model by explainers, for seeds, by query
-        self._clock = clock
+        self._networks = Networks(provider, generator, clock)
         goal = target_index(provider, target)
-        self._who = f"generator {generator.name!r}"
         with torch.no_grad():
             scores = self._original_scores(x) if scores is None else scores
-            known = None if reference is None else self._score(reference)
+            known = None if reference is None else self._networks.score(reference)
             source = scores.argmax(-1)
-            with raising(QueryError, f"{self._who}: encode"):
-                self.state: Any = _encoded(generator, x, attributes)
+            with raising(QueryError, f"generator {generator.name!r}: encode"):
+                self.state: Any = encoded(generator, x, attributes)
                 self._states = [generator.select(self.state, i) for i in range(len(x))]
                 space = generator.space(self.state)
             space = check_space(space, generator, b=len(x))
@@ -145,7 +149,7 @@ class Problem:
                 scores=scores,
                 source=source,
                 target=torch.full_like(source, goal),
-                realism=self._realism(x[:, None])[:, 0] if isinstance(generator, Critic) else None,
+                realism=self._networks.realism(x[:, None])[:, 0] if isinstance(generator, Critic) else None,
                 reference=known,
             )
         # where the host compares classes, it must not ask the device again each time
@@ -153,6 +157,7 @@ class Problem:
         self.target: Tensor = self.queries.target.cpu()
         self._alone = [self.queries.pick(i) for i in range(len(x))]
         self._spaces = [self.space.query(i) for i in range(len(x))]
+        self._memories = [self._memory_of(i) for i in range(len(x))]
 
     def __repr__(self) -> str:
         """One line: queries, model, generator, objectives."""
@@ -168,7 +173,13 @@ class Problem:
         return self.space.b
 
     @torch.no_grad()
-    def evaluate(self, z: Float[Tensor, "b n d"], *, proposed_by: str = "the caller") -> Evaluation:
+    def evaluate(
+        self,
+        z: Float[Tensor, "b n d"],
+        *,
+        proposed_by: str = "the caller",
+        resting: Collection[int] = (),
+    ) -> Evaluation:
         """Objective values, violations and scores of candidates, with the candidates as they were evaluated.
 
         Points that break a rule of the space are repaired first. A query for which a plug-in fails is
@@ -178,20 +189,28 @@ class Problem:
         Args:
             z: the candidates.
             proposed_by: who proposed them, for messages.
+            resting: queries whose candidates are not looked at; they get the worst values.
 
         Raises:
             PluginError: an objective, the provider, the generator or whoever proposed the candidates
                 returned the wrong thing.
         """
         z = self.space.repair(proposed(z, self.space, who=proposed_by))
-        self.unanswered = {}
-        if z.is_cuda and not self.failures:
+        self.unanswered, self.fresh = {}, [z.shape[1]] * self.b
+        if z.is_cuda and not self.failures and not resting:
             try:
                 return self._measure_together(z)
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # measured one by one it shows which query it is
-        ahead = self._ahead(z) if self.generator.batch_invariant else _Ahead()
-        return _joined([self._measure_alone(i, z[i : i + 1], ahead) for i in range(self.b)], dim=0)
+        active = [i for i in range(self.b) if i not in self.failures and i not in resting]
+        ahead = self._ahead(z, active) if self.generator.batch_invariant and active else Ahead()
+        return joined(
+            [
+                self._measure_alone(i, z[i : i + 1], ahead) if i in active else self._worst(i, z[i : i + 1])
+                for i in range(self.b)
+            ],
+            dim=0,
+        )
 
     def allowed(self, z: Float[Tensor, "n d"], *, query: int) -> Bool[Tensor, " n"]:
         """True for changes of one query that keep every rule of its space.
@@ -213,7 +232,7 @@ class Problem:
             z: the changes, with ``b = 1``.
             query: which query.
         """
-        return self._decode(z, self._states[query])[0]
+        return self._networks.decode(z, self._states[query])[0]
 
     @torch.no_grad()
     def score(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
@@ -222,50 +241,118 @@ class Problem:
         Args:
             x: the inputs.
         """
-        return self._score(x)
+        return self._networks.score(x)
 
     def _measure_together(self, z: Tensor) -> Evaluation:
         step = max(1, _ROWS_ON_GPU // self.b)
         parts = [
             self._measure(part, self.queries, self.space, self.state) for part in torch.split(z, step, dim=1)
         ]
-        return _joined(parts, dim=1)
+        return joined(parts, dim=1)
 
-    def _ahead(self, z: Tensor) -> "_Ahead":
+    def known(self, z: Float[Tensor, "n d"], *, query: int) -> Bool[Tensor, " n"]:
+        """Which permitted changes of one query were evaluated before; none of them on a GPU.
+
+        Args:
+            z: the changes.
+            query: which query.
+
+        Returns:
+            On the CPU.
+        """
+        if self.generator.batch_invariant:
+            return self._memories[query].known(self.decode(z[None].to(self.space.lower), query=query))
+        return self._memories[query].known(z.to(self.space.lower))
+
+    def remembered(self, x: Float[Tensor, "n *x"], *, query: int) -> Float[Tensor, "n k"] | None:
+        """The model's scores of inputs that were all evaluated before; None where they are not known.
+
+        Args:
+            x: the inputs.
+            query: which query they belong to.
+        """
+        memory = self._memories[query]
+        if not self.generator.batch_invariant or not bool(memory.known(x).all()):
+            return None
+        return memory.recall(x)
+
+    def _memory_of(self, i: int) -> Memory:
+        """An empty memory, or one of the original where inputs are what is remembered."""
+        k = len(self.provider.labels)
+        if not self.generator.batch_invariant:
+            return Memory(len(self.objectives) + 1 + k)
+        memory = Memory(k)
+        if i not in self.failures:
+            memory.add(self.queries.x[i : i + 1], self.queries.scores[i : i + 1])
+        return memory
+
+    def _ahead(self, z: Tensor, active: Sequence[int]) -> Ahead:
         """All candidates decoded in one go, and queried where the model allows it."""
         try:
-            x = self._decode(z, self.state)
+            x = self._networks.decode(z, self.state)
         except QueryError:
-            return _Ahead()  # decoded one by one it shows for which query the generator fails
-        active = [i for i in range(self.b) if i not in self.failures]
-        if not (self.provider.batch_invariant and active):
-            return _Ahead(x)
+            return Ahead()  # decoded one by one it shows for which query the generator fails
+        if not self.provider.batch_invariant:
+            return Ahead(x)
+        new = {i: x[i][self._memories[i].new(x[i])] for i in active}
         answers: list[Tensor] = []
         try:
-            answers.extend(self._pieces(x[active].flatten(0, 1)))
+            answers.extend(self._networks.pieces(torch.cat(list(new.values()))))
         except (*QUERY_FAILURES, BudgetExhausted):
             pass  # what is missing is queried one by one, which shows for which query the model fails
-        if not answers:
-            return _Ahead(x)
-        answer, n = torch.cat(answers), z.shape[1]
-        whole = len(answer) // n
-        return _Ahead(x, {i: answer[at * n : (at + 1) * n] for at, i in enumerate(active[:whole])})
+        found: dict[int, Tensor] = {}
+        left = torch.cat(answers) if answers else z.new_zeros(0, len(self.provider.labels))
+        for i, rows in new.items():
+            if len(left) < len(rows):
+                break
+            found[i], left = left[: len(rows)], left[len(rows) :]
+        return Ahead(x, found)
 
-    def _measure_alone(self, i: int, z: Tensor, ahead: "_Ahead") -> Evaluation:
-        if i not in self.failures:
-            try:
-                return self._measure(
-                    z,
-                    self._alone[i],
-                    self._spaces[i],
-                    self._states[i],
-                    x=None if ahead.x is None else ahead.x[i : i + 1],
-                    answer=ahead.answers.get(i),
-                )
-            except QUERY_FAILURES as error:
-                self.failures[i] = error
-            except BudgetExhausted as error:
-                self.unanswered[i] = error
+    def _measure_alone(self, i: int, z: Tensor, ahead: Ahead) -> Evaluation:
+        try:
+            return (
+                self._measure_inputs(i, z, ahead) if self.generator.batch_invariant else self._recalled(i, z)
+            )
+        except QUERY_FAILURES as error:
+            self.failures[i] = error
+        except BudgetExhausted as error:
+            self.unanswered[i] = error
+        return self._worst(i, z)
+
+    def _measure_inputs(self, i: int, z: Tensor, ahead: Ahead) -> Evaluation:
+        """Candidates of query ``i``, whose inputs are queried unless they were before."""
+        x = self._networks.decode(z, self._states[i]) if ahead.x is None else ahead.x[i : i + 1]
+        memory, space = self._memories[i], self._spaces[i]
+        new = memory.new(x[0])
+        if new:
+            rows, answer = x[0][new], ahead.answers.get(i)
+            memory.add(
+                rows, self._networks.score(rows) if answer is None else self._networks.understood(answer)
+            )
+        self.fresh[i] = len(new)
+        scores = memory.recall(x[0])[None].to(z.device)
+        return self._measure(z, self._alone[i], space, self._states[i], x=x, scores=scores)
+
+    def _recalled(self, i: int, z: Tensor) -> Evaluation:
+        """Candidates of query ``i``, which are decoded and measured unless they were before."""
+        memory, m = self._memories[i], len(self.objectives)
+        new = memory.new(z[0])
+        self.fresh[i] = len(new)
+        if len(new) == z.shape[1]:
+            made = self._measure(z, self._alone[i], self._spaces[i], self._states[i])
+            memory.add(z[0], remembered_values(made))
+            return made
+        if new:
+            made = self._measure(z[:, new], self._alone[i], self._spaces[i], self._states[i])
+            memory.add(z[0][new], remembered_values(made))
+        values = memory.recall(z[0])[None].to(z.device)
+        return Evaluation(
+            z, values[..., :m].to(z), values[..., m].to(z), values[..., m + 1 :].to(self.queries.scores.dtype)
+        )
+
+    def _worst(self, i: int, z: Tensor) -> Evaluation:
+        """What candidates get that are not evaluated."""
+        self.fresh[i] = 0
         n, k = z.shape[1], len(self.provider.labels)
         worst = z.new_full((1, n, len(self.objectives)), 1e30)
         return Evaluation(z, worst, z.new_full((1, n), 1e30), torch.zeros(1, n, k, device=z.device))
@@ -278,48 +365,27 @@ class Problem:
         state: Any,
         *,
         x: Tensor | None = None,
-        answer: Tensor | None = None,
+        scores: Tensor | None = None,
     ) -> Evaluation:
         def score(inputs: Tensor) -> Tensor:
-            flat = inputs.flatten(0, 1)
-            scores = self._score(flat) if answer is None else self._understood(answer)
-            return scores.reshape(*inputs.shape[:2], -1)
+            if scores is not None:
+                return scores
+            return self._networks.score(inputs.flatten(0, 1)).reshape(*inputs.shape[:2], -1)
 
         candidates = Candidates(
             z,
             queries=queries,
             space=space,
-            decode=lambda points: self._decode(points, state) if x is None else x,
+            decode=lambda points: self._networks.decode(points, state) if x is None else x,
             score=score,
-            realism=self._realism if isinstance(self.generator, Critic) else None,
+            realism=self._networks.realism if isinstance(self.generator, Critic) else None,
         )
-        scores = candidates.scores
+        answered = candidates.scores
         f = torch.stack([measured("objective", o, candidates) for o in self.objectives], dim=-1)
         violation = torch.zeros_like(f[..., 0])
         for constraint in self.constraints:
             violation = violation + measured("constraint", constraint, candidates).clamp_min(0)
-        return Evaluation(z, f, violation, scores)
-
-    def _decode(self, z: Tensor, state: Any) -> Tensor:
-        return generated(
-            self._who,
-            lambda: self._time("decode", lambda: self.generator.decode(state, z)),
-            expected=(*z.shape[:2], *self.generator.shape),
-            what="decode",
-            device=z.device,
-        )
-
-    def _score(self, x: Tensor) -> Tensor:
-        return self._understood(torch.cat(list(self._pieces(x))))
-
-    def _pieces(self, x: Tensor) -> Iterator[Tensor]:
-        """Raw answers, to at most ``max_batch`` inputs each."""
-        for piece in torch.split(x, self.provider.max_batch):
-            yield self._time("provider", partial(queried, self.provider, piece))
-
-    def _understood(self, answer: Tensor) -> Tensor:
-        check_finite_answer(answer, self.provider)
-        return objective_scores(answer, kind=self.provider.scores)
+        return Evaluation(z, f, violation, answered)
 
     def _original_scores(self, x: Tensor) -> Tensor:
         """Scores of the queries, each on its own; one that fails is noted and gets zeros."""
@@ -327,65 +393,19 @@ class Problem:
         if self.provider.batch_invariant and len(x):
             pieces: list[Tensor] = []
             try:
-                pieces.extend(self._pieces(x))
+                pieces.extend(self._networks.pieces(x))
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # as in `_ahead`
             answers = torch.cat(pieces) if pieces else answers
         for i in range(len(x)):
             one = slice(i, i + 1)
             try:
-                rows.append(self._understood(answers[one]) if i < len(answers) else self._score(x[one]))
+                rows.append(
+                    self._networks.understood(answers[one])
+                    if i < len(answers)
+                    else self._networks.score(x[one])
+                )
             except (*QUERY_FAILURES, BudgetExhausted) as error:
                 self.failures[i] = error
                 rows.append(torch.zeros(1, len(self.provider.labels), device=x.device))
         return torch.cat(rows)
-
-    def _realism(self, x: Tensor) -> Tensor:
-        critic = self.generator
-        if not isinstance(critic, Critic):
-            raise CapabilityError(f"{self._who} has no critic; this needs {Need.CRITIC.value}.")
-        return generated(
-            self._who,
-            lambda: self._time("critic", lambda: critic.realism(x)),
-            expected=tuple(x.shape[:2]),
-            what="realism",
-            device=x.device,
-        )
-
-    def _time(self, what: str, work: Callable[[], Tensor]) -> Tensor:
-        return work() if self._clock is None else self._clock.timed(what, work)
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ahead:
-    """What is known of a generation before its queries are measured one by one.
-
-    Shapes:
-        x ``(b, n, *x)`` or None; answers ``(n, k)`` by query.
-    """
-
-    x: Tensor | None = None
-    answers: dict[int, Tensor] = field(default_factory=dict)
-
-
-def _joined(parts: list[Evaluation], *, dim: int) -> Evaluation:
-    if len(parts) == 1:
-        return parts[0]
-    return Evaluation(
-        z=torch.cat([p.z for p in parts], dim),
-        f=torch.cat([p.f for p in parts], dim),
-        violation=torch.cat([p.violation for p in parts], dim),
-        scores=torch.cat([p.scores for p in parts], dim),
-    )
-
-
-def _encoded(generator: Generator[Any], x: Tensor, attributes: Tensor | None) -> Any:
-    if attributes is None:
-        return generator.encode(x)
-    if not isinstance(generator, AttributeTaker):
-        raise CapabilityError(
-            f"generator {generator.name!r} takes no attributes of an input; leave them out, or "
-            "give a generator of attributes such as attgan."
-        )
-    return cast(AttributeTaker, generator).encode(x, attributes=attributes)

@@ -3,11 +3,14 @@
 A solver over a dozen continuous variables leaves changes that do no work. Backward elimination
 takes them out: of the members that flip, the one with the fewest changes first, each change is
 dropped alone, and the smallest ones together. Where nothing flips yet, changes are
-strengthened instead. All of it is evaluated like any other candidate and paid from the budget.
+strengthened instead. All of it is evaluated like any other candidate and paid from the budget, unless it was
+evaluated before.
 """
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.space import SearchSpace
@@ -16,22 +19,36 @@ _PUSHES = (1.15, 1.3, 1.5, 1.75, 2.0)
 
 
 def pruned(
-    z: Float[Tensor, "e d"], *, lead: Float[Tensor, " e"], space: SearchSpace, n: int
-) -> Float[Tensor, "n d"]:
-    """``n`` candidates that are simpler (or, where none flips, stronger) than the best members.
+    z: Float[Tensor, "e d"],
+    *,
+    lead: Float[Tensor, " e"],
+    space: SearchSpace,
+    n: int,
+    known: Callable[[Float[Tensor, "i d"]], Bool[Tensor, " i"]] | None = None,
+) -> Float[Tensor, "i d"]:
+    """At most ``n`` candidates that are simpler (or, where none flips, stronger) than the best members.
 
     Args:
         z: the members of one query, at least one.
         lead: by how much each flips, in probability; > 0 means flipped.
         space: of this query alone (``b = 1``).
         n: how many candidates.
+        known: which changes were evaluated before, and so are left out; None where nobody knows.
 
     Returns:
-        Points that keep every rule of the space; repeated where there are fewer ideas than ``n``.
+        Different points that keep every rule of the space; none where there is no idea left.
     """
     ideas = _without(z[lead > 0]) if bool((lead > 0).any()) else _pushed(z, lead)
-    fixed = space.repair(ideas[None].to(space.lower))[0].to(z)
-    return fixed[torch.arange(n) % len(fixed)]
+    fixed = _different(space.repair(ideas[None].to(space.lower))[0].to(z))
+    if known is not None and len(fixed):
+        fixed = fixed[~known(fixed)]
+    return fixed[:n]
+
+
+def _different(z: Float[Tensor, "i d"]) -> Float[Tensor, "u d"]:
+    """The points without repetitions, in their order."""
+    first = {(row + 0.0).tobytes(): i for i, row in reversed(list(enumerate(z.cpu().numpy())))}
+    return z[sorted(first.values())]
 
 
 def _without(z: Float[Tensor, "e d"]) -> Float[Tensor, "i d"]:

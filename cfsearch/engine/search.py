@@ -1,13 +1,10 @@
 """Search of a batch of queries: one solver, a budget, a seed, and a Pareto front for each query."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final
+from typing import Any, final
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,62 +13,17 @@ from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Reason, flipped
 from cfsearch.contracts.solver import Solver
-from cfsearch.errors import CfsearchError, ConfigError, PluginError, QueryError, ShapeError
+from cfsearch.errors import ConfigError, QueryError
 from cfsearch.fronts.front import ParetoFront
 
-from .archive import Archive, leads
+from .archive import Archive
 from .clock import Clock
-from .plugin_checks import proposed, raising
+from .course import Course
+from .enumeration import every_point
 from .problem import Problem
-from .pruning import pruned
+from .progress import Failure, Watcher
 from .schedule import Schedule, allowance
-from .tracker import Tracker
 from .verification import FrontBuilder
-
-
-class Watcher(Protocol):
-    """Callback after every generation; must not change anything."""
-
-    def __call__(self, progress: "Progress", /) -> None: ...
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """State of a batch after a generation.
-
-    Args:
-        generation: generations that are done.
-        generations: how many there will be at most.
-        queries: how many are searched together.
-        flipped: for how many of them a candidate flips.
-        evaluations: candidates that were evaluated, of all queries together.
-    """
-
-    generation: int
-    generations: int
-    queries: int
-    flipped: int
-    evaluations: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A query without a front, and why.
-
-    Args:
-        name: of the query.
-        error: what went wrong; a plug-in's own exception is its cause.
-    """
-
-    name: str
-    error: CfsearchError
-
-    def __repr__(self) -> str:
-        """One line: name, kind of error, and the first line of its message."""
-        first = str(self.error).partition("\n")[0]
-        return f"Failure({self.name!r}, {type(self.error).__name__}: {first})"
 
 
 @final
@@ -84,8 +36,9 @@ class Search:
         generator: turns changes into inputs.
         objectives: two or more.
         solver: makes the solver for a population; called once a batch.
-        evaluations: candidates a query, > 0; the last generation is smaller where it is no whole number
-            of populations.
+        evaluations: most different candidates a query, > 0. Where the rules of the space allow no more than that,
+            all of them are evaluated, and the front is exact (``Reason.EXACT``). What was evaluated before is
+            remembered and costs nothing.
         population: candidates a generation, made smaller where the budget is.
         seed: decides all random numbers, together with each input's own pixels.
         target: the label of the target class, None for any other class.
@@ -98,6 +51,8 @@ class Search:
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
             (``cfsearch.engine.pruning``), in [0, 1); 0 leaves the front as the solver found it.
+        patience: a query's search ends once its front holds a flip and grew by less than 0.1 % of its
+            hypervolume over so many generations of the solver; what prunes comes after that. 0 for never.
         max_queries: most inputs that the audited model is queried about for one query: the original, its
             candidates and the verification; what ``seeds`` take comes on top. The search is made
             smaller to fit, and a fifth is kept back for the verification. None for no limit.
@@ -149,6 +104,7 @@ class Search:
     margin: float = 1e-4
     capacity: int = 100
     pruning: float = 0.15
+    patience: int = 0
     max_queries: int | None = None
     max_time: float | None = None
     reference_point: Sequence[float] | None = None
@@ -165,6 +121,10 @@ class Search:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"search: `{name}` must be a whole number of at least 1, got {value!r}.")
+        if not isinstance(self.patience, int) or isinstance(self.patience, bool) or self.patience < 0:
+            raise ConfigError(
+                f"search: `patience` must be a whole number of generations, 0 for no early end, got {self.patience!r}."
+            )
         for name in ("pruning", "margin", "max_time"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -215,36 +175,33 @@ class Search:
                 )[0]
                 for i, name in enumerate(names)
             ]
-        results: list[ParetoFront | Failure] = []
         done = flipped(problem.queries.scores.cpu(), source=problem.source, target=problem.target).tolist()
         active = [i for i in range(len(x)) if not done[i] and i not in problem.failures]
-        if len(active) == len(x):
-            return self._run_batch(problem)
-        searched = iter(
-            self._run_batch(
-                self._problem(
-                    x[active],
-                    [names[i] for i in active],
-                    None if attributes is None else attributes[active],
-                    scores=problem.queries.scores[active],
-                )
-            )
-            if active
-            else []
-        )
+        listed = [i for i in active if every_point(problem.space.query(i), most=self.evaluations) is not None]
+        results: dict[int, ParetoFront | Failure] = {}
+        for part in (listed, [i for i in active if i not in listed]):
+            if part:
+                chosen = problem
+                if len(part) < len(x):
+                    chosen = self._problem(
+                        x[part],
+                        [names[i] for i in part],
+                        None if attributes is None else attributes[part],
+                        scores=problem.queries.scores[part],
+                    )
+                results |= dict(zip(part, self._run_batch(chosen), strict=True))
         builder = self._builder()
         for i, name in enumerate(names):
             if i in active:
-                results.append(next(searched))
                 continue
             nothing = {} if i in problem.failures else {i: Archive.none(problem)}
             members = builder.verify(problem, nothing).get(i)
             if members is None:
-                results.append(Failure(name, problem.failures[i]))
+                results[i] = Failure(name, problem.failures[i])
                 continue
             reason = Reason.ALREADY_TARGET
-            results.append(builder.front(problem, i, members=members, reason=reason, evaluations=0))
-        return results
+            results[i] = builder.front(problem, i, members=members, reason=reason, evaluations=0)
+        return [results[i] for i in range(len(x))]
 
     def _problem(
         self, x: Tensor, names: Sequence[str], attributes: Tensor | None, *, scores: Tensor | None = None
@@ -274,47 +231,24 @@ class Search:
             max_queries=self.max_queries,
             queries=problem.b,
         )
-        note = [allowed.note] if allowed.note else []
         schedule = Schedule.of(allowed.evaluations, population=self.population, pruning=self.pruning)
-        tracker = Tracker(problem, capacity=max(1, allowed.members))
-        stopped, origin = not schedule.sizes, ""
-        if schedule.sizes:
-            solver = self._started_solver(problem, schedule)
-            who, origin = f"solver {solver.name!r}", solver.name
-            for generation, n in enumerate(schedule.sizes):
-                if self.max_time is not None and generation and time.monotonic() - begin > self.max_time:
-                    stopped, note = True, [f"`max_time` = {self.max_time:g} s ended the search early."]
-                    break
-                if generation < schedule.searching:
-                    with raising(PluginError, f"{who}: ask"):
-                        z = solver.ask()
-                    z = proposed(z, problem.space, who=who, most=schedule.sizes[0])
-                    evaluation = problem.evaluate(z[:, :n], proposed_by=who)
-                    # a generation that the budget cuts short is the last one: the solver need not learn of it
-                    if z.shape[1] <= n and not problem.unanswered:
-                        with raising(PluginError, f"{who}: tell"):
-                            solver.tell(evaluation)
-                else:
-                    evaluation = problem.evaluate(self._simpler(problem, tracker.archives, n))
-                tracker.add(evaluation, generation=generation)
-                if problem.unanswered:
-                    stopped, note = True, [str(next(iter(problem.unanswered.values())))]
-                    break
-                self._report(problem, tracker, generation, len(schedule.sizes))
-        return self._fronts(problem, tracker, schedule, origin=origin, note=note, stopped=stopped)
+        points = [every_point(problem.space.query(i), most=allowed.evaluations) for i in range(problem.b)]
+        listed = [z for z in points if z is not None]
+        course = Course(problem, schedule, begin=begin, search=self, members=max(1, allowed.members))
+        if allowed.note:
+            course.notes.append(allowed.note)
+        if not schedule.sizes:
+            course.stopped = True
+        elif len(listed) == problem.b:
+            course.enumerate(listed)
+        else:
+            course.solve()
+            course.prune()
+        return self._fronts(problem, course)
 
-    def _fronts(
-        self,
-        problem: Problem,
-        tracker: Tracker,
-        schedule: Schedule,
-        *,
-        origin: str,
-        note: Sequence[str],
-        stopped: bool,
-    ) -> list[ParetoFront | Failure]:
+    def _fronts(self, problem: Problem, course: Course) -> list[ParetoFront | Failure]:
         results: list[ParetoFront | Failure] = []
-        builder = self._builder()
+        builder, tracker = self._builder(), course.tracker
         found = {i: e for i, e in enumerate(tracker.archives) if i not in problem.failures}
         members = builder.verify(problem, found)
         for i, name in enumerate(problem.queries.names):
@@ -327,61 +261,17 @@ class Search:
                     problem,
                     i,
                     members=members[i],
-                    reason=Reason.BUDGET if stopped else tracker.reason(i, generations=len(schedule.sizes)),
+                    reason=course.reason(i),
                     evaluations=spent,
                     reference=tracker.reference[i] if tracker.reference is not None and spent else None,
-                    origin=origin,
-                    note=[
-                        f"{text} {spent} of {self.evaluations} candidates were evaluated." for text in note
-                    ],
+                    origin=course.origin,
+                    note=course.remarks(i, evaluations=self.evaluations),
                 )
             except QueryError as error:
                 results.append(Failure(name, error))
                 continue
             results.append(front)
         return results
-
-    def _started_solver(self, problem: Problem, schedule: Schedule) -> Solver:
-        solver = self.solver(schedule.sizes[0])
-        if not isinstance(solver, Solver):
-            raise PluginError(
-                f"search: expected `solver` to make a cfsearch.Solver for a population, got "
-                f"{type(solver).__name__}; give a function such as `lambda population: Nsga2(population=population)`."
-            )
-        if not isinstance(getattr(solver, "name", None), str):
-            raise PluginError(
-                f"solver {type(solver).__name__}: expected a class attribute `name` that is a string; write "
-                "`name: ClassVar[str] = ...` in its class."
-            )
-        seeds = None if self.seeds is None else _stacked(self.seeds(problem), problem)
-        with raising(PluginError, f"solver {solver.name!r}: start"):
-            solver.start(
-                problem.space,
-                objectives=len(self.objectives),
-                constrained=bool(self.constraints),
-                rngs=[self._rng(problem, i) for i in range(problem.b)],
-                generations=schedule.searching,
-                seeds=seeds,
-            )
-        return solver
-
-    def _simpler(self, problem: Problem, archives: list[Archive], n: int) -> Float[Tensor, "b n d"]:
-        rows = []
-        for i, archive in enumerate(archives):
-            if i in problem.failures or not len(archive.z):
-                rows.append(torch.zeros(n, problem.space.d))
-                continue
-            lead = leads(archive.scores, problem, i)
-            rows.append(pruned(archive.z, lead=lead, space=problem.space.query(i), n=n))
-        return torch.stack([row.to(problem.space.lower) for row in rows])
-
-    def _report(self, problem: Problem, tracker: Tracker, generation: int, generations: int) -> None:
-        if not self.watchers:
-            return
-        spent = sum(tracker.spent)
-        progress = Progress(generation + 1, generations, problem.b, tracker.flipped, spent)
-        for watcher in self.watchers:
-            watcher(progress)
 
     def _builder(self) -> FrontBuilder:
         return FrontBuilder(
@@ -392,23 +282,3 @@ class Search:
             note=self.note,
             extra=self.extra,
         )
-
-    def _rng(self, problem: Problem, i: int) -> np.random.Generator:
-        """Random numbers of a query: from the seed and its pixels, not from its place."""
-        own = problem.generator.modality.fingerprint(problem.queries.x[i])
-        digest = hashlib.sha256(f"{self.seed}:{own}".encode()).digest()
-        return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
-
-
-def _stacked(seeds: Sequence[Float[Tensor, "s d"]], problem: Problem) -> Float[Tensor, "b s d"]:
-    """Seeds of all queries, filled up with "no change" where a query has fewer than another."""
-    d = problem.space.d
-    if len(seeds) != problem.b or any(z.ndim != 2 or z.shape[1] != d for z in seeds):
-        raise ShapeError(
-            f"search: `seeds` must give one list of changes of shape (s, {d}) for each of {problem.b} "
-            f"queries, got shapes {[tuple(z.shape) for z in seeds]}."
-        )
-    out = problem.space.lower.new_zeros(problem.b, max(len(z) for z in seeds), d)
-    for i, z in enumerate(seeds):
-        out[i, : len(z)] = z.to(out)
-    return out

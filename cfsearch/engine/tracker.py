@@ -1,5 +1,6 @@
 """State of a running search, query by query."""
 
+from collections.abc import Collection
 from typing import final
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor
 from cfsearch.contracts.records import Evaluation, Reason, flipped
 
 from .archive import Archive, leads
+from .convergence import Convergence
 from .problem import Problem
 
 _SAME = 1e-6
@@ -21,9 +23,11 @@ class Tracker:
     Args:
         problem: the queries.
         capacity: most members of an archive.
+        patience: generations over which the front of a query must not move for its search to end
+            (``cfsearch.engine.convergence``); 0 for never.
     """
 
-    def __init__(self, problem: Problem, *, capacity: int) -> None:
+    def __init__(self, problem: Problem, *, capacity: int, patience: int = 0) -> None:
         self._problem, self._capacity = problem, capacity
         self.archives: list[Archive] = [Archive.none(problem) for _ in range(problem.b)]
         self.spent: list[int] = [0] * problem.b
@@ -31,16 +35,30 @@ class Tracker:
         self.reference: Tensor | None = None
         """Worst value of each objective in the first generation, ``(b, m)``."""
         self._originals = problem.queries.scores.double().cpu()
+        self.still: set[int] = set()
+        """Queries whose front holds a flip and no longer moves."""
+        self._convergence = [Convergence(patience) for _ in range(problem.b)]
         self._last_gain = [0] * problem.b
         self._best = [-np.inf] * problem.b
         self._moved = [False] * problem.b
 
-    def add(self, evaluation: Evaluation, *, generation: int) -> None:
+    @property
+    def resting(self) -> frozenset[int]:
+        """Queries for which the solver has nothing more to do."""
+        return frozenset(self.still | set(self._problem.failures))
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the solver has nothing more to do at all."""
+        return len(self.resting) == self._problem.b
+
+    def add(self, evaluation: Evaluation, *, generation: int, resting: Collection[int] = ()) -> None:
         """Take in a generation; queries that failed, or that the budget did not reach, stay as they are.
 
         Args:
             evaluation: of the generation's candidates, on any device.
             generation: which it is, from 0.
+            resting: queries whose candidates were not looked at.
         """
         # once a generation, and all queries at once: each read of a device waits for it
         evaluation = Evaluation(
@@ -53,15 +71,18 @@ class Tracker:
         if self.reference is None:
             self.reference = evaluation.f.amax(dim=1).double()
         for i in range(problem.b):
-            if i in problem.failures or i in problem.unanswered:
+            if i in problem.failures or i in problem.unanswered or i in resting:
                 continue
-            self.spent[i] += evaluation.z.shape[1]
+            self.spent[i] += problem.fresh[i]
             self.archives[i] = self.archives[i].updated(evaluation, i, capacity=self._capacity)
+            self._convergence[i].add(self.archives[i], reference=self.reference[i].tolist())
             gain = float(leads(evaluation.scores[i], problem, i).amax())
             if gain > self._best[i] + _SAME:
                 self._best[i], self._last_gain[i] = gain, generation
             change = evaluation.scores[i].double() - self._originals[i]
             self._moved[i] = self._moved[i] or bool((change.abs() > _SAME).any())
+            if self._best[i] > 0 and self._convergence[i].still:
+                self.still.add(i)
 
     @property
     def flipped(self) -> int:
@@ -79,6 +100,8 @@ class Tracker:
             i: which query.
             generations: how many there were.
         """
+        if i in self.still:
+            return Reason.CONVERGED
         idle = generations - 1 - self._last_gain[i] > _STALL_SHARE * generations
         if not self._moved[i]:
             return Reason.CONSTANT

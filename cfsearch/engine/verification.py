@@ -43,6 +43,7 @@ class VerifiedMembers:
         ends: the generator's output without a change, and the original.
         scores: of ``stored``.
         again: of ``ends``.
+        queried: False where the model had answered all of them in the search.
         verified: False where no queries to the model were left; then ``scores`` are the search's.
 
     Shapes:
@@ -54,6 +55,7 @@ class VerifiedMembers:
     ends: Tensor
     scores: Tensor
     again: Tensor
+    queried: bool = True
     verified: bool = True
 
 
@@ -81,7 +83,8 @@ class FrontBuilder:
     def verify(self, problem: Problem, archives: Mapping[int, Archive]) -> dict[int, VerifiedMembers]:
         """Members in stored form, with the audited model's scores of that form.
 
-        The model is queried for each query by itself, unless it answers row by row anyway. A query for
+        The model is queried for each query by itself, unless it answers row by row anyway, and not at all
+        about inputs that it was queried about in the search, where another answer is out of the question. A query for
         which the generator or the model fails is noted in ``problem.failures`` and left out.
 
         Args:
@@ -96,24 +99,24 @@ class FrontBuilder:
                 stored[i], ends[i] = self._in_stored_form(problem, ordered[i], i)
             except QueryError as error:
                 problem.failures[i] = error
-        answers: list[Tensor] = []
-        if (self.verifier or problem.provider).batch_invariant and stored:
-            every = torch.cat([part for i in stored for part in (stored[i], ends[i])])
+        answers = self._remembered(problem, {i: torch.cat([stored[i], ends[i]]) for i in stored})
+        asked = {i: torch.cat([stored[i], ends[i]]) for i in stored if i not in answers}
+        if (self.verifier or problem.provider).batch_invariant and asked:
             try:
-                whole = self._scores_of_stored(problem, every)
-                answers = list(torch.split(whole, [len(stored[i]) + 2 for i in stored]))
+                whole = self._scores_of_stored(problem, torch.cat(list(asked.values())))
+                answers |= dict(zip(asked, torch.split(whole, [len(x) for x in asked.values()]), strict=True))
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # queried one by one it shows for which query the model fails
         found = {}
-        for at, i in enumerate(stored):
-            n, parts = len(stored[i]), (stored[i], ends[i])
+        for i, members in stored.items():
+            n, parts = len(members), (members, ends[i])
             try:
                 scores, again = (
-                    (answers[at][:n], answers[at][n:])
-                    if answers
+                    (answers[i][:n], answers[i][n:])
+                    if i in answers
                     else (self._scores_of_stored(problem, part) for part in parts)
                 )
-                found[i] = VerifiedMembers(ordered[i], *parts, scores, again)
+                found[i] = VerifiedMembers(ordered[i], *parts, scores, again, queried=i in asked)
             except QUERY_FAILURES as error:
                 problem.failures[i] = error
             except BudgetExhausted:
@@ -121,6 +124,19 @@ class FrontBuilder:
                 both = torch.stack([original, original])
                 found[i] = VerifiedMembers(ordered[i], *parts, ordered[i].scores, both, verified=False)
         return found
+
+    def _remembered(self, problem: Problem, stored: dict[int, Tensor]) -> dict[int, Tensor]:
+        """The model's answers to stored inputs that it gave in the search already, by query.
+
+        Only where the audited model itself was searched and answers an input the same in any company:
+        then to ask again could tell nothing new.
+        """
+        model = problem.provider
+        if self.verifier not in (None, model) or not model.batch_invariant:
+            return {}
+        restored = problem.generator.modality.restored
+        known = {i: problem.remembered(restored(x).to(problem.queries.x), query=i) for i, x in stored.items()}
+        return {i: scores.cpu() for i, scores in known.items() if scores is not None}
 
     def _in_stored_form(self, problem: Problem, archive: Archive, i: int) -> tuple[Tensor, Tensor]:
         queries, generator = problem.queries, problem.generator
@@ -208,7 +224,10 @@ class FrontBuilder:
             reference_point=point,
             evaluations=evaluations,
             queries=self._queries(
-                problem, i, candidates=evaluations, stored=len(stored) if members.verified else -2
+                problem,
+                i,
+                candidates=evaluations,
+                stored=len(stored) if members.verified and members.queried else -2,
             ),
             seeding=problem.seeding.get(i, 0),
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),

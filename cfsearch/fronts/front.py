@@ -200,6 +200,11 @@ class ParetoFront:
         return bool(self.valid.any())
 
     @property
+    def exact(self) -> bool:
+        """Whether every candidate that the rules allow was evaluated, so that no front can be better."""
+        return self.reason is Reason.EXACT
+
+    @property
     def valid(self) -> Bool[Tensor, " n"]:
         """Mask of valid counterfactuals: verified and, where measured, genuine."""
         if self.genuineness is None:

@@ -1,5 +1,6 @@
 """The help of every command: grouped, with defaults that are true and examples that run."""
 
+import re
 import shlex
 import shutil
 import wave
@@ -119,10 +120,18 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         ("evaluations", search.evaluations),
         ("population", search.population),
         ("capacity", search.capacity),
+        ("patience", search.patience),
         ("seed", search.seed),
         ("device", RunConfig().device),
     ):
-        assert f"default {value}." in helps[name], name
+        assert re.search(rf"default {value}\b", helps[name]), name
+    rows = Config.check({"model": {"path": "m"}, "data": {"table": "t"}}).search
+    for name, value in (
+        ("evaluations", rows.evaluations),
+        ("population", rows.population),
+        ("patience", rows.patience),
+    ):
+        assert f"of a row {value}." in helps[name], name
     config = Config.check({"model": {"path": "m"}, "data": {"images": "i"}})
     assert f"default {config.generator.source}," in helps["generator"]
     assert f"{search.solver.name} (default)" in helps["solver"]

@@ -138,7 +138,7 @@ def test_durations_are_written_as_people_say_them(seconds: float, text: str) -> 
 
 def test_the_meter_counts_queries_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from cfsearch.audits.run import AuditProgress
-    from cfsearch.engine.search import Progress
+    from cfsearch.engine.progress import Progress
 
     now = [100.0]
     monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])

@@ -1,6 +1,6 @@
 """Searches of models that answer row by row: fewer calls, the same bytes, the same failures."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.progress import Failure
+from cfsearch.engine.search import Search
 from cfsearch.errors import NonFiniteError, ProviderError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.rows.generator import Rows
@@ -41,6 +42,7 @@ class Summing(Provider):
     scores: ScoreKind = ScoreKind.LOGITS
     max_batch: int = 10_000
     calls: list[int] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
 
     @property
     def batch_invariant(self) -> bool:
@@ -52,6 +54,7 @@ class Summing(Provider):
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n 2"]:
         self.calls.append(len(x))
+        self.rows += [(row + 0.0).tobytes() for row in x.numpy()]
         held = [j for j, column in enumerate(SCHEMA.columns) if column.immutable]
         bad = torch.zeros(len(x), dtype=torch.bool)
         if self.poison is not None:
@@ -73,18 +76,32 @@ def search(provider: Provider) -> Search:
     )
 
 
-def digests(found: list[ParetoFront | Failure]) -> list[str]:
+def digests(found: list[ParetoFront | Failure], *, queries: int | None = None) -> list[str]:
     assert all(isinstance(one, ParetoFront) and len(one) for one in found)
-    return [one.digest for one in found if isinstance(one, ParetoFront)]
+    fronts = [one for one in found if isinstance(one, ParetoFront)]
+    return [one.digest if queries is None else replace(one, queries=queries).digest for one in fronts]
 
 
 def test_all_queries_go_in_one_call_and_nothing_else_changes() -> None:
     together, apart = Summing(promises=True), Summing(promises=False)
-    assert digests(search(together).run(X, names=NAMES)) == digests(search(apart).run(X, names=NAMES))
-    # the queries, five generations, and what is kept: seven calls, however many queries there are
-    assert len(together.calls) == 7 and len(apart.calls) > 6 * len(X)
-    assert together.calls[1:6] == [20 * len(X)] * 5
-    assert sum(together.calls) == sum(apart.calls)
+    one, other = search(together).run(X, names=NAMES), search(apart).run(X, names=NAMES)
+    assert digests(one, queries=0) == digests(other, queries=0)
+    # the queries and five generations: six calls, however many queries there are; what is kept was answered then
+    assert len(together.calls) == 6 and len(apart.calls) > 6 * len(X)
+    kept = sum(len(front) + 2 for front in other if isinstance(front, ParetoFront))
+    assert sum(together.calls) + kept == sum(apart.calls)
+
+
+def test_every_query_to_the_model_is_counted_and_none_is_made_twice() -> None:
+    model = Summing(promises=True)
+    found = search(model).run(X, names=NAMES)
+    fronts = [front for front in found if isinstance(front, ParetoFront)]
+    assert [front.queries for front in fronts] == [front.evaluations + 1 for front in fronts]
+    assert sum(front.queries or 0 for front in fronts) == sum(model.calls)
+    for i, front in enumerate(fronts):
+        lone = Summing(promises=True)
+        search(lone).run(X[i : i + 1], names=NAMES[i : i + 1])
+        assert len(lone.rows) == len(set(lone.rows)) == front.queries
 
 
 def test_a_front_is_the_same_alone_and_in_company() -> None:

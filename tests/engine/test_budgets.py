@@ -9,8 +9,9 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Reason
+from cfsearch.engine.progress import Failure
 from cfsearch.engine.schedule import Allowance, Schedule
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.search import Search
 from cfsearch.errors import BudgetExhausted, ConfigError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial

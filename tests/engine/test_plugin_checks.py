@@ -15,7 +15,8 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Candidates
 from cfsearch.contracts.solver import Solver
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.progress import Failure
+from cfsearch.engine.search import Search
 from cfsearch.errors import CfsearchError, PluginError, ProviderError, QueryError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial

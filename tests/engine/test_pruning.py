@@ -42,7 +42,21 @@ def test_rules_are_kept_and_changes_never_added(seed: int, n: int) -> None:
     z = SPACE.repair(2 * torch.rand(1, 5, 4, generator=rng) - 1)[0]
     lead = torch.rand(5, generator=rng) - 0.5
     found = pruned(z, lead=lead, space=SPACE, n=n)
-    assert found.shape == (n, 4)
+    assert len(found) <= n and len({tuple(row) for row in found.tolist()}) == len(found)
     assert bool(SPACE.contains(found[None]).all())
     if bool((lead > 0).any()):
         assert int((found != 0).sum(1).max()) <= int((z != 0).sum(1).max())
+
+
+def test_what_was_evaluated_before_is_no_idea() -> None:
+    z = torch.tensor([[0.5, 0.2, 0.0, 0.0]])
+    lead = torch.tensor([0.1])
+    both = pruned(z, lead=lead, space=SPACE, n=20)
+    assert both[:, :2].tolist() == torch.tensor([[0.5, 0.0], [0.0, 0.2]]).tolist(), (
+        "the weaker one goes first"
+    )
+    left = pruned(z, lead=lead, space=SPACE, n=1, known=lambda ideas: ideas[:, 0] == 0.5)
+    assert left[:, :2].tolist() == torch.tensor([[0.0, 0.2]]).tolist()
+    assert (
+        len(pruned(z, lead=lead, space=SPACE, n=20, known=lambda ideas: torch.ones(len(ideas)).bool())) == 0
+    )

@@ -14,7 +14,8 @@ from cfsearch.contracts.solver import Solver
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.archive import Archive
 from cfsearch.engine.problem import Problem
-from cfsearch.engine.search import Failure, Progress, Search
+from cfsearch.engine.progress import Failure, Progress
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, NonFiniteError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
@@ -104,7 +105,7 @@ def test_a_budget_that_is_no_whole_number_of_populations_is_kept_to_the_last_can
         def tell(self, evaluation: Evaluation) -> None:
             heard.append(evaluation.z.shape[1])
 
-    for pruning, told in ((0.0, [100]), (0.5, [100])):
+    for pruning, told, most in ((0.0, [100], 199), (0.5, [100], 199)):
         heard.clear()
         seen: list[Progress] = []
         front = fronts(
@@ -116,8 +117,10 @@ def test_a_budget_that_is_no_whole_number_of_populations_is_kept_to_the_last_can
                 watchers=[seen.append],
             ).run(images(0.3), names=["a"])
         )[0]
-        assert front.evaluations == 199
-        assert [p.evaluations for p in seen] == [100, 199]
+        assert (front.evaluations == most) if not pruning else 100 < front.evaluations <= most
+        assert [p.evaluations for p in seen] == [100, front.evaluations], (
+            "pruning ends where it has no ideas left"
+        )
         assert heard == told, "the solver does not learn of a generation that was cut short"
 
 
@@ -198,7 +201,7 @@ def test_pruning_takes_out_changes_that_do_no_work() -> None:
         )[0]
         i = front.pick("sparsest")
         assert i is not None
-        assert front.evaluations == 500
+        assert front.evaluations == 500 if not share else front.evaluations <= 500
         counts[share] = int(front.changed[i].sum())
     assert counts[0.2] == 1 <= counts[0.0]
 

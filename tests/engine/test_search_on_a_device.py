@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.engine.search import Progress, Search
+from cfsearch.engine.progress import Progress
+from cfsearch.engine.search import Search
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip

@@ -13,7 +13,8 @@ from cfsearch.contracts.explainer_task import Subject, Task
 from cfsearch.contracts.objective import Objective
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.engine.problem import Problem
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.progress import Failure
+from cfsearch.engine.search import Search
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, ShapeError
 from cfsearch.explainers.fronts import as_pictures, explained, seeds_of
 from cfsearch.explainers.gradient import Gradient

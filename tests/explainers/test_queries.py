@@ -14,7 +14,8 @@ from cfsearch.contracts.explainer_task import Task
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.engine.problem import Problem
-from cfsearch.engine.search import Failure, Search
+from cfsearch.engine.progress import Failure
+from cfsearch.engine.search import Search
 from cfsearch.errors import NonFiniteError
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
