@@ -96,7 +96,8 @@ class SearchConfig(_Strict):
 
     ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
     rows, the default) or "trained" (a network that tells them from broken ones). ``seed_with`` names
-    explainers whose counterfactuals stand in the first population; of rows only. ``genuineness``: whether
+    explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the class asked
+    for, as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
     (``cfsearch.audits.genuineness``).
 
@@ -120,6 +121,14 @@ class SearchConfig(_Strict):
     critic: Literal["density", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
+
+    @field_validator("seed_with")
+    @classmethod
+    def _none(cls, value: tuple[PluginConfig, ...] | None) -> tuple[PluginConfig, ...] | None:
+        names = [plugin.name for plugin in value or ()]
+        if "none" in names and len(names) > 1:
+            raise ValueError(f"'none' stands alone, got {', '.join(names)}")
+        return () if names == ["none"] else value
 
     @field_validator("evaluations", "population", "capacity", "max_queries")
     @classmethod

@@ -22,7 +22,8 @@ class Settings(TypedDict, total=False):
     - ``immutable``: variables or columns that must not change.
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
     - ``critic``: how plausible a row is, "density" or "trained".
-    - ``seed_with``: explainers whose counterfactuals stand in the first population, of rows only.
+    - ``seed_with``: explainers whose counterfactuals stand in the first population, and ``"nearest"``, the nearest
+      rows of the class asked for (the default with a reference table; ``[]`` for none); of rows only.
     - ``schema``: what the columns of a table mean, a TOML file or a ``TableSchema``; guessed when left out.
     - ``label``: the column with the true class; ``rows``, ``where``: which rows; ``limit``: at most so many.
     - ``recursive``: whether sub-folders of pictures are looked into.

@@ -1,7 +1,7 @@
 """Assembly of a search: opens the model, the generator and the plug-ins that settings name."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -18,9 +18,10 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Table, TableSchema, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Watcher
+from cfsearch.engine.requirements import target_index
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
-from cfsearch.explainers.seeding import seeding
+from cfsearch.explainers.seeding import NEAREST, follows_gradients, seeding
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
@@ -32,10 +33,8 @@ from .inputs import InputRecord, Inputs, SoundInputs, TextInputs
 from .model import open_model
 from .parts import Parts
 from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_config, solver_of
+from .reference import MOST_ROWS, decided_rows, first_points, has_neighbours
 from .table import TableInput
-
-_MOST_ROWS = 2000
-"""Number of reference rows that a model is queried with, and whose nearness counts."""
 
 
 @runtime_checkable
@@ -150,7 +149,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     if table is not None:
         immutable = _held_fixed(table.schema, immutable=immutable)
         if table.reference is not None:
-            reference = table.reference.spread(_MOST_ROWS).x.to(device)
+            reference = table.reference.spread(MOST_ROWS).x.to(device)
             generator = _with_plausibility(generator, table.reference, config)
     elif isinstance(opened.inputs, TextInputs):
         immutable = ()  # words that the generator keeps
@@ -175,10 +174,21 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     notes += [note for note in (*opened.notes, *contact.warnings) if note]
     if generator.terms:
         notes.append(f"Terms of the generator's weights: {generator.terms}.")
+    decided = None
+    tabled = table is not None and generator.name == "rows"
+    begun = [
+        (plugin.name, plugin.settings)
+        for plugin in first_points(
+            config.search.seed_with, known=tabled and table is not None and table.reference is not None
+        )
+    ]
+    if table is not None and table.reference is not None:
+        decided = decided_rows(table.reference, model)
     queried = model
     surrogate = None
     if config.model.surrogate is not None:
         surrogate = SurrogateProvider.open(config.model.surrogate, audited=model, device=config.run.device)
+    if surrogate is not None and not follows_gradients(begun):
         queried = surrogate
         notes.append(surrogate.note)
     elif model.scores is ScoreKind.LABELS:
@@ -190,26 +200,29 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
             nearby=_nearby(generator, table, sigma=config.model.sigma),
         )
         notes.append(queried.note)
-    objectives = tuple(objective_of(_filled(given, generator, table, model)) for given in wanted)
-    objectives = objectives or default_objectives(generator)
+    objectives = tuple(objective_of(_filled(given, generator, decided)) for given in wanted)
+    if not objectives:
+        goal = target_index(model, config.search.target)
+        near = config.search.critic != "trained" and has_neighbours(
+            decided, classes=len(model.labels), target=goal
+        )
+        objectives = default_objectives(generator, decided=decided if near else None)
     constraints = tuple(constraint_of(given) for given in kept)
     solver_of(chosen, population=4)
-    begun = [(plugin.name, plugin.settings) for plugin in config.search.seed_with or ()]
     seeds = None
     if begun and table is not None:
         seeds = seeding(
             begun,
             model=opened.tabular,
+            generator=generator,
             surrogate=surrogate,
+            decided=decided,
             immutable=[table.schema.column(name).name for name in config.search.immutable],
             reference=reference,
             target=config.search.target,
             seed=config.search.seed,
         )
-        notes.append(
-            f"The first population of each search holds what {', '.join(name for name, _ in begun)} found; what that "
-            "sent to the model comes on top of the candidates, and is counted beside them."
-        )
+        notes += _begun(begun, surrogate=None if queried is surrogate else surrogate)
     search = Search(
         provider=queried,
         generator=generator,
@@ -246,18 +259,43 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     return Assembly(config, model, search, contact, hashes, tuple(notes), table, opened.inputs)
 
 
-def default_objectives(generator: Generator[Any]) -> tuple[Objective, ...]:
+def default_objectives(
+    generator: Generator[Any],  # Any: a generator's state is its own business
+    *,
+    decided: Table | None = None,
+) -> tuple[Objective, ...]:
     """Default objectives, by the modality of the generator.
 
     Of images adversarial success, plausibility (structural similarity without a critic), intensity; of
     the others adversarial success, a distance, how many variables change, and plausibility where
-    there is a critic.
+    there is a critic: of rows the distance of the nearest known rows of the class asked for.
 
     Args:
         generator: makes the inputs.
+        decided: reference rows with the classes that the model gives them; None for none.
     """
-    names = generator.modality.objectives(critic=isinstance(generator, Critic))
-    return tuple(objective_of(_filled(name, generator, None, None)) for name in names)
+    names = generator.modality.objectives(critic=decided is None and isinstance(generator, Critic))
+    if decided is not None:
+        names = (*names, "neighbours")
+    return tuple(objective_of(_filled(name, generator, decided)) for name in names)
+
+
+def _begun(
+    begun: Sequence[tuple[str, Mapping[str, Any]]], *, surrogate: SurrogateProvider | None
+) -> list[str]:
+    """What a reader must know of how a search begins."""
+    found = [name for name, _ in begun if name != NEAREST]
+    notes = []
+    if found:
+        notes.append(
+            f"The first population of each search holds what {', '.join(found)} found; what that "
+            "sent to the model comes on top of the candidates, and is counted beside them."
+        )
+    if surrogate is not None:
+        notes.append(
+            f"{surrogate.name} gives gradients to {', '.join(found)} and nothing else: candidates are queries to the model."
+        )
+    return notes
 
 
 def _held_fixed(schema: TableSchema, *, immutable: Sequence[str]) -> tuple[str, ...]:
@@ -296,12 +334,14 @@ def _with_plausibility(generator: Generator[Any], reference: Table, config: Conf
     if config.search.critic == "trained" and isinstance(generator, CriticMaker):
         return generator.with_critic(reference.x, seed=config.search.seed)
     if isinstance(generator, DensityMaker):
-        return generator.with_density(reference.spread(_MOST_ROWS).x)
+        return generator.with_density(reference.spread(MOST_ROWS).x)
     return generator
 
 
 def _filled(
-    given: ObjectiveLike, generator: Generator[Any], table: TableInput | None, model: Provider | None
+    given: ObjectiveLike,
+    generator: Generator[Any],
+    decided: Table | None,  # Any: as above
 ) -> ObjectiveLike | Filled:
     """With settings that no file can hold: reference rows of ``neighbours``, vectors of ``word_distance``."""
     if not isinstance(given, PluginConfig | str):
@@ -309,14 +349,9 @@ def _filled(
     plugin = plugin_config("objectives", given)
     if plugin.name == "word_distance" and isinstance(generator, Embedded):
         return Filled(plugin.name, {**plugin.settings, "vectors": generator.embedding()})
-    if plugin.name != "neighbours" or "table" in plugin.settings or table is None or table.reference is None:
-        return plugin
-    if model is None:
-        return plugin
-    rows = table.reference.spread(_MOST_ROWS)
-    with torch.no_grad():
-        decided = model.predict(rows.x).argmax(-1).cpu()
-    return Filled(plugin.name, {**plugin.settings, "table": rows.labelled(decided)})
+    if plugin.name == "neighbours" and "table" not in plugin.settings and decided is not None:
+        return Filled(plugin.name, {**plugin.settings, "table": decided})
+    return plugin
 
 
 def _device(name: str) -> torch.device:

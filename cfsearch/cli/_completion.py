@@ -19,16 +19,17 @@ from cfsearch import registry
 Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def plugins(kind: registry.PluginKind, *, listed: bool = False) -> Complete:
+def plugins(kind: registry.PluginKind, *, listed: bool = False, more: Sequence[str] = ()) -> Complete:
     """Names of the installed plug-ins of a kind.
 
     Args:
         kind: which.
         listed: whether the value is a list with commas, of which the last name is completed.
+        more: names that are taken besides.
     """
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return _matching(registry.installed(kind), incomplete, listed=listed)
+        return _matching([*registry.installed(kind), *more], incomplete, listed=listed)
 
     return complete
 

@@ -139,8 +139,9 @@ _TABLE = (
     click.option(
         "--seed-with",
         metavar="A,B",
-        shell_complete=plugins("explainers", listed=True),
-        help="Explainers (gradient, wachter, ...) whose counterfactuals stand in the first population.",
+        shell_complete=plugins("explainers", listed=True, more=("nearest", "none")),
+        help="What the first population holds: nearest (rows of the class asked for, the default with "
+        "--reference), explainers (gradient, wachter, ...), or none.",
     ),
 )
 _OTHERS = (

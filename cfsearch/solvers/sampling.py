@@ -48,18 +48,22 @@ def first(
 ) -> Float[Tensor, "b n d"]:
     """A first population: seeds, the query itself (no change), then ``mixed`` points.
 
-    Seeds are repaired; they have the first claim on the ``n`` places. Points that are there
+    Seeds are repaired; they have the first claim on the ``n`` places. A query has as many as there
+    are changes among its seeds: what others have does not move its own points. Points that are there
     already are drawn anew a few times, which helps where there are few whole values.
     """
-    start = space.lower.new_zeros(space.b, 1, space.d)
-    if seeds is not None:
-        if seeds.ndim != 3 or seeds.shape[0] != space.b or seeds.shape[2] != space.d:
-            raise ShapeError(
-                f"solver: expected seeds of shape ({space.b}, s, {space.d}), got {tuple(seeds.shape)}."
-            )
-        start = torch.cat([space.repair(seeds.to(start)), start], dim=1)
-    start = start[:, :n]
-    z = torch.cat([start, mixed(space, n - start.shape[1], rngs=rngs)], dim=1)
+    if seeds is not None and (seeds.ndim != 3 or seeds.shape[0] != space.b or seeds.shape[2] != space.d):
+        raise ShapeError(
+            f"solver: expected seeds of shape ({space.b}, s, {space.d}), got {tuple(seeds.shape)}."
+        )
+    none = space.lower.new_zeros(1, space.d)
+    drawn = mixed(space, max(n - 1, 0), rngs=rngs)
+    given = None if seeds is None else space.repair(seeds.to(none))
+    rows = []
+    for i in range(space.b):
+        own = none[:0] if given is None else given[i][(given[i] != 0).any(1)]
+        rows.append(torch.cat([own, none, drawn[i]])[:n])
+    z = torch.stack(rows)
     for i in range(space.b):
         z[i] = distinct(z[i], space.query(i), rng=rngs[i], seen=set())
     return z

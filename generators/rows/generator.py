@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator
 from cfsearch.contracts.space import Kind, SearchSpace
-from cfsearch.datasets.tables import ColumnKind, TableSchema, Variables, read_schema
+from cfsearch.datasets.tables import ColumnKind, Table, TableSchema, Variables, read_schema
 from cfsearch.errors import ConfigError
 
 from .critic import RowCritic
+from .seeds import NearestRows
 
 _SETTINGS = ("dead_zone", "immutable")
 _KINDS = {
@@ -131,6 +132,19 @@ class _Rows(Generator[RowsState], Describer, ABC):
         space = state.space
         z = (self.variables.values(x) - space.origin[:, None]) / space.scale
         return space.repair(z).to(state.x.dtype)
+
+    def nearest_rows(self, table: Table, *, count: int = 30) -> Callable[[Any], list[Float[Tensor, "s d"]]]:
+        """The changes with which a search begins at the nearest known rows of the class asked for.
+
+        Args:
+            table: known rows with their classes, in the order of the model's.
+            count: how many a query.
+
+        Raises:
+            ConfigError: ``count`` is below 1.
+            DataError: the rows have no class.
+        """
+        return NearestRows(self, table, count=count)
 
     def words(self, x: Float[Tensor, " c"], others: Float[Tensor, "n c"]) -> tuple[tuple[str, ...], ...]:
         before = _numbers(x)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import cfsearch
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.network import build
@@ -240,8 +242,12 @@ def test_what_explainers_ask_of_the_model_is_counted(search: Run, folder: Path, 
         assert (front["seeding"], front["questions"]) == (0, 2 + len(front["members"]))
     assert seeded[0]["seeding"] > 2
     assert seeded[1]["seeding"] == 0  # which has the class already
-    for front in seeded:
-        assert front["questions"] == 2 + len(front["members"]) + front["seeding"]
+    notes = " ".join(answer.document["search"]["notes"])
+    assert "gives gradients to" in notes and "candidates are queries to the model" in notes
+    for front, candidates in zip(
+        seeded, (1 + seeded[0]["evaluations"], 1), strict=True
+    ):  # queries to the model, too
+        assert front["questions"] == candidates + 2 + len(front["members"]) + front["seeding"]
     total = [sum(front["questions"] for front in fronts) for fronts in told]
     # the first contact and the search are logged alike in both
     assert logged[1] - logged[0] == total[1] - total[0]
@@ -302,3 +308,100 @@ def test_images_cannot_begin_with_a_painted_picture(call: Call, model: Path, fac
         "`search.seed_with` goes with a table: a picture that an explainer painted has no place"
         in answer.error
     )
+
+
+@pytest.fixture
+def train(folder: Path) -> Path:
+    """A training table of 60 rows, of which the model approves the last ten."""
+    draw = np.random.default_rng(0)
+    rows = np.concatenate([draw.uniform(0, 0.8, (50, 6)), draw.uniform(0.95, 1, (10, 6))]).round(2)
+    path = folder / "train.csv"
+    path.write_text("\n".join([",".join(COLUMNS), *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+def test_with_a_reference_a_search_begins_at_its_nearest_rows_of_the_class(search: Run, train: Path) -> None:
+    plain = search("--row", 0, "--json").document["fronts"][0]
+    assert not plain["found"], "one generation of 8 finds nothing by itself"
+    answer = search("--row", 0, "--reference", train, "--json")
+    jsonschema.validate(answer.document, schema("search"))
+    [front] = answer.document["fronts"]
+    assert front["found"] and front["seeding"] == 0
+    assert [o["name"] for o in front["objectives"]] == ["adversarial", "gower", "changed", "neighbours"]
+    assert front["extra"]["seeded_with"] == ["nearest"]
+    without = search("--row", 0, "--reference", train, "--seed-with", "none", "--json").document["fronts"][0]
+    assert not without["found"] and "seeded_with" not in without["extra"]
+
+
+def test_nearest_rows_keep_what_must_not_change(search: Run, train: Path) -> None:
+    words = (
+        "--row",
+        0,
+        "--reference",
+        train,
+        "--immutable",
+        "a,b",
+        "--seed-with",
+        "nearest:count=6",
+        "--json",
+    )
+    [front] = search(*words).document["fronts"]
+    assert front["members"] and all(not {"a", "b"} & set(m["change"]) for m in front["members"])
+    assert any(len(m["change"]) == 4 for m in front["members"]), "a seed changes all that may change"
+
+
+def test_python_and_toml_begin_alike(folder: Path, search: Run, train: Path) -> None:
+    rows = {"table": str(folder / "rows.csv"), "rows": [0], "reference": str(train)}
+    settings = {"evaluations": 8, "population": 8, "seed": 3, "target": "approve"}
+    model = {"path": str(folder / "net.safetensors"), "arch": "seed_model:build"}
+    read = Config.check({"model": model, "data": rows, "search": {**settings, "seed_with": ["nearest"]}})
+    assert [p.name for p in read.search.seed_with or ()] == ["nearest"]
+    fronts = cfsearch.search(
+        folder / "net.safetensors",
+        folder / "rows.csv",
+        arch="seed_model:build",
+        rows=[0],
+        reference=train,
+        target="approve",
+        evaluations=8,
+        population=8,
+        seed=3,
+    )
+    [front] = search("--row", 0, "--reference", train, "--json").document["fronts"]
+    assert [round(float(v), 4) for v in fronts[0].f[0]] == [
+        round(float(v), 4) for v in front["members"][0]["objectives"].values()
+    ]
+
+
+def test_a_front_begun_at_nearest_rows_is_the_same_alone_and_in_company(search: Run, train: Path) -> None:
+    words = ("--reference", train, "--immutable", "a", "--json")
+    both = search("--row", 0, "--row", 1, "--row", 2, *words).document["fronts"]
+    for i, front in enumerate(both):
+        [alone] = search("--row", i, *words).document["fronts"]
+        assert alone == front
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--seed-with", "nearest"), "nearest begins at rows of the training table; give --reference"),
+        (("--seed-with", "nearest:k=3", "--reference", "train.csv"), "unknown setting 'k'"),
+        (("--seed-with", "nearest:count=0", "--reference", "train.csv"), "whole number of at least 1, got 0"),
+        (("--seed-with", "none,nearest", "--reference", "train.csv"), "'none' stands alone"),
+    ],
+)
+def test_nearest_is_refused_where_it_cannot_be(
+    search: Run, train: Path, folder: Path, words: tuple[str, ...], message: str
+) -> None:
+    answer = search("--row", 0, *(folder / w if w == "train.csv" else w for w in words))
+    assert answer.code == 2 and message in " ".join(answer.err.split())
+
+
+def test_a_class_of_too_few_reference_rows_is_judged_by_the_density(
+    search: Run, folder: Path, train: Path
+) -> None:
+    lines = train.read_text().splitlines()
+    train.write_text("\n".join(lines[:-7]) + "\n")  # three rows are approved
+    [front] = search("--row", 0, "--reference", train, "--json").document["fronts"]
+    assert [o["name"] for o in front["objectives"]][-1] == "plausibility"
+    assert front["found"], "and yet it begins at them"

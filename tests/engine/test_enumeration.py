@@ -151,7 +151,7 @@ def test_an_exact_front_is_the_same_bytes_alone_in_company_and_from_a_file() -> 
     for i in (0, 1):
         [alone], _ = run(X[i : i + 1])
         # the name is the place in the batch
-        assert alone.f.tolist() == both[i].f.tolist() and alone.questions == both[i].questions
+        assert alone.f.tolist() == both[i].f.tolist() and alone.queries == both[i].queries
     again = ParetoFront.from_bytes(both[0].to_bytes())
     assert again.exact and again.digest == both[0].digest
 

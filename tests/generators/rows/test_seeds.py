@@ -70,6 +70,7 @@ def test_they_lead_to_the_nearest_rows_of_the_class_nearest_first() -> None:
         goal = int(made.queries.target[i])
         fits = table.target != made.queries.source[i] if goal == UNTARGETED else table.target == goal
         distance = rows.variables.gower_table(table.x[i : i + 1], table.x[fits])[0]
+        distance = distance[distance > 0]  # no change is no seed
         found = rows.decode(rows.select(made.state, i), z[None])[0]
         own = rows.variables.gower(found, table.x[i].expand_as(found))
         assert torch.allclose(own, distance.sort().values[:5], atol=1e-9)
@@ -89,8 +90,21 @@ def test_what_must_not_change_keeps_the_querys_value() -> None:
 def test_a_class_of_few_rows_gives_few_seeds() -> None:
     rows = Rows(SCHEMA)
     few = TABLE.labelled(torch.tensor([1, 1, *[0] * (len(TABLE) - 2)]))
-    made = begun(rows, TABLE.x[:2], source=[0, 1], target=[1, 2])
+    made = begun(rows, TABLE.x[5:7], source=[0, 1], target=[1, 2])
     assert [len(z) for z in NearestRows(rows, few, count=5)(made)] == [2, 0]
+
+
+def test_rows_that_lead_to_one_seed_count_once() -> None:
+    free = next(c.name for c in SCHEMA.columns if not any(c.name in link.columns for link in SCHEMA.links))
+    held = [
+        name for name in SCHEMA.names if name != free and not any(name in k.columns for k in SCHEMA.links)
+    ]
+    held += [link.columns[0] for link in SCHEMA.links]
+    rows = Rows(SCHEMA, immutable=held)
+    made = begun(rows, TABLE.x[:3], source=[0] * 3, target=[1] * 3)
+    for z in NearestRows(rows, TABLE, count=20)(made):
+        assert len(torch.unique(z, dim=0)) == len(z)
+        assert bool((z != 0).any(1).all())
 
 
 def test_refusals() -> None:
