@@ -86,8 +86,14 @@ class Counting(Provider):
     labels = ("no", "yes")
     scores = ScoreKind.LOGITS
     max_batch = 4096
-    batch_invariant = True
-    fingerprint = "counting"
+
+    @property
+    def batch_invariant(self) -> bool:
+        return True
+
+    @property
+    def fingerprint(self) -> str:
+        return "counting"
 
     def __init__(self) -> None:
         self.rows: list[tuple[float, ...]] = []
