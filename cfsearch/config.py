@@ -99,7 +99,7 @@ class SearchConfig(_Strict):
     explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the class asked
     for, as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
-    (``cfsearch.audits.genuineness``).
+    (``cfsearch.audits.genuineness``). ``answers``: how many members, different from each other, are shown first.
 
     Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out.
     """
@@ -121,6 +121,7 @@ class SearchConfig(_Strict):
     critic: Literal["density", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
+    answers: int = Field(default=4, ge=1)
 
     @field_validator("seed_with")
     @classmethod

@@ -24,6 +24,7 @@ class Settings(TypedDict, total=False):
     - ``critic``: how plausible a row is, "density" or "trained".
     - ``seed_with``: explainers whose counterfactuals stand in the first population, and ``"nearest"``, the nearest
       rows of the class asked for (the default with a reference table; ``[]`` for none); of rows only.
+    - ``answers``: how many members, different from each other, are shown first.
     - ``schema``: what the columns of a table mean, a TOML file or a ``TableSchema``; guessed when left out.
     - ``label``: the column with the true class; ``rows``, ``where``: which rows; ``limit``: at most so many.
     - ``recursive``: whether sub-folders of pictures are looked into.
@@ -50,6 +51,7 @@ class Settings(TypedDict, total=False):
     capacity: int
     pruning: float
     patience: int
+    answers: int
     seed: int
     reference_point: Sequence[float]
     immutable: Sequence[str]
@@ -101,6 +103,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "capacity",
         "pruning",
         "patience",
+        "answers",
         "seed",
         "reference_point",
         "immutable",

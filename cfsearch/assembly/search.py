@@ -22,6 +22,7 @@ from cfsearch.engine.requirements import target_index
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.seeding import NEAREST, follows_gradients, seeding
+from cfsearch.fronts.picks import ANSWERS
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
@@ -246,6 +247,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         extra={
             **({} if inputs is None else inputs.extra),
             **({"seeded_with": [name for name, _ in begun]} if begun else {}),
+            **({"answers": config.search.answers} if config.search.answers != ANSWERS else {}),
         },
         seeds=seeds,
     )

@@ -116,9 +116,9 @@ def remarks(front: ParetoFront) -> list[str]:
 
 
 def ranked(front: ParetoFront, *, most: int) -> list[int]:
-    """Members in the order of the table: picks, other counterfactuals (fewest changes first), the rest.
+    """Members in the order of the table: answers, picks, other counterfactuals (fewest changes first), the rest.
 
-    Of many counterfactuals those besides the picks are spread along the front; members that do not
+    Of many counterfactuals those besides answers and picks are spread along the front; members that do not
     flip come last, the nearest to a flip first.
 
     Args:
@@ -126,7 +126,7 @@ def ranked(front: ParetoFront, *, most: int) -> list[int]:
         most: how many.
     """
     found = front.picks()
-    picks = list(dict.fromkeys(found[way] for way in _ORDER if way in found))
+    picks = list(dict.fromkeys([*front.answers(), *(found[way] for way in _ORDER if way in found)]))
     valid, sizes = front.valid, front.sizes
     number = front.changed.sum(1)
     along = [i for i in front.along(most=len(front)) if bool(valid[i]) and i not in picks]
@@ -184,7 +184,12 @@ def _block(front: ParetoFront, i: int, *, width: int) -> str:
     role = _role(front, i)
     return "\n".join(
         (
-            f"#{i} {role}{': ' if role else ''}{becomes(front, i)}",
+            _joined(
+                [f"#{i} {role}{':' if role else ''}".rstrip(), becomes(front, i)],
+                width=width,
+                indent=0,
+                mark="",
+            ),
             _joined(_changes(front, i), width=width, indent=2),
             _joined(values, width=width, indent=2, mark=","),
         )
@@ -192,12 +197,14 @@ def _block(front: ParetoFront, i: int, *, width: int) -> str:
 
 
 def _role(front: ParetoFront, i: int) -> str:
-    """Which picks a member is, or why it is no counterfactual."""
+    """Which answer and which picks a member is, or why it is no counterfactual."""
     if not bool(front.verified[i]):
         return "no flip"
     if not bool(front.valid[i]):
         return "not genuine"
-    return ", ".join(way for way in _ORDER if front.picks().get(way) == i)
+    answers = front.answers()
+    place = [f"answer {answers.index(i) + 1}"] if i in answers else []
+    return ", ".join([*place, *(way for way in _ORDER if front.picks().get(way) == i)])
 
 
 def _joined(parts: Sequence[str], *, width: int, indent: int, mark: str = ";") -> str:

@@ -22,6 +22,7 @@ _SECTIONS: Final = {
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),
+        "answers",
     ),
     "Search": (
         *("solver", "solvers", "evaluations", "population", "capacity", "patience", "max_queries"),

@@ -199,6 +199,7 @@ _SEARCH = (
         metavar="SECONDS",
         help="Time limit of a batch of inputs: no generation begins after it.",
     ),
+    click.option("--answers", type=WHOLE, help="Different counterfactuals that are shown first; default 4."),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers; default 0."),
     click.option(
         "--target",

@@ -72,6 +72,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "questions": front.queries,
         "seeding": front.seeding,
         "picks": picked,
+        "answers": front.answers(),
         "note": list(front.note),
         "extra": front.extra,
         "members": members,

@@ -300,6 +300,36 @@ class ParetoFront:
         found = {way: self.pick(way) for way in ways}
         return {way: i for way, i in found.items() if i is not None}
 
+    def answers(self, count: int | None = None) -> list[int]:
+        """The members to read first: the sparsest, and others that differ from it and from each other.
+
+        They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are those of the
+        modality: Gower's for rows, of the changes themselves for pictures; see ``cfsearch.fronts.picks.diverse``.
+
+        Args:
+            count: how many, at least 1; what the search declared (``extra["answers"]``), else 4, when left out.
+
+        Raises:
+            ConfigError: ``count`` is below 1.
+        """
+        count = int(self.extra.get("answers", picks.ANSWERS)) if count is None else count
+        if count < 1:
+            raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
+        first = self.pick("sparsest")
+        if first is None:
+            return []
+        members = self.valid.nonzero().flatten()
+        z = self.z[members]
+        categories = torch.tensor([name in self.categories for name in self.variables])
+        gaps = self.modality.sizes((z[:, None] - z).flatten(0, 1), categories=categories)
+        chosen = picks.diverse(
+            gaps.reshape(len(z), len(z)),
+            sizes=self.sizes[members],
+            first=int((members == first).nonzero()),
+            count=count,
+        )
+        return members[chosen].tolist()
+
     def words(self, i: int) -> tuple[str, ...]:
         """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
         if self.described:

@@ -13,6 +13,13 @@ UNCHANGED: Final = 1e-6
 """Changes up to this size are none."""
 
 
+ANSWERS: Final = 4
+"""Members that are shown first where nothing else is declared."""
+
+_PRICE: Final = 0.5
+"""How much an answer's own size weighs against its distance from the others."""
+
+
 def closest(sizes: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> int:
     """The member with the smallest change; ``among`` holds one at least.
 
@@ -70,6 +77,35 @@ def crossing(
     position[order] = torch.arange(len(order), dtype=torch.float64)
     at = float(turns[0]) + 0.5 if len(turns) else float(position[gap.abs().argmin()])
     return _least((position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax()), among)
+
+
+def diverse(gaps: Float[Tensor, "n n"], *, sizes: Float[Tensor, " n"], first: int, count: int) -> list[int]:
+    """Members that are far from each other and not far from the original, the first one given.
+
+    One after the other, the member with the largest ``min_j gap(i, j) - size(i) / 2`` over the members ``j`` that
+    were taken before: what a further answer adds, less half of what it costs. Equals of a member that was taken are
+    left out.
+
+    Args:
+        gaps: distances of the members from each other.
+        sizes: distances from the original, in the same unit.
+        first: the member to begin with.
+        count: how many members at most.
+
+    References:
+        Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5 (farthest-first traversal); Carbonell and
+        Goldstein 1998, https://doi.org/10.1145/290941.291025 (marginal relevance).
+    """
+    taken = [first]
+    nearest = gaps[first].double().clone()
+    while len(taken) < count:
+        new = nearest > 0
+        if not bool(new.any()):
+            break
+        worth = nearest - _PRICE * sizes.double()
+        taken.append(int(worth.masked_fill(~new, -torch.inf).argmax()))
+        nearest = torch.minimum(nearest, gaps[taken[-1]].double())
+    return taken
 
 
 def _least(value: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:

@@ -158,6 +158,7 @@ def _entry(instance: ReportInstance, plan: Plan, about: Mapping[str, Any] | None
     front = instance.front
     picks = front.picks()
     shown = plan.shown(front, picks=picks)
+    picks = {**{f"answer {k}": i for k, i in enumerate(front.answers(), start=1)}, **picks}
     return Entry(
         key=wording.mark(instance.key),
         model=wording.mark(instance.model),

@@ -39,11 +39,13 @@ class Plan:
     rerenders: bool = True
 
     def shown(self, front: ParetoFront, *, picks: Mapping[str, int]) -> list[int]:
-        """The members of the strip: the picks, and others evenly spread, least flipped first."""
+        """The members of the strip: the answers, then picks and others evenly spread, least flipped first."""
+        answers = front.answers()
+        order = [*answers, *(i for i in front.along(most=len(front)) if i not in answers)]
         if self.strip >= len(front):
-            return front.along(most=self.strip)
-        order = front.along(most=len(front))
-        first = list(dict.fromkeys(picks.values()))[: max(1, self.strip // 2)]
+            return order
+        first = list(dict.fromkeys([*answers[: self.strip], *picks.values()]))
+        first = first[: max(1, self.strip // 2, min(len(answers), self.strip))]
         rest = [i for i in order if i not in first]
         chosen = {*first, *thinned(rest, most=self.strip - len(first))}
         return [i for i in order if i in chosen]

@@ -30,6 +30,7 @@ OF_IMAGES = {
     "population": ["--population", "0"],
     "capacity": ["--capacity", "0"],
     "max_queries": ["--max-queries", "0"],
+    "answers": ["--answers", "0"],
     "patience": ["--patience", "-1"],
     "max_time": ["--max-time", "-1"],
     "protected": ["--protected", "nothing"],

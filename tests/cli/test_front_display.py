@@ -69,6 +69,15 @@ def test_counterfactuals_come_first_and_picks_before_them(front: ParetoFront) ->
     assert ranked(front, most=3) == [1, 2, 3]
 
 
+def test_answers_come_before_the_picks_and_are_numbered(front: ParetoFront) -> None:
+    # from 1 the others lie .72 and .67 away, at sizes of .5 and .85
+    assert front.answers() == [1, 2, 3]
+    assert ranked(replace(front, extra={"answers": 1}), most=3) == [1, 2, 3], "then the picks"
+    text = " ".join(" ".join(printed(front, width=60)).split())
+    for role in ("#1 answer 1, sparsest, knee:", "#2 answer 2, closest:", "#3 answer 3:"):
+        assert role in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 130])
 def test_rows_stand_in_that_order_and_those_that_do_not_flip_say_so(front: ParetoFront, width: int) -> None:
     lines = printed(front, width=width)

@@ -121,6 +121,7 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         ("population", search.population),
         ("capacity", search.capacity),
         ("patience", search.patience),
+        ("answers", search.answers),
         ("seed", search.seed),
         ("device", RunConfig().device),
     ):

@@ -54,6 +54,41 @@ def test_picks_by_hand() -> None:
     assert front().picks() == {"closest": 1, "sparsest": 2, "knee": 2, "crossing": 3}
 
 
+def test_answers_by_hand() -> None:
+    # the sparsest is 2; 1 lies 1.42 from it and .71 from the original, 3 lies 1.68 and 1.41:
+    # 1.42 - .71 / 2 is more than 1.68 - 1.41 / 2
+    assert front().answers() == [2, 1, 3]
+    assert front().answers(2) == [2, 1] and front().answers(1) == [2]
+    assert front().to_dict()["answers"] == [2, 1, 3]
+    assert replace(front(), extra={"answers": 2}).to_dict()["answers"] == [2, 1], "as the search declared"
+
+
+def test_answers_are_valid_and_none_is_a_copy_of_another() -> None:
+    same = replace(
+        front(), z=torch.tensor([[0.0, 0.0, 0.1], [0.5, 0.4, 0.3], [0.5, 0.4, 0.3], [1.0, 0.0, 1.0]])
+    )
+    assert same.answers() == [3, 1]
+    assert replace(front(), verified=torch.zeros(4, dtype=torch.bool)).answers() == []
+    with pytest.raises(ConfigError, match="`count` must be at least 1, got 0"):
+        front().answers(0)
+
+
+def test_answers_of_rows_are_told_apart_by_gower() -> None:
+    # a category of any two values is one whole step apart, however far its index
+    rows = replace(
+        front(),
+        images=None,
+        original=None,
+        reconstruction=None,
+        rows=torch.zeros(4, 3).double(),
+        row=torch.zeros(3).double(),
+        categories=("coat",),
+        z=torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 9.0], [0.0, 0.2, 0.0]]),
+    )
+    # from 1, the sparsest and closest: 2 lies (.1 + 1) / 3 away at a size of 1 / 3; 3 lies .1 / 3 at .2 / 3
+    assert rows.answers(2) == [1, 2]
+
+
 def test_nothing_verified_gives_no_pick() -> None:
     none = replace(front(), verified=torch.zeros(4, dtype=torch.bool))
     assert none.picks() == {}

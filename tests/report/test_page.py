@@ -129,16 +129,17 @@ def test_strips_show_words_probabilities_and_badges(audit: Audit) -> None:
     tiles = soup.select("#picture-0 .tile")
     assert len(tiles) == 10
     states = [t.select_one(".state").get_text(strip=True) for t in tiles[:5]]
-    assert states == ["no flip", "no flip", "no flip", "artefact", "genuine ✓"]
+    assert states == ["artefact", "genuine ✓", "no flip", "no flip", "no flip"], "the answers come first"
     values = [t.select_one(".v").get_text() for t in tiles[:5]]
-    assert values == ["0.05", "0.18", "0.50", "0.82", "0.95"]
+    assert values == ["0.82", "0.95", "0.05", "0.18", "0.50"]
     front = audit.instances[0].front
     for tile in tiles[:5]:
         i = int(re.search(r"\d+$", tile.select_one("a img")["id"])[0])  # type: ignore[index]  # there is one
         assert [b.get_text() for b in tile.select(".words li > bdi")] == [w for w, _ in changes_of(front, i)][
             :3
         ]
-    assert {k.get_text() for k in soup.select("#picture-0 .picks span")} == set(front.picks())
+    answers = {f"answer {k + 1}" for k in range(len(front.answers()))}
+    assert {k.get_text() for k in soup.select("#picture-0 .picks span")} == {*front.picks(), *answers}
 
 
 def test_changes_too_small_to_see_are_counted(make_front: MakeFront, make_audit: MakeAudit) -> None:
