@@ -303,7 +303,9 @@ class ParetoFront:
     def answers(self, count: int | None = None) -> list[int]:
         """The members to read first: the sparsest, and others that differ from it and from each other.
 
-        They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are those of the
+        What a member adds to those before, its distance from them, is weighed against its cost: half its distance
+        from the original; where the distance to known rows was an objective (``neighbours``), its whole distance from
+        the original and twice that to known rows. They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are those of the
         modality: Gower's for rows, of the changes themselves for pictures; see ``cfsearch.fronts.picks.diverse``.
 
         Args:
@@ -324,11 +326,17 @@ class ParetoFront:
         gaps = self.modality.sizes((z[:, None] - z).flatten(0, 1), categories=categories)
         chosen = picks.diverse(
             gaps.reshape(len(z), len(z)),
-            sizes=self.sizes[members],
+            costs=self._costs()[members],
             first=int((members == first).nonzero()),
             count=count,
         )
         return members[chosen].tolist()
+
+    def _costs(self) -> Float[Tensor, " n"]:
+        """What speaks against each member as an answer, in the unit of its size."""
+        if "neighbours" in self.objectives:  # a share of the range, like the size of a row's change
+            return self.sizes + 2.0 * self.column("neighbours").double()
+        return 0.5 * self.sizes
 
     def words(self, i: int) -> tuple[str, ...]:
         """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""

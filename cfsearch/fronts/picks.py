@@ -16,9 +16,6 @@ UNCHANGED: Final = 1e-6
 ANSWERS: Final = 4
 """Members that are shown first where nothing else is declared."""
 
-_PRICE: Final = 0.5
-"""How much an answer's own size weighs against its distance from the others."""
-
 
 def closest(sizes: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> int:
     """The member with the smallest change; ``among`` holds one at least.
@@ -79,16 +76,15 @@ def crossing(
     return _least((position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax()), among)
 
 
-def diverse(gaps: Float[Tensor, "n n"], *, sizes: Float[Tensor, " n"], first: int, count: int) -> list[int]:
-    """Members that are far from each other and not far from the original, the first one given.
+def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: int, count: int) -> list[int]:
+    """Members that are far from each other at a small cost, the first one given.
 
-    One after the other, the member with the largest ``min_j gap(i, j) - size(i) / 2`` over the members ``j`` that
-    were taken before: what a further answer adds, less half of what it costs. Equals of a member that was taken are
-    left out.
+    One after the other, the member with the largest ``min_j gap(i, j) - cost(i)`` over the members ``j`` that
+    were taken before: what a further answer adds, less what it costs. Equals of a member that was taken are left out.
 
     Args:
         gaps: distances of the members from each other.
-        sizes: distances from the original, in the same unit.
+        costs: of each member, in the same unit.
         first: the member to begin with.
         count: how many members at most.
 
@@ -102,7 +98,7 @@ def diverse(gaps: Float[Tensor, "n n"], *, sizes: Float[Tensor, " n"], first: in
         new = nearest > 0
         if not bool(new.any()):
             break
-        worth = nearest - _PRICE * sizes.double()
+        worth = nearest - costs.double()
         taken.append(int(worth.masked_fill(~new, -torch.inf).argmax()))
         nearest = torch.minimum(nearest, gaps[taken[-1]].double())
     return taken

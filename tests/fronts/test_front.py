@@ -89,6 +89,15 @@ def test_answers_of_rows_are_told_apart_by_gower() -> None:
     assert rows.answers(2) == [1, 2]
 
 
+def test_answers_far_from_known_rows_cost_more() -> None:
+    # gaps from 2 and sizes as above; in the order 1, 3 that neighbours of .6 and 0 turn round:
+    # 1.42 - .71 - 1.2 is less than 1.68 - 1.41
+    known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
+    f = known.f.clone()
+    f[:, 2] = torch.tensor([0.0, 0.6, 0.0, 0.0])
+    assert replace(known, f=f).answers() == [2, 3, 1]
+
+
 def test_nothing_verified_gives_no_pick() -> None:
     none = replace(front(), verified=torch.zeros(4, dtype=torch.bool))
     assert none.picks() == {}
