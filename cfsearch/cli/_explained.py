@@ -254,7 +254,11 @@ def _model(flags: dict[str, Any]) -> "Provider":
     isolation = None
     if _only_queried(flags):
         isolation = isolation_of(
-            flags["isolate"], model=str(flags["model"]), deadline=deadline, memory=flags["memory"]
+            flags["isolate"],
+            model=str(flags["model"]),
+            deadline=deadline,
+            memory=flags["memory"],
+            offline=flags["trust_model"] is not None,
         )
     spec = str(flags["model"])
     given: dict[str, Any] = {
