@@ -1,4 +1,4 @@
-"""Two audits of the same inputs compared, pair by pair: what has changed, has not, or cannot be told."""
+"""Two audits of the same inputs compared, pair by pair: what has changed, has not, or is undecided."""
 
 import dataclasses
 import math

@@ -15,10 +15,14 @@ _FEW: Final = 12
 _REST: Final = "Options"
 _GENERAL: Final = "General"
 _SECTIONS: Final = {
-    "Model": ("model", "sidecar", "protocol", "arch", "trust", "votes", "sigma", "surrogate"),
+    "Model": (
+        *("model", "sidecar", "protocol", "arch", "trust", "trust_model", "votes", "sigma", "surrogate"),
+        *("isolate", "memory", "deadline"),
+    ),
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
-        *("data", "table", "row", "where", "schema", "label", "text", "texts", "column", "sounds", "size"),
+        *("data", "table", "row", "where", "schema", "label", "encoding", "delimiter", "ignore"),
+        *("categorical", "missing", "text", "texts", "column", "sounds", "size"),
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),

@@ -62,7 +62,7 @@ def build_diff_page(document: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
 
 
 def headlines(document: Mapping[str, Any]) -> list[str]:
-    """What has changed, in sentences; that nothing can be told, where it cannot.
+    """What has changed, in sentences; that nothing can be decided, where it cannot.
 
     Args:
         document: what ``cfsearch diff --json`` prints.

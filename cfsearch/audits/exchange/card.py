@@ -46,7 +46,7 @@ def _model(model: Model, document: AuditDocument) -> list[str]:
     counts = next((c for c in document.counts if c.model == model.id), None)
     lines = [f"- **{_plain(v.headline)}** {_plain(v.detail)}" for v in verdicts]
     if not verdicts:
-        lines = ["- No verdict on an attribute was asked for or could be measured."]
+        lines = ["- No verdict on an attribute was wanted or could be measured."]
     if counts is not None:
         lines.append(
             f"- {counts.instances} inputs were audited; a verified counterfactual was found for {counts.found} of "
