@@ -24,7 +24,7 @@ _AT_ONCE: Final = 256
 
 
 @torch.no_grad()
-def photograph_odds(model: Path, photos: Photographs) -> Float[NDArray[np.float64], " n"]:
+def photograph_odds(model: Path, photos: Photographs) -> Float[np.ndarray, " n"]:
     """The audited model's log-odds of its last label on each photograph."""
     provider = open_provider(str(model))
     parts = [
@@ -36,7 +36,7 @@ def photograph_odds(model: Path, photos: Photographs) -> Float[NDArray[np.float6
 
 
 def associations(
-    odds: Float[NDArray[np.float64], " n"],
+    odds: Float[np.ndarray, " n"],
     photos: Photographs,
     *,
     attributes: tuple[str, ...],

@@ -35,8 +35,8 @@ class Photographs:
         people: a number for each person.
     """
 
-    images: UInt8[NDArray[np.uint8], "n 3 s s"]
-    labels: Bool[NDArray[np.bool_], "n a"]
+    images: UInt8[np.ndarray, "n 3 s s"]
+    labels: Bool[np.ndarray, "n a"]
     attributes: tuple[str, ...]
     names: tuple[str, ...]
     people: Int64[NDArray[np.int64], " n"]

@@ -13,7 +13,6 @@ from typing import Final, Protocol, final
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.contracts.modality import PICTURES
@@ -72,7 +71,7 @@ def count(m: int) -> int:
     return m + math.comb(m, 2)
 
 
-def pairs(m: int, *, limit: int | None = None, rng: np.random.Generator) -> Int[NDArray[np.int64], "n 2"]:
+def pairs(m: int, *, limit: int | None = None, rng: np.random.Generator) -> Int[np.ndarray, "n 2"]:
     """All pairs ``i < j`` of ``m`` inputs in order, or ``limit`` of them, each at most once."""
     total = math.comb(m, 2)
     if limit is None or limit >= total:
@@ -82,7 +81,7 @@ def pairs(m: int, *, limit: int | None = None, rng: np.random.Generator) -> Int[
     return unranked(np.sort(rng.choice(total, size=limit, replace=False)), m=m)
 
 
-def unranked(rank: Int[NDArray[np.int64], " n"], *, m: int) -> Int[NDArray[np.int64], "n 2"]:
+def unranked(rank: Int[np.ndarray, " n"], *, m: int) -> Int[np.ndarray, "n 2"]:
     """The pairs that stand at these places of (0, 1), (0, 2), ..., (1, 2), ..."""
     back = math.comb(m, 2) - 1 - np.asarray(rank, dtype=np.int64)
     row = ((np.sqrt(8.0 * back + 1.0) - 1.0) / 2.0).astype(np.int64)

@@ -189,12 +189,12 @@ def _plane(
     return np.asarray((grid.flip(0) if len(x) == 1 else grid).numpy(), dtype=np.float32)
 
 
-def _grey(x: Float[Tensor, "c h w"]) -> Float[NDArray[np.float32], "h w"]:
+def _grey(x: Float[Tensor, "c h w"]) -> Float[np.ndarray, "h w"]:
     values = x.detach().cpu().float().clamp(0.0, 1.0).mean(0)
     return np.asarray((values.flip(0) if len(x) == 1 else values).numpy() * 255.0, dtype=np.float32)
 
 
-def _coloured(values: Float[NDArray[np.float32], "h w"]) -> Tile:
+def _coloured(values: Float[np.ndarray, "h w"]) -> Tile:
     table = _ramp()
     colours: Tile = table[np.clip(np.rint(values * (len(table) - 1)), 0, len(table) - 1).astype(np.intp)]
     return colours

@@ -154,7 +154,7 @@ def read_spoken_digits(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -
     )
 
 
-def clip_of(heard: Decoded, *, rate: int, seconds: float) -> Float[NDArray[np.float32], " s"]:
+def clip_of(heard: Decoded, *, rate: int, seconds: float) -> Float[np.ndarray, " s"]:
     """A recording at another rate, of a given length, with its largest sample at 1."""
     wave: NDArray[np.float64] = heard.wave.astype(np.float64)
     if heard.rate != rate:

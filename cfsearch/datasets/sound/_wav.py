@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from cfsearch.errors import DataError
 
@@ -40,7 +39,7 @@ class _Form(NamedTuple):
 class Decoded(NamedTuple):
     """One channel, and how it lay in the file."""
 
-    wave: Float[NDArray[np.float32], " s"]
+    wave: Float[np.ndarray, " s"]
     rate: int
     channels: int
 
