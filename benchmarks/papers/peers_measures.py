@@ -1,143 +1,141 @@
-"""What ``peers.py`` measures of counterfactuals, the same for everybody."""
+"""What ``peers.py`` measures of answers, the same for everybody."""
 
 import math
-from dataclasses import dataclass
-from typing import Final, final
+from dataclasses import dataclass, field
+from statistics import mean
+from typing import Any, Final, final
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from peers_methods import COUNT, Run, rows_of
+from peers_setting import Case
+from sklearn.neighbors import LocalOutlierFactor
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider
-from cfsearch.datasets.tables import TableSchema, Variables
-from cfsearch.metrics.diversity import mean_distance
-from cfsearch.testing.tables import broken_rules
-
 COLUMNS: Final = (
-    ("cpu", "s a row", "less"),
-    ("valid", "valid", "more"),
-    ("served", "served", "more"),
-    ("changed", "columns", "less"),
-    ("gower", "Gower", "less"),
-    ("nearest", "true row", "less"),
-    ("least_changed", "columns", "less"),
-    ("least_gower", "Gower", "less"),
-    ("least_nearest", "true row", "less"),
-    ("diversity", "diversity", "more"),
-    ("broken", "broken", "less"),
+    ("valid", "valid"),
+    ("served", "served"),
+    ("changed", "columns"),
+    ("gower", "Gower"),
+    ("true5", "true5"),
+    ("lof", "LOF"),
+    ("outliers", "outliers"),
+    ("diversity", "diversity"),
+    ("broken", "broken"),
+    ("queries", "queries"),
+    ("cpu", "CPU s"),
+    ("once", "once s"),
 )
-"""Name of a measure, its heading, which direction is better. ``least_`` is of the best of a row's set."""
-
-
-JUDGED: Final = ("cpu", "valid", "changed", "gower", "nearest", "diversity", "broken")
-"""What decides who dominates whom."""
+"""Name of a measure and its heading."""
+_INLIERS: Final = 1000
+_K: Final = 5
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Valid answers of one row, measured: columns changed, Gower, mean Gower to the five nearest true rows."""
+
+    f: Float[Tensor, "n 3"]
+    lof: Float[Tensor, " n"]
+    outlier: Float[Tensor, " n"]
+    diversity: float
+    asked: int
+    broken: int
+
+
+@final
+@dataclass(slots=True, eq=False)
 class Ruler:
-    """Measures sets of counterfactuals against the model, the schema and the training rows.
+    """Measures answers against the model, the schema and the training rows whose outcome is the target.
 
     Args:
-        schema: with every rule that is counted.
-        rows: the originals.
-        truth: training rows whose true outcome is the target.
-        target: index of that outcome.
-        requested: counterfactuals that are requested, a row.
-
-    Shapes:
-        rows ``(n, d)``; truth ``(r, d)``.
+        case: table, model and rows.
     """
 
-    schema: TableSchema
-    rows: Float[Tensor, "n d"]
-    truth: Float[Tensor, "r d"]
-    target: int
-    requested: int = 4
+    case: Case
+    _truth: Tensor = field(init=False)
+    _factor: Any = field(init=False)  # scikit-learn's
+    _inliers: Tensor = field(init=False)
 
-    def measure(self, sets: list[Float[Tensor, "k d"]], *, provider: Provider) -> dict[str, float]:
-        """All measures but time, from one set of counterfactuals a row; sets may be empty.
+    def __post_init__(self) -> None:
+        known, variables = self.case.known, self.case.variables
+        assert known.target is not None
+        true = known.x[known.target == self.case.schema.labels.index(self.case.data.target)]
+        self._truth = variables.values(true)
+        some = np.random.default_rng(0).permutation(len(true))[:_INLIERS]
+        self._inliers = self._truth[torch.from_numpy(some)]
+        between = variables.gower_values(self._inliers, self._inliers).numpy()
+        self._factor = LocalOutlierFactor(n_neighbors=20, novelty=True, metric="precomputed").fit(between)
 
-        Validity is verified with the model here; a counterfactual that is missing of those requested
-        is not valid. Distances are means over the valid ones. Rows whose linked columns contradict
-        each other are read in both ways, and count with the mean of both readings.
-        """
-        owner = torch.tensor([i for i, one in enumerate(sets) for _ in one], dtype=torch.long)
-        flat = torch.cat([*sets, self.rows[:0]])
-        good = self._valid(flat, provider)
-        kept, of = flat[good], owner[good]
-        changed, gower, nearest = self._distances(kept, self.rows[of])
-        served = sorted(set(of.tolist()))
-        least = [[float(v[of == i].min()) for i in served] for v in (changed, gower, nearest)]
-        faults = [self._faults(a, b) for a, b in zip(self.rows[owner].tolist(), flat.tolist(), strict=True)]
-        spread = [mean_distance(self._between(kept[of == i])) for i in served] if self.requested > 1 else []
-        return {
-            "valid": len(kept) / (len(self.rows) * self.requested),
-            "served": len(served) / len(self.rows),
-            "changed": _mean(changed),
-            "gower": _mean(gower),
-            "nearest": _mean(nearest),
-            "least_changed": _mean(torch.tensor(least[0])),
-            "least_gower": _mean(torch.tensor(least[1])),
-            "least_nearest": _mean(torch.tensor(least[2])),
-            "diversity": _mean(torch.tensor(spread)),
-            "broken": _mean(torch.tensor([float(bool(f)) for f in faults])),
-            "immutable": float(sum("immutable" in f for f in faults)),
-            "linked": float(sum("linked" in f for f in faults)),
-            "range": float(sum("range" in f for f in faults)),
-            "missing": float(sum("missing" in f for f in faults)),
-        }
+    def rows(self, run: Run) -> list[Answers]:
+        """The answers of each row that the method came to."""
+        return [self._measured(i, frame) for i, frame in enumerate(run.answers)]
 
-    def _valid(self, flat: Tensor, provider: Provider) -> Tensor:
-        return provider.predict(flat).argmax(1) == self.target if len(flat) else torch.zeros(0).bool()
-
-    def _readings(self, x: Tensor) -> list[Tensor]:
-        """Rows that keep every link: once as the first linked column says, once as the second does."""
-        out = [x.clone(), x.clone()]
-        for link in self.schema.links:
-            at = [self.schema.names.index(name) for name in link.columns]
-            combinations = torch.tensor(link.rows, dtype=x.dtype)
-            for reading, by in zip(out, (0, -1), strict=True):
-                levels = (x[:, at[by], None] - combinations[:, by]).abs().argmin(1)
-                reading[:, at] = combinations[levels]
-        return out
-
-    def _distances(self, x: Tensor, origin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        variables = Variables.of(self.schema)
-        home = variables.values(origin)
-        read = self._readings(x)
-        moved = [(variables.values(one) != home).sum(1).double() for one in read]
-        apart = torch.stack([variables.gower(one, origin) for one in read]).mean(0)
-        true = torch.stack([variables.gower_table(one, self.truth) for one in read]).mean(0)
-        return torch.maximum(*moved), apart, true.amin(1) if len(x) else apart
-
-    def _between(self, x: Tensor) -> Tensor:
-        variables = Variables.of(self.schema)
-        return torch.stack([variables.gower_table(one, one) for one in self._readings(x)]).mean(0)
-
-    def _faults(self, before: list[float], after: list[float]) -> set[str]:
-        """Which sorts of rules a counterfactual breaks."""
-        levels = broken_rules(self.schema, before=before, after=after)
-        sorts = {
-            "immutable": "immutable",
-            "combination": "linked",
-            "out of": "range",
-            "not whole": "range",
-            "no level": "range",
-            "stands for missing": "missing",
-        }
-        return {sort for words, sort in sorts.items() if any(words in fault for fault in levels)}
+    def _measured(self, i: int, frame: Any) -> Answers:  # a data frame
+        case, variables = self.case, self.case.variables
+        asked = len(frame)
+        if asked:
+            frame = frame[case.pipeline.predict(frame[case.columns]) == case.data.target]
+        held = list(case.data.immutable)
+        own = case.rows.iloc[i]
+        broken = int(sum(any(row[name] != own[name] for name in held) for _, row in frame.iterrows()))
+        if not len(frame):
+            none = torch.zeros(0)
+            return Answers(torch.zeros(0, 3), none, none, math.nan, asked, broken)
+        values = variables.values(rows_of(case, frame))
+        home = variables.values(rows_of(case, case.rows.iloc[i : i + 1]))
+        changed = (values != home).sum(1).double()
+        apart = variables.gower_values(values, home)[:, 0]
+        near = variables.gower_values(values, self._truth).topk(_K, dim=1, largest=False).values.mean(1)
+        to = variables.gower_values(values, self._inliers).numpy()
+        between = variables.gower_values(values, values)
+        n = len(values)
+        return Answers(
+            f=torch.stack([changed, apart, near], dim=1),
+            lof=torch.from_numpy(-self._factor.score_samples(to)),
+            outlier=torch.from_numpy((self._factor.predict(to) == -1).astype(float)),
+            diversity=float(between.sum() / (n * (n - 1))) if n > 1 else math.nan,
+            asked=asked,
+            broken=broken,
+        )
 
 
-def dominates(one: dict[str, float], other: dict[str, float]) -> bool:
-    """Whether one method is no worse in any measure than another, and better in one.
+def summary(run: Run, rows: list[Answers]) -> dict[str, float]:
+    """The columns of the table: means over valid answers, shares of what was asked for."""
+    n = max(len(rows), 1)
+    every = torch.cat([one.f for one in rows]) if rows else torch.zeros(0, 3)
+    return {
+        "rows": float(len(rows)),
+        "valid": len(every) / (COUNT * n),
+        "served": sum(len(one.f) > 0 for one in rows) / n,
+        "changed": _mean(every[:, 0]),
+        "gower": _mean(every[:, 1]),
+        "true5": _mean(every[:, 2]),
+        "lof": _mean(torch.cat([one.lof.double() for one in rows])),
+        "outliers": _mean(torch.cat([one.outlier.double() for one in rows])),
+        "diversity": mean([one.diversity for one in rows if not math.isnan(one.diversity)] or [math.nan]),
+        "broken": sum(one.broken for one in rows) / max(1, len(every)),
+        "queries": run.queries / n,
+        "cpu": run.cpu / n,
+        "once": run.once,
+    }
 
-    What one of them does not have (the diversity of a single counterfactual) is left out.
+
+def dominated(theirs: list[Answers], ours: list[Answers]) -> float:
+    """Share of their valid answers that one of ours for the same row dominates.
+
+    An answer dominates another that changes no fewer columns, moves no less (Gower) and lies no nearer to
+    true rows, and is worse in one of these.
     """
-    signs = {name: -1.0 if better == "more" else 1.0 for name, _, better in COLUMNS}
-    known = [m for m in JUDGED if not math.isnan(one[m] + other[m])]
-    gaps = [signs[m] * (one[m] - other[m]) for m in known]
-    return all(gap <= 0 for gap in gaps) and any(gap < 0 for gap in gaps)
+    hits = total = 0
+    for their, our in zip(theirs, ours, strict=False):
+        total += len(their.f)
+        for f in their.f:
+            no_worse = (our.f <= f + 1e-12).all(1)
+            hits += bool((no_worse & (our.f < f - 1e-9).any(1)).any())
+    return hits / total if total else math.nan
 
 
 def _mean(values: Tensor) -> float:

@@ -1,4 +1,4 @@
-"""The methods that ``peers.py`` compares: our searches, our explainers, and those of dice-ml."""
+"""What is compared in ``peers.py``: the command line at its defaults, dice-ml, plain pymoo, nearest neighbours."""
 
 import io
 import random
@@ -8,233 +8,315 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
-from peers_gradient import rescaled
-from peers_setting import IMMUTABLE, WANTED, Model, Setting
+from peers_setting import Case, Frame
 from torch import Tensor
 
-from cfsearch.contracts.explainer import Explainer
-from cfsearch.contracts.explainer_task import Subject
-from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.solver import Solver
-from cfsearch.datasets.tables import Table
-from cfsearch.engine.search import Search
+from cfsearch.datasets.tables import frame_of
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.generators.rows.generator import Rows
-from cfsearch.generators.rows.seeds import NearestRows
-from cfsearch.objectives.adversarial import Adversarial
-from cfsearch.objectives.changed import Changed
-from cfsearch.objectives.gower import Gower
-from cfsearch.objectives.neighbours import Neighbours
+from cfsearch.numerics import pareto
 
 COUNT: Final = 4
-_KNOWN: Final = 1000
-"""Training rows of the target class that the objective `neighbours` looks at."""
-
-Sets = list[Float[Tensor, "k d"]]
+"""Counterfactuals that every method is asked for, a row."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a method gave for some rows, and what it took.
+    """What a method gave for the first rows of a case.
 
-    ``prepare`` is spent once a model (learning, indexing), ``cpu`` and ``wall`` on the rows; seconds.
-    ``each`` is the time of each row, where rows are explained one by one.
+    Args:
+        answers: a data frame a row, of the model's columns; rows after a cap on time have none.
+        cpu: CPU seconds of all these rows.
+        once: CPU seconds spent once.
+        queries: inputs that the model was queried about for these rows.
     """
 
-    sets: Sets
-    prepare: float
+    answers: tuple[Frame, ...]
     cpu: float
-    wall: float
-    each: tuple[float, ...] = ()
+    once: float
+    queries: float
 
 
-Method = Callable[[Setting, Model, Float[Tensor, "n d"], int], Run]
+Method = Callable[[Case, int], Run]
 
 
-def given(model: Model) -> Provider:
-    """The model queried with numbers that cfsearch encodes."""
-    return model.provider
+@final
+class Counting:
+    """The pipeline with 0 and 1 for its classes, as dice-ml wants them, and a count of queries."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.classes_ = np.array([0, 1])
+        self.queries = 0
+
+    def predict_proba(self, frame: Frame) -> Any:  # an array
+        self.queries += len(frame)
+        p = self._case.pipeline.predict_proba(frame[self._case.columns])
+        wanted = list(self._case.pipeline.classes_).index(self._case.data.target)
+        return np.stack([1 - p[:, wanted], p[:, wanted]], axis=1)
+
+    def predict(self, frame: Frame) -> Any:  # an array
+        return self.predict_proba(frame).argmax(1)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A search of all rows together; of each front four: closest, sparsest, knee, most plausible."""
+    """``cfsearch search`` as typed, with the training table; the four answers that it shows first.
 
-    solver: Callable[[int], Solver]
-    evaluations: int
-    population: int
-    seeds: int = 30
-    pruning: float = 0.25
-    provider: Callable[[Model], Provider] = given
-
-    def __call__(self, setting: Setting, model: Model, rows: Tensor, seed: int) -> Run:
-        began = time.process_time()
-        generator = Rows(setting.schema)
-        search = Search(
-            self.provider(model),
-            generator,
-            [Adversarial(), Gower(), Changed(), Neighbours(known(setting, seed), k=1)],
-            self.solver,
-            evaluations=self.evaluations,
-            population=self.population,
-            seed=seed,
-            target=WANTED,
-            capacity=self.population,
-            pruning=self.pruning,
-            seeds=NearestRows(generator, setting.train, count=self.seeds),
-        )
-        prepare = time.process_time() - began
-        wall, cpu = time.perf_counter(), time.process_time()
-        fronts = search.run(rows, names=[f"row {i}" for i in range(len(rows))])
-        sets = [four(front) if isinstance(front, ParetoFront) else rows[:0] for front in fronts]
-        return Run(sets, prepare, time.process_time() - cpu, time.perf_counter() - wall)
-
-
-def known(setting: Setting, seed: int) -> Table:
-    """Some training rows of the target class."""
-    assert setting.train.target is not None
-    of = np.flatnonzero(setting.train.target.numpy() == setting.schema.labels.index(WANTED))
-    return setting.train.take(np.random.default_rng(seed).permutation(of)[:_KNOWN].tolist())
-
-
-def four(front: ParetoFront) -> Float[Tensor, "k d"]:
-    """Four verified members, all different: closest, sparsest, knee, nearest to true rows.
-
-    Where two picks are one member, the next closest takes its place.
+    Args:
+        more: further words of the line.
+        reference: whether the training table is given.
     """
-    assert front.rows is not None
-    if not front.found:
-        return front.rows[:0]
-    plausible = torch.where(front.verified, front.column("neighbours").double(), torch.inf).argmin()
-    near = torch.where(front.verified, front.column("gower").double(), torch.inf)
-    picks = [front.pick("closest"), front.pick("sparsest"), front.pick("knee"), int(plausible)]
-    wanted = [i for i in picks if i is not None]
-    wanted += torch.argsort(near, stable=True)[: int(front.verified.sum())].tolist()
-    return front.rows[list(dict.fromkeys(wanted))[:COUNT]]
 
+    more: tuple[str, ...] = ()
+    reference: bool = True
 
-@final
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One of our explainers: one counterfactual a row, all rows in one batch."""
+    def __call__(self, case: Case, seed: int) -> Run:
+        once, _ = self._searched(case, seed, range(1))
+        total, fronts = self._searched(case, seed, range(len(case.rows)))
+        # what the first row takes is in both
+        each = max(total - once, 0.0) / max(len(case.rows) - 1, 1)
+        queries = sum(front.queries or 0 for front in fronts.values())
+        answers = tuple(self._answers(case, fronts.get(i)) for i in range(len(case.rows)))
+        return Run(answers, each * len(case.rows), once - each, queries)
 
-    make: Callable[[], Explainer]
-    subject: Callable[[Setting, Model, int], Subject]
-    reference: int = 0
+    def _searched(self, case: Case, seed: int, rows: Sequence[int]) -> tuple[float, dict[int, ParetoFront]]:
+        from skops.io import get_untrusted_types
 
-    def __call__(self, setting: Setting, model: Model, rows: Tensor, seed: int) -> Run:
-        began = time.process_time()
-        subject, explainer = self.subject(setting, model, seed), self.make()
-        if self.reference:
-            some = np.random.default_rng(seed).permutation(len(setting.train))[: self.reference]
-            explainer = explainer.fit(subject, setting.train.x[torch.from_numpy(some)], seed=seed)
-        prepare = time.process_time() - began
-        wall, cpu = time.perf_counter(), time.process_time()
-        made = explainer.explain(rows, subject=subject, target=WANTED, seed=seed)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        assert made.counterfactuals is not None
-        return Run([one[None] for one in made.counterfactuals.double()], prepare, cpu, wall)
+        from cfsearch.cli import main
+
+        out = case.folder / f"fronts-{len(rows)}-{seed}-{len(self.more)}-{self.reference}"
+        out.mkdir()
+        trust = [w for t in get_untrusted_types(file=case.folder / "model.skops") for w in ("--trust", t)]
+        words = [
+            *("search", str(case.folder / "model.skops"), "--data", str(case.folder / "rows.csv")),
+            *(w for i in rows for w in ("--row", str(i))),
+            *("--target", case.data.target),
+            *("--immutable", ",".join(case.data.immutable), "--seed", str(seed)),
+            *(
+                ("--reference", str(case.folder / "train.csv"), "--label", case.data.label)
+                if self.reference
+                else ("--schema", str(case.folder / "guessed.toml"))
+            ),
+            *("--save", str(out if len(rows) > 1 else out / "row 0.front"), "--threads", "1", "--quiet"),
+            *trust,
+            *self.more,
+        ]
+        at = time.process_time()
+        with quiet() as said:
+            try:
+                main(words)
+            except SystemExit as stop:
+                if stop.code:
+                    raise SystemExit(
+                        f"cfsearch {' '.join(words)}\nended with {stop.code}: {said.getvalue()}"
+                    ) from stop
+        took = time.process_time() - at
+        return took, {int(p.stem.split()[-1]): ParetoFront.load(p) for p in out.glob("*.front")}
+
+    @staticmethod
+    def _answers(case: Case, front: ParetoFront | None) -> Frame:
+        chosen = [] if front is None else front.answers(COUNT)
+        if front is None or front.rows is None or not chosen:
+            return case.rows.iloc[:0]
+        return frame_of(front.rows[chosen].double(), schema=case.schema)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Dice:
-    """dice-ml, one row at a time as its interface is made, with its own defaults."""
+    """dice-ml at its defaults, one row at a time as its interface is made.
+
+    Args:
+        method: "random", "genetic" or "kdtree".
+        cap: CPU seconds after which no further row begins.
+    """
 
     method: str
+    cap: float
 
-    def __call__(self, setting: Setting, model: Model, rows: Tensor, seed: int) -> Run:
+    def __call__(self, case: Case, seed: int) -> Run:
         dice_ml = import_module("dice_ml")
-        with _quiet(), _seeded(seed):
-            began = time.process_time()
-            frame = setting.train.frame()
-            assert setting.train.target is not None
-            frame["income"] = setting.train.target.numpy()
-            numbers = [c.name for c in setting.schema.columns if not c.has_levels]
-            data = dice_ml.Data(dataframe=frame, continuous_features=numbers, outcome_name="income")
-            if self.method == "gradient":
-                wrapped: Any = dice_ml.Model(
-                    model=rescaled(setting, model, data), backend="PYT", func="ohe-min-max"
-                )
-            else:
-                wrapped = dice_ml.Model(model=_Numbered(model.pipeline), backend="sklearn")
-            explainer = dice_ml.Dice(data, wrapped, method=self.method)
-            prepare = time.process_time() - began
-            free = [name for name in setting.schema.names if name not in IMMUTABLE]
+        nothing = import_module("raiutils.exceptions").UserConfigValidationException
+        model = Counting(case)
+        with quiet(), seeded(seed):
+            at = time.process_time()
+            frame = pd.read_csv(case.folder / "train.csv", keep_default_na=False)
+            frame[case.data.label] = (frame[case.data.label] == case.data.target).astype(int)
+            numbers = [c for c in case.columns if pd.api.types.is_numeric_dtype(frame[c])]
+            data = dice_ml.Data(dataframe=frame, continuous_features=numbers, outcome_name=case.data.label)
+            explainer = dice_ml.Dice(data, dice_ml.Model(model=model, backend="sklearn"), method=self.method)
+            once = time.process_time() - at
+            free = [name for name in case.columns if name not in case.data.immutable]
+            answers: list[Frame] = []
+            model.queries, at = 0, time.process_time()
             own = {"random_seed": seed} if self.method == "random" else {}
-            queries = Table(setting.schema, rows, None, tuple(range(len(rows)))).frame()
-            wall, cpu = time.perf_counter(), time.process_time()
-            frames, each = [], []
-            for i in range(len(rows)):
-                at = time.process_time()
-                frames.append(_answer(explainer, queries.iloc[i : i + 1], free=free, own=own))
-                each.append(time.process_time() - at)
-            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        return Run([_rows(setting, one) for one in frames], prepare, cpu, wall, tuple(each))
-
-
-def _answer(explainer: Any, query: Any, *, free: Sequence[str], own: dict[str, Any]) -> Any:  # Any: dice-ml's
-    nothing_found = import_module("raiutils.exceptions").UserConfigValidationException
-    try:
-        made = explainer.generate_counterfactuals(
-            query, total_CFs=COUNT, desired_class=1, features_to_vary=list(free), verbose=False, **own
-        ).cf_examples_list[0]
-    except nothing_found:  # how it says that it found none
-        return None
-    return made.final_cfs_df if made.final_cfs_df_sparse is None else made.final_cfs_df_sparse
-
-
-def _rows(setting: Setting, frame: Any) -> Float[Tensor, "k d"]:  # Any: a data frame, or None
-    if frame is None:
-        return setting.rows[:0]
-    codes = [[c.code(v) for v in frame[c.name].tolist()] for c in setting.schema.columns]
-    return torch.tensor(codes, dtype=torch.float64).T.reshape(-1, setting.schema.d)
+            for i in range(len(case.rows)):
+                if time.process_time() - at > self.cap:
+                    break
+                try:
+                    made = explainer.generate_counterfactuals(
+                        case.rows.iloc[i : i + 1], total_CFs=COUNT, desired_class=1, features_to_vary=free,
+                        verbose=False, **own,
+                    ).cf_examples_list[0]  # fmt: skip
+                    found = (
+                        made.final_cfs_df if made.final_cfs_df_sparse is None else made.final_cfs_df_sparse
+                    )
+                    answers.append(case.rows.iloc[:0] if found is None else found[case.columns])
+                except nothing:  # how it says that it found none
+                    answers.append(case.rows.iloc[:0])
+            return Run(tuple(answers), time.process_time() - at, once, model.queries)
 
 
 @final
-class _Numbered:
-    """The pipeline with 0 and 1 for its classes, which dice-ml counts on."""
+@dataclass(frozen=True, slots=True)
+class Moc:
+    """Plain pymoo NSGA-II with the four objectives of Dandl et al. 2020, within the same bounds.
 
-    def __init__(self, pipeline: Any) -> None:  # Any: scikit-learn has no types
-        self.pipeline = pipeline
-        self.classes_ = np.array([0, 1])
+    Of its front four valid members by farthest-first traversal, like ours.
 
-    def predict_proba(self, frame: Any) -> Any:  # Any: a data frame
-        return self.pipeline.predict_proba(frame)
+    Args:
+        cap: CPU seconds after which no further row begins.
+        evaluations: candidates a row.
+        population: of them in a generation.
+    """
 
-    def predict(self, frame: Any) -> Any:  # Any: a data frame
-        return self.predict_proba(frame).argmax(1)
+    cap: float
+    evaluations: int = 900
+    population: int = 50
+
+    def __call__(self, case: Case, seed: int) -> Run:
+        from pymoo.algorithms.moo.nsga2 import NSGA2
+        from pymoo.core.problem import Problem
+        from pymoo.optimize import minimize
+
+        from cfsearch.fronts.picks import diverse
+
+        model, variables = Counting(case), case.variables
+        assert case.known.target is not None
+        truth = variables.values(
+            case.known.x[case.known.target == case.schema.labels.index(case.data.target)]
+        )
+        low, high = (np.array([getattr(v, end) for v in variables.all]) for end in ("low", "high"))
+        whole = np.array([v.step == 1.0 or v.kind.value != "real" for v in variables.all])
+        home = variables.values(rows_of(case, case.rows)).numpy()
+        held = np.array([v.immutable for v in variables.all])
+        answers: list[Frame] = []
+        at = time.process_time()
+        for i in range(len(case.rows)):
+            if time.process_time() - at > self.cap:
+                break
+            own = home[i]
+
+            def decoded(x: Any, own: Any = own) -> Tensor:  # arrays
+                values = np.where(held, own, np.where(whole, x.round(), x))
+                return torch.from_numpy(values)
+
+            def judged(values: Tensor, own: Any = own) -> Any:  # arrays
+                p = model.predict_proba(frame_of(variables.rows(values), schema=case.schema))[:, 1]
+                apart = variables.gower_values(values, torch.from_numpy(own)[None])[:, 0]
+                near = variables.gower_values(values, truth).amin(1)
+                changed = (values != torch.from_numpy(own)).sum(1).double()
+                return np.stack([np.maximum(0.5 - p, 0), apart, changed, near], axis=1)
+
+            class Search(Problem):  # type: ignore[misc]  # pymoo has no types
+                def __init__(self) -> None:
+                    super().__init__(
+                        n_var=len(low),
+                        n_obj=4,
+                        xl=np.minimum(low, own),  # noqa: B023
+                        xu=np.maximum(high, own),  # noqa: B023
+                    )
+
+                def _evaluate(self, x: Any, out: Any, *_: Any, **__: Any) -> None:
+                    out["F"] = judged(decoded(x))
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = minimize(
+                    Search(),
+                    NSGA2(pop_size=self.population),
+                    ("n_gen", self.evaluations // self.population),
+                    seed=seed + 1000 * i,
+                )
+            values, f = decoded(np.atleast_2d(found.pop.get("X"))), np.atleast_2d(found.pop.get("F"))
+            keep = torch.from_numpy(f[:, 0] <= 0) & pareto.non_dominated(torch.from_numpy(f))
+            values, f = values[keep], f[keep.numpy()]
+            if not len(values):
+                answers.append(case.rows.iloc[:0])
+                continue
+            gaps = variables.gower_values(values, values)
+            chosen = diverse(
+                gaps,
+                costs=torch.from_numpy(f[:, 1] + 2 * f[:, 3]),
+                first=int(np.lexsort((f[:, 1], f[:, 2]))[0]),
+                count=COUNT,
+            )
+            answers.append(frame_of(variables.rows(values[chosen]), schema=case.schema))
+        return Run(tuple(answers), time.process_time() - at, 0.0, model.queries)
+
+
+def nearest_unlike(case: Case, _: int) -> Run:
+    """The four nearest training rows that the model gives the target, with the same immutable columns."""
+    model, variables = Counting(case), case.variables
+    at = time.process_time()
+    train = case.known.frame()
+    good = model.predict(train) == 1
+    once, at = time.process_time() - at, time.process_time()
+    train, values = train[good].reset_index(drop=True), variables.values(case.known.x[torch.from_numpy(good)])
+    distance = variables.gower_values(variables.values(rows_of(case, case.rows)), values)
+    answers = []
+    for i in range(len(case.rows)):
+        same = np.ones(len(train), dtype=bool)
+        for name in case.data.immutable:
+            same &= (train[name] == case.rows[name].iloc[i]).to_numpy()
+        order = (
+            distance[i].masked_fill(~torch.from_numpy(same), torch.inf).argsort(stable=True)[:COUNT].tolist()
+        )
+        answers.append(train.iloc[[j for j in order if same[j]]])
+    return Run(tuple(answers), time.process_time() - at, once, 0)
+
+
+def rows_of(case: Case, frame: Frame) -> Float[Tensor, "n c"]:
+    """Rows of a data frame as numbers of the schema."""
+    codes = [[c.code(v) for v in frame[c.name].tolist()] for c in case.schema.columns]
+    return torch.tensor(codes, dtype=torch.float64).T.reshape(-1, case.schema.d)
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Within it the global random numbers that dice-ml draws from are those of a seed."""
     before = random.getstate(), np.random.get_state()  # noqa: NPY002  # the peer draws from there
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # see above
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
+        yield
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])  # noqa: NPY002  # see above
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Within it no progress bars and no warnings of the peer's dependencies."""
-    with (
-        warnings.catch_warnings(),
-        redirect_stderr(io.StringIO()),
-        redirect_stdout(io.StringIO()),
-    ):
+def quiet() -> Iterator[io.StringIO]:
+    """Within it nothing is printed, and no warnings of the peer's dependencies are."""
+    said = io.StringIO()
+    with warnings.catch_warnings(), redirect_stderr(said), redirect_stdout(said):
         warnings.simplefilter("ignore")
-        yield
+        yield said
+
+
+def guessed_schema(case: Case) -> Path:
+    """The schema as a file, for searches without the training table."""
+    from cfsearch.datasets.tables import write_schema
+
+    path = case.folder / "guessed.toml"
+    write_schema(case.schema, path)
+    return path
