@@ -4,6 +4,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, final
@@ -260,6 +261,34 @@ class AuditConfig(_Strict):
 
 
 @final
+class AboutConfig(_Strict):
+    """What a reader of the audit must know and no program can find out; changes no result.
+
+    Args:
+        who: the person or body that made the audit.
+        why: what it is for.
+        data_source: where the inputs come from.
+        data_date: of when they are.
+        remarks: anything else.
+    """
+
+    who: str = ""
+    why: str = ""
+    data_source: str = ""
+    data_date: str = ""
+    remarks: str = ""
+
+    @field_validator("data_date", mode="before")
+    @classmethod
+    def _date_as_text(cls, value: object) -> object:
+        return value.isoformat() if isinstance(value, date) else value
+
+    def given(self) -> dict[str, str]:
+        """What was filled in."""
+        return {name: text for name, text in self.model_dump().items() if text.strip()}
+
+
+@final
 class Config(_Strict):
     """A whole ``cfsearch.toml``.
 
@@ -279,6 +308,7 @@ class Config(_Strict):
     generator: GeneratorConfig = GeneratorConfig()
     search: SearchConfig = SearchConfig()
     audit: AuditConfig = AuditConfig()
+    about: AboutConfig = AboutConfig()
     run: RunConfig = RunConfig()
 
     @model_validator(mode="before")
@@ -369,6 +399,9 @@ class Config(_Strict):
         """All settings as plain values, without those left at None; several models are a list."""
         values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
         further = values.pop("further_models")
+        values["about"] = self.about.given()
+        if not values["about"]:
+            del values["about"]
         return {**values, "model": [values["model"], *further]} if further else values
 
 

@@ -254,6 +254,7 @@ class _Check:
             protected=document.protected,
             practical=document.practical,
             noun="picture" if noun == "image" else noun,
+            groups=groups or plain.get("groups", []),
         )
         self._same("figures", "audit.json", "`verdicts`", plain.get("verdicts", []), again_verdicts)
 

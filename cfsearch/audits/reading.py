@@ -233,6 +233,16 @@ class GroupRow(_Part):
     comparisons: tuple[Comparison, ...] = ()
 
 
+class About(_Part):
+    """What the user says of the audit."""
+
+    who: Text = ""
+    why: Text = ""
+    data_source: Text = ""
+    data_date: Text = ""
+    remarks: Text = ""
+
+
 class VerdictRow(_Part):
     """The first sentence on one effect."""
 
@@ -274,6 +284,7 @@ class AuditDocument(_Part):
 
     format: Literal["cfsearch-audit/1"]
     title: Text
+    about: About = About()
     run_id: Text
     created: Text
     finished: str | None

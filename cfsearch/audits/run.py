@@ -128,7 +128,7 @@ class Audit:
     @property
     def _decisive(self) -> dict[str, Any]:
         """The settings that decide results."""
-        return {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit")}
+        return {k: v for k, v in self._config.resolved().items() if k not in ("run", "audit", "about")}
 
     def _side_by_side(self) -> dict[str, Any]:
         """A run for each model, in folders of their own, and one document of all."""

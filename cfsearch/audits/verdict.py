@@ -99,6 +99,7 @@ def verdicts(
     protected: Sequence[str],
     practical: float,
     noun: str,
+    groups: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Summary sentence of each model: its strongest effect, of a protected attribute where there are any.
 
@@ -110,6 +111,7 @@ def verdicts(
         protected: variables whose effects matter most; empty for any but the classes themselves.
         practical: the size in logits from which an effect matters.
         noun: what one input is called.
+        groups: likewise; how often the members of a protected group flip, against the others.
     """
     found: list[dict[str, Any]] = []
     for model in models:
@@ -133,11 +135,34 @@ def verdicts(
                 "reading": effect["reading"],
                 "because": effect["because"],
                 "headline": _headline(effect, model=model["name"], practical=practical),
-                "detail": _detail(effect, label=label, noun=noun),
+                "detail": _detail(effect, label=label, noun=noun)
+                + (_members(effect["variable"], _groups_of(model["id"], groups)) if protected else ""),
             }
             for effect in candidates
         ]
     return sorted(found, key=lambda v: _ORDER[v["reading"]]) if protected else found
+
+
+def _groups_of(model: str, groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [group for group in groups if group["model"] == model and "with" in group]
+
+
+def _members(variable: str, groups: Sequence[Mapping[str, Any]]) -> str:
+    """How often the members of a group flip, against the others; empty where they were not compared."""
+    for group in groups:
+        gap = group["difference"]["found_rate"]
+        if group["attribute"] != variable:
+            continue
+        if gap is None:
+            return " One of the groups with it and without it has fewer than 10 members, so that they are not compared."
+        rates = [wording.percent(group[side]["found_rate"]["value"]) for side in ("with", "without")]
+        p = group.get("p", {}).get("found_rate")
+        test = "" if p is None else f", p {wording.small(p)} after Holm"
+        return (
+            f" Of {group['with']['searched']} with it {rates[0]} flip by some change, of {group['without']['searched']} "
+            f"without it {rates[1]}: {wording.points(gap['value'])} ({wording.span(gap, form='points')}{test})."
+        )
+    return ""
 
 
 def _headline(effect: Mapping[str, Any], *, model: str, practical: float) -> str:

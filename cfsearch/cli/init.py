@@ -50,6 +50,17 @@ seed = 0                       # decides all random numbers
 # immutable = ["Male"]         # variables (of a table: columns) that must not change
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
 
+# [audit]
+# protected = ["Male"]         # attributes whose effects are the question; they stand first in every result
+# practical = 0.25             # logits: the size from which an effect matters
+
+[about]                        # stands on the page and in audit.json, so that they can be handed in
+who = ""                       # the person or body that makes the audit
+why = ""                       # what it is for
+data_source = ""               # where the inputs come from
+data_date = ""                 # and of when they are
+remarks = ""
+
 [run]                          # changes no result on a CPU
 device = "cpu"                 # or "cuda", "cuda:1"
 # batch_size = 4               # images searched together

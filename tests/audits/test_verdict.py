@@ -104,3 +104,37 @@ def test_without_protected_attributes_the_strongest_clear_effect_is_reported_and
     assert (only["variable"], only["protected"]) == ("Young", False)
     assert verdicts_of([effect("Bald", 5.0, edited=0.1)]) == []
     assert verdicts_of([]) == []
+
+
+def of_group(with_rate: float | None = 0.8) -> dict[str, Any]:
+    part = {"instances": 20, "decided": None, "searched": 20, "found_rate": None}
+    gap = None if with_rate is None else {"value": with_rate - 0.5, "low": 0.02, "high": 0.58}
+    return {
+        "model": "m",
+        "attribute": "Male",
+        "with": {
+            **part,
+            "found_rate": None if with_rate is None else {"value": with_rate, "low": 0.6, "high": 0.9},
+        },
+        "without": {**part, "found_rate": {"value": 0.5, "low": 0.3, "high": 0.7}},
+        "difference": {"decided": None, "found_rate": gap},
+        "p": {"decided": None, "found_rate": 0.04},
+        "effects": [],
+    }
+
+
+def test_how_often_members_flip_stands_beside_a_protected_attribute() -> None:
+    def verdict_of(protected: tuple[str, ...], group: dict[str, Any]) -> dict[str, Any]:
+        [one] = verdicts(
+            [effect()], models=MODELS, protected=protected, practical=0.25, noun="picture", groups=[group]
+        )
+        return one
+
+    one = verdict_of(("Male",), of_group())
+    assert plain(one["detail"]).endswith(
+        "Of 20 with it 80 % flip by some change, of 20 without it 50 %: +30 points (+2 to +58 points, p 0.040 after Holm)."
+    )
+    few = verdict_of(("Male",), of_group(None))
+    assert few["detail"].endswith("fewer than 10 members, so that they are not compared.")
+    other = verdict_of((), of_group())
+    assert "flip by some change" not in other["detail"]
