@@ -69,12 +69,12 @@ class Course:
         self._problem, self._schedule, self._begin, self._search = problem, schedule, begin, search
         self._members, self._generation, self._generations = members, 0, len(schedule.sizes)
         self._exact: frozenset[int] = frozenset()
-        self.tracker = Tracker(problem, capacity=members, patience=search.patience)
-        self.origin = ""
+        self.tracker: Tracker = Tracker(problem, capacity=members, patience=search.patience)
+        self.origin: str = ""
         """Name of the solver."""
         self.notes: list[str] = []
         """Why it ended early, of all queries."""
-        self.stopped = False
+        self.stopped: bool = False
         """Whether it ended early."""
 
     def enumerate(self, points: Sequence[Float[Tensor, "p d"]]) -> None:
@@ -101,7 +101,8 @@ class Course:
     def solve(self) -> None:
         """The solver's turns; they end early where no front moves any more."""
         solver = self._started_solver()
-        who, self.origin = f"solver {solver.name!r}", solver.name
+        who = f"solver {solver.name!r}"
+        self.origin = solver.name
         sizes = self._schedule.sizes
         for n in sizes[: self._schedule.searching]:
             if self.tracker.at_rest:
