@@ -170,6 +170,14 @@ class Source:
         for change in visitor.found:
             self.by_line.setdefault(change.line, []).append(change)
 
+    def _made(self, change: _Change) -> Mutant | None:
+        """The mutant of a change; None where the code stays what it was."""
+        changed = self.module.deep_replace(change.node, change.mutated)
+        if not isinstance(changed, cst.Module) or changed.code == self.module.code:
+            return None
+        shown = [" ".join(self.module.code_for_node(n).split()) for n in (change.node, change.mutated)]
+        return Mutant(self.file, change.line, change.operator, " -> ".join(shown), changed.code)
+
     def mutants(self, line: int) -> Iterator[Mutant]:
         """Every mutant of a line that is not left out by rule.
 
@@ -177,12 +185,19 @@ class Source:
             line: the number of the line, from 1.
         """
         for change in self.by_line.get(line, []):
-            changed = self.module.deep_replace(change.node, change.mutated)
-            if isinstance(changed, cst.Module) and changed.code != self.module.code:
-                shown = [
-                    " ".join(self.module.code_for_node(n).split()) for n in (change.node, change.mutated)
-                ]
-                yield Mutant(self.file, line, change.operator, " -> ".join(shown), changed.code)
+            if (mutant := self._made(change)) is not None:
+                yield mutant
+
+    def one(self, line: int, rng: random.Random) -> Mutant | None:
+        """One mutant of a line at random; None where it has none.
+
+        Args:
+            line: the number of the line, from 1.
+            rng: what draws it.
+        """
+        changes = list(self.by_line.get(line, []))
+        rng.shuffle(changes)
+        return next((mutant for change in changes if (mutant := self._made(change)) is not None), None)
 
 
 def drawn(root: Path, n: int, seed: int, of: Iterable[str] = ()) -> Iterator[Mutant]:
@@ -211,7 +226,6 @@ def drawn(root: Path, n: int, seed: int, of: Iterable[str] = ()) -> Iterator[Mut
             return
         if file not in sources:
             sources[file] = Source(root, file)
-        made = list(sources[file].mutants(number))
-        if made:
-            yield rng.choice(made)
+        if (mutant := sources[file].one(number, rng)) is not None:
+            yield mutant
             given += 1

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +39,10 @@ WARM: Final = (
     "torchvision.transforms.functional",
 )
 EVERYWHERE: Final = 99
-RAN_AWAY: Final = "a process that ran away"
+RAN_AWAY: Final = "(no end)"
+NO_START: Final = "(no start)"
 CRASHED: Final = "not judged: the process of the tests ended without an answer"
+PATIENCE: Final = 10  # seconds of the clock that a second of the deadline may take, on a busy machine
 
 
 def module_of(file: str) -> str:
@@ -64,6 +67,13 @@ def _imports(file: Path) -> set[str]:
     return {name for name in found if name.partition(".")[0] == "cfsearch"}
 
 
+def _words(file: Path) -> set[str]:
+    """The strings of a test file that are one word: the commands that it calls are among them."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {text for text in found if text.isidentifier()}
+
+
 class Choice:
     """The test files of a tree, in the order in which they are worth running against a change of a file.
 
@@ -74,10 +84,9 @@ class Choice:
     def __init__(self, root: Path) -> None:
         sys.path.insert(0, str(root))
         self.graph = grimp.build_graph("cfsearch", cache_dir=None)
-        self.tests = {
-            str(file.relative_to(root)): _imports(file)
-            for file in sorted((root / "tests").rglob("test_*.py"))
-        }
+        files = {str(f.relative_to(root)): f for f in sorted((root / "tests").rglob("test_*.py"))}
+        self.tests = {name: _imports(file) for name, file in files.items()}
+        self.words = {name: _words(file) for name, file in files.items() if name.startswith("tests/cli/")}
 
     def _distances(self, module: str) -> dict[str, int]:
         """How many imports lie between each module and this one; what does not reach it is missing."""
@@ -91,7 +100,7 @@ class Choice:
         return found
 
     def of(self, file: str) -> list[str]:
-        """Files of tests, the nearest first: those named like it, of its room, that import it, neighbours, commands.
+        """Files of tests, the nearest first: of its name, of its command, of its room, that import it, neighbours.
 
         Args:
             file: the path of the changed file from the root.
@@ -107,8 +116,18 @@ class Choice:
             named = Path(test).stem == f"test_{stem}" and parts[:1] == tuple(room[:1])
             same = bool(room) and parts[:1] == tuple(room[:1])
             if named or same or near < EVERYWHERE or parts[:1] == ("cli",):
-                ranked.append((not named, near - 2 * same, parts[:1] == ("cli",), test))
+                called = room == ["cli"] and stem in self.words.get(test, ())
+                ranked.append((not named, not called, near - 2 * same, parts[:1] == ("cli",), test))
         return [test for *_, test in sorted(ranked)]
+
+
+def running_of(out: Path) -> Path:
+    """The file that names the test which is running.
+
+    Args:
+        out: the file of the answer.
+    """
+    return out.with_suffix(".running")
 
 
 class _First:
@@ -127,17 +146,18 @@ class _First:
         self.since = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Keep which test runs, and since when.
+        """Keep which test runs, and since when; also for the parent, which may have to end the process.
 
         Args:
             nodeid: the name of the test.
         """
         self.running, self.since = nodeid, time.process_time()
+        running_of(self.out).write_text(nodeid, encoding="utf-8")
 
     def stop(self, *_: object) -> None:
-        """At the deadline: one test that took half of it ran away, many that took all of it did not fail."""
+        """At the deadline: one test that took half of it has no end, many that took all of it did not fail."""
         if time.process_time() - self.since > self.most / 2:
-            self.failed = self.failed or f"{self.running} (ran away)"
+            self.failed = self.failed or f"{self.running} {RAN_AWAY}"
         self.write()
 
     def write(self) -> None:
@@ -166,9 +186,10 @@ class _First:
 
 def _child(tree: str, tests: list[str], most: int, out: str) -> None:
     """Run tests in a tree, and write the first that fails."""
-    os.setsid()
+    os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
     os.chdir(tree)
+    sys.dont_write_bytecode = False  # the tree is compiled once, not for every mutant
     sys.path.insert(0, tree)
     os.environ["PYTHONPATH"] = tree
     sink = os.open(f"{out}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -181,22 +202,10 @@ def _child(tree: str, tests: list[str], most: int, out: str) -> None:
     first = _First(most, out)
     signal.signal(signal.SIGXCPU, first.stop)
     warm = "ignore::pytest.PytestAssertRewriteWarning"  # hypothesis is there before pytest
-    options = [
-        "-x",
-        "-q",
-        "-n",
-        "0",
-        "-o",
-        "addopts=",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        warm,
-    ]
-    ended = pytest.main([*options, *tests], plugins=[first])
+    settings = ("-o", "addopts=", "-o", "timeout=0", "--import-mode=importlib", "-p", "no:cacheprovider")
+    ended = pytest.main(["-x", "-q", "-n", "0", *settings, "-W", warm, *tests], plugins=[first])
     if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        first.failed = first.failed or f"pytest ended with {ended!r}"
+        first.failed = first.failed or f"{tests[0]} {NO_START}"
     first.write()
 
 
@@ -205,27 +214,37 @@ def first_failure(tree: Path, tests: list[str], most: int) -> tuple[str | None, 
 
     Args:
         tree: the root of the scratch copy.
-        tests: files or names of tests, in order.
-        most: CPU seconds after which the run counts as ended by its deadline.
+        tests: files or names of tests, in order; none of them is no failure.
+        most: CPU seconds after which the run is ended; ``PATIENCE`` times as many of the clock end it too.
     """
+    if not tests:
+        return None, 0.0
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mutants_tests", *WARM])
     out = tree.parent / "first.json"
-    out.unlink(missing_ok=True)
+    for file in (out, running_of(out)):
+        file.unlink(missing_ok=True)
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_timed, args=(str(tree), tests, most, str(out), writer))
     process.start()
     writer.close()
-    seconds = float(most)
-    if reader.poll(20 * most + 120):
+    seconds, ended = 0.0, False
+    try:
+        child = int(reader.recv())
+        ended = reader.poll(PATIENCE * most)
+        if not ended:
+            os.killpg(child, signal.SIGKILL)
         seconds = float(reader.recv())
-    process.join(10)
-    if process.is_alive() and process.pid:
-        os.kill(process.pid, signal.SIGKILL)
-    if not out.exists():
-        return (RAN_AWAY if seconds >= 0.9 * most else CRASHED), seconds
-    failed = json.loads(out.read_text(encoding="utf-8"))["failed"]
-    return (None if failed is None else str(failed)), seconds
+    except EOFError:
+        ended = True
+    process.join()
+    if out.exists():
+        failed = json.loads(out.read_text(encoding="utf-8"))["failed"]
+        return (None if failed is None else str(failed)), seconds
+    running = running_of(out)
+    if running.exists() and (not ended or seconds >= 0.9 * most):
+        return f"{running.read_text(encoding='utf-8')} {RAN_AWAY}", seconds
+    return CRASHED, seconds
 
 
 def _timed(tree: str, tests: list[str], most: int, out: str, writer: object) -> None:
@@ -237,7 +256,12 @@ def _timed(tree: str, tests: list[str], most: int, out: str, writer: object) -> 
         except Exception:  # noqa: BLE001 - whatever it is, it is printed, and the process ends
             traceback.print_exc()
         os._exit(1)
+    with suppress(OSError):  # both do it, whichever comes first
+        os.setpgid(pid, pid)
+    writer.send(pid)  # type: ignore[attr-defined] # a Connection, private in typeshed
     _, status, used = os.wait4(pid, 0)
+    with suppress(OSError):  # what the tests started and left
+        os.killpg(pid, signal.SIGKILL)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
         print(Path(f"{out}.log").read_text(encoding="utf-8"), file=sys.stderr)
     writer.send(used.ru_utime + used.ru_stime)  # type: ignore[attr-defined] # a Connection, private in typeshed

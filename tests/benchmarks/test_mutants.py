@@ -73,12 +73,15 @@ def test_one_seed_is_one_draw_and_no_line_comes_twice(draw: ModuleType, tree: Pa
 
 def test_the_nearest_tests_come_first(draw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    chosen = _module("mutants_tests").Choice(ROOT).of("objectives/gower.py")
+    choice = _module("mutants_tests").Choice(ROOT)
+    chosen = choice.of("objectives/gower.py")
     assert chosen[0] == "tests/objectives/test_gower.py"
     assert any(test.startswith("tests/cli/") for test in chosen)
+    [first, *_] = choice.of("cfsearch/cli/bench.py")
+    assert '"bench"' in (ROOT / first).read_text(encoding="utf-8")  # the tests that call the command
 
 
 def test_the_wilson_interval_is_the_published_one(draw: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
-    low, high = _module("mutants").wilson(81, 263)  # Newcombe 1998, table I
+    low, high = _module("mutants_log").wilson(81, 263)  # Newcombe 1998, table I
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
