@@ -60,7 +60,9 @@ def test_an_editable_install_is_a_path_that_type_checkers_follow() -> None:
 @pytest.mark.checkout
 def test_no_room_is_called_a_drawer() -> None:
     for folder in ("cfsearch", "generators", "objectives", "models"):
-        for file in (ROOT / folder).rglob("*.py"):
+        files = list((ROOT / folder).rglob("*.py"))
+        assert files, folder
+        for file in files:
             assert file.stem not in ("utils", "helpers", "common"), file
 
 

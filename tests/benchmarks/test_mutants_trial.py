@@ -1,5 +1,6 @@
 """What a run of tests says of a mutant: killed, survived, without end, not judged; and the log that keeps it."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -29,14 +30,11 @@ B = "tests/objectives/test_b.py::test_none_is_left"
 def house(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     pytest.importorskip("mutmut", reason="the group `mutation` is not installed")
     monkeypatch.syspath_prepend(str(FOLDER))
-    import mutants
-    import mutants_draw
-    import mutants_log
-    import mutants_tests
-
-    monkeypatch.setattr(mutants_tests, "WARM", ())
-    monkeypatch.setattr(mutants_tests, "PATIENCE", 60)
-    return SimpleNamespace(mutants=mutants, draw=mutants_draw, log=mutants_log, tests=mutants_tests)
+    names = {"mutants": "mutants", "draw": "mutants_draw", "log": "mutants_log", "tests": "mutants_tests"}
+    found = SimpleNamespace(**{name: importlib.import_module(module) for name, module in names.items()})
+    monkeypatch.setattr(found.tests, "WARM", ())
+    monkeypatch.setattr(found.tests, "PATIENCE", 60)
+    return found
 
 
 def tree_of(root: Path, tests: tuple[str, ...] = ("a", "b")) -> Path:

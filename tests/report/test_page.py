@@ -178,6 +178,7 @@ def test_payload_holds_what_the_fronts_hold(audit: Audit) -> None:
 def test_explorer_finds_a_picture_for_every_member(audit: Audit) -> None:
     soup = parsed(build_page(audit.document, audit.instances))
     data = json.loads(soup.find("script", {"type": "application/json"}).string)
+    assert any(front["index"] for front in data["fronts"])
     for number, front in enumerate(data["fronts"]):
         assert soup.find(id=f"o{front['group']}")["src"]
         for member in front["index"]:

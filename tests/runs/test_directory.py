@@ -182,7 +182,9 @@ def test_f64_a_read_only_folder_is_refused(tmp_path: Path) -> None:
 def test_a_start_that_was_killed_before_its_store_goes_on(start: Start, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.lock").write_text("process 1 on gone")
-    start().close()
+    with start() as run:
+        assert list(run.rows()) == []
+    assert (tmp_path / "run" / "run.sqlite").exists()
 
 
 def test_events_are_chained_by_hash(start: Start, tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ def test_a_model_that_fails_half_way_or_never_moves_is_survived(
     begin(solver, space(b=3), m=m, constrained=constrained)
     for turn in range(6):
         z = solver.ask()
+        assert z.shape == (3, 14, 4)
+        assert bool(z.isfinite().all())
         f, violation = slopes(z, m), torch.zeros(3, 14)
         f[0] = 0.25
         if turn >= 2:
