@@ -202,7 +202,16 @@ def _child(tree: str, tests: list[str], most: int, out: str) -> None:
     first = _First(most, out)
     signal.signal(signal.SIGXCPU, first.stop)
     warm = "ignore::pytest.PytestAssertRewriteWarning"  # hypothesis is there before pytest
-    settings = ("-o", "addopts=", "-o", "timeout=0", "--import-mode=importlib", "-p", "no:cacheprovider")
+    settings = (
+        "-o",
+        "addopts=",
+        "-o",
+        "timeout=0",
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "--tb=no",
+    )
     ended = pytest.main(["-x", "-q", "-n", "0", *settings, "-W", warm, *tests], plugins=[first])
     if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
         first.failed = first.failed or f"{tests[0]} {NO_START}"

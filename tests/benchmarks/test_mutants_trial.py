@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def tree_of(root: Path, tests: tuple[str, ...] = ("a", "b")) -> Path:
     return root
 
 
-def trial_of(house: SimpleNamespace, tree: Path, *names: str) -> object:
+def trial_of(house: SimpleNamespace, tree: Path, *names: str) -> Any:  # Any: a Trial
     choice = SimpleNamespace(of=lambda file: [f"tests/objectives/test_{name}.py" for name in names])
     return house.mutants.Trial(tree, choice, 4, 9)
 
@@ -61,7 +62,7 @@ def mutant_of(draw: ModuleType, name: str) -> object:
 def test_each_kind_of_end_is_told_from_the_others(house: SimpleNamespace, tmp_path: Path) -> None:
     tree = tree_of(tmp_path / "tree")
     trial = trial_of(house, tree, "a", "b")
-    ends = {name: trial(mutant_of(house.draw, name))["killed_by"] for name in MUTANTS}  # type: ignore[operator] # a Trial
+    ends = {name: trial(mutant_of(house.draw, name))["killed_by"] for name in MUTANTS}
     assert ends == {
         "killed": B,
         "survived": None,
@@ -73,10 +74,17 @@ def test_each_kind_of_end_is_told_from_the_others(house: SimpleNamespace, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_long_test_that_meets_the_deadline_kills_nothing(house: SimpleNamespace, tmp_path: Path) -> None:
+    trial = trial_of(house, tree_of(tmp_path / "tree"), "b")
+    trial.alone[B] = 1.5  # of a deadline of 4 s
+    assert trial(mutant_of(house.draw, "endless"))["killed_by"] is None
+
+
+@pytest.mark.slow
 def test_a_test_that_fails_without_the_change_kills_nothing(house: SimpleNamespace, tmp_path: Path) -> None:
     tree = tree_of(tmp_path / "tree", ("broken", "b"))
     trial = trial_of(house, tree, "broken", "b")
-    ends = [trial(mutant_of(house.draw, name))["killed_by"] for name in ("survived", "killed")]  # type: ignore[operator] # a Trial
+    ends = [trial(mutant_of(house.draw, name))["killed_by"] for name in ("survived", "killed")]
     assert ends == [None, B]
 
 
