@@ -31,7 +31,6 @@ _DATA = (
     click.option(
         "--celeba", type=FILE, metavar="ROOT", help="CelebA in torchvision's layout, or CelebA-HQ zips."
     ),
-    click.option("--names", metavar="A,B", shell_complete=columns, help="Which attributes, in this order."),
     click.option(
         "--people",
         type=click.IntRange(min=2),
@@ -139,6 +138,7 @@ def train(ctx: click.Context) -> None:
     type=click.FloatRange(min=0.0, min_open=True),
     help="Factor on the attributes that the decoder sees.",
 )
+@click.option("--names", metavar="A,B", shell_complete=columns, help="Which attributes, in this order.")
 @click.option("--uniform", type=_SHARE, help="Share of rows with partial attribute strengths.")
 @click.option("--single", type=_SHARE, help="Share of rows in which one attribute is flipped.")
 @_options

@@ -145,6 +145,13 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
 
     monkeypatch.setattr("cfsearch.demo.run_demo", fake)
     out = tmp_path / "demo"
+    opened: list[str] = []
+
+    def browse(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browse)
     answer = call("demo", "--out", out, "--faces", 4, "--evaluations", 60, "--seed", 3)
     assert answer.code == 0, answer.err
     assert got == {"directory": out, "count": 4, "evaluations": 60, "seed": 3, "command": got["command"]}
@@ -152,6 +159,9 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
     text = " ".join(answer.out.split())
     assert "trained on all faces 3/4 Blond_Hair -1.5 logits" in text
     assert answer.out.rstrip().endswith("report.html")
+    assert opened == []
+    assert call("demo", "--out", out, "--open").code == 0
+    assert opened == [(out / "report.html").resolve().as_uri()]
 
 
 def test_f62_a_signal_ends_a_training_with_a_checkpoint(

@@ -1,0 +1,338 @@
+"""Where the value of each option of the command line must arrive: a row an option, read by ``test_wiring``.
+
+A row says what is written on the command line, which function the command then calls (its border: all
+below is replaced, the command itself is not), and what must stand in the arguments of that call.
+"""
+
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+from .wiring_row import (
+    ASSEMBLE,
+    AUDIT,
+    OPEN_INPUTS,
+    OPEN_MODEL,
+    OPEN_PROVIDER,
+    PHOTOGRAPHS,
+    THREADS,
+    Read,
+    Row,
+    argument,
+    last_part,
+    names,
+    setting,
+)
+from .wiring_training import CRITICISED, GENERATED, training
+
+_IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
+    "--model": ("", setting("model.path"), "m.onnx"),
+    "--sidecar": ("--sidecar s.toml", setting("model.sidecar"), "s.toml"),
+    "--arch": ("--arch pkg.mod:build", setting("model.arch"), "pkg.mod:build"),
+    "--votes": ("--votes 5", setting("model.votes"), 5),
+    "--sigma": ("--sigma 0.07", setting("model.sigma"), 0.07),
+    "--surrogate": ("--surrogate s.safetensors", setting("model.surrogate"), "s.safetensors"),
+    "--generator": ("--generator pixels:grid=3", setting("generator.settings"), {"grid": 3}),
+    "--solver": ("--solver smpso", setting("search.solver.name"), "smpso"),
+    "--objective": (
+        "--objective intensity:norm=l1 --objective adversarial",
+        names("search.objectives"),
+        ["intensity", "adversarial"],
+    ),
+    "--constraint": ("--constraint flip:margin=0.2", names("search.constraints"), ["flip"]),
+    "--evaluations": ("--evaluations 77", setting("search.evaluations"), 77),
+    "--population": ("--population 12", setting("search.population"), 12),
+    "--capacity": ("--capacity 13", setting("search.capacity"), 13),
+    "--max-queries": ("--max-queries 99", setting("search.max_queries"), 99),
+    "--max-time": ("--max-time 1.5", setting("search.max_time"), 1.5),
+    "--seed": ("--seed 3", setting("search.seed"), 3),
+    "--target": ("--target bright", setting("search.target"), "bright"),
+    "--immutable": ("--immutable 'a, b'", setting("search.immutable"), ("a", "b")),
+    "--reference": ("--reference others", setting("data.reference"), "others"),
+    "--device": ("--device cuda:1", setting("run.device"), "cuda:1"),
+    "--batch-size": ("--batch-size 3", setting("run.batch_size"), 3),
+    "--threads": ("--threads 1", setting("run.threads"), 1),
+}
+"""Options of a search of images."""
+_FOLDER: Final[dict[str, tuple[str, Read, object]]] = {
+    "--images": ("", lambda call: Path(call["config"].data.images).name, "faces"),
+    "--recursive": ("--recursive", setting("data.recursive"), True),
+    "--limit": ("--limit 2", setting("data.limit"), 2),
+    "--attributes": ("--attributes a.csv", setting("data.attributes"), "a.csv"),
+    "--split": ("--split valid", setting("data.split"), "valid"),
+    "--by": ("--by 'A, B'", setting("data.by"), ("A", "B")),
+}
+"""Options of images that are given as a folder."""
+_TABLE: Final[dict[str, tuple[str, Read, object]]] = {
+    "--data": ("", setting("data.table"), "t.csv"),
+    "--row": ("--row 4", setting("data.rows"), (0, 4)),
+    "--where": ("--where job=nurse", setting("data.where"), ("job=nurse",)),
+    "--schema": ("--schema s.toml", setting("data.schema_file"), "s.toml"),
+    "--label": ("--label ok", setting("data.label"), "ok"),
+    "--trust": ("--trust pkg.Type", setting("model.trust"), ("pkg.Type",)),
+    "--critic": ("--critic trained --reference r.csv", setting("search.critic"), "trained"),
+    "--seed-with": ("--seed-with gradient,wachter", names("search.seed_with"), ["gradient", "wachter"]),
+}
+"""Options of a search of rows, whose words follow ``--data t.csv --row 0 --model m.skops``."""
+_OTHERS: Final[dict[str, tuple[str, Read, object]]] = {
+    "--text": ("--text 'a dull film'", setting("data.texts"), ("a dull film",)),
+    "--texts": ("--texts t.csv", setting("data.texts"), "t.csv"),
+    "--column": ("--texts t.csv --column review", setting("data.column"), "review"),
+    "--sounds": ("--sounds s.wav", setting("data.sounds"), "s.wav"),
+}
+"""Options that name texts or sounds."""
+
+
+def _searching() -> dict[tuple[str, str], Row]:
+    """The rows of the commands that search: the same options, each command with its own words and border."""
+    rows: dict[tuple[str, str], Row] = {}
+    kinds = {
+        "image": {
+            "search": ("search {face} --model m.onnx", ASSEMBLE),
+            "bench": ("bench {face} --model m.onnx", ASSEMBLE),
+            "audit": ("audit --images {faces} --model m.onnx --out {here}/run", AUDIT),
+            "plan": ("plan --images {faces} --model m.onnx", ASSEMBLE),
+        },
+        "folder": {
+            "audit": ("audit --images {faces} --model m.onnx --out {here}/run", AUDIT),
+            "plan": ("plan --images {faces} --model m.onnx", ASSEMBLE),
+        },
+        "table": {
+            "search": ("search --data t.csv --row 0 --model m.skops", OPEN_INPUTS),
+            "audit": ("audit --data t.csv --row 0 --model m.skops --out {here}/run", AUDIT),
+            "plan": ("plan --data t.csv --row 0 --model m.skops", ASSEMBLE),
+        },
+        "others": {
+            "search": ("search", ASSEMBLE),
+            "audit": ("audit --out {here}/run", AUDIT),
+            "plan": ("plan", ASSEMBLE),
+        },
+    }
+    options = {"image": _IMAGE, "folder": _FOLDER, "table": _TABLE, "others": _OTHERS}
+    for kind, commands in kinds.items():
+        for command, (base, border) in commands.items():
+            for option, (words, read, value) in options[kind].items():
+                rows[command, option] = Row(f"{base} {words}", border, read, value)
+    del rows["bench", "--solver"]  # it has --solvers
+    return rows
+
+
+_PLANNED = "plan --images {faces} --model m.onnx"
+_AUDITED = "audit --images {faces} --model m.onnx --out {here}/run"
+_DISTILLED = "distill {model} --images {faces} --out {here}/s.safetensors --threads 1"
+_DISTILLED_ROWS = "distill m.skops --data t.csv --out {here}/s.safetensors"
+_DISTIL = "cfsearch.distill.distil"
+_COLUMNS = "cfsearch.providers.tabular_opening.columns_taken"
+_OPEN_TABLE = "cfsearch.assembly.table.open_table"
+_EXPLAINED = "explain {face} --model m.onnx"
+_EXPLAINED_ROWS = "explain --data t.csv --row 0 --model m.skops"
+_CREATE = "cfsearch.registry.create"
+_PICTURED = "cfsearch.cli._explained._pictured"
+_INFER = "cfsearch.datasets.tables.infer_schema"
+_DEMO = "cfsearch.demo.run_demo"
+
+
+def _recipe(dotted: str) -> Read:
+    return lambda call: attrgetter(dotted)(call["request"])
+
+
+ROWS: Final[dict[tuple[str, str], Row]] = {
+    **_searching(),
+    **training(),
+    ("plan", "--recursive"): Row(f"{_PLANNED} --recursive", PHOTOGRAPHS, argument("recursive"), True),
+    ("plan", "--limit"): Row(f"{_PLANNED} --limit 2", PHOTOGRAPHS, argument("limit"), 2),
+    ("plan", "--split"): Row(f"{_PLANNED} --split valid", PHOTOGRAPHS, argument("part"), "valid"),
+    ("plan", "--attributes"): Row(
+        f"{_PLANNED} --attributes a.csv", PHOTOGRAPHS, argument("attributes"), Path("a.csv")
+    ),
+    ("audit", "--out"): Row(_AUDITED, AUDIT, last_part(argument("directory")), "run"),
+    ("audit", "--title"): Row(f"{_AUDITED} --title Mine", AUDIT, argument("title"), "Mine"),
+    ("audit", "--protected"): Row(
+        f"{_AUDITED} --protected 'A, B'", AUDIT, setting("audit.protected"), ("A", "B")
+    ),
+    ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
+    ("audit", "--genuineness"): Row(
+        f"{_AUDITED} --no-genuineness", AUDIT, setting("search.genuineness"), False
+    ),
+    ("search", "--config"): Row(
+        "search {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55
+    ),
+    ("bench", "--config"): Row("bench {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55),
+    ("doctor", "--sidecar"): Row("doctor m --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"),
+    ("doctor", "--arch"): Row("doctor m --arch pkg:build", OPEN_PROVIDER, argument("arch"), "pkg:build"),
+    ("doctor", "--device"): Row("doctor m --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
+    ("doctor", "--size"): Row(
+        "doctor {anysize} --size 48", "cfsearch.providers.handshake.handshake", argument("shape"), (3, 48, 48)
+    ),
+    ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, argument("0"), 1),
+    ("doctor", "--data"): Row("doctor m --data t.csv", OPEN_MODEL, setting("data.table"), "t.csv"),
+    ("doctor", "--schema"): Row(
+        "doctor m --data t.csv --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
+    ),
+    ("doctor", "--label"): Row("doctor m --data t.csv --label ok", OPEN_MODEL, setting("data.label"), "ok"),
+    ("doctor", "--trust"): Row(
+        "doctor m --data t.csv --trust a.B", OPEN_MODEL, setting("model.trust"), ("a.B",)
+    ),
+    ("explain", "--method"): Row(f"{_EXPLAINED} --method pgd", _CREATE, argument("name"), "pgd"),
+    ("explain", "--set"): Row(f"{_EXPLAINED} --set steps=3", _CREATE, argument("settings"), {"steps": 3}),
+    ("explain", "--model"): Row(_EXPLAINED, OPEN_PROVIDER, argument("spec"), "m.onnx"),
+    ("explain", "--sidecar"): Row(
+        f"{_EXPLAINED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), Path("s.toml")
+    ),
+    ("explain", "--arch"): Row(f"{_EXPLAINED} --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
+    ("explain", "--device"): Row(f"{_EXPLAINED} --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
+    ("explain", "--threads"): Row(f"{_EXPLAINED} --threads 1", THREADS, argument("0"), 1),
+    ("explain", "--size"): Row(
+        "explain {face} --model {anysize} --size 16", _PICTURED, argument("shape"), (3, 16, 16)
+    ),
+    ("explain", "--block"): Row(
+        "explain {face} --model {model} --block 4", "cfsearch.explainers.subjects.image_subject",
+        argument("block"), 4,
+    ),
+    ("explain", "--surrogate"): Row(
+        "explain {face} --model {model} --surrogate s.safetensors",
+        "cfsearch.providers.surrogate.SurrogateProvider.open", last_part(argument("path")), "s.safetensors",
+    ),
+    ("explain", "--reference"): Row(
+        "explain {face} --model {model} --reference others",
+        "cfsearch.assembly.images.reference_images", argument("path"), "others",
+    ),
+    ("explain", "--data"): Row(_EXPLAINED_ROWS, OPEN_MODEL, setting("data.table"), "t.csv"),
+    ("explain", "--row"): Row(f"{_EXPLAINED_ROWS} --row 2", OPEN_MODEL, setting("data.rows"), (0, 2)),
+    ("explain", "--where"): Row(f"{_EXPLAINED_ROWS} --where a=1", OPEN_MODEL, setting("data.where"), ("a=1",)),
+    ("explain", "--schema"): Row(
+        f"{_EXPLAINED_ROWS} --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
+    ),
+    ("explain", "--label"): Row(f"{_EXPLAINED_ROWS} --label ok", OPEN_MODEL, setting("data.label"), "ok"),
+    ("explain", "--trust"): Row(f"{_EXPLAINED_ROWS} --trust a.B", OPEN_MODEL, setting("model.trust"), ("a.B",)),
+    ("explain", "--immutable"): Row(
+        f"{_EXPLAINED_ROWS} --immutable 'a, b'", OPEN_MODEL, setting("search.immutable"), ("a", "b")
+    ),
+    ("explain", "--target"): Row(
+        "explain {face} --model {model} --target bright --threads 1",
+        "cfsearch.explainers.gradient.Gradient.explain", argument("target"), "bright",
+    ),
+    ("explain", "--seed"): Row(
+        "explain {face} --model {model} --seed 5 --threads 1",
+        "cfsearch.explainers.gradient.Gradient.explain", argument("seed"), 5,
+    ),
+    ("explain", "--text"): Row(
+        "explain --text 'a dull film' --text good", "cfsearch.providers.text.TextProvider.encode",
+        lambda call: list(call["texts"]), ["a dull film", "good"],
+    ),
+    ("distill", "--sidecar"): Row(
+        f"{_DISTILLED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), Path("s.toml")
+    ),
+    ("distill", "--arch"): Row(f"{_DISTILLED} --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
+    ("distill", "--images"): Row(
+        _DISTILLED, "cfsearch.datasets.images.find_images", last_part(argument("path")), "faces"
+    ),
+    ("distill", "--recursive"): Row(
+        f"{_DISTILLED} --recursive", "cfsearch.datasets.images.find_images", argument("recursive"), True
+    ),
+    ("distill", "--size"): Row(
+        "distill {anysize} --images {faces} --size 24 --threads 1 --out {here}/s.safetensors", _DISTIL,
+        lambda call: tuple(call["x"].shape[1:]), (3, 24, 24),
+    ),
+    ("distill", "--limit"): Row(f"{_DISTILLED} --limit 3", _DISTIL, lambda call: len(call["x"]), 3),
+    ("distill", "--data"): Row(_DISTILLED_ROWS, _COLUMNS, argument("table"), Path("t.csv")),
+    ("distill", "--trust"): Row(f"{_DISTILLED_ROWS} --trust a.B", _COLUMNS, argument("trusted"), ("a.B",)),
+    ("distill", "--out"): Row(
+        f"{_DISTILLED} --queries 9", _DISTIL, last_part(_recipe("folder")), "s-distill"
+    ),
+    ("distill", "--folder"): Row(f"{_DISTILLED} --folder {{here}}/f", _DISTIL, last_part(_recipe("folder")), "f"),
+    ("distill", "--queries"): Row(f"{_DISTILLED} --queries 9", _DISTIL, _recipe("queries"), 9),
+    ("distill", "--minutes"): Row(f"{_DISTILLED} --minutes 0.5", _DISTIL, _recipe("minutes"), 0.5),
+    ("distill", "--preset"): Row(
+        f"{_DISTILLED} --preset paper", "cfsearch.distill.preset", argument("name"), "paper"
+    ),
+    ("distill", "--network"): Row(
+        f"{_DISTILLED} --network lenet5", _DISTIL, _recipe("recipe.networks"), ("lenet5",)
+    ),
+    ("distill", "--trials"): Row(f"{_DISTILLED} --trials 3", _DISTIL, _recipe("recipe.tuning.trials"), 3),
+    ("distill", "--held-out"): Row(f"{_DISTILLED} --held-out 0.3", _DISTIL, _recipe("held_out"), 0.3),
+    ("distill", "--seed"): Row(f"{_DISTILLED} --seed 8", _DISTIL, _recipe("seed"), 8),
+    ("distill", "--device"): Row(f"{_DISTILLED} --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
+    ("distill", "--threads"): Row(_DISTILLED, THREADS, argument("0"), 1),
+    ("train generator", "--resume"): Row(
+        f"{GENERATED} --no-resume", "cfsearch.cli.train._check_places", argument("resume"), False
+    ),
+    ("train critic", "--resume"): Row(
+        f"{CRITICISED} --no-resume", "cfsearch.cli.train._check_places", argument("resume"), False
+    ),
+    ("train critic", "--generator"): Row(
+        CRITICISED, "cfsearch.generators.attgan.trainer.load_published", last_part(argument("path")), "w.pth"
+    ),
+    ("demo", "--out"): Row("demo --out {here}/d", _DEMO, last_part(argument("directory")), "d"),
+    ("demo", "--faces"): Row("demo --faces 4", _DEMO, argument("count"), 4),
+    ("demo", "--evaluations"): Row("demo --evaluations 60", _DEMO, argument("evaluations"), 60),
+    ("demo", "--seed"): Row("demo --seed 3", _DEMO, argument("seed"), 3),
+    ("demo", "--threads"): Row("demo --threads 1", THREADS, argument("0"), 1),
+    ("schema", "--label"): Row("schema table t.csv --label ok", _INFER, argument("target"), "ok"),
+    ("schema", "--ignore"): Row("schema table t.csv --ignore 'a, b'", _INFER, argument("ignore"), ["a", "b"]),
+    ("schema", "--immutable"): Row(
+        "schema table t.csv --immutable 'a, b'", _INFER, argument("immutable"), ["a", "b"]
+    ),
+    ("schema", "--categorical"): Row(
+        "schema table t.csv --categorical 'a, b'", _INFER, argument("categorical"), ["a", "b"]
+    ),
+    ("bench", "--solvers"): Row(
+        "bench {face} --model {model} --threads 1 --solvers nsga2,smpso", "cfsearch.cli.bench._runs",
+        lambda call: [plugin.name for plugin in call["solvers"]], ["nsga2", "smpso"],
+    ),
+    ("bench", "--seeds"): Row(
+        "bench {face} --model {model} --threads 1 --seed 4 --seeds 3", "cfsearch.cli.bench._runs",
+        lambda call: list(call["seeds"]), [4, 5, 6],
+    ),
+    ("search", "--rows"): Row(
+        "search {face} --model {model} --threads 1 --evaluations 40 --population 20 --generator pixels:grid=2 "
+        "--rows 3", "cfsearch.cli._fronts.show_front", argument("most"), 3,
+    ),
+    ("verify", "--trust"): Row(
+        "verify {front} --model m --trust a.B", "cfsearch.cli.verify._opened", argument("trusted"), ("a.B",)
+    ),
+    ("distill", "--schema"): Row(
+        f"{_DISTILLED_ROWS} --schema s.toml", _OPEN_TABLE, setting("data.schema_file"), "s.toml"
+    ),
+    ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", _OPEN_TABLE, setting("data.label"), "ok"),
+    ("verify", "--threads"): Row("verify x.front --model m --threads 1", THREADS, argument("0"), 1),
+    ("verify", "--sidecar"): Row(
+        "verify {front} --model m --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
+    ),
+    ("verify", "--arch"): Row("verify {front} --model m --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
+    ("verify", "--device"): Row(
+        "verify {front} --model m --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"
+    ),
+    ("verify", "--model"): Row("verify {front} --model m", OPEN_PROVIDER, argument("spec"), "m"),
+    ("verify", "--pick"): Row(
+        "verify {front} --model {model} --pick knee", "cfsearch.cli.verify._again", argument("pick"), "knee"
+    ),
+    ("show", "--rows"): Row("show {front} --rows 2", "cfsearch.cli._fronts.show_front", argument("most"), 2),
+    ("show", "--pick"): Row(
+        "show {front} --pick knee", "cfsearch.fronts.front.ParetoFront.pick", argument("how"), "knee"
+    ),
+}  # fmt: skip
+
+ELSEWHERE: Final[dict[tuple[str, str], str]] = {
+    ("", "--version"): "test_manners.py::test_the_version",
+    ("*", "--json"): "test_manners.py::test_schemas_are_printed",
+    ("*", "-q"): "test_manners.py::test_warnings_of_ours_are_notes_and_others_are_silent",
+    ("*", "-v"): "test_manners.py::test_verbose_names_the_model",
+    ("*", "--debug"): "test_bad_input.py::test_an_unexpected_error_is_one_line_with_a_hint",
+    ("search", "--save"): "test_search.py::test_several_images_are_saved_under_their_names",
+    ("search", "--strip"): "test_search.py::test_a_strip_of_pictures_is_written",
+    (
+        "search",
+        "--allow-partial",
+    ): "test_search.py::test_an_unreadable_image_among_good_ones_is_skipped_and_said",
+    ("audit", "--allow-partial"): "test_audit.py::test_f25_an_unreadable_image_is_skipped_and_reported",
+    ("explain", "--out"): "test_explain.py::test_a_strip_shows_original_counterfactual_and_heat",
+    ("demo", "--open"): "test_train.py::test_the_demo_gets_its_flags_and_prints_a_table",
+    ("explore", "--open"): "test_looking.py::test_explore_writes_the_page_where_it_is_missing_and_opens_it",
+    ("export", "--format"): "test_looking.py::test_export_writes_a_table",
+    ("export", "--out"): "test_looking.py::test_export_writes_a_table",
+    ("export", "--table"): "test_looking.py::test_export_of_instances",
+    ("verify", "--at-least"): "test_looking.py::test_verify_fails_below_the_share_that_was_set",
+    ("schema", "--out"): "test_tables.py::test_a_written_schema_beside_the_table_is_used",
+}
+"""Options that a test of their own follows to the end, by the test."""
