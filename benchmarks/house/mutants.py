@@ -9,9 +9,9 @@ command line; at most ``--files`` of them. A failure counts when the same test p
 
 By the clock: a run of tests ends at its deadline in CPU seconds. Without a failure until then the mutant counts as
 survived, unless the one test that was running had taken half of the deadline, or ten times the deadline had passed by
-the clock, and that test takes less than a quarter of the deadline without the change: then it has no end, and the
-mutant counts as killed. A process of tests that ends without an answer (a crash) judges nothing; its mutant is left out
-of the score.
+the clock: that test is then run alone. If it fails, or has no end again while it takes less than a quarter of the
+deadline without the change, the mutant counts as killed. A process of tests that ends without an answer (a crash)
+judges nothing; its mutant is left out of the score.
 
 Prints a line a mutant, then the survivors, and the score with its 95 % Wilson interval. Takes up again where it was
 stopped when given the same log; ``--again`` tries its survivors once more, with the tests as they are now.
@@ -84,6 +84,14 @@ class Trial:
             self.alone[test] = float("inf") if failed else seconds
         return self.alone[test] < (self.most / 4 if killer.endswith(RAN_AWAY) else float("inf"))
 
+    def _changed(self, path: Path, original: str, code: str, tests: list[str]) -> tuple[str | None, float]:
+        """What ``first_failure`` says with another text in a file, which is put back."""
+        self._write(path, code)
+        try:
+            return first_failure(self.tree, tests, self.most)
+        finally:
+            self._write(path, original)
+
     def __call__(self, mutant: Mutant) -> dict[str, Any]:
         """What became of a mutant, as a line of the log.
 
@@ -95,16 +103,16 @@ class Trial:
         tests = self.choice.of(mutant.file)[: self.files]
         seconds, ran = 0.0, len(tests)
         while True:
-            self._write(path, mutant.code)
-            try:
-                killer, used = first_failure(self.tree, tests, self.most)
-            finally:
-                self._write(path, original)
+            killer, used = self._changed(path, original, mutant.code, tests)
             seconds += used
-            if killer is None or killer == CRASHED or self._counts(killer):
+            if killer is not None and killer.endswith(RAN_AWAY):
+                # nothing failed until the deadline; the long test has to fail, or to have no end, alone too
+                alone = killer.removesuffix(f" {RAN_AWAY}")
+                killer, used = self._changed(path, original, mutant.code, [alone])
+                seconds += used
+                killer = killer if killer is not None and self._counts(killer) else None
                 break
-            if killer.endswith(RAN_AWAY):
-                killer = None  # a long test met the deadline: nothing failed until then
+            if killer is None or killer == CRASHED or self._counts(killer):
                 break
             broken = killer.partition("::")[0].partition(" (")[0]
             tests = [test for test in tests if test != broken]
