@@ -3,9 +3,9 @@
 import inspect
 import shlex
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cfsearch.cli import main
 from cfsearch.errors import ConfigError
 
-from .conftest import Call, Toys
+from .conftest import Call, Flags, Toys
 from .wiring import ELSEWHERE, ROWS
 from .wiring_row import Row
 
@@ -77,10 +77,6 @@ def test_a_test_that_is_named_elsewhere_is_there_and_uses_the_option(key: tuple[
     assert f'"{key[1]}"' in part or f'"--no-{key[1][2:]}"' in part
 
 
-class Reached(Exception):
-    """The call that a row waits for was made."""
-
-
 def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a call by name; by position where a function of C does not say its names."""
     try:
@@ -91,23 +87,16 @@ def bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
 
 def watch(monkeypatch: pytest.MonkeyPatch, border: str) -> list[dict[str, Any]]:
     """The arguments of each call of a function, which then ends the command."""
-    parts = border.split(".")
-    for k in range(len(parts) - 1, 0, -1):
-        try:
-            owner: Any = import_module(".".join(parts[:k]))
-        except ModuleNotFoundError:
-            continue
-        break
-    for part in parts[k:-1]:
-        owner = getattr(owner, part)
-    function = getattr(owner, parts[-1])
+    place, _, name = border.rpartition(".")
+    owner = resolve_name(place)
+    function = getattr(owner, name)
     calls: list[dict[str, Any]] = []
 
     def reached(*args: Any, **kwargs: Any) -> None:
         calls.append(bound(function, args, kwargs))
         raise ConfigError("the border was reached.")
 
-    monkeypatch.setattr(owner, parts[-1], reached)
+    monkeypatch.setattr(owner, name, reached)
     return calls
 
 
@@ -171,3 +160,30 @@ def test_the_value_of_an_option_reaches_its_place(
     answer = call(*words)
     assert calls, f"{row.border} was not called; {answer.err}"
     assert row.read(calls[0]) == row.value
+
+
+@pytest.mark.parametrize("command", ["search", "audit", "bench"])
+def test_so_many_inputs_are_searched_together(
+    call: Call, monkeypatch: pytest.MonkeyPatch, places: dict[str, str], fast: Flags, command: str
+) -> None:
+    pictures = sorted(str(path) for path in Path(places["faces"]).iterdir())
+    inputs = ("--images", places["faces"], "--out", "run") if command == "audit" else pictures
+    calls = watch(monkeypatch, "cfsearch.engine.search.Search.run")
+    call(command, *inputs, "--model", places["model"], *fast, "--batch-size", 3)
+    assert [len(one["x"]) for one in calls] == [3]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "search {face} --model m",
+        "audit --images {faces} --model m --out r",
+        "plan --images {faces} --model m",
+    ],
+)
+def test_threads_are_those_of_the_command(
+    call: Call, monkeypatch: pytest.MonkeyPatch, places: dict[str, str], words: str
+) -> None:
+    calls = watch(monkeypatch, "torch.set_num_threads")
+    call(*words.format(**places).split(), "--threads", 3)
+    assert calls == [{"0": 3}]
