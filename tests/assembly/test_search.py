@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel
 from safetensors.torch import save_file
 
+from cfsearch.assembly.isolation import isolation_of
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config, overlaid
 from cfsearch.errors import CfsearchError, ConfigError
@@ -206,6 +207,9 @@ ELSEWHERE = {
     "audit.protected": "cli/test_audit.py::test_protected_attributes_and_the_practical_size_arrive",
     "audit.practical": "cli/test_audit.py::test_protected_attributes_and_the_practical_size_arrive",
     "run.batch_size": "cli/test_wiring.py::test_so_many_inputs_are_searched_together",
+    "run.isolate": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
+    "run.deadline": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
+    "run.memory": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
     "run.threads": "cli/test_wiring.py::test_threads_are_those_of_the_command",
 }
 """Settings that are no part of an assembly, or are followed to the end elsewhere, by the test."""
@@ -284,3 +288,11 @@ def test_images_of_sub_folders_are_only_found_where_they_are_looked_for() -> Non
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"device: 'cuda' is wanted, but torch sees no GPU"):
         assemble(Config.check(overlaid(PICTURES, {"run": {"device": "cuda"}})))
+
+
+def test_limits_of_the_models_own_process_are_those_of_the_run() -> None:
+    run = {"isolate": True, "deadline": 9.0, "memory": 2.0}
+    limits = isolation_of(Config.check(overlaid(PICTURES, {"run": run})))
+    assert limits is not None
+    assert (limits.deadline_s, limits.memory_gib) == (9.0, 2.0)
+    assert isolation_of(Config.check(overlaid(PICTURES, {"run": run | {"isolate": False}}))) is None

@@ -17,7 +17,8 @@ from cfsearch.cli import main
 from cfsearch.errors import ConfigError
 
 from .conftest import Call, Flags, Toys
-from .wiring import ELSEWHERE, ROWS
+from .wiring import ROWS
+from .wiring_elsewhere import ELSEWHERE
 from .wiring_row import Row
 
 EVERYWHERE = ("--json", "-q", "-v", "--debug")
@@ -59,7 +60,7 @@ def test_every_option_has_a_wiring_test() -> None:
         "options without a wiring test:\n  "
         + "\n  ".join(missing)
         + "\nAdd a row to ROWS in tests/cli/wiring.py (what is written, what the command then calls, what must "
-        "arrive there), or to ELSEWHERE the test that follows the option to the end."
+        "arrive there), or to ELSEWHERE (wiring_elsewhere.py) the test that follows the option to the end."
     )
 
 
@@ -169,7 +170,8 @@ def test_so_many_inputs_are_searched_together(
     pictures = sorted(str(path) for path in Path(places["faces"]).iterdir())
     inputs = ("--images", places["faces"], "--out", "run") if command == "audit" else pictures
     calls = watch(monkeypatch, "cfsearch.engine.search.Search.run")
-    call(command, *inputs, "--model", places["model"], *fast, "--batch-size", 3)
+    own = () if command == "bench" else ("--no-isolation",)
+    call(command, *inputs, "--model", places["model"], *fast, "--batch-size", 3, *own)
     assert [len(one["x"]) for one in calls] == [3]
 
 

@@ -16,6 +16,7 @@ from .wiring_row import (
     OPEN_PROVIDER,
     PHOTOGRAPHS,
     THREADS,
+    Arguments,
     Read,
     Row,
     argument,
@@ -83,42 +84,57 @@ _OTHERS: Final[dict[str, tuple[str, Read, object]]] = {
 """Options that name texts or sounds."""
 
 
+_ISOLATED: Final[dict[str, tuple[str, Read, object]]] = {
+    "--isolation": ("", setting("run.isolate"), False),
+    "--deadline": ("--deadline 9", setting("run.deadline"), 9.0),
+    "--memory": ("--memory 2", setting("run.memory"), 2.0),
+}
+"""Options of the model's own process, whose words follow ``--no-isolation``."""
+_AUDITED: Final = "audit --images {faces} --model m.onnx --out {here}/run --no-isolation"
+
+
 def _searching() -> dict[tuple[str, str], Row]:
     """The rows of the commands that search: the same options, each command with its own words and border."""
     rows: dict[tuple[str, str], Row] = {}
     kinds = {
         "image": {
-            "search": ("search {face} --model m.onnx", ASSEMBLE),
+            "search": ("search {face} --model m.onnx --no-isolation", ASSEMBLE),
             "bench": ("bench {face} --model m.onnx", ASSEMBLE),
-            "audit": ("audit --images {faces} --model m.onnx --out {here}/run", AUDIT),
+            "audit": (_AUDITED, AUDIT),
             "plan": ("plan --images {faces} --model m.onnx", ASSEMBLE),
         },
         "folder": {
-            "audit": ("audit --images {faces} --model m.onnx --out {here}/run", AUDIT),
+            "audit": (_AUDITED, AUDIT),
             "plan": ("plan --images {faces} --model m.onnx", ASSEMBLE),
         },
+        "isolated": {
+            "search": ("search {face} --model m.onnx --no-isolation", ASSEMBLE),
+            "audit": (_AUDITED, AUDIT),
+        },
         "table": {
-            "search": ("search --data t.csv --row 0 --model m.skops", OPEN_INPUTS),
-            "audit": ("audit --data t.csv --row 0 --model m.skops --out {here}/run", AUDIT),
+            "search": ("search --data t.csv --row 0 --model m.skops --no-isolation", OPEN_INPUTS),
+            "audit": ("audit --data t.csv --row 0 --model m.skops --out {here}/run --no-isolation", AUDIT),
             "plan": ("plan --data t.csv --row 0 --model m.skops", ASSEMBLE),
         },
         "others": {
-            "search": ("search", ASSEMBLE),
-            "audit": ("audit --out {here}/run", AUDIT),
+            "search": ("search --no-isolation", ASSEMBLE),
+            "audit": ("audit --out {here}/run --no-isolation", AUDIT),
             "plan": ("plan", ASSEMBLE),
         },
     }
-    options = {"image": _IMAGE, "folder": _FOLDER, "table": _TABLE, "others": _OTHERS}
+    options = {"image": _IMAGE, "folder": _FOLDER, "table": _TABLE, "others": _OTHERS, "isolated": _ISOLATED}
     for kind, commands in kinds.items():
         for command, (base, border) in commands.items():
             for option, (words, read, value) in options[kind].items():
                 rows[command, option] = Row(f"{base} {words}", border, read, value)
     del rows["bench", "--solver"]  # it has --solvers
+    for command, (base, border) in kinds["image"].items():
+        words = f"{base.replace('m.onnx', 'http://localhost:1/m')} --protocol oip"
+        rows[command, "--protocol"] = Row(words, border, setting("model.path"), "oip+http://localhost:1/m")
     return rows
 
 
 _PLANNED = "plan --images {faces} --model m.onnx"
-_AUDITED = "audit --images {faces} --model m.onnx --out {here}/run"
 _DISTILLED = "distill {model} --images {faces} --out {here}/s.safetensors --threads 1"
 _DISTILLED_ROWS = "distill m.skops --data t.csv --out {here}/s.safetensors"
 _DISTIL = "cfsearch.distill.distil"
@@ -130,6 +146,17 @@ _CREATE = "cfsearch.registry.create"
 _PICTURED = "cfsearch.cli._explained._pictured"
 _INFER = "cfsearch.datasets.tables.infer_schema"
 _DEMO = "cfsearch.demo.run_demo"
+
+
+_QUERIED = "explain {face} --model mod:predict --method emap"
+_EXPLAINED_ALONE = "cfsearch.cli._explained.isolation_of"
+_VERIFIED_ALONE = "cfsearch.cli.verify.isolation_of"
+_WRITE_REPORT = "cfsearch.audits.pages.write_report"
+
+
+def _first(call: Arguments) -> str:
+    """The last part of the first argument of a call."""
+    return Path(str(next(iter(call.values())))).name
 
 
 def _recipe(dotted: str) -> Read:
@@ -220,6 +247,41 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "explain --text 'a dull film' --text good", "cfsearch.providers.text.TextProvider.encode",
         lambda call: list(call["texts"]), ["a dull film", "good"],
     ),
+    ("explain", "--protocol"): Row(
+        "explain {face} --model http://localhost:1/m --protocol oip --method emap --no-isolation",
+        OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m",
+    ),
+    ("explain", "--isolation"): Row(f"{_QUERIED} --no-isolation", _EXPLAINED_ALONE, argument("isolate"), False),
+    ("explain", "--deadline"): Row(f"{_QUERIED} --deadline 9", _EXPLAINED_ALONE, argument("deadline"), 9.0),
+    ("explain", "--memory"): Row(f"{_QUERIED} --memory 2", _EXPLAINED_ALONE, argument("memory"), 2.0),
+    ("verify", "--protocol"): Row(
+        "verify {front} --model http://localhost:1/m --protocol oip",
+        OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m",
+    ),
+    ("verify", "--isolation"): Row("verify x --model m --no-isolation", _VERIFIED_ALONE, argument("isolate"), False),
+    ("verify", "--deadline"): Row("verify x --model m --deadline 9", _VERIFIED_ALONE, argument("deadline"), 9.0),
+    ("verify", "--memory"): Row("verify x --model m --memory 2", _VERIFIED_ALONE, argument("memory"), 2.0),
+    ("doctor", "--protocol"): Row(
+        "doctor http://localhost:1/m --protocol oip", OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m"
+    ),
+    ("distill", "--protocol"): Row(
+        "distill http://localhost:1/m --protocol oip --images {faces} --out {here}/s.safetensors",
+        OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m",
+    ),
+    ("report", "--unchecked"): Row("report none --unchecked", _WRITE_REPORT, _first, "none"),
+    ("explore", "--unchecked"): Row("explore none --unchecked", _WRITE_REPORT, _first, "none"),
+    ("export", "--unchecked"): Row(
+        "export none --format csv --out {here}/x.csv --unchecked", "cfsearch.audits.pages.open_run", _first, "none"
+    ),
+    ("gate", "--unchecked"): Row(
+        "gate none --list --unchecked", "cfsearch.audits.reading.AuditDocument.read", _first, "none"
+    ),
+    ("gate", "--gates"): Row(
+        "gate none --gates g.toml", "cfsearch.audits.conditions.read_conditions", _first, "g.toml"
+    ),
+    ("gate", "--fail-if"): Row(
+        "gate none --fail-if 'found_rate < 1%'", "cfsearch.audits.conditions.fail_if", _first, "found_rate < 1%"
+    ),
     ("distill", "--sidecar"): Row(
         f"{_DISTILLED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), Path("s.toml")
     ),
@@ -289,50 +351,26 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "--rows 3", "cfsearch.cli._fronts.show_front", argument("most"), 3,
     ),
     ("verify", "--trust"): Row(
-        "verify {front} --model m --trust a.B", "cfsearch.cli.verify._opened", argument("trusted"), ("a.B",)
+        "verify {front} --model m --no-isolation --trust a.B", "cfsearch.cli.verify._opened", argument("trusted"), ("a.B",)
     ),
     ("distill", "--schema"): Row(
         f"{_DISTILLED_ROWS} --schema s.toml", _OPEN_TABLE, setting("data.schema_file"), "s.toml"
     ),
     ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", _OPEN_TABLE, setting("data.label"), "ok"),
-    ("verify", "--threads"): Row("verify x.front --model m --threads 1", THREADS, argument("0"), 1),
+    ("verify", "--threads"): Row("verify x.front --model m --no-isolation --threads 1", THREADS, argument("0"), 1),
     ("verify", "--sidecar"): Row(
-        "verify {front} --model m --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
+        "verify {front} --model m --no-isolation --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
     ),
-    ("verify", "--arch"): Row("verify {front} --model m --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
+    ("verify", "--arch"): Row("verify {front} --model m --no-isolation --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
     ("verify", "--device"): Row(
-        "verify {front} --model m --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"
+        "verify {front} --model m --no-isolation --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"
     ),
-    ("verify", "--model"): Row("verify {front} --model m", OPEN_PROVIDER, argument("spec"), "m"),
+    ("verify", "--model"): Row("verify {front} --model m --no-isolation", OPEN_PROVIDER, argument("spec"), "m"),
     ("verify", "--pick"): Row(
-        "verify {front} --model {model} --pick knee", "cfsearch.cli.verify._again", argument("pick"), "knee"
+        "verify {front} --model {model} --no-isolation --pick knee", "cfsearch.cli.verify._again", argument("pick"), "knee"
     ),
     ("show", "--rows"): Row("show {front} --rows 2", "cfsearch.cli._fronts.show_front", argument("most"), 2),
     ("show", "--pick"): Row(
         "show {front} --pick knee", "cfsearch.fronts.front.ParetoFront.pick", argument("how"), "knee"
     ),
 }  # fmt: skip
-
-ELSEWHERE: Final[dict[tuple[str, str], str]] = {
-    ("", "--version"): "test_manners.py::test_the_version",
-    ("*", "--json"): "test_manners.py::test_schemas_are_printed",
-    ("*", "-q"): "test_manners.py::test_warnings_of_ours_are_notes_and_others_are_silent",
-    ("*", "-v"): "test_manners.py::test_verbose_names_the_model",
-    ("*", "--debug"): "test_bad_input.py::test_an_unexpected_error_is_one_line_with_a_hint",
-    ("search", "--save"): "test_search.py::test_several_images_are_saved_under_their_names",
-    ("search", "--strip"): "test_search.py::test_a_strip_of_pictures_is_written",
-    (
-        "search",
-        "--allow-partial",
-    ): "test_search.py::test_an_unreadable_image_among_good_ones_is_skipped_and_said",
-    ("audit", "--allow-partial"): "test_audit.py::test_f25_an_unreadable_image_is_skipped_and_reported",
-    ("explain", "--out"): "test_explain.py::test_a_strip_shows_original_counterfactual_and_heat",
-    ("demo", "--open"): "test_train.py::test_the_demo_gets_its_flags_and_prints_a_table",
-    ("explore", "--open"): "test_looking.py::test_explore_writes_the_page_where_it_is_missing_and_opens_it",
-    ("export", "--format"): "test_looking.py::test_export_writes_a_table",
-    ("export", "--out"): "test_looking.py::test_export_writes_a_table",
-    ("export", "--table"): "test_looking.py::test_export_of_instances",
-    ("verify", "--at-least"): "test_looking.py::test_verify_fails_below_the_share_that_was_set",
-    ("schema", "--out"): "test_tables.py::test_a_written_schema_beside_the_table_is_used",
-}
-"""Options that a test of their own follows to the end, by the test."""
