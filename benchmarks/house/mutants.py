@@ -86,11 +86,11 @@ class Trial:
 
     def _changed(self, path: Path, original: str, code: str, tests: list[str]) -> tuple[str | None, float]:
         """What ``first_failure`` says with another text in a file, which is put back."""
-        self._write(path, code)
+        self.write(path, code)
         try:
             return first_failure(self.tree, tests, self.most)
         finally:
-            self._write(path, original)
+            self.write(path, original)
 
     def __call__(self, mutant: Mutant) -> dict[str, Any]:
         """What became of a mutant, as a line of the log.
@@ -119,7 +119,7 @@ class Trial:
         return {"mutant": mutant.key, "killed_by": killer, "seconds": round(seconds, 1), "files": ran}
 
     @staticmethod
-    def _write(path: Path, text: str) -> None:
+    def write(path: Path, text: str) -> None:
         """Write a source file so that no compiled form of another text is taken for it."""
         for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             compiled.unlink()
