@@ -133,3 +133,24 @@ def test_nothing_found_is_reported_with_the_nearest_miss(front: ParetoFront) -> 
 def test_what_has_the_wanted_class_already_is_reported(front: ParetoFront) -> None:
     done = replace(front, verified=torch.zeros(5, dtype=torch.bool), reason=Reason.ALREADY_TARGET)
     assert headline(done) == "face.png: dark (p 0.800), the wanted class already"
+
+
+def test_of_many_members_those_shown_are_spread_along_the_front(front: ParetoFront) -> None:
+    n = 24
+    steps = torch.arange(1.0, n + 1)
+    p = torch.full((n,), 0.9)
+    many = replace(
+        front,
+        z=torch.stack([steps / n, torch.full((n,), 0.5)], dim=1),
+        f=torch.stack([steps.flip(0), steps, steps], dim=1),
+        scores=torch.stack([(1 - p) * 0.99, p, (1 - p) * 0.01], dim=1).log(),
+        verified=torch.ones(n, dtype=torch.bool),
+        origins=("nsga2",) * n,
+        reference_point=torch.full((3,), 30.0),
+    )
+    shown = ranked(many, most=8)
+    assert len(shown) == 8
+    others = [i for i in shown if i not in many.picks().values()]
+    assert len(others) >= 5
+    assert max(others) - min(others) >= n // 2, "not neighbours at one end"
+    assert ranked(many, most=n) != sorted(range(n)) and sorted(ranked(many, most=n)) == list(range(n))
