@@ -28,6 +28,7 @@ from .wiring_training import CRITICISED, GENERATED, training
 
 _IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
     "--model": ("", setting("model.path"), "m.onnx"),
+    "--trust-model": ("--trust-model sha256:ab", setting("model.trust_model"), "sha256:ab"),
     "--sidecar": ("--sidecar s.toml", setting("model.sidecar"), "s.toml"),
     "--arch": ("--arch pkg.mod:build", setting("model.arch"), "pkg.mod:build"),
     "--votes": ("--votes 5", setting("model.votes"), 5),
@@ -70,6 +71,8 @@ _TABLE: Final[dict[str, tuple[str, Read, object]]] = {
     "--where": ("--where job=nurse", setting("data.where"), ("job=nurse",)),
     "--schema": ("--schema s.toml", setting("data.schema_file"), "s.toml"),
     "--label": ("--label ok", setting("data.label"), "ok"),
+    "--encoding": ("--encoding cp850", setting("data.encoding"), "cp850"),
+    "--delimiter": ("--delimiter ^", setting("data.delimiter"), "^"),
     "--trust": ("--trust pkg.Type", setting("model.trust"), ("pkg.Type",)),
     "--critic": ("--critic trained --reference r.csv", setting("search.critic"), "trained"),
     "--seed-with": ("--seed-with gradient,wachter", names("search.seed_with"), ["gradient", "wachter"]),
@@ -330,6 +333,21 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("demo", "--evaluations"): Row("demo --evaluations 60", _DEMO, argument("evaluations"), 60),
     ("demo", "--seed"): Row("demo --seed 3", _DEMO, argument("seed"), 3),
     ("demo", "--threads"): Row("demo --threads 1", THREADS, argument("0"), 1),
+    ("explain", "--trust-model"): Row(
+        f"{_EXPLAINED} --trust-model sha256:ab", OPEN_PROVIDER, argument("trust_model"), "sha256:ab"
+    ),
+    ("verify", "--trust-model"): Row(
+        "verify {front} --model m --no-isolation --trust-model sha256:ab",
+        OPEN_PROVIDER, argument("trust_model"), "sha256:ab",
+    ),
+    ("diff", "--unchecked"): Row(
+        "diff none other --unchecked", "cfsearch.audits.difference.Side.read", _first, "none"
+    ),
+    ("schema", "--encoding"): Row("schema table t.csv --encoding cp850", _INFER, argument("encoding"), "cp850"),
+    ("schema", "--delimiter"): Row("schema table t.csv --delimiter ^", _INFER, argument("delimiter"), "^"),
+    ("schema", "--missing"): Row(
+        "schema table t.csv --missing soon", _INFER, lambda call: call["missing_values"][-1], "soon"
+    ),
     ("schema", "--label"): Row("schema table t.csv --label ok", _INFER, argument("target"), "ok"),
     ("schema", "--ignore"): Row("schema table t.csv --ignore 'a, b'", _INFER, argument("ignore"), ["a", "b"]),
     ("schema", "--immutable"): Row(

@@ -13,7 +13,7 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     (
         "search",
         "--allow-partial",
-    ): "test_search.py::test_an_unreadable_image_among_good_ones_is_skipped_and_said",
+    ): "test_search.py::test_an_unreadable_image_among_good_ones_is_skipped_and_reported",
     ("audit", "--allow-partial"): "test_audit.py::test_f25_an_unreadable_image_is_skipped_and_reported",
     ("explain", "--out"): "test_explain.py::test_a_strip_shows_original_counterfactual_and_heat",
     ("demo", "--open"): "test_train.py::test_the_demo_gets_its_flags_and_prints_a_table",
@@ -26,6 +26,9 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("gate", "--format"): "test_gate.py::test_json_and_files",
     ("gate", "--list"): "test_gate.py::test_the_list_names_every_figure_and_each_can_be_judged",
     ("gate", "--out"): "test_gate.py::test_json_and_files",
+    ("diff", "--out"): "test_diff.py::test_text_json_and_page",
+    ("diff", "--practical"): "test_diff.py::test_text_json_and_page",
+    ("diff", "--practical-share"): "test_diff.py::test_text_json_and_page",
     ("schema", "--out"): "test_tables.py::test_a_written_schema_beside_the_table_is_used",
 }
 """Options that a test of their own follows to the end, by the test."""
