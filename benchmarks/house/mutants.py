@@ -116,6 +116,9 @@ class Trial:
                 break
             broken = killer.partition("::")[0].partition(" (")[0]
             tests = [test for test in tests if test != broken]
+            if not tests:
+                killer = CRASHED  # no test passes without the change: nothing is left to judge by
+                break
         return {"mutant": mutant.key, "killed_by": killer, "seconds": round(seconds, 1), "files": ran}
 
     @staticmethod

@@ -56,7 +56,7 @@ MUTANTS: Final = (
     Named(
         "`--capacity` ignored", "cfsearch/assembly/search.py",
         "capacity=config.search.capacity,", "capacity=100,",
-        ("tests/assembly/test_search.py",),
+        ("tests/assembly/test_search.py::test_a_setting_reaches_the_search[search.capacity]",),
     ),
     Named(
         "effects without `repair`", "cfsearch/audits/effects.py",
@@ -84,8 +84,8 @@ MUTANTS: Final = (
         ("tests/generators/test_pixels.py",),
     ),
     Named(
-        "`AttGAN.to` that loses its reach", "generators/attgan/generator.py",
-        "return type(self)(content, reach=self.reach, dead_zone", "return type(self)(content, dead_zone",
+        "`AttGAN.to` that loses its range of attributes", "generators/attgan/generator.py",
+        "content, attribute_range=self.attribute_range, dead_zone=", "content, dead_zone=",
         ("tests/generators/attgan/test_generator.py",),
     ),
     Named(

@@ -28,7 +28,7 @@ B = "tests/objectives/test_b.py::test_none_is_left"
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def tools(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     pytest.importorskip("mutmut", reason="the group `mutation` is not installed")
     monkeypatch.syspath_prepend(str(FOLDER))
     names = {"mutants": "mutants", "draw": "mutants_draw", "log": "mutants_log", "tests": "mutants_tests"}
@@ -49,9 +49,9 @@ def tree_of(root: Path, tests: tuple[str, ...] = ("a", "b")) -> Path:
     return root
 
 
-def trial_of(house: SimpleNamespace, tree: Path, *names: str) -> Any:  # Any: a Trial
+def trial_of(tools: SimpleNamespace, tree: Path, *names: str) -> Any:  # Any: a Trial
     choice = SimpleNamespace(of=lambda file: [f"tests/objectives/test_{name}.py" for name in names])
-    return house.mutants.Trial(tree, choice, 4, 9)
+    return tools.mutants.Trial(tree, choice, 4, 9)
 
 
 def mutant_of(draw: ModuleType, name: str) -> object:
@@ -59,81 +59,81 @@ def mutant_of(draw: ModuleType, name: str) -> object:
 
 
 @pytest.mark.slow
-def test_each_kind_of_end_is_told_from_the_others(house: SimpleNamespace, tmp_path: Path) -> None:
+def test_each_kind_of_end_is_distinguished(tools: SimpleNamespace, tmp_path: Path) -> None:
     tree = tree_of(tmp_path / "tree")
-    trial = trial_of(house, tree, "a", "b")
-    ends = {name: trial(mutant_of(house.draw, name))["killed_by"] for name in MUTANTS}
+    trial = trial_of(tools, tree, "a", "b")
+    ends = {name: trial(mutant_of(tools.draw, name))["killed_by"] for name in MUTANTS}
     assert ends == {
         "killed": B,
         "survived": None,
-        "endless": f"{B} {house.tests.RAN_AWAY}",
-        "crashed": house.tests.CRASHED,
+        "endless": f"{B} {tools.tests.RAN_AWAY}",
+        "crashed": tools.tests.CRASHED,
         "unreadable": "tests/objectives/test_b.py (import)",
     }
     assert (tree / "cfsearch/objectives/one.py").read_text(encoding="utf-8") == CODE
 
 
 @pytest.mark.slow
-def test_a_long_test_that_meets_the_deadline_kills_nothing(house: SimpleNamespace, tmp_path: Path) -> None:
-    trial = trial_of(house, tree_of(tmp_path / "tree"), "b")
+def test_a_long_test_that_meets_the_deadline_kills_nothing(tools: SimpleNamespace, tmp_path: Path) -> None:
+    trial = trial_of(tools, tree_of(tmp_path / "tree"), "b")
     trial.alone[B] = 1.5  # of a deadline of 4 s
-    assert trial(mutant_of(house.draw, "endless"))["killed_by"] is None
+    assert trial(mutant_of(tools.draw, "endless"))["killed_by"] is None
 
 
 @pytest.mark.slow
-def test_a_test_that_fails_without_the_change_kills_nothing(house: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_test_that_fails_without_the_change_kills_nothing(tools: SimpleNamespace, tmp_path: Path) -> None:
     tree = tree_of(tmp_path / "tree", ("broken", "b"))
-    trial = trial_of(house, tree, "broken", "b")
-    ends = [trial(mutant_of(house.draw, name))["killed_by"] for name in ("survived", "killed")]
+    trial = trial_of(tools, tree, "broken", "b")
+    ends = [trial(mutant_of(tools.draw, name))["killed_by"] for name in ("survived", "killed")]
     assert ends == [None, B]
 
 
 @pytest.mark.slow
 def test_two_at_a_time_try_each_mutant_once_in_their_own_copies(
-    house: SimpleNamespace, tmp_path: Path
+    tools: SimpleNamespace, tmp_path: Path
 ) -> None:
     trials = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        trials.append(trial_of(house, tree_of(tmp_path / name / "tree"), "b"))
+        trials.append(trial_of(tools, tree_of(tmp_path / name / "tree"), "b"))
     names = ["killed", "survived", "unreadable", "killed", "survived"]
-    lines = list(house.mutants.tried((mutant_of(house.draw, name) for name in names), trials))
+    lines = list(tools.mutants.tried((mutant_of(tools.draw, name) for name in names), trials))
     assert sorted(line["mutant"].rpartition(" ")[2] for line in lines) == sorted(names)
     assert {line["mutant"].rpartition(" ")[2] for line in lines if line["killed_by"] is None} == {"survived"}
 
 
 def test_a_log_is_taken_up_again_without_the_line_that_was_cut_short(
-    house: SimpleNamespace, tmp_path: Path
+    tools: SimpleNamespace, tmp_path: Path
 ) -> None:
     path = tmp_path / "log.jsonl"
-    log = house.log.Log.opened(path, seed=5, of=[], source="x")
+    log = tools.log.Log.opened(path, seed=5, of=[], source="x")
     log.add({"mutant": "a", "killed_by": None, "seconds": 1.0})
     log.add({"mutant": "b", "killed_by": "t", "seconds": 1.0})
     with path.open("a", encoding="utf-8") as file:
         file.write('{"mutant": "c", "kil')
-    again = house.log.Log.opened(path, seed=5, of=[], source="x")
+    again = tools.log.Log.opened(path, seed=5, of=[], source="x")
     assert list(again.lines) == ["a", "b"]
     again.add({"mutant": "a", "killed_by": "t", "seconds": 1.0})  # tried again: the last word counts
-    assert house.log.Log.opened(path, seed=5, of=[], source="x").survivors == []
+    assert tools.log.Log.opened(path, seed=5, of=[], source="x").survivors == []
     assert [json.loads(line)["mutant"] for line in path.read_text().splitlines()[1:]] == ["a", "b", "a"]
-    assert house.log.Log.seed_of(path) == 5
-    assert house.log.Log.seed_of(tmp_path / "none") is None
+    assert tools.log.Log.seed_of(path) == 5
+    assert tools.log.Log.seed_of(tmp_path / "none") is None
 
 
 @pytest.mark.parametrize("other", [{"seed": 6}, {"of": ["objectives"]}, {"source": "y"}])
 def test_a_log_of_another_draw_is_refused(
-    house: SimpleNamespace, tmp_path: Path, other: dict[str, object]
+    tools: SimpleNamespace, tmp_path: Path, other: dict[str, object]
 ) -> None:
     given = {"seed": 5, "of": [], "source": "x"}
-    house.log.Log.opened(tmp_path / "log.jsonl", **given)
+    tools.log.Log.opened(tmp_path / "log.jsonl", **given)
     with pytest.raises(ValueError, match=r"holds another draw: .* Name another --log\."):
-        house.log.Log.opened(tmp_path / "log.jsonl", **(given | other))
+        tools.log.Log.opened(tmp_path / "log.jsonl", **(given | other))
 
 
-def test_what_was_not_judged_is_no_part_of_the_score(house: SimpleNamespace, tmp_path: Path) -> None:
-    log = house.log.Log.opened(tmp_path / "log.jsonl", seed=5, of=[], source="x")
+def test_what_was_not_judged_is_no_part_of_the_score(tools: SimpleNamespace, tmp_path: Path) -> None:
+    log = tools.log.Log.opened(tmp_path / "log.jsonl", seed=5, of=[], source="x")
     assert log.report() == "seed 5: no mutant was judged"
-    for key, end in {"a": "t", "b": "u (no end)", "c": None, "d": house.tests.CRASHED}.items():
+    for key, end in {"a": "t", "b": "u (no end)", "c": None, "d": tools.tests.CRASHED}.items():
         log.add({"mutant": key, "killed_by": end, "seconds": 2.0})
     words = log.report().splitlines()
     assert words[:2] == [
@@ -145,10 +145,10 @@ def test_what_was_not_judged_is_no_part_of_the_score(house: SimpleNamespace, tmp
     assert words[-1] == "  c"
 
 
-def test_the_sources_of_a_draw_have_one_digest(house: SimpleNamespace, tmp_path: Path) -> None:
+def test_the_sources_of_a_draw_have_one_digest(tools: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1", encoding="utf-8")
-    before = house.log.digest(tmp_path, ["a"])
-    assert before == house.log.digest(tmp_path, ["a"])
+    before = tools.log.digest(tmp_path, ["a"])
+    assert before == tools.log.digest(tmp_path, ["a"])
     (tmp_path / "a").write_text("2", encoding="utf-8")
-    assert before != house.log.digest(tmp_path, ["a"])
+    assert before != tools.log.digest(tmp_path, ["a"])
     assert str(FOLDER) in sys.path

@@ -44,7 +44,7 @@ def front() -> ParetoFront:
         reason=Reason.BUDGET,
         reference_point=torch.tensor([6.0, 6.0]),
         evaluations=1,
-        questions=1,
+        queries=1,
         row=torch.tensor([30.0, 0.0, 40.0], dtype=torch.float64),
         rows=torch.tensor([[41.0, 0.0, 40.0], [30.0, 1.0, 40.0]], dtype=torch.float64),
         extra={"schema": SCHEMA.to_dict()},

@@ -203,3 +203,12 @@ class TestEncodings:
         with pytest.raises(ShapeError, match=r"expected shape \(n, 3\)"):
             Encoding.plain(PEOPLE).invert(torch.zeros(1, 4))
         assert Encoding.plain(PEOPLE).fingerprint != Encoding.ranged(PEOPLE).fingerprint
+
+
+@pytest.mark.parametrize(("count", "shown"), [(6, "'l5'"), (7, "'l5', ...")])
+def test_of_many_levels_the_first_six_are_named(count: int, shown: str) -> None:
+    column = Column(name="c", kind=ColumnKind.CATEGORICAL, levels=tuple(f"l{i}" for i in range(count)))
+    with pytest.raises(DataError) as caught:
+        column.code("other")
+    assert shown in str(caught.value)
+    assert "l6" not in str(caught.value)
