@@ -97,8 +97,8 @@ class SearchConfig(_Strict):
 
     ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
     rows, the default) or "trained" (a network that tells them from broken ones). ``seed_with`` names
-    explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the class asked
-    for, as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
+    explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the target class
+    as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
     (``cfsearch.audits.genuineness``). ``answers``: how many members, different from each other, are shown first.
 

@@ -23,7 +23,7 @@ class Settings(TypedDict, total=False):
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
     - ``critic``: how plausible a row is, "density" or "trained".
     - ``seed_with``: explainers whose counterfactuals stand in the first population, and ``"nearest"``, the nearest
-      rows of the class asked for (the default with a reference table; ``[]`` for none); of rows only.
+      rows of the target class (the default with a reference table; ``[]`` for none); of rows only.
     - ``answers``: how many members, different from each other, are shown first.
     - ``schema``: what the columns of a table mean, a TOML file or a ``TableSchema``; guessed when left out.
     - ``label``: the column with the true class; ``rows``, ``where``: which rows; ``limit``: at most so many.

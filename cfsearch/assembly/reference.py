@@ -53,12 +53,12 @@ def _classes(rows: Table, model: Provider) -> torch.Tensor:
 
 
 def has_neighbours(decided: Table | None, *, classes: int, target: int) -> bool:
-    """Whether there are enough rows of the class asked for to say how near they are.
+    """Whether there are enough rows of the target class to say how near they are.
 
     Args:
         decided: reference rows with classes, None for none.
         classes: how many the model has.
-        target: the class asked for, ``UNTARGETED`` for any other than the present one.
+        target: the target class, ``UNTARGETED`` for any other than the present one.
     """
     if decided is None or decided.target is None:
         return False

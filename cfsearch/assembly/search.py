@@ -270,7 +270,7 @@ def default_objectives(
 
     Of images adversarial success, plausibility (structural similarity without a critic), intensity; of
     the others adversarial success, a distance, how many variables change, and plausibility where
-    there is a critic: of rows the distance of the nearest known rows of the class asked for.
+    there is a critic: of rows the distance of the nearest known rows of the target class.
 
     Args:
         generator: makes the inputs.

@@ -140,7 +140,7 @@ _TABLE = (
         "--seed-with",
         metavar="A,B",
         shell_complete=plugins("explainers", listed=True, more=("nearest", "none")),
-        help="What the first population holds: nearest (rows of the class asked for, the default with "
+        help="What the first population holds: nearest (rows of the target class, the default with "
         "--reference), explainers (gradient, wachter, ...), or none.",
     ),
 )

@@ -84,7 +84,7 @@ class FrontBuilder:
         """Members in stored form, with the audited model's scores of that form.
 
         The model is queried for each query by itself, unless it answers row by row anyway, and not at all
-        about inputs that it was queried about in the search, where another answer is out of the question. A query for
+        about inputs that it was queried about in the search, where another answer is impossible. A query for
         which the generator or the model fails is noted in ``problem.failures`` and left out.
 
         Args:
@@ -100,11 +100,13 @@ class FrontBuilder:
             except QueryError as error:
                 problem.failures[i] = error
         answers = self._remembered(problem, {i: torch.cat([stored[i], ends[i]]) for i in stored})
-        asked = {i: torch.cat([stored[i], ends[i]]) for i in stored if i not in answers}
-        if (self.verifier or problem.provider).batch_invariant and asked:
+        pending = {i: torch.cat([stored[i], ends[i]]) for i in stored if i not in answers}
+        if (self.verifier or problem.provider).batch_invariant and pending:
             try:
-                whole = self._scores_of_stored(problem, torch.cat(list(asked.values())))
-                answers |= dict(zip(asked, torch.split(whole, [len(x) for x in asked.values()]), strict=True))
+                whole = self._scores_of_stored(problem, torch.cat(list(pending.values())))
+                answers |= dict(
+                    zip(pending, torch.split(whole, [len(x) for x in pending.values()]), strict=True)
+                )
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # queried one by one it shows for which query the model fails
         found = {}
@@ -116,7 +118,7 @@ class FrontBuilder:
                     if i in answers
                     else (self._scores_of_stored(problem, part) for part in parts)
                 )
-                found[i] = VerifiedMembers(ordered[i], *parts, scores, again, queried=i in asked)
+                found[i] = VerifiedMembers(ordered[i], *parts, scores, again, queried=i in pending)
             except QUERY_FAILURES as error:
                 problem.failures[i] = error
             except BudgetExhausted:

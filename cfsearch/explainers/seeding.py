@@ -1,4 +1,4 @@
-"""Seeds of a search on rows: counterfactuals of named explainers, and the nearest rows of the class asked for."""
+"""Seeds of a search on rows: counterfactuals of named explainers, and the nearest rows of the target class."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
@@ -32,7 +32,7 @@ class RowSeeder(Protocol):
 
 
 NEAREST: Final = "nearest"
-"""Names the nearest rows of the class asked for, which no explainer has to find."""
+"""Names the nearest rows of the target class, which no explainer has to find."""
 
 
 def seeding(

@@ -91,6 +91,12 @@ def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: in
     References:
         Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5 (farthest-first traversal); Carbonell and
         Goldstein 1998, https://doi.org/10.1145/290941.291025 (marginal relevance).
+
+    Example:
+        >>> import torch
+        >>> gaps = torch.tensor([[0.0, 0.1, 0.9], [0.1, 0.0, 0.8], [0.9, 0.8, 0.0]])
+        >>> diverse(gaps, costs=torch.zeros(3), first=0, count=2)
+        [0, 2]
     """
     taken = [first]
     nearest = gaps[first].double().clone()

@@ -135,6 +135,11 @@ def paired_share_difference(both: int, first: int, second: int, n: int) -> Inter
     References:
         Newcombe 1998, Improved confidence intervals for the difference between binomial proportions based on
         paired data, method 10.
+
+    Example:
+        >>> same = paired_share_difference(5, 0, 0, 10)
+        >>> same.value
+        0.0
     """
     before, after = wilson(both + first, n), wilson(both + second, n)
     if before is None or after is None:

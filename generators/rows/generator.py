@@ -134,7 +134,7 @@ class _Rows(Generator[RowsState], Describer, ABC):
         return space.repair(z).to(state.x.dtype)
 
     def nearest_rows(self, table: Table, *, count: int = 30) -> Callable[[Any], list[Float[Tensor, "s d"]]]:
-        """The changes with which a search begins at the nearest known rows of the class asked for.
+        """The changes with which a search begins at the nearest known rows of the target class.
 
         Args:
             table: known rows with their classes, in the order of the model's.

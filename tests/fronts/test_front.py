@@ -73,7 +73,7 @@ def test_answers_are_valid_and_none_is_a_copy_of_another() -> None:
         front().answers(0)
 
 
-def test_answers_of_rows_are_told_apart_by_gower() -> None:
+def test_answers_of_rows_are_distinguished_by_gower() -> None:
     # a category of any two values is one whole step apart, however far its index
     rows = replace(
         front(),
