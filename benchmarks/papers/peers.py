@@ -4,14 +4,14 @@
         [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 60] [--json FILE]
 
 Test rows that the model and the truth refuse are to get the other outcome; some columns must not change. Every
-method has the same fitted scikit-learn pipeline, the same rows and training table, and is asked for four
+method has the same fitted scikit-learn pipeline, the same rows and training table, and gives four
 counterfactuals a row. `cfsearch` is the line ``cfsearch search MODEL.skops --data rows.csv --row ... --reference
 train.csv --label ... --target ... --immutable ...`` and nothing else, its answers the four that it shows first;
 `no reference` is the same with the guessed schema in place of the training table. dice-ml runs at its defaults;
 `moc` is plain pymoo NSGA-II with the objectives of Dandl et al. 2020 and 900 evaluations; `nun` are the nearest
 training rows that the model gives the target, with equal immutable columns.
 
-Columns: share of four a row that the model, asked again, gives the target; rows with any; columns changed;
+Columns: share of four a row that the model, queried again, gives the target; rows with any; columns changed;
 Gower distance; mean Gower distance to the five nearest training rows whose true outcome is the target; local
 outlier factor among these (20 neighbours, 1 is an inlier) and share of outliers; mean Gower distance within a
 row's four; share of answers that change an immutable column; queries to the model a row; CPU seconds a row, and once

@@ -41,7 +41,7 @@ class Answers:
     lof: Float[Tensor, " n"]
     outlier: Float[Tensor, " n"]
     diversity: float
-    asked: int
+    requested: int
     broken: int
 
 
@@ -75,15 +75,15 @@ class Ruler:
 
     def _measured(self, i: int, frame: Any) -> Answers:  # a data frame
         case, variables = self.case, self.case.variables
-        asked = len(frame)
-        if asked:
+        requested = len(frame)
+        if requested:
             frame = frame[case.pipeline.predict(frame[case.columns]) == case.data.target]
         held = list(case.data.immutable)
         own = case.rows.iloc[i]
         broken = int(sum(any(row[name] != own[name] for name in held) for _, row in frame.iterrows()))
         if not len(frame):
             none = torch.zeros(0)
-            return Answers(torch.zeros(0, 3), none, none, math.nan, asked, broken)
+            return Answers(torch.zeros(0, 3), none, none, math.nan, requested, broken)
         values = variables.values(rows_of(case, frame))
         home = variables.values(rows_of(case, case.rows.iloc[i : i + 1]))
         changed = (values != home).sum(1).double()
@@ -97,13 +97,13 @@ class Ruler:
             lof=torch.from_numpy(-self._factor.score_samples(to)),
             outlier=torch.from_numpy((self._factor.predict(to) == -1).astype(float)),
             diversity=float(between.sum() / (n * (n - 1))) if n > 1 else math.nan,
-            asked=asked,
+            requested=requested,
             broken=broken,
         )
 
 
 def summary(run: Run, rows: list[Answers]) -> dict[str, float]:
-    """The columns of the table: means over valid answers, shares of what was asked for."""
+    """The columns of the table: means over valid answers, shares of what was requested."""
     n = max(len(rows), 1)
     every = torch.cat([one.f for one in rows]) if rows else torch.zeros(0, 3)
     return {

@@ -23,7 +23,7 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics import pareto
 
 COUNT: Final = 4
-"""Counterfactuals that every method is asked for, a row."""
+"""Counterfactuals requested of every method, a row."""
 
 
 @final
@@ -111,13 +111,13 @@ class Ours:
             *self.more,
         ]
         at = time.process_time()
-        with quiet() as said:
+        with quiet() as printed:
             try:
                 main(words)
             except SystemExit as stop:
                 if stop.code:
                     raise SystemExit(
-                        f"cfsearch {' '.join(words)}\nended with {stop.code}: {said.getvalue()}"
+                        f"cfsearch {' '.join(words)}\nended with {stop.code}: {printed.getvalue()}"
                     ) from stop
         took = time.process_time() - at
         return took, {int(p.stem.split()[-1]): ParetoFront.load(p) for p in out.glob("*.front")}
@@ -307,10 +307,10 @@ def seeded(seed: int) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[io.StringIO]:
     """Within it nothing is printed, and no warnings of the peer's dependencies are."""
-    said = io.StringIO()
-    with warnings.catch_warnings(), redirect_stderr(said), redirect_stdout(said):
+    printed = io.StringIO()
+    with warnings.catch_warnings(), redirect_stderr(printed), redirect_stdout(printed):
         warnings.simplefilter("ignore")
-        yield said
+        yield printed
 
 
 def guessed_schema(case: Case) -> Path:

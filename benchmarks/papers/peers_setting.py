@@ -31,7 +31,7 @@ class Data:
         train: training rows with their outcome.
         test: other rows with their outcome.
         label: the column of the outcome.
-        target: the outcome that is asked for.
+        target: the outcome that is wanted.
         immutable: columns that must not change.
     """
 

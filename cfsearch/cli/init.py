@@ -51,7 +51,7 @@ seed = 0                       # decides all random numbers
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
 
 # [audit]
-# protected = ["Male"]         # attributes whose effects are the question; they stand first in every result
+# protected = ["Male"]         # attributes whose effects matter most; they stand first in every result
 # practical = 0.25             # logits: the size from which an effect matters
 
 [about]                        # stands on the page and in audit.json, so that they can be handed in
