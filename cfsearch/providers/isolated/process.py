@@ -21,7 +21,7 @@ import threading
 import weakref
 from collections import deque
 from pathlib import Path
-from typing import IO, Final, Self, final
+from typing import IO, Final, final
 
 from .channel import Channel
 
@@ -109,7 +109,7 @@ class ModelProcess:
         self._end()
 
     @classmethod
-    def take(cls, *, offline: bool = False) -> Self:
+    def take(cls, *, offline: bool = False) -> "ModelProcess":
         """The process that stands by, or else a new one.
 
         Args:
