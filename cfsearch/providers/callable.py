@@ -25,6 +25,7 @@ from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
 from .answers import RawArray, indices_of
+from .pixel_clues import Clue
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import Sidecar, read_sidecar
@@ -96,6 +97,7 @@ class CallableProvider(AnsweringProvider):
         self.name = name
         self.max_batch = max_batch
         self.preprocessing = preprocessing
+        self.pixel_clues: tuple[Clue, ...] = ()  # nothing is known of what stands inside a function
         self.deadline_s: Final = deadline_s
         self._function: Final = function
         self.source: str = fingerprint or source_hash(function)

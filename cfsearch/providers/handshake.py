@@ -13,6 +13,7 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ProviderCrashedError, ShapeError
 
 from .answers import mismatch
+from .pixel_clues import doubt
 from .probes import kind_of, known_inputs, largest_gap
 
 _SUM_TOLERANCE: Final = 1e-3
@@ -74,7 +75,8 @@ def handshake(
     """Probe a model with known inputs, in several batchings, and compare the answers.
 
     It is queried with ``n`` inputs together, the same again, in reverse order, one by one, and
-    ``large`` inputs together for the time they take: ``4 n + large`` queries.
+    ``large`` inputs together for the time they take: ``4 n + large`` queries. A model of pictures whose
+    answers are all but the same is asked about ``n`` pictures on other ranges as well.
 
     Args:
         provider: the model.
@@ -157,7 +159,23 @@ def handshake(
         if deadly
         else ""
     )
-    return replace(seen, warnings=(*seen.warnings, *(text for text in (constant_class, died) if text)))
+    other, queries = "", 0
+    if inputs is None and len(shape) == 3:
+        other, queries = doubt(
+            provider,
+            lambda pictures: _as_probable(provider, _asked(provider, pictures)),
+            few,
+            p=_as_probable(provider, first),
+            name=provider.name,
+        )
+    more = tuple(text for text in (constant_class, died, other) if text)
+    return replace(seen, warnings=(*seen.warnings, *more), queries=seen.queries + queries)
+
+
+def _as_probable(provider: Provider, scores: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Scores as probabilities; rows that are not finite are left out."""
+    known = scores[torch.isfinite(scores).all(dim=1)]
+    return known.softmax(1) if provider.scores is ScoreKind.LOGITS else known
 
 
 _KIND: Final = {True: "known inputs", False: "rows"}

@@ -13,6 +13,7 @@ from cfsearch.errors import CfsearchError, ConfigError, ModelMemoryError, Provid
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
+from .pixel_clues import Clue, module_clues
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import assumed_range, sidecar_of, sidecar_path
@@ -38,6 +39,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         name: for messages and results.
         source: a hash of the weights' file, where they came from one.
         note: what the reader of a result must know about the scores.
+        assumed: whether ``preprocessing`` was assumed, not declared.
 
     Raises:
         ConfigError: fewer than two labels, whole-number pixels (no gradients pass), or a
@@ -64,6 +66,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         name: str = "torch",
         source: str | None = None,
         note: str = "",
+        assumed: bool = False,
     ) -> None:
         if len(labels) < 2:
             raise ConfigError(f"torch: `labels` must name at least 2 classes, got {labels!r}.")
@@ -83,6 +86,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         self._module: Final = copy.deepcopy(module).eval().requires_grad_(False).to(self._device)
         self.source: str = source or _hash_of(self._module)
         self.notes = note
+        self._assumed: Final = assumed
 
     @classmethod
     def open(
@@ -166,7 +170,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             source: a hash of the weights' file, where they came from one.
             probe: inputs to ask about first, instead of known ones.
             who: for messages; the name when left out.
-            remark: what else the reader must know.
+            remark: what was assumed about its pictures, for the reader.
 
         Raises:
             ModelFileError: the labels do not fit its answers.
@@ -201,7 +205,13 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             name=name,
             source=trial.source,
             note=" ".join(part for part in (signature.note, remark) if part),
+            assumed=bool(remark),
         )
+
+    @property
+    def pixel_clues(self) -> tuple[Clue, ...]:
+        """What the network's structure says about the pixels that it takes."""
+        return () if self.preprocessing is None else module_clues(self._module, assumed=self._assumed)
 
     def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
         """The network's own numbers; gradients reach ``x`` where it asks for them."""

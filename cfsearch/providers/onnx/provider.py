@@ -14,6 +14,7 @@ from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, ProviderError, UnsafeModelError
 from cfsearch.providers.answering import AnsweringProvider
 from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
+from cfsearch.providers.pixel_clues import Clue
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import infer_signature
 from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
@@ -21,6 +22,7 @@ from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
 from .file import OnnxFile, check_external, read_onnx_file
 from .graph import class_names, ending, hinted_labels, one_line, unsupported
 from .inputs import Arg
+from .pixel_graph import graph_clues
 from .rows import works_by_row
 from .signature import MAPS, NUMBERS, WORDS, GraphSignature, graph_signature
 
@@ -59,6 +61,7 @@ class OnnxProvider(AnsweringProvider):
         max_batch: int,
         note: str,
         by_row: bool = False,
+        pixel_clues: tuple[Clue, ...] = (),
     ) -> None:
         self.path: Final = file.path
         self.name = name
@@ -71,6 +74,7 @@ class OnnxProvider(AnsweringProvider):
         self.preprocessing: Preprocessing | None = signature.preprocessing
         self.source: str = file.sha256
         self.notes = note
+        self.pixel_clues: tuple[Clue, ...] = pixel_clues
         self.by_row: Final = by_row
         """Whether it keeps rows apart, and runs where batches of one size are computed in one way: the CPU."""
 
@@ -155,6 +159,9 @@ class OnnxProvider(AnsweringProvider):
             max_batch=batch if graph.batch is None else graph.batch,
             note=note.strip(),
             by_row=device == "cpu" and works_by_row(file.model),
+            pixel_clues=graph_clues(file.model, input_name=graph.input, assumed=bool(assumed))
+            if graph.preprocessing
+            else (),
         )
 
     @property
