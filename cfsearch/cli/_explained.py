@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 
-from ._options import isolation_of, settings
+from ._options import is_recording, isolation_of, settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,11 +60,16 @@ def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[s
         )
     if texts:
         return _texts(texts, flags)
+    heard = flags.get("data") is None and all(is_recording(path) for path in given)
+    if flags.get("model") is None and heard:
+        from cfsearch.assembly.inputs import SHIPPED_SOUND_ARCH, shipped_sound_model
+
+        flags = {**flags, "model": shipped_sound_model(), "arch": flags.get("arch") or SHIPPED_SOUND_ARCH}
     if flags.get("model") is None:
         raise ConfigError("--model is missing: name the model that is explained.")
     if flags.get("data") is not None:
         return _rows(flags)
-    if all(path.suffix.lower() == ".wav" for path in given):
+    if heard:
         return _sounds(given, flags)
     return _images(given, flags)
 

@@ -449,6 +449,17 @@ def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
     return next((kind for kind in ("table", "texts", "sounds") if kind in data), "images")
 
 
+def is_recording(path: Path) -> bool:
+    """Whether an argument is a recording by its ending; of these only wave files are read, others are refused as such.
+
+    Args:
+        path: the argument.
+    """
+    from cfsearch.datasets.sound import SUFFIXES
+
+    return path.suffix.lower() in (".wav", *SUFFIXES)
+
+
 def with_model(given: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
     """The flags with the argument of a command on a table, texts or sounds as the model.
 

@@ -11,7 +11,7 @@ from cfsearch.registry import unknown
 from ._completion import column, plugins
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, PROTOCOL, WHOLE, json_option, threads_option, use_threads
+from ._options import FILE, PROTOCOL, WHOLE, json_option, settings, threads_option, use_threads
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import stoppable
@@ -32,9 +32,10 @@ _SIZE = 64
     short_help="Train a surrogate of a model that can only be queried.",
     examples=(
         "cfsearch distill model.onnx --images photos --queries 22893 --minutes 5 --out surrogate.safetensors",
+        "cfsearch distill --sounds digits --queries 2000 --out ears.safetensors",
     ),
 )
-@click.argument("model", metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL")
 @PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
@@ -45,6 +46,9 @@ _SIZE = 64
 @click.option("--recursive", is_flag=True, help="Look into sub-folders.")
 @click.option("--size", type=click.IntRange(min=8), help="Side of the images; the model's own, else 64.")
 @click.option("--data", "table", type=FILE, metavar="TABLE.csv", help="Or rows of a table.")
+@click.option("--sounds", type=FILE, help="Or recordings: a wave file, a folder or a zip of them.")
+@click.option("--text", "text", multiple=True, hidden=True, help="Texts are refused, with the reason.")
+@click.option("--texts", type=FILE, hidden=True, help="Likewise.")
 @click.option("--schema", type=FILE, help="TOML with the columns of the table; guessed when left out.")
 @click.option(
     "--label",
@@ -86,7 +90,7 @@ _SIZE = 64
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
-def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
+def distill(model: str | None, **flags: Any) -> Outcome:  # Any: the options, by name
     """Train a network that answers as MODEL does, from MODEL's answers alone.
 
     Give some unlabelled inputs, like those that the model is used on. They are augmented, the
@@ -112,9 +116,7 @@ def distill(model: str, **flags: Any) -> Outcome:  # Any: the options, by name
         raise RunError(f"--out: expected FILE.safetensors, got {str(out)!r}.")
     if not out.parent.is_dir():
         raise RunError(f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}.")
-    if (flags["images"] is None) == (flags["table"] is None):
-        raise ConfigError("distill: give --images FOLDER or --data TABLE.csv, one of them.")
-    provider, x, schema = _images(model, flags) if flags["table"] is None else _rows(model, flags)
+    provider, x, schema = _opened(model, flags)
     folder: Path = flags["folder"] or out.with_name(f"{out.stem}-distill")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -175,6 +177,37 @@ def _summary(document: dict[str, Any]) -> str:
 
 
 _Inputs = tuple["Provider", "Tensor", "TableSchema | None"]
+
+
+def _opened(model: str | None, flags: dict[str, Any]) -> _Inputs:
+    if flags["text"] or flags["texts"] is not None:
+        raise ConfigError(
+            "distill: expected images, rows or recordings, got texts: inputs are mixed to make more of them, and there is "
+            "no text halfway between two. Explain a text with a method that asks the model: search --text, or audit --texts."
+        )
+    given = [flags[name] for name in ("images", "table", "sounds") if flags[name] is not None]
+    if len(given) != 1:
+        raise ConfigError("distill: give --images FOLDER, --data TABLE.csv or --sounds FOLDER, one of them.")
+    if flags["sounds"] is not None:
+        return _sounds(model, flags)
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'.")
+    return _images(model, flags) if flags["table"] is None else _rows(model, flags)
+
+
+def _sounds(model: str | None, flags: dict[str, Any]) -> _Inputs:
+    import torch
+
+    from cfsearch.assembly.model import open_model
+
+    names = ("sounds", "limit", "sidecar", "arch", "device", "threads")
+    config = settings(None, {"model": model, **{name: flags[name] for name in names}})
+    opened = open_model(config)
+    if opened.inputs is None or len(opened.inputs.records) < 2:
+        raise DataError(f"distill: needs two recordings or more, found fewer in {str(flags['sounds'])!r}.")
+    for text in opened.notes:
+        note(text)
+    return opened.model, torch.stack([record.x for record in opened.inputs.records]), None
 
 
 def _images(model: str, flags: dict[str, Any]) -> _Inputs:

@@ -17,6 +17,7 @@ from ._options import (
     SCHEMA,
     TRUST,
     json_option,
+    kind_of_inputs,
     settings,
     threads_option,
     use_threads,
@@ -50,9 +51,11 @@ class Prepared(Protocol):
     examples=(
         "cfsearch doctor model.onnx",
         "cfsearch doctor credit.skops --data applicants.csv",
+        'cfsearch doctor --text "a dull film"',
+        "cfsearch doctor --sounds seven.wav",
     ),
 )
-@click.argument("model", metavar="MODEL")
+@click.argument("model", required=False, metavar="MODEL")
 @PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
@@ -62,29 +65,44 @@ class Prepared(Protocol):
 )
 @SCHEMA
 @LABEL
+@click.option("--text", multiple=True, metavar="TEXT", help="Of a model of texts: one to ask about; repeat.")
+@click.option("--texts", type=FILE, help="Of a model of texts: a file of them, one a line, or a CSV.")
+@click.option("--column", metavar="COLUMN", help="The column of a CSV that holds the texts.")
+@click.option("--sounds", type=FILE, help="Of a model of recordings: a wave file, a folder or a zip of them.")
 @TRUST
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
 def doctor(
-    model: str,
+    model: str | None,
     sidecar: Path | None,
     arch: str | None,
     size: int | None,
-    data: Path | None,
     device: str,
     threads: int | None,
-    **table: Any,  # Any: what click parsed
+    **inputs: Any,  # Any: what click parsed
 ) -> Outcome:
-    """Query a model with known images, or rows of --data: what it takes and gives, and how far to trust it.
+    """Query a model with known images, or rows, texts or recordings that are given: what it takes and gives.
+
+    Texts and recordings have a model that ships, which is queried where none is named.
 
     What does not fit is reported with the line to change; the line belongs into the TOML beside the
     model (--sidecar).
     """
     use_threads(threads)
-    if data is not None:
-        flags = {"model": model, "sidecar": sidecar, "arch": arch, "device": device, "data": data, **table}
-        return _of_rows(settings(None, flags), where=_where(model, sidecar))
+    kind = kind_of_inputs(None, inputs)
+    if kind != "images":
+        flags = {
+            "model": model,
+            "sidecar": sidecar,
+            "arch": arch,
+            "device": device,
+            "threads": threads,
+            **inputs,
+        }
+        return _of_given(settings(None, flags), sidecar)
+    if model is None:
+        raise click.UsageError("Missing argument 'MODEL'.")
     from cfsearch.providers.handshake import handshake
     from cfsearch.providers.opening import open_provider
 
@@ -94,7 +112,7 @@ def doctor(
     taken = provider.preprocessing if isinstance(provider, Prepared) else None
     if isinstance(provider, Prepared) and taken is None:
         raise ConfigError(
-            f"doctor: {model!r} takes rows of a table. Give one to ask about: --data TABLE.csv."
+            f"doctor: {model!r} takes no images. Give inputs to ask about: --data TABLE.csv, --texts FILE or --sounds FILE."
         )
     fixed = None if taken is None else taken.size
     shape = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
@@ -103,20 +121,23 @@ def doctor(
     return Outcome(document=document, show=lambda console: _show(console, document))
 
 
-def _of_rows(config: "Config", *, where: str) -> Outcome:
-    """What a model of tables takes and gives, queried about real rows."""
+def _of_given(config: "Config", sidecar: Path | None) -> Outcome:
+    """What a model of tables, texts or recordings takes and gives, queried about real ones."""
     from cfsearch.assembly.model import open_model
     from cfsearch.providers.handshake import handshake
 
     opened = open_model(config)
-    if opened.table is None:
-        raise ConfigError("doctor: --data names no table.")
-    probes = opened.table.probes
-    seen = handshake(opened.model, (opened.table.schema.d,), device=config.run.device, inputs=probes)
+    noun, where = config.data.noun, _where(config.model.path, sidecar)
+    given = opened.table or opened.inputs
+    if given is None:
+        raise ConfigError("doctor: no inputs to ask about. Give --data, --text, --texts or --sounds.")
+    probes = given.probes
+    seen = handshake(opened.model, tuple(probes.shape[1:]), device=config.run.device, inputs=probes)
     document = _document(opened.model, None, seen, shape=tuple(probes.shape), where=where)
-    document["columns"] = {column.name: column.kind.value for column in opened.table.schema.columns}
+    if opened.table is not None:
+        document["columns"] = {column.name: column.kind.value for column in opened.table.schema.columns}
     document["warnings"] = [*opened.notes, *seen.warnings]
-    return Outcome(document=document, show=lambda console: _show(console, document))
+    return Outcome(document=document, show=lambda console: _show(console, document, noun=noun))
 
 
 def handshake_entry(seen: "Handshake") -> dict[str, Any]:
@@ -170,16 +191,15 @@ def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def _show(console: "Console", document: dict[str, Any]) -> None:
+def _show(console: "Console", document: dict[str, Any], *, noun: str = "image") -> None:
     from rich.text import Text
 
     model, seen = document["model"], document["handshake"]
-    noun = "row" if "columns" in document else "image"
     lines = [
         ("model", model["name"]),
         ("classes", ", ".join(model["labels"])),
         ("scores", f"{model['scores']} (its numbers look like {seen['looks_like']})"),
-        ("input", _input(document)),
+        ("input", _input(document, noun=noun)),
         (
             "answers",
             f"{_span(seen['range'])}; rows sum to {_span(seen['sums'])}",
@@ -213,12 +233,14 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     console.print("This model can be searched." if document["ok"] else "It can be searched, but see above.")
 
 
-def _input(document: dict[str, Any]) -> str:
+def _input(document: dict[str, Any], *, noun: str) -> str:
     if "columns" in document:
         kinds = [f"{name} {kind}" for name, kind in document["columns"].items()]
         more = f" and {len(kinds) - _COLUMNS} more" if len(kinds) > _COLUMNS else ""
         return f"{len(kinds)} columns: {', '.join(kinds[:_COLUMNS])}{more}; queried with {document['asked_with'][0]} rows"
     taken = document["input"]
+    if noun != "image":
+        return f"{noun}s; queried with {document['asked_with'][0]} that were given, and variations of them"
     shape = " x ".join(map(str, document["asked_with"]))
     if taken is None:
         return f"images as they come; queried with {shape}"

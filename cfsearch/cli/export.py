@@ -1,4 +1,4 @@
-"""``cfsearch export``: a run as a table."""
+"""``cfsearch export``: a run as a table, as pictures or as sounds."""
 
 from pathlib import Path
 from typing import get_args
@@ -13,18 +13,19 @@ from ._output import Outcome, plain
 
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
-_PICTURES = "pictures"
+_PICTURES, _SOUNDS = "pictures", "sounds"
 _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
 """Projections of audit.json for other tools."""
 
 
 @click.command(
     cls=Command,
-    short_help="Write a run as a table, pictures, or a record for other tools.",
+    short_help="Write a run as a table, pictures, sounds, or a record for other tools.",
     examples=(
         "cfsearch export runs/one --format csv --out one.csv",
         "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",
         "cfsearch export runs/one --format pictures --out one",
+        "cfsearch export runs/digits --format sounds --out heard",
         "cfsearch export runs/one --format cyclonedx --out one.cdx.json",
     ),
 )
@@ -32,9 +33,9 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
 @click.option(
     "--format",
     "kind",
-    type=click.Choice([*_FORMATS, _PICTURES, *_RECORDS]),
+    type=click.Choice([*_FORMATS, _PICTURES, _SOUNDS, *_RECORDS]),
     required=True,
-    help="What the file is; pictures are a folder of PNG files, the last five are records for other tools.",
+    help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last five are records for other tools.",
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
@@ -53,18 +54,20 @@ def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outc
     1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown.
 
     Pictures are the original, the generator's copy of it without any change, and the picked members, as the
-    model saw them: 8 bits a channel, no compression that loses anything.
+    model saw them: 8 bits a channel, no compression that loses anything. Sounds are the recordings, and the picked
+    members with the phases of the recording: what the model saw is their spectrogram, so sounds.csv says by how many
+    decibels that of the sound is off.
     """
     from cfsearch.audits.checking import require_intact
     from cfsearch.audits.pages import open_run
     from cfsearch.runs.export import Format, Table, export_run
 
-    if out.is_dir() and kind != _PICTURES:
+    if out.is_dir() and kind not in (_PICTURES, _SOUNDS):
         raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
     if not unchecked:
         require_intact(run, page=False)
-    if kind == _PICTURES:
-        return _pictures(run, out)
+    if kind in (_PICTURES, _SOUNDS):
+        return _folder(run, out, kind)
     if kind in _RECORDS:
         return _record(run, out, kind=kind)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
@@ -77,15 +80,16 @@ def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outc
     )
 
 
-def _pictures(run: Path, out: Path) -> Outcome:
+def _folder(run: Path, out: Path, kind: str) -> Outcome:
     from cfsearch.audits.pages import open_run
     from cfsearch.runs.pictures import export_pictures
+    from cfsearch.runs.sounds import export_sounds
 
     with open_run(run) as opened:
-        count = export_pictures(opened, out)
+        count = export_pictures(opened, out) if kind == _PICTURES else export_sounds(opened, out)
     return Outcome(
-        document={"format": FORMAT, "file": str(out), "rows": count, "table": _PICTURES},
-        show=lambda console: console.print(f"{count} pictures in {plain(str(out))}", soft_wrap=True),
+        document={"format": FORMAT, "file": str(out), "rows": count, "table": kind},
+        show=lambda console: console.print(f"{count} {kind} in {plain(str(out))}", soft_wrap=True),
     )
 
 

@@ -14,6 +14,7 @@ from ._help import Command
 from ._options import (
     FILE,
     WHOLE,
+    is_recording,
     json_option,
     kind_of_inputs,
     search_options,
@@ -77,7 +78,7 @@ def search(
     table = None
     images = tuple(Path(name) for name in given)
     kind = kind_of_inputs(config, flags)
-    if kind == "images" and images and all(path.suffix.lower() == ".wav" for path in images):
+    if kind == "images" and images and all(is_recording(path) for path in images):
         chosen, images = settings(config, {**flags, "sounds": tuple(given)}), ()
     elif kind in ("texts", "sounds"):
         chosen, images = settings(config, with_model(given, flags)), ()

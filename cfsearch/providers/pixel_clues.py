@@ -1,5 +1,6 @@
 """Clues to the pixels that a model was trained on: range, mean and standard deviation, order of the channels."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -158,7 +159,7 @@ def _spread_of(weight: Float[Tensor, "o c h w"], variance: Float[Tensor, " o"]) 
     smooth = weight.sum((1, 2, 3)).square()
     parts = torch.stack([smooth / rough, torch.ones_like(rough)], dim=1)
     found, _ = nnls(parts.cpu().numpy(), (variance / rough).cpu().numpy())
-    return float(found.sum()) ** 0.5
+    return math.sqrt(float(found.sum()))
 
 
 def module_clues(module: nn.Module, *, assumed: bool) -> tuple[Clue, ...]:
@@ -226,7 +227,7 @@ def answers_clue(
     )
     for clue, changed in forms:
         answers = ask(changed)
-        winners = len(answers.argmax(1).unique())
+        winners = len(set(answers.argmax(1).tolist()))
         if (
             _spread(answers) < _VARIED
             or winners < 2

@@ -100,6 +100,8 @@ def test_examples_run(workplace: Path, call: Call, line: str, monkeypatch: pytes
         shutil.rmtree(workplace / "runs" / "one", ignore_errors=True)
         assert call("audit", "--images", "photos", *search, "--out", "runs/one").code == 0
         assert call("search", "face.png", *search, "--save", "face.front").code == 0
+    if "runs/digits" in words and not (workplace / "runs" / "digits").exists():
+        assert call("audit", "--sounds", "seven.wav", *FAST, "--out", "runs/digits").code == 0
     if words[0] in ("search", "audit", "plan", "bench"):
         words += FAST
     if words[0] == "init":

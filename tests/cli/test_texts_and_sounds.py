@@ -1,6 +1,7 @@
 """Texts and recordings from the command line, with the models that ship."""
 
 import base64
+import csv
 import wave
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +14,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from cfsearch.contracts.modality import SOUNDS
+from cfsearch.datasets.sound import read_recordings
 from cfsearch.datasets.text import cut
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
@@ -236,3 +238,79 @@ def test_what_does_not_go_together_is_refused(call: Call, flags: tuple[str, ...]
     answer = call("search", *flags)
     assert answer.code in {2, 3, 4}
     assert message in answer.err
+
+
+def test_doctor_asks_models_of_texts_and_recordings(call: Call, tmp_path: Path) -> None:
+    said = call("doctor", "--text", DULL, "--text", FUNNY)
+    assert said.code == 0, said.err
+    assert "negative, positive" in said.out and "texts; queried with" in said.out and "texts/s" in said.out
+    heard = call("doctor", "--sounds", sung(tmp_path / "7.wav", tones=(440.0, 900.0)), "--json")
+    assert heard.code == 0, heard.err
+    assert heard.document["model"]["labels"] == [str(i) for i in range(10)]
+    assert heard.document["asked_with"][1:] == [1, 64, 63]
+    assert "queried with 6 that were given" in call("doctor", "--sounds", tmp_path / "7.wav").out
+    lacking = call("doctor")
+    assert lacking.code == 2 and "MODEL" in lacking.err
+
+
+def test_doctor_refuses_two_kinds_of_inputs(call: Call, tmp_path: Path) -> None:
+    sung(tmp_path / "7.wav", tones=(440.0,))
+    answer = call("doctor", "--text", DULL, "--sounds", tmp_path / "7.wav")
+    assert answer.code == 2 and "--texts and --sounds were both given" in answer.error
+
+
+@pytest.mark.parametrize("name", ["song.mp3", "song.FLAC", "song.ogg", "song.m4a"])
+def test_recordings_of_other_formats_are_refused_as_such(call: Call, tmp_path: Path, name: str) -> None:
+    heads = {"mp3": b"ID3", "flac": b"fLaC", "ogg": b"OggS", "m4a": b"\0\0\0 ftypM4A "}
+    (tmp_path / name).write_bytes(heads[name.lower().rsplit(".", 1)[1]] + b"\0" * 40)
+    answer = call("search", tmp_path / name)
+    assert answer.code == 2
+    assert "expected a RIFF wave file, got a" in answer.error and "ffmpeg" in answer.error
+
+
+def test_a_folder_without_wave_files_names_what_is_there(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"ID3")
+    answer = call("audit", "--sounds", tmp_path, "--out", tmp_path / "run")
+    assert answer.code == 2 and "'a.mp3' is none: convert it" in answer.error
+
+
+def test_a_surrogate_of_a_model_of_recordings(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for i in range(6):
+        sung(folder / f"{i}.wav", tones=(300.0 + 150 * i, 700.0 + 90 * i))
+    out = tmp_path / "ears.safetensors"
+    made = call(
+        "distill", "--sounds", folder, "--queries", 40, "--trials", 0, "--out", out, "--threads", 1, "--json"
+    )
+    assert made.code == 0, made.err
+    assert out.is_file() and made.document["queries"]["spent"] <= 40
+    used = call("explain", folder / "0.wav", "--surrogate", out, "--method", "gradient", "--json")
+    assert used.code == 0, used.err
+    refused = call("distill", "--text", DULL, "--out", out)
+    assert refused.code == 2 and "no text halfway between two" in refused.error
+
+
+def test_sounds_of_a_run_can_be_heard(call: Call, tmp_path: Path) -> None:
+    folder, run, heard = tmp_path / "sounds", tmp_path / "run", tmp_path / "heard"
+    folder.mkdir()
+    for i in range(2):
+        sung(folder / f"{i}.wav", tones=(440.0 + 200 * i, 900.0))
+    assert call("audit", "--sounds", folder, "--out", run, *SMALL).code == 0
+    done = call("export", run, "--format", "sounds", "--out", heard)
+    assert done.code == 0, done.err
+    table = (heard / "sounds.csv").read_text().splitlines()
+    assert table[0] == "file,name,what,member,class,probability,verified,words,off_db"
+    assert len(table) - 1 == len(list(heard.glob("*.wav"))) and f"{len(table) - 1} sounds in" in done.out
+    original = read_recordings(heard / "00000-0-original.wav").waves[0]
+    assert torch.allclose(original, read_recordings(folder / "0.wav").waves[0], atol=1e-3)
+    for line in csv.DictReader(table):
+        off = float(line["off_db"])
+        assert off < 0.2 if line["what"] == "original" else 0.0 < off < 10.0
+    again = call("export", run, "--format", "sounds", "--out", heard)
+    assert again.code == 2 and "new or an empty folder" in again.error
+    sung(folder / "1.wav", tones=(100.0,))
+    other = call("export", run, "--format", "sounds", "--out", tmp_path / "other")
+    assert other.code == 2 and "'1.wav' is another recording now" in other.error
+    none = call("export", run, "--format", "pictures", "--out", tmp_path / "none")
+    assert none.code == 2 and "has no pictures to export" in none.error

@@ -22,11 +22,13 @@ from torch import Tensor
 
 from cfsearch.errors import DataError
 
+from ._resynthesis import resynthesised, wav_bytes
 from ._spectrogram import METADATA, Spectrogram
-from ._wav import Decoded, decode_wav
+from ._wav import SUFFIXES, Decoded, decode_wav
 
 __all__ = [
     "METADATA",
+    "SUFFIXES",
     "Decoded",
     "Recordings",
     "Spectrogram",
@@ -35,6 +37,8 @@ __all__ = [
     "decode_wav",
     "read_recordings",
     "read_spoken_digits",
+    "resynthesised",
+    "wav_bytes",
 ]
 
 _MAX_BYTES: Final = 256 * 2**20
@@ -192,7 +196,9 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
             key=lambda e: e.name,
         )
         if not found:
-            raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.")
+            others = sorted(e.name for e in path.iterdir() if e.suffix.lower() in SUFFIXES)
+            hint = f" {others[0]!r} is none: convert it (ffmpeg -i FILE FILE.wav)." if others else ""
+            raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.{hint}")
         for file in found:
             yield file.name, _read(file)
     elif path.suffix.lower() == ".zip":

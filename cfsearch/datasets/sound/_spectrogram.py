@@ -66,7 +66,7 @@ class Spectrogram:
             raise ConfigError(
                 f"spectrogram: `mels` must be 0 or more and `depth` positive, got {self.mels!r}, {self.depth!r}."
             )
-        if self.mels and not bool((self._filters().sum(1) > 0).all()):
+        if self.mels and not bool((self.filters().sum(1) > 0).all()):
             raise ConfigError(
                 f"spectrogram: {self.mels} `mels` are too many for a `size` of {self.size}: some would be "
                 "empty. Take fewer, or a larger `size`."
@@ -93,11 +93,24 @@ class Spectrogram:
                 f"{weights}: does not say which spectrograms it takes. Give them in Python: Spectrogram(...)."
             )
         try:
-            settings = json.loads(declared)
-            known = {field.name for field in fields(cls)}
-            return cls(**{name: value for name, value in settings.items() if name in known})
+            return cls.from_json(declared)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ModelFileError(f"{weights}: its settings of spectrograms are damaged: {error}.") from error
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spectrogram":
+        """The settings that ``to_json`` wrote; keys of later versions are passed over.
+
+        Args:
+            text: JSON.
+
+        Raises:
+            ValueError, TypeError, AttributeError: it is none.
+            ConfigError: the settings make no sense.
+        """
+        declared = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in declared.items() if name in known})
 
     def to_json(self) -> str:
         """The settings, for the metadata of a model's weights."""
@@ -157,7 +170,7 @@ class Spectrogram:
         )
         # Parseval: the bins of a windowed sine of amplitude 1 sum to size * sum(hann ** 2) / 4
         power = spectrum.abs().square() / (0.25 * self.size * hann.square().sum())
-        return self._filters().to(waves.device) @ power if self.mels else power
+        return self.filters().to(waves.device) @ power if self.mels else power
 
     def __call__(self, waves: Float[Tensor, "n s"]) -> Float[Tensor, "n 1 rows frames"]:
         decibels = 10.0 * self.power(waves).clamp_min(1e-20).log10()
@@ -169,7 +182,7 @@ class Spectrogram:
         mels = torch.linspace(0.0, top, self.mels + 2, dtype=torch.float64)
         return (700.0 * (10.0 ** (mels / 2595.0) - 1.0)).float()
 
-    def _filters(self) -> Float[Tensor, "mels bins"]:
+    def filters(self) -> Float[Tensor, "mels bins"]:
         """Triangles of height 1, which sum to 1 between the first peak and the last."""
         edges = self._edges()
         bins = torch.arange(self.size // 2 + 1) * (self.rate / self.size)

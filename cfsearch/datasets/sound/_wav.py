@@ -1,39 +1,47 @@
-"""Wave files: bytes in, one channel of numbers out.
+"""Wave files: bytes in, one channel of numbers out; read by ``scipy.io.wavfile``.
 
 =====================================  ===================================================
 what comes                             what becomes of it
 =====================================  ===================================================
-PCM of 8 (unsigned), 16, 24, 32 bits   divided by full scale, so that it lies in [-1, 1)
+PCM of 8 bits (unsigned) to 64         divided by full scale, so that it lies in [-1, 1)
 floats of 32 or 64 bits                as they are
 several channels                       their mean
-an extensible header                   read as the format that it wraps
+an extensible header, big-endian       read as the format that it wraps
 chunks other than ``fmt``, ``data``    passed over
-A-law, mu-law, ADPCM, big-endian       refused
+A-law, mu-law, ADPCM                   refused
+MP3, FLAC, Ogg, MPEG-4, AIFF, AMR      refused, with the command that converts them
 =====================================  ===================================================
 """
 
+import io
 import struct
-from typing import Final, NamedTuple
+import warnings
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from cfsearch.errors import DataError
 
-_PCM: Final = 1
-_FLOAT: Final = 3
-_EXTENSIBLE: Final = 0xFFFE
-_UNKNOWN_SIZE: Final = 0xFFFFFFFF
-"""What programs that write into a pipe say of their length: to the end of the file."""
 _RATES: Final = (1_000, 768_000)
-
-
-class _Form(NamedTuple):
-    code: int
-    channels: int
-    rate: int
-    frame: int
-    """Bytes of one sample of all channels."""
+_STREAMED: Final = (0, 0xFFFFFFFF)
+"""What programs that write into a pipe say of their length: to the end of the file."""
+_HEADS: Final = (b"RIFF", b"RIFX", b"RF64")
+_OTHERS: Final = (
+    (b"fLaC", 0, "a FLAC file"),
+    (b"OggS", 0, "an Ogg file (Vorbis or Opus)"),
+    (b"ID3", 0, "an MP3 file"),
+    (b"ftyp", 4, "an MPEG-4 file (AAC or ALAC)"),
+    (b"FORM", 0, "an AIFF file"),
+    (b"#!AMR", 0, "an AMR file"),
+    (b"\x1aE\xdf\xa3", 0, "a Matroska or WebM file"),
+    (b"0&\xb2u", 0, "a Windows Media file"),
+)
+SUFFIXES: Final = (
+    *(".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".aif", ".aiff"),
+    *(".amr", ".wma", ".webm"),
+)
+"""Endings of recordings that are no wave files."""
 
 
 class Decoded(NamedTuple):
@@ -55,68 +63,54 @@ def decode_wav(content: bytes, *, name: str) -> Decoded:
         DataError: it is no wave file, is cut off, holds no samples, numbers that are not finite,
             or a format that is not read.
     """
-    if len(content) < 12 or content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        raise _bad(name, "expected a RIFF wave file", f"one that begins with {content[:4]!r}")
-    form: _Form | None = None
-    at = 12
-    while at + 8 <= len(content):
-        kind, size = struct.unpack_from("<4sI", content, at)
-        at += 8
-        if kind == b"fmt ":
-            form = _form(content[at : at + size], name=name)
-        elif kind == b"data":
-            if form is None:
-                raise _bad(name, "the chunk `fmt ` must stand in front of `data`", "none")
-            if size == _UNKNOWN_SIZE:
-                size = len(content) - at
-            if at + size > len(content):
-                raise _bad(
-                    name, f"expected {size:,} bytes of samples", f"{len(content) - at:,}: it is cut off"
-                )
-            return _samples(content[at : at + size], form, name=name)
-        at += size + size % 2
-    raise _bad(name, "expected the chunks `fmt ` and `data`", "a file without samples")
-
-
-def _form(chunk: bytes, *, name: str) -> _Form:
-    if len(chunk) < 16:
-        raise _bad(name, "expected a `fmt ` chunk of 16 bytes or more", f"{len(chunk)}")
-    code, channels, rate, _, frame, _ = struct.unpack_from("<HHIIHH", chunk)
-    if code == _EXTENSIBLE:
-        if len(chunk) < 26:
-            raise _bad(name, "expected an extensible header of 40 bytes", f"{len(chunk)}")
-        (code,) = struct.unpack_from("<H", chunk, 24)
-    if not channels or frame % channels:
-        raise _bad(name, "expected one or more channels of equal size", f"{channels} in {frame} bytes")
+    head = content[:4]
+    if len(content) < 12 or head not in _HEADS or content[8:12] != b"WAVE":
+        raise _bad(name, "expected a RIFF wave file", _named(content))
+    (size,) = struct.unpack_from(">I" if head == b"RIFX" else "<I", content, 4)
+    if size not in _STREAMED and head != b"RF64" and size + 8 > len(content):
+        raise _bad(name, f"expected {size + 8:,} bytes", f"{len(content):,}: it is cut off")
+    rate, values = _read(content, name=name)
     if not _RATES[0] <= rate <= _RATES[1]:
         raise _bad(name, f"expected {_RATES[0]:,} to {_RATES[1]:,} samples a second", f"{rate:,}")
-    width = frame // channels
-    if (code, width) not in {(_PCM, 1), (_PCM, 2), (_PCM, 3), (_PCM, 4), (_FLOAT, 4), (_FLOAT, 8)}:
-        raise _bad(
-            name, "expected PCM of 8, 16, 24 or 32 bits, or floats", f"format {code} of {8 * width} bits"
-        )
-    return _Form(code, channels, rate, frame)
-
-
-def _samples(data: bytes, form: _Form, *, name: str) -> Decoded:
-    data = data[: len(data) // form.frame * form.frame]
-    if not data:
+    if not values.size:
         raise _bad(name, "expected samples", "none")
-    width = form.frame // form.channels
-    if form.code == _FLOAT:
-        values = np.frombuffer(data, np.dtype(f"<f{width}")).astype(np.float64)
-        if not np.isfinite(values).all():
-            raise _bad(name, "samples must be finite", "NaN or infinity")
-    elif width == 1:
-        values = (np.frombuffer(data, np.uint8).astype(np.float64) - 128.0) / 128.0
+    channels = values.reshape(len(values), -1)
+    if channels.dtype == np.uint8:
+        wave = (channels.astype(np.float64) - 128.0) / 128.0
+    elif channels.dtype.kind == "i":
+        wave = channels / -float(np.iinfo(channels.dtype).min)
     else:
-        # each sample fills the high bytes of 32 bits, so that the sign is in its place
-        wide = np.zeros((len(data) // width, 4), np.uint8)
-        wide[:, 4 - width :] = np.frombuffer(data, np.uint8).reshape(-1, width)
-        values = wide.view("<i4")[:, 0] / 2.0**31
-    mono = values.reshape(-1, form.channels).mean(axis=1)
-    return Decoded(mono.astype(np.float32), form.rate, form.channels)
+        wave = channels.astype(np.float64)
+        if not np.isfinite(wave).all():
+            raise _bad(name, "samples must be finite", "NaN or infinity")
+    return Decoded(wave.mean(axis=1).astype(np.float32), int(rate), channels.shape[1])
+
+
+def _read(content: bytes, *, name: str) -> tuple[int, NDArray[Any]]:  # Any: the dtype of the file
+    from scipy.io import wavfile
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # strange chunks are passed over
+            rate, values = wavfile.read(io.BytesIO(content))
+    except Exception as error:  # damaged bytes make it raise whatever its steps raise
+        said = " ".join(str(error).split())[:160] or type(error).__name__
+        what = said if isinstance(error, ValueError) else "a damaged header"
+        raise _bad(
+            name, "expected an undamaged wave file of PCM or floats", f"what cannot be read: {what}"
+        ) from error
+    return int(rate), values
+
+
+def _named(content: bytes) -> str:
+    """What a file is that is no wave file, as far as its first bytes say."""
+    if len(content) > 1 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0:
+        return "an MP3 or AAC file"
+    found = (what for mark, at, what in _OTHERS if content[at : at + len(mark)] == mark)
+    return next(found, f"one that begins with {content[:4]!r}")
 
 
 def _bad(name: str, expected: str, got: str) -> DataError:
-    return DataError(f"sound: {name!r}: {expected}, got {got}. Convert it to PCM, or leave it out.")
+    return DataError(
+        f"sound: {name!r}: {expected}, got {got}. Convert it (ffmpeg -i FILE -c:a pcm_s16le FILE.wav), or leave it out."
+    )

@@ -107,19 +107,35 @@ def test_what_scipy_writes(dtype: type) -> None:
     np.testing.assert_allclose(read.wave, back.mean(axis=1), atol=1e-6)
 
 
+def test_big_endian_files_are_read() -> None:
+    body = (
+        struct.pack(">4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
+        + b"data"
+        + struct.pack(">I2h", 4, 16384, -32768)
+    )
+    read = decode_wav(b"RIFX" + struct.pack(">I", 4 + len(body)) + b"WAVE" + body, name="a.wav")
+    assert read.wave.tolist() == [0.5, -1.0] and read.rate == 8000
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "RIFF"),
-        (b"ID3\4" + b"\0" * 40, "RIFF"),
-        (riff(header()), "without samples"),
-        (riff(chunk(b"data", b"\0\0")), "in front of"),
+        (b"ID3\4" + b"\0" * 40, "got an MP3 file"),
+        (b"\xff\xfb\x90\x44" + b"\0" * 40, "got an MP3 or AAC file"),
+        (b"fLaC" + b"\0" * 40, "got a FLAC file"),
+        (b"OggS" + b"\0" * 40, "got an Ogg file"),
+        (b"\0\0\0 ftypM4A " + b"\0" * 40, "got an MPEG-4 file"),
+        (b"FORM\0\0\0 AIFF" + b"\0" * 40, "got an AIFF file"),
+        (b"\x89PNG" + b"\0" * 40, "begins with"),
+        (riff(header()), "cannot be read"),
+        (riff(chunk(b"data", b"\0\0")), "cannot be read"),
         (riff(header(), chunk(b"data", b"")), "expected samples"),
         (riff(header(), chunk(b"data", b"\0" * 40))[:-10], "cut off"),
-        (riff(header(code=6, bits=8), chunk(b"data", b"\0\0")), "format 6 of 8 bits"),
-        (riff(header(rate=0), chunk(b"data", b"\0\0")), "samples a second"),
-        (riff(header(channels=0), chunk(b"data", b"\0\0")), "channels"),
-        (riff(chunk(b"fmt ", b"\1\0"), chunk(b"data", b"\0\0")), "16 bytes or more"),
+        (riff(header(code=6, bits=8), chunk(b"data", b"\0\0")), "ALAW"),
+        (riff(header(rate=0), chunk(b"data", b"\0\0")), "cannot be read|samples a second"),
+        (riff(header(channels=0), chunk(b"data", b"\0\0")), "cannot be read"),
+        (riff(chunk(b"fmt ", b"\1\0"), chunk(b"data", b"\0\0")), "cannot be read"),
         (riff(header(code=3, bits=32), chunk(b"data", struct.pack("<f", np.nan))), "finite"),
     ],
 )
