@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cfsearch.contracts.generator import Critic, Generator
+from cfsearch.contracts.generator import Critic, Describer, Generator
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
 
@@ -31,7 +31,7 @@ class PixelsState:
     x: Float[Tensor, "b c h w"]
 
 
-class _Grid(Generator[PixelsState], ABC):
+class _Grid(Generator[PixelsState], Describer, ABC):
     """What both pixel generators share: x' = clamp(x + upsample(z))."""
 
     def __init__(
@@ -73,9 +73,45 @@ class _Grid(Generator[PixelsState], ABC):
         change = change.reshape(b, n, -1, *self.shape[1:])
         return (state.x[:, None] + change).clamp(0.0, 1.0)
 
+    def words(
+        self, x: Float[Tensor, "c h w"], others: Float[Tensor, "n c h w"]
+    ) -> tuple[tuple[str, ...], ...]:
+        """The cells that became brighter or darker, the largest change first: "row 1 column 2: 12 % darker".
+
+        A cell's change is found back from the pictures by least squares; where pixels ended at black or white
+        it is the part of the change that can be seen.
+        """
+        height, width = self.shape[1:]
+        gap = (others - x).double()
+        gap = gap if self._colour else gap.mean(1, keepdim=True)
+        rows, columns = (_weights(side, self._grid).to(gap.device) for side in (height, width))
+        cells = torch.linalg.pinv(rows) @ gap @ torch.linalg.pinv(columns).T
+        percent = (cells.flatten(1) * 100.0).round()
+        least = 100.0 * 0.05 * self._reach
+        return tuple(
+            tuple(
+                self._said(self._names[j], int(change[j]))
+                for j in change.abs().argsort(descending=True, stable=True).tolist()
+                if abs(int(change[j])) >= max(1.0, least)
+            )
+            for change in percent
+        )
+
+    def _said(self, name: str, percent: int) -> str:
+        if not self._colour:
+            return f"{name}: {abs(percent)} % {'brighter' if percent > 0 else 'darker'}"
+        cell, _, hue = name.rpartition(" ")
+        return f"{cell}: {abs(percent)} % {'more' if percent > 0 else 'less'} {hue}"
+
     def _print(self, *parts: bytes) -> str:
         settings = json.dumps([self.shape, self._grid, self._max_change, self._colour]).encode()
         return hashlib.sha256(b"pixels/1" + settings + b"".join(parts)).hexdigest()
+
+
+def _weights(side: int, cells: int) -> Float[Tensor, "s g"]:
+    """How much each cell counts at each of ``side`` places, as ``decode`` spreads it."""
+    each = torch.eye(cells, dtype=torch.float64)[:, None, :, None]
+    return interpolate(each, size=(side, 1), mode="bilinear", align_corners=False)[:, 0, :, 0].T
 
 
 @final

@@ -120,3 +120,31 @@ def test_references_must_fit() -> None:
         generator.with_density(torch.rand(20, 3, 9, 8))
     with pytest.raises(ShapeError, match="expected images of shape"):
         generator.encode(torch.rand(1, 3, 9, 9))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (30, 20)])
+def test_words_find_the_change_back_from_the_pictures(size: tuple[int, int]) -> None:
+    generator = Pixels(size=size, grid=3)
+    x = torch.full((1, 3, *size), 0.5)
+    z = torch.zeros(1, 2, 9)
+    z[0, 0, 4], z[0, 0, 2] = 0.3, -0.2
+    stored = (generator.decode(generator.encode(x), z)[0] * 255).round() / 255
+    changed, same = generator.words(x[0], stored)
+    assert changed == ("row 2 column 2: 30 % brighter", "row 1 column 3: 20 % darker")
+    assert same == ()
+
+
+def test_words_of_colours_name_the_channel() -> None:
+    generator = Pixels(size=(12, 12), grid=2, colour=True)
+    x = torch.full((1, 3, 12, 12), 0.5)
+    z = torch.zeros(1, 1, 12)
+    z[0, 0, 1], z[0, 0, 10] = 0.25, -0.4
+    [words] = generator.words(x[0], generator.decode(generator.encode(x), z)[0])
+    assert words == ("row 2 column 1: 40 % less blue", "row 1 column 2: 25 % more red")
+
+
+def test_of_a_change_that_ends_at_white_the_visible_part_is_named() -> None:
+    generator = Pixels(size=(8, 8), grid=1)
+    x = torch.full((1, 3, 8, 8), 0.9)
+    [words] = generator.words(x[0], generator.decode(generator.encode(x), torch.full((1, 1, 1), 0.5))[0])
+    assert words == ("row 1 column 1: 10 % brighter",)
