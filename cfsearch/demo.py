@@ -47,6 +47,11 @@ TITLES: Final = {
 GENERATOR: Final = "faces64"
 FROZEN: Final = ("Male",)
 _SEED: Final = 2020
+_GENUINENESS: Final = (
+    "How far each flip stands clear of the generator's own error (genuineness) is not estimated on this page: that needs an "
+    "audit of 20 images or more, best of 100 with labels (this page searches {count} faces). Here it is known instead: every "
+    "face was drawn again with the same change, and “genuine” says what the classifier made of that true picture."
+)
 _PYTHON: Final = """\
 from pathlib import Path
 
@@ -217,6 +222,7 @@ class Demo:
             genuine=genuine,
             python=_PYTHON.format(count=self._count, evaluations=self._evaluations, seed=self._seed),
         )
+        document["warnings"].insert(0, _GENUINENESS.format(count=self._count))
         return document, instances
 
 

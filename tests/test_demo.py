@@ -107,6 +107,13 @@ def test_a_small_demo_writes_the_page_and_resumes_to_the_same(tmp_path: Path) ->
     assert "<html" in page
     assert {c["model"] for c in first["counts"]} == {"natural", "without-blond-women"}
     assert len(first["effects"]) == 2 * 13
+    assert (
+        "is not estimated on this page" in first["warnings"][0] and "searches 2 faces" in first["warnings"][0]
+    )
+    assert "is not estimated on this page" in page
+    python = first["reproduce"]["python"]
+    assert "run_demo" in python and "count=2, evaluations=120, seed=7" in python
+    compile(python, "report.html", "exec")
     again = Demo(tmp_path, count=2, evaluations=120, effect_faces=4).run()
     for volatile in ("created", "finished"):
         del first[volatile], again[volatile]
