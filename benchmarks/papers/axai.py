@@ -33,13 +33,7 @@ from statistics import fmean, stdev
 from typing import Any, Final
 
 import torch
-from axai_cases import Case, cases
-from axai_curves import areas, orders
-from axai_photographs import photographs
-from jaxtyping import Float
-from torch import Tensor
-
-from cfsearch.explainers.attack_statistics import (
+from attack_statistics import (
     asymmetric,
     attack_flips,
     fit_beta,
@@ -48,6 +42,12 @@ from cfsearch.explainers.attack_statistics import (
     skewness,
     turning_tail,
 )
+from axai_cases import Case, cases
+from axai_curves import areas, orders
+from axai_photographs import photographs
+from jaxtyping import Float
+from torch import Tensor
+
 from cfsearch.explainers.axai import Axai, quantiles
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.files import dump_json, write_atomically

@@ -21,6 +21,7 @@ Some 12 minutes of one core.
 """
 
 import argparse
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -47,9 +48,11 @@ from cfsearch.metrics.coherence import coherence
 from cfsearch.metrics.proximity import l2
 from cfsearch.models.mlp import Mlp
 from cfsearch.models.text_cnn import save_text_model
-from cfsearch.models.text_cnn_training import TextRecipe, train_text_model
 from cfsearch.providers.text import TextProvider
 from cfsearch.providers.torch_module import TorchProvider
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
+from text_cnn_training import TextRecipe, train_text_model  # from the folder above
 
 THRESHOLD: Final = 0.001
 NEIGHBOURS: Final = (5, 23)

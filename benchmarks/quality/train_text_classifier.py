@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from text_cnn_training import TextRecipe, accuracy, answers, train_text_model
 
 from cfsearch.datasets.text import Part, Sentences, read_polarity
 from cfsearch.models.text_cnn import TextModel, read_text_model, save_text_model
-from cfsearch.models.text_cnn_training import TextRecipe, accuracy, answers, train_text_model
 
 NAME = "text_cnn_polarity"
 

@@ -17,10 +17,9 @@ from torch import Tensor
 
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.errors import ConfigError
+from cfsearch.explainers.axai import quantiles
+from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.numerics.intervals import Interval, wilson
-
-from .axai import quantiles
-from .l2_attack import L2Attack
 
 SYMMETRIC: Final = 0.5
 """A skewness below this in magnitude counts as approximately symmetric (Bulmer 1979)."""

@@ -1,5 +1,10 @@
 """Statistics of attacks, against samples of known distributions and against scipy."""
 
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,19 +14,24 @@ from torch import Tensor, nn
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.explainers.attack_statistics import (
-    asymmetric,
-    attack_flips,
-    fit_beta,
-    in_tails,
-    pair_tests,
-    skewness,
-    turning_tail,
-)
 from cfsearch.explainers.l2_attack import L2Attack
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.providers.torch_module import TorchProvider
 
+PAPERS = Path(__file__).parents[2] / "benchmarks" / "papers"
+if not PAPERS.is_dir():
+    pytest.skip("the benchmarks are not in a wheel", allow_module_level=True)
+sys.path.insert(0, str(PAPERS))
+MODULE: Any = import_module("attack_statistics")  # Any: from the folder above, which mypy does not see
+asymmetric = MODULE.asymmetric
+attack_flips = MODULE.attack_flips
+fit_beta = MODULE.fit_beta
+in_tails = MODULE.in_tails
+pair_tests = MODULE.pair_tests
+skewness = MODULE.skewness
+turning_tail = MODULE.turning_tail
+
+pytestmark = pytest.mark.checkout
 DRAW = np.random.default_rng(11)
 
 

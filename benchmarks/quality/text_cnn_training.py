@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from cfsearch.datasets.text import PADDING, Part, Sentences, Vocabulary
 from cfsearch.errors import DataError
-
-from .text_cnn import TextCnn, TextModel
+from cfsearch.models.text_cnn import TextCnn, TextModel
 
 _PIECE = 256
 
