@@ -87,17 +87,17 @@ class _Grid(Generator[PixelsState], Describer, ABC):
         rows, columns = (_weights(side, self._grid).to(gap.device) for side in (height, width))
         cells = torch.linalg.pinv(rows) @ gap @ torch.linalg.pinv(columns).T
         percent = (cells.flatten(1) * 100.0).round()
-        least = 100.0 * 0.05 * self._reach
+        least = 100.0 * 0.05 * self._max_change
         return tuple(
             tuple(
-                self._said(self._names[j], int(change[j]))
+                self._worded(self._names[j], int(change[j]))
                 for j in change.abs().argsort(descending=True, stable=True).tolist()
                 if abs(int(change[j])) >= max(1.0, least)
             )
             for change in percent
         )
 
-    def _said(self, name: str, percent: int) -> str:
+    def _worded(self, name: str, percent: int) -> str:
         if not self._colour:
             return f"{name}: {abs(percent)} % {'brighter' if percent > 0 else 'darker'}"
         cell, _, hue = name.rpartition(" ")

@@ -163,7 +163,7 @@ def handshake(
     if inputs is None and len(shape) == 3:
         other, queries = doubt(
             provider,
-            lambda pictures: _as_probable(provider, _asked(provider, pictures)),
+            lambda pictures: _as_probable(provider, _query(provider, pictures)),
             few,
             p=_as_probable(provider, first),
             name=provider.name,
