@@ -61,7 +61,8 @@ __all__ = [
     "number_changed",
 ]
 
-__getattr__ = lazy_names(__name__, _HOME)
+if not TYPE_CHECKING:  # to a type checker a name that is not listed is an error
+    __getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:
