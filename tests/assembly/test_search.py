@@ -133,6 +133,7 @@ SEARCH = {
     "evaluations": 77,
     "population": 12,
     "capacity": 13,
+    "patience": 9,
     "pruning": 0.3,
     "max_queries": 99,
     "max_time": 1.5,
@@ -142,6 +143,9 @@ SEARCH = {
 }
 ARRIVES: dict[str, Row] = {
     **{f"search.{key}": Row({"search": {key: value}}, of_search(key), value) for key, value in SEARCH.items()},
+    "search.answers": Row(
+        {"search": {"answers": 3}}, lambda made: (made.search.extra or {}).get("answers"), 3
+    ),
     "search.solver": Row(
         {"search": {"solver": "smpso"}}, lambda made: type(made.search.solver(8)).__name__, "Smpso"
     ),
@@ -210,6 +214,11 @@ ELSEWHERE = {
     "model.trust_model": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
     "data.encoding": "cli/test_tables.py::test_encoding_and_delimiter_reach_the_reader",
     "data.delimiter": "cli/test_tables.py::test_encoding_and_delimiter_reach_the_reader",
+    "about.data_date": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
+    "about.data_source": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
+    "about.remarks": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
+    "about.who": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
+    "about.why": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
     "run.isolate": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
     "run.deadline": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
     "run.memory": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",

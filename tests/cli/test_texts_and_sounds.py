@@ -287,6 +287,7 @@ def test_a_surrogate_of_a_model_of_recordings(call: Call, tmp_path: Path) -> Non
     assert out.is_file() and made.document["queries"]["spent"] <= 40
     used = call("explain", folder / "0.wav", "--surrogate", out, "--method", "gradient", "--json")
     assert used.code == 0, used.err
+    assert "got texts" in call("distill", "--texts", "t.txt", "--out", out).error
     refused = call("distill", "--text", DULL, "--out", out)
     assert refused.code == 2 and "no text halfway between two" in refused.error
 

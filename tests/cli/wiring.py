@@ -44,6 +44,8 @@ _IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
     "--constraint": ("--constraint flip:margin=0.2", names("search.constraints"), ["flip"]),
     "--evaluations": ("--evaluations 77", setting("search.evaluations"), 77),
     "--population": ("--population 12", setting("search.population"), 12),
+    "--answers": ("--answers 3", setting("search.answers"), 3),
+    "--patience": ("--patience 9", setting("search.patience"), 9),
     "--capacity": ("--capacity 13", setting("search.capacity"), 13),
     "--max-queries": ("--max-queries 99", setting("search.max_queries"), 99),
     "--max-time": ("--max-time 1.5", setting("search.max_time"), 1.5),
@@ -196,6 +198,15 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ),
     ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, argument("0"), 1),
     ("doctor", "--data"): Row("doctor m --data t.csv", OPEN_MODEL, setting("data.table"), "t.csv"),
+    ("doctor", "--text"): Row("doctor m --text good", OPEN_MODEL, setting("data.texts"), ("good",)),
+    ("doctor", "--texts"): Row("doctor m --texts t.csv", OPEN_MODEL, setting("data.texts"), "t.csv"),
+    ("doctor", "--column"): Row(
+        "doctor m --texts t.csv --column c", OPEN_MODEL, setting("data.column"), "c"
+    ),
+    ("doctor", "--sounds"): Row("doctor m --sounds s.wav", OPEN_MODEL, setting("data.sounds"), "s.wav"),
+    ("distill", "--sounds"): Row(
+        "distill m --sounds s.wav --out {here}/s.safetensors", OPEN_MODEL, setting("data.sounds"), "s.wav"
+    ),
     ("doctor", "--schema"): Row(
         "doctor m --data t.csv --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
     ),

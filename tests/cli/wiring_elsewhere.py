@@ -26,6 +26,8 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("gate", "--format"): "test_gate.py::test_json_and_files",
     ("gate", "--list"): "test_gate.py::test_the_list_names_every_figure_and_each_can_be_judged",
     ("gate", "--out"): "test_gate.py::test_json_and_files",
+    ("distill", "--text"): "test_texts_and_sounds.py::test_a_surrogate_of_a_model_of_recordings",
+    ("distill", "--texts"): "test_texts_and_sounds.py::test_a_surrogate_of_a_model_of_recordings",
     ("diff", "--out"): "test_diff.py::test_text_json_and_page",
     ("diff", "--practical"): "test_diff.py::test_text_json_and_page",
     ("diff", "--practical-share"): "test_diff.py::test_text_json_and_page",
