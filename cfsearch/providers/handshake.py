@@ -76,7 +76,7 @@ def handshake(
 
     It is queried with ``n`` inputs together, the same again, in reverse order, one by one, and
     ``large`` inputs together for the time they take: ``4 n + large`` queries. A model of pictures whose
-    answers are all but the same is asked about ``n`` pictures on other ranges as well.
+    answers are all but the same is queried with ``n`` pictures on other ranges as well.
 
     Args:
         provider: the model.

@@ -22,7 +22,7 @@ _ALIKE, _VARIED = 0.02, 0.2
 """Mean total variation between answers that are all but the same, and that differ."""
 _SATURATED: Final = 0.999
 _RISE: Final = 0.02
-"""Of natural pictures red is the brightest channel and blue the darkest; by less nothing is said."""
+"""Of natural pictures red is the brightest channel and blue the darkest; by less nothing is concluded."""
 
 
 @final
@@ -250,7 +250,7 @@ def doubt(
     p: Float[Tensor, "n k"],
     name: str,
 ) -> tuple[str, int]:
-    """A warning where a model probably wants other pixels than it is given, and how many pictures it was asked for it.
+    """A warning where a model probably wants other pixels than it is given, and how many queries that took.
 
     The strongest clue decides: the model's own arithmetic and statistics, then its architecture, then its answers.
 
@@ -263,22 +263,22 @@ def doubt(
     """
     if not isinstance(provider, Clued) or (taken := provider.preprocessing) is None or taken.dtype == "uint8":
         return "", 0
-    asked = 0
+    queries = 0
 
     def count(changed: Tensor) -> Tensor:
-        nonlocal asked
-        asked += len(changed)
+        nonlocal queries
+        queries += len(changed)
         return ask(changed)
 
     clue = next(iter(provider.pixel_clues), None)
     if clue is None and taken.range == "0..1" and not taken.mean:
         clue = answers_clue(count, x, p=p)
     if clue is None:
-        return "", asked
+        return "", queries
     turn = "turn them in the exported graph, or in a function (docs/models.md)."
     if clue.agrees(taken):
         order = f"{name} seems to want its channels as blue, green, red: {clue.because}. If so, {turn}"
-        return order if clue.reversed else "", asked
+        return order if clue.reversed else "", queries
     turned = f" Its channels seem to come as blue, green, red: {turn}" if clue.reversed else ""
     given = f"{taken.range}{', less mean over std' if taken.mean else ''}"
     also = ' (or range = "-1..1", where it was trained so)' if not clue.known else ""
@@ -286,7 +286,7 @@ def doubt(
     return (
         f"{name} is given pixels on {given}, but probably wants others: {clue.because}. If so, write {clue.lines}"
         f"{instead}{also} under [input] in its sidecar, or give them in the call.{turned}"
-    ), asked
+    ), queries
 
 
 def _spread(p: Float[Tensor, "n k"]) -> float:

@@ -70,7 +70,7 @@ def test_the_mean_of_the_training_pictures_is_solved_for_exactly() -> None:
         assert f"a deviation of about {deviation:.2g}" in clue.because
 
 
-def test_bright_normalised_pictures_are_told_from_those_in_0_to_1() -> None:
+def test_bright_normalised_pictures_are_distinguished_from_those_in_0_to_1() -> None:
     weight = torch.randn(16, 3, 5, 5, generator=torch.Generator().manual_seed(2)).double()
     means = weight.sum((2, 3)) @ torch.tensor([0.5, 0.5, 0.5]).double()
     smooth = weight.sum((1, 2, 3)).square()

@@ -95,8 +95,8 @@ def _read(content: bytes, *, name: str) -> tuple[int, NDArray[Any]]:  # Any: the
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # strange chunks are passed over
             rate, values = wavfile.read(io.BytesIO(content))
     except Exception as error:  # damaged bytes make it raise whatever its steps raise
-        said = " ".join(str(error).split())[:160] or type(error).__name__
-        what = said if isinstance(error, ValueError) else "a damaged header"
+        stated = " ".join(str(error).split())[:160] or type(error).__name__
+        what = stated if isinstance(error, ValueError) else "a damaged header"
         raise _bad(
             name, "expected an undamaged wave file of PCM or floats", f"what cannot be read: {what}"
         ) from error
