@@ -71,6 +71,13 @@ class ModelConfig(_Strict):
     trust_model: str | None = None
     surrogate: str | None = None
 
+    @field_validator("trust_model")
+    @classmethod
+    def _a_hash(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"sha256:[0-9a-fA-F]{64}", value):
+            raise ValueError(f"expected sha256: and 64 hexadecimal digits, got {value[:80]!r}")
+        return value
+
 
 @final
 class GeneratorConfig(_Strict):

@@ -39,7 +39,7 @@ def explore(run: Path, opened: bool, unchecked: bool) -> Outcome:
 
     page = run / PAGE
     if not unchecked:
-        require_intact(run)
+        require_intact(run, page=page.is_file())  # a missing one is written again
     if not page.is_file():
         page = write_report(run)
     if opened:

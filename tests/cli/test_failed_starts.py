@@ -54,6 +54,12 @@ OF_IMAGES = {
     "texts": ["--texts", "nowhere.txt"],
     "column": ["--column", "nothing"],
     "sounds": ["--sounds", "nowhere"],
+    "protocol": ["--protocol", "oip"],
+    "encoding": ["--encoding", "utf-8"],
+    "delimiter": ["--delimiter", ";"],
+    "trust_model": ["--trust-model", "nothing"],
+    "deadline": ["--deadline", "0"],
+    "memory": ["--memory", "0"],
 }
 """Of each option of ``cfsearch audit`` on images, a value that cannot be used there."""
 

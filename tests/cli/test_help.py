@@ -100,6 +100,11 @@ def test_examples_run(workplace: Path, call: Call, line: str, monkeypatch: pytes
         shutil.rmtree(workplace / "runs" / "one", ignore_errors=True)
         assert call("audit", "--images", "photos", *search, "--out", "runs/one").code == 0
         assert call("search", "face.png", *search, "--save", "face.front").code == 0
+    if words[0] == "diff":  # two runs on the same pictures, whatever other examples left there
+        for name, seed in (("one", "0"), ("two", "1")):
+            shutil.rmtree(workplace / "runs" / name, ignore_errors=True)
+            audit = ("--images", "photos", "--model", "model.onnx", "--generator", "pixels:grid=2", *FAST)
+            assert call("audit", *audit, "--seed", seed, "--out", f"runs/{name}").code == 0
     if "runs/digits" in words and not (workplace / "runs" / "digits").exists():
         assert call("audit", "--sounds", "seven.wav", *FAST, "--out", "runs/digits").code == 0
     if words[0] in ("search", "audit", "plan", "bench"):

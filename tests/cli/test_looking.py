@@ -83,6 +83,8 @@ def test_explore_writes_the_page_where_it_is_missing_and_opens_it(
 
 def test_report_of_a_run_that_has_not_ended(call: Call, run: Path) -> None:
     (run / "audit.json").unlink()
+    assert "is gone" in call("report", run).error  # it had ended
+    (run / "checksums.json").unlink()
     assert "has not ended" in call("report", run).error
     assert "This run has not ended" in call("show", run).out
 

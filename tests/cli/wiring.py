@@ -26,9 +26,11 @@ from .wiring_row import (
 )
 from .wiring_training import CRITICISED, GENERATED, training
 
+A_HASH: Final = f"sha256:{'ab' * 32}"
+
 _IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
     "--model": ("", setting("model.path"), "m.onnx"),
-    "--trust-model": ("--trust-model sha256:ab", setting("model.trust_model"), "sha256:ab"),
+    "--trust-model": (f"--trust-model {A_HASH}", setting("model.trust_model"), A_HASH),
     "--sidecar": ("--sidecar s.toml", setting("model.sidecar"), "s.toml"),
     "--arch": ("--arch pkg.mod:build", setting("model.arch"), "pkg.mod:build"),
     "--votes": ("--votes 5", setting("model.votes"), 5),
