@@ -50,7 +50,7 @@ seed = 0                       # decides all random numbers
 # immutable = ["Male"]         # variables (of a table: columns) that must not change
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
 
-[audit]                        # what the audit is asked; changes no search
+[audit]                        # what its findings are about; changes no search
 # protected = ["Male"]         # attributes whose effects matter most; they stand first in every result
 # practical = 0.25             # logits: the size from which an effect matters
 

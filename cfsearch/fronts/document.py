@@ -1,7 +1,7 @@
 """A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from .picks import UNCHANGED
 
 if TYPE_CHECKING:
     from .front import ParetoFront
+
+_DECIMALS: Final = 9
+"""Of values of variables: start plus change leaves rounding behind the last one that means anything."""
 
 
 def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
@@ -30,7 +33,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(v) > UNCHANGED
             },
             "values": {
-                name: _number(front.values[i, j].item())
+                name: _number(round(front.values[i, j].item(), _DECIMALS) + 0.0)
                 for j, name in enumerate(front.variables)
                 if abs(front.z[i, j].item()) > UNCHANGED
             },

@@ -192,3 +192,16 @@ def test_an_unknown_pick_or_objective_is_refused() -> None:
 def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ShapeError, match=r"expected scores of shape \(4, 2\), got \(4, 3\)"):
         replace(front(), scores=torch.zeros(4, 3))
+
+
+def test_values_in_json_hold_no_rounding_of_start_plus_change() -> None:
+    z = torch.zeros(4, 3, dtype=torch.float64)
+    z[1, 0] = -0.1
+    held = replace(
+        front(),
+        z=z,
+        origin_values=torch.tensor([0.7, 0.0, 0.0], dtype=torch.float64),
+        scale=torch.tensor([7.0, 1.0, 1.0], dtype=torch.float64),
+    )
+    assert held.values[1, 0].item() != 0.0  # 0.7 - 7 * 0.1 in doubles
+    assert str(held.to_dict()["members"][1]["values"]) == "{'hat': 0.0}"
