@@ -204,7 +204,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     objectives = tuple(objective_of(_filled(given, generator, decided)) for given in wanted)
     if not objectives:
         goal = target_index(model, config.search.target)
-        near = config.search.critic != "trained" and has_neighbours(
+        near = config.search.critic is None and has_neighbours(
             decided, classes=len(model.labels), target=goal
         )
         objectives = default_objectives(generator, decided=decided if near else None)

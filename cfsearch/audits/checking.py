@@ -81,6 +81,9 @@ class _Check:
         for path in inside:
             self._files(path)
         document = self._document()
+        if document is not None:  # figures stand in the order in which the models were named
+            places = {model.id: i for i, model in enumerate(document.models)}
+            inside = sorted(inside, key=lambda path: places.get(path.name, len(places)))
         for path in inside or [self.path]:
             model = path.name if inside else "model"
             if document is not None and not inside:

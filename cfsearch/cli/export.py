@@ -20,7 +20,7 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
 
 @click.command(
     cls=Command,
-    short_help="Write a run as a table, pictures, sounds, or a record for other tools.",
+    short_help="Write a run as a table, pictures, sounds or records.",
     examples=(
         "cfsearch export runs/one --format csv --out one.csv",
         "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_levels
+from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_levels, written_numbers
 from cfsearch.errors import ConfigError
 
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
@@ -106,7 +106,8 @@ def matched_levels(
         known: what the encoder was fitted on.
     """
     values = values_of_levels(column)
-    texts = {str(value).strip(): value for value in known}
+    texts: dict[str, Any] = {str(value).strip(): value for value in known}  # Any: as above
+    texts = {plain: texts[text] for plain, text in written_numbers(texts).items()} | texts
     same = [_knows(known, value) for value in values.tolist()]
     if all(same):
         return values, ()

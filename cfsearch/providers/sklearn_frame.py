@@ -6,7 +6,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.datasets.tables import TableSchema, frame_of, is_absent, values_of_levels
+from cfsearch.datasets.tables import TableSchema, frame_of, is_absent, values_of_levels, written_numbers
 
 from .sklearn_columns import category_values, encoder_values, matched_levels, texts_wanted
 
@@ -39,7 +39,7 @@ class FittedFrames:
         for column in schema.columns:
             if column.has_levels and column.name in known:
                 self._levels[column.name], strange[column.name] = matched_levels(column, known[column.name])
-        self._texts: Final = texts_wanted(schema, known)
+        self._texts: Final = {name: written_numbers(known[name]) for name in texts_wanted(schema, known)}
         self.note: Final = " ".join(
             f"its encoder of {name} never saw {', '.join(map(repr, levels[:_SHOWN]))}"
             f"{' and others' if len(levels) > _SHOWN else ''}, and may take each for any other unknown level."
@@ -81,4 +81,5 @@ class FittedFrames:
         return frame
 
     def _text(self, name: str, cell: Any) -> str:  # Any: a number or a text
-        return cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
+        text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
+        return self._texts[name].get(text, text)

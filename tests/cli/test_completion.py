@@ -96,6 +96,7 @@ def test_choices_and_commands_are_completed(complete: Complete) -> None:
         "csv",
         "parquet",
         "pictures",
+        "sounds",
         "in-toto",
         "svr",
         "cyclonedx",

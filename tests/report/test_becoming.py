@@ -38,7 +38,7 @@ def test_galleries_name_the_class_that_it_became_and_the_true_one(page: Any) -> 
     assert "four became five;" in " ".join(first.select_one(".line").get_text().split())
     assert "truly" not in first.select_one(".who").get_text()
     assert "truly nine" in second.select_one(".who").get_text()
-    assert [p.get_text() for p in first.select(".tile .now")][-1] == "now five"
+    assert {p.get_text() for p in first.select(".tile .now")} == {"now four", "now five"}
 
 
 def test_two_classes_need_no_such_words(make_front: MakeFront, make_audit: MakeAudit) -> None:

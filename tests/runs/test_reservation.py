@@ -47,6 +47,7 @@ def test_a_damaged_store_is_left_to_whoever_mends_it(tmp_path: Path) -> None:
     (tmp_path / "run" / "run.sqlite").write_bytes(b"not a database")
     with Reservation.of(tmp_path / "run") as held:
         held.check_settings({"search": {}})
+    assert (tmp_path / "run" / "run.sqlite").read_bytes() == b"not a database"
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "full"])

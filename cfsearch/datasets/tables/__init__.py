@@ -37,7 +37,7 @@ columns the schema lacks            left out, with a note
 
 from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing, on_grid
-from ._csv import TextTable, read_text_table
+from ._csv import TextTable, read_text_table, written_numbers
 from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, row_groups
@@ -86,4 +86,5 @@ __all__ = [
     "truth_of",
     "values_of_levels",
     "write_schema",
+    "written_numbers",
 ]

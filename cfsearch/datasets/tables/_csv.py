@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -241,6 +241,26 @@ def _plain(cell: str, form: str) -> str:
     if form == "spaces" and _SPACED.fullmatch(cell):
         return re.sub(r"[ \u00a0\u202f']", "", cell).replace(",", ".")
     return cell
+
+
+def written_numbers(texts: Iterable[str]) -> dict[str, str]:
+    """Numbers in plain form, and how they were written: ``1000`` of ``1,000``; those written plainly are left out.
+
+    Args:
+        texts: as they stand in a file.
+
+    Example:
+        >>> written_numbers(["1,000", "2 500,5", "many", "7"])
+        {'1000': '1,000', '2500.5': '2 500,5'}
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        plain = next(
+            (p for form in ("thousands", "comma", "spaces") if (p := _plain(text, form)) != text), None
+        )
+        if plain is not None:
+            found.setdefault(plain, text)
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:
