@@ -278,8 +278,12 @@ def _model(flags: dict[str, Any]) -> "Provider":
 
 def _size(model: "Provider") -> tuple[int, int] | None:
     """Height and width that a model takes; None where it takes any, or does not say."""
+    from cfsearch.providers.isolated.provider import IsolatedProvider
+
     from .doctor import Prepared
 
+    if isinstance(model, IsolatedProvider):
+        return model.size
     taken = model.preprocessing if isinstance(model, Prepared) else None
     return None if taken is None else taken.size
 

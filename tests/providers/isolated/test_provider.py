@@ -7,10 +7,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
+from cfsearch.cli._explained import _size
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import infer_schema, read_table
 from cfsearch.errors import (
@@ -23,6 +26,7 @@ from cfsearch.errors import (
     ProviderError,
 )
 from cfsearch.providers.handshake import handshake
+from cfsearch.providers.isolated.host import Host
 from cfsearch.providers.isolated.live import isolated_live_provider
 from cfsearch.providers.isolated.process import ModelProcess, stand_by
 from cfsearch.providers.isolated.provider import IsolatedProvider, isolated_provider, isolated_tabular
@@ -54,6 +58,13 @@ def test_answers_and_what_is_known_of_the_model_are_the_same(model: IsolatedProv
     for name in ("name", "labels", "scores", "max_batch", "fingerprint", "batch_invariant", "note"):
         assert getattr(model, name) == getattr(here, name), name
     assert isinstance(model, Provider)
+
+
+def test_the_size_of_its_pictures_is_known_to_explain() -> None:
+    facts = {"name": "m", "labels": ["a", "b"], "scores": "LOGITS", "max_batch": 4}
+    for size in ([8, 12], None):
+        host = cast(Host, SimpleNamespace(facts={**facts, "size": size}))
+        assert _size(IsolatedProvider(host)) == (None if size is None else (8, 12))
 
 
 def test_what_the_model_prints_reaches_nobody(
