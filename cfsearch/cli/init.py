@@ -34,7 +34,7 @@ images = "images"              # a file, a folder or a zip
 
 [generator]
 source = "pixels"              # a file, a shipped checkpoint ("faces64") or a plug-in's name
-# settings = {grid = 6, reach = 0.6}
+# settings = {grid = 6, max_change = 0.6}
 
 [search]
 solver = "nsga2"               # nsga2, smpso, gde3, ...; with settings: {name = "nsga2", ...}
