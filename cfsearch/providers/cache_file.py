@@ -30,11 +30,12 @@ class CacheFile:
         ConfigError: the path is a folder, or its folder does not exist.
     """
 
+    _connection: sqlite3.Connection | None = None  # also of one whose constructor refused
+
     def __init__(self, path: Path) -> None:
         if path.is_dir() or not path.parent.is_dir():
             raise ConfigError(f"cache: {path} must be a file in a folder that exists.")
         self.path: Final = path
-        self._connection: sqlite3.Connection | None = None
         self._pid = 0
         self._off = False
         self._guarded(())
@@ -52,6 +53,9 @@ class CacheFile:
         if self._connection is not None and self._pid == os.getpid():
             self._connection.close()
         self._connection = None
+
+    def __del__(self) -> None:
+        self.close()
 
     def _guarded(self, what: Sequence[bytes] | Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         """Reads (a sequence of keys) or writes (a mapping); renews the file where it is damaged."""

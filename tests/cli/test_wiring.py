@@ -188,4 +188,4 @@ def test_threads_are_those_of_the_command(
 ) -> None:
     calls = watch(monkeypatch, "torch.set_num_threads")
     call(*words.format(**places).split(), "--threads", 3)
-    assert calls == [{"0": 3}]
+    assert [list(one.values()) for one in calls] == [[3]]  # its name is another one in each Python

@@ -20,6 +20,7 @@ from .wiring_row import (
     Read,
     Row,
     argument,
+    first_argument,
     last_part,
     names,
     setting,
@@ -198,7 +199,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("doctor", "--size"): Row(
         "doctor {anysize} --size 48", "cfsearch.providers.handshake.handshake", argument("shape"), (3, 48, 48)
     ),
-    ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, argument("0"), 1),
+    ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, first_argument, 1),
     ("doctor", "--data"): Row("doctor m --data t.csv", OPEN_MODEL, setting("data.table"), "t.csv"),
     ("doctor", "--text"): Row("doctor m --text good", OPEN_MODEL, setting("data.texts"), ("good",)),
     ("doctor", "--texts"): Row("doctor m --texts t.csv", OPEN_MODEL, setting("data.texts"), "t.csv"),
@@ -224,7 +225,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ),
     ("explain", "--arch"): Row(f"{_EXPLAINED} --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
     ("explain", "--device"): Row(f"{_EXPLAINED} --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
-    ("explain", "--threads"): Row(f"{_EXPLAINED} --threads 1", THREADS, argument("0"), 1),
+    ("explain", "--threads"): Row(f"{_EXPLAINED} --threads 1", THREADS, first_argument, 1),
     ("explain", "--size"): Row(
         "explain {face} --model {anysize} --size 16", _PICTURED, argument("shape"), (3, 16, 16)
     ),
@@ -331,7 +332,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("distill", "--held-out"): Row(f"{_DISTILLED} --held-out 0.3", _DISTIL, _recipe("held_out"), 0.3),
     ("distill", "--seed"): Row(f"{_DISTILLED} --seed 8", _DISTIL, _recipe("seed"), 8),
     ("distill", "--device"): Row(f"{_DISTILLED} --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
-    ("distill", "--threads"): Row(_DISTILLED, THREADS, argument("0"), 1),
+    ("distill", "--threads"): Row(_DISTILLED, THREADS, first_argument, 1),
     ("train generator", "--resume"): Row(
         f"{GENERATED} --no-resume", "cfsearch.cli.train._check_places", argument("resume"), False
     ),
@@ -345,7 +346,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("demo", "--faces"): Row("demo --faces 4", _DEMO, argument("count"), 4),
     ("demo", "--evaluations"): Row("demo --evaluations 60", _DEMO, argument("evaluations"), 60),
     ("demo", "--seed"): Row("demo --seed 3", _DEMO, argument("seed"), 3),
-    ("demo", "--threads"): Row("demo --threads 1", THREADS, argument("0"), 1),
+    ("demo", "--threads"): Row("demo --threads 1", THREADS, first_argument, 1),
     ("explain", "--trust-model"): Row(
         f"{_EXPLAINED} --trust-model sha256:ab", OPEN_PROVIDER, argument("trust_model"), "sha256:ab"
     ),
@@ -388,7 +389,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         f"{_DISTILLED_ROWS} --schema s.toml", _OPEN_TABLE, setting("data.schema_file"), "s.toml"
     ),
     ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", _OPEN_TABLE, setting("data.label"), "ok"),
-    ("verify", "--threads"): Row("verify x.front --model m --no-isolation --threads 1", THREADS, argument("0"), 1),
+    ("verify", "--threads"): Row("verify x.front --model m --no-isolation --threads 1", THREADS, first_argument, 1),
     ("verify", "--sidecar"): Row(
         "verify {front} --model m --no-isolation --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
     ),

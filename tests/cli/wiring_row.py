@@ -45,6 +45,11 @@ def argument(name: str) -> Read:
     return lambda call: call[name]
 
 
+def first_argument(call: Arguments) -> object:
+    """The first argument of a call, whose name differs from Python to Python."""
+    return next(iter(call.values()))
+
+
 def names(dotted: str) -> Read:
     """The names of the plug-ins of a setting."""
     return lambda call: [plugin.name for plugin in attrgetter(dotted)(call["config"])]

@@ -23,6 +23,8 @@ def _command() -> ModuleType:
     return sys.modules["house_words"]
 
 
+if not (ROOT / "benchmarks" / "house" / "words.py").is_file():
+    pytest.skip("the command lies in the checkout", allow_module_level=True)
 words = _command()
 
 
