@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from .wiring_row import THREADS, Read, Row, argument, last_part
+from .wiring_row import THREADS, Read, Row, argument, first_argument, last_part
 
 GENERATED: Final = "train generator --data faces --out {here}/g.safetensors"
 CRITICISED: Final = "train critic --generator w.pth --data faces --out {here}/g.safetensors"
@@ -45,7 +45,7 @@ def training() -> dict[tuple[str, str], Row]:
             (command, "--folder"): Row(f"{base} --folder f", _REQUEST, last_part(argument("folder")), "f"),
             (command, "--out"): Row(base, _REQUEST, last_part(argument("out")), "g.safetensors"),
             (command, "--family"): Row(f"{base} --family mine", _TRAINER, argument("name"), "mine"),
-            (command, "--threads"): Row(f"{base} --threads 1", THREADS, argument("0"), 1),
+            (command, "--threads"): Row(f"{base} --threads 1", THREADS, first_argument, 1),
         }
     images = {
         "--data": ("", "data", "faces"),
