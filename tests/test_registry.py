@@ -25,6 +25,7 @@ def test_every_built_in_loads_and_is_what_it_says(kind: registry.PluginKind) -> 
         assert issubclass(registry.load(kind, name), KINDS[kind]), name
 
 
+@pytest.mark.checkout
 def test_every_file_of_the_rooms_with_a_plug_in_is_registered() -> None:
     root = Path(__file__).parents[1]
     named = {point.value.split(":")[0] for kind in KINDS for point in registry.installed(kind).values()}
