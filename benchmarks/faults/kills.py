@@ -83,7 +83,7 @@ def disturbed(
     for victim in victims:
         end = time.monotonic() + rng.uniform(0.0, span_s)
         while driver.poll() is None and (time.monotonic() < end or not workers_of(driver.pid)):
-            time.sleep(0.02)
+            time.sleep(0.02)  # between looks at another process, which tells nobody when it is ready
         if driver.poll() is not None:
             break
         if victim == "driver":
@@ -92,7 +92,7 @@ def disturbed(
             before = stored(run)
             hits["driver"] += 1
             driver = started(folder, run, evaluations=evaluations)
-            time.sleep(0.1)
+            time.sleep(0.1)  # likewise
             now = stored(run)
             lost += sum(now.get(name) != kept for name, kept in before.items())
             continue

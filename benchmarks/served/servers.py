@@ -100,7 +100,7 @@ def running(command: list[str], *, ready: str, folder: Path, **variables: str) -
             except OSError:
                 if process.poll() is not None:
                     raise SystemExit((folder / "server.log").read_text()[-3000:]) from None
-                time.sleep(0.5)
+                time.sleep(0.5)  # between looks at a server that starts
         yield
     finally:
         process.terminate()

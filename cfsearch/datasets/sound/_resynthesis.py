@@ -40,24 +40,13 @@ def resynthesised(
         heard = torch.nonzero(total > 1e-6).flatten()
         nearest = heard[(torch.arange(len(total))[:, None] - heard).abs().argmin(1)]
         decibels = spread[:, nearest]  # beyond the first and the last band, as there
-    hann = torch.hann_window(form.window, dtype=torch.float32, device=wave.device)
-    spectrum = torch.stft(
-        wave.float(),
-        n_fft=form.size,
-        hop_length=form.hop,
-        win_length=form.window,
-        window=hann,
-        center=True,
-        pad_mode="constant",
-        return_complex=True,
-    )
-    turned = spectrum[None] * 10.0 ** (decibels / 20.0)
+    turned = form.transform(wave)[None] * 10.0 ** (decibels / 20.0)
     sound: Tensor = torch.istft(
         turned,
         n_fft=form.size,
         hop_length=form.hop,
         win_length=form.window,
-        window=hann,
+        window=form.hann(wave.device),
         center=True,
         length=len(wave),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, ModelFileError, ShapeError
@@ -157,20 +157,35 @@ class Spectrogram:
                 f"spectrogram: expected waves of shape (n, {self.samples}), got {tuple(waves.shape)}. Read them "
                 "with cfsearch.datasets.sound, which brings them to one length."
             )
-        hann = torch.hann_window(self.window, dtype=torch.float32, device=waves.device)
-        spectrum = torch.stft(
+        hann, spectrum = self.hann(waves.device), self.transform(waves)
+        # Parseval: the bins of a windowed sine of amplitude 1 sum to size * sum(hann ** 2) / 4
+        power = spectrum.abs().square() / (0.25 * self.size * hann.square().sum())
+        return self.filters().to(waves.device) @ power if self.mels else power
+
+    def hann(self, device: torch.device) -> Float[Tensor, " window"]:
+        """The window of each frame.
+
+        Args:
+            device: where it lies.
+        """
+        return torch.hann_window(self.window, dtype=torch.float32, device=device)
+
+    def transform(self, waves: Float[Tensor, "*n s"]) -> Complex[Tensor, "*n bins frames"]:
+        """Short-time Fourier transform of waves.
+
+        Args:
+            waves: of any length.
+        """
+        return torch.stft(
             waves.float(),
             n_fft=self.size,
             hop_length=self.hop,
             win_length=self.window,
-            window=hann,
+            window=self.hann(waves.device),
             center=True,
             pad_mode="constant",
             return_complex=True,
         )
-        # Parseval: the bins of a windowed sine of amplitude 1 sum to size * sum(hann ** 2) / 4
-        power = spectrum.abs().square() / (0.25 * self.size * hann.square().sum())
-        return self.filters().to(waves.device) @ power if self.mels else power
 
     def __call__(self, waves: Float[Tensor, "n s"]) -> Float[Tensor, "n 1 rows frames"]:
         decibels = 10.0 * self.power(waves).clamp_min(1e-20).log10()

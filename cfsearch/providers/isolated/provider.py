@@ -1,7 +1,8 @@
 """Providers whose model lives in a process of its own, as the rest of cfsearch sees them."""
 
+from abc import ABC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -22,8 +23,29 @@ if TYPE_CHECKING:
     from cfsearch.datasets.text import Lexicon
 
 
+class _Hosted(Provider, ABC):
+    """What is known of a model without a query, from the process that keeps it."""
+
+    host: Host
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the model."""
+        return str(self.host.facts["fingerprint"])
+
+    @property
+    def batch_invariant(self) -> bool:
+        """That of the model."""
+        return bool(self.host.facts["batch_invariant"])
+
+    @property
+    def note(self) -> str:
+        """That of the model, and what its process could not be kept from."""
+        return self.host.note
+
+
 @final
-class IsolatedProvider(Provider):
+class IsolatedProvider(_Hosted):
     """A model of pictures, sounds or texts in a process of its own.
 
     Its answers are those of the model in this process, to the last bit.
@@ -33,7 +55,7 @@ class IsolatedProvider(Provider):
     """
 
     def __init__(self, host: Host) -> None:
-        self.host: Final = host
+        self.host = host
         _take_over(self, host.facts)
 
     @property
@@ -42,28 +64,13 @@ class IsolatedProvider(Provider):
         size = self.host.facts["size"]
         return None if size is None else (int(size[0]), int(size[1]))
 
-    @property
-    def fingerprint(self) -> str:
-        """That of the model."""
-        return str(self.host.facts["fingerprint"])
-
-    @property
-    def batch_invariant(self) -> bool:
-        """That of the model."""
-        return bool(self.host.facts["batch_invariant"])
-
-    @property
-    def note(self) -> str:
-        """That of the model, and what its process could not be kept from."""
-        return self.host.note
-
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The model's answer; see ``Provider`` and ``Host.predict``."""
         return self.host.predict(x).to(x.device)
 
 
 @final
-class IsolatedTabularProvider(TabularProvider):
+class IsolatedTabularProvider(_Hosted, TabularProvider):
     """A model of tables in a process of its own; gradients do not pass.
 
     Args:
@@ -72,26 +79,11 @@ class IsolatedTabularProvider(TabularProvider):
     """
 
     def __init__(self, host: Host, *, schema: TableSchema) -> None:
-        self.host: Final = host
+        self.host = host
         self.schema = schema
         parts = (Part(style=Style(style), centre=c, scale=s) for style, c, s in host.facts["encoding"])
         self.encoding: Encoding = Encoding(schema, tuple(parts))
         _take_over(self, host.facts)
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the model."""
-        return str(self.host.facts["fingerprint"])
-
-    @property
-    def batch_invariant(self) -> bool:
-        """That of the model."""
-        return bool(self.host.facts["batch_invariant"])
-
-    @property
-    def note(self) -> str:
-        """That of the model, and what its process could not be kept from."""
-        return self.host.note
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's answer for each row; see ``Provider`` and ``Host.predict``."""

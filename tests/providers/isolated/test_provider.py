@@ -46,7 +46,7 @@ def gone(pid: int, *, within_s: float = 20.0) -> bool:
                 return True
         except OSError:
             return True
-        time.sleep(0.05)
+        time.sleep(0.05)  # between looks at a process that is not our child
     return False
 
 
