@@ -6,7 +6,7 @@ mathematics and nothing else.
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,8 +17,9 @@ from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Candidates, Evaluation, Queries
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import BudgetExhausted, CfsearchError, ProviderError, QueryError
+from cfsearch.errors import BudgetExhausted, CfsearchError, QueryError
 
+from .answers import QUERY_FAILURES, first_answers, original_scores
 from .clock import Clock
 from .evaluations import Ahead, joined, remembered_values
 from .memory import Memory
@@ -34,9 +35,6 @@ from .requirements import (
     check_values,
     target_index,
 )
-
-QUERY_FAILURES: Final = (ProviderError, QueryError)
-"""Errors that end the search of one query; the others go on."""
 
 _ROWS_ON_GPU = 4096
 
@@ -134,7 +132,7 @@ class Problem:
         self._networks = Networks(provider, generator, clock)
         goal = target_index(provider, target)
         with torch.no_grad():
-            scores = self._original_scores(x) if scores is None else scores
+            scores = original_scores(self._networks, x, failures=self.failures) if scores is None else scores
             known = None if reference is None else self._networks.score(reference)
             source = scores.argmax(-1)
             with raising(QueryError, f"generator {generator.name!r}: encode"):
@@ -295,13 +293,8 @@ class Problem:
         if not self.provider.batch_invariant:
             return Ahead(x)
         new = {i: x[i][self._memories[i].new(x[i])] for i in active}
-        answers: list[Tensor] = []
-        try:
-            answers.extend(self._networks.pieces(torch.cat(list(new.values()))))
-        except (*QUERY_FAILURES, BudgetExhausted):
-            pass  # what is missing is queried one by one, which shows for which query the model fails
         found: dict[int, Tensor] = {}
-        left = torch.cat(answers) if answers else z.new_zeros(0, len(self.provider.labels))
+        left = first_answers(self._networks, torch.cat(list(new.values())))
         for i, rows in new.items():
             if len(left) < len(rows):
                 break
@@ -386,26 +379,3 @@ class Problem:
         for constraint in self.constraints:
             violation = violation + measured("constraint", constraint, candidates).clamp_min(0)
         return Evaluation(z, f, violation, answered)
-
-    def _original_scores(self, x: Tensor) -> Tensor:
-        """Scores of the queries, each on its own; one that fails is noted and gets zeros."""
-        rows, answers = [], x.new_zeros(0, len(self.provider.labels))
-        if self.provider.batch_invariant and len(x):
-            pieces: list[Tensor] = []
-            try:
-                pieces.extend(self._networks.pieces(x))
-            except (*QUERY_FAILURES, BudgetExhausted):
-                pass  # as in `_ahead`
-            answers = torch.cat(pieces) if pieces else answers
-        for i in range(len(x)):
-            one = slice(i, i + 1)
-            try:
-                rows.append(
-                    self._networks.understood(answers[one])
-                    if i < len(answers)
-                    else self._networks.score(x[one])
-                )
-            except (*QUERY_FAILURES, BudgetExhausted) as error:
-                self.failures[i] = error
-                rows.append(torch.zeros(1, len(self.provider.labels), device=x.device))
-        return torch.cat(rows)

@@ -22,9 +22,10 @@ from cfsearch.errors import BudgetExhausted, QueryError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.wrapping import queries_of_a_search
 
+from .answers import QUERY_FAILURES
 from .archive import Archive, leads
 from .plugin_checks import check_finite_answer, queried, raising
-from .problem import QUERY_FAILURES, Problem
+from .problem import Problem
 
 _NOT_VERIFIED = (
     "No queries to the model were left to verify the members: none counts as verified, and their scores are "
