@@ -1,0 +1,64 @@
+"""Settings that refuse unknown names, and the sentence about the first fault of a file."""
+
+import difflib
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cfsearch.errors import ConfigError
+
+
+class Strict(BaseModel):
+    """Settings that take no unknown names and do not change."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text: str) -> str:
+    """What is wrong with settings, where, and what may have been meant.
+
+    Args:
+        error: as pydantic raised it; its first fault is described.
+        model: the settings that were checked.
+        where: the file, or what else they come from.
+        text: of the file, for lines and columns; empty where there is none.
+    """
+    faults = error.errors()
+    # a misspelt table is also a missing one: the name that was written comes first
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
+    path = [str(part) for part in fault["loc"]]
+    dotted = ".".join(path)
+    if fault["type"] == "extra_forbidden":
+        known = _fields(model, path[:-1])
+        near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+        hint = f" Did you mean `{near[0]}`?" if near else ""
+        section = f" in [{'.'.join(path[:-1])}]" if path[:-1] else ""
+        return (
+            f"{where}{_position(text, path[-1])}: unknown setting `{path[-1]}`{section} "
+            f"(it takes: {', '.join(known)}).{hint}"
+        )
+    if fault["type"] == "missing":
+        return f"{where}: the setting `{dotted}` is missing. `cfsearch init` writes a file that shows all."
+    context = fault.get("ctx", {})
+    if isinstance(context.get("error"), ConfigError):
+        return f"{where}: {context['error']}"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
+
+
+def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(part)
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _position(text: str, key: str) -> str:
+    for number, line in enumerate(text.splitlines(), start=1):
+        column = line.find(key)
+        if column >= 0 and line[:column].strip() in ("", '"', "[", "[["):
+            return f", line {number}, column {column + 1}"
+    return ""
