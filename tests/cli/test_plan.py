@@ -1,0 +1,99 @@
+"""What ``plan`` prints: every figure on its line; how long is measured."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cfsearch.cli import plan
+
+from .conftest import Call, Flags, Toys
+
+DOCUMENT: dict[str, Any] = {
+    "model": "m\x1b[31m",
+    "generator": "pixels",
+    "solver": "nsga2",
+    "generations": 12,
+    "population": 50,
+    "objectives": ["adversarial", "intensity"],
+    "constraints": [],
+    "images": 1234,
+    "queries": 5_678_901,
+    "seconds": 3700.0,
+    "disk_bytes": 1_234_567_890,
+    "notes": ["one", "two"],
+}
+
+
+def printed(document: dict[str, Any]) -> list[str]:
+    file = io.StringIO()
+    plan._show(Console(file=file, width=60, color_system=None), document)
+    return file.getvalue().splitlines()
+
+
+def test_each_figure_stands_on_its_line() -> None:
+    assert printed(DOCUMENT) == [
+        "model       m\\u001b[31m",
+        "generator   pixels",
+        "solver      nsga2, 12 generations of 50",
+        "objectives  adversarial, intensity",
+        "constraints none",
+        "images      1,234",
+        "queries     at most 5,678,901 to the model",
+        "time        about 1 h 01 min on this machine",
+        "disk        at most 1,235 MB",
+        "! one",
+        "! two",
+    ]
+
+
+def test_rows_and_constraints_are_named() -> None:
+    document = {key: value for key, value in DOCUMENT.items() if key != "images"}
+    lines = printed(document | {"rows": 3, "constraints": ["flip", "max_changed"], "notes": []})
+    assert lines[4:6] == ["constraints flip, max_changed", "rows        3"]
+    assert len(lines) == 9
+
+
+def test_time_is_that_of_one_generation_and_of_what_comes_before(
+    call: Call, toys: Toys, fast: Flags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that a search moves by 2 s, whatever its size, makes 24 candidates take 1/12 s each."""
+    from cfsearch.engine.search import Search
+
+    now, runs = [0.0], []
+    run = Search.run
+
+    def timed(self: Search, *args: Any, **kwargs: Any) -> Any:
+        runs.append((self.evaluations, self.population, self.target, kwargs["names"]))
+        now[0] += 2.0
+        return run(self, *args, **kwargs)
+
+    monkeypatch.setattr(Search, "run", timed)
+    monkeypatch.setattr("cfsearch.cli.plan.time.perf_counter", lambda: now[0])
+    words = ("--images", toys.pictures(count=3), "--model", toys.model(), *fast, "--target", "bright")
+    document = call("plan", *words, "--json").document
+    assert document["seconds_a_candidate"] == pytest.approx(2 / 24)
+    assert document["seconds"] == pytest.approx(3 * 240 * 2 / 24, abs=0.1)
+    assert [(evaluations, target) for evaluations, _, target, _ in runs] == [(2, None), (24, None)]
+    assert (document["images"], document["candidates"], document["generations"]) == (3, 720, 10)
+    # 3 x 32 x 32 bytes and 400 more a member of at most 100, and the page
+    assert document["disk_bytes"] == 3 * 100 * (3 * 32 * 32 + 400) + 20_000_000
+    assert (document["format"], document["population"], document["solver"]) == (
+        "cfsearch-plan/1",
+        24,
+        "nsga2",
+    )
+    assert (document["objectives"], document["constraints"]) == (["adversarial", "intensity"], [])
+
+
+def test_images_that_cannot_be_read_are_passed_over(call: Call, toys: Toys, fast: Flags) -> None:
+    faces = toys.pictures(count=2)
+    (faces / "a.png").write_bytes(b"no picture")
+    words = ("plan", "--images", faces, "--model", toys.model(), *fast)
+    assert call(*words, "--json").document["images"] == 3
+    for path in faces.iterdir():
+        path.write_bytes(b"no picture")
+    answer = call(*words)
+    assert answer.code == 2
+    assert "could be read." in answer.error
