@@ -74,9 +74,7 @@ def test_why_one_cannot_tell_stands_once_for_all_of_which_it_holds() -> None:
 
 
 def test_each_model_has_its_own_table_where_there_are_several() -> None:
-    lines = printed(
-        document(effect("a", 1.0), effect("b", 2.0, model="k"), models=("m", "k"))
-    )
+    lines = printed(document(effect("a", 1.0), effect("b", 2.0, model="k"), models=("m", "k")))
     heads = [line for line in lines if "effect of each attribute" in line]
     assert [head.split(": ")[0] for head in heads] == ["m.onnx", "k.onnx"]
     assert [line.split()[0] for line in lines if line.startswith(("a ", "b "))] == ["a", "b"]

@@ -1,12 +1,17 @@
 """``cfsearch search``: the document, what it finds, and what it writes."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
+from cfsearch.cli.search import _Meter, _Output, _verdict, first_readable
+from cfsearch.engine.progress import Failure, Progress
+from cfsearch.errors import CfsearchError, ConfigError, DataError, PartialFailure, ProviderError, RunError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics import pareto
 from cfsearch.schemas import schema
@@ -207,3 +212,68 @@ def test_limits_on_queries_and_time_reach_the_search(
     [same] = call(*words, "--config", config).document["fronts"]
     assert same["questions"] == limited["questions"]
     assert "max_queries" in call(*words, "--max-queries", 3).err
+
+
+def test_the_line_counts_what_earlier_batches_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of two batches of 2 images, 100 candidates each: 200 spent before, 50 of 200 now, in 10 s."""
+    monkeypatch.setattr("cfsearch.cli.search.time.monotonic", lambda: 110.0)
+    seen: list[tuple[str, float]] = []
+
+    class Line:
+        def update(self, text: str, *, share: float) -> None:
+            seen.append((text, share))
+
+    meter = _Meter(Line(), total=4, before=2, each=100, begin=100.0)
+    meter(Progress(generation=3, generations=8, queries=2, flipped=1, evaluations=50))
+    meter(Progress(generation=8, generations=8, queries=2, flipped=2, evaluations=300))
+    assert seen == [
+        ("generation 3/8, 1 of 2 flipped, 250 queries, 25/s, 6 s left", 0.625),
+        ("generation 8/8, 2 of 2 flipped, 500 queries, 50/s, 0 s left", 1.0),
+    ]
+
+
+def found(*errors: CfsearchError, fronts: int = 0) -> Any:
+    """What a search of images gave, as far as its exit code goes."""
+    assembly = SimpleNamespace(config=SimpleNamespace(data=SimpleNamespace(noun="image")))
+    failures = [Failure(f"{i}.png", error) for i, error in enumerate(errors)]
+    return SimpleNamespace(failures=failures, fronts=[None] * fronts, assembly=assembly)
+
+
+def test_what_ends_with_which_error() -> None:
+    model, data = ProviderError("it raised."), DataError("no picture.")
+    assert _verdict(found(fronts=2), allowed=False) is None
+    one = _verdict(found(data, fronts=2), allowed=False)
+    assert isinstance(one, PartialFailure)
+    assert str(one) == "1 of 3 images failed; 0.png: no picture. Give --allow-partial to accept that."
+    assert _verdict(found(data, fronts=2), allowed=True) is None
+    assert isinstance(_verdict(found(model, fronts=1), allowed=False), PartialFailure)
+    for allowed in (True, False):  # a model that never answered is no part of a result
+        all_of_them = _verdict(found(model, model), allowed=allowed)
+        assert isinstance(all_of_them, ProviderError)
+        assert str(all_of_them) == "2 of 2 images failed; 0.png: it raised."
+    assert isinstance(_verdict(found(data, data), allowed=False), PartialFailure)
+
+
+def test_where_fronts_may_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert _Output.of("png", None, count=3).path is None
+    assert _Output.of("png", tmp_path / "new.png", count=1).several is False
+    assert _Output.of("png", tmp_path / "new", count=2).several is True
+    assert _Output.of("png", tmp_path, count=2).several is True
+    for path, count, message in (
+        (tmp_path / "file", 2, "is a file; 2 inputs need a folder"),
+        (tmp_path, 1, "is a folder; name a file in it"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            _Output.of("front", path, count=count)
+    for count in (1, 2):
+        with pytest.raises(RunError, match="there is no folder"):
+            _Output.of("front", tmp_path / "none" / "x", count=count)
+
+
+def test_the_first_readable_image_stands_for_the_others(toys: Toys) -> None:
+    broken = toys.folder / "broken.png"
+    broken.write_bytes(b"no picture")
+    good = toys.picture()
+    assert first_readable([broken, good]) == good
+    assert first_readable([broken, broken]) == first_readable([broken]) == broken
