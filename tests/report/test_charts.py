@@ -1,6 +1,7 @@
 """Charts as numbers: scales with round steps, rows in their order, positions in per cent of the width."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ def effect(variable: str, value: float | None, *, model: str = "a", **more: Any)
     return found | {"estimate": None if value is None else around(value)} | more
 
 
-def change(variable: str, count: int, *, model: str = "a", direction: str = "+", n: int = 10) -> dict[str, Any]:
+def change(
+    variable: str, count: int, *, model: str = "a", direction: str = "+", n: int = 10
+) -> dict[str, Any]:
     rate = {"value": count / n, "low": count / n / 2, "high": min(1.0, count / n * 1.5)}
     return {
         "model": model, "variable": variable, "direction": direction, "count": count, "n": n, "rate": rate,
@@ -51,7 +54,7 @@ class TestScale:
         assert [tick.text for tick in chart.ticks if tick.zero] == ["0"]
         places = [tick.at for tick in chart.ticks]
         assert (places[0], places[-1]) == (3.0, 97.0)
-        gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+        gaps = [b - a for a, b in pairwise(places)]
         assert max(gaps) - min(gaps) < 0.02
 
     def test_shares_stand_on_a_scale_from_0_to_100_per_cent(self) -> None:
