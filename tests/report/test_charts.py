@@ -121,7 +121,7 @@ class TestEffects:
         assert effect_chart([effect("x", None, truth=around(1.0))], MODELS) is not None
 
     def test_what_else_is_known_stands_beside_it(self) -> None:
-        more = {
+        more: dict[str, Any] = {
             "between": {"low": -0.5, "high": 1.5},
             "probability": {"value": -0.2, "low": -0.3, "high": -0.1},
             "flips_alone": {"count": 3, "n": 11},
