@@ -35,6 +35,7 @@ COMMANDS = {
     "diff": "diff",
     "bench": "bench",
     "train": "train",
+    "measure": "measure",
     "schema": "schema",
 }
 """In which module of this package each command lives, in the order of the help."""

@@ -41,7 +41,7 @@ _SECTIONS: Final = {
     ),
     "Training": (
         *("recipe", "preset", "family", "steps", "minutes", "batch", "rate", "critic_rate", "precision"),
-        *("uniform", "single", "queries", "trials", "held_out"),
+        *("uniform", "single", "queries", "trials", "held_out", "measure"),
     ),
     "Output": (
         *(
@@ -57,7 +57,7 @@ _SECTIONS: Final = {
             "pick",
             "json",
         ),
-        *("unchecked", "log_every", "sheet_every", "checkpoint_every", "opened", "pictures"),
+        *("unchecked", "write", "log_every", "sheet_every", "checkpoint_every", "opened", "pictures"),
     ),
     "Running": ("seed", "device", "batch_size", "threads", "isolate", "deadline"),
     _GENERAL: ("quiet", "verbose", "debug", "help"),

@@ -1,4 +1,4 @@
-"""Training data of `cfsearch train`: rendered faces, a folder with a table, CelebA."""
+"""Labelled images of `cfsearch train` and `cfsearch measure`: rendered faces, a folder with a table, CelebA."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,14 +32,14 @@ def open_source(
     """
     if (data is None) == (celeba is None):
         raise ConfigError(
-            "train: give --data faces, --data FOLDER with --attributes CSV, or --celeba ROOT; one of them."
+            "give --data faces, --data FOLDER with --attributes CSV, or --celeba ROOT; one of them."
         )
     if celeba is not None:
         return _celeba(celeba, names=names, size=size, limit=limit)
     if data == RENDERED:  # a folder of that name is ./faces
         if tuple(names) not in ((), faces.ATTRIBUTES):
             raise ConfigError(
-                f"train: rendered faces have the attributes {', '.join(faces.ATTRIBUTES)}, in this order."
+                f"rendered faces have the attributes {', '.join(faces.ATTRIBUTES)}, in this order."
             )
         from cfsearch.datasets.faces.training import RenderedFaces
 
@@ -47,9 +47,7 @@ def open_source(
     from cfsearch.datasets.images import ImageFolderSource, read_attributes
 
     if table is None:
-        raise ConfigError(
-            f"train: --data {data} needs --attributes CSV: one row an image, one column an attribute."
-        )
+        raise ConfigError(f"--data {data} needs --attributes CSV: one row an image, one column an attribute.")
     found = read_attributes(table)
     if limit is not None:
         found = found.take(list(range(min(limit, len(found)))))

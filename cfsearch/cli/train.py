@@ -11,35 +11,22 @@ from cfsearch.errors import RunError
 from ._completion import columns, plugins
 from ._help import Command, Family
 from ._invocation import Invocation
+from ._labelled import labelled_images
+from ._measured import held_out, measured, show_measured
 from ._options import FILE, WHOLE, Function, json_option, threads_option, use_threads
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._signals import stoppable
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from cfsearch.contracts.trainer import Learned, State, Trainer, TrainingRequest
 
 FORMAT = "cfsearch-training/1"
 _GRACE_S = 20.0
 _SHARE = click.FloatRange(0.0, 1.0)
 
-_DATA = (
-    click.option("--data", metavar="faces|FOLDER|ZIP", help="Rendered faces, or images with --attributes."),
-    click.option(
-        "--attributes", "table", type=FILE, metavar="CSV", help="One row an image, one column an attribute."
-    ),
-    click.option(
-        "--celeba", type=FILE, metavar="ROOT", help="CelebA in torchvision's layout, or CelebA-HQ zips."
-    ),
-    click.option(
-        "--people",
-        type=click.IntRange(min=2),
-        default=10_000,
-        show_default=True,
-        help="Rendered faces, for --data faces.",
-    ),
-    click.option("--limit", type=WHOLE, help="The first so many images."),
-)
 _TRAINING = (
     click.option(
         "--recipe",
@@ -104,9 +91,9 @@ _SETTINGS = (
 
 
 def _options(command: Function) -> Function:
-    for option in reversed((*_DATA, *_TRAINING)):
+    for option in reversed(_TRAINING):
         command = option(command)
-    return threads_option(command)
+    return labelled_images(threads_option(command))
 
 
 @click.group(cls=Family, invoke_without_command=True)
@@ -141,6 +128,11 @@ def train(ctx: click.Context) -> None:
 @click.option("--names", metavar="A,B", shell_complete=columns, help="Which attributes, in this order.")
 @click.option("--uniform", type=_SHARE, help="Share of rows with partial attribute strengths.")
 @click.option("--single", type=_SHARE, help="Share of rows in which one attribute is flipped.")
+@click.option(
+    "--measure/--no-measure",
+    default=True,
+    help="Hold a tenth of 300 images or more out, and measure on them whether edits are seen (default).",
+)
 @_options
 @json_option
 def generator(**flags: Any) -> Outcome:  # Any: the options, by name
@@ -148,6 +140,7 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
 
     A training in the folder goes on from its last checkpoint. Ctrl-C writes one.
     """
+    held: list[Any] = []  # Any: the sources of the measurement, see cfsearch.contracts.trainer
 
     def work(
         trainer: "Trainer",
@@ -155,11 +148,48 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
         watch: "Callable[[State], None]",
         stop: Callable[[], bool],
     ) -> "Learned":
-        return trainer.train_generator(
-            _source(flags, size=flags["size"], names=_names(flags)), request=request, watch=watch, stop=stop
+        source = _source(flags, size=flags["size"], names=_names(flags))
+        if flags["measure"] and (count := held_out(len(source))):
+            from cfsearch.datasets.held_out import split
+
+            source, rest = split(source, held_out=count)
+            held.extend((source, rest))
+        return trainer.train_generator(source, request=request, watch=watch, stop=stop)
+
+    outcome = _train("generator", flags, work)
+    if not flags["measure"] or not outcome.document["finished"]:
+        return outcome
+    return _with_figures(outcome, held, flags)
+
+
+def _with_figures(outcome: Outcome, held: list[Any], flags: dict[str, Any]) -> Outcome:
+    """The result of a training with what was measured of it, where enough images were held out."""
+    if not held:
+        note(
+            "edits were not measured: that takes 300 labelled images or more, of which a tenth is held out. Audits say "
+            "'edits never measured' until `cfsearch measure generator` was given others."
+        )
+        return outcome
+    from cfsearch.contracts.trainer import open_trainer
+
+    training, rest = held
+    with progress("measure") as line:
+        figures = measured(
+            flags["out"],
+            open_trainer(flags["family"]),
+            training=training,
+            held=rest,
+            seed=flags["seed"],
+            device=flags["device"],
+            write=True,
+            watch=lambda share: line.update("a classifier learns, then judges", share=share),
         )
 
-    return _train("generator", flags, work)
+    def show(console: "Console") -> None:
+        outcome.show(console)
+        show_measured(console, figures)
+
+    return Outcome(document={**outcome.document, "measured": figures}, show=show)
 
 
 @train.command(

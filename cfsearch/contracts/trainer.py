@@ -111,6 +111,24 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class Annotator(Protocol):
+    """Capability of a trainer: writes measured figures into a generator's file.
+
+    Example:
+        >>> isinstance(open_trainer("attgan"), Annotator)
+        True
+    """
+
+    def annotate(self, generator: Path, entries: Mapping[str, object]) -> None:
+        """Add entries to what the file says of itself; ``edit_success``, a share for each attribute, is one.
+
+        Raises:
+            CapabilityError: files of that kind hold no figures.
+        """
+        ...
+
+
 def open_trainer(name: str) -> Trainer:
     """The trainer of a family of generators.
 

@@ -6,7 +6,7 @@ small, and the figures in their cards are measured on what the file gives back.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast, final
 
@@ -99,6 +99,28 @@ def save_attgan(path: Path, content: AttGANFile, *, half: bool = True) -> Path:
         "card": json.dumps(content.card),
     }
     write_atomically(path, to_bytes(tensors, metadata))
+    return path
+
+
+def annotate_attgan(path: Path, entries: Mapping[str, object]) -> Path:
+    """Add entries to the card of a file; its weights stay as they are, byte for byte.
+
+    Args:
+        path: the file.
+        entries: go before entries of the same name.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or of another kind.
+        ConfigError: an entry is not as ``AttGANFile`` takes it.
+        RunError: it cannot be written.
+    """
+    content = load_attgan(path)
+    card = {**content.card, **entries}
+    replace(content, card=card)  # refuses wrong entries
+    with safe_open(path, framework="pt") as file:
+        metadata = dict(file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+    write_atomically(path, to_bytes(tensors, {**metadata, "card": json.dumps(card)}))
     return path
 
 

@@ -27,7 +27,8 @@ PUBLISHED_RANGE = (-0.5, 1.5)
 
 _CRITIC_ROWS = 64
 _SNAP = 0.1
-_PUBLISHED_SUFFIXES = (".pth", ".pt")
+PUBLISHED_SUFFIXES = (".pth", ".pt")
+"""Endings of checkpoints as AttGAN's authors publish them."""
 
 
 @final
@@ -125,7 +126,7 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         known = ("low", "high", "dead_zone", "attributes", "size", "slope")
         if unknown := sorted(set(settings) - set(known)):
             raise ConfigError(f"attgan: unknown setting {unknown[0]!r}; it takes {', '.join(known)}.")
-        published = source.suffix in _PUBLISHED_SUFFIXES
+        published = source.suffix in PUBLISHED_SUFFIXES
         if published:
             size = settings.get("size")
             if size is not None and (isinstance(size, bool) or not isinstance(size, int)):

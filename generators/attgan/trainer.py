@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast, final
 
 from cfsearch.contracts.trainer import Learned, Source, State, TrainingRequest
-from cfsearch.errors import ConfigError
+from cfsearch.errors import CapabilityError, ConfigError
 
 from .config import AttGANConfig, CriticNorm
 from .data import FaceSource, PairedSource
-from .files import AttGANFile, load_attgan, save_attgan
+from .files import AttGANFile, annotate_attgan, load_attgan, save_attgan
+from .generator import PUBLISHED_RANGE, PUBLISHED_SUFFIXES
 from .published import load_published
 from .recipe import Adversarial, TrainingConfig
 from .training import StepMetrics, Trained, train, train_critic
@@ -22,7 +23,6 @@ _KINDS: Final = {
     Adversarial.HINGE: "the critic trained with this generator (hinge loss)",
 }
 _LATER: Final = "a critic trained afterwards, on the frozen generator's edits against real images"
-_PUBLISHED_RANGE: Final = (-0.5, 1.5)
 
 Settings = TypeVar("Settings", AttGANConfig, TrainingConfig)
 
@@ -39,6 +39,19 @@ class AttGANTrainer:
 
     def size(self, generator: Path) -> int:
         return _open(generator).editor.config.size
+
+    def annotate(self, generator: Path, entries: Mapping[str, object]) -> None:
+        """Write measured figures into the card of a generator's file.
+
+        Raises:
+            CapabilityError: a published checkpoint, which has no card.
+        """
+        if generator.suffix in PUBLISHED_SUFFIXES:
+            raise CapabilityError(
+                f"attgan: {generator.name} is a published checkpoint, which holds no figures. `cfsearch train critic "
+                "--generator FILE` makes a .safetensors file of it, which does."
+            )
+        annotate_attgan(generator, entries)
 
     def train_generator(
         self,
@@ -73,7 +86,7 @@ class AttGANTrainer:
             stop=stop,
         )
         # partial strengths that were never seen are not searched between, but at the full range
-        attribute_range = (0.0, 1.0) if training.uniform else _PUBLISHED_RANGE
+        attribute_range = (0.0, 1.0) if training.uniform else PUBLISHED_RANGE
         if done.finished:
             save_attgan(
                 request.out,
@@ -123,9 +136,9 @@ class AttGANTrainer:
 
 
 def _open(path: Path) -> AttGANFile:
-    if path.suffix in (".pth", ".pt"):
+    if path.suffix in PUBLISHED_SUFFIXES:
         found = load_published(path)
-        return AttGANFile(found.editor, found.critic, "", _PUBLISHED_RANGE)
+        return AttGANFile(found.editor, found.critic, "", PUBLISHED_RANGE)
     return load_attgan(path)
 
 

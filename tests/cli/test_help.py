@@ -17,7 +17,7 @@ from cfsearch.config import Config, ModelConfig, RunConfig, SearchConfig
 
 from .conftest import Call, Toys
 
-ELSEWHERE = ("demo", "train", "distill", "explore")
+ELSEWHERE = ("demo", "train", "measure", "distill", "explore")
 """Commands whose examples are parsed only: they train, or open a browser. Each has tests of its own."""
 
 

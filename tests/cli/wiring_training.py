@@ -58,7 +58,31 @@ def training() -> dict[tuple[str, str], Row]:
         rows["train generator", option] = Row(f"{GENERATED} {words}", _SOURCE, argument(name), value)
         given = f"train critic --generator {{weights}} --data faces --out {{here}}/g.safetensors {words}"
         rows["train critic", option] = Row(given, _SOURCE, argument(name), value)
+    rows |= _measuring(images)
     rows["train generator", "--names"] = Row(
         f"{GENERATED} --names 'A, B'", _SOURCE, argument("names"), ("A", "B")
     )
+    return rows
+
+
+def _measuring(images: dict[str, tuple[str, str, object]]) -> dict[tuple[str, str], Row]:
+    """The rows of the measurement, and the switch that leaves it out of a training."""
+    base = "measure generator {weights} --data faces"
+    rows: dict[tuple[str, str], Row] = {
+        ("train generator", "--measure"): Row(
+            f"{GENERATED} --people 300 --measure", "cfsearch.cli.train.held_out", first_argument, 300
+        ),
+        ("measure generator", "--threads"): Row(f"{base} --threads 1", THREADS, first_argument, 1),
+        ("measure generator", "--family"): Row(f"{base} --family mine", _TRAINER, argument("name"), "mine"),
+    }
+    for option, (words, name, value) in images.items():
+        rows["measure generator", option] = Row(f"{base} {words}", _SOURCE, argument(name), value)
+    for option, words, value in (
+        ("--seed", "--seed 4", 4), ("--device", "--device cuda:1", "cuda:1"), ("--write", "--no-write", False),
+    ):  # fmt: skip
+        given = f"{base} --people 60 {words}"
+        name = option.removeprefix("--")
+        rows["measure generator", option] = Row(
+            given, "cfsearch.cli._measured.measured", argument(name), value
+        )
     return rows

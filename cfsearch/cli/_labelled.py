@@ -1,0 +1,34 @@
+"""Options of commands that take labelled images: rendered faces, a folder with a table, CelebA."""
+
+import click
+
+from ._options import FILE, WHOLE, Function
+
+_OPTIONS = (
+    click.option("--data", metavar="faces|FOLDER|ZIP", help="Rendered faces, or images with --attributes."),
+    click.option(
+        "--attributes", "table", type=FILE, metavar="CSV", help="One row an image, one column an attribute."
+    ),
+    click.option(
+        "--celeba", type=FILE, metavar="ROOT", help="CelebA in torchvision's layout, or CelebA-HQ zips."
+    ),
+    click.option(
+        "--people",
+        type=click.IntRange(min=2),
+        default=10_000,
+        show_default=True,
+        help="Rendered faces, for --data faces.",
+    ),
+    click.option("--limit", type=WHOLE, help="The first so many images."),
+)
+
+
+def labelled_images(command: Function) -> Function:
+    """The options of labelled images.
+
+    Args:
+        command: a command.
+    """
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
