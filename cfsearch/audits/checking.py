@@ -7,7 +7,6 @@ from typing import Any
 
 from cfsearch.contracts.modality import modality_named
 from cfsearch.errors import DamagedError, RunError
-from cfsearch.files import json_digest
 from cfsearch.runs import checksums
 from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.runs.guard import guarded, read_object
@@ -18,6 +17,7 @@ from .figures import change_rows, counts, instances
 from .findings import Caught, CheckResult, Finding, difference
 from .groups import column_groups, group_rows
 from .measured import EFFECTS, GROUPS, Measured, load_effects, load_groups
+from .page_checks import page_findings
 from .pages import PAGE
 from .reading import AuditDocument
 from .transitions import transitions
@@ -295,7 +295,7 @@ class _Check:
             self.add("figures", file, f"{str(folder)!r} has no {file}, from which its {what} were computed.")
 
     def _page(self) -> None:
-        """Whether the page was made from this document."""
+        """Whether the page says what the document and the fronts say."""
         path = self.path / PAGE
         if not self._with_page:
             return
@@ -303,14 +303,13 @@ class _Check:
             self.notes.append(f"{str(self.path)!r} has no {PAGE}.")
             return
         with self._finding("page", PAGE), guarded(repr(str(path))):
-            digest = json_digest(read_object(self.path / "audit.json"))
-            page = path.read_text(encoding="utf-8")
-            if 'name="cfsearch-audit"' not in page:
-                if checksums.sums(self.path) is None:
-                    self.notes.append(f"{str(path)!r} does not say which audit it is of.")
-                    return
-                self.add("page", PAGE, f"{str(path)!r} does not say which audit it is of.")
-            elif f'name="cfsearch-audit" content="{digest}"' not in page:
-                self.add(
-                    "page", PAGE, f"{str(path)!r} was made from another audit.json than the one beside it."
-                )
+            document = read_object(self.path / "audit.json")
+            wrong, notes = page_findings(
+                self.path,
+                document,
+                sealed=checksums.sums(self.path) is not None,
+                again=not self.findings,
+            )
+            for message in wrong:
+                self.add("page", PAGE, message)
+            self.notes += notes

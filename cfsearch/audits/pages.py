@@ -1,5 +1,6 @@
 """Reading a run directory again, and its page."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,17 +50,24 @@ def read_audit(directory: str | Path) -> dict[str, Any]:
     return read_object(path)
 
 
-def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path:
-    """Build ``report.html`` of a run from what is stored; of several models, one page of all.
+def can_be_made_again(document: Mapping[str, Any]) -> bool:
+    """Whether the page of an audit holds nothing but what is stored; that of the demo holds true pictures.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    return not document.get("genuine")
+
+
+def page_text(directory: str | Path) -> str:
+    """The page of a run from what is stored; of several models, one page of all.
 
     Args:
         directory: the run directory.
-        to: the file; ``report.html`` in the directory when left out.
 
     Raises:
         RunError: no run, or one that has not ended.
     """
-    from cfsearch.files import write_atomically
     from cfsearch.report.page import ReportInstance, build_page
 
     directory = Path(directory)
@@ -69,7 +77,7 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
             pass
     document = read_audit(directory)
     models = [entry["id"] for entry in document["models"]]
-    if document.get("genuine"):
+    if not can_be_made_again(document):
         raise RunError(
             f"run {str(directory)!r}: its page holds true pictures, which are drawn by the command that made "
             "it; give that command again."
@@ -82,8 +90,24 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
                 for row in run.rows()
                 if row.front is not None
             ]
+    return build_page(document, instances)
+
+
+def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path:
+    """Build ``report.html`` of a run from what is stored; of several models, one page of all.
+
+    Args:
+        directory: the run directory.
+        to: the file; ``report.html`` in the directory when left out.
+
+    Raises:
+        RunError: no run, or one that has not ended.
+    """
+    from cfsearch.files import write_atomically
+
+    directory = Path(directory)
     page = Path(to) if to is not None else directory / PAGE
-    write_atomically(page, build_page(document, instances))
+    write_atomically(page, page_text(directory))
     if page.resolve() == (directory / PAGE).resolve():
         reseal(directory, PAGE)
     return page

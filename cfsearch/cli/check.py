@@ -26,8 +26,8 @@ def check(run: Path) -> Outcome:
     """Check that a stored run is what was written, and that its figures follow from its fronts.
 
     Checks the SHA-256 of each file, record and front, the chain of events, the schema of audit.json, that seed, hashes and
-    settings agree wherever they stand, every figure of audit.json computed again, and that the page belongs to it. Exits
-    with 5 where anything is found.
+    settings agree wherever they stand, every figure of audit.json computed again, and the page made again and compared with the
+    one that is there. Exits with 5 where anything is found.
     """
     from cfsearch.audits.checking import check_run
 

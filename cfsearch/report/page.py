@@ -24,6 +24,7 @@ from .charts import count_chart, effect_chart
 from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
 from .groups import groupings
+from .maker import page_maker
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
 from .plan import MOST_FRONTS, Plan, ceiling, fitting
@@ -122,6 +123,7 @@ def _render(
         .render(
             doc=document,
             audit=audit,
+            maker=page_maker(),
             models=models,
             story=tell(document, gallery.articles),
             effects=effect_chart(document["effects"], models),

@@ -128,6 +128,40 @@ KINDS: dict[str, tuple[Tamper, set[str]]] = {
 }
 
 
+PAGES: dict[str, tuple[str, str]] = {
+    "a word": ("</main>", "<p>This model is fair.</p></main>"),
+    "the verdict": (r"Blond hair", "Nothing"),
+    "a figure": (r"(class=.num.>)[^<]*\d", r"\g<1>9"),
+    "a picture": (r'src="data:image/(png|webp);base64,[^"]{40}', 'src="data:image/png;base64,' + "A" * 40),
+    "the points of the explorer": (r'("data">.*?)0\.\d', r"\g<1>0.999"),
+    "the script": (r'"use strict";', ""),
+}
+
+
+@pytest.mark.parametrize("place", PAGES)
+def test_an_edited_page_is_found_also_where_its_checksum_was_renewed(finished: Path, place: str) -> None:
+    of_text("report.html", *PAGES[place])(finished)
+    checksums.reseal(finished, "report.html")
+    (finding,) = check_run(finished).findings
+    assert (finding.check, finding.part) == ("page", "report.html")
+    assert "is not the page that this run gives: " in finding.message
+
+
+def test_the_verdicts_of_a_page_of_another_version_are_compared(finished: Path) -> None:
+    of_text("report.html", r'(name="cfsearch-maker" content=")[0-9a-f]', r"\g<1>x")(finished)
+    checksums.reseal(finished, "report.html")
+    result = check_run(finished)
+    assert result.findings == ()
+    assert "only its verdicts were compared" in result.notes[0]
+    text = (finished / "report.html").read_text()
+    headline = json.loads((finished / "audit.json").read_text())["verdicts"][0]["headline"]
+    assert headline in text
+    (finished / "report.html").write_text(text.replace(headline, "The model is fair."))
+    checksums.reseal(finished, "report.html")
+    (finding,) = check_run(finished).findings
+    assert "does not hold the verdict" in finding.message
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_was_changed_by_hand_is_found(finished: Path, kind: str) -> None:
     tamper, _ = KINDS[kind]
