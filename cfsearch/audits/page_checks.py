@@ -34,8 +34,8 @@ def page_findings(
     page = path.read_text(encoding="utf-8")
     name = repr(str(path))
     if 'name="cfsearch-audit"' not in page:
-        said = f"{name} does not say which audit it is of."
-        return ([said], []) if sealed else ([], [said])
+        lacks = f"{name} does not say which audit it is of."
+        return ([lacks], []) if sealed else ([], [lacks])
     if f'name="cfsearch-audit" content="{json_digest(document)}"' not in page:
         return [f"{name} was made from another audit.json than the one beside it."], []
     if not again:
