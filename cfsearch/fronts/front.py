@@ -1,25 +1,27 @@
 """The Pareto front of counterfactuals of one instance."""
 
 import hashlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch import registry
 from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS, Modality, Pieces
 from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.contracts.scores import lead
-from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import write_atomically
 from cfsearch.numerics import pareto
 
-from . import picks
+from .checking import check_parts
+from .choosing import answers, pick
 from .file import pack, unpack
+from .merging import merged
 from .picks import PICKS, UNCHANGED
 
 if TYPE_CHECKING:
@@ -131,40 +133,7 @@ class ParetoFront:
     genuineness: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
-        n, d, m, k = len(self.z), len(self.variables), len(self.objectives), len(self.labels)
-        expected = {
-            "z": (n, d),
-            "f": (n, m),
-            "scores": (n, k),
-            "original_scores": (k,),
-            "reconstruction_scores": (k,),
-            "verified": (n,),
-            "origin_values": (d,),
-            "reference_point": (m,),
-        }
-        for part, shape in expected.items():
-            came = tuple(getattr(self, part).shape)
-            if came != shape:
-                raise ShapeError(f"front {self.name!r}: expected {part} of shape {shape}, got {came}.")
-        if len(self.origins) != n or len(self.units) != m:
-            raise ShapeError(
-                f"front {self.name!r}: expected {n} origins and {m} units, got {len(self.origins)} "
-                f"and {len(self.units)}."
-            )
-        if self.described and len(self.described) != n:
-            raise ShapeError(f"front {self.name!r}: expected {n} descriptions, got {len(self.described)}.")
-        for part in ("rows", "texts", "sounds"):
-            kept = getattr(self, part)
-            if kept is not None and len(kept) != n:
-                raise ShapeError(f"front {self.name!r}: expected {n} {part}, got {len(kept)}.")
-        if self.genuineness is not None and tuple(self.genuineness.shape) != (n,):
-            raise ShapeError(
-                f"front {self.name!r}: expected genuineness of shape ({n},), got {tuple(self.genuineness.shape)}."
-            )
-        if self.scale is not None and tuple(self.scale.shape) != (d,):
-            raise ShapeError(
-                f"front {self.name!r}: expected scale of shape ({d},), got {tuple(self.scale.shape)}."
-            )
+        check_parts(self)
 
     def __len__(self) -> int:
         return len(self.z)
@@ -229,8 +198,16 @@ class ParetoFront:
     @property
     def sizes(self) -> Float[Tensor, " n"]:
         """Distance of each member to the original, by its modality."""
+        return self.distances(self.z)
+
+    def distances(self, z: Float[Tensor, "p d"]) -> Float[Tensor, " p"]:
+        """Distance of changes to none, by the modality: Gower's for rows, of the changes themselves for pictures.
+
+        Args:
+            z: the changes.
+        """
         categories = torch.tensor([name in self.categories for name in self.variables])
-        return self.modality.sizes(self.z, categories=categories)
+        return self.modality.sizes(z, categories=categories)
 
     @property
     def reconstruction_flips(self) -> bool:
@@ -278,21 +255,7 @@ class ParetoFront:
         Raises:
             ConfigError: an unknown way, or "crossing" without a plausibility objective.
         """
-        if how not in PICKS:
-            raise ConfigError(f"pick: unknown way {how!r}; the ways are {', '.join(PICKS)}.")
-        if how == "crossing" and "plausibility" not in self.objectives:
-            raise ConfigError("pick: `crossing` needs the objective 'plausibility', which was not searched.")
-        if not self.found:
-            return None
-        match how:
-            case "closest":
-                return picks.closest(self.sizes, among=self.valid)
-            case "sparsest":
-                return picks.sparsest(self.z, sizes=self.sizes, among=self.valid)
-            case "knee":
-                return picks.knee(self.f, among=self.valid)
-        wanted = 1.0 - self.p[:, self.source] if self.target is None else self.p[:, self.target]
-        return picks.crossing(wanted, self.column("plausibility"), among=self.valid)
+        return pick(self, how)
 
     def picks(self) -> dict[str, int]:
         """All ways to pick that give a member, by name."""
@@ -314,29 +277,7 @@ class ParetoFront:
         Raises:
             ConfigError: ``count`` is below 1.
         """
-        count = int(self.extra.get("answers", picks.ANSWERS)) if count is None else count
-        if count < 1:
-            raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
-        first = self.pick("sparsest")
-        if first is None:
-            return []
-        members = self.valid.nonzero().flatten()
-        z = self.z[members]
-        categories = torch.tensor([name in self.categories for name in self.variables])
-        gaps = self.modality.sizes((z[:, None] - z).flatten(0, 1), categories=categories)
-        chosen = picks.diverse(
-            gaps.reshape(len(z), len(z)),
-            costs=self._costs()[members],
-            first=int((members == first).nonzero()),
-            count=count,
-        )
-        return members[chosen].tolist()
-
-    def _costs(self) -> Float[Tensor, " n"]:
-        """What speaks against each member as an answer, in the unit of its size."""
-        if "neighbours" in self.objectives:  # a share of the range, like the size of a row's change
-            return self.sizes + 2.0 * self.column("neighbours").double()
-        return 0.5 * self.sizes
+        return answers(self, count)
 
     def words(self, i: int) -> tuple[str, ...]:
         """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
@@ -356,57 +297,7 @@ class ParetoFront:
         Raises:
             ConfigError: the fronts are of different queries or objectives.
         """
-        if (self.name, self.objectives, self.variables, self.labels, self.target) != (
-            other.name,
-            other.objectives,
-            other.variables,
-            other.labels,
-            other.target,
-        ):
-            raise ConfigError(
-                f"merge: fronts of {self.name!r} and {other.name!r} must share query, target, "
-                "labels, variables and objectives."
-            )
-        f = torch.cat([self.f, other.f])
-        keep = torch.nonzero(pareto.non_dominated(f)).flatten()
-        origins = (*self.origins, *other.origins)
-        both = self.images is not None and other.images is not None
-        tables = self.rows is not None and other.rows is not None
-        recordings = self.sounds is not None and other.sounds is not None
-        spelled = None if self.texts is None or other.texts is None else (*self.texts, *other.texts)
-        words = (*self.described, *other.described)
-        return replace(
-            self,
-            z=torch.cat([self.z, other.z])[keep],
-            f=f[keep],
-            scores=torch.cat([self.scores, other.scores])[keep],
-            verified=torch.cat([self.verified, other.verified])[keep],
-            images=torch.cat([self.images, other.images])[keep] if both else None,  # type: ignore[list-item]  # both is known
-            rows=torch.cat([self.rows, other.rows])[keep] if tables else None,  # type: ignore[list-item]  # both
-            sounds=torch.cat([self.sounds, other.sounds])[keep] if recordings else None,  # type: ignore[list-item]  # both
-            texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
-            genuineness=self._genuineness_with(other, keep),
-            described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
-            origins=tuple(origins[i] for i in keep.tolist()),
-            reference_point=torch.maximum(self.reference_point, other.reference_point),
-            evaluations=self.evaluations + other.evaluations,
-            queries=None if self.queries is None or other.queries is None else self.queries + other.queries,
-            seeding=self.seeding + other.seeding,
-            note=tuple(dict.fromkeys((*self.note, *other.note))),
-            extra=self.extra if self.genuineness is not None else {**self.extra, **_threshold(other)},
-        )
-
-    def _genuineness_with(self, other: Self, keep: Int[Tensor, " k"]) -> Float[Tensor, " k"] | None:
-        """Of the members of both; NaN for those of a front whose members were not measured, so that none holds by default."""
-        if self.genuineness is None and other.genuineness is None:
-            return None
-        parts = [
-            torch.full((len(front),), torch.nan, dtype=torch.float64)
-            if front.genuineness is None
-            else front.genuineness
-            for front in (self, other)
-        ]
-        return torch.cat(parts)[keep]
+        return merged(self, other)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the document of ``cfsearch search --json``. Holds no pixels."""
@@ -500,8 +391,3 @@ class ParetoFront:
     def _repr_html_(self) -> str:
         html: str = registry.load_function("views", "front_html")(self)
         return html
-
-
-def _threshold(front: ParetoFront) -> dict[str, Any]:  # Any: plain JSON
-    """What a merged front needs of one whose members' genuineness was measured."""
-    return {} if front.genuineness is None else {"genuineness": front.extra["genuineness"]}

@@ -1,0 +1,75 @@
+"""Members of a front that are read first: one by a rule, or several that differ."""
+
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.errors import ConfigError
+
+from . import picks
+from .picks import PICKS
+
+if TYPE_CHECKING:
+    from .front import ParetoFront
+
+
+def pick(front: "ParetoFront", how: str) -> int | None:
+    """One member, among the valid ones; see ``ParetoFront.pick``.
+
+    Args:
+        front: whose member it is.
+        how: a name of ``PICKS``.
+
+    Raises:
+        ConfigError: an unknown way, or "crossing" without a plausibility objective.
+    """
+    if how not in PICKS:
+        raise ConfigError(f"pick: unknown way {how!r}; the ways are {', '.join(PICKS)}.")
+    if how == "crossing" and "plausibility" not in front.objectives:
+        raise ConfigError("pick: `crossing` needs the objective 'plausibility', which was not searched.")
+    if not front.found:
+        return None
+    match how:
+        case "closest":
+            return picks.closest(front.sizes, among=front.valid)
+        case "sparsest":
+            return picks.sparsest(front.z, sizes=front.sizes, among=front.valid)
+        case "knee":
+            return picks.knee(front.f, among=front.valid)
+    wanted = 1.0 - front.p[:, front.source] if front.target is None else front.p[:, front.target]
+    return picks.crossing(wanted, front.column("plausibility"), among=front.valid)
+
+
+def answers(front: "ParetoFront", count: int | None) -> list[int]:
+    """Members that differ from each other, the sparsest first; see ``ParetoFront.answers``.
+
+    Args:
+        front: whose members they are.
+        count: how many; None for what the search declared.
+
+    Raises:
+        ConfigError: ``count`` is below 1.
+    """
+    count = int(front.extra.get("answers", picks.ANSWERS)) if count is None else count
+    if count < 1:
+        raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
+    first = front.pick("sparsest")
+    if first is None:
+        return []
+    members = front.valid.nonzero().flatten()
+    z = front.z[members]
+    chosen = picks.diverse(
+        front.distances((z[:, None] - z).flatten(0, 1)).reshape(len(z), len(z)),
+        costs=_costs(front)[members],
+        first=int((members == first).nonzero()),
+        count=count,
+    )
+    return members[chosen].tolist()
+
+
+def _costs(front: "ParetoFront") -> Float[Tensor, " n"]:
+    """What speaks against each member as an answer, in the unit of its size."""
+    if "neighbours" in front.objectives:  # a share of the range, like the size of a row's change
+        return front.sizes + 2.0 * front.column("neighbours").double()
+    return 0.5 * front.sizes

@@ -1,0 +1,86 @@
+"""One front of two: what an explainer found beside what a search found."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cfsearch.errors import ConfigError
+from cfsearch.numerics import pareto
+
+if TYPE_CHECKING:
+    from .front import ParetoFront
+
+
+def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
+    """One front of the members of both, dominated ones dropped; origins are kept.
+
+    Args:
+        front: whose notes and settings come first.
+        other: of the same query, objectives, variables and labels.
+
+    Raises:
+        ConfigError: the fronts are of different queries or objectives.
+    """
+    if (front.name, front.objectives, front.variables, front.labels, front.target) != (
+        other.name,
+        other.objectives,
+        other.variables,
+        other.labels,
+        other.target,
+    ):
+        raise ConfigError(
+            f"merge: fronts of {front.name!r} and {other.name!r} must share query, target, "
+            "labels, variables and objectives."
+        )
+    f = torch.cat([front.f, other.f])
+    keep = torch.nonzero(pareto.non_dominated(f)).flatten()
+    origins = (*front.origins, *other.origins)
+    spelled = None if front.texts is None or other.texts is None else (*front.texts, *other.texts)
+    words = (*front.described, *other.described)
+    return replace(
+        front,
+        z=torch.cat([front.z, other.z])[keep],
+        f=f[keep],
+        scores=torch.cat([front.scores, other.scores])[keep],
+        verified=torch.cat([front.verified, other.verified])[keep],
+        images=_joined(front.images, other.images, keep=keep),
+        rows=_joined(front.rows, other.rows, keep=keep),
+        sounds=_joined(front.sounds, other.sounds, keep=keep),
+        texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
+        genuineness=_genuineness(front, other, keep=keep),
+        described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
+        origins=tuple(origins[i] for i in keep.tolist()),
+        reference_point=torch.maximum(front.reference_point, other.reference_point),
+        evaluations=front.evaluations + other.evaluations,
+        queries=None if front.queries is None or other.queries is None else front.queries + other.queries,
+        seeding=front.seeding + other.seeding,
+        note=tuple(dict.fromkeys((*front.note, *other.note))),
+        extra=front.extra if front.genuineness is not None else {**front.extra, **_threshold(other)},
+    )
+
+
+def _joined(one: Tensor | None, two: Tensor | None, *, keep: Int[Tensor, " k"]) -> Tensor | None:
+    return None if one is None or two is None else torch.cat([one, two])[keep]
+
+
+def _genuineness(
+    front: "ParetoFront", other: "ParetoFront", *, keep: Int[Tensor, " k"]
+) -> Float[Tensor, " k"] | None:
+    """Of the members of both; NaN for those of a front whose members were not measured, so that none holds by default."""
+    if front.genuineness is None and other.genuineness is None:
+        return None
+    parts = [
+        torch.full((len(one),), torch.nan, dtype=torch.float64)
+        if one.genuineness is None
+        else one.genuineness
+        for one in (front, other)
+    ]
+    return torch.cat(parts)[keep]
+
+
+def _threshold(front: "ParetoFront") -> dict[str, Any]:  # Any: plain JSON
+    """What a merged front needs of one whose members' genuineness was measured."""
+    return {} if front.genuineness is None else {"genuineness": front.extra["genuineness"]}
