@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 
-from ._options import is_recording, isolation_of, settings
+from ._settings import is_recording, isolation_of, settings
 
 if TYPE_CHECKING:
     from torch import Tensor

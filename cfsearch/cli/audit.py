@@ -10,9 +10,10 @@ from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, GENUINENESS, json_option, search_options, settings
+from ._options import FILE, GENUINENESS, json_option, search_options
 from ._output import Outcome, detail, note, plain
 from ._progress import AuditMeter, progress
+from ._settings import settings
 from ._signals import interruptible
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from cfsearch.errors import ConfigError, PartialFailure
 
 from ._completion import plugins
 from ._help import Command
-from ._options import FILE, WHOLE, json_option, search_options, settings
+from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
+from ._settings import settings
 from ._signals import interruptible
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ import click
 
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, json_option, threads_option, use_threads
+from ._options import FILE, WHOLE, json_option, threads_option
 from ._output import Outcome, plain
 from ._progress import AuditMeter, progress
+from ._settings import use_threads
 from ._signals import interruptible
 
 if TYPE_CHECKING:

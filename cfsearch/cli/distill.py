@@ -11,9 +11,10 @@ from cfsearch.registry import unknown
 from ._completion import column, plugins
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, PROTOCOL, WHOLE, json_option, settings, threads_option, use_threads
+from ._options import FILE, PROTOCOL, WHOLE, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
+from ._settings import settings, use_threads
 from ._signals import stoppable
 
 if TYPE_CHECKING:

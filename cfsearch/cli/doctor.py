@@ -10,19 +10,9 @@ import click
 from cfsearch.errors import ConfigError
 
 from ._help import Command
-from ._options import (
-    FILE,
-    LABEL,
-    PROTOCOL,
-    SCHEMA,
-    TRUST,
-    json_option,
-    kind_of_inputs,
-    settings,
-    threads_option,
-    use_threads,
-)
+from ._options import FILE, LABEL, PROTOCOL, SCHEMA, TRUST, json_option, threads_option
 from ._output import Outcome, plain
+from ._settings import kind_of_inputs, settings, use_threads
 
 if TYPE_CHECKING:
     from rich.console import Console

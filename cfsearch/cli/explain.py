@@ -26,10 +26,10 @@ from ._options import (
     WHOLE,
     json_option,
     threads_option,
-    use_threads,
 )
 from ._output import Outcome, detail, note, plain
 from ._progress import duration
+from ._settings import use_threads
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,9 +11,10 @@ import click
 from cfsearch.errors import DataError
 
 from ._help import Command
-from ._options import FILE, json_option, search_options, settings
+from ._options import FILE, json_option, search_options
 from ._output import Outcome, plain
 from ._progress import duration
+from ._settings import settings
 from ._signals import interruptible
 
 if TYPE_CHECKING:

@@ -11,18 +11,10 @@ import click
 from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
 
 from ._help import Command
-from ._options import (
-    FILE,
-    WHOLE,
-    is_recording,
-    json_option,
-    kind_of_inputs,
-    search_options,
-    settings,
-    with_model,
-)
+from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, detail, note
 from ._progress import Line, duration, progress
+from ._settings import is_recording, kind_of_inputs, settings, with_model
 from ._signals import interruptible
 
 if TYPE_CHECKING:

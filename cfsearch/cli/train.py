@@ -13,9 +13,10 @@ from ._help import Command, Family
 from ._invocation import Invocation
 from ._labelled import labelled_images
 from ._measured import held_out, measured, show_measured
-from ._options import FILE, WHOLE, Function, json_option, threads_option, use_threads
+from ._options import FILE, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
+from ._settings import use_threads
 from ._signals import stoppable
 
 if TYPE_CHECKING:

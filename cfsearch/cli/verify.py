@@ -19,23 +19,20 @@ from ._options import (
     PROTOCOL,
     TRUST,
     TRUST_MODEL,
-    isolation_of,
     json_option,
     threads_option,
-    use_threads,
 )
 from ._output import Outcome, detail, plain
 from ._progress import progress
+from ._settings import isolation_of, use_threads
 from ._signals import interruptible
+from ._stored_inputs import model_of_front, stored_inputs, text_model_of_front
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from torch import Tensor
 
     from cfsearch.contracts.provider import Provider
-    from cfsearch.datasets.text import Lexicon
     from cfsearch.fronts.front import ParetoFront
-    from cfsearch.providers.isolated.session import Isolation
 
 FORMAT = "cfsearch-verify/1"
 _PICKS = ("sparsest", "closest", "knee", "crossing")
@@ -106,7 +103,7 @@ def verify(
     with interruptible("interrupted; verify keeps nothing. Run it again."):
         found = _fronts(source)
         first = next(found, None)
-        provider = _opened(
+        provider = model_of_front(
             model,
             None if first is None else first[2],
             sidecar=None if sidecar is None else str(sidecar),
@@ -123,7 +120,8 @@ def verify(
             rows = []
             for done, total, front in chain([] if first is None else [first], found):
                 queried = (
-                    _of_texts(front, model, sidecar=sidecar, device=device, isolation=isolation) or provider
+                    text_model_of_front(front, model, sidecar=sidecar, device=device, isolation=isolation)
+                    or provider
                 )
                 rows.append(_again(front, queried, pick=pick, device=device))
                 detail(_line(rows[-1], pick=pick))
@@ -163,141 +161,6 @@ def _line(row: dict[str, Any], *, pick: str) -> str:
     )
 
 
-def _opened(
-    model: str,
-    front: "ParetoFront | None",
-    *,
-    sidecar: str | None,
-    arch: str | None,
-    device: str,
-    trusted: tuple[str, ...],
-    trust_model: str | None,
-    isolation: "Isolation | None",
-    deadline: float | None,
-) -> "Provider":
-    """The model to query: one of images, or, where the fronts are of rows, one of their table."""
-    from cfsearch.providers.opening import open_provider
-
-    found = (
-        None
-        if front is None
-        else _of_texts(front, model, sidecar=sidecar, device=device, isolation=isolation)
-    )
-    if found is not None:
-        return found
-    if front is None or front.row is None:
-        from cfsearch.assembly.inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, shipped_sound_model
-
-        shipped = model == SHIPPED_SOUND and front is not None and front.sound is not None
-        path = str(shipped_sound_model()) if shipped else model
-        arch = arch or (SHIPPED_SOUND_ARCH if shipped else None)
-        if isolation is None:
-            return open_provider(
-                path, sidecar=sidecar, arch=arch, device=device, deadline_s=deadline, trust_model=trust_model
-            )
-        from cfsearch.providers.isolated.provider import isolated_provider
-
-        return isolated_provider(
-            path, isolation=isolation, sidecar=sidecar, arch=arch, device=device, trust_model=trust_model
-        )
-    import torch
-
-    from cfsearch.datasets.tables import schema_of
-    from cfsearch.providers.tabular_opening import open_tabular
-
-    if "schema" not in front.extra:
-        raise ConfigError(f"verify: the front of {front.name!r} does not say what its columns mean.")
-    rows = front.row[None] if front.rows is None else torch.cat([front.row[None], front.rows])
-    schema = schema_of(front.extra["schema"])
-    if trust_model is not None and model.lower().endswith(".skops"):
-        from cfsearch.providers.trust import trusted_types
-
-        trusted = (*trusted, *trusted_types(Path(model), given=trust_model))
-    if isolation is None:
-        return open_tabular(
-            model,
-            schema=schema,
-            probes=rows,
-            sidecar=sidecar,
-            arch=arch,
-            device=device,
-            trusted=trusted,
-            trust_model=trust_model,
-            deadline_s=deadline,
-        )
-    from cfsearch.providers.isolated.provider import isolated_tabular
-
-    return isolated_tabular(
-        model,
-        schema=schema,
-        probes=rows,
-        isolation=isolation,
-        sidecar=sidecar,
-        arch=arch,
-        device=device,
-        trusted=list(trusted),
-        trust_model=trust_model,
-    )
-
-
-def _of_texts(
-    front: "ParetoFront",
-    model: str,
-    *,
-    sidecar: str | Path | None,
-    device: str,
-    isolation: "Isolation | None",
-) -> "Provider | None":
-    """The model queried by the pieces of one front; None where inputs are no texts."""
-    lexicon = _lexicon(front)
-    if lexicon is None:
-        return None
-    from cfsearch.providers.text import is_function_of_texts, open_text_model
-
-    stored = _stored(front)
-    if isolation is None or not is_function_of_texts(model):
-        return open_text_model(model, lexicon=lexicon, probes=stored, sidecar=sidecar, device=device)
-    from cfsearch.providers.isolated.provider import isolated_text_model
-
-    return isolated_text_model(
-        model, lexicon=lexicon, probes=stored, isolation=isolation, sidecar=sidecar, device=device
-    )
-
-
-def _lexicon(front: "ParetoFront") -> "Lexicon | None":
-    if front.text is None or front.texts is None:
-        return None
-    from cfsearch.datasets.text import Lexicon
-
-    every = (piece for pieces in (front.text, *front.texts) for piece in pieces if piece)
-    return Lexicon(tuple(dict.fromkeys(every)))
-
-
-def _stored(front: "ParetoFront") -> "Tensor":
-    """The original and the members as the model takes them.
-
-    Raises:
-        ConfigError: the front keeps no inputs.
-    """
-    import torch
-
-    lexicon = _lexicon(front)
-    if lexicon is not None:
-        numbers = [
-            [lexicon.number(piece) if piece else 0 for piece in one]
-            for one in (front.text or (), *(front.texts or ()))
-        ]
-        return torch.tensor(numbers, dtype=torch.float64)
-    for one, several in (
-        (front.row, front.rows),
-        (front.original, front.images),
-        (front.sound, front.sounds),
-    ):
-        if one is not None and several is not None:
-            return front.modality.restored(torch.cat([one[None], several]))
-    raise ConfigError(f"verify: the front of {front.name!r} holds no inputs to ask about.")
-
-
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
     from cfsearch.audits.pages import open_run
     from cfsearch.fronts.front import ParetoFront
@@ -324,7 +187,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
             f"verify: the front of {front.name!r} has the classes {', '.join(front.labels)}, the model "
             f"{provider.name!r} has {', '.join(provider.labels)}. Name them alike, in the same order."
         )
-    stored = _stored(front)
+    stored = stored_inputs(front)
     with torch.no_grad():
         # one at a time: the answer must not depend on what else stands in the batch
         raw = torch.cat([provider.predict(one[None].to(device)) for one in stored])

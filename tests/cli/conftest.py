@@ -145,7 +145,7 @@ class Toys:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models open in the process of the test, which is quicker; ``--isolation`` and ``spawn`` isolate all the same."""
-    monkeypatch.setattr("cfsearch.cli._options.ISOLATED_BY_DEFAULT", False)
+    monkeypatch.setattr("cfsearch.cli._settings.ISOLATED_BY_DEFAULT", False)
 
 
 @pytest.fixture

@@ -383,7 +383,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "--rows 3", "cfsearch.cli._fronts.show_front", argument("most"), 3,
     ),
     ("verify", "--trust"): Row(
-        "verify {front} --model m --no-isolation --trust a.B", "cfsearch.cli.verify._opened", argument("trusted"), ("a.B",)
+        "verify {front} --model m --no-isolation --trust a.B", "cfsearch.cli.verify.model_of_front", argument("trusted"), ("a.B",)
     ),
     ("distill", "--schema"): Row(
         f"{_DISTILLED_ROWS} --schema s.toml", _OPEN_TABLE, setting("data.schema_file"), "s.toml"

@@ -12,7 +12,7 @@ from pymoo.core.algorithm import Algorithm
 from torch import Tensor
 
 from cfsearch import registry
-from cfsearch.cli._options import settings
+from cfsearch.cli._settings import settings
 from cfsearch.config import Config, PluginConfig
 from cfsearch.contracts.records import Evaluation
 from cfsearch.contracts.solver import Solver
