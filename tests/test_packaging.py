@@ -44,6 +44,14 @@ def test_every_folder_with_code_is_a_listed_package() -> None:
 
 
 @pytest.mark.checkout
+def test_no_module_is_longer_than_four_hundred_lines() -> None:
+    rooms = [ROOT / name for name in ("cfsearch", "generators", "objectives", "models")]
+    lines = {p: len(p.read_text(encoding="utf-8").splitlines()) for room in rooms for p in room.rglob("*.py")}
+    assert len(lines) > 300
+    assert not {str(p.relative_to(ROOT)): n for p, n in lines.items() if n > 400}
+
+
+@pytest.mark.checkout
 def test_an_editable_install_is_a_path_that_type_checkers_follow() -> None:
     [pth] = [f for f in distribution("cfsearch").files or () if f.suffix == ".pth"]
     [line] = pth.read_text().splitlines()

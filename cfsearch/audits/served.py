@@ -10,8 +10,8 @@ from cfsearch.engine.progress import Failure
 from cfsearch.errors import CfsearchError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.cache import CachedProvider
+from cfsearch.providers.served.contact import ledger_of
 from cfsearch.providers.served.messages import ServerDownError
-from cfsearch.providers.served.opening import ledger_of
 
 _ANSWERS: Final = "answers.sqlite"
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cfsearch.errors import CfsearchError, ConfigError, DeadlineError, ModelFileError, ProviderError
 from cfsearch.providers.opening import open_provider
-from cfsearch.providers.served.opening import ServedProvider, ledger_of
+from cfsearch.providers.served.contact import ServedProvider, ledger_of
 from cfsearch.testing.loopback import Loopback, Reply, Seen, json_reply, serving
 
 METADATA = {
