@@ -103,10 +103,10 @@ def text_model_of_front(
     lexicon = _lexicon(front)
     if lexicon is None:
         return None
-    from cfsearch.providers.text import is_functiontext_model_of_front, open_text_model
+    from cfsearch.providers.text import is_function_of_texts, open_text_model
 
     stored = stored_inputs(front)
-    if isolation is None or not is_functiontext_model_of_front(model):
+    if isolation is None or not is_function_of_texts(model):
         return open_text_model(model, lexicon=lexicon, probes=stored, sidecar=sidecar, device=device)
     from cfsearch.providers.isolated.provider import isolated_text_model
 
