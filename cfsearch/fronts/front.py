@@ -18,10 +18,10 @@ from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import write_atomically
 from cfsearch.numerics import pareto
 
-from .checking import check_parts
-from .choosing import answers, pick
+from ._checking import check_parts
+from ._choosing import answers, pick
+from ._merging import merged
 from .file import pack, unpack
-from .merging import merged
 from .picks import PICKS, UNCHANGED
 
 if TYPE_CHECKING:
