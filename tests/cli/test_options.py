@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 import pytest
 
-from cfsearch.cli._options import (
+from cfsearch.cli._settings import (
     is_recording,
     isolation_of,
     kind_of_inputs,
@@ -216,7 +216,7 @@ class TestSettings:
     ) -> None:
         monkeypatch.setattr("cfsearch.providers.isolated.process.stand_by", lambda: None)
         for default in (True, False):
-            monkeypatch.setattr("cfsearch.cli._options.ISOLATED_BY_DEFAULT", default)
+            monkeypatch.setattr("cfsearch.cli._settings.ISOLATED_BY_DEFAULT", default)
             made = settings(None, {"model": "m", "images": Path("f"), "isolate": given})
             assert made.run.isolate is (default if given is None else given)
         assert settings(None, {"model": "m", "images": Path("f")}).run.isolate is None
@@ -308,7 +308,7 @@ class TestIsolation:
         assert (
             isolation_of(None, model="m.onnx", deadline=None, memory=None) is None
         )  # the default of these tests
-        monkeypatch.setattr("cfsearch.cli._options.ISOLATED_BY_DEFAULT", True)
+        monkeypatch.setattr("cfsearch.cli._settings.ISOLATED_BY_DEFAULT", True)
         assert isolation_of(None, model="m.onnx", deadline=None, memory=None) is not None
 
 

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from cfsearch.cli import verify
+from cfsearch.cli._stored_inputs import model_of_front
 from cfsearch.contracts.records import Reason
 from cfsearch.errors import ConfigError, ProviderError
 from cfsearch.fronts.front import ParetoFront
@@ -216,7 +217,7 @@ def test_a_front_of_rows_needs_its_schema(front: ParetoFront) -> None:
     )
     assert isinstance(rows.row, torch.Tensor)
     with pytest.raises(ConfigError, match="does not say what its columns mean"):
-        verify._opened(
+        model_of_front(
             "m.skops",
             rows,
             sidecar=None,
