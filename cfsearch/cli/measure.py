@@ -10,9 +10,10 @@ from cfsearch.errors import DataError
 from ._completion import plugins
 from ._help import Command, Family
 from ._labelled import labelled_images
-from ._options import FILE, json_option, threads_option, use_threads
+from ._options import FILE, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._progress import progress
+from ._settings import use_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
