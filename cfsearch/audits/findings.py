@@ -103,7 +103,9 @@ def _differing(found: Any, expected: Any, place: str) -> Iterator[tuple[str, Any
             yield place, f"{len(found)} entries", f"{len(expected)}"
         for i, (one, other) in enumerate(zip(found, expected, strict=False)):
             yield from _differing(one, other, f"{place}[{i}]")
-    elif isinstance(found, bool) or isinstance(expected, bool) or not _numbers(found, expected):
+    elif isinstance(found, bool) != isinstance(expected, bool):
+        yield place, found, expected  # equal in Python, not in JSON
+    elif not _numbers(found, expected):
         if found != expected:
             yield place, found, expected
     elif not abs(found - expected) <= _TOLERANCE * max(1.0, abs(expected)):

@@ -1,5 +1,6 @@
 """Several models in one audit: the same search of each, one document, and refusals."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 from PIL import Image
 
 from cfsearch.assembly.search import assemble
+from cfsearch.audits.checking import check_run, require_intact
 from cfsearch.audits.compare import apart
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
-from cfsearch.errors import ConfigError, RunError
+from cfsearch.errors import ConfigError, DamagedError, RunError
 from cfsearch.runs.directory import RunDirectory
 
 MODEL = """
@@ -139,3 +141,20 @@ def test_ids_are_names_of_files_and_differ() -> None:
     assert ids("a/model.onnx", "b/model.onnx") == ["a-model", "b-model"]
     assert ids("a/model.onnx", "a/model.onnx", "a/model.onnx") == ["a-model", "a-model-2", "a-model-3"]
     assert ids("../weird name (1).onnx", "b.onnx") == ["weird-name-1", "b"]
+
+
+def test_a_check_reads_each_model_of_them(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Of a run of several models everything is checked that is of a run of one."""
+    run = tmp_path / "run"
+    Audit(Config.check(settings), directory=run).run()
+    folders = sorted(path.parent for path in run.glob("*/run.sqlite"))
+    assert len(folders) == 2
+    clean = check_run(run)
+    assert clean.findings == ()
+    assert clean.checked["fronts"] == 4  # two images, two models
+    manifest = json.loads((folders[1] / "manifest.json").read_text())
+    (folders[1] / "manifest.json").write_text(json.dumps(manifest | {"seed": 99}))
+    found = {(finding.check, finding.part) for finding in check_run(run).findings}
+    assert found == {("checksums", "manifest.json"), ("identity", "manifest.json")}
+    with pytest.raises(DamagedError, match=r"And 1 more; `cfsearch check` lists them"):
+        require_intact(run)
