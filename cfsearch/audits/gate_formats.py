@@ -55,12 +55,12 @@ def junit(judgements: Sequence[Judgement], *, run: str, unsure_passes: bool) -> 
                 f"{head}>\n      <failure message={_attribute(j.message)} type={_attribute(j.result)}>"
                 f"{escape(_clean(f'{j.condition.words}: {j.message}'))}</failure>\n    </testcase>"
             )
-    counted = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="{skipped}" time="0"'
+    counted = f'tests="{len(cases)}" failures="{failures}" errors="0" time="0"'
     return "\n".join(
         [
             '<?xml version="1.0" encoding="UTF-8"?>',
             f'<testsuites name="cfsearch gate" {counted}>',
-            f"  <testsuite name={_attribute(run)} {counted}>",
+            f'  <testsuite name={_attribute(run)} {counted} skipped="{skipped}">',
             *cases,
             "  </testsuite>",
             "</testsuites>",

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import jsonschema
 import pytest
+import xmlschema
 
 from cfsearch.audits.conditions import Condition, fail_if, named, read_conditions
 from cfsearch.audits.gate import FAIL, PASS, UNSURE, Judgement, interval_at, judge, passed
@@ -16,6 +18,13 @@ from cfsearch.audits.reading import AuditDocument
 from cfsearch.errors import ConfigError
 from cfsearch.numerics.intervals import wilson
 
+_HERE = Path(__file__).parent
+SARIF = jsonschema.Draft4Validator(
+    json.loads((_HERE / "sarif-2.1.0-rtm.5.json").read_text()), format_checker=jsonschema.FormatChecker()
+)
+"""The schema as @microsoft/jest-sarif 1.0.0-beta.0 carries it."""
+JUNIT = xmlschema.XMLSchema(str(_HERE / "junit-10.xsd"))
+"""That of Jenkins' xunit-plugin, as pytest validates its own files by it."""
 INTERVAL = {"value": 0.3, "low": 0.2, "high": 0.4}
 
 
@@ -291,8 +300,10 @@ def test_text_begins_with_what_failed() -> None:
 
 @pytest.mark.parametrize("unsure_passes", [False, True])
 def test_junit_has_a_case_a_judgement(unsure_passes: bool) -> None:
-    """The elements and attributes of the format as Jenkins, GitLab and GitHub read it; it has no official schema."""
-    root = ET.fromstring(junit(judged(), run="runs/<one>", unsure_passes=unsure_passes))
+    """The elements and attributes of the format as Jenkins, GitLab and GitHub read it, and valid by the schema of Jenkins."""
+    written = junit(judged(), run="runs/<one>", unsure_passes=unsure_passes)
+    assert [str(error) for error in JUNIT.iter_errors(written)] == []
+    root = ET.fromstring(written)
     assert root.tag == "testsuites"
     [suite] = root
     assert suite.attrib["name"] == "runs/<one>"
@@ -308,8 +319,8 @@ def test_junit_has_a_case_a_judgement(unsure_passes: bool) -> None:
 
 @pytest.mark.parametrize("unsure_passes", [False, True])
 def test_sarif_has_conditions_as_rules_and_judgements_as_results(unsure_passes: bool) -> None:
-    """What the SARIF 2.1.0 schema asks of the parts that are written, by hand: the schema itself is in no package."""
     log = json.loads(sarif(judged(), run="runs/my one", unsure_passes=unsure_passes))
+    SARIF.validate(log)
     assert log["version"] == "2.1.0"
     assert set(log) == {"$schema", "version", "runs"}
     [run] = log["runs"]
@@ -331,7 +342,9 @@ def test_sarif_has_conditions_as_rules_and_judgements_as_results(unsure_passes: 
 
 def test_f86_sarif_is_cut_with_a_note() -> None:
     many = judged()[:1] * (MOST_RESULTS + 3)
-    [run] = json.loads(sarif(many, run="r", unsure_passes=False))["runs"]
+    log = json.loads(sarif(many, run="r", unsure_passes=False))
+    [run] = log["runs"]
+    SARIF.validate({**log, "runs": [{**run, "results": run["results"][:2]}]})
     assert len(run["results"]) == MOST_RESULTS
     [note] = run["invocations"][0]["toolExecutionNotifications"]
     assert note["message"]["text"].startswith("3 further results are left out")
