@@ -12,6 +12,7 @@ from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.salvage import run_id
 
+from .attainment import attainment_rows
 from .effects import effect_rows
 from .figures import change_rows, counts, instances
 from .findings import Caught, CheckResult, Finding, difference
@@ -215,6 +216,7 @@ class _Check:
         """Every figure of the document, computed again from what is stored input by input."""
         effects: list[dict[str, Any]] = []
         groups: list[dict[str, Any]] = []
+        fronts: list[dict[str, Any]] = []
         complete = True
         for model, part in rows.items():
             folder = self.path / model if inside else self.path
@@ -232,6 +234,8 @@ class _Check:
                     practical=document.practical,
                 )
             groups += self._groups(folder, model, part, measured, document)
+            if any(row.model == model for row in document.attainment):
+                fronts += attainment_rows(model, part, members=load_groups(folder / GROUPS))
         for name, again in (
             ("counts", [counts(m, part) for m, part in rows.items()]),
             ("instances", [entry for m, part in rows.items() for entry in instances(m, part)]),
@@ -250,6 +254,7 @@ class _Check:
             self._same("figures", "audit.json", "`effects`", plain["effects"], effects)
         if groups or not plain.get("groups"):
             self._same("figures", "audit.json", "`groups`", plain.get("groups", []), groups)
+            self._same("figures", "audit.json", "`attainment`", plain.get("attainment", []), fronts)
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],

@@ -116,6 +116,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         rows={name: one.rows for name, one in audits.items()},
         effects=_of_all(documents, "effects"),
         groups=_of_all(documents, "groups"),
+        attainment=_of_all(documents, "attainment"),
         versions=versions(),
         hashes=_hashes(documents),
         python=python,

@@ -35,6 +35,7 @@ def audit_document(
     hashes: Mapping[str, str],
     genuine: Sequence[dict[str, Any]] = (),
     groups: Sequence[dict[str, Any]] = (),
+    attainment: Sequence[dict[str, Any]] = (),
     python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
@@ -53,6 +54,7 @@ def audit_document(
         hashes: SHA-256 by what they are of.
         genuine: how many flips survive a true re-render, where that is known.
         groups: what was found by group, where groups were given.
+        attainment: differences of the groups' fronts (``attainment_rows``).
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
@@ -91,6 +93,7 @@ def audit_document(
         ],
         "effects": list(effects),
         **({"groups": list(groups)} if groups else {}),
+        **({"attainment": list(attainment)} if attainment else {}),
         "genuine": list(genuine),
         "warnings": [*_unmeasured(effects), *_warnings(assemblies, rows, bool(genuine))],
         "reproduce": {

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 from cfsearch.numerics.intervals import wilson
 
 from .conditions import EVERY, PROTECTED, Condition
-from .metrics import Measurement, catalogue
+from .metrics import BY_CLASS, Measurement, catalogue
 from .reading import AuditDocument
 
 FORMAT: Final = "cfsearch-gate/1"
@@ -125,7 +125,8 @@ def _named(condition: Condition, every: Sequence[Measurement], document: AuditDo
             return False
         if condition.subject == PROTECTED and figure.subject not in document.protected:
             return False
-        if condition.subject not in (EVERY, PROTECTED, figure.subject):
+        every_class = condition.metric in BY_CLASS and not condition.subject
+        if condition.subject not in (EVERY, PROTECTED, figure.subject) and not every_class:
             return False
         if condition.group == EVERY:
             return bool(figure.group)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from .reading import AuditDocument, EffectRow, Estimate, GroupFigures, GroupRow
+from .reading import AttainmentRow, AuditDocument, EffectRow, Estimate, GroupFigures, GroupRow
 from .verdict import LEAST_EDITED
 
 METRICS: Final = {
@@ -22,9 +22,15 @@ METRICS: Final = {
     "decided_gap": "difference of that between two groups, its size",
     "found_gap": "difference of the found_rate between two groups, its size",
     "effect_gap": "difference of an effect between two groups, its size",
+    "attainment_gap": "largest difference of the shares of two groups that can flip at no more than some cost",
+    "hypervolume_gap": "difference of the mean hypervolumes of two groups' fronts, its size",
+    "attainment_p": "p of two groups' fronts being alike, by attainment, after Holm",
+    "hypervolume_p": "the same by hypervolume",
     "genuine_rate": "share of the sparsest flips that survive a true re-render",
 }
 """What each metric is."""
+BY_CLASS: Final = ("attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p")
+"""Figures of the inputs of one class, which is their subject; a condition without a subject is on each class."""
 
 
 @final
@@ -73,6 +79,7 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *(found for effect in document.effects for found in _effects(effect)),
         *_changes(document),
         *(found for group in document.groups for found in _groups(group)),
+        *(found for row in document.attainment for found in _attainment(row)),
         *_genuine(document),
     ]
 
@@ -149,6 +156,18 @@ def _gaps(
     group = f"{column}:{name}" if name else column
     for metric, difference in (("decided_gap", decided), ("found_gap", found)):
         yield _of(metric, model, _size(difference), group=group, because=_few(difference))
+
+
+def _attainment(row: AttainmentRow) -> Iterator[Measurement]:
+    """Of images the column alone is the group, of rows the column with the group; the subject is the class."""
+    group = row.attribute if row.name == "with" else f"{row.attribute}:{row.name}"
+    for metric, estimate in (
+        ("attainment_gap", row.gap),
+        ("hypervolume_gap", _size(row.hypervolume_difference)),
+    ):
+        yield _of(metric, row.model, estimate, subject=row.source, group=group)
+    for metric, p in (("attainment_p", row.p.attainment), ("hypervolume_p", row.p.hypervolume)):
+        yield Measurement(metric, row.model, row.source, group, p, p, p)
 
 
 def _genuine(document: AuditDocument) -> Iterator[Measurement]:

@@ -233,6 +233,42 @@ class GroupRow(_Part):
     comparisons: tuple[Comparison, ...] = ()
 
 
+class TwoShares(_Part):
+    """A share of each of two groups."""
+
+    first: Share
+    second: Share
+
+
+class AttainmentP(_Part):
+    """P-values of two groups' fronts being alike, after Holm."""
+
+    attainment: Share | None = None
+    hypervolume: Share | None = None
+
+
+class AttainmentRow(_Part):
+    """How the fronts of one group differ from those of another, of inputs of one class.
+
+    Args:
+        gap: largest difference of the shares that attain a goal, its size.
+        attained: the two shares there.
+        hypervolume: mean hypervolume of each group, as a share of the box of all points.
+        hypervolume_difference: the first less the second.
+    """
+
+    model: Text
+    attribute: Text
+    name: Text
+    against: Text
+    source: Text = Field(alias="from")
+    gap: Estimate
+    attained: TwoShares
+    hypervolume: TwoShares
+    hypervolume_difference: Estimate
+    p: AttainmentP
+
+
 class About(_Part):
     """What the user says of the audit."""
 
@@ -303,6 +339,7 @@ class AuditDocument(_Part):
     transitions: tuple[Transition, ...] = ()
     effects: tuple[EffectRow, ...]
     groups: tuple[GroupRow, ...] = ()
+    attainment: tuple[AttainmentRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

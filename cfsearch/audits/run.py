@@ -32,13 +32,14 @@ from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 from cfsearch.runs.reservation import Reservation
 
+from .attainment import attainment_rows
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
 from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
 from .instance_rows import failed_row, instance_row
-from .measured import EFFECTS, GROUPS, Measured, save_effects, save_groups
+from .measured import EFFECTS, GROUPS, Measured, load_groups, save_effects, save_groups
 from .photographs import audited_photographs, label_notes
 from .resuming import taken_up
 from .served import forget_answers, remembered, served_entry, server_down
@@ -309,6 +310,7 @@ class Audit:
         if by or by_column:
             names = () if assembly.table is None else assembly.table.names
             save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=names)
+        members = load_groups(run.path / GROUPS) if by or by_column else None
         groups: list[dict[str, Any]] = []
         if table is not None and by:
             groups = group_rows(
@@ -337,6 +339,7 @@ class Audit:
                 practical=self._config.audit.practical,
             ),
             groups=groups,
+            attainment=attainment_rows("model", rows, members=members),
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),

@@ -118,6 +118,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from rich.table import Table
     from rich.text import Text
 
+    from cfsearch.audits.attainment import sentence
     from cfsearch.contracts.modality import modality_named
     from cfsearch.report.decisions import decisions
 
@@ -157,6 +158,8 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     for group in document.get("groups", ()):
         for line in _group_lines(group):
             console.print(Text(line))
+    for entry in document.get("attainment", ()):
+        console.print(Text(plain(sentence(entry))))
     for row in document["instances"]:
         if row["status"] == "failed":
             console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))

@@ -17,8 +17,10 @@ from cfsearch.contracts.modality import PICTURES, ROWS, modality_named
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.files import json_digest
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.attainment import PERMUTATIONS
 
 from . import wording
+from .attainment import front_pairs
 from .becoming import becoming
 from .charts import count_chart, effect_chart
 from .failures import MOST_ROWS, build_failures
@@ -130,6 +132,8 @@ def _render(
             changes=count_chart(document["changes"], models, modality=modality),
             becoming=becoming(document),
             groupings=groupings(document),
+            front_pairs=front_pairs(document),
+            permutations=PERMUTATIONS,
             thing=thing,
             of_rows=rows,
             kind=modality.name,
