@@ -130,7 +130,7 @@ def _map(
 ) -> dict[str, Any] | None:
     """The attainment of both groups over the first two objectives that vary; None with fewer than two."""
     together = torch.cat([part for part in points if len(part)])
-    varying = [j for j in range(len(names)) if len(together[:, j].unique()) > 1][:2]
+    varying = [j for j in range(len(names)) if bool((together[:, j] != together[0, j]).any())][:2]
     if len(varying) < 2:
         return None
     x, y = (levels_of(together[:, j], count=_LEVELS) for j in varying)

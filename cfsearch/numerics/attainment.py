@@ -108,7 +108,8 @@ def lattice(points: Float[Tensor, "k m"], *, most: int = _MOST_GOALS) -> Float[T
         raise ShapeError(f"lattice: expected points of one objective at least, got {tuple(points.shape)}.")
     each = max(2, int(most ** (1 / points.shape[1]) + 1e-9))
     levels = [levels_of(column, count=each) for column in points.double().T]
-    return torch.cartesian_prod(*levels).reshape(-1, points.shape[1])
+    goals: Tensor = torch.cartesian_prod(*levels).reshape(-1, points.shape[1])
+    return goals
 
 
 def levels_of(values: Float[Tensor, " k"], *, count: int) -> Float[Tensor, " g"]:
@@ -118,13 +119,12 @@ def levels_of(values: Float[Tensor, " k"], *, count: int) -> Float[Tensor, " g"]
         values: of one objective.
         count: how many at most.
     """
-    known = values.double().unique()
-    if len(known) <= count:
-        return known
-    # by rank among all values, so that there are more levels where there are more points
-    return torch.quantile(
-        values.double(), torch.linspace(0, 1, count).double(), interpolation="nearest"
-    ).unique()
+    column = values.double().cpu().numpy()
+    known = np.unique(column)
+    if len(known) > count:
+        # by rank among all values, so that there are more levels where there are more points
+        known = np.unique(np.quantile(column, np.linspace(0, 1, count), method="nearest"))
+    return torch.from_numpy(known)
 
 
 def compare_fronts(
