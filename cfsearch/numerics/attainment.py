@@ -48,6 +48,11 @@ class AttainmentDifference:
 
     Shapes:
         ``goal`` ``(m,)``.
+
+    Example:
+        >>> found = compare_fronts([torch.tensor([[0.0, 1.0]])] * 5, [torch.tensor([[1.0, 0.0]])] * 5)
+        >>> found.goal.tolist(), found.first, found.second
+        ([0.0, 1.0], 1.0, 0.0)
     """
 
     gap: Interval
@@ -118,6 +123,10 @@ def levels_of(values: Float[Tensor, " k"], *, count: int) -> Float[Tensor, " g"]
     Args:
         values: of one objective.
         count: how many at most.
+
+    Example:
+        >>> levels_of(torch.tensor([3.0, 1.0, 1.0, 2.0]), count=5).tolist()
+        [1.0, 2.0, 3.0]
     """
     column = values.double().cpu().numpy()
     known = np.unique(column)
