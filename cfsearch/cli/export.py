@@ -1,20 +1,23 @@
 """``cfsearch export``: a run as a table, as pictures or as sounds."""
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
-from cfsearch.errors import RunError
+from cfsearch.errors import ConfigError, RunError
 
 from ._help import Command
 from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, plain
 
+if TYPE_CHECKING:
+    from cfsearch.audits.reading import AuditDocument
+
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
 _PICTURES, _SOUNDS = "pictures", "sounds"
-_RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
+_RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "annex-iv")
 """Projections of audit.json for other tools."""
 
 
@@ -27,6 +30,7 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
         "cfsearch export runs/one --format pictures --out one",
         "cfsearch export runs/digits --format sounds --out heard",
         "cfsearch export runs/one --format cyclonedx --out one.cdx.json",
+        "cfsearch export runs/people --format ll144 --out ratios.csv",
     ),
 )
 @click.argument("run", type=FILE, metavar="RUN")
@@ -35,7 +39,7 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card")
     "kind",
     type=click.Choice([*_FORMATS, _PICTURES, _SOUNDS, *_RECORDS]),
     required=True,
-    help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last five are records for other tools.",
+    help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last seven are records for other tools.",
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
@@ -51,7 +55,9 @@ def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outc
     """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
 
     Records hold the figures of the whole audit: an in-toto test result or verification result (unsigned), a CycloneDX
-    1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown.
+    1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown; selection rates and impact ratios by group as
+    New York's Local Law 144 asks for (ll144: .csv, .json or .md), and a map to the headings of the EU AI Act and of ISO/IEC TS 12791
+    (annex-iv, Markdown). They support evidence; none is a statement of conformity.
 
     Pictures are the original, the generator's copy of it without any change, and the picked members, as the
     model saw them: 8 bits a channel, no compression that loses anything. Sounds are the recordings, and the picked
@@ -94,30 +100,53 @@ def _folder(run: Path, out: Path, kind: str) -> Outcome:
 
 
 def _record(run: Path, out: Path, *, kind: str) -> Outcome:
-    import json
-
     from cfsearch.audits.exchange.aiverify import write_result
-    from cfsearch.audits.exchange.card import model_card
-    from cfsearch.audits.exchange.cyclonedx import bill_of_materials
-    from cfsearch.audits.exchange.statement import statement
     from cfsearch.audits.reading import AuditDocument
     from cfsearch.files import write_atomically
 
     document = AuditDocument.read(run)
     if kind == "aiverify":
         write_result(document, out, page=run / "report.html")
-    elif kind == "model-card":
-        write_atomically(out, model_card(document))
     else:
-        record = (
-            bill_of_materials(document)
-            if kind == "cyclonedx"
-            else statement(document, predicate="svr" if kind == "svr" else "test-result")
-        )
-        write_atomically(out, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        write_atomically(out, _text(document, kind=kind, ending=out.suffix.lower()))
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": len(document.models), "table": kind},
         show=lambda console: console.print(
             f"{kind} of {len(document.models)} models in {plain(str(out))}", soft_wrap=True
         ),
     )
+
+
+def _text(document: "AuditDocument", *, kind: str, ending: str) -> str:
+    """The record as text; ``ending`` of the file decides between the forms of one that has several."""
+    import json
+
+    from cfsearch.audits.exchange.annex import annex_map
+    from cfsearch.audits.exchange.card import model_card
+    from cfsearch.audits.exchange.cyclonedx import bill_of_materials
+    from cfsearch.audits.exchange.ll144 import impact_ratios, ll144_csv, ll144_json, ll144_markdown
+    from cfsearch.audits.exchange.statement import statement
+
+    if kind == "model-card":
+        return model_card(document)
+    if kind == "annex-iv":
+        return annex_map(document)
+    if kind == "ll144":
+        if ending not in (".csv", ".json", ".md"):
+            raise ConfigError(
+                f"export: ll144 is written as .csv, .json or .md, got a file ending in {ending!r}."
+            )
+        if not document.groups:
+            raise ConfigError(
+                "export: the audit has no groups, so there are no impact ratios. Audit with --by race,sex."
+            )
+        ratios = impact_ratios(document)
+        if ending == ".json":
+            return json.dumps(ll144_json(ratios), indent=1, allow_nan=False) + "\n"
+        return ll144_csv(ratios) if ending == ".csv" else ll144_markdown(ratios)
+    record = (
+        bill_of_materials(document)
+        if kind == "cyclonedx"
+        else statement(document, predicate="svr" if kind == "svr" else "test-result")
+    )
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"

@@ -120,6 +120,18 @@ def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path
         assert archive.read("artifacts/report.html") == (run / "report.html").read_bytes()
 
 
+def test_export_of_ratios_needs_groups_and_a_known_ending(call: Call, run: Path, tmp_path: Path) -> None:
+    none = call("export", run, "--format", "ll144", "--out", tmp_path / "ratios.csv")
+    assert none.code == 2
+    assert "the audit has no groups" in none.error and "--by" in none.error
+    other = call("export", run, "--format", "ll144", "--out", tmp_path / "ratios.txt")
+    assert other.code == 2
+    assert "as .csv, .json or .md, got a file ending in '.txt'" in other.error
+    out = tmp_path / "evidence.md"
+    assert call("export", run, "--format", "annex-iv", "--out", out).code == 0
+    assert "| Regulation (EU) 2024/1689 | Annex IV, 2 (g) |" in out.read_text()
+
+
 def test_export_of_instances(call: Call, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert call("export", run, "--format", "csv", "--table", "instances", "--out", out).code == 0

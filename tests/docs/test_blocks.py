@@ -51,7 +51,7 @@ NOT_RUN: Final = {
     "docs/faces.md": 1,
     "docs/generators.md": 1,
     "docs/genuineness.md": 1,
-    "docs/records.md": 2,
+    "docs/records.md": 3,
     "docs/served.md": 1,
 }
 """How many blocks of each page say that they are not run. One more is a decision, to be taken here."""

@@ -26,14 +26,14 @@ def model_card(document: AuditDocument) -> str:
     many = len(document.models) > 1
     for model in document.models:
         if many:
-            parts += [f"## {_plain(model.name)}", ""]
+            parts += [f"## {plain(model.name)}", ""]
         parts += _model(model, document)
-    parts += ["## What this does not say", "", *(f"- {_plain(text)}" for text in limits(document)), ""]
+    parts += ["## What this does not say", "", *(f"- {plain(text)}" for text in limits(document)), ""]
     parts += ["## How it was measured", ""]
     parts += [
         f"Counterfactual audit {document.run_id} by cfsearch {document.versions.get('cfsearch', '')}, "
         f"{document.finished or document.created}: solver {document.search.solver}, {document.search.evaluations} candidates "
-        f"an input, generator {_plain(document.generator.name)}, seed {document.search.seed}.",
+        f"an input, generator {plain(document.generator.name)}, seed {document.search.seed}.",
         "",
     ]
     if document.command:
@@ -44,7 +44,7 @@ def model_card(document: AuditDocument) -> str:
 def _model(model: Model, document: AuditDocument) -> list[str]:
     verdicts = [v for v in document.verdicts if v.model == model.id]
     counts = next((c for c in document.counts if c.model == model.id), None)
-    lines = [f"- **{_plain(v.headline)}** {_plain(v.detail)}" for v in verdicts]
+    lines = [f"- **{plain(v.headline)}** {plain(v.detail)}" for v in verdicts]
     if not verdicts:
         lines = ["- No verdict on an attribute was wanted or could be measured."]
     if counts is not None:
@@ -62,7 +62,7 @@ def _model(model: Model, document: AuditDocument) -> list[str]:
         *lines,
         *(table if figures else []),
         "",
-        f"Model file: {_plain(model.file)}, SHA-256 `{sha}`.",
+        f"Model file: {plain(model.file)}, SHA-256 `{sha}`.",
         "",
     ]
 
@@ -109,8 +109,12 @@ def _yaml(value: Any, indent: int = 0) -> str:  # Any: JSON values
     return json.dumps(value, ensure_ascii=True)
 
 
-def _plain(text: str) -> str:
-    """A text of others on one line, without Markdown or HTML of its own."""
+def plain(text: str) -> str:
+    """A text of others on one line, without Markdown or HTML of its own.
+
+    Args:
+        text: whatever it holds.
+    """
     line = " ".join(text.split())
     for mark in ("\\", "`", "*", "_", "[", "]", "<", ">", "#", "|", "!"):
         line = line.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
@@ -118,4 +122,4 @@ def _plain(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return _plain(text)
+    return plain(text)
