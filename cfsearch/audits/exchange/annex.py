@@ -53,7 +53,7 @@ HEADINGS: Final = (
     Heading(_ACT, "Annex IV, 5 to 9", "risk management, changes, standards, declaration, monitoring", "none"),
     Heading(_ACT, "Article 10 (2) (f)", "examination in view of possible biases", "verdicts"),
     Heading(_ACT, "Article 10 (2) (h)", "data gaps or shortcomings", "limits"),
-    Heading(_ACT, "Article 12", "record-keeping", "records"),
+    Heading(_ACT, "Article 12", "automatic records of events", "records"),
     Heading(
         _ACT, "Article 13 (3) (b)", "performance for specific persons or groups, known limits of it", "groups"
     ),
