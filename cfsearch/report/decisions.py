@@ -85,7 +85,7 @@ def decisions(document: Mapping[str, Any]) -> tuple[Decisions, ...]:
     found = []
     for entry in document.get("groups", ()):
         known = labels[entry["model"]]
-        turned = len(known) == 2 and document.get("search", {}).get("target") == known[0]
+        turned = len(known) == 2 and document.get("target") == known[0]
         if "with" in entry:
             parts = [
                 (f"{entry['attribute']}: {side}", entry[key])

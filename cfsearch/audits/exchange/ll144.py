@@ -79,16 +79,44 @@ def impact_ratios(document: AuditDocument) -> ImpactRatios:
     categories: list[Category] = []
     unknown: dict[tuple[str, str], int] = {}
     for row in document.groups:
-        turned = favourable[row.model] == models[row.model].labels[0] and len(models[row.model].labels) == 2
-        parts = _parts(row)
         counts = next((c for c in document.counts if c.model == row.model), None)
-        known = [(name, part) for name, part in parts if name.lower() not in UNKNOWN]
-        total = (
-            sum(part.instances for _, part in parts) if counts is None else counts.instances - counts.failed
-        )
-        unknown[row.model, row.attribute] = max(0, total - sum(part.instances for _, part in known))
-        categories += _column(row, known, total=total, turned=turned)
+        known = [(name, part) for name, part in _parts(row) if name.lower() not in UNKNOWN]
+        sizes = sum(part.instances for _, part in _parts(row))
+        total = sizes if counts is None else counts.instances - counts.failed
+        impact = row.model_dump().get("impact")  # of audits that measured ratios themselves
+        if impact is None:
+            turned = (
+                len(models[row.model].labels) == 2 and favourable[row.model] == models[row.model].labels[0]
+            )
+            unknown[row.model, row.attribute] = max(0, total - sum(part.instances for _, part in known))
+            categories += _column(row, known, total=total, turned=turned)
+        else:
+            favourable[row.model] = impact["label"] or favourable[row.model]
+            unknown[row.model, row.attribute] = impact["unknown"]
+            categories += _measured(row, impact, total=total)
     return ImpactRatios(document, favourable, tuple(categories), unknown)
+
+
+def _measured(row: GroupRow, impact: dict[str, Any], *, total: int) -> list[Category]:
+    """The categories of an audit whose document holds ratios."""
+    found = []
+    for one in impact["groups"]:
+        if one["name"].lower() in UNKNOWN:
+            continue
+        rate, ratio = (
+            None if one[key] is None else Estimate.model_validate(one[key]) for key in ("rate", "ratio")
+        )
+        if one["name"] == impact["most_selected"] and rate is not None and rate.value > 0:
+            ratio = Estimate(value=1.0, low=1.0, high=1.0)
+        why = _few(one["n"]) if rate is None else _small(one["n"], total=total)
+        why = why or ("" if ratio is not None else "no input of any category is selected")
+        selected = None if rate is None else round(rate.value * one["n"])
+        found.append(
+            Category(
+                row.model, row.attribute, one["name"], one["n"], selected, rate, None if why else ratio, why
+            )
+        )
+    return found
 
 
 def _favourable(model: Model, document: AuditDocument) -> str:
@@ -128,13 +156,17 @@ def _rate(part: GroupFigures, *, turned: bool) -> Estimate | None:
 
 
 def _reason(part: GroupFigures, *, total: int) -> str:
-    if part.decided is None:
-        return (
-            f"fewer than {LEAST} inputs: a rate would say more of chance, and of persons, than of the model"
-        )
-    if total and part.instances < SMALL * total:
-        return f"{part.instances / total:.1%} of the inputs, fewer than {SMALL:.0%}"
-    return ""
+    return _few(part.instances) if part.decided is None else _small(part.instances, total=total)
+
+
+def _few(n: int) -> str:
+    if n >= LEAST:
+        return "its rate was not measured: rows were chosen by what the model decides"
+    return f"fewer than {LEAST} inputs: a rate would say more of chance, and of persons, than of the model"
+
+
+def _small(n: int, *, total: int) -> str:
+    return f"{n / total:.1%} of the inputs, fewer than {SMALL:.0%}" if total and n < SMALL * total else ""
 
 
 def _ratio(rate: Estimate, n: int, best: Estimate, best_n: int, *, same: bool) -> Estimate | None:
@@ -286,5 +318,6 @@ def _limits(found: ImpactRatios) -> list[str]:
         "It supports evidence for a bias audit by an independent auditor; it is none, and no statement of conformity.",
         "Rates are of the inputs of this audit, which need not be the applicants of any year.",
         *missing,
+        *(row.note for row in found.document.groups if row.note),
         *limits(found.document),
     ]

@@ -87,6 +87,35 @@ def test_all_three_forms_hold_the_same_figures() -> None:
     assert "compliant" not in text.lower()
 
 
+def test_ratios_that_the_audit_measured_are_taken_as_they_are() -> None:
+    row = people().groups[0].model_dump(by_alias=True)
+    ratio = {"value": 0.35, "low": 0.24, "high": 0.51}
+    row["impact"] = {
+        "label": "Male",
+        "most_selected": "men",
+        "unknown": 7,
+        "groups": [
+            {"name": "women", "n": 400, "rate": figures(30, 400)["decided"], "ratio": ratio},
+            {"name": "men", "n": 560, "rate": figures(120, 560)["decided"], "ratio": None},
+            {"name": "other", "n": 12, "rate": figures(6, 12)["decided"], "ratio": ratio},
+            {"name": "few", "n": 5, "rate": None, "ratio": None},
+            {"name": "missing", "n": 7, "rate": None, "ratio": None},
+        ],
+    }
+    row["note"] = "Under 2 % of the rows, left out: x (3)."
+    group = type(people().groups[0]).model_validate(row)
+    found = impact_ratios(people().model_copy(update={"groups": (group,)}))
+    by_name = {one.category: one for one in found.categories}
+    assert list(by_name) == ["women", "men", "other", "few"]
+    women, men = by_name["women"], by_name["men"]
+    assert women.ratio is not None and women.ratio.value == 0.35 and women.selected == 30
+    assert men.ratio is not None and men.ratio.value == 1.0
+    assert by_name["other"].ratio is None and "fewer than 2%" in by_name["other"].left_out
+    assert "fewer than 10" in by_name["few"].left_out
+    assert found.unknown == {("model", "sex"): 7}
+    assert "left out: x (3)." in ll144_markdown(found)
+
+
 def test_nobody_selected_gives_no_ratio() -> None:
     document = people()
     row = document.groups[0].model_dump(by_alias=True)
