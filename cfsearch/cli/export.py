@@ -49,9 +49,14 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "a
     show_default=True,
     help="One line for each member of each front, or for each input.",
 )
+@click.option(
+    "--private",
+    is_flag=True,
+    help="Of in-toto and svr: salted commitments (HMAC-SHA256) in place of digests and names; the key is written to FILE.key.",
+)
 @UNCHECKED
 @json_option
-def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outcome:
+def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked: bool) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
 
     Records hold the figures of the whole audit: an in-toto test result or verification result (unsigned), a CycloneDX
@@ -70,12 +75,14 @@ def export(run: Path, kind: str, out: Path, table: str, unchecked: bool) -> Outc
 
     if out.is_dir() and kind not in (_PICTURES, _SOUNDS):
         raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
+    if private and kind not in ("in-toto", "svr"):
+        raise ConfigError("export: --private goes with --format in-toto or svr.")
     if not unchecked:
         require_intact(run, page=False)
     if kind in (_PICTURES, _SOUNDS):
         return _folder(run, out, kind)
     if kind in _RECORDS:
-        return _record(run, out, kind=kind)
+        return _record(run, out, kind=kind, private=private)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
     with open_run(run) as opened:
@@ -99,8 +106,9 @@ def _folder(run: Path, out: Path, kind: str) -> Outcome:
     )
 
 
-def _record(run: Path, out: Path, *, kind: str) -> Outcome:
+def _record(run: Path, out: Path, *, kind: str, private: bool) -> Outcome:
     from cfsearch.audits.exchange.aiverify import write_result
+    from cfsearch.audits.exchange.commitment import new_key
     from cfsearch.audits.reading import AuditDocument
     from cfsearch.files import write_atomically
 
@@ -108,7 +116,8 @@ def _record(run: Path, out: Path, *, kind: str) -> Outcome:
     if kind == "aiverify":
         write_result(document, out, page=run / "report.html")
     else:
-        write_atomically(out, _text(document, kind=kind, ending=out.suffix.lower()))
+        key = new_key(out.with_name(f"{out.name}.key")) if private else None
+        write_atomically(out, _text(document, kind=kind, ending=out.suffix.lower(), key=key))
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": len(document.models), "table": kind},
         show=lambda console: console.print(
@@ -117,7 +126,7 @@ def _record(run: Path, out: Path, *, kind: str) -> Outcome:
     )
 
 
-def _text(document: "AuditDocument", *, kind: str, ending: str) -> str:
+def _text(document: "AuditDocument", *, kind: str, ending: str, key: bytes | None) -> str:
     """The record as text; ``ending`` of the file decides between the forms of one that has several."""
     import json
 
@@ -147,6 +156,6 @@ def _text(document: "AuditDocument", *, kind: str, ending: str) -> str:
     record = (
         bill_of_materials(document)
         if kind == "cyclonedx"
-        else statement(document, predicate="svr" if kind == "svr" else "test-result")
+        else statement(document, predicate="svr" if kind == "svr" else "test-result", key=key)
     )
     return json.dumps(record, indent=1, allow_nan=False) + "\n"

@@ -45,6 +45,7 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
         "cfsearch verify runs/one --model new.onnx",
         "cfsearch verify runs/one --model new.onnx --at-least 0.5",
         "cfsearch verify face.front --model new.onnx --json",
+        "cfsearch verify runs/one --model model.onnx --attestation one.intoto.json",
     ),
 )
 @click.argument("source", type=FILE, metavar="RUN|FILE.front")
@@ -67,6 +68,15 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
     metavar="SHARE",
     help="Exit with 1 where fewer of the picked ones still flip, for example 0.9.",
 )
+@click.option(
+    "--attestation",
+    type=FILE,
+    metavar="FILE",
+    help="An in-toto statement of the run (`export --format in-toto`): exit with 1 where a claim of it no longer holds.",
+)
+@click.option(
+    "--key", type=FILE, metavar="FILE", help="The key of an attestation that was exported with --private."
+)
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @ISOLATION
@@ -82,6 +92,8 @@ def verify(
     trust_model: str | None,
     pick: str,
     at_least: float | None,
+    attestation: Path | None,
+    key: Path | None,
     device: str,
     threads: int | None,
     isolate: bool | None,
@@ -97,6 +109,10 @@ def verify(
         isolate, model=model, deadline=deadline, memory=memory, offline=trust_model is not None
     )
     use_threads(threads)
+    if key is not None and attestation is None:
+        raise ConfigError("verify: --key goes with --attestation.")
+    if attestation is not None and not source.is_dir():
+        raise ConfigError("verify: --attestation speaks of a run; give its directory, not a front.")
     if not source.exists():
         raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
 
@@ -129,10 +145,42 @@ def verify(
     document = _document(provider, rows, pick=pick)
     if at_least is not None:
         document["at_least"] = at_least
-    return Outcome(
-        document=document,
-        show=lambda console: _show(console, document, noun=noun),
-        error=None if at_least is None else _below(document, at_least=at_least),
+    error = None if at_least is None else _below(document, at_least=at_least)
+    if attestation is not None:
+        document["attestation"] = _attested(attestation, source, document, key=key)
+        error = error or _refuted(document["attestation"])
+    return Outcome(document=document, show=lambda console: _show(console, document, noun=noun), error=error)
+
+
+def _attested(path: Path, run: Path, document: dict[str, Any], *, key: Path | None) -> dict[str, Any]:
+    """What of a statement still holds, by what the model answered about the stored members."""
+    from cfsearch.audits.exchange.attestation import check_statement, is_private, read_statement
+    from cfsearch.audits.exchange.commitment import read_key
+
+    stated = read_statement(path)
+    if is_private(stated) is not (key is not None):
+        needs = (
+            "holds commitments; give their key with --key" if key is None else "holds none; leave --key out"
+        )
+        raise ConfigError(f"verify: the statement {str(path)!r} {needs}.")
+    return check_statement(
+        stated,
+        run,
+        fingerprint=document["model"]["fingerprint"],
+        key=None if key is None else read_key(key),
+        members_then=document["members_then"],
+        members_still=document["members_still"],
+    )
+
+
+def _refuted(found: dict[str, Any]) -> BelowThreshold | None:
+    """The error of a statement that no longer holds; None where it does."""
+    if found["holds"]:
+        return None
+    broken = sum(not claim["holds"] for claim in found["claims"])
+    why = found["because"] or next(claim["because"] for claim in found["claims"] if not claim["holds"])
+    return BelowThreshold(
+        f"verify: the attestation no longer holds ({broken} of {len(found['claims'])} claims): {why}."
     )
 
 
@@ -256,6 +304,9 @@ def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     console.print(
         f"  {document['members_still']} of {document['members_then']} members that were verified then still flip"
     )
+    for claim in document.get("attestation", {}).get("claims", []):
+        holds = "holds" if claim["holds"] else f"does not hold, {claim['because']}"
+        console.print(Text(f"  {claim['stated']}: {plain(claim['claim'])}: {plain(holds)}"))
     lost = [row["name"] for row in document["instances"] if row["pick_still"] is False]
     for name in lost[:10]:
         console.print(Text(f"no longer: {plain(name)}"))

@@ -4,7 +4,8 @@ from typing import Any, Final, Literal
 
 from cfsearch.audits.reading import AuditDocument, VerdictRow
 
-from .subjects import digest_of, limits, materials, text_of
+from .commitment import committed, digest_set
+from .subjects import limits, materials, sha256_of, text_of
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
@@ -14,7 +15,9 @@ _EXTENSION: Final = "https://pypi.org/project/cfsearch#audit"
 Predicate = Literal["test-result", "svr"]
 
 
-def statement(document: AuditDocument, *, predicate: Predicate = "test-result") -> dict[str, Any]:
+def statement(
+    document: AuditDocument, *, predicate: Predicate = "test-result", key: bytes | None = None
+) -> dict[str, Any]:
     """The document as an unsigned in-toto Statement v1 about the audited models.
 
     A test is a verdict on an attribute: passed where the model does not lean on it by more than the practical size,
@@ -23,15 +26,21 @@ def statement(document: AuditDocument, *, predicate: Predicate = "test-result") 
     Args:
         document: the content of ``audit.json``.
         predicate: "test-result" (passed, warned and failed tests) or "svr" (the passed ones as properties).
+        key: of salted commitments, where model or data are private: digests, the id of the run and the names of files are replaced,
+            the command is left out.
 
     References:
         https://github.com/in-toto/attestation: spec/v1, predicates test-result v0.1 and svr v0.1.
     """
-    made = _test_result(document) if predicate == "test-result" else _verification(document)
+    made = _test_result(document, key=key) if predicate == "test-result" else _verification(document, key=key)
     return {
         "_type": STATEMENT,
         "subject": [
-            {"name": model.file or model.name, "digest": digest_of(model)} for model in document.models
+            {
+                "name": (model.file or model.name) if key is None else f"model {number}",
+                "digest": sha256_of(model.fingerprint, key=key),
+            }
+            for number, model in enumerate(document.models, start=1)
         ],
         "predicateType": TEST_RESULT if predicate == "test-result" else VERIFICATION,
         "predicate": made,
@@ -60,35 +69,35 @@ def _named(document: AuditDocument, reading: str) -> list[str]:
     return [verdict_name(v, document) for v in _verdicts(document) if v.reading == reading]
 
 
-def _test_result(document: AuditDocument) -> dict[str, Any]:
+def _test_result(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
     passed, warned, failed = (_named(document, r) for r in ("does not lean", "cannot tell", "leans"))
     return {
         "result": "FAILED" if failed else "PASSED" if passed and not warned else "WARNED",
         "configuration": [
-            {"name": what, "digest": {"sha256": digest}} for what, digest in materials(document)
+            {"name": what, "digest": digest_set(digest, key=key)} for what, digest in materials(document)
         ],
         "passedTests": passed,
         "warnedTests": warned,
         "failedTests": failed,
-        _EXTENSION: _extension(document),
+        _EXTENSION: _extension(document, key=key),
     }
 
 
-def _verification(document: AuditDocument) -> dict[str, Any]:
+def _verification(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
     version = document.versions.get("cfsearch", "0")
     return {
         "verifier": {"id": f"{_VERIFIER}/{version}"},
         "timeCreated": document.finished or document.created,
         "properties": [f"CFSEARCH {name}" for name in _named(document, "does not lean")],
-        _EXTENSION: _extension(document),
+        _EXTENSION: _extension(document, key=key),
     }
 
 
-def _extension(document: AuditDocument) -> dict[str, Any]:
+def _extension(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
     """What stands beside the predicate's own fields; consumers that do not know it pass it over."""
+    named = {"run": document.run_id, "command": document.command}
     return {
-        "run": document.run_id,
-        "command": document.command,
+        **(named if key is None else {"run": committed(document.run_id, key=key)}),
         "practicalSizeInLogits": text_of(document.practical),
         "inputs": len(document.instances),
         "nonClaims": limits(document),

@@ -6,6 +6,8 @@ from typing import Final
 
 from cfsearch.audits.reading import AuditDocument, Model
 
+from .commitment import digest_set
+
 _SHA256: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 NON_CLAIMS: Final = (
@@ -29,10 +31,19 @@ def digest_of(model: Model) -> dict[str, str]:
         >>> digest_of(model)["sha256"][:4]
         'abab'
     """
-    found = _SHA256.search(model.fingerprint)
-    if found is not None:
-        return {"sha256": found.group()}
-    return {"sha256": hashlib.sha256(model.fingerprint.encode()).hexdigest()}
+    return sha256_of(model.fingerprint, key=None)
+
+
+def sha256_of(fingerprint: str, *, key: bytes | None) -> dict[str, str]:
+    """The digest of a model by its fingerprint, as it stands in a statement.
+
+    Args:
+        fingerprint: of the model.
+        key: of a salted commitment; None where nothing is private.
+    """
+    found = _SHA256.search(fingerprint)
+    plain = hashlib.sha256(fingerprint.encode()).hexdigest() if found is None else found.group()
+    return digest_set(plain, key=key)
 
 
 def materials(document: AuditDocument) -> list[tuple[str, str]]:

@@ -25,9 +25,15 @@ def figures(selected: int, n: int) -> dict[str, Any]:
 def people(*, target: str | None = None, **more: Any) -> AuditDocument:
     """Of 1,000 inputs 30 of 400 women, 120 of 560 men are selected, 12 and 5 are of two rare groups, 3 unknown."""
     groups = [("women", 30, 400), ("men", 120, 560), ("other", 6, 12), ("few", 2, 5), ("missing", 1, 13)]
-    count = {"model": "model", "instances": 1000, "searched": 990, "found": 900, "not_found": 90}
+    count: dict[str, Any] = {
+        "model": "model",
+        "instances": 1000,
+        "searched": 990,
+        "found": 900,
+        "not_found": 90,
+    }
     count |= {"already_target": 0, "failed": 10, "found_rate": None}
-    row = {"model": "model", "attribute": "sex", "comparisons": []}
+    row: dict[str, Any] = {"model": "model", "attribute": "sex", "comparisons": []}
     row["groups"] = [{"name": name, **figures(k, n)} for name, k, n in groups]
     document = made(counts=[count], groups=[row], **more)
     return document.model_copy(update={"search": document.search.model_copy(update={"target": target})})
