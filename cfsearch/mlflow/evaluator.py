@@ -4,7 +4,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 from cfsearch.api.auditing import audit
 from cfsearch.api.settings import Settings
@@ -38,7 +38,7 @@ class Evaluator:
         ``mlflow.models.evaluate(uri, data, targets="y", model_type="classifier", evaluators="cfsearch")``
     """
 
-    name = "cfsearch"
+    name: ClassVar[str] = "cfsearch"
 
     @classmethod
     def can_evaluate(

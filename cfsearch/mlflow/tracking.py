@@ -21,7 +21,10 @@ from cfsearch.runs.export import export_run
 
 FOLDER: Final = "cfsearch"
 """Where the files of an audit stand among the artifacts of a run."""
-FIGURES, VERDICTS, INSTANCES, MEMBERS = "figures.csv", "verdicts.csv", "instances.csv", "members.csv"
+FIGURES: Final = "figures.csv"
+VERDICTS: Final = "verdicts.csv"
+INSTANCES: Final = "instances.csv"
+MEMBERS: Final = "members.csv"
 _LONGEST_NAME: Final = 160
 _LONGEST_TEXT: Final = 5000
 _MOST_METRICS, _MOST_TAGS = 1000, 100
