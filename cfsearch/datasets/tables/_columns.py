@@ -19,6 +19,9 @@ from ._cells import DTYPES, level_values, truth_of
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_HAIR: Final = 1e-9
+"""A number this near to a step, in steps, is on it."""
+
 _LARGEST: Final = 2.0**53
 """Whole numbers beyond this have neighbours that cannot be distinguished."""
 
@@ -223,12 +226,28 @@ class Column:
 
     @property
     def holes(self) -> tuple[tuple[float, float], ...]:
-        """Open intervals of numbers that a search does not go to, in order."""
+        """Open intervals of numbers that a search does not go to, in order; their ends are steps in the range."""
         if self.values:
             inside = sorted(v for v in self.values if self.low <= v <= self.high)
             ends = (-math.inf, *inside, math.inf)
             return tuple(pairwise(ends))
-        return tuple(sorted(self.gaps))
+        found: list[tuple[float, float]] = []
+        for gap in sorted(self.gaps):
+            a, b = self._on_steps(*gap)
+            if found and a < found[-1][1]:  # no step lies between the two
+                found[-1] = (found[-1][0], b)
+            else:
+                found.append((a, b))
+        return tuple(found)
+
+    def _on_steps(self, a: float, b: float) -> tuple[float, float]:
+        """The nearest numbers around a gap that a search can go to; infinite where the range has none."""
+        if self.step == 0.0:
+            return a, b
+        places = self.decimals or 0
+        below = round(math.floor(a / self.step + _HAIR) * self.step, places)
+        above = round(math.ceil(b / self.step - _HAIR) * self.step, places)
+        return below if below >= self.low else -math.inf, above if above <= self.high else math.inf
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -146,7 +146,7 @@ class Mender:
                 whole = torch.where(up, torch.floor(new / size + _HAIR), torch.ceil(new / size - _HAIR))
                 new = on_grid(whole * size, step=size, decimals=variable.decimals)
             new = variable.out_of_holes(new, toward=old)
-            passed = (new - old) * (values[:, i] - old) <= 0
+            passed = ~((new - old) * (values[:, i] - old) > 0)  # an end without steps is infinite
             small = (new - old).abs() < self._least[i] * (1.0 - 1e-6)
             new = torch.where(passed | small | variable.is_code(new), old, new)
             out[:, i] = torch.where(share[:, i] < 1.0, new, values[:, i])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -72,7 +72,40 @@ def test_what_a_point_says_is_what_the_row_is() -> None:
     assert set(decoded[0, :, 0].tolist()) <= {72.0, *map(float, range(30, 41))}
 
 
+@given(
+    kind=st.sampled_from((ColumnKind.REAL, ColumnKind.INTEGER)),
+    low=st.integers(-60, 60),
+    span=st.integers(1, 200),
+    step=st.sampled_from((0.0, 0.1, 0.25, 1.0, 3.0, 10.0)),
+    edges=st.lists(st.integers(-800, 2600), min_size=2, max_size=6, unique=True),
+    own=st.integers(-100, 300),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_gaps_that_end_between_steps_are_as_wide_as_the_steps(
+    kind: ColumnKind, low: int, span: int, step: float, edges: list[int], own: int, seed: int
+) -> None:
+    """Every multiple of the step in the range and in no gap can be reached; nothing else, and repair leaves it."""
+    ends = sorted(edge / 10 for edge in edges[: len(edges) // 2 * 2])
+    gaps = tuple(zip(ends[::2], ends[1::2], strict=True))
+    if kind is ColumnKind.INTEGER and step != int(step):
+        step = 1.0
+    column = Column(name="a", kind=kind, low=low, high=low + span, step=step, gaps=gaps)
+    generator = Rows(TableSchema(columns=(column,)), dead_zone=0.0)
+    state = generator.encode(torch.tensor([[float(own)]], dtype=torch.float64))
+    space = generator.space(state)
+    z = space.sample(200, rngs=[np.random.default_rng(seed)])
+    assert torch.allclose(space.repair(z), z, atol=1e-9)
+    reached = set(generator.decode(state, z)[0, :, 0].tolist()) - {float(own)}
+    unit = column.step
+    for value in reached:
+        assert low - 1e-9 <= value <= low + span + 1e-9
+        assert not any(a < value < b for a, b in gaps)
+        assert not unit or abs(value / unit - round(value / unit)) < 1e-6
+
+
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=40000)
+@example(seed=40215)
 def test_repaired_points_are_left_as_they_are(seed: int) -> None:
     draw = np.random.default_rng(seed)
     schema = random_schema(draw, relations=2)
