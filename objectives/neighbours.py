@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.records import UNTARGETED, Candidates
+from cfsearch.contracts.records import UNTARGETED, Candidates, Queries
 from cfsearch.datasets.tables import Table, Variables, read_schema, read_table
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.numerics.outliers import LocalDensity
+
+_AROUND: Final = 10
+"""Neighbours of the local outlier factor."""
+
+_MOST: Final = 2000
+"""Rows of a class between which distances are measured for it."""
 
 
 @final
@@ -59,6 +66,9 @@ class Neighbours(Objective):
     _variables: Variables = field(init=False, repr=False)
     _values: Float[Tensor, "r v"] = field(init=False, repr=False)
     _target: Int[Tensor, " r"] = field(init=False, repr=False)
+    _dense: dict[tuple[int, int], tuple[Tensor, LocalDensity]] = field(
+        init=False, repr=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -89,6 +99,33 @@ class Neighbours(Objective):
         distance = self._variables.gower_values(values, self._values.to(x.device))
         distance = distance.reshape(*x.shape[:2], -1).masked_fill(~fits[:, None], torch.inf)
         return distance.topk(self.k, dim=-1, largest=False).values.mean(-1).to(candidates.z.dtype)
+
+    def outlierness(self, x: Float[Tensor, "n c"], *, queries: Queries, i: int) -> Float[Tensor, " n"] | None:
+        """The local outlier factor of rows among training rows of the class that query ``i`` asks for.
+
+        By Gower's distance, of 10 neighbours among at most 2,000 rows; None where the class has no more than 10.
+
+        Args:
+            x: rows.
+            queries: of the search.
+            i: which of them.
+
+        References:
+            Kanamori et al. 2020, *DACE: distribution-aware counterfactual explanation*,
+            https://doi.org/10.24963/ijcai.2020/395 (the factor as a cost of counterfactuals).
+        """
+        target, source = int(queries.target[i]), int(queries.source[i])
+        if (target, source) not in self._dense:
+            of = self._target
+            known = self._values[of != source if target == UNTARGETED else of == target]
+            if len(known) > _MOST:
+                known = known[torch.linspace(0, len(known) - 1, _MOST).round().long()]
+            if len(known) <= _AROUND:
+                return None
+            between = self._variables.gower_values(known, known)
+            self._dense[target, source] = known, LocalDensity.of(between, k=_AROUND)
+        known, density = self._dense[target, source]
+        return density.factor(self._variables.gower_values(self._variables.values(x), known.to(x.device)))
 
     def _enough(self, fits: Tensor, candidates: Candidates) -> None:
         few = (fits.sum(-1) < self.k).nonzero()

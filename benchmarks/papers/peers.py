@@ -2,6 +2,7 @@
 
     python benchmarks/papers/peers.py [--data ../shared/data] [--rows 100] [--seeds 3]
         [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 60] [--json FILE]
+        [--keep FOLDER]
 
 Test rows that the model and the truth refuse are to get the other outcome; some columns must not change. Every
 method has the same fitted scikit-learn pipeline, the same rows and training table, and gives four
@@ -17,19 +18,22 @@ outlier factor among these (20 neighbours, 1 is an inlier) and share of outliers
 row's four; share of answers that change an immutable column; queries to the model a row; CPU seconds a row, and once
 (opening, reading, indexing). Means over valid answers. Then, for each peer, what share of its answers one of ours
 dominates in columns, Gower and true5, and of ours one of its. A method stops after ``--cap`` CPU seconds a seed, and
-is compared on the rows that it came to.
+is compared on the rows that it came to. With ``--keep`` each method's
+answers of a seed are stored once measured, and not made again when the command is given again.
 """
 
 import argparse
 import json
 import math
+import pickle
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
 import torch
 from peers_measures import COLUMNS, Answers, Ruler, dominated, summary
-from peers_methods import Dice, Method, Moc, Ours, guessed_schema, nearest_unlike
+from peers_methods import Dice, Method, Moc, Ours, Run, guessed_schema, nearest_unlike
 from peers_setting import TABLES, prepared
 
 
@@ -58,6 +62,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(methods(0)))
     parser.add_argument("--cap", type=float, default=60.0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     every = methods(arguments.cap)
@@ -75,10 +80,14 @@ def main() -> None:
                 for name in arguments.methods.split(","):
                     results = []
                     for seed in range(arguments.seeds):
-                        run = every[name](case, seed)
-                        rows = ruler.rows(run)
+                        place = f"{table}-{kind}-{arguments.rows}-{seed}-{name}.pickle"
+                        rows, line = _measured(
+                            arguments.keep and arguments.keep / place,
+                            lambda name=name, seed=seed: every[name](case, seed),  # noqa: B023
+                            ruler,
+                        )
                         found.setdefault(name, []).append(rows)
-                        results.append(summary(run, rows))
+                        results.append(line)
                     written.setdefault(f"{table} {kind}", {})[name] = line = {
                         k: _centre([r[k] for r in results]) for k in results[0]
                     }
@@ -96,6 +105,22 @@ def main() -> None:
                         print(f"  {name}: {theirs:.0%} of its answers dominated, {ours:.0%} of ours by it")
         if arguments.json:
             arguments.json.write_text(json.dumps(written, indent=1))
+
+
+def _measured(
+    kept: Path | None, make: Callable[[], Run], ruler: Ruler
+) -> tuple[list[Answers], dict[str, float]]:
+    """A run's answers, measured, and their summary; read where they were stored by this command before."""
+    if kept is not None and kept.exists():
+        stored: tuple[list[Answers], dict[str, float]] = pickle.loads(kept.read_bytes())  # our own
+        return stored
+    run = make()
+    rows = ruler.rows(run)
+    line = summary(run, rows)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(pickle.dumps((rows, line)))
+    return rows, line
 
 
 def _centre(values: list[float]) -> float:

@@ -46,7 +46,7 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
         chosen = [only] if only is not None else ranked(front, most=most)
         each = _NAMED if width >= _WIDE else _EACH
         if width < _FIXED + _CHANGES + each * len(front.objectives):
-            console.print(Text("\n".join(_block(front, i, width=width) for i in chosen)))
+            console.print(Text(_blocks(front, chosen, width=width)))
         else:
             console.print(_table(front, chosen, width=width))
             if width < _WIDE:
@@ -167,10 +167,11 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
     for j, name in enumerate(front.objectives):
         title = plain(name) if width >= _WIDE else f"f{j + 1}"
         table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
+    roles = _roles(front)
     for i in members:
         table.add_row(
             str(i),
-            _role(front, i),
+            roles[i],
             Text("; ".join(_changes(front, i))),
             Text(becomes(front, i)),
             *(f"{value:.4g}" for value in front.f[i].tolist()),
@@ -179,9 +180,13 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
     return table
 
 
-def _block(front: ParetoFront, i: int, *, width: int) -> str:
+def _blocks(front: ParetoFront, members: Sequence[int], *, width: int) -> str:
+    roles = _roles(front)
+    return "\n".join(_block(front, i, role=roles[i], width=width) for i in members)
+
+
+def _block(front: ParetoFront, i: int, *, role: str, width: int) -> str:
     values = [f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)]
-    role = _role(front, i)
     return "\n".join(
         (
             _joined(
@@ -196,15 +201,15 @@ def _block(front: ParetoFront, i: int, *, width: int) -> str:
     )
 
 
-def _role(front: ParetoFront, i: int) -> str:
-    """Which answer and which picks a member is, or why it is no counterfactual."""
-    if not bool(front.verified[i]):
-        return "no flip"
-    if not bool(front.valid[i]):
-        return "not genuine"
-    answers = front.answers()
-    place = [f"answer {answers.index(i) + 1}"] if i in answers else []
-    return ", ".join([*place, *(way for way in _ORDER if front.picks().get(way) == i)])
+def _roles(front: ParetoFront) -> list[str]:
+    """Which answer and which picks each member is, or why it is no counterfactual."""
+    answers, picks, valid = front.answers(), front.picks(), front.valid.tolist()
+    roles = []
+    for i, verified in enumerate(front.verified.tolist()):
+        place = [f"answer {answers.index(i) + 1}"] if i in answers else []
+        shown = ", ".join([*place, *(way for way in _ORDER if picks.get(way) == i)])
+        roles.append(shown if valid[i] else "not genuine" if verified else "no flip")
+    return roles
 
 
 def _joined(parts: Sequence[str], *, width: int, indent: int, mark: str = ";") -> str:

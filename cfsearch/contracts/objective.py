@@ -1,12 +1,12 @@
 """The contract of objectives and constraints: one number a candidate, smaller is better."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from .records import Candidates, Need
+from .records import Candidates, Need, Queries
 
 
 class _Measure(ABC):
@@ -40,6 +40,33 @@ class Objective(_Measure):
         >>> Largest()(make_candidates(z=torch.tensor([[[0.5, -0.75]]]))).tolist()
         [[0.75]]
     """
+
+
+@runtime_checkable
+class Outlying(Protocol):
+    """What an objective is that knows real inputs: it says how isolated others are among them.
+
+    Example:
+        >>> from cfsearch.objectives import Gower
+        >>> isinstance(Gower(), Outlying)  # knows no rows
+        False
+    """
+
+    def outlierness(
+        self, x: Float[Tensor, "n *x"], *, queries: Queries, i: int
+    ) -> Float[Tensor, " n"] | None:
+        """The local outlier factor of each input among real ones of the class that a query asks for.
+
+        Args:
+            x: inputs.
+            queries: of the search.
+            i: which query they answer.
+
+        Returns:
+            1 for an input as dense as its neighbours, above it for a more isolated one; None where too few
+            real inputs are known.
+        """
+        ...
 
 
 class Constraint(_Measure):

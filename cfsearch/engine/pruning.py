@@ -53,19 +53,18 @@ def _different(z: Float[Tensor, "i d"]) -> Float[Tensor, "u d"]:
 
 def _without(z: Float[Tensor, "e d"]) -> Float[Tensor, "i d"]:
     count = (z != 0).sum(1).double() + 1e-3 * z.double().norm(dim=1)
-    ideas = []
-    for i in torch.argsort(count, stable=True).tolist():
-        changed = torch.nonzero(z[i]).flatten()
-        weakest = changed[torch.argsort(z[i, changed].abs(), stable=True)]
-        for j in range(len(weakest)):
-            one = z[i].clone()
-            one[weakest[j]] = 0.0
-            ideas.append(one)
-            if 0 < j < len(weakest) - 1:
-                some = z[i].clone()
-                some[weakest[: j + 1]] = 0.0
-                ideas.append(some)
-    return torch.stack(ideas) if ideas else z
+    z = z[torch.argsort(count, stable=True)]
+    e, d = z.shape
+    changed = (z != 0).sum(1, keepdim=True)
+    # places of the variables from the weakest change to the strongest; those that do not change come last
+    weakest = z.abs().masked_fill(z == 0, torch.inf).argsort(dim=1, stable=True)
+    rank = weakest.argsort(dim=1)
+    at = torch.arange(d, device=z.device)
+    one = rank[:, None] == at[:, None]  # the j-th weakest alone
+    some = rank[:, None] <= at[:, None]  # and all up to it
+    ideas = torch.stack([z[:, None].masked_fill(one, 0.0), z[:, None].masked_fill(some, 0.0)], dim=2)
+    wanted = torch.stack([at < changed, (at > 0) & (at < changed - 1)], dim=2)
+    return ideas.reshape(2 * e * d, d)[wanted.flatten()] if bool(wanted.any()) else z
 
 
 def _pushed(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> Float[Tensor, "i d"]:

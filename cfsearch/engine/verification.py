@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator, Speller
 from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS
+from cfsearch.contracts.objective import Outlying
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
@@ -236,6 +237,7 @@ class FrontBuilder:
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
             categories=problem.space.categories if generator.modality is ROWS else (),
             described=described,
+            outlierness=self._outlierness(problem, stored, i),
             note=tuple(notes),
             extra={
                 "seed": self.seed,
@@ -247,6 +249,16 @@ class FrontBuilder:
             },
             **front_inputs(generator, stored.cpu(), members.ends.cpu()),
         )
+
+    @staticmethod
+    def _outlierness(problem: Problem, stored: Tensor, i: int) -> Float[Tensor, " n"] | None:
+        """How isolated stored members are, by the objective that knows real inputs; None without one."""
+        outlying = next((o for o in problem.objectives if isinstance(o, Outlying)), None)
+        if outlying is None:
+            return None
+        x = problem.generator.modality.restored(stored).to(problem.queries.x)
+        factors = outlying.outlierness(x, queries=problem.queries, i=i)
+        return None if factors is None else factors.cpu()
 
     def _scores_of_stored(self, problem: Problem, stored: Tensor) -> Float[Tensor, "n k"]:
         """Log-scores of inputs in stored form, from the verifier."""

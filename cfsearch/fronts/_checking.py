@@ -43,10 +43,12 @@ def check_parts(front: "ParetoFront") -> None:
         kept = getattr(front, part)
         if kept is not None and len(kept) != n:
             raise ShapeError(f"front {front.name!r}: expected {n} {part}, got {len(kept)}.")
-    if front.genuineness is not None and tuple(front.genuineness.shape) != (n,):
-        raise ShapeError(
-            f"front {front.name!r}: expected genuineness of shape ({n},), got {tuple(front.genuineness.shape)}."
-        )
+    for part in ("genuineness", "outlierness"):
+        kept = getattr(front, part)
+        if kept is not None and tuple(kept.shape) != (n,):
+            raise ShapeError(
+                f"front {front.name!r}: expected {part} of shape ({n},), got {tuple(kept.shape)}."
+            )
     if front.scale is not None and tuple(front.scale.shape) != (d,):
         raise ShapeError(
             f"front {front.name!r}: expected scale of shape ({d},), got {tuple(front.scale.shape)}."

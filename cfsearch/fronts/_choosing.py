@@ -54,10 +54,13 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
     count = int(front.extra.get("answers", picks.ANSWERS)) if count is None else count
     if count < 1:
         raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
-    first = front.pick("sparsest")
-    if first is None:
+    if not front.found:
         return []
-    members = front.valid.nonzero().flatten()
+    among = front.valid
+    if front.outlierness is not None:
+        among = picks.inliers(front.outlierness, among=among, count=count)
+    first = picks.sparsest(front.z, sizes=front.sizes, among=among)
+    members = among.nonzero().flatten()
     z = front.z[members]
     chosen = picks.diverse(
         front.distances((z[:, None] - z).flatten(0, 1)).reshape(len(z), len(z)),

@@ -50,7 +50,12 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         rows=_joined(front.rows, other.rows, keep=keep),
         sounds=_joined(front.sounds, other.sounds, keep=keep),
         texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
-        genuineness=_genuineness(front, other, keep=keep),
+        genuineness=_measured(
+            front.genuineness, other.genuineness, sizes=(len(front), len(other)), keep=keep
+        ),
+        outlierness=_measured(
+            front.outlierness, other.outlierness, sizes=(len(front), len(other)), keep=keep
+        ),
         described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
         origins=tuple(origins[i] for i in keep.tolist()),
         reference_point=torch.maximum(front.reference_point, other.reference_point),
@@ -66,17 +71,19 @@ def _joined(one: Tensor | None, two: Tensor | None, *, keep: Int[Tensor, " k"]) 
     return None if one is None or two is None else torch.cat([one, two])[keep]
 
 
-def _genuineness(
-    front: "ParetoFront", other: "ParetoFront", *, keep: Int[Tensor, " k"]
+def _measured(
+    one: Float[Tensor, " n"] | None,
+    two: Float[Tensor, " m"] | None,
+    *,
+    sizes: tuple[int, int],
+    keep: Int[Tensor, " k"],
 ) -> Float[Tensor, " k"] | None:
     """Of the members of both; NaN for those of a front whose members were not measured, so that none holds by default."""
-    if front.genuineness is None and other.genuineness is None:
+    if one is None and two is None:
         return None
     parts = [
-        torch.full((len(one),), torch.nan, dtype=torch.float64)
-        if one.genuineness is None
-        else one.genuineness
-        for one in (front, other)
+        torch.full((n,), torch.nan, dtype=torch.float64) if part is None else part
+        for n, part in zip(sizes, (one, two), strict=True)
     ]
     return torch.cat(parts)[keep]
 

@@ -46,6 +46,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             "lead": _number(float(won[i])),
             "verified": bool(front.verified[i]),
             **_genuineness(front, i),
+            **_outlierness(front, i),
             "origin": front.origins[i],
             "picked_as": [way for way, index in picked.items() if index == i],
         }
@@ -88,6 +89,12 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON v
         return {}
     z = float(front.genuineness[i])
     return {"genuineness": None if math.isnan(z) else _number(z), "valid": bool(front.valid[i])}
+
+
+def _outlierness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON values
+    """Of a member that was measured among known inputs: its local outlier factor."""
+    factor = math.nan if front.outlierness is None else float(front.outlierness[i])
+    return {"outlierness": _number(factor)} if math.isfinite(factor) else {}
 
 
 def _number(value: float) -> float:

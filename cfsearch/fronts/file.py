@@ -39,8 +39,9 @@ _OPTIONAL: Final = (
     "sound",
     "scale",
     "genuineness",
+    "outlierness",
 )
-"""Tensors that only some fronts have: inputs of their modality, genuineness."""
+"""Tensors that only some fronts have: inputs of their modality, genuineness, outlierness."""
 
 
 def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON values
@@ -129,6 +130,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             text=tuple(meta["text"]) if "text" in meta else None,
             scale=tensors.get("scale"),
             genuineness=tensors.get("genuineness"),
+            outlierness=tensors.get("outlierness"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),
             queries=meta.get("questions"),

@@ -37,6 +37,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             "target": None if front.target is None else front.labels[front.target],
             "verified": bool(front.verified[i]),
             **_genuineness(front, i),
+            **({} if front.outlierness is None else {"outlierness": float(front.outlierness[i])}),
             "origin": front.origins[i],
             "picked_as": " ".join(way for way, index in picks.items() if index == i),
             "lead": float(lead[i]),

@@ -70,13 +70,15 @@ class ParetoFront:
         genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be
             above zero (``cfsearch.audits.genuineness``); NaN where a member was not measured, None where none was. From
             ``extra["genuineness"]["threshold"]`` on a member counts as genuine.
+        outlierness: local outlier factor of each member among known inputs of the wanted class, 1 where it is as
+            dense as its neighbours; None where no objective knows any.
         described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
-        reconstruction_scores ``(k,)``; verified, genuineness ``(n,)``; images ``(n, c, h, w)`` uint8;
+        reconstruction_scores ``(k,)``; verified, genuineness, outlierness ``(n,)``; images ``(n, c, h, w)`` uint8;
         original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
         row ``(c,)``; sounds ``(n, 1, f, t)``, sound ``(1, f, t)``; reference_point ``(m,)``. ``n`` may be 0.
 
@@ -131,6 +133,7 @@ class ParetoFront:
     sounds: Float[Tensor, "n 1 f t"] | None = None
     sound: Float[Tensor, "1 f t"] | None = None
     genuineness: Float[Tensor, " n"] | None = None
+    outlierness: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         check_parts(self)
@@ -266,10 +269,13 @@ class ParetoFront:
     def answers(self, count: int | None = None) -> list[int]:
         """The members to read first: the sparsest, and others that differ from it and from each other.
 
-        What a member adds to those before, its distance from them, is weighed against its cost: half its distance
-        from the original; where the distance to known rows was an objective (``neighbours``), its whole distance from
-        the original and twice that to known rows. They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are those of the
-        modality: Gower's for rows, of the changes themselves for pictures; see ``cfsearch.fronts.picks.diverse``.
+        Where members were measured among known inputs (``outlierness``), they are chosen among those that are no
+        local outliers, or from as many of the least isolated as answers are wanted. What a member adds to those
+        before, its distance from them, is weighed against its cost: half its distance from the original; where the
+        distance to known rows was an objective (``neighbours``), its whole distance from the original and twice that
+        to known rows. They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are
+        those of the modality: Gower's for rows, of the changes themselves for pictures; see
+        ``cfsearch.fronts.picks.diverse``.
 
         Args:
             count: how many, at least 1; what the search declared (``extra["answers"]``), else 4, when left out.

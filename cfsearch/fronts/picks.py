@@ -13,6 +13,9 @@ UNCHANGED: Final = 1e-6
 """Changes up to this size are none."""
 
 
+OUTLYING: Final = 1.3
+"""Local outlier factor above which a member is no answer where others are."""
+
 ANSWERS: Final = 4
 """Members that are shown first where nothing else is declared."""
 
@@ -108,6 +111,29 @@ def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: in
         taken.append(int(worth.masked_fill(~new, -torch.inf).argmax()))
         nearest = torch.minimum(nearest, gaps[taken[-1]].double())
     return taken
+
+
+def inliers(factors: Float[Tensor, " n"], *, among: Bool[Tensor, " n"], count: int) -> Bool[Tensor, " n"]:
+    """The members that are no local outliers; where fewer than ``count`` are none, the least isolated ones.
+
+    Args:
+        factors: local outlier factors, NaN where unknown.
+        among: the members that may be chosen.
+        count: how many are wanted at least.
+
+    Example:
+        >>> import torch
+        >>> factors = torch.tensor([1.0, 3.0, 1.1, 9.0])
+        >>> inliers(factors, among=torch.tensor([True, True, False, True]), count=2).tolist()
+        [True, True, False, False]
+    """
+    ranked = factors.double().nan_to_num(nan=torch.inf).masked_fill(~among, torch.inf)
+    chosen = among & (ranked <= OUTLYING)
+    if int(chosen.sum()) < count:
+        chosen = torch.zeros_like(among)
+        order = sorted(among.nonzero().flatten().tolist(), key=lambda i: (float(ranked[i]), i))
+        chosen[order[:count]] = True
+    return chosen
 
 
 def _least(value: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:

@@ -98,6 +98,27 @@ def test_answers_far_from_known_rows_cost_more() -> None:
     assert replace(known, f=f).answers() == [2, 3, 1]
 
 
+def test_outliers_among_known_inputs_are_no_answers_where_others_are() -> None:
+    isolated = replace(front(), outlierness=torch.tensor([9.0, 1.0, 2.5, 1.1], dtype=torch.float64))
+    assert isolated.answers(2) == [3, 1], "2 is the sparsest, and an outlier"
+    assert isolated.answers(3) == [2, 1, 3], "the third least isolated is needed"
+    assert isolated.pick("sparsest") == 2, "picks stay as they are"
+    assert replace(isolated, outlierness=torch.full((4,), torch.nan).double()).answers() == front().answers()
+
+
+def test_how_isolated_members_are_is_stored_and_merged(tmp_path: Path) -> None:
+    isolated = replace(front(), outlierness=torch.tensor([1.0, 1.5, 2.0, 0.9], dtype=torch.float64))
+    isolated.save(tmp_path / "a.front")
+    back = ParetoFront.load(tmp_path / "a.front").outlierness
+    assert back is not None and back.tolist() == [1.0, 1.5, 2.0, 0.9]
+    assert [m["outlierness"] for m in isolated.to_dict()["members"]] == [1.0, 1.5, 2.0, pytest.approx(0.9)]
+    merged = isolated.merge(front())
+    assert merged.outlierness is not None and len(merged.outlierness) == len(merged)
+    assert front().merge(front()).outlierness is None
+    with pytest.raises(ShapeError, match="outlierness"):
+        replace(front(), outlierness=torch.zeros(2))
+
+
 def test_nothing_verified_gives_no_pick() -> None:
     none = replace(front(), verified=torch.zeros(4, dtype=torch.bool))
     assert none.picks() == {}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.records import UNTARGETED, Candidates
@@ -106,3 +106,28 @@ def test_refusals() -> None:
     x = torch.zeros(1, 1, 2)
     with pytest.raises(ShapeError, match="the model has 5 classes, the table 3"):
         Neighbours(TABLE, k=1)(make_candidates(x=x, queries=make_queries(x=x[:, 0], k=5)))
+
+
+def test_outlierness_is_scikit_learns_factor_among_rows_of_the_wanted_class() -> None:
+    draw = np.random.default_rng(4)
+    schema = random_schema(draw, labels=("0", "1", "2"))
+    table = random_table(schema, n=120, draw=draw)
+    assert table.target is not None
+    objective, variables = Neighbours(table), Variables.of(schema)
+    x = random_rows(schema, n=8, draw=draw)
+    queries = make_queries(x=x[:2], source=[0, 2], target=[1, UNTARGETED], dtype=torch.float64)
+    for i, fits in enumerate((table.target == 1, table.target != 2)):
+        known = table.x[fits]
+        theirs = LocalOutlierFactor(n_neighbors=10, novelty=True, metric="precomputed").fit(
+            variables.gower_table(known, known).numpy()
+        )
+        ours = objective.outlierness(x, queries=queries, i=i)
+        assert ours is not None
+        np.testing.assert_allclose(
+            ours.numpy(), -theirs.score_samples(variables.gower_table(x, known).numpy()), rtol=1e-6
+        )
+
+
+def test_too_few_rows_have_no_outliers() -> None:
+    queries = make_queries(x=ROWS[:1], source=[0], target=[1], dtype=torch.float64)
+    assert Neighbours(TABLE, k=1).outlierness(ROWS, queries=queries, i=0) is None
