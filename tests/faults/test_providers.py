@@ -1,4 +1,4 @@
-"""F37 to F48: providers that answer badly, late or not at all, as the rest of the house sees them."""
+"""F09 and F37 to F48: providers that answer badly, late or not at all, as the rest of the house sees them."""
 
 import subprocess
 import sys
@@ -58,6 +58,27 @@ def dense(output: str = "scores") -> tuple[onnx.NodeProto, onnx.NodeProto]:
         helper.make_node("Flatten", ["x"], ["flat"]),
         helper.make_node("MatMul", ["flat", "w"], [output]),
     )
+
+
+def test_f09_a_model_that_asks_for_terabytes_is_out_of_memory(tmp_path: Path) -> None:
+    size = numpy_helper.from_array(np.array([1_000_000, 1_000_000], np.int64), "size")  # 4 TB of floats
+    graph = helper.make_graph(
+        [
+            helper.make_node("ConstantOfShape", ["size"], ["zeros"]),
+            helper.make_node("ReduceSum", ["zeros"], ["zero"], keepdims=0),
+            helper.make_node("ReduceMean", ["x"], ["mean"], axes=[2, 3], keepdims=0),
+            helper.make_node("Add", ["mean", "zero"], ["scores"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", *SHAPE])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", SHAPE[0]])],
+        [size],
+    )
+    path = tmp_path / "large.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    with pytest.raises(ProviderError, match="out of memory") as caught:
+        OnnxProvider.open(path)  # asks it once
+    assert (caught.value.code, caught.value.exit_code) == ("out_of_memory", 3)
 
 
 def test_f37_nan_in_one_row_leaves_the_others_alone(tmp_path: Path) -> None:

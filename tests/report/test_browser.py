@@ -86,7 +86,7 @@ def test_pictures_can_be_enlarged_by_mouse_and_keyboard(audit: Audit, tmp_path: 
     assert dialog.select_one("form[method=dialog] button")["aria-label"] == "Close"
 
 
-def test_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
+def test_f72_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
     dom, said = opened(build_page(hostile.document, hostile.instances), tmp_path)
     soup = parsed(dom)
     assert said == ""

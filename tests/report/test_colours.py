@@ -52,7 +52,7 @@ def contrast(one: F64, other: F64) -> float:
 
 @pytest.mark.parametrize("eyes", SEEN)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_marks_are_distinguished_by_everyone(scheme: str, eyes: str) -> None:
+def test_f76_marks_are_distinguished_by_everyone(scheme: str, eyes: str) -> None:
     palette = colours(scheme)
     for one, other in combinations(("blue", "orange", "grey", "paper"), 2):
         a, b = (rgb2lab(seen(palette[c], SEEN[eyes])) for c in (one, other))
@@ -60,7 +60,7 @@ def test_marks_are_distinguished_by_everyone(scheme: str, eyes: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_the_contrast_of_wcag_aa(scheme: str) -> None:
+def test_f76_text_has_the_contrast_of_wcag_aa(scheme: str) -> None:
     palette = colours(scheme)
     for text in ("ink", "muted", "blue"):
         for ground in ("paper", "panel", "caution"):

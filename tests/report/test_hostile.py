@@ -48,7 +48,7 @@ def test_the_page_has_no_element_of_theirs(page: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=["markup", "script", "template", "bidi", "long", "newline"])
-def test_names_are_shown_in_full(page: str, name: str) -> None:
+def test_f72_names_are_shown_in_full(page: str, name: str) -> None:
     soup = parsed(page)
     shown = [n.get_text() for n in soup.select("#articles .name bdi")]
     expected = name.replace("\u202e", "⟨U+202E⟩").replace("\n", "⟨U+000A⟩")

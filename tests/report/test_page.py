@@ -27,7 +27,7 @@ def digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def test_policy_allows_exactly_this_script_and_this_style(audit: Audit) -> None:
+def test_f73_policy_allows_exactly_this_script_and_this_style(audit: Audit) -> None:
     soup = parsed(build_page(audit.document, audit.instances))
     rules = policy(soup)
     scripts = [s for s in soup.find_all("script") if s.get("type") != "application/json"]
@@ -39,7 +39,7 @@ def test_policy_allows_exactly_this_script_and_this_style(audit: Audit) -> None:
     assert rules["style-src"] == digest(soup.find("style").string)
 
 
-def test_nothing_is_fetched_from_anywhere(audit: Audit) -> None:
+def test_f73_nothing_is_fetched_from_anywhere(audit: Audit) -> None:
     page = build_page(audit.document, audit.instances)
     soup = parsed(page)
     for node in soup.find_all(True):
@@ -51,7 +51,7 @@ def test_nothing_is_fetched_from_anywhere(audit: Audit) -> None:
     assert {u for u in re.findall(r"https?://[^\s\"'<>]+", page) if "w3.org" not in u} == set()
 
 
-def test_every_chart_has_a_table_twin(audit: Audit) -> None:
+def test_f76_every_chart_has_a_table_twin(audit: Audit) -> None:
     soup = parsed(build_page(audit.document, audit.instances))
     charts = soup.select("[data-table]")
     assert {c["id"] for c in charts} == {"chart-effects", "chart-changes", "explore"}
@@ -293,3 +293,13 @@ def test_entities_are_not_escaped_twice(audit: Audit) -> None:
     page = build_page(audit.document, audit.instances)
     assert parsed(page).find("h1").get_text() == "R&D <audit>"
     assert html.escape("R&D <audit>") in page
+
+
+@pytest.mark.slow
+def test_f75_a_thousand_fronts_of_two_hundred_members_stay_under_20_mb(
+    make_front: MakeFront, make_audit: MakeAudit
+) -> None:
+    audit = make_audit([make_front(f"face-{i}", n=200) for i in range(1000)])
+    page = build_page(audit.document, audit.instances)
+    assert len(page.encode()) <= 20_000_000
+    assert "face-999" in page
