@@ -5,9 +5,8 @@ at once. The fronts of all searched inputs of one class are compared by their em
 hypervolume (``cfsearch.numerics.attainment``). An input without a valid counterfactual has an empty front.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -18,25 +17,14 @@ from cfsearch.numerics.attainment import attained, compare_fronts, levels_of
 from cfsearch.runs.directory import InstanceRow
 
 from .family import corrected
-from .groups import LEAST, OTHERS
+from .groups import LEAST
 from .measured import Membership
+from .membership import group_pairs
 
 OF_SCORES: Final = ("adversarial", "margin", "logit_closeness")
 """Objectives that say how clearly a model flips; the others say what that costs."""
 _LEVELS: Final = 16
 """Lines and columns of the picture."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """Two groups by one attribute, with the names of their inputs."""
-
-    attribute: str
-    name: str
-    against: str
-    first: frozenset[str]
-    second: frozenset[str]
 
 
 def attainment_rows(
@@ -59,7 +47,7 @@ def attainment_rows(
         row.name: row.front for row in rows if row.front is not None and row.status in ("found", "not_found")
     }
     found = []
-    for pair in _pairs(members):
+    for pair in group_pairs(members):
         sides = [[searched[name] for name in searched if name in part] for part in (pair.first, pair.second)]
         sources = sorted({front.source for side in sides for front in side})
         for source in sources:
@@ -77,26 +65,6 @@ def attainment_rows(
                     }
                     found.append(head | entry)
     return corrected(found)
-
-
-def _pairs(members: Membership) -> Iterator[_Pair]:
-    if members.labels is not None:
-        for attribute, column in zip(members.by, members.labels.columns(members.by).T.tolist(), strict=True):
-            has = frozenset(
-                name for name, value in zip(members.labels.files, column, strict=True) if bool(value)
-            )
-            yield _Pair(attribute, "with", "without", has, frozenset(members.labels.files) - has)
-    for by in members.columns:
-        every = frozenset(members.names)
-        parts = [
-            frozenset(name for name, of in zip(members.names, by.of, strict=True) if of == i)
-            for i in range(len(by.names))
-        ]
-        if len(parts) == 2:
-            yield _Pair(by.column, by.names[0], by.names[1], parts[0], parts[1])
-        else:
-            for name, part in zip(by.names, parts, strict=True):
-                yield _Pair(by.column, name, OTHERS, part, every - part)
 
 
 def _entry(first: Sequence[ParetoFront], second: Sequence[ParetoFront]) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from .measured import EFFECTS, GROUPS, Measured, load_effects, load_groups
 from .page_checks import page_findings
 from .pages import PAGE
 from .reading import AuditDocument
+from .stopping import judged_again
 from .transitions import transitions
 from .verdict import verdicts
 
@@ -255,6 +256,8 @@ class _Check:
         if groups or not plain.get("groups"):
             self._same("figures", "audit.json", "`groups`", plain.get("groups", []), groups)
             self._same("figures", "audit.json", "`attainment`", plain.get("attainment", []), fronts)
+        if "stopping" in plain:
+            self._stopping(plain["stopping"], next(iter(rows.values())))
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],
@@ -265,6 +268,18 @@ class _Check:
             groups=groups or plain.get("groups", []),
         )
         self._same("figures", "audit.json", "`verdicts`", plain.get("verdicts", []), again_verdicts)
+
+    def _stopping(self, stated: dict[str, Any], rows: Sequence[InstanceRow]) -> None:
+        """The conditions that the audit ended on, judged again from what is stored, in its order."""
+        measured = load_effects(self.path / EFFECTS)
+        again = judged_again(
+            stated,
+            rows,
+            attributes=() if measured is None else measured.effects.names,
+            members=load_groups(self.path / GROUPS),
+            measured={} if measured is None else measured.by_input,
+        )
+        self._same("figures", "audit.json", "`stopping`", stated, again)
 
     def _groups(
         self,

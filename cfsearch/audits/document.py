@@ -14,6 +14,7 @@ from cfsearch.contracts.records import Reason
 from cfsearch.runs.directory import InstanceRow
 
 from .figures import change_rows, counts, instances
+from .stopping import ended_early
 from .transitions import transitions
 from .verdict import verdicts
 
@@ -36,6 +37,7 @@ def audit_document(
     genuine: Sequence[dict[str, Any]] = (),
     groups: Sequence[dict[str, Any]] = (),
     attainment: Sequence[dict[str, Any]] = (),
+    stopping: dict[str, Any] | None = None,
     python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
@@ -55,6 +57,7 @@ def audit_document(
         genuine: how many flips survive a true re-render, where that is known.
         groups: what was found by group, where groups were given.
         attainment: differences of the groups' fronts (``attainment_rows``).
+        stopping: the conditions that the audit could end on, and how they stand.
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
@@ -94,8 +97,13 @@ def audit_document(
         "effects": list(effects),
         **({"groups": list(groups)} if groups else {}),
         **({"attainment": list(attainment)} if attainment else {}),
+        **({} if stopping is None else {"stopping": stopping}),
         "genuine": list(genuine),
-        "warnings": [*_unmeasured(effects), *_warnings(assemblies, rows, bool(genuine))],
+        "warnings": [
+            *ended_early(stopping, noun=noun),
+            *_unmeasured(effects),
+            *_warnings(assemblies, rows, bool(genuine)),
+        ],
         "reproduce": {
             "command": command,
             "python": python,

@@ -157,7 +157,7 @@ def _judged(condition: Condition, figure: Measurement) -> Judgement:
         return Judgement(condition, figure, None, None, FAIL, "the audit has no number here.")
     low, high = ends
     least, most = (low, high) if condition.op in ("<", "<=") else (high, low)
-    result = PASS if _holds(most, condition) else UNSURE if _holds(least, condition) else FAIL
+    result = PASS if holds(most, condition) else UNSURE if holds(least, condition) else FAIL
     interval = f"{figure.value:.4g}, {100 * condition.confidence:g} % interval {low:.4g} to {high:.4g}"
     words = {
         PASS: f"all of it is {condition.op} {condition.value:g}",
@@ -167,7 +167,13 @@ def _judged(condition: Condition, figure: Measurement) -> Judgement:
     return Judgement(condition, figure, low, high, result, f"{interval}: {words[result]}.")
 
 
-def _holds(value: float, condition: Condition) -> bool:
+def holds(value: float, condition: Condition) -> bool:
+    """Whether a number lies on the side of a condition.
+
+    Args:
+        value: the number.
+        condition: what must hold.
+    """
     bound = condition.value
     match condition.op:
         case "<":

@@ -50,6 +50,14 @@ class Measured:
     edit_success: Mapping[str, float] = field(default_factory=dict)
     truths: Mapping[str, Float[Tensor, " n"]] | None = None
 
+    @property
+    def by_input(self) -> dict[str, Effects]:
+        """The effects of each input alone, by its name."""
+        return {
+            name: Effects(self.effects.names, *(getattr(self.effects, part)[i : i + 1] for part in _PARTS))
+            for i, name in enumerate(self.inputs)
+        }
+
 
 def save_effects(path: Path, measured: Measured) -> Path:
     """Write the effects of one model.

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +21,9 @@ from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.engine.progress import Progress
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import DataError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
-from cfsearch.providers.handshake import Handshake
 from cfsearch.providers.served.messages import ServerDownError
 from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
@@ -39,10 +36,12 @@ from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, know
 from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from .groups import column_groups, group_rows
 from .instance_rows import failed_row, instance_row
+from .listing import grouping, listing, plain_handshake
 from .measured import EFFECTS, GROUPS, Measured, load_groups, save_effects, save_groups
 from .photographs import audited_photographs, label_notes
 from .resuming import taken_up
 from .served import forget_answers, remembered, served_entry, server_down
+from .stopping import Stopping, begun
 from .verdict import check_protected
 
 
@@ -195,12 +194,13 @@ class Audit:
         assembly = dataclasses.replace(
             assembly, notes=(*assembly.notes, *label_notes(self._config.data, photographs, assembly))
         )
-        hashes = {**assembly.hashes, "list of inputs": _listing(refs)}
+        hashes = {**assembly.hashes, "list of inputs": listing(refs)}
         if photographs.table is not None:
             hashes["attributes of the inputs"] = photographs.fingerprint
         groups = () if assembly.table is None else assembly.table.groups()
         if groups:
-            hashes["groups of the rows"] = _grouping(groups)
+            hashes["groups of the rows"] = grouping(groups)
+        stopping = begun(self._config, assembly, photographs=photographs, columns=groups, refs=refs)
         with RunDirectory.start(self._directory, config=self._decisive, hashes=hashes, held=held) as run:
             assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
@@ -209,8 +209,8 @@ class Audit:
             taken_up(run, refs, photographs=photographs, assembly=assembly)
             self._manifest(run, assembly, status="running")
             try:
-                self._search(run, refs, photographs, assembly)
-                document = self._document(run, assembly, photographs, groups)
+                self._search(run, refs, photographs, assembly, stopping)
+                document = self._document(run, assembly, photographs, groups, stopping)
             except BaseException as error:
                 if isinstance(error, Exception) and not isinstance(error, ServerDownError):
                     if not run.done():
@@ -234,6 +234,7 @@ class Audit:
         refs: Sequence[ImageRef | InputRecord],
         photographs: LabelledPhotographs,
         assembly: Assembly,
+        stopping: Stopping | None,
     ) -> None:
         batch_size = self._config.run.batch_size or (4 if self._config.run.device == "cpu" else 64)
         done = run.done()
@@ -241,7 +242,10 @@ class Audit:
         for row in run.rows():
             tally["failed"] += row.status == "failed"
             tally["found"] += row.status == "found"
-        left = [(i, ref) for i, ref in enumerate(refs) if ref.name not in done]
+        order = range(len(refs)) if stopping is None else stopping.order
+        left = [(i, refs[i]) for i in order if refs[i].name not in done]
+        if stopping is not None:
+            stopping.take(run.rows())
 
         def report(inside: Progress | None) -> None:
             if self._watch is not None:
@@ -255,6 +259,8 @@ class Audit:
             else None
         )
         for begin in range(0, len(left), batch_size):
+            if stopping is not None and stopping.decided:
+                break
             group = left[begin : begin + batch_size]
             rows: list[InstanceRow] = []
             images: list[tuple[int, ImageRecord | InputRecord]] = []
@@ -281,6 +287,8 @@ class Audit:
                     for (position, record), result in zip(images, results, strict=True)
                 ]
             run.add(rows)
+            if stopping is not None:
+                stopping.take(rows)
             tally["done"] += len(rows)
             tally["failed"] += sum(row.status == "failed" for row in rows)
             tally["found"] += sum(row.status == "found" for row in rows)
@@ -292,16 +300,22 @@ class Audit:
         assembly: Assembly,
         photographs: LabelledPhotographs,
         by_column: Sequence[RowGroups],
+        stopping: Stopping | None,
     ) -> dict[str, Any]:
         rows, table, by = list(run.rows()), photographs.table, self._config.data.by
         measured_note = genuineness_note(run.path)
         if measured_note:
             assembly = dataclasses.replace(assembly, notes=(*assembly.notes, measured_note))
         kept = [row for row in rows if row.front is not None and row.front.original is not None]
-        kept = kept[:MOST_MEASURED]
+        judged = {} if stopping is None else stopping.effects
+        kept = [row for row in kept if row.name in judged] if judged else kept[:MOST_MEASURED]
         known = known_attributes(assembly, photographs, [row.position for row in kept])
         effects: Effects | None = None
-        if self._effects and (known is not None or isinstance(assembly.search.generator, AttributeEstimator)):
+        if judged and kept:
+            effects = Effects.joined([judged[row.name] for row in kept])
+        elif self._effects and (
+            known is not None or isinstance(assembly.search.generator, AttributeEstimator)
+        ):
             effects = estimate_effects(assembly, originals(kept), attributes=known)
         if effects is not None:
             of = [row.name for row in kept], [row.sha256 for row in kept]
@@ -340,6 +354,7 @@ class Audit:
             ),
             groups=groups,
             attainment=attainment_rows("model", rows, members=members),
+            stopping=None if stopping is None else stopping.document(),
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),
@@ -360,25 +375,7 @@ class Audit:
                 "threads": torch.get_num_threads(),
                 "hashes": run.hashes,
                 "versions": versions(),
-                "handshake": _plain(assembly.handshake),
+                "handshake": plain_handshake(assembly.handshake),
                 **served_entry(assembly),
             },
         )
-
-
-def _plain(contact: Handshake) -> dict[str, Any]:
-    """The handshake as JSON values."""
-    kinds = {"scores": contact.scores.name.lower(), "looks_like": contact.looks_like.name.lower()}
-    times = {"seconds": {str(size): seconds for size, seconds in contact.seconds.items()}}
-    return dataclasses.asdict(contact) | kinds | times
-
-
-def _grouping(groups: Sequence[RowGroups]) -> str:
-    text = json.dumps([(g.column, g.names, g.of) for g in groups])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _listing(refs: Sequence[ImageRef | InputRecord]) -> str:
-    if len({ref.name for ref in refs}) != len(refs):
-        raise ConfigError("audit: two inputs have the same name.")
-    return hashlib.sha256("\n".join(ref.name for ref in refs).encode()).hexdigest()

@@ -15,6 +15,7 @@ from ._output import Outcome, detail, note, plain
 from ._progress import AuditMeter, progress
 from ._settings import settings
 from ._signals import interruptible
+from ._until_decided import standing, undecided, until_decided_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,7 @@ _MOST_SHOWN = 12
         "cfsearch audit --data applicants.csv --model credit.skops --limit 50 --out runs/two",
         "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
         "cfsearch audit --images photos --model model.onnx --generator faces64 --protected Male --out runs/male",
+        'cfsearch audit --images photos --model model.onnx --until-decided --fail-if "failed_rate > 90% at 90%" --out runs/soon',
     ),
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
@@ -53,6 +55,7 @@ _MOST_SHOWN = 12
     type=click.FloatRange(min=0.0, min_open=True),
     help="Smallest effect that matters, in logits; default 0.25.",
 )
+@until_decided_options
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def audit(
@@ -96,7 +99,7 @@ def audit(
     return Outcome(
         document=document,
         show=lambda console: _show(console, document, page, noun=noun),
-        error=_verdict(document, allowed=allow_partial, noun=noun),
+        error=_verdict(document, allowed=allow_partial, noun=noun) or undecided(document.get("stopping")),
     )
 
 
@@ -123,6 +126,9 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     from cfsearch.report.decisions import decisions
 
     kind = modality_named(document.get("inputs", ""))
+    if "stopping" in document:
+        for line in standing(document["stopping"], noun=noun):
+            console.print(Text(line), soft_wrap=True)
     for found in decisions(document):
         console.print(Text(plain(found.sentence)))
         for difference in found.differences:

@@ -16,12 +16,14 @@ from ._output import Outcome, plain
 from ._progress import duration
 from ._settings import settings
 from ._signals import interruptible
+from ._until_decided import until_decided_options
 
 if TYPE_CHECKING:
     from rich.console import Console
     from torch import Tensor
 
     from cfsearch.assembly.search import Assembly
+    from cfsearch.audits.forecast import Forecast
     from cfsearch.datasets.images.labelled import LabelledPhotographs
     from cfsearch.engine.search import Search
 
@@ -49,6 +51,8 @@ class _Pace:
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @search_options(images=True, tables=True)
+@click.option("--protected", metavar="A,B", help="Attributes that a condition on `protected` stands for.")
+@until_decided_options
 @json_option
 def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared options, by name
     """Say what `cfsearch audit` with these settings would do: inputs, queries, time, disk.
@@ -75,6 +79,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
                 limit=chosen.data.limit,
             )
         assembly = assemble(chosen)
+        expected = _expected(assembly, photographs)
         pace = _pace(assembly, photographs)
     search = assembly.search
     allowed = allowance(
@@ -112,7 +117,42 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
         "notes": list(assembly.notes),
     }
+    if expected is not None:
+        document["until_decided"] = [
+            {
+                "condition": one.condition.title,
+                "figure": one.figure,
+                "least": one.least,
+                "holds": {"value": one.holds[0], "inputs": one.holds[1]},
+                "breaks": {"value": one.breaks[0], "inputs": one.breaks[1]},
+                "queries": {
+                    what: None if n is None else n * queries
+                    for what, n in (("least", one.least), ("holds", one.holds[1]), ("breaks", one.breaks[1]))
+                },
+                "sentence": one.sentence,
+            }
+            for one in expected
+        ]
     return Outcome(document=document, show=lambda console: _show(console, document))
+
+
+def _expected(assembly: "Assembly", photographs: "LabelledPhotographs") -> "list[Forecast] | None":
+    """What to expect of the conditions that the audit may end on; None without them."""
+    from cfsearch.audits.forecast import forecasts
+    from cfsearch.audits.stopping import begun
+
+    table = assembly.table
+    refs = photographs.refs if assembly.records is None else assembly.records
+    stopping = begun(
+        assembly.config,
+        assembly,
+        photographs=photographs,
+        columns=() if table is None else table.groups(),
+        refs=refs,
+    )
+    if stopping is None:
+        return None
+    return forecasts(stopping.watches, inputs=len(refs), seed=assembly.config.search.seed)
 
 
 def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
@@ -177,5 +217,12 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     ]
     for name, value in lines:
         console.print(Text(f"{name:12}{plain(value)}"), soft_wrap=True)
+    for one in document.get("until_decided", ()):
+        queries = one["queries"]
+        most = document["queries"]
+        likely = " to ".join(
+            f"{n:,}" for n in sorted(most if queries[w] is None else queries[w] for w in ("holds", "breaks"))
+        )
+        console.print(Text(f"{'decided':12}{plain(one['sentence'])}: {likely} queries"), soft_wrap=True)
     for text in document["notes"]:
         console.print(Text(f"! {plain(text)}"))

@@ -142,10 +142,16 @@ class AuditConfig(Strict):
     Args:
         protected: attributes whose effects matter most: they stand first in every result.
         practical: the size in logits from which an effect matters.
+        until_decided: whether the audit ends as soon as its conditions are decided.
+        fail_if: these conditions, each as what must not be ("flip_rate:Male > 5%").
+        gates: a file of further ones that must hold, a ``[[gate]]`` each.
     """
 
     protected: tuple[str, ...] = ()
     practical: float = Field(default=0.25, gt=0.0)
+    until_decided: bool = False
+    fail_if: tuple[str, ...] = ()
+    gates: str | None = None
 
 
 @final

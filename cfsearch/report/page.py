@@ -30,6 +30,7 @@ from .maker import page_maker
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
 from .plan import MOST_FRONTS, Plan, ceiling, fitting
+from .stopping import standing
 from .story import tell
 
 FORMAT = "cfsearch-audit/1"
@@ -134,6 +135,7 @@ def _render(
             groupings=groupings(document),
             front_pairs=front_pairs(document),
             permutations=PERMUTATIONS,
+            stopping=standing(document, thing=thing),
             thing=thing,
             of_rows=rows,
             kind=modality.name,

@@ -185,6 +185,31 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("audit", "--protected"): Row(
         f"{_AUDITED} --protected 'A, B'", AUDIT, setting("audit.protected"), ("A", "B")
     ),
+    ("audit", "--until-decided"): Row(
+        f"{_AUDITED} --until-decided", AUDIT, setting("audit.until_decided"), True
+    ),
+    ("audit", "--fail-if"): Row(
+        f"{_AUDITED} --fail-if 'found_rate > 1%' --fail-if 'failed_rate > 2%'",
+        AUDIT,
+        setting("audit.fail_if"),
+        ("found_rate > 1%", "failed_rate > 2%"),
+    ),
+    ("audit", "--gates"): Row(f"{_AUDITED} --gates g.toml", AUDIT, setting("audit.gates"), "g.toml"),
+    ("plan", "--protected"): Row(
+        "plan --images {faces} --model m.onnx --protected 'A, B'", ASSEMBLE, setting("audit.protected"), ("A", "B")
+    ),
+    ("plan", "--until-decided"): Row(
+        "plan --images {faces} --model m.onnx --until-decided", ASSEMBLE, setting("audit.until_decided"), True
+    ),
+    ("plan", "--fail-if"): Row(
+        "plan --images {faces} --model m.onnx --fail-if 'found_rate > 1%'",
+        ASSEMBLE,
+        setting("audit.fail_if"),
+        ("found_rate > 1%",),
+    ),
+    ("plan", "--gates"): Row(
+        "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
+    ),
     ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
     ("audit", "--genuineness"): Row(
         f"{_AUDITED} --no-genuineness", AUDIT, setting("search.genuineness"), False
