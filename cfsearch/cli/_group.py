@@ -32,6 +32,7 @@ COMMANDS = {
     "verify": "verify",
     "check": "check",
     "gate": "gate",
+    "judge": "judge",
     "diff": "diff",
     "bench": "bench",
     "train": "train",

@@ -22,7 +22,7 @@ _SECTIONS: Final = {
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
         *("data", "table", "row", "where", "schema", "label", "encoding", "delimiter", "ignore"),
-        *("categorical", "missing", "text", "texts", "column", "sounds", "size"),
+        *("categorical", "missing", "text", "texts", "column", "sounds", "size", "identifier"),
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),
@@ -34,7 +34,10 @@ _SECTIONS: Final = {
         *("seed_with", "seeds"),
     ),
     "Explanation": ("method", "chosen", "block"),
-    "Findings": ("by", "protected", "practical", "genuineness"),
+    "Findings": (
+        *("by", "protected", "practical", "genuineness", "until_decided", "fail_if", "gates"),
+        "run",
+    ),
     "Networks": (
         *("layers", "width", "max_width", "upsampling", "scale", "critic_width", "critic_hidden"),
         *("network", "networks", "weights"),

@@ -1,5 +1,6 @@
 """The help of every command: grouped, with defaults that are true and examples that run."""
 
+import json
 import re
 import shlex
 import shutil
@@ -71,6 +72,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.to_csv(folder / "applicants.csv", index=False)
     fitted = LogisticRegression().fit(table[["age", "income"]], table["decision"])
     skops.io.dump(fitted, folder / "credit.skops")
+    (folder / "theirs.csv").write_text("original,age,income\n0,31,4000\n1,31,2600\n")
+    dice = {"feature_names": ["age", "income"], "test_data": [[[30, 2500, 0]]], "cfs_list": [[[30, 4000, 1]]]}
+    (folder / "theirs.json").write_text(json.dumps(dice))
+    for name, seed in (("a.png", 0), ("a.cf.png", 1)):
+        toys.picture(f"pairs/{name}", seed=seed)
     write_settings(folder)
     with wave.open(str(folder / "seven.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))

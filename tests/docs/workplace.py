@@ -95,6 +95,8 @@ def _table(folder: Path) -> None:
     rows.to_csv(folder / "train.csv", index=False)
     skops.io.dump(pipeline(rows), folder / "credit.skops")
     onnx.save(_columns(), folder / "credit.onnx")
+    theirs = rows.drop(columns="approved").assign(income=60_000).head(3)
+    theirs.to_csv(folder / "theirs.csv", index_label="original")
 
 
 def _columns() -> onnx.ModelProto:

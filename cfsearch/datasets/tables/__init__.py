@@ -43,6 +43,7 @@ from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, row_groups
 from ._infer import Inference, infer_schema
 from ._protected import free_note, protected_kind
+from ._relations import Limit, condition_of, holds
 from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
@@ -58,6 +59,7 @@ __all__ = [
     "Encoding",
     "FileSample",
     "Inference",
+    "Limit",
     "Link",
     "Missing",
     "Part",
@@ -69,9 +71,11 @@ __all__ = [
     "Variable",
     "Variables",
     "check_labels",
+    "condition_of",
     "frame_of",
     "frame_of_codes",
     "free_note",
+    "holds",
     "infer_schema",
     "is_absent",
     "on_grid",

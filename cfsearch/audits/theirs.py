@@ -1,0 +1,159 @@
+"""Counterfactuals that another tool wrote, read as they are: dice-ml's JSON, alibi's explanations, CSV files."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+from cfsearch.errors import DataError
+
+Cells = Mapping[str, object]
+IDS: Final = ("original", "original_index", "id", "row", "index", "query_instance")
+"""Columns of a CSV that may say of which row a counterfactual is, in this order."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """The counterfactuals that a tool gave for one input.
+
+    Args:
+        original: cells of the input by column; None where ``row`` says which one it is.
+        row: place of the input in the table, from 0; None where its cells are given.
+        counterfactuals: cells of each by column.
+        name: how the tool calls the input; empty for none.
+    """
+
+    original: Cells | None
+    row: int | None
+    counterfactuals: tuple[Cells, ...]
+    name: str = ""
+
+
+def read_theirs(
+    path: str | Path, *, columns: Sequence[str], header: Sequence[str] = (), identifier: str | None = None
+) -> tuple[str, list[Theirs]]:
+    """What a file holds, and which tool wrote it.
+
+    Args:
+        path: JSON of dice-ml (``CounterfactualExplanations.to_json``) or of alibi (``Explanation.to_json``, one or a
+            list), or a CSV.
+        columns: of the table, in the order of its schema; alibi's arrays have no names.
+        header: of the table's file; a CSV's identifying column may be one of it.
+        identifier: column of a CSV that says of which row a counterfactual is; one of ``IDS`` when left out.
+
+    Raises:
+        DataError: it is none of these, or holds no counterfactual.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"judge: {str(path)!r} cannot be read: {error}.") from error
+    if path.suffix.lower() == ".csv":
+        found = _of_csv(text, identifier, name=path.name, header=header)
+        kind = "a CSV file"
+    else:
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise DataError(
+                f"judge: {path.name!r} is no JSON: {error}. Give a .csv under that ending."
+            ) from error
+        if isinstance(document, Mapping) and "cfs_list" in document:
+            kind, found = "dice-ml", _of_dice(document, name=path.name)
+        else:
+            entries = document if isinstance(document, list) else [document]
+            kind, found = (
+                "alibi",
+                [_of_alibi(entry, i, columns, name=path.name) for i, entry in enumerate(entries)],
+            )
+    if not any(one.counterfactuals for one in found):
+        raise DataError(f"judge: {path.name!r} holds no counterfactual.")
+    return kind, found
+
+
+def _of_dice(document: Mapping[str, Any], *, name: str) -> list[Theirs]:
+    names = document.get("feature_names")
+    originals, given = document.get("test_data"), document["cfs_list"]
+    if not isinstance(names, list) or not isinstance(originals, list) or len(originals) != len(given):
+        raise DataError(
+            f"judge: {name!r} looks like dice-ml's JSON, but lacks `feature_names` or as many `test_data` as `cfs_list`. "
+            "Write it with CounterfactualExplanations.to_json()."
+        )
+    found = []
+    for i, (original, each) in enumerate(zip(originals, given, strict=True)):
+        row = original[0] if original and isinstance(original[0], list) else original
+        found.append(
+            Theirs(
+                _named(names, row, name=name),
+                None,
+                tuple(_named(names, cells, name=name) for cells in each or ()),
+                f"input {i}",
+            )
+        )
+    return found
+
+
+def _named(names: Sequence[str], row: Sequence[Any], *, name: str) -> Cells:
+    """Cells by column; what stands behind the last column is the class."""
+    if len(row) < len(names):
+        raise DataError(f"judge: {name!r}: expected rows of {len(names)} columns, got one of {len(row)}.")
+    return dict(zip(names, row, strict=False))
+
+
+def _of_alibi(entry: object, i: int, columns: Sequence[str], *, name: str) -> Theirs:
+    data = entry.get("data") if isinstance(entry, Mapping) else None
+    if not isinstance(data, Mapping) or "cf" not in data:
+        raise DataError(
+            f"judge: {name!r} is neither dice-ml's JSON (`cfs_list`) nor an explanation of alibi (`data.cf`). "
+            "Give one of these, a .csv, or a folder of pictures."
+        )
+    meta = entry.get("meta", {}) if isinstance(entry, Mapping) else {}
+    names = list(meta.get("params", {}).get("feature_names") or columns)
+    cf, orig = data["cf"], data.get("orig")
+    rows = _rows(cf.get("X") if isinstance(cf, Mapping) else None)
+    original = _rows(orig.get("X") if isinstance(orig, Mapping) else data.get("X"))
+    return Theirs(
+        _named(names, original[0], name=name) if original else None,
+        None if original else i,
+        tuple(_named(names, row, name=name) for row in rows),
+        f"input {i}",
+    )
+
+
+def _rows(values: Any) -> list[list[Any]]:  # Any: nested lists, however deep
+    if values is None or values == []:
+        return []
+    if not isinstance(values[0], list):
+        return [values]
+    return [row for part in values for row in _rows(part)] if isinstance(values[0][0], list) else values
+
+
+def _of_csv(text: str, identifier: str | None, *, name: str, header: Sequence[str]) -> list[Theirs]:
+    try:
+        dialect: Any = csv.Sniffer().sniff(text[:4096], delimiters=",;\t|")  # Any: a class of csv
+    except csv.Error:
+        dialect = csv.excel
+    reader = csv.DictReader(text.splitlines(), dialect=dialect)
+    rows = [dict(row) for row in reader]
+    given = list(reader.fieldnames or ())
+    known = [column for column in IDS if column in given and column not in header]
+    column = identifier if identifier is not None else next(iter(known), None)
+    if column is None or column not in given:
+        raise DataError(
+            f"judge: {name!r}: no column says of which row each counterfactual is; it has {', '.join(given)}. Add one called "
+            f"{IDS[0]!r} with the row's place in --data (from 0), or name it with --id."
+        )
+    groups: dict[int, list[Cells]] = {}
+    for line, row in enumerate(rows, start=2):
+        place = row.pop(column)
+        try:
+            groups.setdefault(int(float(str(place))), []).append(row)
+        except ValueError as error:
+            raise DataError(
+                f"judge: {name!r}, line {line}: {column!r} must be the place of a row, from 0, got {place!r}."
+            ) from error
+    return [Theirs(None, place, tuple(cells), f"row {place}") for place, cells in groups.items()]

@@ -1,0 +1,149 @@
+"""``cfsearch judge``: real output of dice-ml, our front beside it, pairs of pictures, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+import cfsearch.cli.judge as command
+from cfsearch.config import Config
+from cfsearch.schemas import schema
+
+from .conftest import Call, Toys
+
+GERMAN = Path(__file__).parent / "german"
+"""``theirs.json`` is dice-ml 0.12's own, of its genetic search; benchmarks/governance/theirs_of_dice.py made it."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("credit.csv", "theirs.json", "scorecard.py"):
+        shutil.copy(GERMAN / name, tmp_path / name)
+    (tmp_path / "card.toml").write_text('labels = ["bad", "good"]\nscores = "probabilities"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+ROWS = (
+    "--model", "scorecard:predict", "--sidecar", "card.toml", "--data", "credit.csv", "--label", "risk",
+    "--immutable", "sex,age",
+)  # fmt: skip
+
+
+def test_real_output_of_dice_is_judged(call: Call, place: Path) -> None:
+    table = ("--data", "credit.csv", "--label", "risk", "--immutable", "sex,age")
+    words = ("--model", "scorecard:predict", "--sidecar", "card.toml", *table)
+    answer = call("judge", "theirs.json", *words, "--out", "page.html", "--json")
+    assert answer.code == 0, answer.err
+    document = answer.document
+    jsonschema.validate(document, schema("judge"))
+    theirs = document["summary"]["theirs"]
+    assert (document["tool"], len(document["inputs"]), theirs["counterfactuals"]) == ("dice-ml", 5, 20)
+    assert theirs["valid"]["value"] == 1.0
+    # by hand from theirs.json: 15 of 20 change the age, and 2 of them the sex as well
+    assert theirs["broken"] == {"age must not change": 15, "sex must not change": 2}
+    assert theirs["keep_rules"]["value"] == 0.25
+    assert all(entry["nearest"]["gower"] > 0 for entry in document["inputs"])
+    page = (place / "page.html").read_text()
+    assert "20 of 20 counterfactuals of dice-ml flip" in page
+    assert page.count("nearest decided otherwise") == 5
+    shown = call("judge", "theirs.json", *ROWS)
+    assert "broken 15 times: age must not change" in shown.out
+
+
+def test_our_front_stands_beside_theirs(call: Call, place: Path) -> None:
+    dice = place / "theirs.json"
+    rows = (place / "credit.csv").read_text().splitlines()
+    where = (
+        rows.index(next(line for line in rows if line.startswith("31,female,rent,little,car,1570,15"))) - 1
+    )
+    search = ("--evaluations", 120, "--population", 40, "--threads", 1, "--no-isolation")
+    done = call("audit", *ROWS, "--row", where, *search, "--out", "run")
+    assert done.code == 0, done.err
+    answer = call("judge", dice, *ROWS, "--run", "run", "--target", "good", "--json")
+    assert answer.code == 0, answer.err
+    document = answer.document
+    jsonschema.validate(document, schema("judge"))
+    with_ours = [entry for entry in document["inputs"] if entry["ours"]]
+    assert [entry["name"] for entry in with_ours] == ["input 0"]
+    assert all(one["valid"] and not one["broken"] for one in with_ours[0]["ours"])
+    assert all(isinstance(one["dominated"], bool) for one in with_ours[0]["theirs"])
+    assert document["inputs"][1]["theirs"][0]["dominated"] is None
+    assert document["summary"]["ours"]["keep_rules"]["value"] == 1.0
+    (place / "run" / "audit.json").write_text("{}")
+    assert call("judge", dice, *ROWS, "--run", "run").code == 5
+    assert call("judge", dice, *ROWS, "--run", "run", "--unchecked").code == 0
+
+
+def test_a_schema_a_column_of_places_and_trust_reach_their_place(
+    call: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "own.toml").write_text("")
+    seen: list[Config] = []
+
+    def stop(config: Config) -> None:
+        seen.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cfsearch.assembly.model.open_model", stop)
+    words = (
+        "--schema",
+        "own.toml",
+        "--trust",
+        "a.B",
+        "--trust-model",
+        f"sha256:{'ab' * 32}",
+        "--arch",
+        "p.m:build",
+    )
+    call("judge", "theirs.json", "--model", "scorecard:predict", "--data", "credit.csv", *words)
+    [config] = seen
+    assert (config.data.schema_file, config.model.trust, config.model.arch) == (
+        "own.toml",
+        ("a.B",),
+        "p.m:build",
+    )
+    assert config.model.trust_model == f"sha256:{'ab' * 32}"
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(str(place))
+    (place / "t.csv").write_text(
+        "which,age,sex,housing,savings,purpose,amount,duration\n3,31,male,own,rich,car,500,6\n"
+    )
+    answer = call("judge", "t.csv", *ROWS, "--id", "which", "--json")
+    assert answer.document["inputs"][0]["name"] == "row 3"
+
+
+def test_pairs_of_pictures_are_judged(call: Call, toys: Toys, model: Path, tmp_path: Path) -> None:
+    for name, value in (("o/a.png", 30), ("o/b.png", 230), ("c/a_1.png", 240), ("c/a_2.png", 40)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(tmp_path / name)
+    page = tmp_path / "page.html"
+    answer = call(
+        "judge", tmp_path / "c", "--images", tmp_path / "o", "--model", model, "--out", page, "--json"
+    )
+    assert answer.code == 0, answer.err
+    jsonschema.validate(answer.document, schema("judge"))
+    [entry] = answer.document["inputs"]
+    assert [one["valid"] for one in entry["theirs"]] == [True, False]
+    assert page.read_text().count("data:image/webp") == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("theirs.json", "--model", "scorecard:predict"), "give --data TABLE.csv"),
+        ((".", "--model", "scorecard:predict", "--label", "risk"), "--label is of tables"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    call: Call, place: Path, words: tuple[str, ...], message: str
+) -> None:
+    answer = call("judge", *words)
+    assert answer.code == 2
+    assert message in answer.err
+    assert command.FORMAT == "cfsearch-judge/1"
