@@ -22,9 +22,7 @@ Leaning = Literal["leans", "does not lean", "cannot tell"]
 class _Part(BaseModel):
     """A part of the document, which cannot be changed."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="allow", allow_inf_nan=False, populate_by_name=True
-    )
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
 
 class Estimate(_Part):

@@ -1,0 +1,141 @@
+"""A CSV file as rows of text: line numbers, delimiters, and numbers as people write them."""
+
+from pathlib import Path
+
+import pytest
+
+from cfsearch.datasets.tables import read_text_table
+from cfsearch.datasets.tables._csv import TextTable, as_csv, written_numbers
+from cfsearch.errors import ConfigError, DataError
+
+
+def read(folder: Path, content: str, *, delimiter: str | None = None) -> TextTable:
+    path = folder / "t.csv"
+    path.write_text(content, encoding="utf-8", newline="")
+    return read_text_table(path, delimiter=delimiter)
+
+
+def test_each_row_knows_the_line_on_which_it_ends(tmp_path: Path) -> None:
+    table = read(tmp_path, '# made by hand\nsep=,\na,b\n1,2\n\n"3\n4",5\n6,7,\n')
+    assert (table.header, table.rows) == (("a", "b"), [["1", "2"], ["3\n4", "5"], ["6", "7"]])
+    assert table.lines == [4, 7, 8]
+    assert table.column("b") == ["2", "5", "7"]
+    assert not table.as_written
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a,b\n1,2\n3\n", "line 3"),
+        ("# one\na,b\n1,2\n3\n", "line 4"),
+        ("a,b\n", "line 2.*only the header"),
+        ("# one\na,b\n", "line 3.*only the header"),
+        ("", "line 1.*must be a header, but there is nothing"),
+        ("a,b,a\n1,2,3\n", "line 1.*names column 'a' twice"),
+        ("# one\na,a\n1,2\n", "line 2.*twice"),
+        ('a,b\n1,"2"x\n', "line 2.*is no row of a table"),
+        ("a,b\n1,2,3\n", r"must have 2 cells, got 3 \(a comma within a number or a text stands in quotes"),
+        ("a,b\nx,y,z\n", r"must have 2 cells, got 3(?! \(a comma)"),
+        ("a,b\n1\n", r"must have 2 cells, got 1(?! \(a comma)"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, content, delimiter=",")
+
+
+def test_a_header_of_one_name_that_holds_another_delimiter(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has semicolons between names, expected ','; give delimiter = ';'"):
+        read(tmp_path, "a;b\n1;2\n", delimiter=",")
+    with pytest.raises(DataError, match="has commas between names, expected ';'; give delimiter = ','"):
+        read(tmp_path, "a,b\n1,2\n", delimiter=";")
+    assert read(tmp_path, "a\n1\n", delimiter=",").header == ("a",)
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\r"])
+def test_a_delimiter_is_one_character(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(ConfigError, match="must be one character"):
+        read(tmp_path, "a,b\n1,2\n", delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "noted"),
+    [
+        ("a,b\n1,2\n", ",", ""),
+        ("a;b\n1;2\n", ";", "semicolons stand between the cells"),
+        ("a\tb\n1\t2\n", "\t", "tabs stand"),
+        ("a|b\n1|2\n", "|", "bars stand"),
+        ("a;b,c;d\n1;2;3\n4;5;6\n", ";", "semicolons"),
+        ("text\none; two\nthree\n", ",", ""),
+    ],
+)
+def test_the_delimiter_makes_columns_of_most_lines(
+    tmp_path: Path, content: str, delimiter: str, noted: str
+) -> None:
+    table = read(tmp_path, content)
+    assert table.delimiter == delimiter
+    assert [noted in note for note in table.notes] == ([True] if noted else [])
+
+
+def test_a_delimiter_of_the_header_alone_is_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has semicolons between names, expected ','"):
+        read(tmp_path, "a;b\n" + "x\n" * 3)
+
+
+def test_columns_without_a_name(tmp_path: Path) -> None:
+    table = read(tmp_path, ",a,,\n0,1,2,\n1,3,4,\n")
+    assert (table.header, table.rows) == (
+        ("Unnamed: 0", "a", "Unnamed: 2"),
+        [["0", "1", "2"], ["1", "3", "4"]],
+    )
+    assert not table.as_written
+    kept = read(tmp_path, "a,\n1,2\n")
+    assert (kept.header, kept.as_written) == (("a", "Unnamed: 1"), True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "read_as"),
+    [
+        (["1,000", "2,500", "7"], ",", ["1000", "2500", "7"]),
+        (["1,000.5", "-2,500", "7"], ",", ["1000.5", "-2500", "7"]),
+        (["1,000", "7", "8"], ",", None),  # one such cell alone may be a mistake
+        (["1,5", "2,25"], ",", ["1.5", "2.25"]),
+        (["1,5", "2,25"], ";", ["1.5", "2.25"]),
+        (["1,5", "7"], ";", ["1.5", "7"]),
+        (["1.234,5", "2"], ";", ["1234.5", "2"]),
+        (["1,234", "2,345"], ";", ["1.234", "2.345"]),
+        (["1,234", "2,345"], ",", ["1234", "2345"]),
+        (["1 000", "25 000,5"], ";", ["1000", "25000.5"]),
+        (["1'000", "2'000"], ";", ["1000", "2000"]),
+        (["1,5", "2.5"], ";", None),  # points and commas side by side
+        (["1,5", "x", "y"], ";", None),  # most are words
+        (["1,5", "2,5", "x"], ";", ["1.5", "2.5", "x"]),
+        (["1,5", "x"], ";", None),  # half are
+        (["Hi, you", "1,5"], ";", None),
+    ],
+)
+def test_numbers_are_brought_to_plain_ones_where_most_cells_are_such(
+    tmp_path: Path, cells: list[str], delimiter: str, read_as: list[str] | None
+) -> None:
+    lines = "".join(f'"{cell}"{delimiter}z\n' for cell in cells)
+    table = read(tmp_path, f"n{delimiter}t\n{lines}", delimiter=delimiter)
+    assert table.column("n") == (read_as or cells)
+    assert table.column("t") == ["z"] * len(cells)
+    assert table.as_written == (read_as is None)
+    assert len(table.notes) == (read_as is not None)
+
+
+def test_what_was_read_otherwise_is_noted_by_column(tmp_path: Path) -> None:
+    header = ";".join("abcdefgh")
+    row = ";".join(["1,5"] * 7 + ["1'000"])
+    table = read(tmp_path, f"{header}\n{row}\n{row}\n")
+    assert table.notes[1:] == (
+        "t.csv: numbers with decimal commas in a, b, c, d, e and 2 more, read as points.",
+        "t.csv: marks between thousands in h, left out.",
+    )
+    assert list(as_csv(table))[:2] == ["a,b,c,d,e,f,g,h\n", "1.5,1.5,1.5,1.5,1.5,1.5,1.5,1000\n"]
+
+
+def test_numbers_as_they_were_written() -> None:
+    given = ["1,000", "1,5", "2 500,5", "1'000", "many", "7", "-1.5"]
+    assert written_numbers(given) == {"1000": "1,000", "1.5": "1,5", "2500.5": "2 500,5"}
