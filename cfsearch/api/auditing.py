@@ -62,6 +62,16 @@ def audit(
 
     Raises:
         CfsearchError: something that was given cannot be used; inputs that fail are results, not errors.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> [front.found for front in result.fronts]
+        [True, True]
     """
     place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
     if isinstance(model, Config):

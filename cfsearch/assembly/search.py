@@ -80,6 +80,12 @@ class Assembly:
 
     ``model`` is the audited model as the user gave it; ``search.provider`` is how it is queried
     (wrapped in votes where it gives labels only). ``hashes`` are SHA-256 by what they are of.
+
+    Example:
+        >>> from cfsearch.config import Config
+        >>> assembly = assemble(Config.check({"data": {"texts": ["a dull film"]}}))
+        >>> assembly.modality.noun, [record.name for record in assembly.records]
+        ('text', ['text 0'])
     """
 
     config: Config
@@ -120,6 +126,12 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         ModelFileError, UnsafeModelError: the model or the generator cannot be read.
         DataError: there is no image to begin with.
         ProviderError: the model fails in the handshake.
+
+    Example:
+        >>> from cfsearch.config import Config
+        >>> config = Config.check({"data": {"texts": ["a dull film"]}})
+        >>> assemble(config).search.generator.name
+        'words'
     """
     if config.further_models:
         raise ConfigError(

@@ -30,7 +30,14 @@ class AuditResult:
         RunError: there is none, or it has not ended.
 
     Example:
-        ``cfsearch.AuditResult("runs/first").effects``
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> len(result.fronts), result.notes
+        (2, ())
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -171,6 +178,16 @@ def open_audit(directory: str | Path) -> AuditResult:
 
     Raises:
         RunError: there is none, or it has not ended.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> len(open_audit(folder.name).fronts)
+        2
     """
     if not Path(directory).is_dir():
         raise RunError(f"run {str(directory)!r}: there is no such directory.")

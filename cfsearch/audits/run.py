@@ -80,7 +80,13 @@ class Audit:
         python: how the audit is made again in Python, for the report's last section.
 
     Example:
-        ``Audit(Config.read("cfsearch.toml"), directory=Path("runs/one")).run()``
+        >>> import tempfile
+        >>> from cfsearch.config import Config
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> config = Config.check({"data": {"texts": ["a dull film"]}, "search": {"evaluations": 40, "population": 20}})
+        >>> document = Audit(config, directory=folder.name).run()
+        >>> document["counts"][0]["instances"]
+        1
     """
 
     def __init__(

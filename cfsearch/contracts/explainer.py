@@ -194,7 +194,13 @@ class Explainer(ABC):
 
 
 def need_reference(explainer: Explainer) -> CapabilityError:
-    """The error for a method that was not fitted."""
+    """The error for a method that was not fitted.
+
+    Example:
+        >>> from cfsearch.explainers import Emap
+        >>> str(need_reference(Emap())).endswith("Call `fit` with them first.")
+        True
+    """
     return CapabilityError(
         f"{explainer.name}: this method needs {Need.REFERENCE.value}. Call `fit` with them first."
     )

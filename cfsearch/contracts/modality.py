@@ -24,7 +24,13 @@ _VISIBLE: Final = 0.25
 
 
 class Modality(ABC):
-    """A kind of input, and everything that depends on the kind alone."""
+    """A kind of input, and everything that depends on the kind alone.
+
+    Example:
+        >>> from cfsearch.contracts.modality import ROWS, modality_named
+        >>> modality_named("texts").noun, ROWS.objectives(critic=False)
+        ('text', ('adversarial', 'gower', 'changed'))
+    """
 
     name: ClassVar[str]
     """In the plural, as in settings and documents: "images"."""
@@ -139,7 +145,14 @@ class Pictures(Modality):
 
 @final
 class Rows(Modality):
-    """Rows of a table ``(columns,)``: numbers in their own units, levels as their index, in float64."""
+    """Rows of a table ``(columns,)``: numbers in their own units, levels as their index, in float64.
+
+    Example:
+        >>> import torch
+        >>> z = torch.tensor([[0.5, 2.0], [0.0, 0.0]])
+        >>> Rows().sizes(z, categories=torch.tensor([False, True])).tolist()  # (0.5 + 1) / 2
+        [0.75, 0.0]
+    """
 
     name = "rows"
     noun = "row"
@@ -182,6 +195,11 @@ class Texts(Modality):
     """Texts ``(words,)``: numbers of pieces, see ``cfsearch.datasets.text.Lexicon``, in float64.
 
     A replaced word counts between 1/2, for its nearest neighbour, and 1.
+
+    Example:
+        >>> import torch
+        >>> Texts().stored(torch.tensor([3, 7])).tolist()
+        [3.0, 7.0]
     """
 
     name = "texts"
@@ -221,7 +239,13 @@ class Texts(Modality):
 
 @final
 class Sounds(Modality):
-    """Spectrograms ``(1, frequencies, frames)``: float32 in [0, 1], decibels over a fixed depth."""
+    """Spectrograms ``(1, frequencies, frames)``: float32 in [0, 1], decibels over a fixed depth.
+
+    Example:
+        >>> import torch
+        >>> Sounds().noun, Sounds().stored(torch.tensor([0.5])).tolist()
+        ('recording', [0.5])
+    """
 
     name = "sounds"
     noun = "recording"

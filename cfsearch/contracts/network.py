@@ -13,7 +13,16 @@ _SMALL: Final = 48
 
 
 class Build(Protocol):
-    """Builder of an untrained network that returns logits."""
+    """Builder of an untrained network that returns logits.
+
+    Example:
+        >>> from torch import nn
+        >>> def linear(*, shape: tuple[int, ...], classes: int) -> nn.Module:
+        ...     return nn.Linear(shape[0], classes)
+        >>> builder: Build = linear
+        >>> builder(shape=(5,), classes=2)
+        Linear(in_features=5, out_features=2, bias=True)
+    """
 
     def __call__(self, *, shape: tuple[int, ...], classes: int) -> nn.Module:
         """For inputs of ``shape``: (channels, height, width), or (numbers of an encoded row,)."""

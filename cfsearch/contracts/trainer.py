@@ -10,7 +10,15 @@ from cfsearch.errors import PluginError
 
 
 class Labelled(Protocol):
-    """Images of a source: ``images`` ``(n, 3, s, s)``, ``labels`` ``(n, a)``."""
+    """Images of a source: ``images`` ``(n, 3, s, s)``, ``labels`` ``(n, a)``.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> some: Labelled = SimpleNamespace(images=torch.zeros(2, 3, 8, 8), labels=torch.zeros(2, 1))
+        >>> len(some.images), len(some.labels)
+        (2, 2)
+    """
 
     @property
     def images(self) -> Any: ...  # Any: a tensor; torch is not imported here
@@ -20,7 +28,23 @@ class Labelled(Protocol):
 
 
 class Source(Protocol):
-    """Labelled images by index; the same index gives the same image again."""
+    """Labelled images by index; the same index gives the same image again.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> class Greys:
+        ...     attributes = ("Bright",)
+        ...     def __len__(self) -> int:
+        ...         return 10
+        ...     def batch(self, indices):
+        ...         level = torch.tensor([i / 10 for i in indices])
+        ...         images = level[:, None, None, None].expand(-1, 3, 8, 8)
+        ...         return SimpleNamespace(images=images, labels=(level > 0.5)[:, None])
+        >>> source: Source = Greys()
+        >>> source.batch([2, 8]).labels.tolist()
+        [[False], [True]]
+    """
 
     @property
     def attributes(self) -> Sequence[str]:
@@ -35,7 +59,12 @@ class Source(Protocol):
 
 
 class State(NamedTuple):
-    """Progress of a training: share done, steps, seconds, losses by name."""
+    """Progress of a training: share done, steps, seconds, losses by name.
+
+    Example:
+        >>> State(share=0.5, step=100, seconds=12.0, losses={"critic": 0.3}).losses["critic"]
+        0.3
+    """
 
     share: float
     step: int
@@ -55,6 +84,12 @@ class TrainingRequest:
         folder: metrics, sample sheets, checkpoints; a training in it goes on.
         out: the file that is written in the end.
         device: "cpu", "cuda", "cuda:1".
+
+    Example:
+        >>> from pathlib import Path
+        >>> request = TrainingRequest(None, {"width": 8}, {"steps": 100}, Path("training"), Path("mine.safetensors"), "cpu")
+        >>> request.training["steps"], request.out.name
+        (100, 'mine.safetensors')
     """
 
     recipe: str | None
@@ -68,7 +103,12 @@ class TrainingRequest:
 @final
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Result of a training; ``finished`` is False where it was stopped."""
+    """Result of a training; ``finished`` is False where it was stopped.
+
+    Example:
+        >>> Learned(steps=80, seconds=10.0, finished=False).finished
+        False
+    """
 
     steps: int
     seconds: float
@@ -77,7 +117,12 @@ class Learned:
 
 @runtime_checkable
 class Trainer(Protocol):
-    """Trains one family of generators."""
+    """Trains one family of generators.
+
+    Example:
+        >>> isinstance(open_trainer("attgan"), Trainer)
+        True
+    """
 
     def attributes(self, generator: Path) -> tuple[str, ...]:
         """The attributes that a generator's file knows, in its order."""
@@ -135,6 +180,12 @@ def open_trainer(name: str) -> Trainer:
     Raises:
         ConfigError: no trainer has that name.
         MissingExtraError, PluginError: it cannot be imported, or is none.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> weights = files("cfsearch.models").joinpath("attgan_faces64.safetensors")
+        >>> open_trainer("attgan").size(weights)
+        64
     """
     made = registry.create("trainers", name, {})
     if not isinstance(made, Trainer):

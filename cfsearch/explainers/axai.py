@@ -40,6 +40,15 @@ class Axai(Explainer):
     References:
         Rahnama and Tseng 2021, An adversarial approach for explaining the predictions of deep
         neural networks, CVPR workshops.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> explanation = Axai(steps=5).explain(torch.full((1, 3, 4, 4), 0.4), subject=subject)
+        >>> explanation.counterfactuals is None, explanation.chosen.shape
+        (True, torch.Size([1, 16]))
     """
 
     name: ClassVar[str] = "axai"

@@ -69,6 +69,15 @@ class Gradual(Explainer):
     References:
         Jung et al. 2020, Counterfactual explanation based on gradual construction for deep
         networks, https://arxiv.org/abs/2008.01897, algorithm 1.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> method = Gradual(logit_weight=0.0, steps=50, rate=0.05)
+        >>> method.explain(torch.full((1, 3, 4, 4), 0.45), subject=subject).flipped.tolist()
+        [True]
     """
 
     tau: float | None = None

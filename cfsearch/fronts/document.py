@@ -21,7 +21,21 @@ _DECIMALS: Final = 9
 
 
 def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
-    """The front, its members and how it was found, without pixels."""
+    """The front, its members and how it was found, without pixels.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> document = front_document(front)
+        >>> document["name"], document["source"], len(document["members"]) == len(front)
+        ('grey', 'dark', True)
+    """
     p, won = front.p, front.lead()
     picked = front.picks()
     members = [

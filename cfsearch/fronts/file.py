@@ -49,6 +49,19 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
 
     Args:
         parts: every field of ``cfsearch.fronts.front.ParetoFront`` by its name.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> parts = {field: getattr(front, field) for field in front.__dataclass_fields__}
+        >>> pack(parts) == front.to_bytes()
+        True
     """
     tensors = {part: parts[part].contiguous().cpu() for part in _TENSORS}
     for part in _OPTIONAL:
@@ -91,6 +104,18 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
 
     Raises:
         DataError: the bytes are no front, or one of another format.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> unpack(front.to_bytes(), make=dict)["labels"]
+        ('dark', 'bright')
     """
     try:
         size = int.from_bytes(blob[:8], "little")

@@ -26,7 +26,21 @@ Cell = str | int | float | bool | None
 
 
 def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
-    """One row a member, in the order of the front."""
+    """One row a member, in the order of the front.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> first = next(front_rows(front))
+        >>> first["name"], first["member"], first["source"]
+        ('grey', 0, 'dark')
+    """
     picks, p, lead = front.picks(), front.p, front.lead()
     schema = schema_of(front.extra["schema"]) if front.modality is ROWS and "schema" in front.extra else None
     for i in range(len(front)):
@@ -81,6 +95,19 @@ def front_frame(front: "ParetoFront") -> "pd.DataFrame":
 
     Raises:
         MissingExtraError: pandas is not installed (extra ``tables``).
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> frame = front_frame(front)
+        >>> len(frame) == len(front), list(frame.columns[:3])
+        (True, ['name', 'member', 'source'])
     """
     return frame_of_rows(list(front_rows(front)))
 

@@ -67,6 +67,13 @@ def crossing(
 
     References:
         Barredo-Arrieta and Del Ser 2020, section IV.
+
+    Example:
+        >>> import torch
+        >>> leaving = torch.tensor([0.1, 0.4, 0.6, 0.9], dtype=torch.float64)
+        >>> plausibility = torch.tensor([4.0, 3.0, 2.0, 1.0])  # scaled: 1, 2/3, 1/3, 0
+        >>> crossing(leaving, plausibility, among=torch.ones(4, dtype=torch.bool))
+        1
     """
     gan = plausibility.double()
     gan = (gan - gan.amin()) / (gan.amax() - gan.amin()).clamp_min(1e-12)

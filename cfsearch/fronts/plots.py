@@ -24,6 +24,19 @@ def plot_front(front: "ParetoFront", *, x: str | None, y: str | None, path: str 
     Raises:
         ConfigError: no objective has that name, or the ending is none that matplotlib writes.
         MissingExtraError: matplotlib is not installed.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch import Search
+        >>> from cfsearch.objectives import Adversarial, Intensity
+        >>> from cfsearch.solvers import RandomSearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> measures = [Adversarial(), Intensity()]
+        >>> search = Search(FakeProvider(), FakeGenerator(), measures, lambda n: RandomSearch(population=n), evaluations=200)
+        >>> [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
+        >>> figure = plot_front(front, x=None, y="intensity", path=None)
+        >>> figure.axes[0].get_title()
+        'grey'
     """
     names = (x or front.objectives[0], y or front.objectives[1])
     across, up = (front.column(name) for name in names)
@@ -62,6 +75,12 @@ def plot_intervals(
     Raises:
         ConfigError: the ending is none that matplotlib writes.
         MissingExtraError: matplotlib is not installed.
+
+    Example:
+        >>> rows = [("Male", {"value": 1.0, "low": 0.5, "high": 1.5})]
+        >>> figure = plot_intervals(rows, label="effect, logits", zero=True, path=None)
+        >>> figure.axes[0].get_xlabel()
+        'effect, logits'
     """
     figure, axes = _figure(5.0, 0.9 + 0.28 * max(1, len(rows)))
     for place, (_, interval) in enumerate(rows):

@@ -57,6 +57,11 @@ class TextProvider(Provider):
 
     Raises:
         ConfigError: the embedding has another size, or there are fewer than two labels.
+
+    Example:
+        >>> model = TextProvider.open("", device="cpu")
+        >>> model.encode(["a dull film"]).shape
+        torch.Size([1, 3])
     """
 
     scores = ScoreKind.LOGITS

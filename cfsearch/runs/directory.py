@@ -282,7 +282,12 @@ class RunDirectory:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601 to the second."""
+    """The time in UTC, ISO 8601 to the second.
+
+    Example:
+        >>> now().endswith("+00:00")
+        True
+    """
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -23,7 +23,19 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def instance_row(row: InstanceRow) -> dict[str, Cell]:
-    """What became of one instance of a run."""
+    """What became of one instance of a run.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> with cfsearch.RunDirectory.read(folder.name) as run:
+        ...     [instance_row(row)["status"] for row in run.rows()]
+        ['found', 'found']
+    """
     front = row.front
     return {
         "name": row.name,
@@ -43,7 +55,19 @@ def instance_row(row: InstanceRow) -> dict[str, Cell]:
 
 
 def run_rows(run: RunDirectory, *, table: Table = "members") -> Iterator[dict[str, Cell]]:
-    """The rows of a run: of all members, or one for each instance that is done."""
+    """The rows of a run: of all members, or one for each instance that is done.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> with cfsearch.RunDirectory.read(folder.name) as run:
+        ...     [row["name"] for row in run_rows(run, table="instances")]
+        ['0.png', '1.png']
+    """
     for row in run.rows():
         if table == "instances":
             yield instance_row(row)
@@ -63,6 +87,17 @@ def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Tabl
     Raises:
         MissingExtraError: parquet without pandas and pyarrow (extra ``export``).
         RunError: the file cannot be written, or the run holds nothing yet.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> import cfsearch
+        >>> from cfsearch.testing import FakeGenerator, FakeProvider
+        >>> greys = [np.full((16, 16, 3), level, dtype=np.uint8) for level in (90, 110)]
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
+        >>> with cfsearch.RunDirectory.read(folder.name) as run:
+        ...     export_run(run, f"{folder.name}/inputs.csv", kind="csv", table="instances")
+        2
     """
     rows = list(run_rows(run, table=table))
     if not rows:
@@ -81,7 +116,12 @@ def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Tabl
 
 
 def to_jsonl(rows: Iterable[dict[str, Cell]]) -> str:
-    """One JSON object a line, without NaN tokens."""
+    """One JSON object a line, without NaN tokens.
+
+    Example:
+        >>> to_jsonl([{"name": "a", "p": 0.5}]).strip()
+        '{"name": "a", "p": 0.5}'
+    """
     return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
 
 
@@ -90,6 +130,10 @@ def to_csv(rows: Sequence[dict[str, Cell]]) -> str:
 
     References:
         OWASP, CSV injection.
+
+    Example:
+        >>> to_csv([{"name": "=1+1", "p": 0.5}]).split()
+        ['name,p', "'=1+1,0.5"]
     """
     columns = columns_of_rows(rows)
     text = io.StringIO(newline="")
@@ -105,6 +149,10 @@ def to_parquet(rows: Sequence[dict[str, Cell]]) -> bytes:
 
     Raises:
         MissingExtraError: pandas or pyarrow is not installed (extra ``export``).
+
+    Example:
+        >>> to_parquet([{"name": "a", "p": 0.5}])[:4]
+        b'PAR1'
     """
     frame = frame_of_rows(rows, extra="export")
     buffer = io.BytesIO()

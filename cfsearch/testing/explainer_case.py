@@ -25,6 +25,16 @@ class ExplainerCase:
     """Subclass it and give the fixture ``explainer``; pytest does the rest.
 
     A method that takes no pictures, or no rows, says so with ``pictures`` or ``rows`` False.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.explainers import Wachter
+        >>> class TestWachter(ExplainerCase):
+        ...     @pytest.fixture
+        ...     def explainer(self) -> Wachter:
+        ...         return Wachter()
+        >>> "test_the_verdict_is_the_models_own" in dir(TestWachter)
+        True
     """
 
     pictures: bool = True

@@ -22,6 +22,16 @@ class GeneratorCase:
     """Subclass it and give the fixture ``generator``; pytest does the rest.
 
     A critic and an attribute estimator are tried where the generator is one.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.testing import FakeGenerator
+        >>> class TestFake(GeneratorCase):
+        ...     @pytest.fixture
+        ...     def generator(self) -> FakeGenerator:
+        ...         return FakeGenerator()
+        >>> "test_decoded_inputs_have_the_promised_form" in dir(TestFake)
+        True
     """
 
     tolerance: float = 1e-4

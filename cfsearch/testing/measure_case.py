@@ -177,7 +177,18 @@ class ObjectiveCase(_MeasureCase):
 
 
 class ConstraintCase(_MeasureCase):
-    """Subclass it and give the fixture ``constraint``; pytest does the rest."""
+    """Subclass it and give the fixture ``constraint``; pytest does the rest.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.objectives import Flip
+        >>> class TestFlip(ConstraintCase):
+        ...     @pytest.fixture
+        ...     def constraint(self) -> Flip:
+        ...         return Flip()
+        >>> any(name.startswith("test_") for name in dir(TestFlip))
+        True
+    """
 
     @pytest.fixture
     def constraint(self) -> Constraint:

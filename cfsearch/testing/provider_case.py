@@ -17,7 +17,18 @@ _SUM = 1e-3
 
 
 class ProviderCase:
-    """Subclass it and give the fixture ``provider``; pytest does the rest."""
+    """Subclass it and give the fixture ``provider``; pytest does the rest.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.testing import FakeProvider
+        >>> class TestFake(ProviderCase):
+        ...     @pytest.fixture
+        ...     def provider(self) -> FakeProvider:
+        ...         return FakeProvider()
+        >>> "test_one_finite_score_per_class" in dir(TestFake)
+        True
+    """
 
     shape: ClassVar[tuple[int, ...]] = (3, 32, 32)
     """Of one input; set it to what the model takes."""

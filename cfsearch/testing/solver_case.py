@@ -60,6 +60,17 @@ class SolverCase:
 
     The problem it is tried on: the m-th objective is the squared distance to the point 0.1 with
     0.4 + 0.1 m in its m-th entry; a constraint, where there is one, keeps the first entry <= 0.5.
+
+    Example:
+        >>> import pytest
+        >>> from cfsearch.solvers import RandomSearch
+        >>> class TestRandom(SolverCase):
+        ...     learns = False
+        ...     @pytest.fixture
+        ...     def solver(self) -> RandomSearch:
+        ...         return RandomSearch(population=20)
+        >>> "test_points_stay_in_the_space" in dir(TestRandom)
+        True
     """
 
     generations: int = 4

@@ -63,6 +63,16 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
 
     Raises:
         ConfigError: a setting is out of range, or an attribute is unknown.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.generators.attgan.config import AttGANConfig
+        >>> from cfsearch.generators.attgan.files import AttGANFile
+        >>> from cfsearch.generators.attgan.networks import Editor
+        >>> small = AttGANConfig(size=64, layers=2, width=2, attributes=("Hat",))
+        >>> editor = AttGAN(AttGANFile(Editor(small), critic=None), attributes=())
+        >>> editor.space(editor.encode(torch.rand(1, 3, 64, 64))).names
+        ('Hat',)
     """
 
     name: ClassVar[str] = "attgan"

@@ -84,6 +84,16 @@ class Emap(Explainer):
     References:
         Chapman-Rounds et al. 2019, EMAP: Explanation by Minimal Adversarial Perturbation,
         https://arxiv.org/abs/1912.00872.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.explainers.subjects import image_subject
+        >>> from cfsearch.testing import FakeProvider, FakeWhiteBox
+        >>> subject = image_subject(FakeWhiteBox(FakeProvider()), (3, 4, 4))
+        >>> reference = torch.rand(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+        >>> fitted = Emap(epochs=2, surrogate_epochs=2, rounds=1, hidden=(8,)).fit(subject, reference)
+        >>> fitted.explain(reference[:2], subject=subject).attributions.shape
+        torch.Size([2, 16])
     """
 
     name: ClassVar[str] = "emap"

@@ -45,7 +45,15 @@ class _Session(Protocol):
 
 @final
 class OnnxProvider(AnsweringProvider):
-    """A model in an ONNX file, on the CPU or a GPU; see ``open``."""
+    """A model in an ONNX file, on the CPU or a GPU; see ``open``.
+
+    Example:
+        >>> from importlib.resources import files
+        >>> from cfsearch.providers.opening import open_provider
+        >>> model = open_provider(str(files("cfsearch.models").joinpath("gender_natural.onnx")))
+        >>> isinstance(model, OnnxProvider), len(model.labels)
+        (True, 2)
+    """
 
     family = "onnx"
 
