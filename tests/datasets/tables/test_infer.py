@@ -76,7 +76,7 @@ def test_a_table_without_inputs_or_named_columns_is_refused(write: Write) -> Non
         {"target": "b"},
     ):
         with pytest.raises(DataError, match="has no column 'b'; its columns are a, ok"):
-            infer_schema(path, **given)  # type: ignore[arg-type] # one of several
+            infer_schema(path, **given)
 
 
 def test_the_rules_that_are_given_are_the_schemas(write: Write) -> None:
