@@ -95,6 +95,6 @@ def test_the_example_of_a_docstring_gives_what_it_shows(module: str, name: str) 
         pytest.fail(f"{error.example.source}expected {error.example.want}got {error.got}")
 
 
-def test_public_names_have_examples() -> None:
+def test_public_names_have_examples_and_those_without_are_listed() -> None:
     without = sorted(name for name, text in _public() if ">>>" not in text)
     assert without == [], "public names need an example that shows a value"
