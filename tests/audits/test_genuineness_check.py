@@ -158,3 +158,31 @@ def replace_genuineness(config: Config) -> Config:
             "search": {**settings["search"], "genuineness": False},
         }
     )
+
+
+def test_the_document_holds_each_figure_by_class_and_attribute() -> None:
+    """Of a ridge regression the spread and intercept of each class, and a coefficient for each attribute."""
+    x, attributes = photographs()
+    painter = Painter()
+    check, _ = genuineness_check(Bright(), painter, photographs=lambda: (x, attributes), count=len(x))
+    assert check is not None
+    fit, document = check.calibration, check.document()
+    assert fit.association is not None
+    assert (document["threshold"], document["photographs"]) == (fit.threshold, len(x))
+    for part, ridge in (("reconstruction_error", fit.offset), ("associations", fit.association)):
+        assert document[part]["spread"] == {
+            label: pytest.approx(float(v), abs=1e-6)
+            for label, v in zip(Bright.labels, ridge.spread, strict=True)
+        }
+        assert list(document[part]["by_attribute"]) == ["light", "ghost"]
+        for row, name in zip(ridge.coefficients, painter.attribute_names, strict=True):
+            stated = document[part]["by_attribute"][name]
+            assert list(stated) == ["dark", "bright"]
+            assert list(stated.values()) == pytest.approx(row.tolist(), abs=1e-6)
+    intercept = document["reconstruction_error"]["intercept"]
+    assert list(intercept.values()) == pytest.approx(fit.offset.intercept.tolist(), abs=1e-6)
+    # a reconstruction with "ghost" is brighter by what the painter adds, and by nothing else
+    by_attribute = document["reconstruction_error"]["by_attribute"]
+    assert by_attribute["ghost"]["bright"] > 10 * abs(by_attribute["light"]["bright"])
+    few, _ = genuineness_check(Bright(), painter, photographs=lambda: (x[:40], attributes[:40]), count=40)
+    assert few is not None and "associations" not in few.document()

@@ -1,6 +1,7 @@
 """What options take and refuse on the command line, their defaults, and the settings that they make."""
 
 import contextlib
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -319,3 +320,70 @@ def test_threads_are_those_of_torch_where_given(monkeypatch: pytest.MonkeyPatch)
         settings(None, {"model": "m", "images": Path("f"), "threads": 3})
     use_threads(None)
     assert seen == [3]
+
+
+ARRIVES: Final[dict[str, tuple[object, str, object]]] = {
+    "model": ("m.onnx", "model.path", "m.onnx"),
+    "sidecar": (Path("s.toml"), "model.sidecar", "s.toml"),
+    "arch": ("p:b", "model.arch", "p:b"),
+    "votes": (5, "model.votes", 5),
+    "sigma": (0.07, "model.sigma", 0.07),
+    "surrogate": (Path("s"), "model.surrogate", "s"),
+    "trust": (("a.B",), "model.trust", ("a.B",)),
+    "trust_model": (f"sha256:{'ab' * 32}", "model.trust_model", f"sha256:{'ab' * 32}"),
+    "recursive": (True, "data.recursive", True),
+    "limit": (2, "data.limit", 2),
+    "attributes": (Path("a.csv"), "data.attributes", "a.csv"),
+    "split": ("valid", "data.split", "valid"),
+    "by": ("A, B", "data.by", ("A", "B")),
+    "reference": (Path("r"), "data.reference", "r"),
+    "protected": (" A ,B,", "audit.protected", ("A", "B")),
+    "practical": (0.5, "audit.practical", 0.5),
+    "device": ("cuda:1", "run.device", "cuda:1"),
+    "batch_size": (3, "run.batch_size", 3),
+    "deadline": (9.0, "run.deadline", 9.0),
+    "memory": (2.0, "run.memory", 2.0),
+    "immutable": ("a, b", "search.immutable", ("a", "b")),
+    "capacity": (13, "search.capacity", 13),
+    "patience": (9, "search.patience", 9),
+    "target": ("bright", "search.target", "bright"),
+}
+OF_ROWS: Final[dict[str, tuple[object, str, object]]] = {
+    "row": ((4, 5), "data.rows", (4, 5)),
+    "where": (("a=1",), "data.where", ("a=1",)),
+    "label": ("ok", "data.label", "ok"),
+    "encoding": ("cp850", "data.encoding", "cp850"),
+    "delimiter": ("^", "data.delimiter", "^"),
+    "seed_with": ("gradient", "search.seed_with", None),
+}
+
+
+@pytest.mark.parametrize(("flag", "row"), [*((f, False) for f in ARRIVES), *((f, True) for f in OF_ROWS)])
+def test_each_flag_is_the_setting_of_its_name(flag: str, row: bool) -> None:
+    value, place, expected = (OF_ROWS if row else ARRIVES)[flag]
+    inputs = {"data": Path("t.csv")} if row else {"images": Path("faces")}
+    made = settings(None, {"model": "m.onnx", **inputs, flag: value})
+    found = attrgetter(place)(made)
+    if flag == "seed_with":
+        assert [plugin.name for plugin in found] == ["gradient"]
+    else:
+        assert found == expected
+    assert made.data.table == ("t.csv" if row else None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "place", "expected"),
+    [
+        ({"schema": Path("s.toml"), "data": Path("t.csv"), "model": "m"}, "data.schema_file", "s.toml"),
+        (
+            {"critic": "trained", "reference": Path("r.csv"), "data": Path("t.csv"), "model": "m"},
+            "search.critic",
+            "trained",
+        ),
+        ({"texts": Path("t.csv"), "column": "c"}, "data.column", "c"),
+        ({"texts": Path("t.csv")}, "data.texts", "t.csv"),
+        ({"sounds": Path("s.wav")}, "data.sounds", "s.wav"),
+    ],
+)
+def test_flags_of_other_inputs(flags: dict[str, Any], place: str, expected: object) -> None:
+    assert attrgetter(place)(settings(None, flags)) == expected

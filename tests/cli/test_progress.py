@@ -115,3 +115,18 @@ def read(descriptor: int) -> str:
         parts.append(part)
     os.close(descriptor)
     return b"".join(parts).decode()
+
+
+def test_a_pipe_gets_lines_under_their_title_and_quiet_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("cfsearch.cli._progress.time.monotonic", lambda: now[0])
+    for quiet in (False, True):
+        monkeypatch.setattr(
+            Invocation, "current", staticmethod(lambda quiet=quiet: Invocation(("verify",), quiet=quiet))
+        )
+        with progress("verify") as line:
+            now[0] += 10.0
+            line.update("1/4 images", share=0.25)
+        assert capsys.readouterr().err == ("" if quiet else "verify 25% 1/4 images\n")

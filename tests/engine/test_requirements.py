@@ -18,6 +18,7 @@ from cfsearch.engine.search import Search
 from cfsearch.errors import CapabilityError, CfsearchError, ConfigError, DataError, PluginError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
@@ -231,3 +232,14 @@ def test_an_objective_of_images_is_refused_for_rows() -> None:
             generator=FakeGenerator(shape=(3,)),
             objectives=[Intensity(), Critical()],
         )
+
+
+@pytest.mark.parametrize(("kind", "wrong"), [("objectives", "objective"), ("constraints", "constraint")])
+def test_a_measure_that_is_none_is_named_by_its_kind(kind: str, wrong: str) -> None:
+    good: dict[str, Any] = {"objectives": [Adversarial(), Intensity()], "constraints": []}
+    base = {"objectives": "Objective", "constraints": "Constraint"}[kind]
+    with pytest.raises(PluginError, match=rf"^{wrong} str: expected a cfsearch\.{base}, got 'flip'"):
+        run(images(), **(good | {kind: [*good[kind], "flip"]}))
+    cls = {"objectives": Adversarial, "constraints": Flip}[kind]
+    with pytest.raises(PluginError, match=rf"^{wrong} {cls.__name__}: expected an object, got the class"):
+        run(images(), **(good | {kind: [*good[kind], cls]}))

@@ -101,3 +101,18 @@ def test_the_frame_has_the_same_rows_and_columns(front: ParetoFront) -> None:
     rows = list(front_rows(front))
     assert list(frame.columns) == list(rows[0])
     assert frame["value_age"].tolist() == [row["value_age"] for row in rows]
+
+
+def test_a_change_of_a_category_is_one_however_far_its_levels_lie_apart(front: ParetoFront) -> None:
+    wide = replace(
+        SCHEMA, columns=(SCHEMA.columns[0], replace(SCHEMA.columns[1], levels=("cook", "nurse", "pilot")))
+    )
+    far = replace(
+        front,
+        z=torch.tensor([[0.11, 0.0], [0.0, 2.0]], dtype=torch.float64),
+        rows=torch.tensor([[41.0, 0.0], [30.0, 2.0]], dtype=torch.float64),
+        extra={"schema": wide.to_dict()},
+    )
+    first, second = front_rows(far)
+    assert (first["change_age"], first["change_job"]) == (11.0, 0.0)
+    assert (second["change_age"], second["change_job"], second["value_job"]) == (0.0, 1.0, "pilot")
