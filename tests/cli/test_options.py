@@ -113,6 +113,10 @@ DEFAULTS: Final[dict[str, object]] = {
     "export --table": "members",
     "gate --cannot-tell": "fail",
     "gate --format": "text",
+    "measure generator --device": "cpu",
+    "measure generator --family": "attgan",
+    "measure generator --people": 10_000,
+    "measure generator --seed": 0,
     "search --rows": 8,
     "show --rows": 8,
     "train critic --people": 10_000,
@@ -177,7 +181,7 @@ def test_defaults_of_the_command_line() -> None:
         if not option.is_flag and not option.required
         if (value := parsed(name).get(str(option.name))) not in (None, (), "x", ("x",))
     }
-    assert found == DEFAULTS
+    assert found == DEFAULTS, "a default was changed, or is new: DEFAULTS says which there are"
 
 
 class TestSettings:
