@@ -6,11 +6,10 @@ from typing import ClassVar, final
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.modality import modality_of
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Candidates
 from cfsearch.errors import ConfigError
-
-_IMAGE_NDIM = 3
 
 
 @final
@@ -58,6 +57,6 @@ class Sparsity(Objective):
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         original = candidates.queries.x
         changed = (candidates.x - original[:, None]).abs() > self.threshold
-        if original.ndim == 1 + _IMAGE_NDIM:
+        if modality_of(original.shape[1:]).pictured:
             changed = changed.any(2)
         return changed.flatten(2).to(candidates.z.dtype).mean(-1)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,9 @@ from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
 from cfsearch.datasets.sound import Spectrogram, read_recordings
 from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
 from cfsearch.errors import ConfigError, DataError, ModelFileError
+
+if TYPE_CHECKING:
+    from cfsearch.datasets.tables import RowGroups
 
 _PROBES: Final = 32
 _MOST_REFERENCES: Final = 500
@@ -55,8 +58,20 @@ class Inputs(ABC):
     """What a reader must know."""
     probes: Tensor
     """Inputs to ask a model about at first contact, all different."""
-    extra: dict[str, Any]  # Any: plain JSON
-    """What each front keeps of how the inputs were read."""
+
+    @property
+    def extra(self) -> dict[str, Any]:  # Any: plain JSON
+        """What each front keeps of how the inputs were read."""
+        return {}
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:  # Any: plain values
+        """What a run keeps of how the inputs were read, by file name."""
+        return {}
+
+    def groups(self) -> "tuple[RowGroups, ...]":
+        """The inputs by what the settings compare them by; none where it is no part of them."""
+        return ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,7 +101,6 @@ class TextInputs(Inputs):
             raise ConfigError("texts: two texts have the same name.")
         self.texts: tuple[str, ...] = tuple(line.text for line in lines)
         self.reference: tuple[str, ...] = tuple(reference)
-        self.extra: dict[str, Any] = {}
         self._lines = tuple(lines)
         shown = "near words are those of " + self.vectors.source
         self.notes: tuple[str, ...] = (f"{shown[0].upper()}{shown[1:]}.",)
@@ -148,8 +162,11 @@ class SoundInputs(Inputs):
         )
         self.notes: tuple[str, ...] = ()
         self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
-        self.extra: dict[str, Any] = {"spectrogram": form.to_json()}
         self.reference: Tensor | None = None if reference is None else _spectrograms(form, Path(reference))
+
+    @property
+    def extra(self) -> dict[str, Any]:  # Any: plain JSON
+        return {"spectrogram": self.form.to_json()}
 
 
 def open_texts(config: Config) -> TextInputs:

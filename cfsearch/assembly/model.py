@@ -1,5 +1,6 @@
 """The audited model of a configuration, and the table of its inputs; no search yet."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
@@ -9,6 +10,7 @@ import numpy as np
 from cfsearch import registry
 from cfsearch.config import Config
 from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS, Modality
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
 from cfsearch.datasets.text import Lexicon
@@ -31,18 +33,22 @@ _PROBES: Final = 32
 class Opened:
     """The audited model of a configuration, without a search: for explainers and distillation.
 
-    ``table`` holds the rows, their names and their schema (``table.x``, ``table.names``,
-    ``table.schema``, ``table.reference``) where inputs are rows, and is None for others. Of a table
-    ``model`` is a ``TabularProvider``: ``model.encoding`` and ``model.network``. ``inputs`` holds texts
-    and recordings; of texts ``generator`` has the lexicon that the model is queried by.
+    ``inputs`` holds rows, texts and recordings, and is None for images, which are read one by one. Of rows
+    it is ``table`` (``table.x``, ``table.names``, ``table.schema``, ``table.reference``), and ``model`` is a
+    ``TabularProvider``: ``model.encoding`` and ``model.network``. Of texts ``generator`` has the lexicon that the
+    model is queried by.
     """
 
     config: Config
     model: Provider
-    table: TableInput | None
+    inputs: Inputs | None
     notes: tuple[str, ...]
-    inputs: Inputs | None = None
     generator: Generator[Any] | None = None
+
+    @property
+    def table(self) -> TableInput | None:
+        """The rows, where inputs are rows."""
+        return self.inputs if isinstance(self.inputs, TableInput) else None
 
     @property
     def tabular(self) -> TabularProvider:
@@ -84,38 +90,7 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         DataError: the table cannot be read, has other classes than the model, or the model answers
             its rows otherwise as pandas reads them.
     """
-    settings = config.model
-    if config.data.texts is not None:
-        opened = _of_texts(config, model)
-    elif model is not None:
-        if table is not None:
-            table = replace(table, file=None)
-            check_labels(table.schema, model.labels)
-        compared = ""
-        if table is not None and table.sample is not None and isinstance(model, TabularProvider):
-            compared = check_agreement(model, table.sample)
-        notes = (*(() if table is None else table.notes), model.note, compared)
-        sounds = None if config.data.sounds is None else open_sounds(config)
-        opened = Opened(config, model, table, tuple(note for note in notes if note), sounds)
-    elif config.data.table is None:
-        shipped = config.data.sounds is not None and settings.path == SHIPPED_SOUND
-        model = model_of_inputs(
-            config,
-            str(shipped_sound_model()) if shipped else settings.path,
-            arch=settings.arch or (SHIPPED_SOUND_ARCH if shipped else None),
-        )
-        sounds = None if config.data.sounds is None else open_sounds(config)
-        opened = Opened(config, model, None, (model.note,) if model.note else (), sounds)
-    else:
-        table = table or open_inputs(config)
-        read = table.file is not None and table.file.path == Path(settings.path)
-        file = table.file if read else None
-        rows = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
-        table = replace(table, file=None)
-        check_labels(table.schema, rows.labels)
-        compared = "" if table.sample is None else check_agreement(rows, table.sample)
-        notes = tuple(note for note in (*table.notes, rows.note, compared) if note)
-        opened = Opened(config, rows, table, notes)
+    opened = _OPENED[config.data.modality](config, table, model)
     if config.search.target is not None and config.search.target not in opened.model.labels:
         raise ConfigError(
             f"target: {registry.unknown('class', config.search.target, list(opened.model.labels))}"
@@ -123,7 +98,43 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
     return opened
 
 
-def _of_texts(config: Config, given: Provider | None) -> Opened:
+def _of_pictures(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
+    model = model_of_inputs(config, config.model.path, arch=config.model.arch) if given is None else given
+    return Opened(config, model, None, _noted(model.note))
+
+
+def _of_sounds(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
+    model = given
+    if model is None:
+        shipped = config.model.path == SHIPPED_SOUND
+        model = model_of_inputs(
+            config,
+            str(shipped_sound_model()) if shipped else config.model.path,
+            arch=config.model.arch or (SHIPPED_SOUND_ARCH if shipped else None),
+        )
+    return Opened(config, model, open_sounds(config), _noted(model.note))
+
+
+def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -> Opened:
+    table = table or open_inputs(config)
+    model = given
+    if model is None:
+        read = table.file is not None and table.file.path == Path(config.model.path)
+        file = table.file if read else None
+        model = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
+    table = replace(table, file=None)
+    check_labels(table.schema, model.labels)
+    compared = ""
+    if table.sample is not None and isinstance(model, TabularProvider):
+        compared = check_agreement(model, table.sample)
+    return Opened(config, model, table, _noted(*table.notes, model.note, compared))
+
+
+def _noted(*notes: str) -> tuple[str, ...]:
+    return tuple(note for note in notes if note)
+
+
+def _of_texts(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
     """Texts, the generator whose lexicon gives their pieces numbers, and the model queried by these."""
     inputs = open_texts(config)
     generator = open_words(config, inputs)
@@ -163,6 +174,12 @@ def _of_texts(config: Config, given: Provider | None) -> Opened:
             device=config.run.device,
             deadline_s=config.run.deadline,
         )
-    return Opened(
-        config, model, None, tuple(note for note in (*inputs.notes, model.note) if note), inputs, generator
-    )
+    return Opened(config, model, inputs, _noted(*inputs.notes, model.note), generator)
+
+
+_OPENED: Final[Mapping[Modality, Callable[[Config, TableInput | None, Provider | None], Opened]]] = {
+    PICTURES: _of_pictures,
+    ROWS: _of_rows,
+    TEXTS: _of_texts,
+    SOUNDS: _of_sounds,
+}

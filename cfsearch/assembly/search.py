@@ -15,7 +15,7 @@ from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.modality import Modality
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.datasets.tables import Table, TableSchema, Variables
+from cfsearch.datasets.tables import RowGroups, Table, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Watcher
 from cfsearch.engine.requirements import target_index
@@ -28,28 +28,14 @@ from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
 from cfsearch.providers.votes import VotingProvider
 
+from .fitted import fitted
 from .generator import open_generator
-from .images import reference_images
-from .inputs import InputRecord, Inputs, SoundInputs, TextInputs
+from .inputs import InputRecord, Inputs
 from .model import open_model
 from .parts import Parts
 from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_config, solver_of
-from .reference import MOST_ROWS, decided_rows, first_points, has_neighbours
+from .reference import decided_rows, first_points, has_neighbours
 from .table import TableInput
-
-
-@runtime_checkable
-class DensityMaker(Protocol):
-    """A generator that can make itself a critic from reference inputs."""
-
-    def with_density(self, reference: Float[Tensor, "r *x"]) -> Generator[Any]: ...
-
-
-@runtime_checkable
-class TextDensityMaker(Protocol):
-    """A generator of texts that can make itself a critic from reference texts."""
-
-    def with_density(self, reference: Sequence[str]) -> Generator[Any]: ...
 
 
 @runtime_checkable
@@ -64,13 +50,6 @@ class Neighbouring(Protocol):
     """A generator that says what lies near an input that no noise can be added to."""
 
     def neighbour(self, x: Float[Tensor, "n *x"], noise: Float[Tensor, " *x"]) -> Float[Tensor, "n *x"]: ...
-
-
-@runtime_checkable
-class CriticMaker(Protocol):
-    """A generator that can train itself a critic on reference inputs."""
-
-    def with_critic(self, reference: Float[Tensor, "r *x"], *, seed: int) -> Generator[Any]: ...
 
 
 @final
@@ -94,14 +73,32 @@ class Assembly:
     handshake: Handshake
     hashes: dict[str, str]
     notes: tuple[str, ...]
-    table: TableInput | None = None
     inputs: Inputs | None = None
+
+    @property
+    def table(self) -> TableInput | None:
+        """The rows, where inputs are rows."""
+        return self.inputs if isinstance(self.inputs, TableInput) else None
 
     @property
     def records(self) -> tuple[InputRecord, ...] | None:
         """The inputs, where they are in memory; None for images, which are read one by one."""
-        held = self.inputs if self.table is None else self.table
-        return None if held is None else held.records
+        return None if self.inputs is None else self.inputs.records
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the inputs, where they are in memory."""
+        return () if self.inputs is None else self.inputs.names
+
+    @property
+    def groups(self) -> tuple[RowGroups, ...]:
+        """The inputs by what the settings compare them by, where it is part of them; of rows columns of the table."""
+        return () if self.inputs is None else self.inputs.groups()
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:  # Any: plain values
+        """What a run keeps of how the inputs were read, by file name."""
+        return {} if self.inputs is None else self.inputs.files
 
     @property
     def modality(self) -> Modality:
@@ -155,32 +152,11 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     model, table = opened.model, opened.table
     generator = opened.generator or parts.generator or open_generator(config, table=table)
     generator = generator.to(config.run.device)
-    inputs = table if table is not None else opened.inputs
-    notes = []
-    reference = None
-    immutable = tuple(config.search.immutable)
-    if table is not None:
-        immutable = _held_fixed(table.schema, immutable=immutable)
-        if table.reference is not None:
-            reference = table.reference.spread(MOST_ROWS).x.to(device)
-            generator = _with_plausibility(generator, table.reference, config)
-    elif isinstance(opened.inputs, TextInputs):
-        immutable = ()  # words that the generator keeps
-        if opened.inputs.reference and isinstance(generator, TextDensityMaker):
-            generator = generator.with_density(opened.inputs.reference)
-    else:
-        _check_variables(generator, immutable)
-    if isinstance(opened.inputs, SoundInputs) and opened.inputs.reference is not None:
-        reference = opened.inputs.reference.to(device)
-        if isinstance(generator, DensityMaker):
-            generator = generator.with_density(reference)
-    if inputs is None and (parts.reference is not None or config.data.reference is not None):
-        reference = parts.reference
-        if reference is None:
-            reference = reference_images(config.data.reference or "", generator.shape)
-        reference = reference.to(device)
-        if isinstance(generator, DensityMaker):
-            generator = generator.with_density(reference)
+    inputs = opened.inputs
+    notes: list[str] = []
+    made = fitted(config, inputs, generator, given=parts.reference, device=device)
+    generator, immutable, reference = made.generator, made.immutable, made.reference
+    known = None if table is None else table.reference
     contact = handshake(
         model, generator.shape, device=config.run.device, inputs=None if inputs is None else inputs.probes
     )
@@ -188,15 +164,14 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     if generator.terms:
         notes.append(f"Terms of the generator's weights: {generator.terms}.")
     decided = None
-    tabled = table is not None and generator.name == "rows"
     begun = [
         (plugin.name, plugin.settings)
         for plugin in first_points(
-            config.search.seed_with, known=tabled and table is not None and table.reference is not None
+            config.search.seed_with, known=generator.name == "rows" and known is not None
         )
     ]
-    if table is not None and table.reference is not None:
-        decided = decided_rows(table.reference, model)
+    if known is not None:
+        decided = decided_rows(known, model)
     queried = model
     surrogate = None
     if config.model.surrogate is not None:
@@ -270,7 +245,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         hashes["reference inputs"] = _digest(reference)
     if inputs is not None:
         hashes |= inputs.hashes
-    return Assembly(config, model, search, contact, hashes, tuple(notes), table, opened.inputs)
+    return Assembly(config, model, search, contact, hashes, tuple(notes), inputs)
 
 
 def default_objectives(
@@ -312,27 +287,6 @@ def _begun(
     return notes
 
 
-def _held_fixed(schema: TableSchema, *, immutable: Sequence[str]) -> tuple[str, ...]:
-    """The search variables of columns that must not change: those given, and the schema's."""
-    variables = Variables.of(schema)
-    columns = [schema.names.index(schema.column(name).name) for name in immutable]
-    owners = [variables.all[i].name for column in columns for i in variables.turners(column)]
-    fixed = [variable.name for variable in variables.all if variable.immutable]
-    return tuple(dict.fromkeys([*owners, *fixed]))
-
-
-def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:
-    """Refuse names that are no search variables of a generator, before anything is searched or written."""
-    if not names:
-        return
-    with torch.no_grad():
-        state = generator.encode(torch.full((1, *generator.shape), 0.5))
-    known = generator.space(state).names
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"immutable: {registry.unknown('variable', name, known)}")
-
-
 def _nearby(
     generator: Generator[Any], table: TableInput | None, *, sigma: float
 ) -> Callable[[Tensor, Tensor], Tensor] | None:
@@ -342,14 +296,6 @@ def _nearby(
     if isinstance(generator, Neighbouring):
         return lambda x, noise: generator.neighbour(x, noise / sigma)
     return None
-
-
-def _with_plausibility(generator: Generator[Any], reference: Table, config: Config) -> Generator[Any]:
-    if config.search.critic == "trained" and isinstance(generator, CriticMaker):
-        return generator.with_critic(reference.x, seed=config.search.seed)
-    if isinstance(generator, DensityMaker):
-        return generator.with_density(reference.spread(MOST_ROWS).x)
-    return generator
 
 
 def _filled(

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.config import Config
-from cfsearch.contracts.modality import ROWS
+from cfsearch.contracts.modality import ROWS, Modality
 from cfsearch.datasets.tables import (
     ColumnKind,
     FileSample,
@@ -39,7 +39,7 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.registry import unknown
 
-from .inputs import InputRecord
+from .inputs import InputRecord, Inputs
 
 if TYPE_CHECKING:
     from cfsearch.providers.onnx.file import OnnxFile
@@ -51,8 +51,8 @@ _MOST_NOTES: Final = 8
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class TableInput:
+@dataclass(frozen=True, eq=False)
+class TableInput(Inputs):
     """The table of a configuration, read: what an audit, a search or an explainer runs on.
 
     Args:
@@ -72,6 +72,7 @@ class TableInput:
         probes ``(p, c)`` float64.
     """
 
+    modality: ClassVar[Modality] = ROWS
     schema: TableSchema
     records: tuple[InputRecord, ...]
     probes: Float[Tensor, "p c"]
@@ -88,11 +89,6 @@ class TableInput:
         return torch.stack([record.x for record in self.records])
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Their names."""
-        return tuple(record.name for record in self.records)
-
-    @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of the schema, and of what stands in the rows."""
         rows = hashlib.sha256("\n".join(r.sha256 for r in self.records).encode()).hexdigest()
@@ -100,8 +96,11 @@ class TableInput:
 
     @property
     def extra(self) -> dict[str, Any]:  # Any: plain JSON
-        """What each front keeps of how the rows were read."""
         return {"schema": self.schema.to_dict()}
+
+    @property
+    def files(self) -> dict[str, dict[str, Any]]:  # Any: plain values
+        return {"schema.toml": self.schema.to_dict()}
 
     def groups(self) -> tuple[RowGroups, ...]:
         """The rows by each column of ``data.by``.

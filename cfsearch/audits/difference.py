@@ -321,9 +321,10 @@ def pairs_of(first: Side, second: Side) -> list[Pair]:
 def _pair(one: InstanceRow, other: InstanceRow) -> Pair:
     sides = (_words(one), _words(other))
     differs = _outcome(one) != _outcome(other)
-    if one.front is None or one.front.original is None:
+    original = None if one.front is None else one.front.picture
+    if original is None:
         return Pair(one.name, sides, differs)
-    return Pair(one.name, sides, differs, one.front.original, (_changed(one), _changed(other)))
+    return Pair(one.name, sides, differs, original, (_changed(one), _changed(other)))
 
 
 def _outcome(row: InstanceRow) -> tuple[str, int]:
@@ -342,7 +343,5 @@ def _words(row: InstanceRow) -> str:
 
 
 def _changed(row: InstanceRow) -> UInt8[Tensor, "c h w"] | None:
-    if row.front is None or row.front.images is None:
-        return None
-    member = row.front.pick("sparsest")
-    return None if member is None else row.front.images[member]
+    member = None if row.front is None else row.front.pick("sparsest")
+    return None if row.front is None or member is None else row.front.picture_of(member)

@@ -8,7 +8,6 @@ from typing import Any
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import Critic
-from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Reason
 from cfsearch.runs.directory import InstanceRow
@@ -65,7 +64,7 @@ def audit_document(
     noun = first.config.data.noun
     return {
         "format": FORMAT,
-        **({} if first.modality is PICTURES else {"inputs": first.modality.name}),
+        **first.modality.entry,
         "title": title,
         **({"about": about} if (about := first.config.about.given()) else {}),
         "run_id": run_id,

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import AttributeTaker
-from cfsearch.contracts.modality import TEXTS
 from cfsearch.contracts.scores import log_odds
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
@@ -50,7 +49,7 @@ def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
     reconstruction flips before anything is changed say nothing about changes and are left out.
     """
     picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
-    if fronts and fronts[0].modality is TEXTS:
+    if fronts and fronts[0].modality.own_variables:
         return _replaced([(front, i) for front, i in picked if i is not None])
     flips = [front.z[i] for front, i in picked if i is not None]
     if not flips:

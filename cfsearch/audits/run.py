@@ -203,15 +203,15 @@ class Audit:
         hashes = {**assembly.hashes, "list of inputs": listing(refs)}
         if photographs.table is not None:
             hashes["attributes of the inputs"] = photographs.fingerprint
-        groups = () if assembly.table is None else assembly.table.groups()
+        groups = assembly.groups
         if groups:
             hashes["groups of the rows"] = grouping(groups)
         stopping = begun(self._config, assembly, photographs=photographs, columns=groups, refs=refs)
         with RunDirectory.start(self._directory, config=self._decisive, hashes=hashes, held=held) as run:
             assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
-            if assembly.table is not None:
-                run.write("schema.toml", assembly.table.schema.to_dict())
+            for name, values in assembly.files.items():
+                run.write(name, values)
             taken_up(run, refs, photographs=photographs, assembly=assembly)
             self._manifest(run, assembly, status="running")
             try:
@@ -328,8 +328,7 @@ class Audit:
             success = assembly.search.generator.edit_success
             save_effects(run.path / EFFECTS, Measured(effects, tuple(of[0]), tuple(of[1]), success))
         if by or by_column:
-            names = () if assembly.table is None else assembly.table.names
-            save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=names)
+            save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=assembly.names)
         members = load_groups(run.path / GROUPS) if by or by_column else None
         groups: list[dict[str, Any]] = []
         if table is not None and by:
@@ -341,8 +340,8 @@ class Audit:
                 effects={} if effects is None else effects.by_variable,
                 measured=[] if effects is None else [row.name for row in kept],
             )
-        elif assembly.table is not None:
-            groups = column_groups("model", rows, groups=by_column, names=assembly.table.names)
+        elif by_column:
+            groups = column_groups("model", rows, groups=by_column, names=assembly.names)
         return audit_document(
             run_id=run.run_id,
             title=self._title,

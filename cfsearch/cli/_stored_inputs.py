@@ -139,11 +139,7 @@ def stored_inputs(front: "ParetoFront") -> "Tensor":
             for one in (front.text or (), *(front.texts or ()))
         ]
         return torch.tensor(numbers, dtype=torch.float64)
-    for one, several in (
-        (front.row, front.rows),
-        (front.original, front.images),
-        (front.sound, front.sounds),
-    ):
-        if one is not None and several is not None:
-            return front.modality.restored(torch.cat([one[None], several]))
-    raise ConfigError(f"verify: the front of {front.name!r} holds no inputs to ask about.")
+    original, members = front.stored_original, front.stored_members
+    if original is None or members is None:
+        raise ConfigError(f"verify: the front of {front.name!r} holds no inputs to query about.")
+    return front.modality.restored(torch.cat([original[None], members]))

@@ -118,7 +118,7 @@ def _of_given(config: "Config", sidecar: Path | None) -> Outcome:
 
     opened = open_model(config)
     noun, where = config.data.noun, _where(config.model.path, sidecar)
-    given = opened.table or opened.inputs
+    given = opened.inputs
     if given is None:
         raise ConfigError("doctor: no inputs to ask about. Give --data, --text, --texts or --sounds.")
     probes = given.probes

@@ -36,10 +36,24 @@ class Modality(ABC):
     """In the plural, as in settings and documents: "images"."""
     noun: ClassVar[str]
     """One of them: "image"."""
+    thing: ClassVar[str]
+    """What a page calls one of them: "picture"."""
+    parts: ClassVar[tuple[str, str]]
+    """The fields of a front that keep the original and the members."""
     generator: ClassVar[str]
     """The generator where the settings name none."""
     pictured: ClassVar[bool] = False
     """Whether an input is a grid of channels, height and width."""
+    reconstructed: ClassVar[bool] = False
+    """Whether a front keeps the generator's output without a change."""
+    categorical: ClassVar[bool] = False
+    """Whether variables may have values without an order."""
+    own_variables: ClassVar[bool] = False
+    """Whether each input has variables of its own: the words of a text."""
+    traced: ClassVar[bool] = True
+    """Whether an input that an explainer made is read as changes of variables, not measured as a whole."""
+    files: ClassVar[str] = ""
+    """The format of ``cfsearch export`` that writes each input to a file; empty where there is none."""
     distance: ClassVar[str]
     """The default objective that says how far a change goes."""
     caveats: ClassVar[tuple[str, ...]] = ()
@@ -93,6 +107,46 @@ class Modality(ABC):
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         """What there is to look at of one stored input; None where it is read instead."""
 
+    def levels(self, stored: Tensor) -> Tensor:
+        """A stored picture in 8 bits whose differences mean something.
+
+        Args:
+            stored: of a modality that is ``pictured``.
+        """
+        return stored
+
+    def bounded(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n *x"]:
+        """Inputs moved by noise, brought back to values that an input can have.
+
+        Args:
+            x: as the model takes them.
+        """
+        return x.clamp(0.0, 1.0) if self.pictured else x
+
+    def fields(
+        self,
+        members: Tensor | Sequence[Pieces],
+        *,
+        original: Tensor | Pieces,
+        reconstruction: Tensor | Pieces,
+    ) -> dict[str, Tensor | Sequence[Pieces] | Pieces | None]:
+        """Inputs as the fields of a front that keep them.
+
+        Args:
+            members: in stored form.
+            original: likewise.
+            reconstruction: the generator's output without a change.
+        """
+        first, rest = self.parts
+        none = {"images": None, "original": None, "reconstruction": None}
+        kept = {"reconstruction": reconstruction} if self.reconstructed else {}
+        return none | {first: original, rest: members} | kept
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """How a document says what its inputs are; images are what it means where it says nothing."""
+        return {"inputs": self.name}
+
     def objectives(self, *, critic: bool) -> tuple[str, ...]:
         """Names of the default objectives.
 
@@ -122,8 +176,13 @@ class Pictures(Modality):
 
     name = "images"
     noun = "image"
+    thing = "picture"
+    parts = ("original", "images")
     generator = "pixels"
     pictured = True
+    reconstructed = True
+    traced = False
+    files = "pictures"
     distance = "intensity"
     caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactuals are made by a generator. A flip shows that the model reacts to the generated "
@@ -135,6 +194,10 @@ class Pictures(Modality):
 
     def restored(self, stored: Tensor) -> Tensor:
         return stored.float() / 255.0
+
+    @property
+    def entry(self) -> dict[str, str]:
+        return {}
 
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         return stored
@@ -156,6 +219,9 @@ class Rows(Modality):
 
     name = "rows"
     noun = "row"
+    thing = "row"
+    parts = ("row", "rows")
+    categorical = True
     generator = "rows"
     distance = "gower"
     caveats: ClassVar[tuple[str, ...]] = (
@@ -204,6 +270,9 @@ class Texts(Modality):
 
     name = "texts"
     noun = "text"
+    thing = "text"
+    parts = ("text", "texts")
+    own_variables = True
     generator = "words"
     distance = "word_distance"
     caveats: ClassVar[tuple[str, ...]] = (
@@ -249,6 +318,9 @@ class Sounds(Modality):
 
     name = "sounds"
     noun = "recording"
+    thing = "recording"
+    parts = ("sound", "sounds")
+    files = "sounds"
     generator = "bands"
     pictured = True
     distance = "intensity"
@@ -265,6 +337,14 @@ class Sounds(Modality):
 
     def counted(self, variable: str, direction: str) -> str:
         return f"{variable} {'louder' if direction == '+' else 'softer'}"
+
+    def levels(self, stored: Tensor) -> UInt8[Tensor, "*x"]:
+        """Loudness in 8 bits, low frequencies at the bottom.
+
+        Args:
+            stored: a spectrogram.
+        """
+        return PICTURES.stored(stored.flip(-2))
 
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         """Low frequencies at the bottom, loud parts bright, enlarged to 128 pixels or more."""

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator, Speller
-from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS
 from cfsearch.contracts.objective import Outlying
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, Reason, flipped
@@ -235,7 +234,7 @@ class FrontBuilder:
             ),
             seeding=problem.seeding.get(i, 0),
             scale=None if bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
-            categories=problem.space.categories if generator.modality is ROWS else (),
+            categories=problem.space.categories if generator.modality.categorical else (),
             described=described,
             outlierness=self._outlierness(problem, stored, i),
             note=tuple(notes),
@@ -286,11 +285,7 @@ def front_inputs(generator: Generator[Any], stored: Tensor, ends: Tensor) -> dic
         stored ``(n, *x)``, ends ``(2, *x)``, both in stored form.
     """
     modality = generator.modality
-    if modality is PICTURES:
-        return {"images": stored, "original": ends[1], "reconstruction": ends[0]}
-    none = {"images": None, "original": None, "reconstruction": None}
-    if modality is SOUNDS:
-        return none | {"sounds": stored, "sound": ends[1]}
-    if modality is TEXTS and isinstance(generator, Speller):
-        return none | {"texts": generator.spell(stored), "text": generator.spell(ends[1:])[0]}
-    return none | {"rows": stored, "row": ends[1]}
+    if isinstance(generator, Speller):
+        spelled = generator.spell(ends)
+        return modality.fields(generator.spell(stored), original=spelled[1], reconstruction=spelled[0])
+    return modality.fields(stored, original=ends[1], reconstruction=ends[0])

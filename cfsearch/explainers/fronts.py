@@ -72,7 +72,7 @@ def explained(
             f"{explanation.method}: says which features count and gives no counterfactuals; there is nothing "
             "to put on a front."
         )
-    image = problem.generator.modality is PICTURES
+    image = not problem.generator.modality.traced
     z = None if image else _traced(found[:, None], problem)
     fronts = []
     for i in range(len(x)):
@@ -260,7 +260,7 @@ def _front(
     margin: float,
 ) -> ParetoFront:
     queries, modality = problem.queries, problem.generator.modality
-    image = modality is PICTURES
+    image = not modality.traced
     model = verifier or problem.provider
     source, target = queries.source[i : i + 1].cpu(), queries.target[i : i + 1].cpu()
     original = modality.stored(queries.x[i]).cpu()
@@ -270,6 +270,9 @@ def _front(
     already = bool(flipped(scores[-1:], source=source, target=target)[0])
     found = Reason.BUDGET if len(members.z) else Reason.STALLED
     describer = problem.generator
+    kept: dict[str, Any] = modality.fields(
+        rows[:-1], original=original, reconstruction=original
+    )  # Any: by field
     return ParetoFront(
         name=queries.names[i],
         labels=problem.provider.labels,
@@ -285,9 +288,6 @@ def _front(
         original_scores=scores[-1],
         reconstruction_scores=scores[-1],
         verified=won >= margin,
-        images=rows[:-1] if image else None,
-        original=original if image else None,
-        reconstruction=original if image else None,
         origins=(explanation.method,) * len(members.z),
         reason=Reason.ALREADY_TARGET if already else found,
         reference_point=members.worst,
@@ -299,8 +299,6 @@ def _front(
             "method": explanation.method,
             "surrogate": explanation.surrogate,
         },
-        rows=None if image else rows[:-1],
-        row=None if image else original,
         scale=None if image or bool((problem.space.scale == 1).all()) else problem.space.scale.cpu(),
         categories=() if image else problem.space.categories,
         described=_words(members.z)
@@ -308,6 +306,7 @@ def _front(
         else describer.words(queries.x[i], members.stored)
         if isinstance(describer, Describer)
         else (),
+        **kept,
     )
 
 

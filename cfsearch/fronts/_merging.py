@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cfsearch.contracts.modality import MODALITIES, Pieces
 from cfsearch.errors import ConfigError
 from cfsearch.numerics import pareto
 
@@ -38,7 +39,10 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
     f = torch.cat([front.f, other.f])
     keep = torch.nonzero(pareto.non_dominated(f)).flatten()
     origins = (*front.origins, *other.origins)
-    spelled = None if front.texts is None or other.texts is None else (*front.texts, *other.texts)
+    kept: dict[str, Any] = {  # Any: by field
+        field: _joined(getattr(front, field), getattr(other, field), keep=keep)
+        for _, field in (modality.parts for modality in MODALITIES)
+    }
     words = (*front.described, *other.described)
     return replace(
         front,
@@ -46,10 +50,6 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         f=f[keep],
         scores=torch.cat([front.scores, other.scores])[keep],
         verified=torch.cat([front.verified, other.verified])[keep],
-        images=_joined(front.images, other.images, keep=keep),
-        rows=_joined(front.rows, other.rows, keep=keep),
-        sounds=_joined(front.sounds, other.sounds, keep=keep),
-        texts=None if spelled is None else tuple(spelled[i] for i in keep.tolist()),
         genuineness=_measured(
             front.genuineness, other.genuineness, sizes=(len(front), len(other)), keep=keep
         ),
@@ -64,11 +64,23 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         seeding=front.seeding + other.seeding,
         note=tuple(dict.fromkeys((*front.note, *other.note))),
         extra=front.extra if front.genuineness is not None else {**front.extra, **_threshold(other)},
+        **kept,
     )
 
 
-def _joined(one: Tensor | None, two: Tensor | None, *, keep: Int[Tensor, " k"]) -> Tensor | None:
-    return None if one is None or two is None else torch.cat([one, two])[keep]
+def _joined(
+    one: Tensor | tuple[Pieces, ...] | None,
+    two: Tensor | tuple[Pieces, ...] | None,
+    *,
+    keep: Int[Tensor, " k"],
+) -> Tensor | tuple[Pieces, ...] | None:
+    """Members of both fronts in their stored form; None where one of them keeps none."""
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        return torch.cat([one, two])[keep]
+    if isinstance(one, tuple) and isinstance(two, tuple):
+        every = (*one, *two)
+        return tuple(every[i] for i in keep.tolist())
+    return None
 
 
 def _measured(

@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.modality import joined
-
 from .file import FORMAT
 from .picks import UNCHANGED
 
@@ -52,7 +50,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(front.z[i, j].item()) > UNCHANGED
             },
             "words": list(front.words(i)),
-            **({} if front.texts is None else {"text": joined(front.texts[i])}),
+            **_text(front.text_of(i)),
             "objectives": {
                 name: _number(v) for name, v in zip(front.objectives, front.f[i].tolist(), strict=True)
             },
@@ -69,7 +67,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     return {
         "format": FORMAT,
         "name": front.name,
-        **({} if front.text is None else {"text": joined(front.text)}),
+        **_text(front.original_text),
         "source": front.labels[front.source],
         "target": None if front.target is None else front.labels[front.target],
         "labels": list(front.labels),
@@ -119,3 +117,7 @@ def _number(value: float) -> float:
 def _probabilities(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> dict[str, float]:
     p = torch.softmax(scores.double(), dim=-1).tolist()
     return {name: _number(v) for name, v in zip(labels, p, strict=True)}
+
+
+def _text(text: str | None) -> dict[str, str]:
+    return {} if text is None else {"text": text}

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cfsearch.contracts.modality import ROWS, joined
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
@@ -42,7 +41,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
         ('grey', 0, 'dark')
     """
     picks, p, lead = front.picks(), front.p, front.lead()
-    schema = schema_of(front.extra["schema"]) if front.modality is ROWS and "schema" in front.extra else None
+    schema = schema_of_front(front)
     for i in range(len(front)):
         row: dict[str, Cell] = {
             "name": front.name,
@@ -57,12 +56,24 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             "lead": float(lead[i]),
             "words": "; ".join(front.words(i)),
         }
-        if front.text is not None and front.texts is not None:
-            row |= {"original_text": joined(front.text), "text": joined(front.texts[i])}
+        row |= {
+            key: text
+            for key, text in (("original_text", front.original_text), ("text", front.text_of(i)))
+            if text is not None
+        }
         row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
         row |= _changed(front, i, schema)
         row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}
         yield row
+
+
+def schema_of_front(front: "ParetoFront") -> TableSchema | None:
+    """What the columns of a front of rows mean; None for one of other inputs, or of rows without a schema.
+
+    Args:
+        front: with what it keeps of how its inputs were read.
+    """
+    return schema_of(front.extra["schema"]) if "schema" in front.extra else None
 
 
 def _genuineness(front: "ParetoFront", i: int) -> dict[str, Cell]:
@@ -76,7 +87,8 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Cell]:
 def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[str, Cell]:
     """What member ``i`` changes and becomes, by variable; of rows of a table by column."""
     value = front.values[i].tolist()
-    if schema is None or front.row is None or front.rows is None:
+    original, members = front.stored_original, front.stored_members
+    if schema is None or original is None or members is None:
         row: dict[str, Cell] = {
             f"change_{n}": v for n, v in zip(front.variables, front.z[i].tolist(), strict=True)
         }
@@ -86,8 +98,8 @@ def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[s
         f"change_{n}": float(new != old) if n in front.categories else float(f"{new - old:.12g}")
         for n, new, old in zip(front.variables, value, before, strict=True)
     }
-    row |= {f"original_{n}": cell for n, cell in schema.decode(front.row.tolist()).items()}
-    return row | {f"value_{n}": cell for n, cell in schema.decode(front.rows[i].tolist()).items()}
+    row |= {f"original_{n}": cell for n, cell in schema.decode(original.tolist()).items()}
+    return row | {f"value_{n}": cell for n, cell in schema.decode(members[i].tolist()).items()}
 
 
 def front_frame(front: "ParetoFront") -> "pd.DataFrame":

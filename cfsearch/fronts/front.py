@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch import registry
-from cfsearch.contracts.modality import PICTURES, ROWS, SOUNDS, TEXTS, Modality, Pieces
+from cfsearch.contracts.modality import MODALITIES, PICTURES, Modality, Pieces, joined
 from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.contracts.scores import lead
 from cfsearch.errors import ConfigError, DataError
@@ -152,18 +152,42 @@ class ParetoFront:
     @property
     def modality(self) -> Modality:
         """Modality of the inputs."""
-        kept = {ROWS: self.row, TEXTS: self.text, SOUNDS: self.sound}
-        return next((modality for modality, one in kept.items() if one is not None), PICTURES)
+        return next((m for m in MODALITIES if getattr(self, m.parts[0]) is not None), PICTURES)
+
+    @property
+    def stored_original(self) -> Tensor | None:
+        """The original in its stored form; None of a text, whose pieces are kept, or where it is not kept."""
+        one = getattr(self, self.modality.parts[0])
+        return one if isinstance(one, Tensor) else None
+
+    @property
+    def stored_members(self) -> Tensor | None:
+        """The members in their stored form; None of texts, whose pieces are kept, or where they are not kept."""
+        every = getattr(self, self.modality.parts[1])
+        return every if isinstance(every, Tensor) else None
+
+    @property
+    def original_text(self) -> str | None:
+        """What there is to read of the original: the text; None where inputs are no texts."""
+        return None if self.text is None else joined(self.text)
+
+    def text_of(self, i: int) -> str | None:
+        """What there is to read of a member: the text; None where inputs are no texts.
+
+        Args:
+            i: the member.
+        """
+        return None if self.texts is None else joined(self.texts[i])
 
     def picture_of(self, i: int) -> "UInt8[Tensor, 'c h w'] | None":
         """What there is to look at of member ``i``; None where inputs are read instead."""
-        every = self.images if self.images is not None else self.sounds
+        every = self.stored_members
         return None if every is None else self.modality.picture(every[i])
 
     @property
     def picture(self) -> "UInt8[Tensor, 'c h w'] | None":
         """What there is to look at of the original; None where it is read instead."""
-        one = self.original if self.original is not None else self.sound
+        one = self.stored_original
         return None if one is None else self.modality.picture(one)
 
     @property

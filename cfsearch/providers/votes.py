@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.modality import modality_of
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import CapabilityError, ConfigError
 
@@ -108,7 +109,7 @@ class VotingProvider(WrappedProvider):
         # One pass a vote, over all rows: as many rows at once as without votes.
         for noise in self._noise_for(x):
             moved = x + noise if self._nearby is None else self._nearby(x, noise)
-            count += self.provider.predict(moved.clamp(0, 1) if x.ndim == 4 else moved)
+            count += self.provider.predict(modality_of(x.shape[1:]).bounded(moved))
         k = len(self.labels)
         smoothing = (1 - _TIE) / k + _TIE * own
         return (count + smoothing) / (self.votes + 1)

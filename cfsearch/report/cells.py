@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from cfsearch.datasets.tables import schema_of
+from cfsearch.fronts.frame import schema_of_front
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
@@ -32,11 +32,11 @@ class Cells:
 
 def build_cells(front: ParetoFront, members: Sequence[int]) -> Cells | None:
     """The cells of some members beside the original's; None for fronts that are not of rows."""
-    if front.rows is None or front.row is None or "schema" not in front.extra:
+    schema, original, every = schema_of_front(front), front.stored_original, front.stored_members
+    if schema is None or original is None or every is None:
         return None
-    schema = schema_of(front.extra["schema"])
-    old = front.row.tolist()
-    new = [front.rows[i].tolist() for i in members]
+    old = original.tolist()
+    new = [every[i].tolist() for i in members]
     changed, kept = [], []
     for j, column in enumerate(schema.columns):
         before = wording.mark(column.text(old[j]))

@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.contracts.modality import SOUNDS, joined
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
@@ -207,7 +205,7 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
                 reconstruction=None if front.reconstruction is None else codec.uri(front.reconstruction),
                 tiny=original is not None and max(original.shape[-2:]) < 48,
                 strips=tuple(strips),
-                text=None if front.text is None else wording.mark(joined(front.text)),
+                text=None if front.original_text is None else wording.mark(front.original_text),
                 truth=str(group.entries[0].about.get("truth", "")),
             )
         )
@@ -237,24 +235,11 @@ def _differences(groups: Sequence[Group]) -> dict[tuple[str, int], NDArray[np.fl
     for group in groups:
         for entry in group.entries:
             front = entry.front
-            every = front.images if front.images is not None else front.sounds
-            original = front.original if front.original is not None else front.sound
-            if every is not None and original is not None:
+            every, original, modality = front.stored_members, front.stored_original, front.modality
+            if modality.pictured and every is not None and original is not None:
                 for i in entry.shown:
-                    gaps[entry.key, i] = difference(levels_of(front, every[i]), levels_of(front, original))
+                    gaps[entry.key, i] = difference(modality.levels(every[i]), modality.levels(original))
     return gaps
-
-
-def levels_of(front: ParetoFront, stored: Tensor) -> Tensor:
-    """A picture whose differences mean something: 8 bits, of recordings loudness with low tones below.
-
-    Args:
-        front: that keeps it.
-        stored: an image or a spectrogram.
-    """
-    if front.modality is not SOUNDS:
-        return stored
-    return (stored.flip(-2).clamp(0.0, 1.0) * 255.0).round().to(torch.uint8)
 
 
 def status_of(entry: Entry, i: int) -> str:

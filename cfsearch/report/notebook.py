@@ -45,14 +45,17 @@ def _wanted(front: ParetoFront) -> int:
 
 
 def _strip(front: ParetoFront, codec: Codec | None) -> str:
-    if codec is None or front.images is None or front.original is None:
+    original = front.picture
+    if codec is None or original is None:
         return ""
     p, wanted = probabilities(front.scores), _wanted(front)
     before = float(probabilities(front.original_scores)[wanted])
-    tiles = [_figure(codec.uri(front.original), "original", before)]
+    tiles = [_figure(codec.uri(original), "original", before)]
     for i in front.along(most=_STRIP):
         state = "verified" if bool(front.verified[i]) else "no flip"
-        tiles.append(_figure(codec.uri(front.images[i]), f"{i}, {state}", float(p[i, wanted])))
+        picture = front.picture_of(i)
+        if picture is not None:
+            tiles.append(_figure(codec.uri(picture), f"{i}, {state}", float(p[i, wanted])))
     label = _safe(front.labels[wanted])
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(tiles)}</div>'

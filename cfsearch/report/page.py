@@ -110,7 +110,7 @@ def _render(
     models = {m["id"]: m["name"] for m in document["models"]}
     modality = modality_named(document.get("inputs", ""))
     rows = modality is ROWS
-    thing = "picture" if modality is PICTURES else modality.noun
+    thing = modality.thing
     abouts = {about["key"]: about for about in document["instances"]}
     entries = [_entry(i, plan, abouts.get(wording.mark(i.key))) for i in instances]
     groups = grouped(entries)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from cfsearch.contracts.modality import PICTURES, Modality, modality_named
+from cfsearch.contracts.modality import Modality, modality_named
 
 from . import wording
 from .charts import judged
@@ -285,8 +285,7 @@ def _why_unsure(document: Mapping[str, Any]) -> str:
 
 
 def _thing(document: Mapping[str, Any]) -> str:
-    modality = modality_named(document.get("inputs", ""))
-    return "picture" if modality is PICTURES else modality.noun
+    return modality_named(document.get("inputs", "")).thing
 
 
 def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Contrast]:

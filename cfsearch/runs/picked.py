@@ -67,9 +67,8 @@ def pieces(front: ParetoFront) -> Iterator[Piece]:
     Args:
         front: with its members.
     """
-    original = front.original if front.original is not None else front.sound
-    members = front.images if front.images is not None else front.sounds
-    if original is None or members is None:
+    original, members = front.stored_original, front.stored_members
+    if not front.modality.files or original is None or members is None:
         return
     yield Piece("original", original, front.original_scores)
     if front.reconstruction is not None:

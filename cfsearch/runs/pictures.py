@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.errors import RunError
 from cfsearch.files import write_atomically
 from cfsearch.fronts.frame import Cell
@@ -35,7 +36,7 @@ def export_pictures(run: RunDirectory, folder: Path) -> int:
     check_empty(folder)
     rows: list[dict[str, Cell]] = []
     for instance in run.rows():
-        if instance.front is None or instance.front.images is None:
+        if instance.front is None or instance.front.modality.files != PICTURES.files:
             continue
         for piece in pieces(instance.front):
             if not rows:

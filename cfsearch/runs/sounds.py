@@ -43,7 +43,7 @@ def export_sounds(run: RunDirectory, folder: Path) -> int:
     rows: list[dict[str, Cell]] = []
     for instance in run.rows():
         front = instance.front
-        if front is None or front.sound is None or front.sounds is None:
+        if front is None or front.modality.files != SOUNDS.files:
             continue
         form = _form(front)
         wave = found.wave(instance, form)

@@ -11,11 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Generator, State
+from cfsearch.contracts.modality import modality_of
 from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
-
-_IMAGE_NDIM = 3
 
 
 @final
@@ -58,7 +57,7 @@ class FakeProvider(Provider):
             )
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        features = x.flatten(2).mean(-1) if x.ndim == 1 + _IMAGE_NDIM else x
+        features = x.flatten(2).mean(-1) if modality_of(x.shape[1:]).pictured else x
         weight, bias = x.new_tensor(self.weight), x.new_tensor(self.bias)
         if features.shape[1:] != weight.shape[1:]:
             raise ShapeError(
@@ -158,7 +157,7 @@ class FakeGenerator(Generator[Tensor], Critic):
         directions = self._directions(z)
         change = (z @ directions.flatten(1)).reshape(*z.shape[:2], *self.shape)
         x = state[:, None].to(z.dtype) + change
-        return x.clamp(0.0, 1.0) if len(self.shape) == _IMAGE_NDIM else x
+        return x.clamp(0.0, 1.0) if modality_of(self.shape).pictured else x
 
     def select(self, state: Tensor, i: int) -> Tensor:
         return state[i : i + 1]
@@ -177,14 +176,14 @@ class FakeGenerator(Generator[Tensor], Critic):
 
     @property
     def _names(self) -> tuple[str, ...]:
-        if len(self.shape) != _IMAGE_NDIM:
+        if not modality_of(self.shape).pictured:
             return tuple(f"entry{i}" for i in range(self.shape[0]))
         colours = ("red", "green", "blue") if self.shape[0] == 3 else ("grey",) * (self.shape[0] == 1)
         return (*(colours or tuple(f"channel{i}" for i in range(self.shape[0]))), "slope")
 
     def _directions(self, like: Tensor) -> Float[Tensor, "d *x"]:
         channels = torch.eye(self.shape[0], dtype=like.dtype, device=like.device)
-        if len(self.shape) != _IMAGE_NDIM:
+        if not modality_of(self.shape).pictured:
             return channels
         ramp = torch.linspace(-1.0, 1.0, self.shape[1], dtype=like.dtype, device=like.device)
         slope = ramp[:, None].expand(self.shape)[None]

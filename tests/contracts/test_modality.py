@@ -121,4 +121,35 @@ def test_changes_that_many_share_are_put_into_words() -> None:
 def test_a_document_names_its_modality() -> None:
     for modality in MODALITIES:
         assert modality_named(modality.name) is modality
+        assert modality_named(modality.entry.get("inputs", "")) is modality
+    assert PICTURES.entry == {}  # documents said nothing before there was more than one kind
     assert modality_named("") is PICTURES
+
+
+@pytest.mark.parametrize(
+    ("modality", "kept"),
+    [
+        (PICTURES, {"images": 1, "original": 2, "reconstruction": 3}),
+        (ROWS, {"rows": 1, "row": 2, "images": None, "original": None, "reconstruction": None}),
+        (TEXTS, {"texts": 1, "text": 2, "images": None, "original": None, "reconstruction": None}),
+        (SOUNDS, {"sounds": 1, "sound": 2, "images": None, "original": None, "reconstruction": None}),
+    ],
+)
+def test_the_fields_of_a_front_that_keep_inputs(modality: Modality, kept: dict[str, int | None]) -> None:
+    members, original, reconstruction = torch.tensor([1.0]), torch.tensor(2.0), torch.tensor(3.0)
+    fields = modality.fields(members, original=original, reconstruction=reconstruction)
+    numbers = {1: members, 2: original, 3: reconstruction}
+    assert fields == {name: None if number is None else numbers[number] for name, number in kept.items()}
+
+
+def test_inputs_that_noise_moved_are_brought_back_to_what_they_can_be() -> None:
+    moved = torch.tensor([-0.5, 0.5, 1.5])
+    assert PICTURES.bounded(moved).tolist() == SOUNDS.bounded(moved).tolist() == [0.0, 0.5, 1.0]
+    assert ROWS.bounded(moved).tolist() == TEXTS.bounded(moved).tolist() == moved.tolist()
+
+
+def test_levels_of_a_spectrogram_have_low_frequencies_below() -> None:
+    spectrogram = torch.tensor([[[0.0, 0.1], [0.5, 2.0]]])  # the first row is the lowest frequency
+    assert SOUNDS.levels(spectrogram).tolist() == [[[128, 255], [0, 26]]]
+    picture = torch.tensor([[[0, 9], [7, 255]]], dtype=torch.uint8)
+    assert PICTURES.levels(picture) is picture

@@ -1,5 +1,7 @@
 """The view of a front in a notebook."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -35,6 +37,14 @@ def test_fronts_of_no_or_one_member(make_front: MakeFront, n: int) -> None:
 
 def test_fronts_without_pictures(make_front: MakeFront) -> None:
     assert "<img" not in front_html(make_front(images=False))
+
+
+def test_recordings_are_drawn_as_spectrograms(make_front: MakeFront) -> None:
+    silent, loud = torch.zeros(1, 8, 8), torch.ones(5, 1, 8, 8)
+    front = replace(make_front(images=False), sound=silent, sounds=loud)
+    drawn = parsed(front_html(front)).find_all("img")
+    assert len(drawn) == 6  # the original and five members
+    assert drawn[0]["src"] != drawn[1]["src"] == drawn[5]["src"]
 
 
 def test_missing_numbers_are_dashes(make_front: MakeFront) -> None:
