@@ -96,12 +96,12 @@ class RunDirectory:
         run.damaged = damaged
         try:
             run._agree(config, hashes)
+            checksums.unseal(path)
+            if damaged:
+                run.event("damaged", {"parts": list(damaged)})
         except BaseException:
             store.close()
             raise
-        checksums.unseal(path)
-        if damaged:
-            run.event("damaged", {"parts": list(damaged)})
         return run
 
     def discard_if_empty(self) -> bool:

@@ -92,11 +92,8 @@ class Reservation:
         if not (self.path / STORE).exists():
             return
         with contextlib.suppress(DamagedError, ValueError):  # what is damaged is mended where the run goes on
-            store = Store.read(self.path / STORE)
-            try:
+            with Store.read(self.path / STORE) as store:
                 before = json.loads(store.meta().get("config", "null"))
-            finally:
-                store.close()
             if isinstance(before, dict):
                 refuse_other_settings(self.path, before, config)
 

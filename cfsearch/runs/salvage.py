@@ -73,7 +73,7 @@ def _examined(file: Path) -> tuple[dict[str, str], bool]:
         store = Store.read(file)
     except DamagedError:
         return {}, False
-    try:
+    with store:
         if not store.checksummed:
             _migrate(file)
             return {}, True
@@ -85,17 +85,12 @@ def _examined(file: Path) -> tuple[dict[str, str], bool]:
                 store.check()
                 return meta, True
         return meta, False
-    finally:
-        store.close()
 
 
 def _migrate(file: Path) -> None:
     backup(file, suffix="schema-1")
-    store = Store.write(file)
-    try:
+    with Store.write(file) as store:
         store.migrate()
-    finally:
-        store.close()
 
 
 def _read(store: Store) -> dict[str, str]:
@@ -125,10 +120,8 @@ def saved_rows(path: Path) -> list[Stored]:
         store = Store.read(path)
     except CfsearchError:
         return []
-    try:
+    with store:
         return store.saved() if store.checksummed else []
-    finally:
-        store.close()
 
 
 def rebuild(path: Path, meta: Mapping[str, str]) -> int:
@@ -149,13 +142,10 @@ def rebuild(path: Path, meta: Mapping[str, str]) -> int:
     try:
         new.unlink(missing_ok=True)
         backup(path, suffix="damaged")
-        made = Store.write(new)
-        try:
+        with Store.write(new) as made:
             made.set_meta(meta)
             made.add(rows)
             made.checkpoint()
-        finally:
-            made.close()
         for journal in ("-wal", "-shm"):
             path.with_name(path.name + journal).unlink(missing_ok=True)
         new.replace(path)

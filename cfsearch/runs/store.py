@@ -134,6 +134,12 @@ class Store:
             )
         return made
 
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def _run(self) -> str:
         return repr(str(self.path.parent))

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from cfsearch.contracts.records import Reason
-from cfsearch.errors import RunError
+from cfsearch.errors import DamagedError, RunError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import SCHEMA, InstanceRow, RunDirectory
+from cfsearch.runs.store import Store
 
 CONFIG: dict[str, Any] = {"model": {"path": "m.onnx"}, "search": {"seed": 7, "evaluations": 100}}
 HASHES = {"model": "onnx:1", "generator": "g:1"}
@@ -65,6 +66,28 @@ def start(tmp_path: Path) -> Start:
         return RunDirectory.start(tmp_path / "run", config=config, hashes=hashes)
 
     return begin
+
+
+def test_a_start_that_fails_closes_its_store(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Store] = []
+    write = Store.write
+
+    def kept(path: Path) -> Store:
+        opened.append(write(path))
+        return opened[-1]
+
+    def refuse(path: Path) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Store, "write", kept)
+    monkeypatch.setattr("cfsearch.runs.checksums.unseal", refuse)
+    with pytest.raises(OSError, match="no space left"):
+        start()
+    assert len(opened) == 1
+    with pytest.raises(DamagedError, match="closed database"):
+        opened[0].meta()
 
 
 def test_rows_come_back_in_the_order_of_the_input(start: Start, tmp_path: Path) -> None:
