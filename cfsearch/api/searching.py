@@ -5,23 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
-import torch
-
-from cfsearch.assembly.images import read_input, readable
+from cfsearch.assembly.batches import searched
+from cfsearch.assembly.images import readable
 from cfsearch.assembly.inputs import InputRecord
-from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.assembly.search import assemble
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.datasets.images import ImageRecord, ImageRef
+from cfsearch.datasets.images import ImageRef
 from cfsearch.datasets.images.labelled import find_photographs
-from cfsearch.engine.progress import Failure, Progress
-from cfsearch.errors import CfsearchError, DataError
+from cfsearch.engine.progress import Progress
 from cfsearch.fronts.collection import Fronts
-from cfsearch.fronts.front import ParetoFront
 
 from .prepare import prepared
 from .settings import GeneratorLike, Settings
-
-_BATCH_SIZE = 4
 
 
 def search(
@@ -85,31 +80,8 @@ def search(
             refs = readable(find_photographs(Path(data.image_path), recursive=data.recursive)[0])[
                 : data.limit
             ]
-        return _fronts(assembly, refs, watch)
-
-
-def _fronts(
-    assembly: Assembly, refs: Sequence[ImageRef | InputRecord], watch: Callable[[Progress], None] | None
-) -> Fronts:
-    search = assembly.watched(*(() if watch is None else (watch,)))
-    records: list[ImageRecord | InputRecord] = []
-    failures: dict[str, CfsearchError] = {}
-    for ref in refs:
-        try:
-            records.append(read_input(ref, search.generator.shape))
-        except DataError as error:
-            failures[ref.name] = error
-    run = assembly.config.run
-    step = run.batch_size or (_BATCH_SIZE if run.device == "cpu" else len(records) or 1)
-    fronts: list[ParetoFront] = []
-    for start in range(0, len(records), step):
-        group = records[start : start + step]
-        x = torch.stack([record.x for record in group]).to(run.device)
-        for result in search.run(x, names=[record.name for record in group]):
-            if isinstance(result, Failure):
-                failures[result.name] = result.error
-            else:
-                fronts.append(result)
-    if failures and not fronts:
-        raise next(iter(failures.values()))
-    return Fronts(fronts, notes=assembly.notes, failures=failures)
+        found = searched(assembly, refs, watching=None if watch is None else lambda *_: (watch,))
+    if found.failures and not found.fronts:
+        raise found.failures[0].error
+    failures = {failure.name: failure.error for failure in found.failures}
+    return Fronts(found.fronts, notes=assembly.notes, failures=failures)

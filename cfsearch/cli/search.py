@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from cfsearch.config import Config
     from cfsearch.datasets.images import ImageRef
     from cfsearch.engine.clock import Clock
-    from cfsearch.engine.progress import Failure, Progress
+    from cfsearch.engine.progress import Failure, Progress, Watcher
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-search/1"
-_BATCH_SIZE = 4
 
 
 @click.command(
@@ -173,12 +172,9 @@ def _stem(name: str) -> str:
 
 
 def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") -> _Found:
-    import torch
-
-    from cfsearch.assembly.images import read_input
+    from cfsearch.assembly.batches import searched
     from cfsearch.assembly.search import assemble
     from cfsearch.engine.clock import Clock
-    from cfsearch.engine.progress import Failure
 
     begin = time.monotonic()
     refs: "Sequence[ImageRef | InputRecord]" = (
@@ -189,28 +185,16 @@ def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") 
         note(text)
     detail(f"model {assembly.model.name} {assembly.model.fingerprint}")
     found = _Found(assembly, clock=Clock())
-    records = []
-    for ref in refs:
-        try:
-            records.append(read_input(ref, assembly.search.generator.shape))
-        except DataError as error:
-            if len(refs) == 1:
-                raise
-            found.failures.append(Failure(ref.name, error))
-    step = config.run.batch_size or (_BATCH_SIZE if config.run.device == "cpu" else len(records) or 1)
+    each = assembly.search.evaluations
     with progress("search") as line:
-        for start in range(0, len(records), step):
-            group = records[start : start + step]
-            meter = _Meter(
-                line, total=len(records), before=start, each=assembly.search.evaluations, begin=begin
-            )
-            search = assembly.watched(meter, clock=found.clock)
-            x = torch.stack([record.x for record in group]).to(config.run.device)
-            for result in search.run(x, names=[record.name for record in group]):
-                if isinstance(result, Failure):
-                    found.failures.append(result)
-                else:
-                    found.fronts.append(result)
+
+        def meter(before: int, total: int) -> "Sequence[Watcher]":
+            return (_Meter(line, total=total, before=before, each=each, begin=begin),)
+
+        made = searched(assembly, refs, watching=meter, clock=found.clock)
+    if len(refs) == 1 and made.failures and isinstance(made.failures[0].error, DataError):
+        raise made.failures[0].error
+    found.fronts, found.failures = made.fronts, made.failures
     found.seconds = time.monotonic() - begin
     return found
 
