@@ -26,6 +26,7 @@ from .recipe import Hyper, Tuning
 from .training import Lesson, agreement
 
 if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
     from optuna.study import Study
     from optuna.trial import Trial
 
@@ -92,8 +93,8 @@ def tune(
     def over() -> bool:
         return stop() or (ends is not None and time.monotonic() >= ends)
 
-    with _translated_errors(optuna, file):
-        study = _study(optuna, file, name=_name(examples, candidates, lesson), seed=lesson.seed)
+    with _translated_errors(optuna, file), _storage(optuna, file) as storage:
+        study = _study(optuna, storage, name=_name(examples, candidates, lesson), seed=lesson.seed)
         seen = _drawn(examples, tuning, seed=lesson.seed)
         folds = _folds(len(seen), tuning.folds, seed=lesson.seed)
         while _counted(optuna, study) < tuning.trials and not over():
@@ -197,10 +198,24 @@ def _optuna() -> ModuleType:
     return optuna
 
 
-def _study(optuna: ModuleType, file: Path | None, *, name: str, seed: int) -> "Study":
+@contextmanager
+def _storage(optuna: ModuleType, file: Path | None) -> "Iterator[RDBStorage | None]":
+    """The open file of trials, closed at the end; None where they are kept in memory."""
+    if file is None:
+        yield None
+        return
+    storage: RDBStorage = optuna.storages.RDBStorage(f"sqlite:///{file.resolve()}")
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _study(optuna: ModuleType, storage: "RDBStorage | None", *, name: str, seed: int) -> "Study":
     made: Study = optuna.create_study(
         study_name=name,
-        storage=None if file is None else f"sqlite:///{file.resolve()}",
+        storage=storage,
         load_if_exists=True,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2),

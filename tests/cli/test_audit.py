@@ -1,5 +1,6 @@
 """``cfsearch audit``: the run directory, resuming it, and what stops it."""
 
+import contextlib
 import html
 import json
 import os
@@ -50,13 +51,12 @@ def wait_for_rows(run: Path, count: int, *, process: "subprocess.Popen[str]") ->
     while time.monotonic() < end:
         assert process.poll() is None, process.communicate()[1]
         if store.exists():
-            with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as opened:
+            with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as opened:
                 try:
                     if opened.execute("SELECT COUNT(*) FROM instances").fetchone()[0] >= count:
                         return
                 except sqlite3.OperationalError:
                     pass
-            opened.close()
         time.sleep(0.02)
     raise AssertionError("nothing was written in a minute")
 

@@ -79,8 +79,11 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(begun) == 5
     import optuna
 
-    [name] = optuna.get_all_study_names(f"sqlite:///{file}")
-    rates = [t.params["rate"] for t in optuna.load_study(study_name=name, storage=f"sqlite:///{file}").trials]
+    storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+    [name] = optuna.get_all_study_names(storage)
+    rates = [t.params["rate"] for t in optuna.load_study(study_name=name, storage=storage).trials]
+    storage.remove_session()
+    storage.engine.dispose()
     assert len(set(rates)) == 5
     # other examples are another search
     assert tune(examples(60), candidates=CANDIDATES, lesson=lesson(1), file=file).trials == 1
