@@ -62,7 +62,7 @@ def test_entry_points_commands_and_formats_are_there() -> None:
     commands = _paragraph("`--help` names: ")
     assert len(commands) > 15 and commands <= set(main.list_commands(click.Context(main)))
     formats = _paragraph("would err):\n")
-    schemas = " ".join(p.read_text() for p in files("cfsearch").joinpath("schemas_data").iterdir())  # type: ignore[attr-defined]  # files
+    schemas = " ".join(p.read_text() for p in files("cfsearch").joinpath("schemas_data").iterdir())
     assert len(formats) > 10
     assert {name for name in formats if json.dumps(name) not in schemas} == set()
 
