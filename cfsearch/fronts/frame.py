@@ -72,6 +72,12 @@ def schema_of_front(front: "ParetoFront") -> TableSchema | None:
 
     Args:
         front: with what it keeps of how its inputs were read.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> kept = {"schema": {"columns": [{"name": "age", "range": [0, 99]}]}}
+        >>> schema_of_front(SimpleNamespace(extra=kept)).names
+        ('age',)
     """
     return schema_of(front.extra["schema"]) if "schema" in front.extra else None
 

@@ -21,6 +21,7 @@ from cfsearch.numerics import pareto
 from ._checking import check_parts
 from ._choosing import answers, pick
 from ._merging import merged
+from ._shown import along, strip, words
 from .file import pack, unpack
 from .picks import PICKS, UNCHANGED
 
@@ -311,15 +312,7 @@ class ParetoFront:
 
     def words(self, i: int) -> tuple[str, ...]:
         """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
-        if self.described:
-            return self.described[i]
-        z, value = self.z[i], self.values[i]
-        order = torch.argsort(z.abs(), descending=True, stable=True)
-        return tuple(
-            f"{'+' if z[j] > 0 else '-'}{self.variables[j]} {self.origin_values[j]:.2f} -> {value[j]:.2f}"
-            for j in order.tolist()
-            if abs(float(z[j])) > UNCHANGED
-        )
+        return words(self, i)
 
     def merge(self, other: Self) -> Self:
         """One front of the members of both, dominated ones dropped; origins are kept.
@@ -386,13 +379,7 @@ class ParetoFront:
         Raises:
             DataError: the front holds nothing to look at.
         """
-        every = [self.picture, *(self.picture_of(i) for i in self.along(most=most))]
-        tiles = [picture for picture in every if picture is not None]
-        if len(tiles) < len(every):
-            raise DataError(f"front {self.name!r}: no images to draw, its inputs are {self.modality.name}.")
-        gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
-        row = [part for tile in tiles for part in (tile, gap)][:-1]
-        return torch.cat(row, dim=2).permute(1, 2, 0).numpy()
+        return strip(self, most=most)
 
     def plot(self, path: str | Path | None = None, *, x: str | None = None, y: str | None = None) -> "Figure":
         """Two objectives as points, verified members filled; a matplotlib figure.
@@ -412,11 +399,7 @@ class ParetoFront:
 
     def along(self, *, most: int) -> list[int]:
         """At most ``most`` members, evenly spread by how far they flip, least first."""
-        order = torch.argsort(self.lead(), stable=True).tolist()
-        if len(order) <= most:
-            return order
-        at = np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))
-        return [order[i] for i in at]
+        return along(self, most=most)
 
     def _repr_html_(self) -> str:
         html: str = registry.load_function("views", "front_html")(self)

@@ -4,6 +4,7 @@ Both data sets are for non-commercial research, and so are weights trained on th
 them belongs into a repository. cfsearch never downloads them: give the folder that you have.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +30,38 @@ _HQ_PARTS: Final = {"train": "train", "valid": "val", "test": "test"}
 _VALUES: Final = {"-1": False, "1": True}
 
 
+class _Part(ABC):
+    """The faces of one official part, read from a folder or zips, with their labels."""
+
+    def __init__(self, faces: ImageFolderSource) -> None:
+        self._faces = faces
+        self.attributes: tuple[str, ...] = faces.attributes
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The file name of each face."""
+        return self._faces.table.files
+
+    @property
+    @abstractmethod
+    def identities(self) -> tuple[str, ...]:
+        """The person on each face."""
+
+    @property
+    def labels(self) -> Float[Tensor, "n a"]:
+        """The labels of all faces, 0 or 1, without decoding one."""
+        return self._faces.labels
+
+    def batch(self, indices: Sequence[int]) -> LabelledImages:
+        """These faces and their labels, in this order."""
+        return self._faces.batch(indices)
+
+
 @final
-class CelebASource:
+class CelebASource(_Part):
     """The aligned faces of CelebA, cropped as AttGAN is trained.
 
     ``root`` is torchvision's: it holds (or is) the folder ``celeba`` with ``img_align_celeba/``
@@ -70,7 +101,7 @@ class CelebASource:
         table = _official(base)
         rows = _rows(table.extra["partition"], part=split, parts=PARTS, limit=limit)
         folder = base / "img_align_celeba"
-        self._faces = ImageFolderSource(
+        faces = ImageFolderSource(
             folder if folder.is_dir() else folder.with_suffix(".zip"),
             table=table.take(rows),
             attributes=attributes,
@@ -78,16 +109,8 @@ class CelebASource:
             crop=crop_for(size),
             cache_bytes=cache_bytes,
         )
+        super().__init__(faces)
         self._base = base
-        self.attributes: tuple[str, ...] = self._faces.attributes
-
-    def __len__(self) -> int:
-        return len(self._faces)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The file name of each face."""
-        return self._faces.table.files
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -101,18 +124,9 @@ class CelebASource:
             )
         return tuple(who[name] for name in self.names)
 
-    @property
-    def labels(self) -> Float[Tensor, "n a"]:
-        """The labels of all faces, 0 or 1, without decoding one."""
-        return self._faces.labels
-
-    def batch(self, indices: Sequence[int]) -> LabelledImages:
-        """These faces and their labels, in this order."""
-        return self._faces.batch(indices)
-
 
 @final
-class CelebAHQSource:
+class CelebAHQSource(_Part):
     """Faces of CelebA-HQ from ``images-*.zip`` and ``attributes.csv`` in one folder.
 
     The table has the columns file, shard, partition (train or val), identity and the forty
@@ -153,32 +167,15 @@ class CelebAHQSource:
             )
         table = read_attributes(root / "attributes.csv", extra=("shard", "partition", "identity"))
         rows = _rows(table.extra["partition"], part=split, parts=_HQ_PARTS, limit=limit)
-        self._faces = ImageFolderSource(
+        faces = ImageFolderSource(
             zips, table=table.take(rows), attributes=attributes, size=size, cache_bytes=cache_bytes
         )
-        self.attributes: tuple[str, ...] = self._faces.attributes
-
-    def __len__(self) -> int:
-        return len(self._faces)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The file name of each face."""
-        return self._faces.table.files
+        super().__init__(faces)
 
     @property
     def identities(self) -> tuple[str, ...]:
         """The person on each face."""
         return self._faces.table.extra["identity"]
-
-    @property
-    def labels(self) -> Float[Tensor, "n a"]:
-        """The labels of all faces, 0 or 1, without decoding one."""
-        return self._faces.labels
-
-    def batch(self, indices: Sequence[int]) -> LabelledImages:
-        """These faces and their labels, in this order."""
-        return self._faces.batch(indices)
 
 
 def crop_for(size: int) -> Crop:

@@ -1,0 +1,65 @@
+"""What there is to look at and to read of a front: members along it, a strip of pictures, changes in words."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from cfsearch.errors import DataError
+
+from .picks import UNCHANGED
+
+if TYPE_CHECKING:
+    from .front import ParetoFront
+
+
+def strip(front: "ParetoFront", *, most: int) -> UInt8[np.ndarray, "h w c"]:
+    """The original, then members along the front; see ``ParetoFront.strip``.
+
+    Args:
+        front: with pictures.
+        most: members at most.
+
+    Raises:
+        DataError: the front holds nothing to look at.
+    """
+    every = [front.picture, *(front.picture_of(i) for i in front.along(most=most))]
+    tiles = [picture for picture in every if picture is not None]
+    if len(tiles) < len(every):
+        raise DataError(f"front {front.name!r}: no images to draw, its inputs are {front.modality.name}.")
+    gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
+    row = [part for tile in tiles for part in (tile, gap)][:-1]
+    return torch.cat(row, dim=2).permute(1, 2, 0).numpy()
+
+
+def along(front: "ParetoFront", *, most: int) -> list[int]:
+    """Members evenly spread by how far they flip; see ``ParetoFront.along``.
+
+    Args:
+        front: whose members they are.
+        most: how many at most.
+    """
+    order = torch.argsort(front.lead(), stable=True).tolist()
+    if len(order) <= most:
+        return order
+    at = np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))
+    return [order[i] for i in at]
+
+
+def words(front: "ParetoFront", i: int) -> tuple[str, ...]:
+    """Changes of a member in words, strongest first; see ``ParetoFront.words``.
+
+    Args:
+        front: whose member it is.
+        i: the member.
+    """
+    if front.described:
+        return front.described[i]
+    z, value = front.z[i], front.values[i]
+    order = torch.argsort(z.abs(), descending=True, stable=True)
+    return tuple(
+        f"{'+' if z[j] > 0 else '-'}{front.variables[j]} {front.origin_values[j]:.2f} -> {value[j]:.2f}"
+        for j in order.tolist()
+        if abs(float(z[j])) > UNCHANGED
+    )
