@@ -75,7 +75,7 @@ def schema_of_front(front: "ParetoFront") -> TableSchema | None:
 
     Example:
         >>> from types import SimpleNamespace
-        >>> kept = {"schema": {"columns": [{"name": "age", "range": [0, 99]}]}}
+        >>> kept = {"schema": {"columns": [{"name": "age", "kind": "real", "range": [0, 99]}]}}
         >>> schema_of_front(SimpleNamespace(extra=kept)).names
         ('age',)
     """
