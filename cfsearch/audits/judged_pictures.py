@@ -1,4 +1,4 @@
-"""Pairs of pictures that another tool made: asked of the model again and measured."""
+"""Pairs of pictures that another tool made: put to the model again and measured."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def judge_pictures(
     goal = None if target is None else model.labels.index(target)
     records = [read_image(pair.original, size=size) for pair in pairs]
     originals = [record.x for record in records]
-    scores = [_asked(model, x) for x in originals]
+    scores = [_scores(model, x) for x in originals]
     entries, pictures = [], []
     for i, (pair, x) in enumerate(zip(pairs, originals, strict=True)):
         source = int(scores[i].argmax())
@@ -134,7 +134,7 @@ def judge_pictures(
     return entries, pictures
 
 
-def _asked(model: Provider, x: Float[Tensor, "c h w"]) -> Float[Tensor, " k"]:
+def _scores(model: Provider, x: Float[Tensor, "c h w"]) -> Float[Tensor, " k"]:
     with torch.no_grad():
         return model.predict(x[None])[0].cpu()
 
@@ -148,7 +148,7 @@ def _unreadable(because: str) -> dict[str, Any]:
 
 
 def _member(model: Provider, x: Tensor, y: Tensor, *, source: int, goal: int | None) -> dict[str, Any]:
-    score = _asked(model, y)
+    score = _scores(model, y)
     reached = int(score.argmax())
     margin = lead(
         torch.softmax(score.double(), -1)[None, None],

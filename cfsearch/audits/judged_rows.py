@@ -1,4 +1,4 @@
-"""Counterfactuals of another tool on rows of a table: asked of the model again, measured, and beside our own."""
+"""Counterfactuals of another tool on rows of a table: put to the model again, measured, and beside our own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Bench:
     """What counterfactuals are judged by.
 
     Args:
-        model: the audited model, which is asked again.
+        model: the audited model, which is queried again.
         schema: what columns mean, and what may change.
         known: rows of the table with the classes that the model gives them.
         target: index of the wanted class; None for any other than the present one.
@@ -53,7 +53,7 @@ class Bench:
         goal = None if target is None else model.labels.index(target)
         return cls(model, rows.schema, decided_rows(rows, model), goal)
 
-    def asked(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+    def scores(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's scores of rows.
 
         Args:
@@ -85,7 +85,7 @@ def judge_rows(
 
 def _judged(bench: Bench, one: Theirs, *, table: Table, fronts: Mapping[str, ParetoFront]) -> dict[str, Any]:
     x = _original(bench.schema, one, table)
-    before = bench.asked(x[None])[0]
+    before = bench.scores(x[None])[0]
     source = int(before.argmax())
     rows: list[Tensor] = []
     unreadable: dict[int, str] = {}
@@ -139,7 +139,7 @@ def _members(
 ) -> list[dict[str, Any]]:
     """Each counterfactual with what it changes, what the model says of it, and how it measures."""
     readable = [k for k in range(len(rows)) if k not in unreadable]
-    scores = bench.asked(torch.stack([rows[k] for k in readable])) if readable else torch.zeros(0)
+    scores = bench.scores(torch.stack([rows[k] for k in readable])) if readable else torch.zeros(0)
     found = []
     for k, row in enumerate(rows):
         if k in unreadable:

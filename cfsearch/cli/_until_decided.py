@@ -70,7 +70,7 @@ def standing(stopping: Mapping[str, Any], *, noun: str) -> list[str]:
 
 
 def undecided(stopping: Mapping[str, Any] | None) -> CfsearchError | None:
-    """The error of an audit whose conditions fail, or cannot be told; None where they pass.
+    """The error of an audit whose conditions fail, or are undecided; None where they pass.
 
     Args:
         stopping: as it stands in ``audit.json``; None where there are no conditions.

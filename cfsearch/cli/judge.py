@@ -1,4 +1,4 @@
-"""``cfsearch judge``: counterfactuals of other tools, asked of the model again and measured as our own are."""
+"""``cfsearch judge``: counterfactuals of other tools, put to the model again and measured as our own are."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
