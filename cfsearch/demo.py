@@ -21,6 +21,7 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.audits.document import audit_document
 from cfsearch.audits.effects import effect_rows, estimate_effects
+from cfsearch.audits.figures import Figures
 from cfsearch.audits.measured import EFFECTS, Measured, save_effects
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
@@ -215,7 +216,7 @@ class Demo:
             command=self._command,
             assemblies=assemblies,
             models=models,
-            rows=rows,
+            figures={model: Figures.of(model, part) for model, part in rows.items()},
             effects=effects,
             versions=versions(),
             hashes=hashes,

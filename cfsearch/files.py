@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cfsearch.errors import RunError
 
@@ -16,21 +18,35 @@ def write_atomically(path: Path, content: bytes | str) -> Path:
     Raises:
         RunError: the folder does not exist, is read-only, or the disk is full.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with atomic_writer(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write in parts, which stands at its place when the block ends without an error, and not before.
+
+    Args:
+        path: the file.
+
+    Raises:
+        RunError: the folder does not exist, is read-only, or the disk is full.
+    """
     temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
-    return path
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)  # it has been renamed where all went well
 
 
 def dump_json(value: Any) -> str:  # Any: whatever JSON holds

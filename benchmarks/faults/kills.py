@@ -1,9 +1,9 @@
 """Whether anything is lost when workers and drivers of an audit are killed at random moments.
 
-    python benchmarks/faults/kills.py [--inputs 100] [--workers 50] [--drivers 50] [--seed 1] [--evaluations 400]
+    python benchmarks/faults/kills.py [--inputs 100] [--workers 50] [--drivers 50] [--processes 2] [--seed 1]
 
-An audit of rows of a table runs once undisturbed. Then it runs again while its model's process
-(the worker) or itself (the driver) gets a SIGKILL, in a random order at random moments of a seed; a
+An audit of rows of a table runs once undisturbed, in one process. Then it runs again while one of its workers
+(``--processes 2``; without, its model's process) or itself (the driver) gets a SIGKILL, in a random order at random moments of a seed; a
 driver that was killed is started again by the same command. After each kill of a driver the store is
 read: what was acknowledged before must still be there, the same bytes. At the end the fronts must be those
 of the undisturbed run. Exits with 1 where one of it does not hold.
@@ -55,10 +55,11 @@ def workers_of(driver: int) -> list[int]:
     return found
 
 
-def started(folder: Path, run: Path, *, evaluations: int) -> "subprocess.Popen[bytes]":
+def started(folder: Path, run: Path, *, evaluations: int, processes: int = 0) -> "subprocess.Popen[bytes]":
     """The audit, new or going on."""
     words = ["audit", "--data", str(folder / "rows.csv"), "--model", "kills_model:predict", "--out", str(run)]
     words += ["--evaluations", str(evaluations), "--population", "40", "--seed", "7", "--batch-size", "1"]
+    words += ["--workers", str(processes), "--no-isolation"] if processes else []
     return subprocess.Popen(
         [sys.executable, "-m", "cfsearch", *words, "--threads", "1"],
         env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
@@ -68,7 +69,15 @@ def started(folder: Path, run: Path, *, evaluations: int) -> "subprocess.Popen[b
 
 
 def disturbed(
-    folder: Path, run: Path, *, workers: int, drivers: int, seed: int, evaluations: int, span_s: float
+    folder: Path,
+    run: Path,
+    *,
+    workers: int,
+    drivers: int,
+    seed: int,
+    evaluations: int,
+    span_s: float,
+    processes: int = 0,
 ) -> tuple[int, int, int]:
     """Kill and go on until the audit has ended.
 
@@ -79,7 +88,7 @@ def disturbed(
     victims = ["worker"] * workers + ["driver"] * drivers
     rng.shuffle(victims)
     hits, lost = {"worker": 0, "driver": 0}, 0
-    driver = started(folder, run, evaluations=evaluations)
+    driver = started(folder, run, evaluations=evaluations, processes=processes)
     for victim in victims:
         end = time.monotonic() + rng.uniform(0.0, span_s)
         while driver.poll() is None and (time.monotonic() < end or not workers_of(driver.pid)):
@@ -91,20 +100,22 @@ def disturbed(
             driver.wait()
             before = stored(run)
             hits["driver"] += 1
-            driver = started(folder, run, evaluations=evaluations)
+            driver = started(folder, run, evaluations=evaluations, processes=processes)
             time.sleep(0.1)  # likewise
             now = stored(run)
             lost += sum(now.get(name) != kept for name, kept in before.items())
             continue
-        for worker in workers_of(driver.pid):
-            try:
-                os.kill(worker, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            hits["worker"] += 1
+        alive = workers_of(driver.pid)
+        if not alive:
+            continue
+        try:
+            os.kill(rng.choice(alive), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        hits["worker"] += 1
     before = stored(run)
     while driver.wait() == -signal.SIGKILL:
-        driver = started(folder, run, evaluations=evaluations)
+        driver = started(folder, run, evaluations=evaluations, processes=processes)
     after = stored(run)
     return (
         hits["worker"],
@@ -123,6 +134,7 @@ def main(words: list[str] | None = None) -> int:
         ("drivers", 50),
         ("seed", 1),
         ("evaluations", 400),
+        ("processes", 0),
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--span", type=float, default=6.0, help="most seconds between two kills")
@@ -146,6 +158,7 @@ def main(words: list[str] | None = None) -> int:
             seed=chosen.seed,
             evaluations=chosen.evaluations,
             span_s=chosen.span,
+            processes=chosen.processes,
         )
         whole, run = stored(folder / "whole"), stored(folder / "run")
         differ = sum(run.get(name) != kept for name, kept in whole.items())

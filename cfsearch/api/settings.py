@@ -31,7 +31,8 @@ class Settings(TypedDict, total=False):
     - ``preprocessing``, or ``size``, ``channels``, ``layout``, ``range``, ``mean``, ``std``: what the model
       takes of a picture in [0, 1].
     - ``arch``, ``sidecar``, ``trust``, ``trust_model``, ``surrogate``, ``votes``, ``sigma``: of a model in a file.
-    - ``device``, ``threads``, ``batch_size``: how it runs.
+    - ``device``, ``threads``, ``batch_size``: how it runs; ``workers``: processes that search the inputs of an audit
+      side by side, a number, ``"ray"`` or ``"ray:8"``; model and generator must be named by file then.
     - ``isolate``: whether the model lives in a process of its own, which it may crash alone; ``deadline``:
       seconds that one call of it may take; ``memory``: GiB that its process may take. An object of the program is
       pickled for it.
@@ -80,6 +81,7 @@ class Settings(TypedDict, total=False):
     sigma: float
     device: str
     threads: int
+    workers: int | str
     batch_size: int
     isolate: bool
     deadline: float
@@ -112,7 +114,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "max_queries",
         "max_time",
     ),
-    "run": ("device", "threads", "batch_size", "isolate", "deadline", "memory"),
+    "run": ("device", "threads", "workers", "batch_size", "isolate", "deadline", "memory"),
 }
 
 

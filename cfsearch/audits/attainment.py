@@ -5,8 +5,9 @@ at once. The fronts of all searched inputs of one class are compared by their em
 hypervolume (``cfsearch.numerics.attainment``). An input without a valid counterfactual has an empty front.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self, final
 
 import torch
 from jaxtyping import Float
@@ -27,8 +28,24 @@ _LEVELS: Final = 16
 """Lines and columns of the picture."""
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Searched:
+    """What is compared of one front: the objectives of its valid members."""
+
+    source: int
+    labels: tuple[str, ...]
+    objectives: tuple[str, ...]
+    units: tuple[str, ...]
+    f: Float[Tensor, "n m"]
+
+    @classmethod
+    def of(cls, front: ParetoFront) -> Self:
+        return cls(front.source, front.labels, front.objectives, front.units, front.f[front.valid])
+
+
 def attainment_rows(
-    model: str, rows: Sequence[InstanceRow], *, members: Membership | None, least: int = LEAST
+    model: str, rows: Iterable[InstanceRow], *, members: Membership | None, least: int = LEAST
 ) -> list[dict[str, Any]]:
     """Each pair of groups with the difference of their fronts, by the class that the model gives the original.
 
@@ -37,14 +54,16 @@ def attainment_rows(
 
     Args:
         model: id of the model.
-        rows: its instances; those that were not searched are in no front.
+        rows: its instances, of which one at a time is held; those that were not searched are in no front.
         members: which input is in which group; None for none.
         least: inputs that a group must have.
     """
     if members is None:
         return []
     searched = {
-        row.name: row.front for row in rows if row.front is not None and row.status in ("found", "not_found")
+        row.name: _Searched.of(row.front)
+        for row in rows
+        if row.front is not None and row.status in ("found", "not_found")
     }
     found = []
     for pair in group_pairs(members):
@@ -67,7 +86,7 @@ def attainment_rows(
     return corrected(found)
 
 
-def _entry(first: Sequence[ParetoFront], second: Sequence[ParetoFront]) -> dict[str, Any] | None:
+def _entry(first: Sequence[_Searched], second: Sequence[_Searched]) -> dict[str, Any] | None:
     every = [*first, *second]
     names = [name for name in every[0].objectives if name not in OF_SCORES] or list(every[0].objectives)
     units = dict(zip(every[0].objectives, every[0].units, strict=True))
@@ -88,9 +107,9 @@ def _entry(first: Sequence[ParetoFront], second: Sequence[ParetoFront]) -> dict[
     }
 
 
-def _points(front: ParetoFront, names: Sequence[str]) -> Float[Tensor, "n m"]:
+def _points(front: _Searched, names: Sequence[str]) -> Float[Tensor, "n m"]:
     columns = [front.objectives.index(name) for name in names]
-    return front.f[front.valid][:, columns].double()
+    return front.f[:, columns].double()
 
 
 def _map(

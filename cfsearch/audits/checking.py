@@ -8,21 +8,20 @@ from typing import Any
 from cfsearch.contracts.modality import modality_named
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.runs import checksums
-from cfsearch.runs.directory import InstanceRow, RunDirectory
+from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.salvage import run_id
 
 from .attainment import attainment_rows
 from .effects import effect_rows
-from .figures import change_rows, counts, instances
+from .figures import Figures
 from .findings import Caught, CheckResult, Finding, difference
-from .groups import column_groups, group_rows
-from .measured import EFFECTS, GROUPS, Measured, load_effects, load_groups
+from .groups import AttributeTally, ColumnTally, GroupTally
+from .measured import EFFECTS, GROUPS, load_effects, load_groups
 from .page_checks import page_findings
 from .pages import PAGE
 from .reading import AuditDocument
 from .stopping import judged_again
-from .transitions import transitions
 from .verdict import verdicts
 
 
@@ -79,7 +78,7 @@ class _Check:
 
     def run(self, inside: Sequence[Path]) -> None:
         self._files(self.path)
-        rows: dict[str, list[InstanceRow]] = {}
+        figures: dict[str, Figures] = {}
         for path in inside:
             self._files(path)
         document = self._document()
@@ -90,13 +89,13 @@ class _Check:
             model = path.name if inside else "model"
             if document is not None and not inside:
                 model = document.models[0].id
-            found = self._store(path)
+            found = self._store(path, model, document)
             if found is not None:
-                rows[model] = found
+                figures[model] = found
                 self._identity(path, document, model=model, alone=not inside)
-        if document is not None and len(rows) == len(inside or [self.path]):
+        if document is not None and len(figures) == len(inside or [self.path]):
             with self._finding("figures", "audit.json"):
-                self._figures(document, read_object(self.path / "audit.json"), rows, inside=bool(inside))
+                self._figures(document, read_object(self.path / "audit.json"), figures, inside=bool(inside))
             self._page()
 
     def add(self, check: str, part: str, message: str) -> None:
@@ -138,13 +137,15 @@ class _Check:
             return AuditDocument.read(self.path)
         return None
 
-    def _store(self, path: Path) -> list[InstanceRow] | None:
+    def _store(self, path: Path, model: str, document: AuditDocument | None) -> Figures | None:
+        """The figures of a run, counted again row by row."""
+        groups = None if document is None else self._groups(path, model, document)
         with self._finding("fronts", "run.sqlite"), RunDirectory.read(path) as run:
             if not run.checksummed:
                 self.notes.append(f"{str(path)!r}: its fronts have no checksums.")
-            rows = list(run.rows())
-            self.checked["fronts"] += sum(row.front is not None for row in rows)
-            return rows
+            found = Figures.of(model, run.rows(), groups=groups)
+            self.checked["fronts"] += found.fronts
+            return found
         return None
 
     def _identity(self, path: Path, document: AuditDocument | None, *, model: str, alone: bool) -> None:
@@ -210,7 +211,7 @@ class _Check:
         self,
         document: AuditDocument,
         plain: dict[str, Any],
-        rows: Mapping[str, Sequence[InstanceRow]],
+        figures: Mapping[str, Figures],
         *,
         inside: bool,
     ) -> None:
@@ -219,7 +220,7 @@ class _Check:
         groups: list[dict[str, Any]] = []
         fronts: list[dict[str, Any]] = []
         complete = True
-        for model, part in rows.items():
+        for model, part in figures.items():
             folder = self.path / model if inside else self.path
             above = self.path / f"{model}.{EFFECTS}"
             measured = load_effects(above if above.exists() else folder / EFFECTS)
@@ -234,21 +235,21 @@ class _Check:
                     edit_success=measured.edit_success,
                     practical=document.practical,
                 )
-            groups += self._groups(folder, model, part, measured, document)
+            if part.grouped is not None:
+                with guarded(repr(str(folder / GROUPS))):
+                    groups += part.grouped.rows(
+                        model,
+                        effects={} if measured is None else measured.effects.by_variable,
+                        measured=[] if measured is None else measured.inputs,
+                    )
             if any(row.model == model for row in document.attainment):
-                fronts += attainment_rows(model, part, members=load_groups(folder / GROUPS))
+                with self._finding("fronts", "run.sqlite"), RunDirectory.read(folder) as run:
+                    fronts += attainment_rows(model, run.rows(), members=load_groups(folder / GROUPS))
         for name, again in (
-            ("counts", [counts(m, part) for m, part in rows.items()]),
-            ("instances", [entry for m, part in rows.items() for entry in instances(m, part)]),
-            ("changes", [entry for m, part in rows.items() for entry in change_rows(m, part)]),
-            (
-                "transitions",
-                [
-                    e
-                    for m, part in rows.items()
-                    for e in transitions(m, [r.front for r in part if r.front is not None])
-                ],
-            ),
+            ("counts", [part.counts() for part in figures.values()]),
+            ("instances", [entry for part in figures.values() for entry in part.instances]),
+            ("changes", [entry for part in figures.values() for entry in part.changes()]),
+            ("transitions", [entry for part in figures.values() for entry in part.transitions()]),
         ):
             self._same("figures", "audit.json", f"`{name}`", plain.get(name, []), again)
         if complete:
@@ -257,7 +258,7 @@ class _Check:
             self._same("figures", "audit.json", "`groups`", plain.get("groups", []), groups)
             self._same("figures", "audit.json", "`attainment`", plain.get("attainment", []), fronts)
         if "stopping" in plain:
-            self._stopping(plain["stopping"], next(iter(rows.values())))
+            self._stopping(plain["stopping"])
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],
@@ -269,43 +270,32 @@ class _Check:
         )
         self._same("figures", "audit.json", "`verdicts`", plain.get("verdicts", []), again_verdicts)
 
-    def _stopping(self, stated: dict[str, Any], rows: Sequence[InstanceRow]) -> None:
+    def _stopping(self, stated: dict[str, Any]) -> None:
         """The conditions that the audit ended on, judged again from what is stored, in its order."""
         measured = load_effects(self.path / EFFECTS)
-        again = judged_again(
-            stated,
-            rows,
-            attributes=() if measured is None else measured.effects.names,
-            members=load_groups(self.path / GROUPS),
-            measured={} if measured is None else measured.by_input,
-        )
+        with RunDirectory.read(self.path) as run:
+            again = judged_again(
+                stated,
+                run.rows(),
+                attributes=() if measured is None else measured.effects.names,
+                members=load_groups(self.path / GROUPS),
+                measured={} if measured is None else measured.by_input,
+            )
         self._same("figures", "audit.json", "`stopping`", stated, again)
 
-    def _groups(
-        self,
-        folder: Path,
-        model: str,
-        rows: Sequence[InstanceRow],
-        measured: Measured | None,
-        document: AuditDocument,
-    ) -> list[dict[str, Any]]:
+    def _groups(self, folder: Path, model: str, document: AuditDocument) -> GroupTally | None:
+        """Counts by group as the run compared them; None where it compared none, or they are damaged."""
         if not any(group.model == model for group in document.groups):
-            return []
-        members = load_groups(folder / GROUPS)
-        if members is None:
-            self._missing(folder, GROUPS, "groups")
-            return []
-        with guarded(repr(str(folder / GROUPS))):
-            if members.labels is not None:
-                return group_rows(
-                    model,
-                    rows,
-                    labels=members.labels,
-                    by=members.by,
-                    effects={} if measured is None else measured.effects.by_variable,
-                    measured=[] if measured is None else measured.inputs,
-                )
-            return column_groups(model, rows, groups=members.columns, names=members.names)
+            return None
+        with self._finding("figures", GROUPS):
+            members = load_groups(folder / GROUPS)
+            if members is None:
+                self._missing(folder, GROUPS, "groups")
+            elif members.labels is not None:
+                return AttributeTally(members.labels, members.by)
+            else:
+                return ColumnTally(members.columns, members.names)
+        return None
 
     def _missing(self, folder: Path, file: str, what: str) -> None:
         known = checksums.sums(folder)

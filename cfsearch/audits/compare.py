@@ -11,19 +11,20 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly
 from cfsearch.config import Config
 from cfsearch.errors import ConfigError, RunError
-from cfsearch.runs.directory import InstanceRow, now
+from cfsearch.runs.directory import now
 
 from .document import audit_document
+from .figures import Figures
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ModelAudit:
-    """The finished audit of one model: its own document, its search, and its instances."""
+    """The finished audit of one model: its own document, its search, and its figures."""
 
     document: dict[str, Any]
     assembly: Assembly
-    rows: Sequence[InstanceRow]
+    figures: Figures
 
 
 def apart(config: Config) -> dict[str, Config]:
@@ -113,7 +114,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         command=command,
         assemblies=assemblies,
         models=entries,
-        rows={name: one.rows for name, one in audits.items()},
+        figures={name: one.figures.named(name) for name, one in audits.items()},
         effects=_of_all(documents, "effects"),
         groups=_of_all(documents, "groups"),
         attainment=_of_all(documents, "attainment"),

@@ -2,19 +2,16 @@
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import Critic
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.records import Reason
-from cfsearch.runs.directory import InstanceRow
 
-from .figures import change_rows, counts, instances
+from .figures import Figures
 from .stopping import ended_early
-from .transitions import transitions
 from .verdict import verdicts
 
 FORMAT = "cfsearch-audit/1"
@@ -29,7 +26,7 @@ def audit_document(
     command: str,
     assemblies: Mapping[str, Assembly],
     models: Sequence[dict[str, Any]],
-    rows: Mapping[str, Sequence[InstanceRow]],
+    figures: Mapping[str, Figures],
     effects: Sequence[dict[str, Any]],
     versions: Mapping[str, str],
     hashes: Mapping[str, str],
@@ -49,7 +46,7 @@ def audit_document(
         command: the command line that made it.
         assemblies: the search of each model, by its id.
         models: the entry of each model (``model_entry``).
-        rows: the instances of each model, by its id.
+        figures: of the instances of each model, by its id.
         effects: rows of all models (``effect_rows``).
         versions: of what decides results.
         hashes: SHA-256 by what they are of.
@@ -73,7 +70,7 @@ def audit_document(
         "versions": dict(versions),
         "command": command,
         "models": list(models),
-        "generator": _generator(first, rows),
+        "generator": _generator(first, figures),
         "search": _search(first),
         "practical": audit.practical,
         "protected": list(audit.protected),
@@ -85,14 +82,10 @@ def audit_document(
             noun="picture" if noun == "image" else noun,
             groups=groups,
         ),
-        "counts": [counts(model, part) for model, part in rows.items()],
-        "instances": [entry for model, part in rows.items() for entry in instances(model, part)],
-        "changes": [entry for model, part in rows.items() for entry in change_rows(model, part)],
-        "transitions": [
-            entry
-            for model, part in rows.items()
-            for entry in transitions(model, [row.front for row in part if row.front is not None])
-        ],
+        "counts": [one.counts() for one in figures.values()],
+        "instances": [entry for one in figures.values() for entry in one.instances],
+        "changes": [entry for one in figures.values() for entry in one.changes()],
+        "transitions": [entry for one in figures.values() for entry in one.transitions()],
         "effects": list(effects),
         **({"groups": list(groups)} if groups else {}),
         **({"attainment": list(attainment)} if attainment else {}),
@@ -101,7 +94,7 @@ def audit_document(
         "warnings": [
             *ended_early(stopping, noun=noun),
             *_unmeasured(effects),
-            *_warnings(assemblies, rows, bool(genuine)),
+            *_warnings(assemblies, figures.values(), bool(genuine)),
         ],
         "reproduce": {
             "command": command,
@@ -128,16 +121,15 @@ def program(directory: Path) -> str:
     return _PYTHON.format(settings=(directory / "config.resolved.toml").as_posix())
 
 
-def _generator(assembly: Assembly, rows: Mapping[str, Sequence[InstanceRow]]) -> dict[str, Any]:
-    fronts = (row.front for part in rows.values() for row in part if row.front is not None)
-    front = next(fronts, None)
+def _generator(assembly: Assembly, figures: Mapping[str, Figures]) -> dict[str, Any]:
+    variables = next((one.variables for one in figures.values() if one.fronts), ())
     generator = assembly.search.generator
     return {
         "name": generator.name,
         "fingerprint": generator.fingerprint,
         "critic": generator.critic_kind if isinstance(generator, Critic) else "",
         "size": list(generator.shape[1:]),
-        "variables": [] if front is None else list(front.variables),
+        "variables": list(variables),
         **({"terms": generator.terms} if generator.terms else {}),
     }
 
@@ -186,30 +178,24 @@ def _unmeasured(effects: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _warnings(
-    assemblies: Mapping[str, Assembly], rows: Mapping[str, Sequence[InstanceRow]], genuine: bool
-) -> list[str]:
+def _warnings(assemblies: Mapping[str, Assembly], figures: Collection[Figures], genuine: bool) -> list[str]:
     """Warnings about the result, most serious first."""
     found = []
-    everything = [row for part in rows.values() for row in part]
-    failed = sum(row.status == "failed" for row in everything)
+    everything = sum(len(one.instances) for one in figures)
+    failed, searched = sum(one.status["failed"] for one in figures), sum(one.searched for one in figures)
+    same, broken = sum(one.constant for one in figures), sum(one.broken for one in figures)
     if failed:
-        found.append(f"{failed} of {len(everything)} instances failed and are not in any figure.")
-    same = sum(row.code == Reason.CONSTANT.code for row in everything)
+        found.append(f"{failed} of {everything} instances failed and are not in any figure.")
     if same:
         found.append(f"For {same} instances the model's output never changed.")
-    broken = sum(
-        row.front.reconstruction_flips for row in everything if row.front is not None and len(row.front)
-    )
     if broken:
         found.append(
-            f"For {broken} of {len(everything)} instances the generator's reconstruction alone already "
+            f"For {broken} of {everything} instances the generator's reconstruction alone already "
             "changes the model's mind; their named changes are not what flips it."
         )
-    searched = sum(row.status in ("found", "not_found") for row in everything)
-    if searched < 30 * len(rows):
+    if searched < 30 * len(figures):
         found.append(
-            f"Few instances ({searched} searched over {len(rows)} model{'s' * (len(rows) > 1)}): the intervals are wide, "
+            f"Few instances ({searched} searched over {len(figures)} model{'s' * (len(figures) > 1)}): the intervals are wide, "
             "and what they leave open is undecided."
         )
     first = next(iter(assemblies.values()))

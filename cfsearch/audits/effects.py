@@ -1,13 +1,12 @@
 """Statistics of an audit: rates with intervals, what flips change, effects in logits."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch.assembly.search import Assembly
@@ -15,67 +14,13 @@ from cfsearch.contracts.generator import AttributeTaker
 from cfsearch.contracts.scores import log_odds
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
-from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
-from cfsearch.runs.directory import InstanceRow
 
 from .family import corrected, signed_rank
 from .verdict import PRACTICAL, read_effect
 
 MOST_MEASURED = 200
 """Effects are averaged over at most so many instances, the first ones."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Number of instances that flip by a change of one variable in one direction.
-
-    ``direction`` is "+" or "-", and "~" for a category, whose levels have no order.
-    """
-
-    variable: str
-    direction: str
-    count: int
-    n: int
-    rate: Interval
-
-
-def changes(fronts: Sequence[ParetoFront]) -> list[Change]:
-    """Changes of the sparsest verified counterfactuals, most frequent first.
-
-    Which changes count is a matter of the modality: of images those that a person sees, of the others
-    all, as their generators leave none that are nothing. Instances whose
-    reconstruction flips before anything is changed say nothing about changes and are left out.
-    """
-    picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
-    if fronts and fronts[0].modality.own_variables:
-        return _replaced([(front, i) for front, i in picked if i is not None])
-    flips = [front.z[i] for front, i in picked if i is not None]
-    if not flips:
-        return []
-    z = torch.stack(flips)
-    first, found = fronts[0], []
-    for j, variable in enumerate(first.variables):
-        ways = first.modality.directions(z[:, j], category=variable in first.categories)
-        for direction, hit in ways.items():
-            count = int(hit.sum())
-            rate = wilson(count, len(flips))
-            if count and rate is not None:
-                found.append(Change(variable, direction, count, len(flips), rate))
-    return sorted(found, key=lambda c: (-c.count, c.variable, c.direction))
-
-
-def _replaced(picked: Sequence[tuple[ParetoFront, int]]) -> list[Change]:
-    """Which words are replaced or removed, whatever their place: that differs from text to text."""
-    count: Counter[str] = Counter()
-    for front, i in picked:
-        pieces = zip(front.text or (), (front.texts or ())[i], strict=True)
-        count.update({old.strip().lower() for old, new in pieces if old != new})
-    n = len(picked)
-    found = [(word, hits, wilson(hits, n)) for word, hits in count.items()]
-    every = [Change(word, "~", hits, n, rate) for word, hits, rate in found if rate is not None]
-    return sorted(every, key=lambda c: (-c.count, c.variable))
 
 
 @final
@@ -244,14 +189,13 @@ def estimate_effects(
     return Effects.joined(parts) if parts else None
 
 
-def originals(rows: Sequence[InstanceRow]) -> Float[Tensor, "n c h w"]:
-    """The images of the first instances that have one, float32 RGB in [0, 1], channels first.
+def originals(images: Sequence[UInt8[Tensor, "c h w"]]) -> Float[Tensor, "n c h w"]:
+    """Stored images as a generator takes them, float32 RGB in [0, 1], channels first.
 
     Args:
-        rows: instances of a run.
+        images: 8 bits a channel, of one size.
     """
-    kept = [row.front.original for row in rows if row.front is not None and row.front.original is not None]
-    return torch.stack(kept[:MOST_MEASURED]).float() / 255.0 if kept else torch.zeros(0, 3, 1, 1)
+    return torch.stack(list(images)).float() / 255.0 if images else torch.zeros(0, 3, 1, 1)
 
 
 def known_attributes(

@@ -1,72 +1,133 @@
-"""Figures of an audit that follow from its stored fronts alone, as they stand in ``audit.json``."""
+"""Figures of an audit that follow from its stored fronts alone, as they stand in ``audit.json``.
 
-from collections.abc import Sequence
-from typing import Any
+They are counted row by row, so that an audit of many inputs takes no more memory than one of few: what grows is
+the list of instances, some hundred bytes each.
+"""
 
+import copy
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Self, final
+
+from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
-from .effects import changes
-from .transitions import true_class
+from .changes import ChangeTally
+from .groups import GroupTally
+from .transitions import TransitionTally, true_class
+
+_STATUSES = ("found", "not_found", "already_target", "failed")
 
 
-def counts(model: str, rows: Sequence[InstanceRow]) -> dict[str, Any]:
-    """How many inputs there were, how many were searched, and what became of them.
-
-    Args:
-        model: id of the model.
-        rows: its instances.
-    """
-    count = {s: sum(r.status == s for r in rows) for s in ("found", "not_found", "already_target", "failed")}
-    searched = count["found"] + count["not_found"]
-    rate = wilson(count["found"], searched)
-    return {
-        "model": model,
-        "instances": len(rows),
-        "searched": searched,
-        **count,
-        "found_rate": None if rate is None else rate.to_dict(),
-        "questions": _query_counts([row.front for row in rows if row.front is not None]),
-    }
-
-
-def _query_counts(fronts: Sequence[ParetoFront]) -> dict[str, int] | None:
-    """Queries to the model, of all instances together; None where not all were counted."""
-    counted = [front.queries for front in fronts if front.queries is not None]
-    if len(counted) < len(fronts):
-        return None
-    return {"all": sum(counted), "seeding": sum(front.seeding for front in fronts)}
-
-
-def instances(model: str, rows: Sequence[InstanceRow]) -> list[dict[str, Any]]:
-    """What became of each input.
+@final
+class Figures:
+    """The figures of one model, counted one instance after the other.
 
     Args:
         model: id of the model.
-        rows: its instances.
+        groups: what is counted by group; None where no groups are compared.
     """
-    return [_instance(model, row) for row in rows]
 
+    def __init__(self, model: str, *, groups: GroupTally | None = None) -> None:
+        self.model, self.grouped = model, groups
+        self.instances: list[dict[str, Any]] = []
+        self.variables: tuple[str, ...] = ()
+        self.status: Counter[str] = Counter()
+        self.constant = self.broken = self.fronts = 0
+        self._changes, self._transitions = ChangeTally(), TransitionTally()
+        self._queries: int | None = 0
+        self._seeding = 0
 
-def change_rows(model: str, rows: Sequence[InstanceRow]) -> list[dict[str, Any]]:
-    """What the sparsest flips change and how often, the most frequent first.
+    @classmethod
+    def of(cls, model: str, rows: Iterable[InstanceRow], *, groups: GroupTally | None = None) -> Self:
+        """The figures of all rows.
 
-    Args:
-        model: id of the model.
-        rows: its instances.
-    """
-    return [
-        {
-            "model": model,
-            "variable": change.variable,
-            "direction": change.direction,
-            "count": change.count,
-            "n": change.n,
-            "rate": change.rate.to_dict(),
+        Args:
+            model: id of the model.
+            rows: its instances, in the order of the input.
+            groups: as above.
+        """
+        figures = cls(model, groups=groups)
+        for row in rows:
+            figures.add(row)
+        return figures
+
+    def add(self, row: InstanceRow) -> None:
+        """Count one instance.
+
+        Args:
+            row: of the run; nothing of its front is kept.
+        """
+        self.status[row.status] += 1
+        self.constant += row.code == Reason.CONSTANT.code
+        self.instances.append(_instance(self.model, row))
+        sparsest = None
+        if row.front is not None:
+            sparsest = row.front.pick("sparsest")
+            self._front(row.front, sparsest)
+        if self.grouped is not None:
+            self.grouped.add(row, sparsest)
+
+    def _front(self, front: ParetoFront, sparsest: int | None) -> None:
+        if not self.fronts:
+            self.variables = tuple(front.variables)
+        self.fronts += 1
+        self.broken += bool(len(front)) and front.reconstruction_flips
+        self._changes.add(front, sparsest)
+        self._transitions.add(front, sparsest)
+        self._seeding += front.seeding
+        if self._queries is not None:
+            self._queries = None if front.queries is None else self._queries + front.queries
+
+    def named(self, model: str) -> Self:
+        """The same figures under another id of the model.
+
+        Args:
+            model: the id.
+        """
+        other = copy.copy(self)
+        other.model = model
+        other.instances = [{**one, "key": f"{model}/{one['name']}", "model": model} for one in self.instances]
+        return other
+
+    @property
+    def searched(self) -> int:
+        """Instances that were searched to the end."""
+        return self.status["found"] + self.status["not_found"]
+
+    def counts(self) -> dict[str, Any]:
+        """How many inputs there were, how many were searched, and what became of them."""
+        rate = wilson(self.status["found"], self.searched)
+        queries = None if self._queries is None else {"all": self._queries, "seeding": self._seeding}
+        return {
+            "model": self.model,
+            "instances": len(self.instances),
+            "searched": self.searched,
+            **{status: self.status[status] for status in _STATUSES},
+            "found_rate": None if rate is None else rate.to_dict(),
+            "questions": queries,
         }
-        for change in changes([row.front for row in rows if row.front is not None])
-    ]
+
+    def changes(self) -> list[dict[str, Any]]:
+        """What the sparsest flips change and how often, the most frequent first."""
+        return [
+            {
+                "model": self.model,
+                "variable": change.variable,
+                "direction": change.direction,
+                "count": change.count,
+                "n": change.n,
+                "rate": change.rate.to_dict(),
+            }
+            for change in self._changes.changes()
+        ]
+
+    def transitions(self) -> list[dict[str, Any]]:
+        """From which class to which the sparsest flips go, and how often."""
+        return self._transitions.rows(self.model)
 
 
 def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
@@ -76,12 +137,12 @@ def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
         "key": f"{model}/{row.name}",
         "model": model,
         "name": row.name,
-        "status": row.status,
-        "reason": row.code,
-        "reason_text": row.message,
+        "status": sys.intern(row.status),
+        "reason": sys.intern(row.code),
+        "reason_text": sys.intern(row.message),
         "message": row.message if row.status == "failed" else "",
-        "source": source,
+        "source": sys.intern(source),
         **({} if truth is None else {"truth": truth}),
         "sha256": row.sha256,
-        "notes": [*row.notes, *(() if row.front is None else row.front.note)],
+        "notes": [*map(sys.intern, (*row.notes, *(() if row.front is None else row.front.note)))],
     }

@@ -6,8 +6,9 @@ exact test and effects by Welch's, and all p-values of one model are corrected t
 (``cfsearch.audits.family``).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, final
 
 import torch
@@ -16,10 +17,11 @@ from torch import Tensor
 
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
+from cfsearch.errors import DamagedError
 from cfsearch.numerics.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
 from cfsearch.runs.directory import InstanceRow
 
-from .effects import Change, changes
+from .changes import Change, ChangeTally
 from .family import corrected, fisher, welch
 
 OTHERS: Final = "all others"
@@ -59,20 +61,46 @@ class _Share:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
-    """The figures of one group: what the model decides, and how many of those searched flip."""
+    """What is counted of one group: what the model decides, and how many of those searched flip, and by what."""
+
+    last: int = 0
+    kept: int = 0
+    hits: int = 0
+    searched: int = 0
+    changes: ChangeTally = field(default_factory=ChangeTally)
+
+    def add(self, row: InstanceRow, sparsest: int | None) -> None:
+        if row.front is None:
+            return
+        self.kept += 1
+        self.last += row.front.source == len(row.front.labels) - 1
+        self.searched += row.status in ("found", "not_found")
+        self.hits += row.status == "found"
+        self.changes.add(row.front, sparsest)
+
+    def less(self, other: "_Part") -> "_Part":
+        """What is counted of those that are not in another group, which is a part of this."""
+        return _Part(
+            self.last - other.last,
+            self.kept - other.kept,
+            self.hits - other.hits,
+            self.searched - other.searched,
+            self.changes.less(other.changes),
+        )
+
+    def shares(self, least: int) -> "_Shares":
+        return _Shares(_Share(self.last, self.kept, least), _Share(self.hits, self.searched, least))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The figures of one group."""
 
     decided: _Share
     found: _Share
-
-    @classmethod
-    def of(cls, rows: Iterable[InstanceRow], least: int) -> Self:
-        kept = [row for row in rows if row.front is not None]
-        last = sum(r.front.source == len(r.front.labels) - 1 for r in kept if r.front is not None)
-        searched = [row for row in kept if row.status in ("found", "not_found")]
-        hits = sum(row.status == "found" for row in searched)
-        return cls(_Share(last, len(kept), least), _Share(hits, len(searched), least))
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -92,9 +120,120 @@ class _Part:
         return {"decided": self.decided.p(other.decided), "found_rate": self.found.p(other.found)}
 
 
+class GroupTally(ABC):
+    """What is counted of each group of an audit, row by row: no row is kept."""
+
+    @abstractmethod
+    def add(self, row: InstanceRow, sparsest: int | None) -> None:
+        """Count one instance.
+
+        Args:
+            row: of the run.
+            sparsest: its front's ``pick("sparsest")``; None where there is none.
+        """
+
+    @abstractmethod
+    def rows(
+        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """The figures by group, their differences and tests, as they stand in the document.
+
+        Args:
+            model: id of the model.
+            effects: of each variable on each input of ``measured``.
+            measured: names of the inputs whose effects were measured.
+        """
+
+
+@final
+class AttributeTally(GroupTally):
+    """Images with an attribute, and without it.
+
+    Args:
+        labels: one row an instance, by its name.
+        by: attributes of ``labels``.
+        least: groups of fewer inputs have no figures.
+    """
+
+    def __init__(self, labels: AttributeTable, by: Sequence[str], *, least: int = LEAST) -> None:
+        self._by, self._least = tuple(by), least
+        self._columns = labels.columns(by).bool()
+        self._place = {file: i for i, file in enumerate(labels.files)}
+        self._parts = {(attribute, side): _Part() for attribute in by for side in (True, False)}
+
+    def add(self, row: InstanceRow, sparsest: int | None) -> None:
+        """As ``GroupTally.add``."""
+        sides = self._columns[_place_of(row, self._place)].tolist()
+        for attribute, side in zip(self._by, sides, strict=True):
+            self._parts[attribute, side].add(row, sparsest)
+
+    def rows(
+        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """As ``GroupTally.rows``."""
+        found, least = [], self._least
+        for j, attribute in enumerate(self._by):
+            one, two = (self._parts[attribute, side].shares(least) for side in (True, False))
+            has = torch.tensor([bool(self._columns[self._place[name], j]) for name in measured]).bool()
+            enough = [int(side.sum()) >= least for side in (has, ~has)]
+            found.append(
+                {
+                    "model": model,
+                    "attribute": attribute,
+                    "with": one.figures(),
+                    "without": two.figures(),
+                    "difference": one.minus(two),
+                    "p": one.p(two),
+                    "effects": [
+                        {
+                            "variable": variable,
+                            "with": _plain(paired_mean(values[has])) if enough[0] else None,
+                            "without": _plain(paired_mean(values[~has])) if enough[1] else None,
+                            "difference": _plain(mean_difference(values[has], values[~has]))
+                            if all(enough)
+                            else None,
+                            "p": welch(values[has], values[~has]) if all(enough) else None,
+                        }
+                        for variable, values in effects.items()
+                    ],
+                }
+            )
+        return corrected(found)
+
+
+@final
+class ColumnTally(GroupTally):
+    """Rows of a table by the values of columns.
+
+    Args:
+        groups: which row is in which group, one entry a column.
+        names: the rows that ``groups`` speak of, in their order.
+        least: groups of fewer rows have no figures.
+    """
+
+    def __init__(self, groups: Sequence[RowGroups], names: Sequence[str], *, least: int = LEAST) -> None:
+        self._groups, self._least = tuple(groups), least
+        self._place = {name: i for i, name in enumerate(names)}
+        self._parts = [[_Part() for _ in by.names] for by in self._groups]
+
+    def add(self, row: InstanceRow, sparsest: int | None) -> None:
+        """As ``GroupTally.add``."""
+        place = _place_of(row, self._place)
+        for by, parts in zip(self._groups, self._parts, strict=True):
+            parts[by.of[place]].add(row, sparsest)
+
+    def rows(
+        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """As ``GroupTally.rows``; effects are of images alone."""
+        del effects, measured
+        parts = zip(self._groups, self._parts, strict=True)
+        return corrected([_by_column(model, by, counted, self._least) for by, counted in parts])
+
+
 def group_rows(
     model: str,
-    rows: Sequence[InstanceRow],
+    rows: Iterable[InstanceRow],
     *,
     labels: AttributeTable,
     by: Sequence[str],
@@ -117,43 +256,14 @@ def group_rows(
         measured: names of the inputs whose effects were measured.
         least: groups of fewer inputs have no figures.
     """
-    place = {file: i for i, file in enumerate(labels.files)}
-    found = []
-    for attribute, column in zip(by, labels.columns(by).T, strict=True):
-        one, two = (
-            _Part.of((row for row in rows if bool(column[place[row.name]]) is side), least)
-            for side in (True, False)
-        )
-        has = torch.tensor([bool(column[place[name]]) for name in measured], dtype=torch.bool)
-        enough = [int(side.sum()) >= least for side in (has, ~has)]
-        found.append(
-            {
-                "model": model,
-                "attribute": attribute,
-                "with": one.figures(),
-                "without": two.figures(),
-                "difference": one.minus(two),
-                "p": one.p(two),
-                "effects": [
-                    {
-                        "variable": variable,
-                        "with": _plain(paired_mean(values[has])) if enough[0] else None,
-                        "without": _plain(paired_mean(values[~has])) if enough[1] else None,
-                        "difference": _plain(mean_difference(values[has], values[~has]))
-                        if all(enough)
-                        else None,
-                        "p": welch(values[has], values[~has]) if all(enough) else None,
-                    }
-                    for variable, values in effects.items()
-                ],
-            }
-        )
-    return corrected(found)
+    tally = AttributeTally(labels, by, least=least)
+    _add_all(tally, rows)
+    return tally.rows(model, effects=effects, measured=measured)
 
 
 def column_groups(
     model: str,
-    rows: Sequence[InstanceRow],
+    rows: Iterable[InstanceRow],
     *,
     groups: Sequence[RowGroups],
     names: Sequence[str],
@@ -171,19 +281,33 @@ def column_groups(
         names: the rows that ``groups`` speak of, in their order.
         least: groups of fewer rows have no figures.
     """
-    return corrected(
-        [_by_column(model, rows, by, dict(zip(names, by.of, strict=True)), least) for by in groups]
-    )
+    tally = ColumnTally(groups, names, least=least)
+    _add_all(tally, rows)
+    return tally.rows(model, effects={}, measured=())
 
 
-def _by_column(
-    model: str, rows: Sequence[InstanceRow], by: RowGroups, group: Mapping[str, int], least: int
-) -> dict[str, Any]:
-    inside = [[row for row in rows if group[row.name] == i] for i in range(len(by.names))]
+def _place_of(row: InstanceRow, places: Mapping[str, int]) -> int:
+    if row.name not in places:
+        raise DamagedError(f"groups: nothing says in which groups input {row.name!r} is.")
+    return places[row.name]
+
+
+def _add_all(tally: GroupTally, rows: Iterable[InstanceRow]) -> None:
+    for row in rows:
+        tally.add(row, None if row.front is None else row.front.pick("sparsest"))
+
+
+def _by_column(model: str, by: RowGroups, counted: Sequence[_Part], least: int) -> dict[str, Any]:
     pairs = _pairs(by.names)
-    outside = [[row for row in rows if group[row.name] != i] for i, _ in pairs]
-    parts = [_Part.of(part, least) for part in inside]
-    rest = [_Part.of(part, least) for part in outside]
+    every = _Part(
+        sum(part.last for part in counted),
+        sum(part.kept for part in counted),
+        sum(part.hits for part in counted),
+        sum(part.searched for part in counted),
+        counted[0].changes.joined([part.changes for part in counted[1:]]),
+    )
+    others = [every.less(counted[i]) for i, _ in pairs]
+    parts, rest = [one.shares(least) for one in counted], [one.shares(least) for one in others]
     return {
         "model": model,
         "attribute": by.column,
@@ -198,7 +322,13 @@ def _by_column(
             }
             for (i, against), other in zip(pairs, rest, strict=True)
         ],
-        "changes": _changes(rows, inside, outside, by.names, least),
+        "changes": _changes(
+            every.changes,
+            [one.changes for one in counted],
+            [one.changes for one in others],
+            by.names,
+            least,
+        ),
     }
 
 
@@ -208,15 +338,14 @@ def _pairs(names: Sequence[str]) -> list[tuple[int, str]]:
 
 
 def _changes(
-    rows: Sequence[InstanceRow],
-    inside: Sequence[Sequence[InstanceRow]],
-    outside: Sequence[Sequence[InstanceRow]],
+    every: ChangeTally,
+    parts: Sequence[ChangeTally],
+    others: Sequence[ChangeTally],
     names: Sequence[str],
     least: int,
 ) -> list[dict[str, Any]]:
     """How often the sparsest flips of each group hold a change, the most frequent changes first."""
-    overall = _found(rows)[:_MOST_CHANGES]
-    parts, others = [_found(part) for part in inside], [_found(part) for part in outside]
+    overall = every.changes()[:_MOST_CHANGES]
     pairs = _pairs(names)
     shares = [[_share(part, change, least) for part in parts] for change in overall]
     rest = [[_share(part, change, least) for part in others] for change in overall]
@@ -247,14 +376,8 @@ def _changes(
     ]
 
 
-def _found(rows: Sequence[InstanceRow]) -> list[Change]:
-    return changes([row.front for row in rows if row.front is not None])
-
-
-def _share(found: Sequence[Change], change: Change, least: int) -> _Share:
-    n = found[0].n if found else 0
-    same = (c.count for c in found if (c.variable, c.direction) == (change.variable, change.direction))
-    return _Share(next(same, 0), n, least)
+def _share(tally: ChangeTally, change: Change, least: int) -> _Share:
+    return _Share(tally.counted()[change.variable, change.direction], tally.n, least)
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

@@ -1,13 +1,17 @@
 """Reading a run directory again, and its page."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cfsearch.errors import RunError
 from cfsearch.runs.checksums import reseal
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import read_object
+
+if TYPE_CHECKING:
+    from cfsearch.fronts.front import ParetoFront
 
 PAGE: Final = "report.html"
 """The page of a run, in its directory."""
@@ -69,6 +73,7 @@ def page_text(directory: str | Path) -> str:
         RunError: no run, or one that has not ended.
     """
     from cfsearch.report.page import ReportInstance, build_page
+    from cfsearch.report.plan import MOST_FRONTS, MOST_READ
 
     directory = Path(directory)
     together = (directory / "audit.json").is_file() and not (directory / "run.sqlite").exists()
@@ -82,15 +87,20 @@ def page_text(directory: str | Path) -> str:
             f"run {str(directory)!r}: its page holds true pictures, which are drawn by the command that made "
             "it; give that command again."
         )
-    instances = []
+    instances: list[ReportInstance] = []
+    left_out, read = 0, 0
     for model in models:
+        most, room = len(instances) + MOST_FRONTS // len(models), read + MOST_READ // len(models)
         with open_run(directory / model if together else directory) as run:
-            instances += [
-                ReportInstance(key=f"{model}/{row.name}", model=model, front=row.front)
-                for row in run.rows()
-                if row.front is not None
-            ]
-    return build_page(document, instances)
+            for row in run.rows():
+                if row.front is None:
+                    continue
+                if len(instances) >= most or read >= room:
+                    left_out += 1
+                    continue
+                read += _weight(row.front)
+                instances.append(ReportInstance(key=f"{model}/{row.name}", model=model, front=row.front))
+    return build_page(document, instances, left_out=left_out)
 
 
 def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path:
@@ -111,3 +121,9 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
     if page.resolve() == (directory / PAGE).resolve():
         reseal(directory, PAGE)
     return page
+
+
+def _weight(front: "ParetoFront") -> int:
+    """Bytes that a front takes in memory, near enough."""
+    tensors = (getattr(front, part.name) for part in fields(front))
+    return sum(one.nbytes for one in tensors if hasattr(one, "nbytes"))

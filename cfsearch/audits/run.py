@@ -3,27 +3,21 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import tomli_w
 import torch
+from torch import Tensor
 
-from cfsearch.assembly.images import read_input
-from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator
-from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.engine.progress import Progress
-from cfsearch.errors import DataError
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.served.messages import ServerDownError
 from cfsearch.runs.checksums import seal, unseal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
@@ -33,33 +27,20 @@ from .attainment import attainment_rows
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
-from .genuineness_check import GENUINENESS, genuineness_note, prepare_check
-from .groups import column_groups, group_rows
-from .instance_rows import failed_row, instance_row
-from .listing import grouping, listing, plain_handshake
+from .figures import Figures
+from .genuineness_check import genuineness_note
+from .groups import AttributeTally, ColumnTally, GroupTally
+from .inputs import audited_inputs
+from .listing import plain_handshake
 from .measured import EFFECTS, GROUPS, Measured, load_groups, save_effects, save_groups
-from .photographs import audited_photographs, label_notes
+from .photographs import label_notes
 from .resuming import taken_up
-from .served import forget_answers, remembered, served_entry, server_down
+from .searching import AuditProgress, check_workers, search_left
+from .served import forget_answers, remembered, served_entry
 from .stopping import Stopping, begun
 from .verdict import check_protected
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class AuditProgress:
-    """Where an audit stands: whole instances, and the generation inside the present batch.
-
-    Of several models, counts are over all of them; ``model`` is the id of the present one, empty
-    where there is one only.
-    """
-
-    done: int
-    total: int
-    failed: int
-    found: int
-    inside: Progress | None
-    model: str = ""
+__all__ = ["Audit", "AuditProgress"]
 
 
 @final
@@ -193,19 +174,12 @@ class Audit:
             held: the run directory, as ``reserved`` gives it.
         """
         check_protected(self._config.audit.protected, assembly)
-        photographs = audited_photographs(self._config.data)
-        refs: Sequence[ImageRef | InputRecord] = (
-            photographs.refs if assembly.records is None else assembly.records
-        )
+        check_workers(assembly, parts=self._parts)
+        found = audited_inputs(assembly)
+        refs, photographs, groups, hashes = found.refs, found.photographs, found.groups, found.hashes
         assembly = dataclasses.replace(
             assembly, notes=(*assembly.notes, *label_notes(self._config.data, photographs, assembly))
         )
-        hashes = {**assembly.hashes, "list of inputs": listing(refs)}
-        if photographs.table is not None:
-            hashes["attributes of the inputs"] = photographs.fingerprint
-        groups = assembly.groups
-        if groups:
-            hashes["groups of the rows"] = grouping(groups)
         stopping = begun(self._config, assembly, photographs=photographs, columns=groups, refs=refs)
         with RunDirectory.start(self._directory, config=self._decisive, hashes=hashes, held=held) as run:
             assembly = remembered(assembly, run.path)
@@ -215,8 +189,8 @@ class Audit:
             taken_up(run, refs, photographs=photographs, assembly=assembly)
             self._manifest(run, assembly, status="running")
             try:
-                self._search(run, refs, photographs, assembly, stopping)
-                document = self._document(run, assembly, photographs, groups, stopping)
+                search_left(run, assembly, found, watch=self._watch, stopping=stopping)
+                document, figures = self._document(run, assembly, photographs, groups, stopping)
             except BaseException as error:
                 if isinstance(error, Exception) and not isinstance(error, ServerDownError):
                     if not run.done():
@@ -231,74 +205,7 @@ class Audit:
             forget_answers(run.path)
             run.event("finished", {"instances": len(refs)})
             run.seal()
-            rows = list(run.rows())
-        return ModelAudit(document, assembly, rows)
-
-    def _search(
-        self,
-        run: RunDirectory,
-        refs: Sequence[ImageRef | InputRecord],
-        photographs: LabelledPhotographs,
-        assembly: Assembly,
-        stopping: Stopping | None,
-    ) -> None:
-        batch_size = self._config.run.batch_size or (4 if self._config.run.device == "cpu" else 64)
-        done = run.done()
-        tally = {"done": len(done), "failed": 0, "found": 0}
-        for row in run.rows():
-            tally["failed"] += row.status == "failed"
-            tally["found"] += row.status == "found"
-        order = range(len(refs)) if stopping is None else stopping.order
-        left = [(i, refs[i]) for i in order if refs[i].name not in done]
-        if stopping is not None:
-            stopping.take(run.rows())
-
-        def report(inside: Progress | None) -> None:
-            if self._watch is not None:
-                self._watch(AuditProgress(tally["done"], len(refs), tally["failed"], tally["found"], inside))
-
-        report(None)
-        search = assembly.watched(report)
-        check = (
-            prepare_check(run, assembly, refs=refs, photographs=photographs)
-            if left or GENUINENESS in run.damaged
-            else None
-        )
-        for begin in range(0, len(left), batch_size):
-            if stopping is not None and stopping.decided:
-                break
-            group = left[begin : begin + batch_size]
-            rows: list[InstanceRow] = []
-            images: list[tuple[int, ImageRecord | InputRecord]] = []
-            for position, ref in group:
-                try:
-                    shape = search.generator.shape
-                    images.append((position, read_input(ref, shape, crop=photographs.crop(shape[-1]))))
-                except DataError as error:
-                    rows.append(failed_row(ref.name, position, error))
-            if images:
-                x = torch.stack([record.x for _, record in images])
-                known = known_attributes(assembly, photographs, [position for position, _ in images])
-                results = search.run(
-                    x.to(self._config.run.device), names=[r.name for _, r in images], attributes=known
-                )
-                gone = server_down(results)
-                if gone is not None:  # nothing is wrong with these inputs: they are searched when it is back
-                    run.add(rows)
-                    raise gone
-                if check is not None:
-                    results = [check.marked(r) if isinstance(r, ParetoFront) else r for r in results]
-                rows += [
-                    instance_row(position, record, result)
-                    for (position, record), result in zip(images, results, strict=True)
-                ]
-            run.add(rows)
-            if stopping is not None:
-                stopping.take(rows)
-            tally["done"] += len(rows)
-            tally["failed"] += sum(row.status == "failed" for row in rows)
-            tally["found"] += sum(row.status == "found" for row in rows)
-            report(None)
+        return ModelAudit(document, assembly, figures)
 
     def _document(
         self,
@@ -307,14 +214,26 @@ class Audit:
         photographs: LabelledPhotographs,
         by_column: Sequence[RowGroups],
         stopping: Stopping | None,
-    ) -> dict[str, Any]:
-        rows, table, by = list(run.rows()), photographs.table, self._config.data.by
+    ) -> tuple[dict[str, Any], Figures]:
+        """The document and the figures that it holds, counted row by row."""
+        table, by = photographs.table, self._config.data.by
         measured_note = genuineness_note(run.path)
         if measured_note:
             assembly = dataclasses.replace(assembly, notes=(*assembly.notes, measured_note))
-        kept = [row for row in rows if row.front is not None and row.front.original is not None]
+        tally: GroupTally | None = None
+        if table is not None and by:
+            tally = AttributeTally(table, by)
+        elif by_column:
+            tally = ColumnTally(by_column, assembly.names)
         judged = {} if stopping is None else stopping.effects
-        kept = [row for row in kept if row.name in judged] if judged else kept[:MOST_MEASURED]
+        figures, kept, images = Figures("model", groups=tally), list[InstanceRow](), list[Tensor]()
+        for row in run.rows():
+            figures.add(row)
+            original = None if row.front is None else row.front.original
+            wanted = row.name in judged if judged else len(images) < MOST_MEASURED
+            if original is not None and wanted:
+                kept.append(dataclasses.replace(row, front=None))
+                images.append(original.clone())  # its front is let go
         known = known_attributes(assembly, photographs, [row.position for row in kept])
         effects: Effects | None = None
         if judged and kept:
@@ -322,7 +241,7 @@ class Audit:
         elif self._effects and (
             known is not None or isinstance(assembly.search.generator, AttributeEstimator)
         ):
-            effects = estimate_effects(assembly, originals(kept), attributes=known)
+            effects = estimate_effects(assembly, originals(images), attributes=known)
         if effects is not None:
             of = [row.name for row in kept], [row.sha256 for row in kept]
             success = assembly.search.generator.edit_success
@@ -331,18 +250,11 @@ class Audit:
             save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=assembly.names)
         members = load_groups(run.path / GROUPS) if by or by_column else None
         groups: list[dict[str, Any]] = []
-        if table is not None and by:
-            groups = group_rows(
-                "model",
-                rows,
-                labels=table,
-                by=by,
-                effects={} if effects is None else effects.by_variable,
-                measured=[] if effects is None else [row.name for row in kept],
-            )
-        elif by_column:
-            groups = column_groups("model", rows, groups=by_column, names=assembly.names)
-        return audit_document(
+        if tally is not None:
+            by_variable = {} if effects is None else effects.by_variable
+            measured = [] if effects is None else [row.name for row in kept]
+            groups = tally.rows("model", effects=by_variable, measured=measured)
+        document = audit_document(
             run_id=run.run_id,
             title=self._title,
             created=run.created,
@@ -350,7 +262,7 @@ class Audit:
             command=self._command,
             assemblies={"model": assembly},
             models=[model_entry("model", assembly)],
-            rows={"model": rows},
+            figures={"model": figures},
             effects=effect_rows(
                 "model",
                 effects,
@@ -358,12 +270,13 @@ class Audit:
                 practical=self._config.audit.practical,
             ),
             groups=groups,
-            attainment=attainment_rows("model", rows, members=members),
+            attainment=attainment_rows("model", run.rows(), members=members),
             stopping=None if stopping is None else stopping.document(),
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),
         )
+        return document, figures
 
     def _manifest(self, run: RunDirectory, assembly: Assembly, *, status: str) -> None:
         run.write(

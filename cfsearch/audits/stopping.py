@@ -187,7 +187,7 @@ def ended_early(document: Mapping[str, Any] | None, *, noun: str) -> list[str]:
 
 def judged_again(
     document: Mapping[str, Any],
-    rows: Sequence[InstanceRow],
+    rows: Iterable[InstanceRow],
     *,
     attributes: Sequence[str],
     members: Membership | None,

@@ -1,29 +1,58 @@
 """Transition table: counts of the sparsest verified flips by class before and after."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, final
 
 from cfsearch.fronts.front import ParetoFront
 
 
-def transitions(model: str, fronts: Sequence[ParetoFront]) -> list[dict[str, Any]]:
-    """Rows of the document: from which class to which, and how often, in the order of the labels.
+@final
+class TransitionTally:
+    """Counts of the sparsest verified flips by class before and after, one front after the other.
 
-    One flip an instance, its sparsest verified one. Instances whose reconstruction flips before
-    anything is changed are left out, as in the changes.
+    One flip an instance. Instances whose reconstruction flips before anything is changed are left out, as in the
+    changes.
+    """
+
+    def __init__(self) -> None:
+        self._labels: Sequence[str] = ()
+        self._count: Counter[tuple[int, int]] = Counter()
+
+    def add(self, front: ParetoFront, sparsest: int | None) -> None:
+        """Count one front.
+
+        Args:
+            front: of one input.
+            sparsest: its ``pick("sparsest")``.
+        """
+        self._labels = self._labels or front.labels
+        if sparsest is not None and not front.reconstruction_flips:
+            self._count[front.source, int(front.scores[sparsest].argmax())] += 1
+
+    def rows(self, model: str) -> list[dict[str, Any]]:
+        """Rows of the document, in the order of the labels.
+
+        Args:
+            model: id of the model.
+        """
+        return [
+            {"model": model, "from": self._labels[source], "to": self._labels[target], "count": n}
+            for (source, target), n in sorted(self._count.items())
+        ]
+
+
+def transitions(model: str, fronts: Iterable[ParetoFront]) -> list[dict[str, Any]]:
+    """Rows of the document: from which class to which, and how often; see ``TransitionTally``.
 
     Args:
         model: id of the model.
         fronts: one an instance.
     """
-    labels = next((front.labels for front in fronts), ())
-    picked = [(front, front.pick("sparsest")) for front in fronts if not front.reconstruction_flips]
-    count = Counter((front.source, int(front.scores[i].argmax())) for front, i in picked if i is not None)
-    return [
-        {"model": model, "from": labels[source], "to": labels[target], "count": n}
-        for (source, target), n in sorted(count.items())
-    ]
+    tally = TransitionTally()
+    for front in fronts:
+        tally.add(front, front.pick("sparsest"))
+    return tally.rows(model)
 
 
 def true_class(name: str, labels: Sequence[str]) -> str | None:

@@ -62,7 +62,7 @@ _SECTIONS: Final = {
         ),
         *("unchecked", "write", "log_every", "sheet_every", "checkpoint_every", "opened", "pictures"),
     ),
-    "Running": ("seed", "device", "batch_size", "threads", "isolate", "deadline"),
+    "Running": ("seed", "device", "batch_size", "threads", "workers", "isolate", "deadline"),
     _GENERAL: ("quiet", "verbose", "debug", "help"),
 }
 """Under which heading the help lists an option, by the name of its parameter."""

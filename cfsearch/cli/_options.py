@@ -228,6 +228,11 @@ _RUN = (
     click.option("--batch-size", type=WHOLE, help="Inputs searched together; default 4 on a CPU."),
     _THREADS,
 )
+WORKERS = click.option(
+    "--workers",
+    metavar="N|ray[:N]",
+    help="Processes that search inputs side by side, one thread each: N here, or on a ray cluster.",
+)
 DEADLINE = click.option(
     "--deadline",
     type=click.FloatRange(min=0, min_open=True, max=1e6),

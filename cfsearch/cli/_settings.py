@@ -47,6 +47,7 @@ _PLACE = {
     "device": ("run", "device"),
     "batch_size": ("run", "batch_size"),
     "threads": ("run", "threads"),
+    "workers": ("run", "workers"),
     "isolate": ("run", "isolate"),
     "deadline": ("run", "deadline"),
     "memory": ("run", "memory"),

@@ -10,7 +10,7 @@ from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, GENUINENESS, json_option, search_options
+from ._options import FILE, GENUINENESS, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain
 from ._progress import AuditMeter, progress
 from ._settings import settings
@@ -29,6 +29,7 @@ _MOST_SHOWN = 12
     examples=(
         "cfsearch audit --images photos --model model.onnx --generator faces64 --out runs/one",
         "cfsearch audit --data applicants.csv --model credit.skops --limit 50 --out runs/two",
+        "cfsearch audit --data applicants.csv --model credit.skops --workers 2 --out runs/three",
         "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
         "cfsearch audit --images photos --model model.onnx --generator faces64 --protected Male --out runs/male",
         'cfsearch audit --images photos --model model.onnx --until-decided --fail-if "failed_rate > 90% at 90%" --out runs/soon',
@@ -44,6 +45,7 @@ _MOST_SHOWN = 12
 )
 @search_options(images=True, tables=True, several=True, isolated=True)
 @GENUINENESS
+@WORKERS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option(
     "--protected",

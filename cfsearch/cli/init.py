@@ -64,6 +64,7 @@ remarks = ""
 [run]                          # changes no result on a CPU
 device = "cpu"                 # or "cuda", "cuda:1"
 # batch_size = 4               # images searched together
+# workers = 4                  # processes that search side by side, one thread each
 # threads = 4                  # CPU threads of torch
 """
 

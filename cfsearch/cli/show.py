@@ -8,6 +8,7 @@ import click
 from cfsearch.errors import ConfigError, RunError
 
 from ._help import Command
+from ._invocation import Invocation
 from ._options import FILE, WHOLE, json_option
 from ._output import Outcome, plain
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from cfsearch.fronts.front import ParetoFront
     from cfsearch.runs.directory import InstanceRow
+    from cfsearch.runs.record import ListedRow
 
 INSTANCES = "cfsearch-instances/1"
 MEMBER = "cfsearch-member/1"
@@ -86,7 +88,11 @@ def _instances(source: Path) -> Outcome:
     from cfsearch.audits.pages import open_run
 
     with open_run(source) as run:
-        entries = [_entry(row) for row in run.rows()]
+        entries = (
+            [_entry(row) for row in run.rows()]
+            if Invocation.current().json
+            else [_listed(row) for row in run.listed()]  # without torch
+        )
         noun = "row" if "table" in run.config.get("data", {}) else "image"
         document = {
             "format": INSTANCES,
@@ -109,6 +115,20 @@ def _entry(row: "InstanceRow") -> dict[str, Any]:
         "members": 0 if front is None else len(front),
         "verified": 0 if front is None else int(front.verified.sum()),
         "picks": {} if front is None else front.picks(),
+    }
+
+
+def _listed(row: "ListedRow") -> dict[str, Any]:
+    """What the terminal shows of ``_entry``."""
+    header = row.header
+    return {
+        "name": row.name,
+        "status": row.status,
+        "reason": row.code,
+        "message": row.message,
+        "source": None if header is None else header.source,
+        "members": 0 if header is None else header.members,
+        "verified": 0 if header is None else header.verified,
     }
 
 

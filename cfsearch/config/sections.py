@@ -121,7 +121,9 @@ class RunConfig(Strict):
     Args:
         device: "cpu", "cuda" or "cuda:1".
         batch_size: inputs searched together.
-        threads: of torch and of an ONNX model.
+        threads: of torch and of an ONNX model; one where there are workers.
+        workers: processes that search an audit's inputs: a number on this machine, "ray" or "ray:8" on the
+            machines of a ray cluster; the process itself alone when left out.
         isolate: whether the model lives in a process of its own; when left out, from the command line.
         deadline: seconds that one call of the model may take; five minutes of an isolated one when left out.
         memory: GiB that an isolated model may take; nine tenths of the machine's when left out.
@@ -130,9 +132,29 @@ class RunConfig(Strict):
     device: str = "cpu"
     batch_size: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
+    workers: int | str | None = None
     isolate: bool | None = None
     deadline: float | None = Field(default=None, gt=0.0, le=1e6)
     memory: float | None = Field(default=None, gt=0.0, le=1e6)
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _so_many(cls, value: object) -> object:
+        text = str(value)
+        if value is None or isinstance(value, bool) or not re.fullmatch(r"ray|(ray:)?[1-9][0-9]{0,4}", text):
+            if value is None:
+                return None
+            raise ValueError(
+                f'expected a number of processes, "ray" or "ray:8" (processes on a ray cluster), got {value!r}'
+            )
+        return int(text) if text.isdigit() else text
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_thread_a_worker(cls, value: Any) -> Any:  # Any: whatever stands in the file
+        if isinstance(value, dict) and value.get("workers") is not None and value.get("threads") is None:
+            return {**value, "threads": 1}
+        return value
 
 
 @final

@@ -10,7 +10,7 @@ ordinal column, and 1 for any change of a category.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cfsearch.datasets.tables import TableSchema, schema_of
@@ -149,7 +149,7 @@ def frame_of_rows(rows: Sequence[dict[str, Cell]], *, extra: str = "tables") -> 
     return pd.DataFrame(list(rows), columns=columns_of_rows(rows))
 
 
-def columns_of_rows(rows: Sequence[dict[str, Cell]]) -> list[str]:
+def columns_of_rows(rows: Iterable[dict[str, Cell]]) -> list[str]:
     """All columns, in the order in which they come up.
 
     Example:

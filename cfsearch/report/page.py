@@ -29,7 +29,7 @@ from .groups import groupings
 from .maker import page_maker
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
-from .plan import MOST_FRONTS, Plan, ceiling, fitting
+from .plan import MOST_FRONTS, MOST_LISTED, MOST_SAMPLED, Plan, ceiling, fitting, thinned
 from .stopping import standing
 from .story import tell
 
@@ -75,12 +75,13 @@ class ReportInstance:
                 )
 
 
-def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance]) -> str:
+def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance], *, left_out: int = 0) -> str:
     """The page as one HTML text.
 
     Args:
         document: the content of ``audit.json`` (format ``cfsearch-audit/1``).
         instances: the fronts, in the order in which they are shown.
+        left_out: further fronts of the run, which were not read for the page.
 
     Raises:
         ConfigError: the document has another format.
@@ -96,12 +97,30 @@ def build_page(document: Mapping[str, Any], instances: Sequence[ReportInstance])
     reproduce = wording.mark_all(document["reproduce"], keep="\n")
     document = {**wording.mark_all(document), "reproduce": reproduce}
     drawn = list(instances)[:MOST_FRONTS]
+    left_out += len(instances) - len(drawn)
     page = ""
-    for plan in fitting([i.front for i in drawn], rerenders=any(i.rerenders is not None for i in drawn)):
-        page = _render(document, drawn, plan, left_out=len(instances) - len(drawn), audit=audit)
+    for plan in _plans(document, drawn):
+        page = _render(document, drawn, plan, left_out=left_out, audit=audit)
         if len(page.encode()) <= ceiling(len(drawn)):
             break
     return page
+
+
+def _plans(document: Mapping[str, Any], drawn: Sequence[ReportInstance]) -> tuple[Plan, ...]:
+    """The plans worth rendering: the first that fits by a page of a sample of the fronts, and those after it."""
+    plans = fitting([i.front for i in drawn], rerenders=any(i.rerenders is not None for i in drawn))
+    if len(drawn) <= MOST_SAMPLED:
+        return plans
+    sample = [drawn[i] for i in thinned(range(len(drawn)), most=MOST_SAMPLED)]
+    keys = {wording.mark(i.key) for i in sample}
+    part = {**document, "instances": [about for about in document["instances"] if about["key"] in keys]}
+    rest = len(_render(document, [], plans[0], left_out=0, audit="").encode())
+    empty = len(_render(part, [], plans[0], left_out=0, audit="").encode())
+    for i, plan in enumerate(plans):
+        each = (len(_render(part, sample, plan, left_out=0, audit="").encode()) - empty) / len(sample)
+        if rest + each * len(drawn) <= ceiling(len(drawn)):
+            return plans[i:]
+    return plans[-1:]
 
 
 def _render(
@@ -125,6 +144,7 @@ def _render(
         .get_template("page.html")
         .render(
             doc=document,
+            listed=document["instances"][:MOST_LISTED],
             audit=audit,
             maker=page_maker(),
             models=models,

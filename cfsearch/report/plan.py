@@ -12,6 +12,12 @@ from .pictures import Codec, Picture, difference, heat_png, heat_top
 
 MOST_BYTES, MOST_PAGE = 17_500_000, 19_900_000
 MOST_FRONTS = 2_000
+MOST_LISTED = 2_000
+"""Inputs in the page's table of all inputs; audit.json lists all."""
+MOST_SAMPLED = 16
+"""Fronts whose page is rendered to foresee the size of the whole one."""
+MOST_READ = 400_000_000
+"""Bytes of stored fronts that are read for a page; of pictures that is fewer than ``MOST_FRONTS``."""
 _FIXED, _PER_FRONT = 1_900_000, 25_000
 _SAMPLE = 12
 _TILE_MARKUP, _MEMBER_DATA, _ROW_MARKUP = 620, 26, 900

@@ -12,20 +12,22 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Self, final
+from typing import IO, TYPE_CHECKING, Any, Self, final
 
 import tomli_w
 
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.files import dump_json, write_atomically
-from cfsearch.fronts.front import ParetoFront
 
 from . import checksums
 from .guard import digest, guarded
-from .record import InstanceRow, stored
+from .record import InstanceRow, ListedRow, Stored, stored, verified
 from .reservation import Reservation, refuse_other_settings
 from .salvage import mended, settings
 from .store import SCHEMA, STORE, Store
+
+if TYPE_CHECKING:
+    from cfsearch.fronts.front import ParetoFront
 
 __all__ = ["SCHEMA", "InstanceRow", "RunDirectory", "now"]
 
@@ -179,6 +181,10 @@ class RunDirectory:
         """Names of the instances that are done."""
         return self._store.names()
 
+    def statuses(self) -> dict[str, int]:
+        """How many of the instances that are done ended in which way."""
+        return self._store.statuses()
+
     def contents(self) -> dict[str, str]:
         """SHA-256 of the content of each input that is done, by name; empty where it could not be read."""
         return self._store.contents()
@@ -205,7 +211,21 @@ class RunDirectory:
         Raises:
             RunError: the disk is full or the directory has become read-only.
         """
-        self._store.add([stored(row) for row in rows])
+        self.add_stored([stored(row) for row in rows])
+
+    def add_stored(self, rows: Sequence[Stored]) -> None:
+        """Keep instances in their stored form, all of them or none.
+
+        Args:
+            rows: with their checksums, which are compared.
+
+        Raises:
+            RunError: the disk is full or the directory has become read-only.
+            DamagedError: a row is not what its checksums are of.
+        """
+        for row in rows:
+            verified((*row[:7], row.front, *row[8:]), run=repr(str(self.path)))
+        self._store.add(rows)
 
     def rows(self) -> Iterable[InstanceRow]:
         """All instances that are done, in the order of the input, one at a time.
@@ -215,7 +235,15 @@ class RunDirectory:
         """
         return self._store.rows()
 
-    def front(self, name: str) -> ParetoFront:
+    def listed(self) -> Iterable[ListedRow]:
+        """As ``rows``, without what a list does not show; needs no torch.
+
+        Raises:
+            DamagedError: one of them, or their number, is not what was written.
+        """
+        return self._store.listed()
+
+    def front(self, name: str) -> "ParetoFront":
         """The front of one instance.
 
         Raises:

@@ -2,14 +2,17 @@
 
 import csv
 import io
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Final, Literal
+from typing import IO, Any, Final, Literal
 
 from cfsearch.errors import ConfigError, MissingExtraError, RunError
-from cfsearch.files import write_atomically
-from cfsearch.fronts.frame import Cell, columns_of_rows, frame_of_rows, front_rows
+from cfsearch.files import atomic_writer
+from cfsearch.fronts.frame import Cell, columns_of_rows, front_rows
 
 from .directory import InstanceRow, RunDirectory
 
@@ -18,6 +21,8 @@ Format = Literal["jsonl", "csv", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = ("jsonl", "csv", "parquet")
 TABLES: Final[tuple[Table, ...]] = ("members", "instances")
 
+_PART: Final = 10_000
+"""Rows of a parquet file that are in memory at once."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet would run."""
 
@@ -99,20 +104,20 @@ def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Tabl
         ...     export_run(run, f"{folder.name}/inputs.csv", kind="csv", table="instances")
         2
     """
-    rows = list(run_rows(run, table=table))
-    if not rows:
+    if kind not in FORMATS:
+        raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")
+    if next(run_rows(run, table=table), None) is None:
         raise RunError(f"run {str(run.path)!r}: has no {table} to export.")
-    match kind:
-        case "jsonl":
-            content: bytes | str = to_jsonl(rows)
-        case "csv":
-            content = to_csv(rows)
-        case "parquet":
-            content = to_parquet(rows)
-        case _:
-            raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")
-    write_atomically(Path(path), content)
-    return len(rows)
+    with atomic_writer(Path(path)) as file:
+        match kind:
+            case "jsonl":
+                return _write_jsonl(file, run_rows(run, table=table))
+            case "csv":
+                names = columns_of_rows(run_rows(run, table=table))
+                return _write_csv(file, run_rows(run, table=table), names)
+            case "parquet":
+                kinds = _kinds(run_rows(run, table=table))
+                return _write_parquet(file, run_rows(run, table=table), kinds)
 
 
 def to_jsonl(rows: Iterable[dict[str, Cell]]) -> str:
@@ -122,7 +127,9 @@ def to_jsonl(rows: Iterable[dict[str, Cell]]) -> str:
         >>> to_jsonl([{"name": "a", "p": 0.5}]).strip()
         '{"name": "a", "p": 0.5}'
     """
-    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    file = io.BytesIO()
+    _write_jsonl(file, rows)
+    return file.getvalue().decode()
 
 
 def to_csv(rows: Sequence[dict[str, Cell]]) -> str:
@@ -135,13 +142,9 @@ def to_csv(rows: Sequence[dict[str, Cell]]) -> str:
         >>> to_csv([{"name": "=1+1", "p": 0.5}]).split()
         ['name,p', "'=1+1,0.5"]
     """
-    columns = columns_of_rows(rows)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_neutral(name) for name in columns])
-    for row in rows:
-        writer.writerow([_neutral(row.get(name)) for name in columns])
-    return text.getvalue()
+    file = io.BytesIO()
+    _write_csv(file, rows, columns_of_rows(rows))
+    return file.getvalue().decode()
 
 
 def to_parquet(rows: Sequence[dict[str, Cell]]) -> bytes:
@@ -154,15 +157,78 @@ def to_parquet(rows: Sequence[dict[str, Cell]]) -> bytes:
         >>> to_parquet([{"name": "a", "p": 0.5}])[:4]
         b'PAR1'
     """
-    frame = frame_of_rows(rows, extra="export")
-    buffer = io.BytesIO()
+    file = io.BytesIO()
+    _write_parquet(file, rows, _kinds(rows))
+    return file.getvalue()
+
+
+def _write_jsonl(file: IO[bytes], rows: Iterable[dict[str, Cell]]) -> int:
+    count = 0
+    for row in rows:
+        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        count += 1
+    return count
+
+
+def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Cell]], columns: Sequence[str]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([_neutral(name) for name in columns])
+    count = 0
+    for row in rows:
+        writer.writerow([_neutral(row.get(name)) for name in columns])
+        count += 1
+    text.detach()
+    return count
+
+
+def _kinds(rows: Iterable[dict[str, Cell]]) -> dict[str, set[type]]:
+    """The types that occur in each column, in the order in which columns come up; a gap is one of its own."""
+    found: dict[str, set[type]] = {}
+    count: Counter[str] = Counter()
+    total = 0
+    for row in rows:
+        total += 1
+        count.update(row.keys())
+        for name, cell in row.items():
+            found.setdefault(name, set()).add(type(cell))
+    for name, kinds in found.items():
+        if count[name] < total:
+            kinds.add(type(None))
+    return found
+
+
+def _write_parquet(file: IO[bytes], rows: Iterable[dict[str, Cell]], kinds: Mapping[str, set[type]]) -> int:
     try:
-        frame.to_parquet(buffer, engine="pyarrow", index=False)
+        pa: Any = import_module("pyarrow")  # Any: it ships no types
+        pq: Any = import_module("pyarrow.parquet")
     except ImportError as error:
         raise MissingExtraError(
             "export: parquet needs the package 'pyarrow', which is not installed: pip install 'cfsearch[export]'."
         ) from error
-    return buffer.getvalue()
+    schema = pa.schema([(name, pa.type_for_alias(_alias(types))) for name, types in kinds.items()])
+    count = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for part in _parts(rows, most=_PART):
+            writer.write_table(pa.Table.from_pylist(part, schema=schema))
+            count += len(part)
+    return count
+
+
+def _alias(kinds: set[type]) -> str:
+    """The type of a column by the types of its cells; whole numbers with gaps are floats, as pandas has it."""
+    rest = kinds - {type(None)}
+    if rest == {int} == kinds:
+        return "int64"
+    if rest and rest <= {int, float}:
+        return "double"
+    return {frozenset({bool}): "bool", frozenset[type](): "null"}.get(frozenset(rest), "string")
+
+
+def _parts(rows: Iterable[dict[str, Cell]], *, most: int) -> Iterator[list[dict[str, Cell]]]:
+    waiting = iter(rows)
+    while part := list(itertools.islice(waiting, most)):
+        yield part
 
 
 def _neutral(cell: Cell) -> Cell:

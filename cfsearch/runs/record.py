@@ -3,12 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, final
+from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from cfsearch.errors import DamagedError
-from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.header import FrontHeader
 
 from .guard import REMEDY, digest, guarded
+
+if TYPE_CHECKING:
+    from cfsearch.fronts.front import ParetoFront
 
 _STATUSES: Final = ("found", "not_found", "already_target", "failed")
 _MODULUS: Final = 1 << 256
@@ -30,7 +33,19 @@ class InstanceRow:
     message: str
     sha256: str
     notes: tuple[str, ...]
-    front: ParetoFront | None
+    front: "ParetoFront | None"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ListedRow:
+    """What a list of many instances shows of one; ``header`` is None where it failed."""
+
+    name: str
+    status: str
+    code: str
+    message: str
+    header: FrontHeader | None
 
 
 class Stored(NamedTuple):
@@ -100,6 +115,10 @@ def row_of(values: Sequence[object], *, run: str) -> InstanceRow:
     Raises:
         DamagedError: they are no instance.
     """
+    from cfsearch.fronts.front import (
+        ParetoFront,  # torch is slow to import, and a list of instances needs none
+    )
+
     name, position, status, code, message, sha256, notes, blob = values[:8]
     with guarded(f"run {run}: the result of {str(name)[:100]!r}"):
         texts = (name, status, code, message, sha256, notes)
@@ -120,6 +139,22 @@ def row_of(values: Sequence[object], *, run: str) -> InstanceRow:
             tuple(found),
             None if blob is None else ParetoFront.from_bytes(blob),
         )
+
+
+def listed_row(values: Sequence[object], *, run: str) -> ListedRow:
+    """What a list shows of a stored row, whose checksums were compared.
+
+    Args:
+        values: the columns of the row, of which the first eight are read.
+        run: the run as errors name it.
+
+    Raises:
+        DamagedError: they are no instance.
+    """
+    name, _, status, code, message, _, _, blob = values[:8]
+    with guarded(f"run {run}: the result of {str(name)[:100]!r}"):
+        header = FrontHeader.read(blob) if isinstance(blob, bytes) else None
+        return ListedRow(str(name), str(status), str(code), str(message), header)
 
 
 @final

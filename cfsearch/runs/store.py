@@ -17,7 +17,7 @@ from urllib.parse import quote
 from cfsearch.errors import DamagedError, RunError
 
 from .guard import REMEDY, digest, guarded
-from .record import InstanceRow, Stored, Tally, row_of, sealed, verified
+from .record import InstanceRow, ListedRow, Stored, Tally, listed_row, row_of, sealed, verified
 
 SCHEMA: Final = 2
 STORE: Final = "run.sqlite"
@@ -203,6 +203,18 @@ class Store:
             yield row_of(values, run=self._run)
         self._counted(seen)
 
+    def listed(self) -> Iterator[ListedRow]:
+        """As ``rows``, without what a list does not show; needs no torch.
+
+        Raises:
+            DamagedError: one of them, or the number of them, is not what was written.
+        """
+        seen: list[str] = []
+        for values in self.raw():
+            seen.append(self._verified(values))
+            yield listed_row(values, run=self._run)
+        self._counted(seen)
+
     def check(self) -> None:
         """Refuse a store of which anything is not what was written, without decoding its fronts.
 
@@ -292,6 +304,14 @@ class Store:
                     dropped.append(str(found[0]))
             self._tallied(fewer=dropped)
         return len(dropped)
+
+    def statuses(self) -> dict[str, int]:
+        """How many instances ended in which way."""
+        with self._guarded("the list of its instances"):
+            rows = self._connection.execute(
+                "SELECT status, COUNT(*) FROM instances GROUP BY status"
+            ).fetchall()
+        return {str(status): int(count) for status, count in rows}
 
     def failed(self, codes: Sequence[str]) -> list[str]:
         """Names of the instances that failed for one of these reasons.

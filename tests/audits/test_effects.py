@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, wilcoxon
 
-from cfsearch.audits.effects import Effects, changes, effect_rows, effects_through_generator
+from cfsearch.audits.changes import changes
+from cfsearch.audits.effects import Effects, effect_rows, effects_through_generator
 from cfsearch.contracts.modality import TEXTS
 from cfsearch.contracts.records import Reason
 from cfsearch.contracts.space import SearchSpace

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -308,3 +310,15 @@ def test_verify_of_nothing_reaches_no_share(
     answer = call("verify", tmp_path / "none", "--model", model, "--at-least", 0.1)
     assert answer.code == 1
     assert "there is no sparsest counterfactual to verify" in answer.error
+
+
+def test_a_run_is_listed_without_torch(run: Path) -> None:
+    program = (
+        "import sys; from cfsearch.cli import main\n"
+        f"try: main(['show', {str(run)!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "face0.png" in done.stdout

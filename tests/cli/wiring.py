@@ -211,6 +211,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
     ),
     ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
+    ("audit", "--workers"): Row(f"{_AUDITED} --workers 3", AUDIT, setting("run.workers"), 3),
     ("audit", "--genuineness"): Row(
         f"{_AUDITED} --no-genuineness", AUDIT, setting("search.genuineness"), False
     ),

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.report import page
 from cfsearch.report.page import build_page
 from cfsearch.report.plan import MOST_BYTES, PLANS, Plan, budget, ceiling, fitting, thinned
 
@@ -102,3 +104,39 @@ def test_thinning_keeps_both_ends() -> None:
     assert thinned(range(100), most=3) == [0, 50, 99]
     assert thinned([4, 5], most=3) == [4, 5]
     assert thinned([4, 5], most=0) == []
+
+
+def test_the_plan_is_chosen_from_a_sample_and_the_page_rendered_once(
+    make_front: MakeFront, make_audit: MakeAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fronts = [make_front(f"{i}.png", n=120, seed=i % 7) for i in range(40)]
+    made = make_audit(fronts)
+    whole = len(build_page(made.document, made.instances).encode())
+    drawn: list[tuple[int, int]] = []
+    before = page._render
+
+    def render(*words: Any, **given: Any) -> str:  # Any: passed on as they come
+        text = before(*words, **given)
+        drawn.append((len(words[1]), len(text.encode())))
+        return text
+
+    monkeypatch.setattr(page, "_render", render)
+    monkeypatch.setattr(page, "ceiling", lambda _: whole // 2)
+    monkeypatch.setattr(page, "fitting", lambda *_, **__: PLANS)
+    made_smaller = page.build_page(made.document, made.instances)
+    assert len(made_smaller.encode()) <= whole // 2
+    assert [n for n, _ in drawn].count(40) == 1
+    assert {n for n, _ in drawn} <= {0, 16, 40}
+
+
+def test_the_table_of_inputs_ends_somewhere_and_says_so(
+    make_front: MakeFront, make_audit: MakeAudit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_audit([make_front(f"{i}.png", n=2) for i in range(5)])
+    monkeypatch.setattr(page, "MOST_LISTED", 3)
+    text = page.build_page(made.document, made.instances, left_out=7)
+    tables = parsed(text).find(id="tables").get_text()
+    assert "The first 3 are listed here, all of them in audit.json." in tables
+    assert "7 fronts more are in the run directory" in text
+    monkeypatch.setattr(page, "MOST_LISTED", 5)
+    assert "are listed here" not in page.build_page(made.document, made.instances)

@@ -3,14 +3,15 @@
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 import torch
 
 from cfsearch.contracts.records import Reason
-from cfsearch.errors import MissingExtraError, RunError
-from cfsearch.fronts.frame import front_frame, front_rows
+from cfsearch.errors import DamagedError, MissingExtraError, RunError
+from cfsearch.fronts.frame import Cell, front_frame, front_rows
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.runs.export import export_run, to_csv, to_jsonl, to_parquet
@@ -133,6 +134,47 @@ def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'cfsearch\[tables\]'"):
         front().to_frame()
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'cfsearch\[export\]'"):
         to_parquet([*front_rows(front())])
     assert to_csv([*front_rows(front())]).startswith("name,member")
+
+
+def test_a_list_says_what_the_fronts_say_without_reading_them(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", front("a"), front("b")) as run:
+        listed, rows = [*run.listed()], [*run.rows()]
+    for short, row in zip(listed, rows, strict=True):
+        assert (short.name, short.status, short.code) == (row.name, row.status, row.code)
+        header, found = short.header, row.front
+        assert (header is None) == (found is None)
+        if header is not None and found is not None:
+            assert header.source == found.labels[found.source]
+            assert (header.members, header.verified) == (len(found), int(found.verified.sum()))
+
+
+def test_a_list_finds_damage_too(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", front("a")) as run:
+        run.seal()
+    with sqlite3.connect(tmp_path / "run" / "run.sqlite") as connection:
+        connection.execute("UPDATE instances SET front = zeroblob(9) WHERE name = 'a'")
+    with (
+        RunDirectory.read(tmp_path / "run") as run,
+        pytest.raises(DamagedError, match="its front has another"),
+    ):
+        [*run.listed()]
+
+
+def test_columns_with_gaps_have_one_type_in_parquet() -> None:
+    import pandas as pd
+
+    rows: list[dict[str, Cell]] = [
+        {"a": 1, "b": True, "c": None},
+        {"a": None, "b": None, "c": None, "d": "x"},
+    ]
+    frame = pd.read_parquet(io.BytesIO(to_parquet(rows)))
+    assert frame["a"].iloc[0] == 1.0
+    assert frame["a"].isna().tolist() == [False, True]
+    assert frame["b"].tolist() == [True, None]
+    assert frame["d"].isna().tolist() == [True, False]
+    assert frame["d"].iloc[1] == "x"
+    assert frame["c"].isna().all()

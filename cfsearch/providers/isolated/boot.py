@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import importlib
 import os
 import select
 import signal
@@ -16,14 +17,21 @@ _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 
 
-def main(control: int, memory: int, parent: int, offline: int) -> None:
-    """Serve a model until the other side ends.
+def main(
+    control: int,
+    memory: int,
+    parent: int,
+    offline: int,
+    serve: str = "cfsearch.providers.isolated.worker:serve",
+) -> None:
+    """Serve a model, or what else is named, until the other side ends.
 
     Args:
         control: descriptor of the socket to the process that started this one.
         memory: descriptor of the shared memory.
         parent: process that started this one.
         offline: whether to give up the network.
+        serve: the function that does it, ``module:name``; of the socket, the shared memory and what is lacking.
     """
     die_with(parent)
     with contextlib.suppress(OSError):  # where memory runs out, this one goes and not the audit
@@ -33,9 +41,8 @@ def main(control: int, memory: int, parent: int, offline: int) -> None:
     os.set_inheritable(memory, False)
     end = socket.socket(fileno=control)
     threading.Thread(target=_watch, args=(end.dup(),), daemon=True).start()
-    from .worker import serve
-
-    serve(end, memory, lacking=kept)
+    module, _, name = serve.partition(":")
+    getattr(importlib.import_module(module), name)(end, memory, lacking=kept)
 
 
 def die_with(parent: int) -> None:

@@ -83,6 +83,10 @@ class Channel:
             raise ProviderError("the model's process sent what is no message of ours.")
         return message
 
+    def fileno(self) -> int:
+        """Descriptor of the socket, for waiting on several."""
+        return self._end.fileno()
+
     def close(self) -> None:
         """Let go of the socket."""
         self._end.close()

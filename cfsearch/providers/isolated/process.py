@@ -27,18 +27,25 @@ from .channel import Channel
 
 _BOOT: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from cfsearch.providers.isolated.boot import main; main(*map(int, sys.argv[2:]))"
+    "from cfsearch.providers.isolated.boot import main; main(*map(int, sys.argv[2:6]), *sys.argv[6:])"
 )
 _HOMES: Final = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR")
+_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _KEPT_LINES: Final = 8
 _KEPT_BYTES: Final = 4000
 
 
 @final
 class ModelProcess:
-    """A process of its own, ready to open a model; see ``take``."""
+    """A process of its own, ready to open a model; see ``take``.
 
-    def __init__(self, *, offline: bool = False) -> None:
+    Args:
+        offline: without network and with an empty home, as far as the system allows it.
+        serve: the function that runs in it, ``module:name``; what opens a model when left out.
+        threads: of the numerical libraries in it; their own choice when left out.
+    """
+
+    def __init__(self, *, offline: bool = False, serve: str = "", threads: int | None = None) -> None:
         ours, theirs = socket.socketpair()
         self.memory: Final = memory_file()
         self.where: Final = _place(offline=offline)
@@ -51,13 +58,17 @@ class ModelProcess:
         descriptors = (theirs.fileno(), self.memory)
         words = [sys.executable, "-c", _BOOT, json.dumps(path), *map(str, descriptors), str(os.getpid())]
         process = subprocess.Popen(  # noqa: S603  # this very Python
-            [*words, str(int(offline))],
+            [*words, str(int(offline)), *([serve] if serve else [])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=descriptors,
             start_new_session=True,
-            env=None if self._home is None else {**os.environ, **dict.fromkeys(_HOMES, self._home.name)},
+            env={
+                **os.environ,
+                **({} if self._home is None else dict.fromkeys(_HOMES, self._home.name)),
+                **({} if threads is None else dict.fromkeys(_THREADS, str(threads))),
+            },
         )
         theirs.close()
         if process.stdout is None:

@@ -1,0 +1,1 @@
+"""Workers: processes that search the inputs of one audit, on this machine or on many."""

@@ -1,0 +1,111 @@
+"""Workers on this machine, each a process with a model of its own."""
+
+import base64
+import select
+from collections.abc import Sequence
+from typing import Any, final
+
+from cfsearch import errors
+from cfsearch.errors import CfsearchError, RunError
+from cfsearch.providers.isolated.channel import Closed
+from cfsearch.providers.isolated.process import ModelProcess
+from cfsearch.runs.record import Stored
+
+from .pool import Answer, Task, Workers
+
+_SERVE = "cfsearch.audits.workers.searcher:serve"
+
+
+@final
+class LocalWorkers(Workers):
+    """Processes of this machine; they end with this one, however it ends.
+
+    What they answer is JSON with the bytes of fronts: nothing of it is unpickled.
+
+    Args:
+        task: what they search.
+        count: how many there are at most.
+    """
+
+    def __init__(self, task: Task, *, count: int) -> None:
+        self._count, self._threads = count, task.config.run.threads
+        self._task = base64.b64encode(task.packed()).decode()
+        self._processes: dict[int, ModelProcess] = {}
+        self._busy: set[int] = set()
+        self._rows: dict[int, list[Stored]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def give(self, worker: int, positions: Sequence[int]) -> None:
+        """As ``Workers.give``."""
+        self._busy.add(worker)
+        self._rows[worker] = []
+        try:
+            process = self._processes.get(worker)
+            if process is None:
+                process = self._processes[worker] = ModelProcess(serve=_SERVE, threads=self._threads)
+                process.channel.send({"task": self._task, "number": worker})
+            process.channel.send({"positions": list(positions)})
+        except Closed:
+            pass  # its death is what is taken from it
+
+    def take(self) -> Answer:
+        """As ``Workers.take``."""
+        while True:
+            poller = select.poll()
+            numbers = {self._processes[worker].channel.fileno(): worker for worker in self._busy}
+            for descriptor in numbers:
+                poller.register(descriptor, select.POLLIN)
+            for descriptor, _ in poller.poll():
+                answer = self._heard(numbers[descriptor])
+                if answer is not None:
+                    self._busy.discard(answer.worker)
+                    return answer
+
+    def close(self) -> None:
+        """As ``Workers.close``."""
+        for process in self._processes.values():
+            process.close()
+        self._processes.clear()
+
+    def _heard(self, worker: int) -> Answer | None:
+        """The answer of a worker once it is whole."""
+        process, rows = self._processes[worker], self._rows[worker]
+        try:
+            message = process.channel.receive()
+        except (Closed, errors.ProviderError):
+            words = process.last_words()
+            death = process.death() + (f"; it printed last: {words!r}" if words else "")
+            del self._processes[worker]
+            process.close()
+            return Answer(worker, death=death)
+        if "row" in message:
+            rows.append(from_json(message["row"]))
+            return None
+        return Answer(worker, tuple(rows), error=error_of(message) if "error" in message else None)
+
+
+def from_json(values: Sequence[Any]) -> Stored:  # Any: JSON values
+    """The stored row of ``to_json``.
+
+    Args:
+        values: its columns.
+    """
+    columns = dict(zip(Stored._fields, values, strict=True))
+    front = columns["front"]
+    return Stored(**columns | {"front": None if front is None else base64.b64decode(front)})
+
+
+def error_of(message: dict[str, Any]) -> CfsearchError:  # Any: JSON values
+    """The error of ``failure``.
+
+    Args:
+        message: of a worker.
+    """
+    kind: object = getattr(errors, str(message["error"]), None)
+    if isinstance(kind, type) and issubclass(kind, CfsearchError):
+        return kind(str(message["message"]))
+    return RunError(str(message["message"]))
