@@ -10,8 +10,9 @@ from cfsearch.numerics.sequences import MeanSequence, share_sequence
 from cfsearch.registry import unknown
 from cfsearch.runs.directory import InstanceRow
 
+from .changes import changes
 from .conditions import EVERY, PROTECTED, Condition
-from .effects import Effects, changes
+from .effects import Effects
 from .gate import FAIL, PASS, UNSURE, holds
 from .groups import LEAST
 from .measured import Membership
