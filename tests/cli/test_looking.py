@@ -1,16 +1,20 @@
 """Commands that look at what is there: show, report, explore, export, verify, doctor, plan, bench, init."""
 
 import csv
+import io
 import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
 
 from cfsearch.config import Config
+from cfsearch.runs.directory import RunDirectory
 from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Toys
@@ -100,10 +104,20 @@ def test_export_writes_a_table(call: Call, run: Path, tmp_path: Path, kind: str)
     first = out.read_bytes()
     assert call("export", run, "--format", kind, "--out", out).code == 0
     assert out.read_bytes() == first
+    rows: Any  # of three readers
     if kind == "jsonl":
         rows = [json.loads(line) for line in first.splitlines()]
-        assert len(rows) == answer.document["rows"]
-        assert {"name", "verified", "objective_adversarial", "p_dark"} <= set(rows[0])
+    elif kind == "csv":
+        rows = list(csv.DictReader(io.StringIO(first.decode())))
+    else:
+        rows = pd.read_parquet(out).to_dict("records")
+    assert len(rows) == answer.document["rows"]
+    with RunDirectory.read(run) as stored:
+        members = [(f.name, float(f.f[i, 0])) for r in stored.rows() if (f := r.front) for i in range(len(f))]
+    assert [(row["name"], float(row["objective_adversarial"])) for row in rows] == [
+        (name, pytest.approx(value)) for name, value in members
+    ]
+    assert {"verified", "p_dark", "p_bright", "words", "picked_as"} <= set(rows[0])
 
 
 def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path) -> None:
