@@ -83,7 +83,7 @@ def fitted(
     """
     immutable = tuple(config.search.immutable)
     if isinstance(inputs, TableInput):
-        fixed = _held_fixed(inputs.schema, immutable=immutable)
+        fixed = _held_fixed(inputs.schema, immutable=immutable, x=inputs.x)
         if inputs.reference is None:
             return Fitted(generator, fixed, None)
         reference = inputs.reference.spread(MOST_ROWS).x.to(device)
@@ -104,13 +104,28 @@ def fitted(
     return Fitted(generator, immutable, known)
 
 
-def _held_fixed(schema: TableSchema, *, immutable: Sequence[str]) -> tuple[str, ...]:
-    """The search variables of columns that must not change: those given, and the schema's."""
+def _held_fixed(schema: TableSchema, *, immutable: Sequence[str], x: Float[Tensor, "n c"]) -> tuple[str, ...]:
+    """The search variables of columns that must not change: those given, and the schema's.
+
+    Raises:
+        ConfigError: then nothing of any row ``x`` may change.
+    """
     variables = Variables.of(schema)
     columns = [schema.names.index(schema.column(name).name) for name in immutable]
     owners = [variables.all[i].name for column in columns for i in variables.turners(column)]
     fixed = [variable.name for variable in variables.all if variable.immutable]
-    return tuple(dict.fromkeys([*owners, *fixed]))
+    held = tuple(dict.fromkeys([*owners, *fixed]))
+    lower, upper = variables.bounds(x)
+    stuck = (lower == upper).all(0).tolist()
+    single = [v.name for v, still in zip(variables.all, stuck, strict=True) if still and v.name not in held]
+    if {*held, *single} >= {v.name for v in variables.all}:
+        why = [f"{', '.join(map(repr, held))} must not change"] if held else []
+        why += [f"{', '.join(map(repr, single))} can only stay, by the schema"] if single else []
+        raise ConfigError(
+            f"table: no column may change: {'; '.join(why)}. Free one (--immutable, `immutable` in the schema), or "
+            "widen its range: a schema that is guessed from few rows has their ranges; give --reference or --schema."
+        )
+    return held
 
 
 def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:

@@ -293,6 +293,8 @@ class Problem:
         if not self.provider.batch_invariant:
             return Ahead(x)
         new = {i: x[i][self._memories[i].new(x[i])] for i in active}
+        if not any(len(rows) for rows in new.values()):
+            return Ahead(x)  # models refuse to be queried about nothing
         found: dict[int, Tensor] = {}
         left = first_answers(self._networks, torch.cat(list(new.values())))
         for i, rows in new.items():

@@ -100,6 +100,18 @@ def test_a_picture_gives_the_front_of_the_command_line(module: Any, tmp_path: Pa
     assert front.to_bytes() == (tmp_path / "line.front").read_bytes()
 
 
+def test_rows_of_which_nothing_may_change_are_refused_with_a_way_out(module: Any) -> None:
+    table = applicants()
+    settings: dict[str, Any] = {
+        "rows": [17], "labels": ["no", "yes"], "scores": "probabilities", "target": "no", **FAST
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="no column may change: 'age', .* must not change.*--immutable"):
+        cfsearch.search(module.approve, table, immutable=list(table.columns), **settings)
+    same = table.iloc[[17] * 30]
+    with pytest.raises(ConfigError, match="can only stay, by the schema.*give --reference or --schema"):
+        cfsearch.search(module.approve, same, **settings)
+
+
 def test_a_row_gives_the_front_of_the_command_line(module: Any, tmp_path: Path) -> None:
     table = applicants()
     table.to_csv(tmp_path / "applicants.csv", index=False)

@@ -12,8 +12,10 @@ from torch import Tensor
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Candidates
+from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.engine.problem import Problem
 from cfsearch.errors import CapabilityError, ConfigError, NonFiniteError, PluginError, QueryError, ShapeError
+from cfsearch.generators.rows import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity
@@ -94,6 +96,34 @@ def test_a_query_gets_the_same_numbers_alone_and_in_company() -> None:
         alone = problem(x[i : i + 1]).evaluate(z[i : i + 1])
         assert torch.equal(alone.f[0], together.f[i])
         assert torch.equal(alone.scores[0], together.scores[i])
+
+
+@final
+class Strict(Provider):
+    """Refuses to be queried about nothing, as models behind a pipe or an address do."""
+
+    name, labels, scores, max_batch = "strict", ("a", "b"), ScoreKind.LOGITS, 64
+    batch_invariant = True
+
+    @property
+    def fingerprint(self) -> str:
+        return "strict"
+
+    def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        if not len(x):
+            raise ShapeError("queried about nothing")
+        mean = x.flatten(1).mean(1)
+        return torch.stack([torch.zeros_like(mean), mean], -1)
+
+
+def test_a_model_is_not_queried_where_every_candidate_is_known() -> None:
+    age = Column(name="age", kind=ColumnKind.INTEGER, low=0.0, high=9.0)
+    strict = Problem(
+        torch.tensor([[4.0]], dtype=torch.float64), names=["row"], provider=Strict(),
+        generator=Rows(TableSchema(columns=(age,))), objectives=[Adversarial(), Intensity()],
+    )  # fmt: skip
+    still = strict.evaluate(torch.zeros(1, 1, 1, dtype=torch.float64))
+    assert still.scores[0, 0].tolist() == pytest.approx(strict.queries.scores[0].tolist())
 
 
 def test_points_outside_the_bounds_are_brought_inside() -> None:
