@@ -41,6 +41,17 @@ def pick(front: "ParetoFront", how: str) -> int | None:
     return picks.crossing(wanted, front.column("plausibility"), among=front.valid)
 
 
+def every_pick(front: "ParetoFront") -> dict[str, int]:
+    """All ways to pick that give a member, by name; see ``ParetoFront.picks``.
+
+    Args:
+        front: whose members they are.
+    """
+    ways = [way for way in PICKS if way != "crossing" or "plausibility" in front.objectives]
+    found = {way: front.pick(way) for way in ways}
+    return {way: i for way, i in found.items() if i is not None}
+
+
 def answers(front: "ParetoFront", count: int | None) -> list[int]:
     """Members that differ from each other, the sparsest first; see ``ParetoFront.answers``.
 

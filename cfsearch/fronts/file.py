@@ -6,6 +6,7 @@ always gives the same bytes, so that two runs can be compared by hash.
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from safetensors import SafetensorError
@@ -93,6 +94,26 @@ def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON val
         meta |= {"questions": parts["queries"], "seeding": parts["seeding"]}
     text = json.dumps(meta, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return save_tensors(tensors, metadata={"cfsearch": text})
+
+
+def read_blob(path: Path) -> bytes:
+    """The bytes of a file of a front.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        DataError: it cannot be read.
+
+    Example:
+        >>> read_blob(Path("nowhere.front"))
+        Traceback (most recent call last):
+        cfsearch.errors.DataError: front: cannot read 'nowhere.front': No such file or directory.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"front: cannot read {str(path)!r}: {error.strerror}.") from error
 
 
 def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:

@@ -14,16 +14,16 @@ from cfsearch import registry
 from cfsearch.contracts.modality import MODALITIES, PICTURES, Modality, Pieces, joined
 from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.contracts.scores import lead
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import ConfigError
 from cfsearch.files import write_atomically
 from cfsearch.numerics import pareto
 
 from ._checking import check_parts
-from ._choosing import answers, pick
+from ._choosing import answers, every_pick, pick
 from ._merging import merged
 from ._shown import along, strip, words
-from .file import pack, unpack
-from .picks import PICKS, UNCHANGED
+from .file import pack, read_blob, unpack
+from .picks import UNCHANGED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -287,9 +287,7 @@ class ParetoFront:
 
     def picks(self) -> dict[str, int]:
         """All ways to pick that give a member, by name."""
-        ways = [w for w in PICKS if w != "crossing" or "plausibility" in self.objectives]
-        found = {way: self.pick(way) for way in ways}
-        return {way: i for way, i in found.items() if i is not None}
+        return every_pick(self)
 
     def answers(self, count: int | None = None) -> list[int]:
         """The members to read first: the sparsest, and others that differ from it and from each other.
@@ -362,11 +360,7 @@ class ParetoFront:
         Raises:
             DataError: there is no such file, or it is no front.
         """
-        try:
-            blob = Path(path).read_bytes()
-        except OSError as error:
-            raise DataError(f"front: cannot read {str(path)!r}: {error.strerror}.") from error
-        return cls.from_bytes(blob)
+        return cls.from_bytes(read_blob(Path(path)))
 
     @property
     def digest(self) -> str:
