@@ -385,12 +385,10 @@ class AuditDocument(_Part):
         Raises:
             RunError: there is none.
         """
-        for model in self.models:
-            if model.id == name:
-                return model
-        raise RunError(
-            f"the audit has no model {name!r}; it has {', '.join(model.id for model in self.models)}."
-        )
+        known = {model.id: model for model in self.models}
+        if name not in known:
+            raise RunError(f"the audit has no model {name!r}; it has {', '.join(known)}.")
+        return known[name]
 
 
 def finite(value: float | None) -> bool:
