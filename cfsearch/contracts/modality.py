@@ -16,6 +16,8 @@ from torch import Tensor
 
 from cfsearch.numerics.gower import gower
 
+from ._spectrogram import drawn
+
 Pieces = tuple[str, ...]
 """A text cut into words with the space in front of each; joined they are the text again."""
 
@@ -348,22 +350,8 @@ class Sounds(Modality):
 
     def picture(self, stored: Tensor) -> UInt8[Tensor, "c h w"] | None:
         """Low frequencies at the bottom, loud parts bright, enlarged to 128 pixels or more."""
-        levels = (stored[0].clamp(0.0, 1.0) * (len(_COLOURS) - 1)).flip(0)
-        below = levels.floor().long().clamp_max(len(_COLOURS) - 2)
-        anchors = torch.tensor(_COLOURS, dtype=torch.float32, device=stored.device)
-        share = (levels - below)[..., None]
-        colours = (1 - share) * anchors[below] + share * anchors[below + 1]
-        enlarged = max(1, -(-_SIDE // max(stored.shape[-2:])))
-        picture = colours.round().to(torch.uint8).permute(2, 0, 1)
-        return picture.repeat_interleave(enlarged, 1).repeat_interleave(enlarged, 2)
+        return drawn(stored)
 
-
-_SIDE: Final = 128
-# Cividis (Nunez, Anderton and Renslow 2018, https://doi.org/10.1371/journal.pone.0199239)
-_COLOURS: Final = (
-    (0, 34, 78), (0, 49, 112), (42, 63, 109), (67, 78, 108), (87, 93, 109), (106, 108, 113), (125, 124, 120),
-    (145, 139, 120), (165, 156, 116), (188, 174, 108), (210, 192, 96), (233, 211, 78), (254, 232, 56),
-)  # fmt: skip
 
 PICTURES: Final = Pictures()
 ROWS: Final = Rows()
