@@ -18,29 +18,13 @@ from cfsearch.errors import DamagedError, RunError
 
 from .guard import REMEDY, digest, guarded
 from .record import InstanceRow, ListedRow, Stored, Tally, listed_row, row_of, sealed, verified
+from .tables import INSERT, SELECT, TABLES
 
 SCHEMA: Final = 2
 STORE: Final = "run.sqlite"
 _PLAUSIBLE: Final = 999
 """No schema of any version will have a number beyond this."""
-TABLES: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE instances (
-    name TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
-    message TEXT NOT NULL, sha256 TEXT NOT NULL, notes TEXT NOT NULL,
-    front_sha256 TEXT NOT NULL, row_sha256 TEXT NOT NULL, front BLOB
-) WITHOUT ROWID;
-"""
 _COLUMNS: Final = "name, position, status, code, message, sha256, notes, front"
-
-
-_INSERT: Final = (
-    f"INSERT INTO instances ({', '.join(Stored._fields)}) "  # noqa: S608 - our own names
-    f"VALUES ({', '.join('?' * len(Stored._fields))})"
-)
-
-
-_SELECT: Final = f"SELECT {', '.join(Stored._fields)} FROM instances WHERE name = ?"  # noqa: S608 - our own names
 
 
 @final
@@ -284,7 +268,7 @@ class Store:
         """
         values = list(rows)
         with self._writing():
-            self._connection.executemany(_INSERT, values)
+            self._connection.executemany(INSERT, values)
             self._tallied(more=[row.row_sha256 for row in values])
 
     def remove(self, names: Iterable[str]) -> int:
@@ -335,7 +319,7 @@ class Store:
         found = []
         for name in names:
             with contextlib.suppress(sqlite3.Error, DamagedError):
-                row = self._connection.execute(_SELECT, (name,)).fetchone()
+                row = self._connection.execute(SELECT, (name,)).fetchone()
                 if row is not None and row[0] == name:
                     values = Stored(*row)
                     verified(
@@ -369,7 +353,7 @@ class Store:
         with self._writing():
             self._connection.execute("DROP TABLE instances")
             self._connection.execute("CREATE TABLE" + TABLES.split("CREATE TABLE")[2].split(";")[0])
-            self._connection.executemany(_INSERT, rows)
+            self._connection.executemany(INSERT, rows)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
             self.schema = SCHEMA
             self._set_meta(
