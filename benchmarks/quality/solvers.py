@@ -65,16 +65,15 @@ def jmetal_volume(name: str, *, seed: int) -> float:
     return float(moocore.hypervolume(f, ref=PROBLEMS[name][1]))
 
 
-def our_volume(name: str, *, seed: int) -> float:
-    from pymoo.optimize import minimize
-    from pymoo.problems import get_problem
+def our_volumes(name: str, *, seeds: int) -> list[float]:
+    from cfsearch.solvers.swarm import Smpso
+    from cfsearch.testing.problems import volumes
 
-    from cfsearch.solvers._smpso import SMPSO
+    return volumes(Smpso(population=SWARM), name, seeds=seeds, generations=EVALUATIONS // SWARM)
 
-    variables, reference = PROBLEMS[name]
-    size = {} if name == "zdt1" else {"n_var": variables, "n_obj": len(reference)}
-    run = minimize(get_problem(name, **size), SMPSO(SWARM), ("n_gen", EVALUATIONS // SWARM), seed=seed)
-    return float(moocore.hypervolume(run.F, ref=reference))
+
+def jmetal_volumes(name: str, *, seeds: int) -> list[float]:
+    return [jmetal_volume(name, seed=seed) for seed in range(seeds)]
 
 
 def record(seeds: int) -> None:
@@ -94,19 +93,19 @@ def against_jmetal(seeds: int) -> None:
     recorded = json.loads(RECORDING.read_text(encoding="utf-8"))
     print(f"SMPSO, {SWARM} particles, {EVALUATIONS} evaluations, {seeds} seeds; hypervolume, mean (sd)")
     print(f"recorded: {recorded['implementation']}\n")
-    columns: dict[str, Callable[..., float]] = {"ours": our_volume}
+    columns: dict[str, Callable[..., list[float]]] = {"ours": our_volumes}
     try:
         import jmetal  # noqa: F401  # only whether it is there
     except ImportError:
         print("(jmetalpy is not installed: no live column)\n")
     else:
-        columns["jmetalpy now"] = jmetal_volume
+        columns["jmetalpy now"] = jmetal_volumes
     print(f"{'problem':8} {'reference':18} {'recorded':>18} " + "".join(f"{c:>30}" for c in columns))
     for name, (_, reference) in PROBLEMS.items():
         truth = np.array(recorded["problems"][name]["hypervolume"])
         line = f"{name:8} {reference!s:18} {truth.mean():9.5f} ({truth.std(ddof=1):.5f})"
-        for volume in columns.values():
-            values = np.array([volume(name, seed=seed) for seed in range(seeds)])
+        for found in columns.values():
+            values = np.array(found(name, seeds=seeds))
             off = 100 * (values.mean() / truth.mean() - 1)
             line += f" {values.mean():9.5f} ({values.std(ddof=1):.5f}) {off:+6.2f} %"
         print(line, flush=True)

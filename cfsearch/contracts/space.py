@@ -144,6 +144,10 @@ class SearchSpace:
     rule: Rule | None = None
     scale: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
     steps: Float[Tensor, " d"] = field(default_factory=lambda: torch.empty(0))
+    # what `repair` would otherwise read from a device, or send to it, at every call
+    _whole: Tensor = field(init=False)
+    _in_steps: bool = field(init=False)
+    _members: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         d = len(self.names)
@@ -212,6 +216,12 @@ class SearchSpace:
             raise ConfigError("search space: `scale` must be positive and finite, `steps` >= 0.")
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "steps", steps)
+        device = scale.device
+        whole = torch.tensor([k is not Kind.REAL for k in self.kinds]).to(device)
+        members = [torch.tensor([self.names.index(n) for n in group]).to(device) for group in self.groups]
+        object.__setattr__(self, "_whole", whole)
+        object.__setattr__(self, "_in_steps", bool((steps > 0).any()))
+        object.__setattr__(self, "_members", tuple(members))
 
     def _check_names(self, used: Sequence[str] | frozenset[str], what: str) -> None:
         strange = [name for name in used if name not in self.names]
@@ -306,14 +316,13 @@ class SearchSpace:
         switched on most strongly stays, the others are switched off), bounds again, and the rule.
         """
         z = self.clamp(z)
-        whole = torch.tensor([k is not Kind.REAL for k in self.kinds], device=z.device)
-        if bool((self.steps > 0).any()):
+        if self._in_steps:
             z = self._stepped(z)
         if self.dead_zone > 0.0:
-            z = torch.where((z.abs() < self.dead_zone) & ~whole, torch.zeros_like(z), z)
-        for group in self.groups:
-            z = self._exclusive(z, [self.names.index(name) for name in group])
-        return z if self.rule is None else self._ruled(z, self.rule, whole)
+            z = torch.where((z.abs() < self.dead_zone) & ~self._whole, 0.0, z)
+        for index in self._members:
+            z = self._exclusive(z, index)
+        return z if self.rule is None else self._ruled(z, self.rule, self._whole)
 
     def _ruled(self, z: Tensor, rule: Rule, whole: Tensor) -> Tensor:
         """What the rule leaves of each change; where it leaves the value, the change keeps its very bits."""
@@ -343,25 +352,24 @@ class SearchSpace:
         moved = torch.where(outside, 0.0, torch.maximum(torch.minimum(moved, high), low))
         return torch.where(self.steps > 0, moved, z)
 
-    def _exclusive(self, z: Tensor, index: list[int]) -> Tensor:
-        part, base = z[..., index] * self.scale[index], self.origin[:, None, index]
+    def _exclusive(self, z: Tensor, index: Tensor) -> Tensor:
+        scale, steps = self.scale[index], self.steps[index]
+        part, base = z[..., index] * scale, self.origin[:, None, index]
         raised = (part > 0) & (base + part > _ON)
         strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
-        winner = torch.nn.functional.one_hot(strength.argmax(-1), len(index)).bool()
+        winner = strength.argmax(-1, keepdim=True) == torch.arange(len(index), device=z.device)
         clash = raised.any(-1, keepdim=True) & ~winner
         # a loser that was off at the query returns there, one that was on goes to value 0;
         # where its bounds do not let it go off, the winner is refused instead
-        low = self.lower[:, None, index] * self.scale[index]
+        low = self.lower[:, None, index] * scale
         off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
         off = torch.where(base + part > _ON, torch.maximum(off, low), part)
         # a value that goes in steps cannot stop half-way: it goes to 0 or it is stuck
-        off = torch.where((self.steps[index] > 0) & (base > _ON) & (off > -base), part, off)
+        off = torch.where((steps > 0) & (base > _ON) & (off > -base), part, off)
         stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
         kept = torch.where(clash, off, part)
         blocked = torch.where(raised, torch.zeros_like(part), part)
-        out = z.clone()
-        out[..., index] = torch.where(stuck, blocked, kept) / self.scale[index]
-        return out
+        return z.index_copy(-1, index, (torch.where(stuck, blocked, kept) / scale).to(z.dtype))
 
     def contains(self, z: Float[Tensor, "b n d"], *, tolerance: float = 1e-6) -> Bool[Tensor, "b n"]:
         """Whether each point keeps every rule, up to ``tolerance``."""

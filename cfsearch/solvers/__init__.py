@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Final
 from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .bridged import Nsga3 as Nsga3
+    from .bridged import Spea2 as Spea2
     from .differential import Gde3 as Gde3
     from .genetic import AgeMoea2 as AgeMoea2
     from .genetic import Nsga2 as Nsga2
-    from .genetic import Nsga3 as Nsga3
-    from .genetic import Spea2 as Spea2
     from .random import RandomSearch as RandomSearch
     from .swarm import Smpso as Smpso
 
@@ -17,10 +17,10 @@ _HOME: Final = {
     "AgeMoea2": "genetic",
     "Gde3": "differential",
     "Nsga2": "genetic",
-    "Nsga3": "genetic",
+    "Nsga3": "bridged",
     "RandomSearch": "random",
     "Smpso": "swarm",
-    "Spea2": "genetic",
+    "Spea2": "bridged",
 }
 
 __all__ = [

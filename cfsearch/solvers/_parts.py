@@ -148,31 +148,12 @@ def less_violated(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo populat
     return lead
 
 
-def dominating(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
-    """The one that dominates the other."""
-    f = objectives(pop)
-    better, worse = (f[a] < f[b]).any(1), (f[a] > f[b]).any(1)
-    lead: Floats = np.where(better & ~worse, 1.0, np.where(worse & ~better, -1.0, 0.0))
-    return lead
-
-
 def smaller(key: str) -> Rule:
     """The one of which ``key`` is smaller; infeasible ones have none and lose."""
 
     def rule(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
         value = np.array([_number(ind.data.get(key), np.inf) for ind in pop])
         lead: Floats = (value[a] < value[b]).astype(float) - (value[a] > value[b])
-        return lead
-
-    return rule
-
-
-def larger(key: str) -> Rule:
-    """The one of which ``key`` is larger; infeasible ones have none and lose."""
-
-    def rule(pop: Any, a: Ints, b: Ints) -> Floats:  # Any: a pymoo population
-        value = np.array([_number(ind.data.get(key), -np.inf) for ind in pop])
-        lead: Floats = (value[a] > value[b]).astype(float) - (value[a] < value[b])
         return lead
 
     return rule

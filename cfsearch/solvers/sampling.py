@@ -10,7 +10,7 @@ from torch import Tensor
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ShapeError
 
-_FEW = 3
+FEW = 3
 """A sparse point changes at most this many variables."""
 
 _ATTEMPTS = 8
@@ -29,7 +29,7 @@ def mixed(space: SearchSpace, n: int, *, rngs: Sequence[np.random.Generator]) ->
         raise ShapeError(f"solver: expected {space.b} random generators, got {len(rngs)}.")
     free = (space.upper > space.lower).cpu().numpy()
     unit = np.stack([rng.random((n, space.d)) for rng in rngs])
-    few = np.stack([rng.integers(1, _FEW + 1, size=n) for rng in rngs])
+    few = np.stack([rng.integers(1, FEW + 1, size=n) for rng in rngs])
     key = np.stack([rng.random((n, space.d)) for rng in rngs])
     place = np.where(free[:, None], key, np.inf).argsort(-1).argsort(-1)
     few[:, 1::2] = space.d

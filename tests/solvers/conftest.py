@@ -5,8 +5,9 @@ from typing import Final
 import pytest
 
 from cfsearch.contracts.solver import Solver
+from cfsearch.solvers.bridged import Nsga3, Spea2
 from cfsearch.solvers.differential import Gde3
-from cfsearch.solvers.genetic import AgeMoea2, Nsga2, Nsga3, Spea2
+from cfsearch.solvers.genetic import AgeMoea2, Nsga2
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.solvers.swarm import Smpso
 

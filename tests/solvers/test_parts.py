@@ -1,8 +1,6 @@
 """Our parts of pymoo's algorithms against pymoo's own, and directions by hand."""
 
-import sys
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from cfsearch.errors import ConfigError
-from cfsearch.solvers import _geometry, _parts, _strength
+from cfsearch.solvers import _parts, _strength
 from cfsearch.solvers.directions import directions
 
 Floats = _parts.Floats
@@ -62,37 +60,6 @@ def test_strength_keeps_whom_pymoo_keeps(make: Callable[[int, int], Floats], m: 
     assert survivors(ours, f, 30) == survivors(theirs, f, 30)
 
 
-@pytest.fixture
-def numba_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A numba that compiles nothing, so that pymoo's AGE-MOEA can be imported."""
-    fake = ModuleType("numba")
-    for name, value in {"intp": np.intp, "boolean": np.bool_, "float64": np.float64}.items():
-        setattr(fake, name, value)
-    fake.jit = lambda **_: lambda function: function  # type: ignore[attr-defined]  # made up here
-    monkeypatch.setitem(sys.modules, "numba", fake)
-    yield
-    for name in ("pymoo.algorithms.moo.age", "pymoo.algorithms.moo.age2"):
-        sys.modules.pop(name, None)
-
-
-@pytest.mark.usefixtures("numba_stand_in")
-@pytest.mark.parametrize("m", [2, 3, 4])
-def test_geometry_keeps_whom_pymoo_keeps_of_one_front(m: int) -> None:
-    from pymoo.algorithms.moo.age2 import AGEMOEA2Survival
-
-    # on a sphere, where all points are as near to the ideal point: pymoo divides distances by
-    # the norm of the neighbour instead of the point's own
-    f = np.vstack([np.eye(m), np.ones((1, m)), cloud(m, 4, 50)])
-    f = f / np.linalg.norm(f, axis=1, keepdims=True) * [1.0, 5.0, 0.3, 20.0][:m] + 0.5
-    assert survivors(_geometry.GeometrySurvival(), f, 30) == survivors(AGEMOEA2Survival(), f, 30)
-
-
-def test_geometry_prefers_the_nearer_of_a_further_front() -> None:
-    first = np.array([[0.0, 1.0], [0.4, 0.4], [1.0, 0.0]])
-    f = np.vstack([first, [[0.5, 1.9], [0.6, 0.6], [1.9, 0.5]]])
-    assert survivors(_geometry.GeometrySurvival(), f, 4) == {0, 1, 2, 4}
-
-
 def test_thinning_by_hand() -> None:
     # 0 and 0.1 are nearest; of the two 0.1 has the nearer second neighbour
     x = np.array([0.0, 0.1, 1.0, 2.0])
@@ -103,7 +70,9 @@ def test_thinning_by_hand() -> None:
 
 def test_a_tournament_goes_by_the_first_rule_that_can_tell() -> None:
     pop = population(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]), np.array([1.0, 0.0, 0.0]))
-    rules = _parts.Tournament(_parts.less_violated, _parts.dominating)
+    for individual, rank in zip(pop, (0, 1, 2), strict=True):
+        individual.data["rank"] = rank
+    rules = _parts.Tournament(_parts.less_violated, _parts.smaller("rank"))
     pairs = np.array([[0, 1], [1, 2], [2, 0]])
     assert rules.winners(pop, pairs, random_state=np.random.default_rng(0))[:, 0].tolist() == [1, 1, 2]
 

@@ -15,8 +15,9 @@ from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
+from cfsearch.solvers.bridged import Nsga3, Spea2
 from cfsearch.solvers.differential import Gde3
-from cfsearch.solvers.genetic import AgeMoea2, Nsga2, Nsga3, Spea2
+from cfsearch.solvers.genetic import AgeMoea2, Nsga2
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.solvers.swarm import Smpso
 from cfsearch.testing import FakeProvider
