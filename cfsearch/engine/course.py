@@ -110,7 +110,7 @@ class Course:
             resting = self.tracker.resting
             with raising(PluginError, f"{who}: ask"):
                 z = solver.ask()
-            z = proposed(z, self._problem.space, who=who, most=sizes[0])
+            z = proposed(z, self._problem.space, who=who, checks=None, most=sizes[0])
             evaluation = self._problem.evaluate(z[:, :n], proposed_by=who, resting=resting)
             # a generation that the budget cuts short is the last one: the solver need not learn of it
             if z.shape[1] <= n and not self._problem.unanswered:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import final
 
 import torch
@@ -48,3 +49,22 @@ def joined(parts: Sequence[Evaluation], *, dim: int) -> Evaluation:
         violation=torch.cat([p.violation for p in parts], dim),
         scores=torch.cat([p.scores for p in parts], dim),
     )
+
+
+def on_host(made: Evaluation) -> Evaluation:
+    """The same on the CPU, by one read of the device.
+
+    Args:
+        made: on any device.
+    """
+    if made.f.device.type == "cpu":
+        return made
+    parts = (made.z, made.f, made.violation[..., None], made.scores)
+    wide = torch.float64 if any(part.dtype is torch.float64 for part in parts) else torch.float32
+    # in a wider type nothing is lost, and back in its own every number is the same again
+    read = torch.cat([part.to(wide) for part in parts], dim=-1).cpu()
+    ends = list(accumulate(part.shape[-1] for part in parts))
+    z, f, violation, scores = (
+        read[..., end - part.shape[-1] : end].to(part.dtype) for part, end in zip(parts, ends, strict=True)
+    )
+    return Evaluation(z, f, violation[..., 0], scores)

@@ -1,7 +1,7 @@
 """The generator, the model and the critic as a search calls them: in pieces, timed, and with checked answers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast, final
 
@@ -16,6 +16,7 @@ from cfsearch.contracts.scores import objective_scores
 from cfsearch.errors import CapabilityError
 
 from .clock import Clock
+from .finiteness import Finiteness
 from .plugin_checks import check_finite_answer, generated, queried
 
 
@@ -33,6 +34,8 @@ class Networks:
     provider: Provider
     generator: Generator[Any]  # Any: a generator's state is its own business
     clock: Clock | None
+    checks: Finiteness = field(default_factory=Finiteness)
+    """When answers are looked at."""
 
     @property
     def _who(self) -> str:
@@ -51,6 +54,7 @@ class Networks:
             expected=(*z.shape[:2], *self.generator.shape),
             what="decode",
             device=z.device,
+            checks=self.checks,
         )
 
     def score(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
@@ -79,7 +83,7 @@ class Networks:
         Raises:
             NonFiniteError: a row is not finite.
         """
-        check_finite_answer(answer, self.provider)
+        check_finite_answer(answer, self.provider, self.checks)
         return objective_scores(answer, kind=self.provider.scores)
 
     def realism(self, x: Float[Tensor, "b n *x"]) -> Float[Tensor, "b n"]:
@@ -100,6 +104,7 @@ class Networks:
             expected=tuple(x.shape[:2]),
             what="realism",
             device=x.device,
+            checks=self.checks,
         )
 
     def _time(self, what: str, work: Callable[[], Tensor]) -> Tensor:

@@ -25,6 +25,8 @@ from cfsearch.errors import (
     QueryError,
 )
 
+from .finiteness import Finiteness
+
 Returned = TypeVar("Returned")
 
 
@@ -84,30 +86,37 @@ def queried(provider: Provider, x: Tensor) -> Tensor:
     return answer
 
 
-def check_finite_answer(answer: Tensor, provider: Provider) -> None:
+def check_finite_answer(answer: Tensor, provider: Provider, checks: Finiteness | None = None) -> None:
     """Refuses NaN and infinity.
 
     Args:
         answer: of the provider, ``(n, k)``.
         provider: who gave it.
+        checks: when it is looked at; at once when left out.
 
     Raises:
         NonFiniteError: a row is not finite.
     """
-    if not bool(torch.isfinite(answer).all()):
-        rows = int((~torch.isfinite(answer)).any(-1).sum())
-        raise NonFiniteError(
-            f"provider {provider.name!r} answered NaN or infinity for {rows} of {len(answer)} inputs."
+
+    def refused(value: Tensor) -> NonFiniteError:
+        rows = int((~torch.isfinite(value)).any(-1).sum())
+        return NonFiniteError(
+            f"provider {provider.name!r} answered NaN or infinity for {rows} of {len(value)} inputs."
         )
 
+    (checks or Finiteness()).check(answer, refused)
 
-def measured(kind: str, measure: Objective | Constraint, candidates: Candidates) -> Tensor:
+
+def measured(
+    kind: str, measure: Objective | Constraint, candidates: Candidates, checks: Finiteness
+) -> Tensor:
     """The value of an objective or constraint for each candidate, ``(b, n)``.
 
     Args:
         kind: "objective" or "constraint".
         measure: which one.
         candidates: what it judges.
+        checks: when its values are looked at.
 
     Raises:
         QueryError: it raised an exception that is none of ours, or gave NaN or infinity.
@@ -123,12 +132,15 @@ def measured(kind: str, measure: Objective | Constraint, candidates: Candidates)
             f"{who} must give one finite value per candidate: expected a floating-point tensor of shape "
             f"{expected}, got {tuple(value.shape)} of {value.dtype}."
         )
-    bad = int((~torch.isfinite(value)).sum())
-    if bad:
-        raise QueryError(
+
+    def refused(values: Tensor) -> QueryError:
+        bad = int((~torch.isfinite(values)).sum())
+        return QueryError(
             f"{who} must give one finite value per candidate: expected shape {expected}, got "
-            f"{tuple(value.shape)} of {value.dtype} with {bad} non-finite values."
+            f"{tuple(values.shape)} of {values.dtype} with {bad} non-finite values."
         )
+
+    checks.check(value, refused)
     return value.to(candidates.z)
 
 
@@ -139,6 +151,7 @@ def generated(
     expected: tuple[int, ...],
     what: str,
     device: torch.device,
+    checks: Finiteness,
 ) -> Tensor:
     """What a generator computed: a finite floating-point tensor of the promised shape and device.
 
@@ -148,6 +161,7 @@ def generated(
         expected: the shape of its output.
         what: which of its methods ("decode", "realism").
         device: where its output must be.
+        checks: when its numbers are looked at.
 
     Raises:
         QueryError: it raised an exception that is none of ours, or gave NaN or infinity.
@@ -166,13 +180,12 @@ def generated(
         raise PluginError(
             f"{who}: {what} must return a tensor on {device}, like its input, got {value.device}."
         )
-    if not bool(torch.isfinite(value).all()):
-        raise QueryError(f"{who}: {what} gave NaN or infinity.")
+    checks.check(value, lambda _: QueryError(f"{who}: {what} gave NaN or infinity."))
     return value
 
 
 def proposed(
-    z: Any, space: SearchSpace, *, who: str, most: int | None = None
+    z: Any, space: SearchSpace, *, who: str, checks: Finiteness | None, most: int | None = None
 ) -> Tensor:  # Any: what a plug-in returns is not known
     """Points as a solver proposed them, in the space's dtype and on its device; rules not yet kept.
 
@@ -180,6 +193,7 @@ def proposed(
         z: what it proposed, ``(b, n, d)``.
         space: where points must lie.
         who: the solver, as a message begins with it.
+        checks: when the numbers are looked at; None where whoever evaluates the points does it.
         most: points that it may propose for each query; None for any number.
 
     Raises:
@@ -198,9 +212,12 @@ def proposed(
             f"{who} must propose at most {most} points a generation, the population that it was made for, got "
             f"{z.shape[1]}."
         )
-    if not bool(torch.isfinite(z).all()):
-        raise PluginError(
-            f"{who} must propose finite points, got NaN or infinity in {int((~torch.isfinite(z)).sum())} of "
-            f"{z.numel()} numbers."
+    if checks is not None:
+        checks.check(
+            z,
+            lambda points: PluginError(
+                f"{who} must propose finite points, got NaN or infinity in "
+                f"{int((~torch.isfinite(points)).sum())} of {points.numel()} numbers."
+            ),
         )
     return z.to(space.lower)

@@ -193,13 +193,17 @@ class Problem:
             PluginError: an objective, the provider, the generator or whoever proposed the candidates
                 returned the wrong thing.
         """
-        z = self.space.repair(proposed(z, self.space, who=proposed_by))
-        self.unanswered, self.fresh = {}, [z.shape[1]] * self.b
-        if z.is_cuda and not self.failures and not resting:
+        checks = self._networks.checks
+        if self.space.lower.is_cuda and not self.failures and not resting:
             try:
-                return self._measure_together(z)
+                with checks.together():
+                    points = self.space.repair(proposed(z, self.space, who=proposed_by, checks=checks))
+                    self.unanswered, self.fresh = {}, [points.shape[1]] * self.b
+                    return self._measure_together(points)
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # measured one by one it shows which query it is
+        z = self.space.repair(proposed(z, self.space, who=proposed_by, checks=checks))
+        self.unanswered, self.fresh = {}, [z.shape[1]] * self.b
         active = [i for i in range(self.b) if i not in self.failures and i not in resting]
         ahead = self._ahead(z, active) if self.generator.batch_invariant and active else Ahead()
         return joined(
@@ -375,9 +379,9 @@ class Problem:
             score=score,
             realism=self._networks.realism if isinstance(self.generator, Critic) else None,
         )
-        answered = candidates.scores
-        f = torch.stack([measured("objective", o, candidates) for o in self.objectives], dim=-1)
+        answered, checks = candidates.scores, self._networks.checks
+        f = torch.stack([measured("objective", o, candidates, checks) for o in self.objectives], dim=-1)
         violation = torch.zeros_like(f[..., 0])
         for constraint in self.constraints:
-            violation = violation + measured("constraint", constraint, candidates).clamp_min(0)
+            violation = violation + measured("constraint", constraint, candidates, checks).clamp_min(0)
         return Evaluation(z, f, violation, answered)

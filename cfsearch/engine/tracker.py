@@ -10,6 +10,7 @@ from cfsearch.contracts.records import Evaluation, Reason, flipped
 
 from .archive import Archive, leads
 from .convergence import Convergence
+from .evaluations import on_host
 from .problem import Problem
 
 _SAME = 1e-6
@@ -61,12 +62,7 @@ class Tracker:
             resting: queries whose candidates were not looked at.
         """
         # once a generation, and all queries at once: each read of a device waits for it
-        evaluation = Evaluation(
-            z=evaluation.z.cpu(),
-            f=evaluation.f.cpu(),
-            violation=evaluation.violation.cpu(),
-            scores=evaluation.scores.cpu(),
-        )
+        evaluation = on_host(evaluation)
         problem = self._problem
         if self.reference is None:
             self.reference = evaluation.f.amax(dim=1).double()

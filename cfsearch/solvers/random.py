@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, final
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -48,6 +49,7 @@ class RandomSearch(Solver):
     population: int = 100
     _space: SearchSpace | None = field(init=False, repr=False, default=None)
     _rngs: Sequence[np.random.Generator] = field(init=False, repr=False, default=())
+    _device: torch.device = field(init=False, repr=False, default_factory=lambda: torch.device("cpu"))
     _first: Tensor | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -65,8 +67,10 @@ class RandomSearch(Solver):
         seeds: Float[Tensor, "b s d"] | None = None,
     ) -> None:
         """Forget everything and begin; only ``space``, ``rngs`` and ``seeds`` matter."""
-        self._space, self._rngs = space, rngs
-        self._first = first(space, self.population, rngs=rngs, seeds=seeds)
+        # drawn by the host: a device would be read for the bounds in every turn
+        self._space, self._rngs, self._device = space.to("cpu"), rngs, space.lower.device
+        given = None if seeds is None else seeds.cpu()
+        self._first = first(self._space, self.population, rngs=rngs, seeds=given)
 
     def ask(self) -> Float[Tensor, "b n d"]:
         """The next random points."""
@@ -74,8 +78,8 @@ class RandomSearch(Solver):
             raise PluginError("solver 'random': expected `start` before `ask`.")
         if self._first is not None:
             z, self._first = self._first, None
-            return z
-        return mixed(self._space, self.population, rngs=self._rngs)
+            return z.to(self._device)
+        return mixed(self._space, self.population, rngs=self._rngs).to(self._device)
 
     def tell(self, evaluation: Evaluation) -> None:
         """Nothing to learn."""

@@ -75,7 +75,11 @@ class PretendCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
         moved = any(isinstance(part, OnCard) for part in flat)
         target = kwargs.get("device")
         leaves = target is not None and torch.device(target).type == "cpu"
-        if moved and (str(func) in _READS or leaves):
+        # how many rows a mask takes is known only when it is read
+        masked = str(func) in _INDEX and any(
+            isinstance(part, OnCard) and part.dtype is torch.bool for part in flat[1:]
+        )
+        if moved and (str(func) in _READS or leaves or masked):
             self.reads += 1
         return _run(func, args, kwargs)
 
@@ -95,10 +99,7 @@ def _run(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) 
             raise RuntimeError(f"{func}: expected all tensors to be on the same device, found cuda:0 and cpu")
     inner = tree_map(lambda part: part.held if isinstance(part, OnCard) else part, (tuple(args), kwargs))
     out = func(*inner[0], **inner[1])
-    if (
-        str(func).split(".")[1].rstrip("_") != str(func).split(".")[1]
-        and flat
-        and isinstance(args[0], Tensor)
-    ):
+    name = str(func).split(".")[1]
+    if name.endswith("_") and not name.endswith("__") and flat and isinstance(args[0], Tensor):
         return args[0]  # in place
     return tree_map(lambda part: OnCard(part) if goes and isinstance(part, Tensor) else part, out)

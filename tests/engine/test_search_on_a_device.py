@@ -4,37 +4,51 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.contracts.provider import Provider
+from cfsearch.engine.problem import Problem
 from cfsearch.engine.progress import Progress
 from cfsearch.engine.search import Search
+from cfsearch.errors import PluginError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.flip import Flip
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.objectives.plausibility import Plausibility
+from cfsearch.solvers.genetic import AgeMoea2, Nsga2
 from cfsearch.solvers.random import RandomSearch
+from cfsearch.solvers.swarm import Smpso
 from cfsearch.testing import FakeGenerator, FakeProvider
 
 from .pretend_card import PretendCard
 
+Kind = type[Nsga2 | AgeMoea2 | Smpso | RandomSearch]
+SOLVERS = (Nsga2, AgeMoea2, Smpso, RandomSearch)
 
-def images() -> Tensor:
-    return 0.4 * torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+def images(b: int) -> Tensor:
+    return 0.4 * torch.rand(b, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 def searched(
-    x: Tensor, *, evaluations: int = 200, pruning: float = 0.15, watchers: list[Progress] | None = None
+    x: Tensor,
+    *,
+    evaluations: int = 200,
+    pruning: float = 0.15,
+    population: int = 40,
+    watchers: list[Progress] | None = None,
+    solver: Kind = RandomSearch,
 ) -> list[ParetoFront]:
     found = Search(
         FakeProvider(),
         FakeGenerator(),
         [Adversarial(), Plausibility(), Intensity()],
-        lambda population: RandomSearch(population=population),
+        lambda population: solver(population=population),
         evaluations=evaluations,
-        population=40,
+        population=population,
         pruning=pruning,
         constraints=[Flip()],
         watchers=[] if watchers is None else [watchers.append],
-    ).run(x, names=["a", "b", "c"][: len(x)])
+    ).run(x, names=[f"query {i}" for i in range(len(x))])
     return [front for front in found if isinstance(front, ParetoFront)]
 
 
@@ -50,11 +64,12 @@ def test_the_pretend_device_refuses_to_mix_and_counts_reads() -> None:
         assert card.reads == 2
 
 
-def test_a_watched_search_finds_on_a_device_what_it_finds_on_the_host() -> None:
-    host = searched(images())
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_watched_search_finds_on_a_device_what_it_finds_on_the_host(solver: Kind) -> None:
+    host = searched(images(3), solver=solver)
     seen: list[Progress] = []
     with PretendCard():
-        device = searched(images().to("cuda"), watchers=seen)
+        device = searched(images(3).to("cuda"), watchers=seen, solver=solver)
     assert [p.evaluations for p in seen] == [120, 240, 360, 480, 600]
     assert seen[-1].flipped == 3
     assert len(device) == 3
@@ -65,11 +80,46 @@ def test_a_watched_search_finds_on_a_device_what_it_finds_on_the_host() -> None:
         assert torch.allclose(here.f, there.f, atol=1e-3)
 
 
-def test_the_host_reads_the_device_as_often_for_many_queries_as_for_one() -> None:
-    def reads(b: int, evaluations: int) -> int:
+@pytest.mark.parametrize(("solver", "b"), [*((solver, b) for solver in SOLVERS for b in (1, 4)), (Smpso, 64)])
+def test_the_host_reads_the_device_twice_a_generation_whatever_the_queries(solver: Kind, b: int) -> None:
+    def reads(evaluations: int) -> int:
         with PretendCard() as card:
-            searched(images()[:b].to("cuda"), evaluations=evaluations, pruning=0.0)
+            searched(images(b).to("cuda"), evaluations=evaluations, pruning=0.0, solver=solver, population=12)
         return card.reads
 
-    a_generation = [reads(b, 80) - reads(b, 40) for b in (1, 3)]
-    assert a_generation[0] == a_generation[1] <= 20
+    assert reads(48) - reads(24) <= 2 * 2  # two generations more
+
+
+def test_a_model_that_fails_for_one_query_fails_that_query_alone_on_a_device() -> None:
+    model = FakeProvider()
+
+    class Failing(Provider):
+        name, labels, scores, max_batch = model.name, model.labels, model.scores, model.max_batch
+        fingerprint = model.fingerprint
+
+        def predict(self, x: Tensor) -> Tensor:
+            moved = ((x - 0.1).abs().flatten(1).amax(1) > 1e-3)[:, None]
+            return torch.where(moved, torch.nan, model.predict(x))
+
+    z = torch.zeros(3, 5, 4)
+    z[1] = 1.0
+    with PretendCard():
+        problem = Problem(
+            torch.full((3, 3, 16, 16), 0.1).to("cuda"),
+            names=["a", "b", "c"],
+            provider=Failing(),
+            generator=FakeGenerator(),
+            objectives=[Adversarial(), Intensity()],
+        )
+        f = problem.evaluate(z.to("cuda")).f.cpu()
+        assert list(problem.failures) == [1]
+        with pytest.raises(
+            PluginError, match="the caller must propose finite points, got NaN or infinity in 1 of"
+        ):
+            problem.evaluate(
+                torch.full((3, 1, 4), 0.0)
+                .index_put((torch.tensor(0),) * 3, torch.tensor(torch.nan))
+                .to("cuda")
+            )
+    assert bool((f[1] == 1e30).all())
+    assert bool((f[[0, 2]] < 1e3).all())
