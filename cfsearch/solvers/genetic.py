@@ -135,7 +135,7 @@ class BatchedGenetic(BatchedSolver):
 
     def _parents(self, count: int) -> Float[Tensor, "b n d"]:
         """Winners of binary tournaments, in which every member takes part equally often."""
-        pool = self.told(self._pool)
+        pool = self.learned(self._pool)
         size = pool.z.shape[1]
         turns = -(-2 * count // size)
         drawn = self._streams.uniform(Purpose.POOL, (turns, size)).sort(dim=-1, stable=True).indices

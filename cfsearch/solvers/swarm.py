@@ -136,7 +136,7 @@ class Smpso(BatchedSolver):
         Args:
             space: of the queries.
         """
-        x, best = self.told(self._swarm).z, self.told(self._best)
+        x, best = self.learned(self._swarm).z, self.learned(self._best)
         n, dtype = self.population, space.lower.dtype
         draw = self._streams
         pulls, strengths = draw.pair(Purpose.PULL, (n, 2), dtype=dtype)
@@ -170,7 +170,7 @@ class Smpso(BatchedSolver):
 
     def _drawn(self, n: int) -> Float[Tensor, "b n d"]:
         """For each particle the less crowded of two leaders."""
-        leaders, alive = self.told(self._leaders), self._alive
+        leaders, alive = self.learned(self._leaders), self._alive
         # what is left of the archive's places is a front of its own
         wide = batched.crowding(leaders.f, (~alive).long())
         count = alive.sum(1, keepdim=True)

@@ -181,7 +181,7 @@ class BatchedSolver(Solver):
             new: those of the last turn.
         """
 
-    def told(self, known: Known | None) -> Known:
+    def learned(self, known: Known | None) -> Known:
         """What was learned, which must be there before the next candidates.
 
         Args:
