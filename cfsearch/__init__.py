@@ -9,6 +9,7 @@ from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from cfsearch.api.auditing import audit as audit
+    from cfsearch.api.columns import column_effects as column_effects
     from cfsearch.api.searching import search as search
     from cfsearch.api.settings import Settings as Settings
     from cfsearch.assembly.search import Assembly as Assembly
@@ -79,6 +80,7 @@ _HOME: Final = {
     "Subject": "contracts.explainer_task",
     "assemble": "assembly.search",
     "audit": "api.auditing",
+    "column_effects": "api.columns",
     "open_audit": "audits.result",
     "open_provider": "providers.opening",
     "search": "api.searching",
@@ -118,6 +120,7 @@ __all__ = [
     "Subject",
     "assemble",
     "audit",
+    "column_effects",
     "open_audit",
     "open_provider",
     "search",

@@ -63,6 +63,7 @@ class Settings(TypedDict, total=False):
     label: str
     rows: Sequence[int]
     where: Sequence[str]
+    decided: str
     limit: int
     recursive: bool
     preprocessing: Preprocessing
@@ -98,7 +99,7 @@ PICTURE_SETTINGS: Final = ("size", "channels", "layout", "range", "mean", "std")
 
 _PLACES: Final[dict[str, tuple[str, ...]]] = {
     "model": ("arch", "trust", "trust_model", "surrogate", "votes", "sigma"),
-    "data": ("label", "rows", "where", "limit", "recursive"),
+    "data": ("label", "rows", "where", "decided", "limit", "recursive"),
     "search": (
         "evaluations",
         "population",

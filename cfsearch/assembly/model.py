@@ -20,6 +20,7 @@ from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import onnx_file_of
 from cfsearch.providers.text import is_function_of_texts, open_text_model, text_model
 
+from .decided import chosen_by_decision
 from .generator import open_words
 from .inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, Inputs, open_sounds, open_texts, shipped_sound_model
 from .isolation import columns_of_model, isolation_of, model_of_inputs, model_of_rows
@@ -91,6 +92,13 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
             its rows otherwise as pandas reads them.
     """
     opened = _OPENED[config.data.modality](config, table, model)
+    if config.data.decided is not None and opened.table is not None:
+        chosen = chosen_by_decision(
+            opened.table, opened.model, decided=config.data.decided, limit=config.data.limit
+        )
+        opened = replace(
+            opened, inputs=chosen, notes=(*opened.notes, *chosen.notes[len(opened.table.notes) :])
+        )
     if config.search.target is not None and config.search.target not in opened.model.labels:
         raise ConfigError(
             f"target: {registry.unknown('class', config.search.target, list(opened.model.labels))}"

@@ -27,10 +27,11 @@ from cfsearch.datasets.tables import (
     TableSchema,
     TextTable,
     Variables,
+    crossed,
     free_note,
     infer_schema,
+    protected_kind,
     read_schema,
-    read_table,
     read_text_table,
     row_groups,
     sample_of,
@@ -67,6 +68,11 @@ class TableInput(Inputs):
         file: the ONNX file that names which columns it takes, for whoever opens the model; not kept longer.
         sample: rows spread through the file, on which a model's answers are compared with those for
             the file as pandas reads it.
+        compared: by what results are compared: columns, or several crossed, "race*sex".
+        protected: what stands in each protected column, as ``by``.
+        protected_reference: the same of the reference rows, where their file has the column.
+        whole: all rows from which the model's decision chose these; None where it chose none.
+        guessed_protected: whether the names of columns alone made them protected.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -82,6 +88,11 @@ class TableInput(Inputs):
     by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: "OnnxFile | None" = None
     sample: FileSample | None = None
+    compared: tuple[str, ...] = ()
+    protected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protected_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    guessed_protected: bool = False
+    whole: "TableInput | None" = None
 
     @property
     def x(self) -> Float[Tensor, "n c"]:
@@ -108,7 +119,11 @@ class TableInput(Inputs):
         Raises:
             DataError: a column makes no groups of these rows.
         """
-        return tuple(row_groups(name, cells, schema=self.schema) for name, cells in self.by.items())
+        parts = {name: row_groups(name, cells, schema=self.schema) for name, cells in self.by.items()}
+        return tuple(
+            parts[name] if name in parts else crossed(name, [parts[part] for part in columns_of(name)])
+            for name in self.compared
+        )
 
 
 def open_table(config: Config, *, columns: Sequence[str] | None = None) -> TableInput:
@@ -135,28 +150,33 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     schema, guessed, notes = _schema(config, text, columns)
     places = _chosen(config, text)
     table = table_of_text(text, schema, rows=places)
-    if data.limit is not None:
+    if data.limit is not None and data.decided is None:  # of those that a model decides so, once it is open
         table = table.take(range(min(data.limit, len(table))))
     records = tuple(
         InputRecord(f"row {place}", x, ROWS.fingerprint(x))
         for place, x in zip(table.places, table.x, strict=True)
     )
-    reference = None
+    protected = _protected(config, text, schema)
+    reference, reference_cells = None, dict[str, tuple[str, ...]]()
     if data.reference is not None:
-        reference = read_table(
-            data.reference, schema=schema, encoding=data.encoding, delimiter=data.delimiter
-        ).spread(_MOST_REFERENCE_ROWS)
+        known = _read(data.reference, config)
+        reference = table_of_text(known, schema).spread(_MOST_REFERENCE_ROWS)
         notes += reference.notes
+        reference_cells = _cells(known, reference, [name for name in protected if name in known.header])
     free = free_note(schema, immutable=config.search.immutable)
     return TableInput(
         schema=schema,
         records=records,
-        probes=_probes(table.x, text, schema),
+        probes=_probes(table.x, text, schema, reference),
         reference=reference,
         guessed=guessed,
         notes=tuple(note for note in (*notes, *table.notes, free) if note),
         by=_compared(config, text, table),
+        compared=config.data.by or (),
         sample=sample_of(text, path, schema=schema),
+        protected=_cells(text, table, protected),
+        protected_reference=reference_cells,
+        guessed_protected=not config.audit.protected,
     )
 
 
@@ -296,27 +316,63 @@ def _chosen(config: Config, text: TextTable) -> list[int] | None:
 
 def _compared(config: Config, text: TextTable, table: Table) -> dict[str, tuple[str, ...]]:
     """What stands in the columns of ``data.by``, from the file: the schema may leave them out."""
-    columns = config.data.by or ()
+    named = config.data.by or ()
+    parts = ((name,) if name in text.header else columns_of(name) for name in named)
+    columns = list(dict.fromkeys(column for columns in parts for column in columns))
     strange = [name for name in columns if name not in text.header]
     if strange:
         raise ConfigError(f"by: {unknown('column', strange[0], list(text.header))}")
+    return _cells(text, table, columns)
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    """The columns of a crossed name: "race*sex" -> race, sex.
+
+    Args:
+        name: as given to ``--by``.
+    """
+    return tuple(part.strip() for part in name.split("*"))
+
+
+def _cells(text: TextTable, table: Table, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What stands in some columns of the rows of a table, from its file."""
     return {
         name: tuple(cells[i] for i in table.places)
         for name, cells in ((name, text.column(name)) for name in columns)
     }
 
 
-def _probes(x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema) -> Float[Tensor, "p c"]:
-    """Different rows: those wanted, others of the file that can be read, drawn ones."""
-    found = [*x[:_PROBES]]
+def _protected(config: Config, text: TextTable, schema: TableSchema) -> tuple[str, ...]:
+    """The protected columns: those that were named, else those whose names say so."""
+    target = None if schema.target is None else schema.target.name
+    named = config.audit.protected
+    if not named:
+        return tuple(name for name in text.header if name != target and protected_kind(name) is not None)
+    for name in named:
+        if name not in text.header:
+            raise ConfigError(f"protected: {unknown('column', name, list(text.header))}")
+        if name == target:
+            raise ConfigError(f"protected: {name!r} is the class itself. Name a column of the inputs.")
+    return named
+
+
+def _probes(
+    x: Float[Tensor, "n c"], text: TextTable, schema: TableSchema, reference: Table | None
+) -> Float[Tensor, "p c"]:
+    """Different rows: those wanted, others of the file that can be read, of the reference table or drawn."""
+    few = _PROBES // 4  # of what the file does not hold: rows of one decision alone say nothing of the model
+    found = [*x[: _PROBES // 2]]
     step = max(1, len(text.rows) // _PROBES)
     for i in range(0, len(text.rows), step):
-        if len(found) >= _PROBES:
+        if len(found) >= _PROBES - few:
             break
         try:
             found.append(table_of_text(text, schema, rows=[i]).x[0])
         except DataError:
             continue
+    found += [*x[_PROBES // 2 : _PROBES - few - len(found) + _PROBES // 2]]
+    if reference is not None:
+        found += [*reference.spread(few).x]
     if len(found) < _PROBES:
         found += [*drawn_rows(schema, n=_PROBES - len(found))]
     rows = torch.stack(found)

@@ -13,6 +13,9 @@ from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.salvage import run_id
 
 from .attainment import attainment_rows
+from .columns.figures import column_rows
+from .columns.store import COLUMNS, load_columns
+from .columns.words import column_verdicts
 from .effects import effect_rows
 from .figures import Figures
 from .findings import Caught, CheckResult, Finding, difference
@@ -219,6 +222,7 @@ class _Check:
         effects: list[dict[str, Any]] = []
         groups: list[dict[str, Any]] = []
         fronts: list[dict[str, Any]] = []
+        columns: list[dict[str, Any]] = []
         complete = True
         for model, part in figures.items():
             folder = self.path / model if inside else self.path
@@ -245,6 +249,7 @@ class _Check:
             if any(row.model == model for row in document.attainment):
                 with self._finding("fronts", "run.sqlite"), RunDirectory.read(folder) as run:
                     fronts += attainment_rows(model, run.rows(), members=load_groups(folder / GROUPS))
+            columns += self._columns(folder, model, document)
         for name, again in (
             ("counts", [part.counts() for part in figures.values()]),
             ("instances", [entry for part in figures.values() for entry in part.instances]),
@@ -259,6 +264,8 @@ class _Check:
             self._same("figures", "audit.json", "`attainment`", plain.get("attainment", []), fronts)
         if "stopping" in plain:
             self._stopping(plain["stopping"])
+        if columns or not plain.get("columns"):
+            self._same("figures", "audit.json", "`columns`", plain.get("columns", []), columns)
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],
@@ -267,6 +274,12 @@ class _Check:
             practical=document.practical,
             noun="picture" if noun == "image" else noun,
             groups=groups or plain.get("groups", []),
+        )
+        again_verdicts += column_verdicts(
+            columns or plain.get("columns", []),
+            models=plain["models"],
+            practical=document.practical,
+            noun=noun,
         )
         self._same("figures", "audit.json", "`verdicts`", plain.get("verdicts", []), again_verdicts)
 
@@ -294,8 +307,24 @@ class _Check:
             elif members.labels is not None:
                 return AttributeTally(members.labels, members.by)
             else:
-                return ColumnTally(members.columns, members.names)
+                target, labels = document.search.target, document.model_named(model).labels
+                rated = any(group.impact is not None for group in document.groups)
+                return ColumnTally(
+                    members.columns,
+                    members.names,
+                    selected=(len(labels) - 1 if target is None else labels.index(target)) if rated else None,
+                    chosen=document.search.decided is not None,
+                )
         return None
+
+    def _columns(self, folder: Path, model: str, document: AuditDocument) -> list[dict[str, Any]]:
+        if not any(column.model == model for column in document.columns):
+            return []
+        kept = load_columns(folder / COLUMNS)
+        if kept is None:
+            self._missing(folder, COLUMNS, "protected columns")
+            return []
+        return column_rows(model, kept[0], practical=document.practical, members=kept[1])
 
     def _missing(self, folder: Path, file: str, what: str) -> None:
         known = checksums.sums(folder)

@@ -118,6 +118,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         effects=_of_all(documents, "effects"),
         groups=_of_all(documents, "groups"),
         attainment=_of_all(documents, "attainment"),
+        columns=_of_all(documents, "columns"),
         versions=versions(),
         hashes=_hashes(documents),
         python=python,

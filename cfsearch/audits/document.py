@@ -10,6 +10,7 @@ from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import Critic
 from cfsearch.contracts.objective import Objective
 
+from .columns.words import column_verdicts
 from .figures import Figures
 from .stopping import ended_early
 from .verdict import verdicts
@@ -34,6 +35,7 @@ def audit_document(
     groups: Sequence[dict[str, Any]] = (),
     attainment: Sequence[dict[str, Any]] = (),
     stopping: dict[str, Any] | None = None,
+    columns: Sequence[dict[str, Any]] = (),
     python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
@@ -54,6 +56,7 @@ def audit_document(
         groups: what was found by group, where groups were given.
         attainment: differences of the groups' fronts (``attainment_rows``).
         stopping: the conditions that the audit could end on, and how they stand.
+        columns: effects of a table's protected columns (``column_rows``).
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
@@ -81,7 +84,8 @@ def audit_document(
             practical=audit.practical,
             noun="picture" if noun == "image" else noun,
             groups=groups,
-        ),
+        )
+        + column_verdicts(columns, models=models, practical=audit.practical, noun=noun),
         "counts": [one.counts() for one in figures.values()],
         "instances": [entry for one in figures.values() for entry in one.instances],
         "changes": [entry for one in figures.values() for entry in one.changes()],
@@ -90,6 +94,7 @@ def audit_document(
         **({"groups": list(groups)} if groups else {}),
         **({"attainment": list(attainment)} if attainment else {}),
         **({} if stopping is None else {"stopping": stopping}),
+        **({"columns": list(columns)} if columns else {}),
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),
@@ -135,7 +140,7 @@ def _generator(assembly: Assembly, figures: Mapping[str, Figures]) -> dict[str, 
 
 
 def _search(assembly: Assembly) -> dict[str, Any]:
-    config, search = assembly.config.search, assembly.search
+    config, search, config_of = assembly.config.search, assembly.search, assembly.config.data
     return {
         "solver": config.solver.name,
         "population": search.population,
@@ -148,6 +153,7 @@ def _search(assembly: Assembly) -> dict[str, Any]:
         ],
         "constraints": [c.name for c in search.constraints],
         "target": search.target,
+        **({} if config_of.decided is None else {"decided": config_of.decided}),
         "immutable": list(search.immutable),
         "seed": search.seed,
         **({"seeded_with": [p.name for p in config.seed_with]} if config.seed_with else {}),

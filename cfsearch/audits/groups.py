@@ -7,6 +7,7 @@ exact test and effects by Welch's, and all p-values of one model are corrected t
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, final
@@ -16,9 +17,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.images import AttributeTable
-from cfsearch.datasets.tables import RowGroups
+from cfsearch.datasets.tables import RowGroups, is_missing_group
 from cfsearch.errors import DamagedError
-from cfsearch.numerics.intervals import Interval, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.numerics.intervals import (
+    Interval,
+    mean_difference,
+    paired_mean,
+    share_difference,
+    share_ratio,
+    wilson,
+)
 from cfsearch.runs.directory import InstanceRow
 
 from .changes import Change, ChangeTally
@@ -70,6 +78,7 @@ class _Part:
     hits: int = 0
     searched: int = 0
     changes: ChangeTally = field(default_factory=ChangeTally)
+    classes: Counter[int] = field(default_factory=Counter)
 
     def add(self, row: InstanceRow, sparsest: int | None) -> None:
         if row.front is None:
@@ -78,6 +87,7 @@ class _Part:
         self.last += row.front.source == len(row.front.labels) - 1
         self.searched += row.status in ("found", "not_found")
         self.hits += row.status == "found"
+        self.classes[row.front.source] += 1
         self.changes.add(row.front, sparsest)
 
     def less(self, other: "_Part") -> "_Part":
@@ -208,27 +218,94 @@ class ColumnTally(GroupTally):
     Args:
         groups: which row is in which group, one entry a column.
         names: the rows that ``groups`` speak of, in their order.
+        selected: index of the class of which impact ratios are; None for no ratios.
+        chosen: whether rows were chosen by the model's decision, of which there is nothing to compare then.
         least: groups of fewer rows have no figures.
     """
 
-    def __init__(self, groups: Sequence[RowGroups], names: Sequence[str], *, least: int = LEAST) -> None:
-        self._groups, self._least = tuple(groups), least
+    def __init__(
+        self,
+        groups: Sequence[RowGroups],
+        names: Sequence[str],
+        *,
+        selected: int | None = None,
+        chosen: bool = False,
+        least: int = LEAST,
+    ) -> None:
+        self._groups, self._least, self._selected, self._chosen = tuple(groups), least, selected, chosen
+        self._labels: tuple[str, ...] = ()
+        self._without = [0 for _ in groups]
         self._place = {name: i for i, name in enumerate(names)}
         self._parts = [[_Part() for _ in by.names] for by in self._groups]
 
     def add(self, row: InstanceRow, sparsest: int | None) -> None:
         """As ``GroupTally.add``."""
         place = _place_of(row, self._place)
-        for by, parts in zip(self._groups, self._parts, strict=True):
-            parts[by.of[place]].add(row, sparsest)
+        if row.front is not None:
+            self._labels = row.front.labels
+        for k, (by, parts) in enumerate(zip(self._groups, self._parts, strict=True)):
+            if by.of[place] >= 0:
+                parts[by.of[place]].add(row, sparsest)
+            else:
+                self._without[k] += row.front is not None
 
     def rows(
         self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
     ) -> list[dict[str, Any]]:
         """As ``GroupTally.rows``; effects are of images alone."""
         del effects, measured
-        parts = zip(self._groups, self._parts, strict=True)
-        return corrected([_by_column(model, by, counted, self._least) for by, counted in parts])
+        found = []
+        for by, counted, without in zip(self._groups, self._parts, self._without, strict=True):
+            entry = _by_column(model, by, counted, self._least)
+            if self._chosen:
+                entry = without_decisions(entry)
+            elif self._selected is not None:
+                entry["impact"] = self._impact(by, counted, without, self._selected)
+            found.append(entry)
+        return corrected(found)
+
+    def _impact(self, by: RowGroups, counted: Sequence[_Part], without: int, selected: int) -> dict[str, Any]:
+        """Selection rate of each group over that of the most selected one, and rows of no known group."""
+        known = [g for g, name in enumerate(by.names) if not is_missing_group(name)]
+        large = [g for g in known if counted[g].kept >= self._least]
+        hits, sizes = [part.classes[selected] for part in counted], [part.kept for part in counted]
+        best = max(large, key=lambda g: hits[g] / sizes[g], default=None)
+        return {
+            "label": self._labels[selected] if self._labels else "",
+            "most_selected": None if best is None else by.names[best],
+            "unknown": without + sum(n for g, n in enumerate(sizes) if g not in known),
+            "groups": [
+                {
+                    "name": name,
+                    "n": sizes[g],
+                    "rate": _plain(wilson(hits[g], sizes[g])) if g in large else None,
+                    "ratio": _plain(share_ratio(hits[g], sizes[g], hits[best], sizes[best]))
+                    if g in large and best is not None and g != best
+                    else None,
+                }
+                for g, name in enumerate(by.names)
+            ],
+        }
+
+
+def without_decisions(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what the model decides, which chose these rows.
+
+    Args:
+        entry: of one column.
+    """
+    return {
+        **entry,
+        "groups": [{**group, "decided": None} for group in entry["groups"]],
+        "comparisons": [
+            {
+                **one,
+                "difference": {**one["difference"], "decided": None},
+                "p": {**one["p"], "decided": None},
+            }
+            for one in entry["comparisons"]
+        ],
+    }
 
 
 def group_rows(
@@ -267,6 +344,8 @@ def column_groups(
     *,
     groups: Sequence[RowGroups],
     names: Sequence[str],
+    selected: int | None = None,
+    chosen: bool = False,
     least: int = LEAST,
 ) -> list[dict[str, Any]]:
     """Figures of each group of rows by each column, and their differences.
@@ -279,9 +358,11 @@ def column_groups(
         rows: all instances; failed ones are in no figure.
         groups: which row is in which group, one entry a column.
         names: the rows that ``groups`` speak of, in their order.
+        selected: index of the class of which impact ratios are; None for no ratios.
+        chosen: whether rows were chosen by the model's decision.
         least: groups of fewer rows have no figures.
     """
-    tally = ColumnTally(groups, names, least=least)
+    tally = ColumnTally(groups, names, selected=selected, chosen=chosen, least=least)
     _add_all(tally, rows)
     return tally.rows(model, effects={}, measured=())
 

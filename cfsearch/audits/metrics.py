@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
-from .reading import AttainmentRow, AuditDocument, EffectRow, Estimate, GroupFigures, GroupRow
+from .reading import AttainmentRow, AuditDocument, EffectRow, GroupFigures, GroupRow
+from .reading_columns import ColumnEffect, ColumnRow
+from .reading_parts import Estimate
 from .verdict import LEAST_EDITED
 
 METRICS: Final = {
@@ -20,12 +22,20 @@ METRICS: Final = {
     "change_rate": "share of the sparsest flips that hold a change, such as +Blond_Hair",
     "decided": "share of a group that the model puts into its last class",
     "decided_gap": "difference of that between two groups, its size",
+    "impact_ratio": "selection rate of a group over that of the most selected group of its column",
     "found_gap": "difference of the found_rate between two groups, its size",
     "effect_gap": "difference of an effect between two groups, its size",
     "attainment_gap": "largest difference of the shares of two groups that can flip at no more than some cost",
     "hypervolume_gap": "difference of the mean hypervolumes of two groups' fronts, its size",
     "attainment_p": "p of two groups' fronts being alike, by attainment, after Holm",
     "hypervolume_p": "the same by hypervolume",
+    "through": "what the other columns together do for a protected column's group, in logits, signed",
+    "abs_through": "its size, whatever its sign",
+    "proxy": "what one other column does alone for it, in logits, signed; the group is that column",
+    "abs_proxy": "its size, whatever its sign",
+    "necessity": "share of the counterfactuals with a change of a protected column that need it",
+    "sufficiency": "share of them in which that change is enough",
+    "cost_gap": "difference of the nearest flip's distance between two groups of a protected column, its size",
     "genuine_rate": "share of the sparsest flips that survive a true re-render",
 }
 """What each metric is."""
@@ -80,8 +90,67 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *_changes(document),
         *(found for group in document.groups for found in _groups(group)),
         *(found for row in document.attainment for found in _attainment(row)),
+        *(found for column in document.columns for found in column_figures(column)),
         *_genuine(document),
     ]
+
+
+def column_figures(row: ColumnRow) -> Iterator[Measurement]:
+    """Every figure of one protected column of a table.
+
+    Args:
+        row: as it stands in ``audit.json``.
+    """
+    of, model = row.column, row.model
+    several = len(row.comparisons) > 1
+    for c in row.comparisons:
+        group = c.name if several else ""
+        alone, through = c.effect, c.through
+        if alone is not None:
+            because = _graded(alone)
+            for metric, estimate in (("effect", alone.logits), ("probability", alone.probability)):
+                yield _of(metric, model, estimate, subject=of, group=group, n=alone.n, because=because)
+                yield _of(
+                    f"abs_{metric}",
+                    model,
+                    _size(estimate),
+                    subject=of,
+                    group=group,
+                    n=alone.n,
+                    because=because,
+                )
+            yield _exact("p", model, alone.p, subject=of, group=group, n=alone.n)
+        for metric, figure in (("through", through.logits), ("abs_through", _size(through.logits))):
+            yield _of(metric, model, figure, subject=of, group=group, n=through.n, because=_graded(through))
+        for proxy in c.proxies:
+            where = f"{group}:{proxy.column}" if group else proxy.column
+            for metric, figure in (("proxy", proxy.logits), ("abs_proxy", _size(proxy.logits))):
+                yield _of(metric, model, figure, subject=of, group=where, n=proxy.n)
+    if row.flips_alone is not None:
+        alone_rate = row.flips_alone
+        yield _share(
+            "flip_rate", model, alone_rate.rate, subject=of, count=alone_rate.count, n=alone_rate.n, few=True
+        )
+    if row.members is not None:
+        for metric, share in (("necessity", row.members.necessary), ("sufficiency", row.members.sufficient)):
+            yield _of(metric, model, share.rate, subject=of, n=share.n, because=_few_rows(share.rate))
+    for gap in () if row.cost is None else row.cost.comparisons:
+        yield _of(
+            "cost_gap",
+            model,
+            _size(gap.difference),
+            subject=of,
+            group=gap.name if several else "",
+            because=_few(gap.difference),
+        )
+
+
+def _graded(effect: ColumnEffect) -> str:
+    return effect.because if effect.logits is None else ""
+
+
+def _few_rows(estimate: Estimate | None) -> str:
+    return "fewer than 10 rows have such a counterfactual" if estimate is None else ""
 
 
 def _counts(document: AuditDocument) -> Iterator[Measurement]:
@@ -139,6 +208,17 @@ def _groups(row: GroupRow) -> Iterator[Measurement]:
         group = f"{row.attribute}:{name}"
         yield _share("decided", row.model, part.decided, group=group, n=part.instances, few=True)
         yield _share("found_rate", row.model, part.found_rate, group=group, n=part.searched, few=True)
+    for one in () if row.impact is None else row.impact.groups:
+        if one.name != (row.impact.most_selected if row.impact else None):
+            few = "a group has fewer than 10 inputs" if one.ratio is None else ""
+            yield _of(
+                "impact_ratio",
+                row.model,
+                one.ratio,
+                group=f"{row.attribute}:{one.name}",
+                n=one.n,
+                because=few,
+            )
     if row.difference is not None:
         yield from _gaps(row.model, row.attribute, "", row.difference.decided, row.difference.found_rate)
     for c in row.comparisons:
@@ -226,5 +306,7 @@ def _share(
     )
 
 
-def _exact(metric: str, model: str, value: float | None, *, subject: str, n: int) -> Measurement:
-    return Measurement(metric, model, subject, "", value, value, value, n=n)
+def _exact(
+    metric: str, model: str, value: float | None, *, subject: str, n: int, group: str = ""
+) -> Measurement:
+    return Measurement(metric, model, subject, group, value, value, value, n=n)

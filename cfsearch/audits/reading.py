@@ -6,46 +6,18 @@ and passed over.
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.runs.guard import read_object
 
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(strict=True)]
-Leaning = Literal["leans", "does not lean", "cannot tell"]
+from .reading_columns import ColumnRow
+from .reading_parts import Count, Estimate, FlipsAlone, Leaning, Part, Share, Text
 
 
-class _Part(BaseModel):
-    """A part of the document, which cannot be changed."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
-
-
-class Estimate(_Part):
-    """A figure with the ends of its 95 % interval.
-
-    Args:
-        value: the estimate.
-        low: the lower end.
-        high: the upper end.
-    """
-
-    value: float
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if not self.low - 1e-6 <= self.value <= self.high + 1e-6:
-            raise ValueError(f"{self.value} does not lie in its interval, {self.low} to {self.high}")
-        return self
-
-
-class Model(_Part):
+class Model(Part):
     """An audited model."""
 
     id: Text
@@ -58,7 +30,7 @@ class Model(_Part):
     device: Text
 
 
-class GeneratorPart(_Part):
+class GeneratorPart(Part):
     """What edited the inputs."""
 
     name: Text
@@ -69,20 +41,21 @@ class GeneratorPart(_Part):
     terms: Text = ""
 
 
-class SearchPart(_Part):
+class SearchPart(Part):
     """How counterfactuals were searched."""
 
     solver: Text
     population: int = Field(ge=1)
     evaluations: int = Field(ge=1)
     target: str | None
+    decided: str | None = None
     immutable: tuple[Text, ...]
     seed: Count
     objectives: tuple[dict[str, Any], ...]  # Any: settings of a plug-in, whatever they are
     constraints: tuple[Text, ...]
 
 
-class Counts(_Part):
+class Counts(Part):
     """How many inputs of one model were given, searched and flipped."""
 
     model: Text
@@ -95,7 +68,7 @@ class Counts(_Part):
     found_rate: Estimate | None
 
 
-class Instance(_Part):
+class Instance(Part):
     """What became of one input."""
 
     key: Text
@@ -111,7 +84,7 @@ class Instance(_Part):
     truth: str | None = None
 
 
-class ChangeRow(_Part):
+class ChangeRow(Part):
     """How often the sparsest flips change one variable in one direction."""
 
     model: Text
@@ -122,22 +95,14 @@ class ChangeRow(_Part):
     rate: Estimate
 
 
-class Ends(_Part):
+class Ends(Part):
     """The two values of a variable between which its effect was measured, averages over the inputs."""
 
     low: float
     high: float
 
 
-class FlipsAlone(_Part):
-    """How many verdicts one variable changes alone."""
-
-    count: Count
-    n: Count
-    rate: Estimate | None
-
-
-class EffectRow(_Part):
+class EffectRow(Part):
     """What one variable alone does to a model.
 
     Args:
@@ -168,7 +133,7 @@ class EffectRow(_Part):
     edit_success: Share | None = None
 
 
-class GroupFigures(_Part):
+class GroupFigures(Part):
     """The figures of one group; None where it is too small to have any."""
 
     instances: Count
@@ -183,21 +148,21 @@ class NamedGroup(GroupFigures):
     name: Text
 
 
-class Difference(_Part):
+class Difference(Part):
     """Differences of the figures of two groups."""
 
     decided: Estimate | None
     found_rate: Estimate | None
 
 
-class DifferenceP(_Part):
+class DifferenceP(Part):
     """P-values of these differences, after Holm over all that the audit compares of the model."""
 
     decided: Share | None = None
     found_rate: Share | None = None
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """One group compared with another, or with all others."""
 
     name: Text
@@ -206,7 +171,7 @@ class Comparison(_Part):
     p: DifferenceP
 
 
-class GroupEffect(_Part):
+class GroupEffect(Part):
     """One effect in a group and outside it."""
 
     variable: Text
@@ -216,7 +181,25 @@ class GroupEffect(_Part):
     p: Share | None = None
 
 
-class GroupRow(_Part):
+class ImpactGroup(Part):
+    """Selection rate of a group, and its ratio to that of the most selected group."""
+
+    name: Text
+    n: Count
+    rate: Estimate | None
+    ratio: Estimate | None
+
+
+class Impact(Part):
+    """Impact ratios of the groups of a column."""
+
+    label: Text
+    most_selected: str | None
+    unknown: Count
+    groups: tuple[ImpactGroup, ...]
+
+
+class GroupRow(Part):
     """Figures by group: of images with an attribute and without it, or of rows by the values of a column."""
 
     model: Text
@@ -229,23 +212,24 @@ class GroupRow(_Part):
     note: Text = ""
     groups: tuple[NamedGroup, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    impact: Impact | None = None
 
 
-class TwoShares(_Part):
+class TwoShares(Part):
     """A share of each of two groups."""
 
     first: Share
     second: Share
 
 
-class AttainmentP(_Part):
+class AttainmentP(Part):
     """P-values of two groups' fronts being alike, after Holm."""
 
     attainment: Share | None = None
     hypervolume: Share | None = None
 
 
-class AttainmentRow(_Part):
+class AttainmentRow(Part):
     """How the fronts of one group differ from those of another, of inputs of one class.
 
     Args:
@@ -267,7 +251,7 @@ class AttainmentRow(_Part):
     p: AttainmentP
 
 
-class About(_Part):
+class About(Part):
     """What the user says of the audit."""
 
     who: Text = ""
@@ -277,7 +261,7 @@ class About(_Part):
     remarks: Text = ""
 
 
-class VerdictRow(_Part):
+class VerdictRow(Part):
     """The first sentence on one effect."""
 
     model: Text
@@ -289,7 +273,7 @@ class VerdictRow(_Part):
     detail: Text
 
 
-class Transition(_Part):
+class Transition(Part):
     """How many flips went from one class to another."""
 
     model: Text
@@ -298,14 +282,14 @@ class Transition(_Part):
     count: int = Field(ge=1)
 
 
-class HashRow(_Part):
+class HashRow(Part):
     """SHA-256 of what the audit was made of."""
 
     what: Text
     sha256: Text
 
 
-class Reproduce(_Part):
+class Reproduce(Part):
     """How the audit is made again."""
 
     command: Text
@@ -313,7 +297,7 @@ class Reproduce(_Part):
     hashes: tuple[HashRow, ...]
 
 
-class AuditDocument(_Part):
+class AuditDocument(Part):
     """The content of ``audit.json``."""
 
     format: Literal["cfsearch-audit/1"]
@@ -338,6 +322,7 @@ class AuditDocument(_Part):
     effects: tuple[EffectRow, ...]
     groups: tuple[GroupRow, ...] = ()
     attainment: tuple[AttainmentRow, ...] = ()
+    columns: tuple[ColumnRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

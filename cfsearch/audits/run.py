@@ -17,6 +17,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.datasets.tables import RowGroups
+from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.providers.served.messages import ServerDownError
 from cfsearch.runs.checksums import seal, unseal
@@ -24,6 +25,7 @@ from cfsearch.runs.directory import InstanceRow, RunDirectory, now
 from cfsearch.runs.reservation import Reservation
 
 from .attainment import attainment_rows
+from .columns.auditing import audited_columns
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
@@ -119,6 +121,8 @@ class Audit:
 
     def _side_by_side(self) -> dict[str, Any]:
         """A run for each model, in folders of their own, and one document of all."""
+        if self._config.data.decided is not None:
+            raise ConfigError("decided: several models decide on different rows; audit them apart.")
         configs = apart(self._config)
         check_directory(self._directory, tuple(configs))
         audits: dict[str, ModelAudit] = {}
@@ -224,7 +228,13 @@ class Audit:
         if table is not None and by:
             tally = AttributeTally(table, by)
         elif by_column:
-            tally = ColumnTally(by_column, assembly.names)
+            target, labels = self._config.search.target, assembly.model.labels
+            tally = ColumnTally(
+                by_column,
+                assembly.names,
+                selected=len(labels) - 1 if target is None else labels.index(target),
+                chosen=self._config.data.decided is not None,
+            )
         judged = {} if stopping is None else stopping.effects
         figures, kept, images = Figures("model", groups=tally), list[InstanceRow](), list[Tensor]()
         for row in run.rows():
@@ -249,6 +259,7 @@ class Audit:
         if by or by_column:
             save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=assembly.names)
         members = load_groups(run.path / GROUPS) if by or by_column else None
+        columns = audited_columns(run, assembly) if self._effects else []
         groups: list[dict[str, Any]] = []
         if tally is not None:
             by_variable = {} if effects is None else effects.by_variable
@@ -272,6 +283,7 @@ class Audit:
             groups=groups,
             attainment=attainment_rows("model", run.rows(), members=members),
             stopping=None if stopping is None else stopping.document(),
+            columns=columns,
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),

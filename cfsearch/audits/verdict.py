@@ -80,6 +80,8 @@ def check_protected(protected: Sequence[str], assembly: Assembly) -> None:
     Raises:
         ConfigError: the generator has no attributes, or none of that name.
     """
+    if assembly.table is not None:
+        return  # columns, which were looked up when the table was opened
     generator = assembly.search.generator
     names = generator.attribute_names if isinstance(generator, AttributeEstimator | AttributeTaker) else ()
     if protected and not names:

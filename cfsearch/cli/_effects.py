@@ -22,7 +22,10 @@ def show_verdicts(console: "Console", document: Mapping[str, Any]) -> None:
     from rich.text import Text
 
     for verdict in document.get("verdicts", ()):
-        console.print(Text(plain(f"{verdict['headline']} {verdict['detail']}")))
+        of_a_column = "through" in verdict  # a table of figures follows
+        console.print(
+            Text(plain(verdict["headline"] if of_a_column else f"{verdict['headline']} {verdict['detail']}"))
+        )
 
 
 def show_effects(console: "Console", document: Mapping[str, Any]) -> None:

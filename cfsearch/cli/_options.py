@@ -125,6 +125,12 @@ _TABLE = (
         shell_complete=conditions,
         help="Rows with this cell; repeat for more conditions.",
     ),
+    click.option(
+        "--decided",
+        metavar="LABEL",
+        shell_complete=classes,
+        help="Rows that the model puts into this class alone, --limit counts these.",
+    ),
     SCHEMA,
     LABEL,
     ENCODING,
@@ -267,7 +273,7 @@ _IMAGES = (
         "--by",
         metavar="A,B",
         shell_complete=columns,
-        help="Attributes of that table, or columns of --data, by which results are compared.",
+        help="Attributes of that table, or columns of --data, by which results are compared; race*sex crosses two.",
     ),
 )
 _SOLVER = (

@@ -7,6 +7,7 @@ import click
 
 from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 
+from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
@@ -33,6 +34,7 @@ _MOST_SHOWN = 12
         "cfsearch audit --images photos --model model.onnx --model new.onnx --out runs/both",
         "cfsearch audit --images photos --model model.onnx --generator faces64 --protected Male --out runs/male",
         'cfsearch audit --images photos --model model.onnx --until-decided --fail-if "failed_rate > 90% at 90%" --out runs/soon',
+        "cfsearch audit --data applicants.csv --model credit.skops --protected sex --effect-rows 500 --out runs/sex",
     ),
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
@@ -50,7 +52,7 @@ _MOST_SHOWN = 12
 @click.option(
     "--protected",
     metavar="A,B",
-    help="Attributes whose effects matter most; they stand first in every result.",
+    help="Attributes, or columns of --data, whose effects matter most; they stand first in every result.",
 )
 @click.option(
     "--practical",
@@ -58,6 +60,12 @@ _MOST_SHOWN = 12
     help="Smallest effect that matters, in logits; default 0.25.",
 )
 @until_decided_options
+@click.option(
+    "--effect-rows",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Of a table, the most rows on which effects of protected columns are measured; default 1000, 0 for none.",
+)
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def audit(
@@ -133,9 +141,12 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             console.print(Text(line), soft_wrap=True)
     for found in decisions(document):
         console.print(Text(plain(found.sentence)))
+        for ratio in _ratios(document, found.column, found.model):
+            console.print(Text(ratio))
         for difference in found.differences:
             console.print(Text(f"  {plain(difference.sentence)}"))
     show_verdicts(console, document)
+    show_columns(console, document)
     names = {entry["id"]: entry["name"] for entry in document["models"]}
     for count in document["counts"]:
         rate = count["found_rate"]
@@ -199,6 +210,23 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
             test = "" if p is None else f"; p {p:.2g} after Holm"
             lines.append(f"  {what}: {_points(difference)}{test}")
     return lines + ([f"  {plain(group['note'])}"] if group.get("note") else [])
+
+
+def _ratios(document: dict[str, Any], column: str, model: str) -> list[str]:
+    """Impact ratios of the groups of a column, on one line; none where they were not computed."""
+    for group in document.get("groups", ()):
+        impact = group.get("impact")
+        if (group["attribute"], group["model"]) != (column, model) or impact is None:
+            continue
+        known = [(one["name"], one["ratio"]) for one in impact["groups"] if one["ratio"] is not None]
+        if not known:
+            continue
+        ratios = "; ".join(
+            f"{plain(n)} {r['value']:.2f}, {r['low']:.2f} to {r['high']:.2f}" for n, r in known
+        )
+        unknown = f"; {impact['unknown']} rows unknown or left out" if impact["unknown"] else ""
+        return [f"  impact ratio against {plain(impact['most_selected'])}: {ratios}{unknown}"]
+    return []
 
 
 def _rate_of(part: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 INPUTS = ("images", "table", "texts", "sounds")
 """The settings of ``[data]`` of which one names the inputs."""
-_OF_A_TABLE = ("schema", "rows", "where", "label", "encoding", "delimiter")
+_OF_A_TABLE = ("schema", "rows", "where", "decided", "label", "encoding", "delimiter")
 _OF_IMAGES = ("attributes", "split")
 _OF_TEXTS = ("column",)
 _FIELDS: Final[Mapping[str, str]] = {"schema": "schema_file"}
@@ -41,6 +41,7 @@ class DataConfig(Strict):
             ``applicants.csv`` when left out, else guessed from the reference table or the table.
         rows: these rows alone, counted from 0 below the header.
         where: rows with these cells alone, each ``COLUMN=VALUE``.
+        decided: rows that the model puts into this class alone, of those that the other settings choose.
         label: the column with the true class, which is no input; only where the schema is guessed.
         encoding: of the table's text, as Python names it; found out when left out.
         delimiter: between the table's cells; found out when left out.
@@ -61,6 +62,7 @@ class DataConfig(Strict):
     schema_file: str | None = Field(default=None, alias="schema")
     rows: tuple[int, ...] | None = None
     where: tuple[str, ...] | None = None
+    decided: str | None = None
     label: str | None = None
     encoding: str | None = None
     delimiter: str | None = None

@@ -167,6 +167,7 @@ class AuditConfig(Strict):
         until_decided: whether the audit ends as soon as its conditions are decided.
         fail_if: these conditions, each as what must not be ("flip_rate:Male > 5%").
         gates: a file of further ones that must hold, a ``[[gate]]`` each.
+        effect_rows: of a table, the most rows on which effects of protected columns are measured; 0 for none.
     """
 
     protected: tuple[str, ...] = ()
@@ -174,6 +175,7 @@ class AuditConfig(Strict):
     until_decided: bool = False
     fail_if: tuple[str, ...] = ()
     gates: str | None = None
+    effect_rows: int = Field(default=1000, ge=0)
 
 
 @final

@@ -160,6 +160,35 @@ def paired_share_difference(both: int, first: int, second: int, n: int) -> Inter
     return Interval(value, low, high)
 
 
+def share_ratio(count: int, n: int, other: int, m: int) -> Interval | None:
+    """The ratio of two independent shares, ``(count / n) / (other / m)``, with its interval on the log scale.
+
+    None where one is a share of nothing, or the second share is 0. Where the first share is 0 the upper end is that of half
+    a count.
+
+    Args:
+        count: how many of the first group.
+        n: its size.
+        other: how many of the second group.
+        m: its size.
+
+    References:
+        Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies.
+
+    Example:
+        >>> ratio = share_ratio(31, 100, 75, 100)
+        >>> [round(v, 3) for v in (ratio.value, ratio.low, ratio.high)]
+        [0.413, 0.303, 0.564]
+    """
+    if not n or not m or not other:
+        return None
+    value = (count / n) / (other / m)
+    seen = max(float(count), 0.5)
+    spread = math.sqrt(max(1 / seen - 1 / n + 1 / other - 1 / m, 0.0))
+    centre, factor = (seen / n) / (other / m), math.exp(1.959964 * spread)
+    return Interval(value, 0.0 if count == 0 else centre / factor, centre * factor)
+
+
 def mean_difference(
     values: Float[Tensor, " n"], others: Float[Tensor, " m"], *, seed: int = 0
 ) -> Interval | None:

@@ -83,9 +83,9 @@ def decisions(document: Mapping[str, Any]) -> tuple[Decisions, ...]:
     """
     labels = {entry["id"]: entry["labels"] for entry in document["models"]}
     found = []
-    for entry in document.get("groups", ()):
+    for entry in document.get("groups", ()) if document["search"].get("decided") is None else ():
         known = labels[entry["model"]]
-        turned = len(known) == 2 and document.get("target") == known[0]
+        turned = len(known) == 2 and document["search"]["target"] == known[0]
         if "with" in entry:
             parts = [
                 (f"{entry['attribute']}: {side}", entry[key])

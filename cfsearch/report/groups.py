@@ -29,6 +29,7 @@ class Group:
     decided: Estimate
     searched: int
     found: Estimate
+    ratio: Estimate | None = None
 
 
 @final
@@ -66,6 +67,7 @@ class Grouping:
         corrected: whether verdicts follow p-values after Holm's correction; runs of before it spanned all
             that is compared have none of two groups, which their interval then decides.
         family: how many tests were corrected together; None in such runs.
+        impact: what impact ratios are of; empty where there are none.
     """
 
     title: str
@@ -79,6 +81,7 @@ class Grouping:
     of_changes: bool
     corrected: bool
     family: int | None
+    impact: str = ""
 
 
 def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
@@ -147,7 +150,7 @@ def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
         model=model,
         label=label,
         note=entry["note"],
-        groups=tuple(_group(part["name"], part) for part in entry["groups"]),
+        groups=tuple(_group(part["name"], part, _ratio(entry, part["name"])) for part in entry["groups"]),
         decided=compared("decided"),
         found=compared("found_rate"),
         details=tuple(
@@ -164,6 +167,7 @@ def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
         of_changes=True,
         corrected=corrected,
         family=family,
+        impact=_impact(entry.get("impact")),
     )
 
 
@@ -171,9 +175,36 @@ def _less(one: Mapping[str, Any]) -> str:
     return f"{one['name']} less {one['against']}"
 
 
-def _group(name: str, part: Mapping[str, Any]) -> Group:
+def _group(name: str, part: Mapping[str, Any], ratio: Estimate | None = None) -> Group:
     return Group(
-        name, part["instances"], _share(part["decided"]), part["searched"], _share(part["found_rate"])
+        name, part["instances"], _share(part["decided"]), part["searched"], _share(part["found_rate"]), ratio
+    )
+
+
+def _ratio(entry: Mapping[str, Any], name: str) -> Estimate | None:
+    """A group's impact ratio; 1 of the most selected one."""
+    impact = entry.get("impact")
+    if impact is None:
+        return None
+    if name == impact["most_selected"]:
+        return Estimate("1.00", "most selected")
+    ratio = next(group["ratio"] for group in impact["groups"] if group["name"] == name)
+    if ratio is None:
+        return Estimate(wording.MISSING, "no interval")
+    return Estimate(
+        wording.number(ratio["value"]), f"{wording.number(ratio['low'])} to {wording.number(ratio['high'])}"
+    )
+
+
+def _impact(impact: Mapping[str, Any] | None) -> str:
+    """What impact ratios are, and which rows are in none."""
+    if impact is None or impact["most_selected"] is None:
+        return ""
+    unknown = impact["unknown"]
+    gone = f" {wording.counted(unknown, 'row')} are unknown or left out." if unknown else ""
+    return (
+        f"The impact ratio is a group's share of “{impact['label']}” over that of {impact['most_selected']}, the most "
+        f"selected group; a ratio below 0.8 is what the four-fifths rule looks at.{gone}"
     )
 
 

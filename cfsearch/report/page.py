@@ -23,6 +23,7 @@ from . import wording
 from .attainment import front_pairs
 from .becoming import becoming
 from .charts import count_chart, effect_chart
+from .columns import protected_columns
 from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
 from .groups import groupings
@@ -156,6 +157,7 @@ def _render(
             front_pairs=front_pairs(document),
             permutations=PERMUTATIONS,
             stopping=standing(document, thing=thing),
+            columns=protected_columns(document),
             thing=thing,
             of_rows=rows,
             kind=modality.name,
@@ -286,8 +288,18 @@ def _environment() -> Environment:
         "direction": wording.direction,
         "counted": wording.counted,
         "day": _day,
+        "breaking": breaking,
     }
     return environment
+
+
+def breaking(text: str) -> Markup:
+    """A name whose line may break after each underscore, not inside its words.
+
+    Args:
+        text: of a column or an attribute.
+    """
+    return Markup("_<wbr>").join(text.split("_"))  # parts are escaped by the join
 
 
 def _day(moment: str | None) -> str:

@@ -126,9 +126,10 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
 
 def _logits(document: Mapping[str, Any]) -> str:
     """What a logit is, where any are shown."""
-    if not any(effect["estimate"] or effect["truth"] for effect in document["effects"]):
+    columns = any(row["comparisons"] for row in document.get("columns", ()))
+    if not columns and not any(effect["estimate"] or effect["truth"] for effect in document["effects"]):
         return ""
-    label = document["models"][0]["labels"][-1]
+    label = document["columns"][0]["label"] if columns else document["models"][0]["labels"][-1]
     return (
         f"Logits measure log-odds: +1 multiplies the odds of “{label}” by 2.7, which from an even chance is "
         f"+23{wording.SPACE}points of probability. A + makes “{label}” more likely, a {wording.MINUS} less."

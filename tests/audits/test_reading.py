@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cfsearch.audits.reading import AuditDocument, Estimate, finite
+from cfsearch.audits.reading import AuditDocument, finite
+from cfsearch.audits.reading_parts import Estimate
 from cfsearch.errors import DamagedError, RunError
 
 RATE = {"value": 0.5, "low": 0.2, "high": 0.8}

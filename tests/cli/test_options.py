@@ -41,6 +41,7 @@ TAKEN: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "--critic-rate": ("1e-4", WORD),
     "--critic-width": _WHOLE,
     "--deadline": _LIMIT,
+    "--effect-rows": _FROM_0,
     "--evaluations": _WHOLE,
     "--faces": ("2", ("1", "201", "2.5", *WORD)),
     "export --format": ("csv", ("xlsx", "CSV ")),

@@ -74,6 +74,7 @@ _TABLE: Final[dict[str, tuple[str, Read, object]]] = {
     "--data": ("", setting("data.table"), "t.csv"),
     "--row": ("--row 4", setting("data.rows"), (0, 4)),
     "--where": ("--where job=nurse", setting("data.where"), ("job=nurse",)),
+    "--decided": ("--decided no", setting("data.decided"), "no"),
     "--schema": ("--schema s.toml", setting("data.schema_file"), "s.toml"),
     "--label": ("--label ok", setting("data.label"), "ok"),
     "--encoding": ("--encoding cp850", setting("data.encoding"), "cp850"),
@@ -210,6 +211,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("plan", "--gates"): Row(
         "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
     ),
+    ("audit", "--effect-rows"): Row(f"{_AUDITED} --effect-rows 7", AUDIT, setting("audit.effect_rows"), 7),
     ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
     ("audit", "--workers"): Row(f"{_AUDITED} --workers 3", AUDIT, setting("run.workers"), 3),
     ("audit", "--genuineness"): Row(

@@ -17,7 +17,7 @@ def document(
     assert men is not None and women is not None and difference is not None
     return {
         "models": [{"id": "m", "name": "m.onnx", "labels": list(labels)}],
-        "target": target,
+        "search": {"target": target},
         "groups": [
             {
                 "attribute": "sex",

@@ -303,3 +303,9 @@ def test_f75_a_thousand_fronts_of_two_hundred_members_stay_under_20_mb(
     page = build_page(audit.document, audit.instances)
     assert len(page.encode()) <= 20_000_000
     assert "face-999" in page
+
+
+def test_long_names_break_after_underscores_and_are_escaped() -> None:
+    from cfsearch.report.page import breaking
+
+    assert str(breaking("percent_<b>_x")) == "percent_<wbr>&lt;b&gt;_<wbr>x"

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
 from cfsearch.audits.groups import LEAST
-from cfsearch.audits.reading import AuditDocument, Estimate, GroupFigures, GroupRow, Model
+from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
+from cfsearch.audits.reading_parts import Estimate
 
 from .subjects import digest_of, limits
 

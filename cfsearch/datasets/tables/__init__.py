@@ -40,7 +40,7 @@ from ._columns import Cell, Column, ColumnKind, Missing, on_grid
 from ._csv import TextTable, read_text_table, written_numbers
 from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
-from ._groups import RowGroups, row_groups
+from ._groups import RowGroups, crossed, is_missing_group, row_groups
 from ._infer import Inference, infer_schema
 from ._protected import free_note, protected_kind
 from ._relations import Limit, condition_of, holds
@@ -72,12 +72,14 @@ __all__ = [
     "Variables",
     "check_labels",
     "condition_of",
+    "crossed",
     "frame_of",
     "frame_of_codes",
     "free_note",
     "holds",
     "infer_schema",
     "is_absent",
+    "is_missing_group",
     "on_grid",
     "protected_kind",
     "read_schema",

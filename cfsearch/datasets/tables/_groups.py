@@ -17,6 +17,9 @@ FEWEST: Final = 5
 MOST: Final = 8
 """Values that are groups of their own; of numbers and ordered levels more are split at quartiles."""
 
+LEAST_SHARE: Final = 0.02
+"""Share of the rows below which a crossed group is left out."""
+_MISSING: Final = "missing"
 _Value = float | str | None
 
 
@@ -28,7 +31,7 @@ class RowGroups:
     Args:
         column: by which rows are grouped.
         names: of the groups, "female" or "age 17 to 28"; each has a row at least.
-        of: for each row the index of its group.
+        of: for each row the index of its group; -1 for a row in none, which only crossed groups have.
         note: how groups came about, where they are not simply the values; else empty.
     """
 
@@ -74,13 +77,67 @@ def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> Row
     names = [_named(part, column, declared, numbers=numbers) for part in parts]
     place = {value: i for i, part in enumerate(parts) for value in part}
     if any(missing):
-        names.append("missing" if "missing" not in names else "missing (empty cells)")
+        names.append(_MISSING if _MISSING not in names else f"{_MISSING} (empty cells)")
     if len(names) < 2:
         raise DataError(
             f"by: all {len(cells)} rows are of one group by {column!r} ({', '.join(names)}), so there is nothing to "
             "compare. Take more rows, or another column."
         )
     return RowGroups(column, tuple(names), tuple(len(parts) if v is None else place[v] for v in values), note)
+
+
+def crossed(name: str, parts: Sequence[RowGroups], *, least: float = LEAST_SHARE) -> RowGroups:
+    """Rows in groups by several columns at once, "race*sex": "White, Male".
+
+    Groups that hold under 2 % of the rows are left out, as rules on impact ratios allow, and so are rows of which a
+    column is unknown; ``note`` counts both.
+
+    Args:
+        name: of the groups' column, "race*sex".
+        parts: groups by each column, of the same rows.
+        least: share of the rows that a group must hold.
+
+    Raises:
+        DataError: fewer than two groups are left.
+
+    References:
+        New York City 2023, rules on Local Law 144 of 2021, section 5-301 (categories under 2 % may be left out).
+    """
+    n = len(parts[0].of)
+    keys = [tuple(part.of[i] for part in parts) for i in range(n)]
+    unknown = {
+        i for part in parts for i in range(n) if part.of[i] < 0 or is_missing_group(part.names[part.of[i]])
+    }
+    count = Counter(key for i, key in enumerate(keys) if i not in unknown)
+    named = {
+        key: ", ".join(part.names[k] for part, k in zip(parts, key, strict=True)) for key in sorted(count)
+    }
+    kept = [key for key in named if count[key] >= least * n]
+    small = [f"{named[key]} ({count[key]})" for key in named if key not in kept]
+    if len(kept) < 2:
+        raise DataError(
+            f"by: {name!r} makes {len(kept)} groups of {100 * least:g} % of the {n} rows or more, so there is nothing to "
+            "compare. Take more rows, or fewer columns."
+        )
+    place = {key: i for i, key in enumerate(kept)}
+    notes = [part.note for part in parts if part.note]
+    if small:
+        notes.append(f"Under {100 * least:g} % of the rows, left out: {', '.join(small)}.")
+    if unknown:
+        notes.append(
+            f"{len(unknown)} of {n} rows are of unknown {' or '.join(p.column for p in parts)}, left out."
+        )
+    of = tuple(-1 if i in unknown else place.get(key, -1) for i, key in enumerate(keys))
+    return RowGroups(name, tuple(named[key] for key in kept), of, " ".join(notes))
+
+
+def is_missing_group(name: str) -> bool:
+    """Whether a group is that of the rows without a value.
+
+    Args:
+        name: of the group.
+    """
+    return name in (_MISSING, f"{_MISSING} (empty cells)")
 
 
 def _is_missing(cell: str, declared: Column | None, schema: TableSchema) -> bool:

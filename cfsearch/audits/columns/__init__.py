@@ -1,0 +1,1 @@
+"""Effects of a table's protected columns on a model: alone, and through the columns that go with them."""

@@ -1,0 +1,44 @@
+"""What all parts of ``audit.json`` as typed objects are made of; see ``cfsearch.audits.reading``."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Text = Annotated[str, Field(strict=True)]
+Leaning = Literal["leans", "does not lean", "cannot tell"]
+
+
+class Part(BaseModel):
+    """A part of the document, which cannot be changed."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+
+class Estimate(Part):
+    """A figure with the ends of its 95 % interval.
+
+    Args:
+        value: the estimate.
+        low: the lower end.
+        high: the upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low - 1e-6 <= self.value <= self.high + 1e-6:
+            raise ValueError(f"{self.value} does not lie in its interval, {self.low} to {self.high}")
+        return self
+
+
+class FlipsAlone(Part):
+    """How many verdicts one variable changes alone."""
+
+    count: Count
+    n: Count
+    rate: Estimate | None
