@@ -162,8 +162,10 @@ def begun(
     members = Membership(photographs.table if by else None, by, tuple(columns), names) if grouped else None
 
     def measure(row: InstanceRow) -> Effects | None:
+        if row.front is None or row.front.original is None:
+            return None
         known = known_attributes(assembly, photographs, [row.position])
-        return estimate_effects(assembly, originals([row]), attributes=known)
+        return estimate_effects(assembly, originals([row.front.original]), attributes=known)
 
     figures = watches(conditions, attributes=attributes, protected=config.audit.protected, members=members)
     return Stopping(figures, names=[ref.name for ref in refs], seed=config.search.seed, measure=measure)

@@ -29,7 +29,11 @@ def sexes(n: int = N) -> Membership:
 
 
 def watched(*lines: str, **known: Any) -> list[Watch]:
-    given = {"attributes": ("Hat", "Beard"), "protected": ("Hat",), "members": sexes()} | known
+    given: dict[str, Any] = {
+        "attributes": ("Hat", "Beard"),
+        "protected": ("Hat",),
+        "members": sexes(),
+    } | known
     return watches([fail_if(line) for line in lines], **given)
 
 
