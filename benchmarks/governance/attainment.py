@@ -68,7 +68,7 @@ def pooled(first: Fronts, second: Fronts, *, planted: bool) -> Draw:
 
 def figures(draw: Draw, *, n: int, audits: int, seed: int) -> dict[str, int]:
     """How many of so many simulated audits call the groups different, by each test."""
-    found = dict.fromkeys(("attainment", "hypervolume", "either", "rate"), 0)
+    found: dict[str, int] = dict.fromkeys(("attainment", "hypervolume", "either", "rate"), 0)
     for k in range(audits):
         rng = np.random.default_rng([seed, n, k])
         one, other = draw(rng, n)

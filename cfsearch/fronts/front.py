@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -312,7 +312,7 @@ class ParetoFront:
         """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
         return words(self, i)
 
-    def merge(self, other: Self) -> Self:
+    def merge(self, other: "ParetoFront") -> "ParetoFront":
         """One front of the members of both, dominated ones dropped; origins are kept.
 
         Raises:

@@ -96,12 +96,18 @@ class Evaluator:
         with tempfile.TemporaryDirectory(prefix="cfsearch-mlflow-") as place:
             directory = Path(place) / "run" if out is None else Path(out)
             rows = table.sample(n=min(inputs, len(table)), random_state=given.get("seed", 0)).sort_index()
+            settings: dict[str, Any] = {
+                "reference": table,
+                "effects": False,
+                **more,
+                **given,
+            }  # Any: audit's own
             result = audit(
                 subject,
                 rows.reset_index(drop=True),
                 out=directory,
                 title="Audit by mlflow.models.evaluate",
-                **{"reference": table, "effects": False, **more, **given},
+                **settings,
             )
             result.report()
             log_audit(directory, run_id=run_id)

@@ -34,9 +34,12 @@ class Scorecard(Provider):
     """Accepts where income exceeds 50."""
 
     name = "scorecard"
-    fingerprint = "f"
     labels = ("no", "yes")
     max_batch = 100
+
+    @property
+    def fingerprint(self) -> str:
+        return "f"
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stack([50.0 - x[:, 2], x[:, 2] - 50.0], dim=1).double() / 10

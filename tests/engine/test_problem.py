@@ -103,7 +103,10 @@ class Strict(Provider):
     """Refuses to be queried about nothing, as models behind a pipe or an address do."""
 
     name, labels, scores, max_batch = "strict", ("a", "b"), ScoreKind.LOGITS, 64
-    batch_invariant = True
+
+    @property
+    def batch_invariant(self) -> bool:
+        return True
 
     @property
     def fingerprint(self) -> str:

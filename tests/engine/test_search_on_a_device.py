@@ -95,7 +95,10 @@ def test_a_model_that_fails_for_one_query_fails_that_query_alone_on_a_device() -
 
     class Failing(Provider):
         name, labels, scores, max_batch = model.name, model.labels, model.scores, model.max_batch
-        fingerprint = model.fingerprint
+
+        @property
+        def fingerprint(self) -> str:
+            return model.fingerprint
 
         def predict(self, x: Tensor) -> Tensor:
             moved = ((x - 0.1).abs().flatten(1).amax(1) > 1e-3)[:, None]

@@ -36,9 +36,8 @@ def painted(noise: Float[Tensor, "n 3 s s"], strength: Float[Tensor, "n a"]) -> 
 class Patches:
     """Noisy grey pictures with two patches that are lit or not."""
 
-    attributes = NAMES
-
-    def __init__(self, n: int, *, seed: int) -> None:
+    def __init__(self, n: int, *, seed: int, attributes: tuple[str, ...] = NAMES) -> None:
+        self.attributes = attributes
         draw = torch.Generator().manual_seed(seed)
         self.labels = (torch.rand(n, 2, generator=draw) < 0.5).float()
         noise = 0.2 + 0.1 * torch.rand(n, 3, SIZE, SIZE, generator=draw)
@@ -174,8 +173,7 @@ def test_what_cannot_be_measured_is_refused(judge: AttributeJudge) -> None:
         measure(painter, training=few, held_out=few, judge=judge)
     with pytest.raises(CapabilityError, match="edits attributes"):
         measure(FakeGenerator(shape=(3, 4, 4)), training=few, held_out=few, judge=judge)
-    other = Patches(40, seed=1)
-    other.attributes = ("Window", "Lamp")
+    other = Patches(40, seed=1, attributes=("Window", "Lamp"))
     with pytest.raises(ConfigError, match="labelled with Lamp, Window, got Window, Lamp"):
         measure(painter, training=other, held_out=other, judge=judge)
 

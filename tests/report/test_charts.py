@@ -136,7 +136,8 @@ class TestEffects:
         assert row.probability == "\u221220\u202fpoints"
         assert row.probability_interval == "\u221230 to \u221210\u202fpoints"
         assert row.edited == "88\u202f%"
-        unknown = effect_chart([effect("x", 1.0, **(more | {"p": None}))], {"a": "A"})
+        more["p"] = None
+        unknown = effect_chart([effect("x", 1.0, **more)], {"a": "A"})
         assert unknown is not None and unknown.panels[0].rows[0].p == "\u2013"
 
 

@@ -161,7 +161,7 @@ def test_a_list_finds_damage_too(tmp_path: Path) -> None:
         RunDirectory.read(tmp_path / "run") as run,
         pytest.raises(DamagedError, match="its front has another"),
     ):
-        [*run.listed()]
+        list(run.listed())
 
 
 def test_columns_with_gaps_have_one_type_in_parquet() -> None:

@@ -190,7 +190,8 @@ def measure_columns(
     for one in protected:
         pool, of = (x, one.of) if one.reference is None or reference is None else (reference, one.reference)
         measure = _Measure(ask, x[chosen], one.of[chosen], pool, of, one, variables, seed)
-        found.append(measure.column(tuple(names[i] for i in chosen.tolist()), label=model.labels[label]))
+        rows: tuple[str, ...] = tuple(names[int(i)] for i in chosen)
+        found.append(measure.column(rows, label=model.labels[label]))
     graded = model.scores is not ScoreKind.LABELS
     return [_finished(one, clipped=ask.clipped and graded, graded=graded) for one in found]
 

@@ -99,7 +99,9 @@ def annex_map(document: AuditDocument) -> str:
         "| text | heading | asks for | this audit supports evidence for it by |",
         "| --- | --- | --- | --- |",
     ]
-    filled = {part: section for part in _NAMES if (section := _section(part, document))}
+    filled: dict[Part, list[str]] = {
+        part: section for part in _NAMES if (section := _section(part, document))
+    }
     for heading in HEADINGS:
         name = _NAMES.get(heading.part, "")
         by = f"“{name}”" if heading.part in filled else "nothing: not in this audit"

@@ -94,9 +94,10 @@ def from_json(values: Sequence[Any]) -> Stored:  # Any: JSON values
     Args:
         values: its columns.
     """
-    columns = dict(zip(Stored._fields, values, strict=True))
+    columns: dict[str, Any] = dict(zip(Stored._fields, values, strict=True))  # Any: JSON values
     front = columns["front"]
-    return Stored(**columns | {"front": None if front is None else base64.b64decode(front)})
+    columns["front"] = None if front is None else base64.b64decode(front)
+    return Stored(**columns)
 
 
 def error_of(message: dict[str, Any]) -> CfsearchError:  # Any: JSON values

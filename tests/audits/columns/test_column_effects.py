@@ -183,7 +183,7 @@ def test_of_labels_alone_no_size_is_stated() -> None:
 def test_probabilities_of_0_and_1_count_as_a_two_hundredth() -> None:
     def model(f: Frame) -> Scores:
         p = (f["sex"] == "m").to_numpy(float)
-        return np.stack([1 - p, p], axis=1)
+        return np.stack([1.0 - p, p], axis=1).astype(np.float64)
 
     [row] = cfsearch.column_effects(
         model, people(), labels=["no", "yes"], scores="probabilities", protected=["sex"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,13 +69,14 @@ def test_a_table_without_inputs_or_named_columns_is_refused(write: Write) -> Non
     path = write(a=[1, 2, 3], ok=["x", "y", "x"])
     with pytest.raises(DataError, match="has no column left that could be an input"):
         infer_schema(path, target="ok", ignore=["a"])
-    for given in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"ignore": ["b"]},
         {"immutable": ["b"]},
         {"categorical": ["b"]},
         {"monotone": {"b": 1}},
         {"target": "b"},
-    ):
+    )
+    for given in wrong:
         with pytest.raises(DataError, match="has no column 'b'; its columns are a, ok"):
             infer_schema(path, **given)
 
