@@ -72,6 +72,7 @@ def audit(
         >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
         >>> [front.found for front in result.fronts]
         [True, True]
+        >>> folder.cleanup()
     """
     place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
     if isinstance(model, Config):

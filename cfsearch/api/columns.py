@@ -76,7 +76,8 @@ def column_effects(
                 "column_effects: expected a table. Give a data frame or the path of a CSV file."
             )
         opened = open_model(call.config, table=call.parts.table, model=call.parts.model)
-        assert opened.table is not None  # noqa: S101 - a table was named
+        if opened.table is None:
+            raise ConfigError("column_effects: expected rows of a table. Give a data frame or a CSV file.")
         measured = measured_table(
             opened.model, opened.table, target=target, rows=rows_measured, seed=call.config.search.seed
         )

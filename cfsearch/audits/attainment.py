@@ -18,9 +18,9 @@ from cfsearch.numerics.attainment import attained, compare_fronts, levels_of
 from cfsearch.runs.directory import InstanceRow
 
 from .family import corrected
-from .groups import LEAST
 from .measured import Membership
 from .membership import group_pairs
+from .shares import LEAST
 
 OF_SCORES: Final = ("adversarial", "margin", "logit_closeness")
 """Objectives that say how clearly a model flips; the others say what that costs."""

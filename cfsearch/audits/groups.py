@@ -7,10 +7,8 @@ exact test and effects by Welch's, and all p-values of one model are corrected t
 """
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Self, final
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float
@@ -20,114 +18,21 @@ from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups, is_missing_group
 from cfsearch.errors import DamagedError
 from cfsearch.numerics.intervals import (
-    Interval,
     mean_difference,
     paired_mean,
-    share_difference,
     share_ratio,
     wilson,
 )
 from cfsearch.runs.directory import InstanceRow
 
 from .changes import Change, ChangeTally
-from .family import corrected, fisher, welch
+from .family import corrected, welch
+from .shares import LEAST, Part, Share, plain
 
 OTHERS: Final = "all others"
 """What a group is compared with where there are more than two."""
-LEAST: Final = 10
-"""Groups of fewer inputs have no figures: they would say more of chance, and of persons, than of the model."""
 _MOST_CHANGES: Final = 12
 """Changes that are compared, the most frequent ones."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """A count ``k`` of ``n`` with its share."""
-
-    count: int
-    n: int
-    least: int = LEAST
-
-    @property
-    def reported(self) -> bool:
-        """True if there are enough inputs to report a share."""
-        return self.n >= self.least
-
-    @property
-    def rate(self) -> dict[str, float] | None:
-        return _plain(wilson(self.count, self.n)) if self.reported else None
-
-    def minus(self, other: Self) -> dict[str, float] | None:
-        if not (self.reported and other.reported):
-            return None
-        return _plain(share_difference(self.count, self.n, other.count, other.n))
-
-    def p(self, other: Self) -> float | None:
-        """p-value of equal shares by Fisher's exact test; None where one is of nothing."""
-        return fisher(self.count, self.n, other.count, other.n) if self.reported and other.reported else None
-
-
-@final
-@dataclass(slots=True)
-class _Part:
-    """What is counted of one group: what the model decides, and how many of those searched flip, and by what."""
-
-    last: int = 0
-    kept: int = 0
-    hits: int = 0
-    searched: int = 0
-    changes: ChangeTally = field(default_factory=ChangeTally)
-    classes: Counter[int] = field(default_factory=Counter)
-
-    def add(self, row: InstanceRow, sparsest: int | None) -> None:
-        if row.front is None:
-            return
-        self.kept += 1
-        self.last += row.front.source == len(row.front.labels) - 1
-        self.searched += row.status in ("found", "not_found")
-        self.hits += row.status == "found"
-        self.classes[row.front.source] += 1
-        self.changes.add(row.front, sparsest)
-
-    def less(self, other: "_Part") -> "_Part":
-        """What is counted of those that are not in another group, which is a part of this."""
-        return _Part(
-            self.last - other.last,
-            self.kept - other.kept,
-            self.hits - other.hits,
-            self.searched - other.searched,
-            self.changes.less(other.changes),
-        )
-
-    def shares(self, least: int) -> "_Shares":
-        return _Shares(_Share(self.last, self.kept, least), _Share(self.hits, self.searched, least))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Shares:
-    """The figures of one group."""
-
-    decided: _Share
-    found: _Share
-
-    def figures(self) -> dict[str, Any]:
-        return {
-            "instances": self.decided.n,
-            "decided": self.decided.rate,
-            "searched": self.found.n,
-            "found_rate": self.found.rate,
-        }
-
-    def minus(self, other: Self) -> dict[str, Any]:
-        return {
-            "decided": self.decided.minus(other.decided),
-            "found_rate": self.found.minus(other.found),
-        }
-
-    def p(self, other: Self) -> dict[str, float | None]:
-        return {"decided": self.decided.p(other.decided), "found_rate": self.found.p(other.found)}
 
 
 class GroupTally(ABC):
@@ -169,7 +74,7 @@ class AttributeTally(GroupTally):
         self._by, self._least = tuple(by), least
         self._columns = labels.columns(by).bool()
         self._place = {file: i for i, file in enumerate(labels.files)}
-        self._parts = {(attribute, side): _Part() for attribute in by for side in (True, False)}
+        self._parts = {(attribute, side): Part() for attribute in by for side in (True, False)}
 
     def add(self, row: InstanceRow, sparsest: int | None) -> None:
         """As ``GroupTally.add``."""
@@ -197,9 +102,9 @@ class AttributeTally(GroupTally):
                     "effects": [
                         {
                             "variable": variable,
-                            "with": _plain(paired_mean(values[has])) if enough[0] else None,
-                            "without": _plain(paired_mean(values[~has])) if enough[1] else None,
-                            "difference": _plain(mean_difference(values[has], values[~has]))
+                            "with": plain(paired_mean(values[has])) if enough[0] else None,
+                            "without": plain(paired_mean(values[~has])) if enough[1] else None,
+                            "difference": plain(mean_difference(values[has], values[~has]))
                             if all(enough)
                             else None,
                             "p": welch(values[has], values[~has]) if all(enough) else None,
@@ -236,7 +141,7 @@ class ColumnTally(GroupTally):
         self._labels: tuple[str, ...] = ()
         self._without = [0 for _ in groups]
         self._place = {name: i for i, name in enumerate(names)}
-        self._parts = [[_Part() for _ in by.names] for by in self._groups]
+        self._parts = [[Part() for _ in by.names] for by in self._groups]
 
     def add(self, row: InstanceRow, sparsest: int | None) -> None:
         """As ``GroupTally.add``."""
@@ -264,7 +169,7 @@ class ColumnTally(GroupTally):
             found.append(entry)
         return corrected(found)
 
-    def _impact(self, by: RowGroups, counted: Sequence[_Part], without: int, selected: int) -> dict[str, Any]:
+    def _impact(self, by: RowGroups, counted: Sequence[Part], without: int, selected: int) -> dict[str, Any]:
         """Selection rate of each group over that of the most selected one, and rows of no known group."""
         known = [g for g, name in enumerate(by.names) if not is_missing_group(name)]
         large = [g for g in known if counted[g].kept >= self._least]
@@ -278,8 +183,8 @@ class ColumnTally(GroupTally):
                 {
                     "name": name,
                     "n": sizes[g],
-                    "rate": _plain(wilson(hits[g], sizes[g])) if g in large else None,
-                    "ratio": _plain(share_ratio(hits[g], sizes[g], hits[best], sizes[best]))
+                    "rate": plain(wilson(hits[g], sizes[g])) if g in large else None,
+                    "ratio": plain(share_ratio(hits[g], sizes[g], hits[best], sizes[best]))
                     if g in large and best is not None and g != best
                     else None,
                 }
@@ -378,9 +283,9 @@ def _add_all(tally: GroupTally, rows: Iterable[InstanceRow]) -> None:
         tally.add(row, None if row.front is None else row.front.pick("sparsest"))
 
 
-def _by_column(model: str, by: RowGroups, counted: Sequence[_Part], least: int) -> dict[str, Any]:
+def _by_column(model: str, by: RowGroups, counted: Sequence[Part], least: int) -> dict[str, Any]:
     pairs = _pairs(by.names)
-    every = _Part(
+    every = Part(
         sum(part.last for part in counted),
         sum(part.kept for part in counted),
         sum(part.hits for part in counted),
@@ -457,9 +362,5 @@ def _changes(
     ]
 
 
-def _share(tally: ChangeTally, change: Change, least: int) -> _Share:
-    return _Share(tally.counted()[change.variable, change.direction], tally.n, least)
-
-
-def _plain(interval: Interval | None) -> dict[str, float] | None:
-    return None if interval is None else interval.to_dict()
+def _share(tally: ChangeTally, change: Change, least: int) -> Share:
+    return Share(tally.counted()[change.variable, change.direction], tally.n, least)

@@ -38,6 +38,7 @@ class AuditResult:
         >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
         >>> len(result.fronts), result.notes
         (2, ())
+        >>> folder.cleanup()
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -188,6 +189,7 @@ def open_audit(directory: str | Path) -> AuditResult:
         >>> result = cfsearch.audit(FakeProvider(), greys, out=folder.name, generator=FakeGenerator(), evaluations=60)
         >>> len(open_audit(folder.name).fronts)
         2
+        >>> folder.cleanup()
     """
     if not Path(directory).is_dir():
         raise RunError(f"run {str(directory)!r}: there is no such directory.")

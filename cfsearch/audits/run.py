@@ -70,6 +70,7 @@ class Audit:
         >>> document = Audit(config, directory=folder.name).run()
         >>> document["counts"][0]["instances"]
         1
+        >>> folder.cleanup()
     """
 
     def __init__(

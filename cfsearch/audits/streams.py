@@ -14,9 +14,9 @@ from .changes import changes
 from .conditions import EVERY, PROTECTED, Condition
 from .effects import Effects
 from .gate import FAIL, PASS, UNSURE, holds
-from .groups import LEAST
 from .measured import Membership
 from .membership import group_pairs, group_parts
+from .shares import LEAST
 
 _SHARES: Final = ("found_rate", "failed_rate", "decided", "flip_rate", "change_rate")
 _GAPS: Final = {"decided_gap": "decided", "found_gap": "found_rate"}

@@ -178,7 +178,7 @@ def share_ratio(count: int, n: int, other: int, m: int) -> Interval | None:
     Example:
         >>> ratio = share_ratio(31, 100, 75, 100)
         >>> [round(v, 3) for v in (ratio.value, ratio.low, ratio.high)]
-        [0.413, 0.303, 0.564]
+        [0.413, 0.302, 0.566]
     """
     if not n or not m or not other:
         return None

@@ -58,7 +58,7 @@ def share_sequence(count: int, n: int, *, alpha: float = 0.05) -> Interval | Non
     Example:
         >>> half = share_sequence(50, 100)
         >>> round(half.low, 3), round(half.high, 3)
-        (0.36, 0.64)
+        (0.338, 0.662)
     """
     from scipy.optimize import brentq
     from scipy.special import betaln

@@ -40,6 +40,7 @@ def instance_row(row: InstanceRow) -> dict[str, Cell]:
         >>> with cfsearch.RunDirectory.read(folder.name) as run:
         ...     [instance_row(row)["status"] for row in run.rows()]
         ['found', 'found']
+        >>> folder.cleanup()
     """
     front = row.front
     return {
@@ -72,6 +73,7 @@ def run_rows(run: RunDirectory, *, table: Table = "members") -> Iterator[dict[st
         >>> with cfsearch.RunDirectory.read(folder.name) as run:
         ...     [row["name"] for row in run_rows(run, table="instances")]
         ['0.png', '1.png']
+        >>> folder.cleanup()
     """
     for row in run.rows():
         if table == "instances":
@@ -103,6 +105,7 @@ def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Tabl
         >>> with cfsearch.RunDirectory.read(folder.name) as run:
         ...     export_run(run, f"{folder.name}/inputs.csv", kind="csv", table="instances")
         2
+        >>> folder.cleanup()
     """
     if kind not in FORMATS:
         raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")

@@ -224,6 +224,10 @@ ELSEWHERE = {
     "run.isolate": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
     "run.deadline": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
     "run.memory": "assembly/test_search.py::test_limits_of_the_models_own_process_are_those_of_the_run",
+    "audit.until_decided": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
+    "audit.fail_if": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
+    "audit.gates": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
+    "run.workers": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
     "run.threads": "cli/test_wiring.py::test_threads_are_those_of_the_command",
 }
 """Settings that are no part of an assembly, or are followed to the end elsewhere, by the test."""

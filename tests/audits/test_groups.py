@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from cfsearch.audits.groups import LEAST, OTHERS, column_groups, group_rows
+from cfsearch.audits.groups import OTHERS, column_groups, group_rows
+from cfsearch.audits.shares import LEAST
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.engine.search import Search

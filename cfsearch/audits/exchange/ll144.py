@@ -5,9 +5,9 @@ import io
 from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
-from cfsearch.audits.groups import LEAST
 from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
 from cfsearch.audits.reading_parts import Estimate
+from cfsearch.audits.shares import LEAST
 
 from .subjects import digest_of, limits
 
