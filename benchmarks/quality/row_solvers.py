@@ -9,6 +9,7 @@ of the class: the share of the exact front that is found, and the hypervolume ov
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,7 +29,8 @@ from cfsearch.generators.rows.seeds import NearestRows
 from cfsearch.numerics import pareto
 from cfsearch.providers.sklearn import SklearnProvider
 
-from peers_setting import people, prepared  # isort: skip  # of benchmarks/papers
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "papers"))
+from peers_setting import people, prepared  # of benchmarks/papers
 
 MOST = 500_000
 """Reachable rows that are enumerated."""
