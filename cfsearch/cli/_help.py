@@ -21,7 +21,7 @@ _SECTIONS: Final = {
     ),
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
-        *("data", "table", "row", "where", "schema", "label", "encoding", "delimiter", "ignore"),
+        *("data", "table", "row", "where", "decided", "schema", "label", "encoding", "delimiter", "ignore"),
         *("categorical", "missing", "text", "texts", "column", "sounds", "size", "identifier"),
     ),
     "Counterfactuals": (
@@ -35,8 +35,8 @@ _SECTIONS: Final = {
     ),
     "Explanation": ("method", "chosen", "block"),
     "Findings": (
-        *("by", "protected", "practical", "genuineness", "until_decided", "fail_if", "gates"),
-        "run",
+        *("by", "protected", "practical", "effect_rows", "genuineness", "until_decided", "fail_if", "gates"),
+        *("run", "attestation", "key"),
     ),
     "Networks": (
         *("layers", "width", "max_width", "upsampling", "scale", "critic_width", "critic_hidden"),

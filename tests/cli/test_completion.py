@@ -102,6 +102,8 @@ def test_choices_and_commands_are_completed(complete: Complete) -> None:
         "cyclonedx",
         "aiverify",
         "model-card",
+        "ll144",
+        "annex-iv",
     ]
     assert complete("cfsearch schema mani") == ["manifest"]
 

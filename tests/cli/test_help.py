@@ -67,8 +67,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(2):
         toys.picture(f"photos/face{i}.png", seed=i)
     toys.picture()
-    rows = [(30 + i % 8, 2500 + 90 * i, "approve" if i > 11 else "refuse") for i in range(24)]
-    table = pd.DataFrame(rows, columns=["age", "income", "decision"])
+    rows = [
+        (30 + i % 8, ("female", "male")[i % 2], 2500 + 90 * i, "approve" if i > 11 else "refuse")
+        for i in range(24)
+    ]
+    table = pd.DataFrame(rows, columns=["age", "sex", "income", "decision"])
     table.to_csv(folder / "applicants.csv", index=False)
     fitted = LogisticRegression().fit(table[["age", "income"]], table["decision"])
     skops.io.dump(fitted, folder / "credit.skops")
@@ -113,6 +116,11 @@ def test_examples_run(workplace: Path, call: Call, line: str, monkeypatch: pytes
             assert call("audit", *audit, "--seed", seed, "--out", f"runs/{name}").code == 0
     if "runs/digits" in words and not (workplace / "runs" / "digits").exists():
         assert call("audit", "--sounds", "seven.wav", *FAST, "--out", "runs/digits").code == 0
+    if "runs/people" in words and not (workplace / "runs" / "people").exists():
+        rows = ("--data", "applicants.csv", "--model", "credit.skops", "--by", "sex", *FAST)
+        assert call("audit", *rows, "--out", "runs/people").code == 0
+    if "one.intoto.json" in words:  # what is stated now, of the run that stands there now
+        assert call("export", "runs/one", "--format", "in-toto", "--out", "one.intoto.json").code == 0
     if words[0] in ("search", "audit", "plan", "bench"):
         words += FAST
     if words[0] == "init":

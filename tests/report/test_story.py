@@ -36,6 +36,7 @@ def change(variable: str, number: int, *, direction: str = "+", model: str = "m"
 def document(*, models: tuple[str, ...] = ("m",), **more: Any) -> dict[str, Any]:
     return {
         "models": [{"id": one, "name": f"Model {one.upper()}", "labels": ["no", "yes"]} for one in models],
+        "search": {"target": None},
         "counts": [count(one) for one in models],
         "changes": [],
         "effects": [],
