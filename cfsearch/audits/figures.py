@@ -32,11 +32,14 @@ class Figures:
     """
 
     def __init__(self, model: str, *, groups: GroupTally | None = None) -> None:
-        self.model, self.grouped = model, groups
+        self.model: str = model
+        self.grouped: GroupTally | None = groups
         self.instances: list[dict[str, Any]] = []
         self.variables: tuple[str, ...] = ()
         self.status: Counter[str] = Counter()
-        self.constant = self.broken = self.fronts = 0
+        self.constant: int = 0
+        self.broken: int = 0
+        self.fronts: int = 0
         self._changes, self._transitions = ChangeTally(), TransitionTally()
         self._queries: int | None = 0
         self._seeding = 0

@@ -114,7 +114,8 @@ class Stream:
     def __init__(self, metric: str, subject: str, members: frozenset[str] | None, *, alpha: float) -> None:
         self._metric, self._subject, self._members, self._alpha = metric, subject, members, alpha
         self._mean = MeanSequence(low=-1.0, high=1.0, alpha=alpha) if metric in _MEANS else None
-        self.count, self.n = 0, 0
+        self.count: int = 0
+        self.n: int = 0
         self._low, self._high = 0.0, 1.0
 
     def add(self, name: str, seen: Observation) -> None:
@@ -169,7 +170,10 @@ class Watch:
         alpha: float,
     ) -> None:
         metric = _GAPS.get(condition.metric, condition.metric)
-        self.condition, self.subject, self.group, self.sides = condition, subject, group, len(sides)
+        self.condition: Condition = condition
+        self.subject: str = subject
+        self.group: str = group
+        self.sides: int = len(sides)
         self._alpha = alpha
         parts: Sequence[frozenset[str] | None] = sides or (None,)
         self._streams = [Stream(metric, subject, part, alpha=alpha / len(parts)) for part in parts]

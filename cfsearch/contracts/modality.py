@@ -179,7 +179,7 @@ class Pictures(Modality):
     name = "images"
     noun = "image"
     thing = "picture"
-    parts = ("original", "images")
+    parts: ClassVar[tuple[str, str]] = ("original", "images")
     generator = "pixels"
     pictured = True
     reconstructed = True
@@ -222,7 +222,7 @@ class Rows(Modality):
     name = "rows"
     noun = "row"
     thing = "row"
-    parts = ("row", "rows")
+    parts: ClassVar[tuple[str, str]] = ("row", "rows")
     categorical = True
     generator = "rows"
     distance = "gower"
@@ -273,7 +273,7 @@ class Texts(Modality):
     name = "texts"
     noun = "text"
     thing = "text"
-    parts = ("text", "texts")
+    parts: ClassVar[tuple[str, str]] = ("text", "texts")
     own_variables = True
     generator = "words"
     distance = "word_distance"
@@ -321,7 +321,7 @@ class Sounds(Modality):
     name = "sounds"
     noun = "recording"
     thing = "recording"
-    parts = ("sound", "sounds")
+    parts: ClassVar[tuple[str, str]] = ("sound", "sounds")
     files = "sounds"
     generator = "bands"
     pictured = True

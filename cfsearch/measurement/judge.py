@@ -48,8 +48,10 @@ class AttributeJudge(nn.Module):
                 nn.BatchNorm2d(outside),
                 nn.ReLU(),
             ]
-        self.trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(_COARSEST), nn.Flatten(), nn.Dropout(0.2))
-        self.head = nn.Linear(_WIDTHS[-1] * _COARSEST**2, attributes)
+        self.trunk: nn.Sequential = nn.Sequential(
+            *layers, nn.AdaptiveAvgPool2d(_COARSEST), nn.Flatten(), nn.Dropout(0.2)
+        )
+        self.head: nn.Linear = nn.Linear(_WIDTHS[-1] * _COARSEST**2, attributes)
 
     def features(self, x: Float[Tensor, "n c s s"]) -> Float[Tensor, "n f"]:
         """What the last layer sees, averaged over the places of the picture."""
