@@ -196,7 +196,26 @@ def test_flags_on_top_of_several_models() -> None:
 
 @pytest.mark.parametrize("name", ["search", "bench"])
 def test_the_settings_in_other_documents_have_the_schema_of_settings(name: str) -> None:
-    embedded = schema(name)["$defs"]["config"]["properties"]["search"]
-    own = schema("config")["properties"]["search"]
-    assert embedded["properties"] == own["properties"]
-    assert set(SearchConfig.model_fields) == set(own["properties"])
+    # every table: a setting that is added must be added wherever settings are written
+    assert schema(name)["$defs"]["config"]["properties"] == schema("config")["properties"]
+
+
+@pytest.mark.parametrize("name", ["search", "bench"])
+def test_written_settings_keep_the_schema_of_the_document_they_are_in(name: str) -> None:
+    config = Config.check(
+        {
+            "model": {"path": "m.onnx"},
+            "data": {"table": "t.csv", "delimiter": ";", "encoding": "latin-1", "decided": "day"},
+            "audit": {"effect_rows": 7},
+            "about": {"who": "a bank", "why": "a yearly check"},
+        }
+    )
+    embedded = {"$defs": schema(name)["$defs"], "$ref": "#/$defs/config"}
+    written_down = config.resolved()
+    assert written_down["data"]["decided"] == "day"
+    assert written_down["audit"]["effect_rows"] == 7
+    assert written_down["about"]["who"] == "a bank"
+    jsonschema.validate(written_down, embedded)
+    written_down["audit"]["effect_rows"] = -1
+    with pytest.raises(jsonschema.ValidationError, match="-1 is less than the minimum"):
+        jsonschema.validate(written_down, embedded)
