@@ -129,7 +129,7 @@ _TABLE = (
         "--decided",
         metavar="LABEL",
         shell_complete=classes,
-        help="Rows that the model puts into this class alone, --limit counts these.",
+        help="Only rows that the model puts into this class; --limit counts those.",
     ),
     SCHEMA,
     LABEL,
