@@ -30,7 +30,10 @@ def weights(path: Path) -> dict[str, bytes]:
         return {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
 
 
-def test_figures_are_printed_and_written_without_touching_the_weights(call: Call, mine: Path) -> None:
+def test_figures_are_printed_and_written_without_touching_the_weights(
+    call: Call, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfsearch.measurement.judge._STEPS", (2, 2))
     before, fingerprint = weights(mine), opened(mine).fingerprint
     words = ("measure", "generator", mine, "--data", "faces", "--people", 64, "--threads", 1)
     printed = call(*words, "--no-write")

@@ -83,7 +83,7 @@ def test_verbose_adds_to_audit_and_verify(
     assert "face0.png" not in call("verify", run, "--model", model).err
 
 
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", [60, pytest.param(80, marks=pytest.mark.slow)])
 def test_a_real_terminal_of_any_width_sees_whole_words(
     model: Path, faces: Path, fast: Flags, tmp_path: Path, width: int
 ) -> None:

@@ -81,7 +81,7 @@ def test_what_the_model_prints_reaches_nobody(
             ABORTS,
             r"was ended by SIGABRT \(it aborted\) when it was queried with one input; it printed last: '.*seen 1",
         ),
-        (FAULTS, r"was ended by SIGSEGV \(a segmentation fault\)"),
+        pytest.param(FAULTS, r"was ended by SIGSEGV \(a segmentation fault\)", marks=pytest.mark.slow),
         (ENDS, r"ended itself with exit code 0"),
     ],
     ids=["abort", "segmentation fault", "exit"],
