@@ -142,6 +142,26 @@ class ProviderCrashedError(ProviderError):
     code = "provider_crashed"
 
 
+def crash(who: str, error: BaseException) -> ProviderCrashedError:
+    """The error of a model that raised what ends a program, and no ordinary exception.
+
+    Args:
+        who: the model, as the sentence begins.
+        error: what it raised: ``SystemExit``, ``GeneratorExit``, a cancelled task.
+
+    Example:
+        >>> str(crash("m.onnx", SystemExit(0)))
+        'm.onnx called sys.exit(0).'
+        >>> str(crash("m.onnx", GeneratorExit()))
+        'm.onnx raised GeneratorExit, which ends a program and is no error to go on from.'
+    """
+    if isinstance(error, SystemExit):
+        return ProviderCrashedError(f"{who} called sys.exit({error.code!r}).")
+    return ProviderCrashedError(
+        f"{who} raised {type(error).__name__}, which ends a program and is no error to go on from."
+    )
+
+
 class BudgetExhausted(CfsearchError, RuntimeError):
     """No queries to the audited model are left; a search ends with the best that it found so far."""
 

@@ -20,9 +20,9 @@ from cfsearch.errors import (
     CfsearchError,
     NonFiniteError,
     PluginError,
-    ProviderCrashedError,
     ProviderError,
     QueryError,
+    crash,
 )
 
 from .finiteness import Finiteness
@@ -61,8 +61,10 @@ def queried(provider: Provider, x: Tensor) -> Tensor:
     try:
         with raising(ProviderError, who):
             answer = provider.predict(x)
-    except SystemExit as error:
-        raise ProviderCrashedError(f"{who} called sys.exit({error.code!r}).") from error
+    except (CfsearchError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise crash(who, error) from error
     expected = (len(x), len(provider.labels))
     if not isinstance(answer, Tensor):
         raise PluginError(

@@ -18,8 +18,8 @@ from cfsearch.errors import (
     ConfigError,
     DeadlineError,
     ModelMemoryError,
-    ProviderCrashedError,
     ProviderError,
+    crash,
 )
 from cfsearch.registry import object_at
 
@@ -254,8 +254,8 @@ class CallableProvider(AnsweringProvider):
             return self._function(rows)
         except CfsearchError:
             raise  # a served model, or a provider of cfsearch inside the function: it speaks for itself
-        except SystemExit as error:
-            raise ProviderCrashedError(f"{self.name}: the model called sys.exit({error.code!r}).") from error
+        except KeyboardInterrupt:
+            raise
         except MemoryError as error:
             raise ModelMemoryError(
                 f"{self.name}: out of memory for {len(rows)} inputs at once. Lower `max_batch`."
@@ -265,6 +265,8 @@ class CallableProvider(AnsweringProvider):
                 f"{self.name}: the function failed on a batch of shape {rows.shape}: "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
             ) from error
+        except BaseException as error:
+            raise crash(f"{self.name}: the model", error) from error
 
     def _in_time(self, rows: RawArray) -> object:
         if self._running is not None and self._running.is_alive():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
-from cfsearch.errors import CfsearchError, ConfigError, ModelMemoryError, ProviderCrashedError, ProviderError
+from cfsearch.errors import CfsearchError, ConfigError, ModelMemoryError, ProviderError, crash
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
@@ -224,10 +224,8 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
                 raise self._out_of_memory(len(x)) from error
             except CfsearchError:
                 raise
-            except SystemExit as error:
-                raise ProviderCrashedError(
-                    f"{self.name}: the network called sys.exit({error.code!r})."
-                ) from error
+            except KeyboardInterrupt:
+                raise
             except Exception as error:  # a user's network may raise anything
                 if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
                     raise self._out_of_memory(len(x)) from error
@@ -235,6 +233,8 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
                     f"{self.name}: the network failed on inputs of shape {tuple(ready.shape)}: "
                     f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
                 ) from error
+            except BaseException as error:
+                raise crash(f"{self.name}: the network", error) from error
         if not isinstance(answer, Tensor):
             raise ProviderError(
                 f"{self.name}: the network must return one tensor of scores, got "

@@ -1,5 +1,6 @@
 """F09 and F37 to F48: providers that answer badly, late or not at all, as the rest of the house sees them."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import (
@@ -29,6 +31,7 @@ from cfsearch.providers.callable import CallableProvider
 from cfsearch.providers.handshake import handshake
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
+from cfsearch.providers.torch_module import TorchProvider
 from cfsearch.providers.votes import VotingProvider
 
 SHAPE = (3, 4, 4)
@@ -219,3 +222,39 @@ def test_a_model_that_fails_at_run_time_is_named_without_cpp_paths(tmp_path: Pat
     assert "\n" not in text
     assert not any(trace in text for trace in (".cc", "onnxruntime::"))
     assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (SystemExit(0), r"called sys\.exit\(0\)"),
+        (GeneratorExit(), "raised GeneratorExit, which ends a program"),
+        (asyncio.CancelledError(), "raised CancelledError, which ends a program"),
+    ],
+    ids=["exit", "generator", "cancelled"],
+)
+def test_a_model_that_raises_what_ends_a_program_has_crashed(raised: BaseException, says: str) -> None:
+    def ends(x: np.ndarray) -> np.ndarray:
+        raise raised
+
+    class Ends(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise raised
+
+    for provider in (
+        CallableProvider(ends, labels=("a", "b"), scores=ScoreKind.LOGITS),
+        TorchProvider(Ends(), labels=("a", "b"), scores=ScoreKind.LOGITS),
+    ):
+        with pytest.raises(CfsearchError, match=says) as caught:
+            provider.predict(torch.zeros(1, *SHAPE))
+        assert (caught.value.code, caught.value.exit_code) == ("provider_crashed", 3)
+
+
+def test_an_interrupt_inside_a_model_is_the_users() -> None:
+    def interrupted(x: np.ndarray) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        CallableProvider(interrupted, labels=("a", "b"), scores=ScoreKind.LOGITS).predict(
+            torch.zeros(1, *SHAPE)
+        )
