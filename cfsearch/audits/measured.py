@@ -4,7 +4,6 @@
 ``groups.json``: which input is in which group.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +11,15 @@ from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
-from cfsearch.errors import DamagedError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.runs.guard import guarded, read_object
 
 from .effects import Effects
+from .tensor_file import read_tensors, write_tensors
 
 EFFECTS: Final = "effects.safetensors"
 GROUPS: Final = "groups.json"
@@ -80,9 +77,7 @@ def save_effects(path: Path, measured: Measured) -> Path:
         "sha256": list(measured.sha256),
         "edit_success": dict(measured.edit_success),
     }
-    return write_atomically(
-        path, save_tensors(tensors, metadata={"cfsearch": json.dumps(meta, sort_keys=True)})
-    )
+    return write_tensors(path, tensors, meta)
 
 
 def load_effects(path: Path) -> Measured | None:
@@ -97,12 +92,7 @@ def load_effects(path: Path) -> Measured | None:
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        blob = path.read_bytes()
-        size = int.from_bytes(blob[:8], "little")
-        meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
-        if meta["format"] != EFFECTS_FORMAT:
-            raise DamagedError(f"{str(path)!r}: format {meta['format']!r} is not {EFFECTS_FORMAT!r}.")
-        tensors = load_tensors(blob)
+        meta, tensors = read_tensors(path, kind=EFFECTS_FORMAT)
         names = tuple(str(name) for name in meta["names"])
         truths = {name: tensors[f"truth {name}"] for name in names if f"truth {name}" in tensors}
         effects = Effects(names, *(tensors[part] for part in _PARTS))

@@ -67,7 +67,7 @@ class Painter(Generator[State], AttributeTaker):
 
     @classmethod
     def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Painter":
-        raise NotImplementedError
+        return cls(((1.0, 0.0), (0.0, 1.0)))
 
     def encode(self, x: Tensor, *, attributes: Tensor | None = None) -> State:
         assert attributes is not None

@@ -3,18 +3,14 @@
 So that every figure can be computed again.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from cfsearch.errors import DamagedError
-from cfsearch.files import write_atomically
+from cfsearch.audits.tensor_file import read_tensors, write_tensors
 from cfsearch.runs.guard import guarded
 
 from .measuring import MeasuredColumn, Moves
@@ -72,8 +68,7 @@ def save_columns(
                 "members": None if own is None else list(own.rows),
             }
         )
-    meta = json.dumps({"format": _FORMAT, "columns": entries}, sort_keys=True)
-    return write_atomically(path, save_tensors(tensors, metadata={"cfsearch": meta}))
+    return write_tensors(path, tensors, {"format": _FORMAT, "columns": entries})
 
 
 def load_columns(path: Path) -> tuple[list[MeasuredColumn], dict[str, MemberFigures]] | None:
@@ -88,12 +83,7 @@ def load_columns(path: Path) -> tuple[list[MeasuredColumn], dict[str, MemberFigu
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        blob = path.read_bytes()
-        size = int.from_bytes(blob[:8], "little")
-        meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
-        if meta["format"] != _FORMAT:
-            raise DamagedError(f"{str(path)!r}: format {meta['format']!r} is not {_FORMAT!r}.")
-        tensors = load_tensors(blob)
+        meta, tensors = read_tensors(path, kind=_FORMAT)
         measured, members = [], {}
         for i, entry in enumerate(meta["columns"]):
             measured.append(_measured(tensors, i, entry))

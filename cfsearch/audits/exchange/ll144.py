@@ -8,6 +8,7 @@ from typing import Any, Final, final
 from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
 from cfsearch.audits.reading_parts import Estimate
 from cfsearch.audits.shares import LEAST
+from cfsearch.numerics.intervals import share_ratio, wilson
 
 from .subjects import digest_of, limits
 
@@ -172,23 +173,20 @@ def _small(n: int, *, total: int) -> str:
 
 def _ratio(rate: Estimate, n: int, best: Estimate, best_n: int, *, same: bool) -> Estimate | None:
     """The ratio of two shares with Katz' interval on the logarithm; the best by itself is 1."""
-    from scipy.stats.contingency import relative_risk
-
     count, best_count = round(rate.value * n), round(best.value * best_n)
     if best_count == 0:
         return None
     if same:
         return Estimate(value=1.0, low=1.0, high=1.0)
-    value = (count / n) / (best_count / best_n)
-    ends = relative_risk(count, n, best_count, best_n).confidence_interval(0.95)
-    low, high = (float(ends.low), float(ends.high)) if count else (0.0, _zero_high(n, best_count / best_n))
-    return Estimate(value=round(value, 6), low=round(low, 6), high=round(high, 6))
+    ratio = share_ratio(count, n, best_count, best_n)
+    if ratio is None:
+        return None
+    high = ratio.high if count else _zero_high(n, best_count / best_n)
+    return Estimate(value=round(ratio.value, 6), low=round(ratio.low, 6), high=round(high, 6))
 
 
 def _zero_high(n: int, best: float) -> float:
     """The upper end where none is selected: that of Wilson's interval over the best rate."""
-    from cfsearch.numerics.intervals import wilson
-
     interval = wilson(0, n)
     return 1.0 if interval is None else float(interval.high) / best
 
