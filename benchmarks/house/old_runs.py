@@ -1,6 +1,8 @@
-"""Makes ten small runs with the code of an older revision and with this checkout's, and compares their stored fronts.
+"""Makes ten small runs with the code of two revisions, and compares their stored fronts.
 
-    uv run python benchmarks/house/old_runs.py --revision 88a64e4
+    uv run python benchmarks/house/old_runs.py --revision 88a64e4 [--against e85924b~1]
+
+Without ``--against`` the second is this checkout.
 
 Pictures (attributes, pixels), rows of a table (linear and forest, with and without training rows, ranges and levels), texts
 and sounds; fixed seeds, one thread, models that ship or are trained here. The older code is taken from a fresh worktree of
@@ -129,7 +131,7 @@ def built(revision: str, *, folder: Path) -> Iterator[Path]:
         revision: as git names it.
         folder: for the worktree and the package.
     """
-    tree, package = folder / "tree", folder / "package"
+    tree, package = folder / f"tree-{revision}", folder / f"package-{revision}"
     subprocess.run(
         ["git", "-C", str(ROOT), "worktree", "add", "-q", "--detach", str(tree), revision], check=True
     )
@@ -236,20 +238,23 @@ def main() -> int:
     """Make and compare the runs, one line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--revision", required=True, help="the older commit")
+    parser.add_argument("--against", default="", help="a later commit (this checkout)")
     parser.add_argument("--only", default="", help="runs whose name holds this text")
     given = parser.parse_args()
     total, same, failed = 0, 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_inputs(folder)
-        with built(given.revision, folder=folder) as package:
+        with contextlib.ExitStack() as stack:
+            package = stack.enter_context(built(given.revision, folder=folder))
+            later = stack.enter_context(built(given.against, folder=folder)) if given.against else None
             for number, (title, options) in enumerate(RUNS.items()):
                 if given.only not in title:
                     continue
                 outs = f"before-{number}", f"after-{number}"
                 errors = [
                     run(options, where=folder, out=out, package=code)
-                    for out, code in zip(outs, (package, None), strict=True)
+                    for out, code in zip(outs, (package, later), strict=True)
                 ]
                 if any(errors):
                     failed += 1

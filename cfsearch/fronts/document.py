@@ -14,8 +14,8 @@ from .picks import UNCHANGED
 if TYPE_CHECKING:
     from .front import ParetoFront
 
-_DECIMALS: Final = 9
-"""Of values of variables: start plus change leaves rounding behind the last one that means anything."""
+_DIGITS: Final = 6
+"""Decimals of a value of a variable, behind the first digit of start or change: what follows is rounding of their sum."""
 
 
 def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
@@ -45,7 +45,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(v) > UNCHANGED
             },
             "values": {
-                name: _number(round(front.values[i, j].item(), _DECIMALS) + 0.0)
+                name: _number(_sum(front.values[i, j].item(), change=front.z[i, j].item()))
                 for j, name in enumerate(front.variables)
                 if abs(front.z[i, j].item()) > UNCHANGED
             },
@@ -112,6 +112,12 @@ def _outlierness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON v
 def _number(value: float) -> float:
     """The shortest decimal that is still the same float32: values that differ stay different."""
     return float(str(np.float32(value)))
+
+
+def _sum(value: float, *, change: float) -> float:
+    """A value without the rounding that adding a float32 change to its start left behind."""
+    scale = max(abs(value - change), abs(change))
+    return round(value, max(2, _DIGITS - math.floor(math.log10(scale)))) + 0.0 if scale > 0 else value
 
 
 def _probabilities(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> dict[str, float]:

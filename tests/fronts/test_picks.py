@@ -1,0 +1,68 @@
+"""Picks by hand, at the places where one step decides."""
+
+import pytest
+import torch
+
+from cfsearch.fronts import picks
+
+ALL = torch.ones(3, dtype=torch.bool)
+
+
+def test_a_change_of_a_millionth_is_none() -> None:
+    z = torch.tensor([[0.5, 1e-6, 1e-7], [0.4, 0.4, 0.0], [0.3, 0.3, 0.3]])
+    assert picks.sparsest(z, sizes=torch.tensor([9.0, 0.1, 0.1]), among=ALL) == 0
+    assert picks.sparsest(z, sizes=torch.tensor([9.0, 0.1, 0.1]), among=~torch.tensor([True, False, False])) == 1
+
+
+def test_of_equally_sparse_members_the_smaller_change_is_picked() -> None:
+    z = torch.tensor([[0.9, 0.0], [0.0, 0.2], [0.1, 0.1]])
+    assert picks.sparsest(z, sizes=torch.tensor([0.9, 0.2, 0.1]), among=ALL) == 1
+
+
+def test_a_size_never_weighs_as_much_as_a_change() -> None:
+    z = torch.tensor([[1.0, 0.0], [0.1, 0.1], [0.2, 0.2]])
+    assert picks.sparsest(z, sizes=torch.tensor([1e6, 0.1, 0.2]), among=ALL) == 0
+
+
+def test_the_knee_is_measured_in_scaled_objectives() -> None:
+    # scaled: (0, 1), (.5, .2), (1, 0); unscaled the first would be nearest to the ideal point
+    f = torch.tensor([[0.0, 1.0], [500.0, 0.2], [1000.0, 0.0]])
+    assert picks.knee(f, among=ALL) == 1
+    assert picks.knee(f, among=torch.tensor([True, False, True])) == 0
+    flat = torch.tensor([[3.0, 1.0], [3.0, 0.5], [3.0, 2.0]])
+    assert picks.knee(flat, among=ALL) == 1, "an objective without spread has no say"
+
+
+def test_without_a_crossing_the_smallest_gap_is_picked() -> None:
+    leaving = torch.tensor([0.7, 0.8, 0.99], dtype=torch.float64)
+    plausibility = torch.tensor([0.0, 0.0, 0.0])
+    assert picks.crossing(leaving, plausibility, among=ALL) == 0
+
+
+def test_of_several_crossings_the_first_counts() -> None:
+    # sorted by p: gaps p - gan are -.9, -.1, +.1, -.3, +.9: the sign turns between the second and third
+    leaving = torch.tensor([0.1, 0.5, 0.6, 0.7, 0.9], dtype=torch.float64)
+    plausibility = torch.tensor([1.0, 0.6, 0.45, 1.0, 0.0])
+    assert picks.crossing(leaving, plausibility, among=torch.ones(5, dtype=torch.bool)) == 1
+    order = torch.tensor([4, 2, 0, 1, 3])
+    picked = picks.crossing(leaving[order], plausibility[order], among=torch.ones(5, dtype=torch.bool))
+    assert int(order[picked]) == 1, "whatever the order of the members"
+
+
+def test_cost_is_weighed_against_difference() -> None:
+    gaps = torch.tensor([[0.0, 0.6, 0.9], [0.6, 0.0, 0.8], [0.9, 0.8, 0.0]])
+    assert picks.diverse(gaps, costs=torch.tensor([0.0, 0.1, 0.5]), first=0, count=2) == [0, 1]
+    assert picks.diverse(gaps, costs=torch.tensor([0.0, 0.1, 0.1]), first=0, count=3) == [0, 2, 1]
+    assert picks.diverse(torch.zeros(3, 3), costs=torch.zeros(3), first=2, count=3) == [2]
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(1.3, True), (1.31, False)])
+def test_a_local_outlier_factor_above_1_3_is_outlying(factor: float, kept: bool) -> None:
+    factors = torch.tensor([1.0, factor, 1.1], dtype=torch.float64)
+    assert picks.inliers(factors, among=ALL, count=2).tolist() == [True, kept, True]
+
+
+def test_the_least_isolated_fill_up_and_unknown_factors_come_last() -> None:
+    factors = torch.tensor([float("nan"), 5.0, 2.0])
+    assert picks.inliers(factors, among=ALL, count=2).tolist() == [False, True, True]
+    assert picks.inliers(factors, among=ALL, count=3).tolist() == [True, True, True]
