@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from cfsearch.contracts.provider import ScoreKind
 from cfsearch.engine.schedule import Allowance, Schedule, allowance
 from cfsearch.errors import ConfigError
 from cfsearch.providers.budget import CountingProvider

@@ -11,7 +11,9 @@ ALL = torch.ones(3, dtype=torch.bool)
 def test_a_change_of_a_millionth_is_none() -> None:
     z = torch.tensor([[0.5, 1e-6, 1e-7], [0.4, 0.4, 0.0], [0.3, 0.3, 0.3]])
     assert picks.sparsest(z, sizes=torch.tensor([9.0, 0.1, 0.1]), among=ALL) == 0
-    assert picks.sparsest(z, sizes=torch.tensor([9.0, 0.1, 0.1]), among=~torch.tensor([True, False, False])) == 1
+    assert (
+        picks.sparsest(z, sizes=torch.tensor([9.0, 0.1, 0.1]), among=~torch.tensor([True, False, False])) == 1
+    )
 
 
 def test_of_equally_sparse_members_the_smaller_change_is_picked() -> None:
