@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -13,6 +14,7 @@ from PIL import Image
 from cfsearch.audits.run import Audit
 from cfsearch.config import Config
 
+Run = Callable[..., tuple[int, str]]
 MODEL = """
 import numpy as np
 
@@ -49,47 +51,42 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run_pytest(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--rootdir",
-        str(folder),
-        "-p",
-        "no:cacheprovider",
-        *words,
-    ]
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, env={**_environment(), "PYTHONPATH": str(folder)}
-    )
+@pytest.fixture
+def run_pytest(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Run":
+    """Runs pytest in the folder, in this process; its exit code and what it printed."""
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith("PYTEST")]:
+            monkeypatch.delenv(name)
+        capsys.readouterr()
+        fixed = ("-q", "-s", "--rootdir", str(folder), "-p", "no:cacheprovider", "-p", "no:xdist")
+        code = pytest.main([*fixed, *words])
+        return int(code), "".join(capsys.readouterr())
+
+    return run
 
 
-def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
-
-
-def test_what_still_flips_passes_and_what_does_not_fails(folder: Path) -> None:
+def test_what_still_flips_passes_and_what_does_not_fails(folder: Path, run_pytest: Run) -> None:
     given = ("--cfsearch", "run", "--cfsearch-sidecar", "model.toml", "--junitxml", "out.xml")
-    old = run_pytest(folder, *given, "--cfsearch-model", "old_net:predict")
-    assert old.returncode == 0, old.stdout + old.stderr
-    assert "3 passed" in old.stdout
-    new = run_pytest(folder, *given, "--cfsearch-model", "new_net:predict")
-    assert new.returncode == 1, new.stdout + new.stderr
-    assert "3 failed" in new.stdout
-    assert "1.png (dark): its counterfactual no longer flips; 0 of" in new.stdout
+    code, shown = run_pytest(*given, "--cfsearch-model", "old_net:predict")
+    assert code == 0, shown
+    assert "3 passed" in shown
+    code, shown = run_pytest(*given, "--cfsearch-model", "new_net:predict")
+    assert code == 1, shown
+    assert "3 failed" in shown
+    assert "1.png (dark): its counterfactual no longer flips; 0 of" in shown
     [suite] = ET.parse(folder / "out.xml").getroot()
     assert [case.get("name") for case in suite] == ["0.png", "1.png", "2.png"]
 
 
-def test_one_option_without_the_other_and_a_run_that_is_none_are_refused(folder: Path) -> None:
-    alone = run_pytest(folder, "--cfsearch", "run")
-    assert alone.returncode == 4
-    assert "go together; give both" in alone.stderr
-    none = run_pytest(folder, "--cfsearch", "nowhere", "--cfsearch-model", "old_net:predict")
-    assert none.returncode == 4
-    assert "there is no such run directory" in none.stderr
+def test_one_option_without_the_other_and_a_run_that_is_none_are_refused(run_pytest: Run) -> None:
+    code, shown = run_pytest("--cfsearch", "run")
+    assert code == 4
+    assert "go together; give both" in shown
+    code, shown = run_pytest("--cfsearch", "nowhere", "--cfsearch-model", "old_net:predict")
+    assert code == 4
+    assert "there is no such run directory" in shown
 
 
 def test_nothing_heavy_is_imported_by_the_plug_in() -> None:
