@@ -39,7 +39,7 @@ class Photographs:
     labels: Bool[np.ndarray, "n a"]
     attributes: tuple[str, ...]
     names: tuple[str, ...]
-    people: Int64[NDArray[np.int64], " n"]
+    people: Int64[np.ndarray, " n"]
 
     def __len__(self) -> int:
         return len(self.images)
