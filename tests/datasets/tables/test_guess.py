@@ -204,7 +204,7 @@ def test_levels_that_are_numbers_stand_in_their_order() -> None:
     assert by_number("2") == (2.0, "2")
 
 
-def test_a_question_mark_among_texts_is_a_level_that_missing_cells_join(tmp_path: Path) -> None:
+def test_an_unknown_level_among_texts_is_a_level_that_missing_cells_join(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(
         "\n".join(["a,n", *(f"{'?' if i % 4 == 0 else 'xy'[i % 2]},{i}" for i in range(16))]) + "\n"
