@@ -1,16 +1,18 @@
 """How much of a search is spent outside the networks, and how near it comes to their speed.
 
     python benchmarks/speed/search.py [--faces 16] [--population 100] [--generations 50]
-        [--solvers nsga2,smpso] [--device cpu]
+        [--solvers nsga2,smpso] [--device cpu] [--give-back]
 
 A search over rendered faces (shipped generator and classifier, three objectives) is run with a
 clock around the networks: decoder, audited model, critic. Then the networks alone are called on
 batches of the same sizes, as often. Printed for each solver: the share of the wall time outside
 the networks (target: under 15 %), and the search's candidates a second as a ratio of those of
-the networks alone, both from this run.
+the networks alone, both from this run. Processor time and page faults of the search stand beside them;
+``--give-back`` leaves malloc as it is by default, where commands let it keep freed memory.
 """
 
 import argparse
+import resource
 import time
 from importlib.resources import as_file, files
 
@@ -21,6 +23,7 @@ from cfsearch.assembly.search import assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import Critic
 from cfsearch.datasets import faces
+from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
@@ -80,7 +83,10 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=None, help="torch threads; torch's own choice if left out"
     )
+    parser.add_argument("--give-back", action="store_true", help="let malloc do as it does by default")
     arguments = parser.parse_args()
+    if not arguments.give_back:
+        keep_freed_memory()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     images = faces.faces(arguments.faces, seed=99).images
@@ -92,7 +98,7 @@ def main() -> None:
         f"= {candidates:,} candidates, {torch.get_num_threads()} threads, {arguments.device}"
     )
     print(
-        f"{'solver':<10}{'seconds':>9}{'decode':>9}{'model':>9}{'critic':>9}{'outside':>9}{'vs alone':>10}{'found':>8}"
+        f"{'solver':<10}{'seconds':>9}{'decode':>9}{'model':>9}{'critic':>9}{'outside':>9}{'vs alone':>10}{'found':>8}{'CPU s':>9}{'faults':>10}"
     )
     with as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model:
         for solver in arguments.solvers.split(","):
@@ -114,9 +120,10 @@ def main() -> None:
             )
             networks_alone(problem, population=arguments.population, generations=2)  # warm
             clock = Clock()
-            begin = time.perf_counter()
+            begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
             fronts = made.watched(clock=clock).run(x, names=names)
-            wall = time.perf_counter() - begin
+            wall, now = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF)
+            cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
             alone = networks_alone(
                 problem, population=arguments.population, generations=arguments.generations
             )
@@ -124,7 +131,7 @@ def main() -> None:
             found = np.mean([isinstance(front, ParetoFront) and front.found for front in fronts])
             print(
                 f"{solver:<10}{wall:>9.1f}{clock.seconds['decode']:>9.1f}{clock.seconds['provider']:>9.1f}"
-                f"{clock.seconds['critic']:>9.1f}{(wall - inside) / wall:>9.1%}{alone / wall:>10.2f}{found:>8.0%}"
+                f"{clock.seconds['critic']:>9.1f}{(wall - inside) / wall:>9.1%}{alone / wall:>10.2f}{found:>8.0%}{cpu:>9.2f}{now.ru_minflt - used.ru_minflt:>10,}"
             )
 
 

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import click
 
+from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.errors import CfsearchWarning
 from cfsearch.registry import unknown
 
@@ -153,5 +154,6 @@ def main(ctx: click.Context) -> None:
     Begin with `cfsearch demo`. For a model of your own: `cfsearch doctor MODEL`, then
     `cfsearch search FACE.png --model MODEL`, then `cfsearch audit`.
     """
+    keep_freed_memory()
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

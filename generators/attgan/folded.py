@@ -12,7 +12,7 @@ plain decoder's up to rounding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, cast, final
+from typing import Final, Self, cast, final
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,9 @@ from torch.nn import functional
 
 from .config import AttGANConfig
 from .networks import DecoderBlock, Editor, ResizeConv
+
+ROWS_ON_DEVICE: Final = 1024
+"""Most images that go through a network at once on a device."""
 
 
 @final
@@ -60,13 +63,13 @@ class FoldedDecoder:
     Args:
         config: of the network.
         blocks: the folded blocks.
-        rows: candidates that go through the blocks at once, bounded so that the maps stay in
-            the processor's cache.
+        rows: most candidates that go through the blocks at once; the pieces are of nearly one size. The
+            maps of 50 are small enough that their memory is used again instead of given back and fetched anew.
     """
 
     config: AttGANConfig
     blocks: tuple[_Block, ...]
-    rows: int = 32
+    rows: int = 50
 
     def prepare(self, maps: Sequence[Float[Tensor, "b c h w"]]) -> FoldedState:
         """The share of the images, from the encoder's maps (finest first)."""
@@ -81,33 +84,36 @@ class FoldedDecoder:
         return FoldedState(tuple(parts))
 
     def decode(self, state: FoldedState, values: Float[Tensor, "b n a"]) -> Float[Tensor, "b n 3 s s"]:
-        """Images on [-1, 1] with the attribute values ``values``."""
+        """Images on [0, 1] with the attribute values ``values``; gradients reach the values."""
         b, n, a = values.shape
         code = ((values - 0.5) * self.config.scale).reshape(b * n, a)
-        owner = torch.arange(b, device=values.device).repeat_interleave(n)
-        size = self.config.size
-        out = values.new_empty((b * n, 3, size, size))
-        for first in range(0, b * n, self.rows):
-            piece = slice(first, first + self.rows)
-            out[piece] = self._rows(state, code[piece], owner[piece])
-        return out.view(b, n, 3, size, size)
+        s = self.config.size
+        out = values.new_empty((b * n, 3, s, s))
+        size = piece_size(b * n, most=self.rows)
+        for first in range(0, b * n, size):
+            last = min(first + size, b * n)
+            owner = None if b == 1 else torch.arange(first, last, device=values.device) // n
+            self._write(out[first:last], state, code[first:last], owner)
+        return out.view(b, n, 3, s, s)
 
-    def _rows(self, state: FoldedState, code: Tensor, owner: Tensor) -> Tensor:
+    def _write(self, out: Tensor, state: FoldedState, code: Tensor, owner: Tensor | None) -> None:
+        """Images of some candidates, each of the image that ``owner`` says; None for all of the only one.
+
+        Where no gradient is wanted, every block works in the memory of its convolution.
+        """
+        kept = code.requires_grad and torch.is_grad_enabled()
         x = code
-        last = len(self.blocks) - 1
         for i, (block, part) in enumerate(zip(self.blocks, state.parts, strict=True)):
-            fixed = part if part.shape[2] == 1 else part[owner]
-            if block.pattern.numel():
-                given = code @ block.pattern.flatten(1)
-                # channels last in memory: the convolutions are fastest so
-                fixed = fixed + given.view(len(code), *block.pattern.shape[1:]).permute(0, 3, 1, 2)
-            if i == 0:
-                x = functional.relu(fixed)
-            elif i < last:
-                x = functional.relu(_upconv(x, block.kernel) + fixed)
-            else:
-                x = torch.tanh(_upconv_quarters(x, block.kernel) + fixed)
-        return x
+            fixed = _fixed(block.pattern, part, code, owner)
+            shift = part.flatten() if fixed is None else None
+            if i == len(self.blocks) - 1:
+                _doubled(out, x, block.kernel, shift, fixed, kept=kept)
+                return
+            if i > 0:
+                x = _upconv(x, block.kernel, shift)
+            if fixed is not None:
+                x = fixed if i == 0 else x + fixed if kept else x.add_(fixed)
+            x = functional.relu(x, inplace=not kept)
 
     def to(self, device: torch.device | str) -> Self:
         """The same on another device."""
@@ -115,7 +121,18 @@ class FoldedDecoder:
             _Block(b.kernel.to(device), b.image_kernel.to(device), b.shift.to(device), b.pattern.to(device))
             for b in self.blocks
         )
-        return type(self)(self.config, moved, self.rows if str(device) == "cpu" else 1024)
+        return type(self)(self.config, moved, self.rows if str(device) == "cpu" else ROWS_ON_DEVICE)
+
+
+def piece_size(count: int, *, most: int) -> int:
+    """Rows of each piece where ``count`` go through a network in as few pieces of nearly one size as may be.
+
+    Example:
+        >>> piece_size(100, most=64), piece_size(0, most=64)
+        (50, 1)
+    """
+    pieces = max(1, -(-count // most))
+    return max(1, -(-count // pieces))
 
 
 @torch.no_grad()
@@ -165,8 +182,25 @@ def _last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def _upconv(x: Tensor, kernel: Tensor) -> Tensor:
-    return functional.conv_transpose2d(x, kernel, stride=2, padding=1)
+def _upconv(x: Tensor, kernel: Tensor, shift: Tensor | None = None) -> Tensor:
+    return functional.conv_transpose2d(x, kernel, shift, stride=2, padding=1)
+
+
+def _fixed(
+    pattern: Float[Tensor, "a h w c"], part: Tensor, code: Float[Tensor, "n a"], owner: Tensor | None
+) -> Float[Tensor, "n c h w"] | None:
+    """What a block adds to each candidate's map; None where that is the shift alone.
+
+    Channels last in memory, where the convolutions are fastest. The response to the attributes is one
+    product that begins at the image's own share.
+    """
+    spread = part.shape[2] == 1
+    own = part if owner is None or spread else part[owner]
+    if not pattern.numel():
+        return None if spread else own
+    _, h, w, c = pattern.shape
+    begin = own.permute(0, 2, 3, 1).expand(len(own), h, w, c).reshape(len(own), -1)
+    return torch.addmm(begin, code, pattern.flatten(1)).view(len(code), h, w, c).permute(0, 3, 1, 2)
 
 
 def _quarters(kernel: Float[Tensor, "c o 4 4"]) -> Float[Tensor, "4o c 2 2"]:
@@ -180,12 +214,23 @@ def _quarters(kernel: Float[Tensor, "c o 4 4"]) -> Float[Tensor, "4o c 2 2"]:
     return _last(torch.cat(parts))
 
 
-def _upconv_quarters(x: Tensor, kernel: Float[Tensor, "4o c 2 2"]) -> Tensor:
-    n, _, h, w = x.shape
+def _doubled(
+    out: Float[Tensor, "n o s s"],
+    x: Tensor,
+    kernel: Float[Tensor, "4o c 2 2"],
+    shift: Tensor | None,
+    fixed: Tensor | None,
+    *,
+    kept: bool,
+) -> None:
+    """Write the last block's images on [0, 1]: each quarter of the convolution to its places, and tanh."""
+    _, _, h, w = x.shape
     o = len(kernel) // 4
-    found = functional.conv2d(x, kernel, padding=1)
-    out = x.new_empty(n, o, 2 * h, 2 * w)
+    found = functional.conv2d(x, kernel, None if shift is None else shift.repeat(4), padding=1)
+    if fixed is None:
+        found = torch.tanh(found) * 0.5 + 0.5 if kept else found.tanh_().mul_(0.5).add_(0.5)
     for i in range(4):
         down, across = divmod(i, 2)
         out[:, :, down::2, across::2] = found[:, i * o : (i + 1) * o, down : down + h, across : across + w]
-    return out
+    if fixed is not None:
+        out.copy_(torch.tanh(out + fixed) * 0.5 + 0.5)

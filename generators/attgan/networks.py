@@ -175,7 +175,7 @@ class CriticBlock(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b o h2 w2"]:
         x = self.conv(x)
         x = x if self.norm is None else self.norm(x)
-        return functional.leaky_relu(x, self.slope)
+        return functional.leaky_relu(x, self.slope, inplace=not x.requires_grad)
 
 
 class Head(nn.Module):
@@ -212,10 +212,21 @@ class Critic(nn.Module):
         self.classifier: Head = Head(features, hidden, a, slope=config.slope)
 
     def forward(self, x: Float[Tensor, "b 3 s s"]) -> Verdict:
+        x = self._features(x)
+        return Verdict(self.adversarial(x).squeeze(1), self.classifier(x))
+
+    def real(self, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
+        """How real images on [-1, 1] look, without the head that names attributes."""
+        return cast(Tensor, self.adversarial(self._features(x)).squeeze(1))
+
+    def logits(self, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b a"]:
+        """Logits of the attributes of images on [-1, 1], without the head that says how real they look."""
+        return cast(Tensor, self.classifier(self._features(x)))
+
+    def _features(self, x: Tensor) -> Tensor:
         for block in self.trunk:
             x = block(x)
-        x = x.flatten(1)
-        return Verdict(self.adversarial(x).squeeze(1), self.classifier(x))
+        return x.flatten(1)
 
     def steady(self) -> Self:
         """This critic with spectral norm put on, for training; all but the label outputs."""

@@ -15,6 +15,7 @@ from cfsearch.assembly.search import assemble
 from cfsearch.audits.batches import Batches
 from cfsearch.audits.genuineness_check import GenuinenessCheck
 from cfsearch.audits.inputs import audited_inputs
+from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.providers.isolated.channel import Channel, Closed
 from cfsearch.runs.record import Stored, stored
@@ -37,6 +38,7 @@ class Searcher:
     def __init__(self, task: Task, *, number: int = 0) -> None:
         with contextlib.suppress(OSError):  # another machine, where paths must be whole ones
             os.chdir(task.folder)
+        keep_freed_memory()
         config = task.config
         if config.run.threads is not None:
             torch.set_num_threads(config.run.threads)
