@@ -14,17 +14,15 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import (
-    CfsearchError,
     ConfigError,
     DeadlineError,
-    ModelMemoryError,
     ProviderError,
-    crash,
 )
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
 from .answers import RawArray, indices_of
+from .foreign import foreign_code
 from .pixel_clues import Clue
 from .preprocessing import Preprocessing
 from .probes import infer_signature
@@ -250,23 +248,9 @@ class CallableProvider(AnsweringProvider):
         return self._numbers(answer)
 
     def _call(self, rows: RawArray) -> object:
-        try:
+        given = f"a batch of shape {rows.shape}"
+        with foreign_code(self.name, part="the function", given=given, n=len(rows)):
             return self._function(rows)
-        except CfsearchError:
-            raise  # a served model, or a provider of cfsearch inside the function: it speaks for itself
-        except KeyboardInterrupt:
-            raise
-        except MemoryError as error:
-            raise ModelMemoryError(
-                f"{self.name}: out of memory for {len(rows)} inputs at once. Lower `max_batch`."
-            ) from error
-        except Exception as error:  # a stranger's function may raise anything
-            raise ProviderError(
-                f"{self.name}: the function failed on a batch of shape {rows.shape}: "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
-            ) from error
-        except BaseException as error:
-            raise crash(f"{self.name}: the model", error) from error
 
     def _in_time(self, rows: RawArray) -> object:
         if self._running is not None and self._running.is_alive():

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
-from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError
+from cfsearch.errors import ConfigError, DataError, ShapeError
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks
+from .foreign import foreign_code
 from .sklearn_frame import FittedFrames
 from .skops_file import check_skops, load_skops
 from .tabular import TabularProvider, numbers_of
@@ -209,13 +210,8 @@ class SklearnProvider(TabularProvider):
         return None if numbers is None else self._scores(numbers, n=len(frame))
 
     def _scores(self, ready: Any, *, n: int) -> Tensor:  # Any: an array or a data frame
-        try:
+        with foreign_code(self.name, part="the model", given=f"{n} rows", n=n):
             raw = np.asarray(self._ask(ready))
-        except Exception as error:  # an estimator, or a user's own transformer in it, may raise anything
-            raise ProviderError(
-                f"{self.name}: the model failed on {n} rows: {type(error).__name__}: "
-                f"{' '.join(str(error).split())[:240].rstrip('.')}."
-            ) from error
         if self.scores is ScoreKind.LABELS:
             words = np.array([_word(v) for v in raw.reshape(-1).tolist()])
             raw = indices_of(words, labels=self._classes, who=self.name)

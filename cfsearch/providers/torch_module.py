@@ -9,10 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
-from cfsearch.errors import CfsearchError, ConfigError, ModelMemoryError, ProviderError, crash
+from cfsearch.errors import ConfigError, ProviderError
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
+from .foreign import foreign_code
 from .pixel_clues import Clue, module_clues
 from .preprocessing import Preprocessing
 from .probes import infer_signature
@@ -218,32 +219,15 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         with torch.set_grad_enabled(torch.is_grad_enabled() and x.requires_grad):
             x = x.to(self._device)
             ready = self.preprocessing.apply(x) if self.preprocessing else x
-            try:
+            given = f"inputs of shape {tuple(ready.shape)}"
+            with foreign_code(self.name, part="the network", given=given, n=len(x)):
                 answer = self._module(ready)
-            except torch.OutOfMemoryError as error:
-                raise self._out_of_memory(len(x)) from error
-            except CfsearchError:
-                raise
-            except KeyboardInterrupt:
-                raise
-            except Exception as error:  # a user's network may raise anything
-                if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-                    raise self._out_of_memory(len(x)) from error
-                raise ProviderError(
-                    f"{self.name}: the network failed on inputs of shape {tuple(ready.shape)}: "
-                    f"{type(error).__name__}: {' '.join(str(error).split())[:240]}."
-                ) from error
-            except BaseException as error:
-                raise crash(f"{self.name}: the network", error) from error
         if not isinstance(answer, Tensor):
             raise ProviderError(
                 f"{self.name}: the network must return one tensor of scores, got "
                 f"{type(answer).__name__}. Return the scores alone."
             )
         return answer
-
-    def _out_of_memory(self, n: int) -> ModelMemoryError:
-        return ModelMemoryError(f"{self.name}: out of memory for {n} inputs at once. Lower `max_batch`.")
 
 
 def _built(arch: str) -> nn.Module:

@@ -105,7 +105,7 @@ def test_an_input_that_ends_the_process_twice_is_refused_and_others_go_on(
 def test_an_exit_is_an_error_and_no_death(model: IsolatedProvider) -> None:
     model.predict(grey(0.2))
     pid = model.host.pid
-    with pytest.raises(ProviderCrashedError, match=r"the model called sys.exit\(0\)"):
+    with pytest.raises(ProviderCrashedError, match=r"the function called sys.exit\(0\)"):
         model.predict(grey(EXITS))
     with pytest.raises(ProviderError, match="ValueError: not this one"):
         model.predict(grey(RAISES))

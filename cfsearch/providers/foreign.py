@@ -1,0 +1,51 @@
+"""Calls of a model's own code: whatever it raises becomes an error that names the model."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from cfsearch.errors import CfsearchError, ModelMemoryError, ProviderError, crash
+
+_SHOWN: Final = 240
+"""Letters of a stranger's message that are shown."""
+_NO_MEMORY: Final = ("can't allocate memory", "out of memory")
+"""What torch and onnxruntime write where they raise no MemoryError."""
+
+
+@contextmanager
+def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
+    """What the code inside raises, as an error of ours; ours, and an interruption by the user, as they are.
+
+    Args:
+        name: the model.
+        part: what of it runs, as a sentence calls it: "the function", "the network".
+        given: what it was given, for the sentence: "inputs of shape (2, 3, 8, 8)".
+        n: inputs in this call.
+
+    Raises:
+        ModelMemoryError: it ran out of memory.
+        ProviderCrashedError: it raised what ends a program.
+        ProviderError: it raised anything else.
+
+    Example:
+        >>> with foreign_code("m", part="the function", given="2 rows", n=2):
+        ...     1 / 0
+        Traceback (most recent call last):
+            ...
+        cfsearch.errors.ProviderError: m: the function failed on 2 rows: ZeroDivisionError: division by zero.
+    """
+    try:
+        yield
+    except (CfsearchError, KeyboardInterrupt):
+        raise  # a served model, or a provider of cfsearch inside the function, speaks for itself
+    except Exception as error:  # a stranger's code may raise anything
+        text = " ".join(str(error).split())
+        if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
+            raise ModelMemoryError(
+                f"{name}: out of memory for {n} inputs at once. Lower `max_batch`."
+            ) from error
+        raise ProviderError(
+            f"{name}: {part} failed on {given}: {type(error).__name__}: {text[:_SHOWN].rstrip('.')}."
+        ) from error
+    except BaseException as error:
+        raise crash(f"{name}: {part}", error) from error
