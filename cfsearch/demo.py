@@ -19,11 +19,14 @@ from torch import Tensor
 
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.audits.correction import GeneratorError
 from cfsearch.audits.document import audit_document
-from cfsearch.audits.effects import effect_rows, estimate_effects
+from cfsearch.audits.effects import estimate_effects
 from cfsearch.audits.figures import Figures
+from cfsearch.audits.genuineness_check import measured_error
 from cfsearch.audits.measured import EFFECTS, Measured, save_effects
 from cfsearch.audits.run import Audit, AuditProgress
+from cfsearch.audits.verdict import PRACTICAL
 from cfsearch.config import Config
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, flipped
@@ -162,15 +165,24 @@ class Demo:
     ) -> tuple[dict[str, Any], list[ReportInstance]]:
         further = faces.faces(self._effect_faces, seed=_SEED + 1)
         pairs = switched(further)
-        effects, genuine, instances = [], [], []
+        effects, genuine, instances = list[dict[str, Any]](), [], []
+        errors: dict[str, GeneratorError] = {}
         for model, assembly in assemblies.items():
             x = torch.from_numpy(further.images).float() / 255.0
             estimated, truths = estimate_effects(assembly, x), true_effects(assembly.model, pairs)
-            success = assembly.search.generator.edit_success
+            generator = assembly.search.generator
             if estimated is not None:
-                kept = Measured(estimated, edit_success=success, truths=truths)
+                error = measured_error(assembly.model, generator, x)
+                kept = Measured(
+                    estimated,
+                    edit_success=generator.edit_success,
+                    truths=truths,
+                    edit_strength=generator.edit_strength,
+                    error=error,
+                )
                 save_effects(self._directory / f"{model}.{EFFECTS}", kept)
-            effects += effect_rows(model, estimated, truths, edit_success=success)
+                effects += kept.rows(model, practical=PRACTICAL)
+                errors |= {} if error is None else {model: error}
             counted = [0, 0]
             for row in rows[model]:
                 if row.front is None:
@@ -218,6 +230,7 @@ class Demo:
             models=models,
             figures={model: Figures.of(model, part) for model, part in rows.items()},
             effects=effects,
+            errors=errors,
             versions=versions(),
             hashes=hashes,
             genuine=genuine,

@@ -16,7 +16,7 @@ from .attainment import attainment_rows
 from .columns.figures import column_rows
 from .columns.store import COLUMNS, load_columns
 from .columns.words import column_verdicts
-from .effects import effect_rows
+from .document import error_entry
 from .figures import Figures
 from .findings import Caught, CheckResult, Finding, difference
 from .groups import AttributeTally, ColumnTally, GroupTally
@@ -220,6 +220,7 @@ class _Check:
     ) -> None:
         """Every figure of the document, computed again from what is stored input by input."""
         effects: list[dict[str, Any]] = []
+        errors: list[dict[str, Any]] = []
         groups: list[dict[str, Any]] = []
         fronts: list[dict[str, Any]] = []
         columns: list[dict[str, Any]] = []
@@ -232,13 +233,9 @@ class _Check:
                 complete = False
                 self._missing(folder, EFFECTS, "effects")
             elif measured is not None and (above.exists() or not (inside and plain.get("genuine"))):
-                effects += effect_rows(
-                    model,
-                    measured.effects,
-                    measured.truths,
-                    edit_success=measured.edit_success,
-                    practical=document.practical,
-                )
+                effects += measured.rows(model, practical=document.practical)
+                if measured.error is not None:
+                    errors.append(error_entry(model, measured.error))
             if part.grouped is not None:
                 with guarded(repr(str(folder / GROUPS))):
                     groups += part.grouped.rows(
@@ -259,6 +256,8 @@ class _Check:
             self._same("figures", "audit.json", f"`{name}`", plain.get(name, []), again)
         if complete:
             self._same("figures", "audit.json", "`effects`", plain["effects"], effects)
+            stated = plain.get("generator_error", [])
+            self._same("figures", "audit.json", "`generator_error`", stated, errors)
         if groups or not plain.get("groups"):
             self._same("figures", "audit.json", "`groups`", plain.get("groups", []), groups)
             self._same("figures", "audit.json", "`attainment`", plain.get("attainment", []), fronts)

@@ -106,7 +106,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
     if len(set(names)) < len(names):
         entries = [entry | {"name": entry["id"]} for entry in entries]
     digest = hashlib.sha256("\n".join(f"{n} {d['run_id']}" for n, d in documents.items()).encode())
-    return audit_document(
+    document = audit_document(
         run_id=digest.hexdigest()[:12],
         title=title,
         created=min(document["created"] for document in documents.values()),
@@ -123,6 +123,8 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         hashes=_hashes(documents),
         python=python,
     )
+    errors = _of_all(documents, "generator_error")
+    return {**document, **({"generator_error": errors} if errors else {})}
 
 
 def _of_all(documents: Mapping[str, Mapping[str, Any]], part: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cfsearch.assembly.search import Assembly
@@ -11,6 +12,7 @@ from cfsearch.contracts.generator import Critic
 from cfsearch.contracts.objective import Objective
 
 from .columns.words import column_verdicts
+from .correction import GeneratorError
 from .figures import Figures
 from .stopping import ended_early
 from .verdict import verdicts
@@ -29,6 +31,7 @@ def audit_document(
     models: Sequence[dict[str, Any]],
     figures: Mapping[str, Figures],
     effects: Sequence[dict[str, Any]],
+    errors: Mapping[str, GeneratorError] = MappingProxyType({}),
     versions: Mapping[str, str],
     hashes: Mapping[str, str],
     genuine: Sequence[dict[str, Any]] = (),
@@ -50,6 +53,7 @@ def audit_document(
         models: the entry of each model (``model_entry``).
         figures: of the instances of each model, by its id.
         effects: rows of all models (``effect_rows``).
+        errors: of the generator on each model, by its id, where it was measured.
         versions: of what decides results.
         hashes: SHA-256 by what they are of.
         genuine: how many flips survive a true re-render, where that is known.
@@ -91,6 +95,7 @@ def audit_document(
         "changes": [entry for one in figures.values() for entry in one.changes()],
         "transitions": [entry for one in figures.values() for entry in one.transitions()],
         "effects": list(effects),
+        **({"generator_error": [error_entry(m, e) for m, e in errors.items()]} if errors else {}),
         **({"groups": list(groups)} if groups else {}),
         **({"attainment": list(attainment)} if attainment else {}),
         **({} if stopping is None else {"stopping": stopping}),
@@ -106,6 +111,23 @@ def audit_document(
             "python": python,
             "hashes": [{"what": what, "sha256": digest} for what, digest in hashes.items()],
         },
+    }
+
+
+def error_entry(model: str, error: GeneratorError) -> dict[str, Any]:
+    """What a reader must know of a generator's error on one model, in logits of its last class.
+
+    Args:
+        model: its id.
+        error: as it was measured.
+    """
+    return {
+        "model": model,
+        "sd": round(error.sd, 4),
+        "unexplained": round(error.unexplained, 4),
+        "photographs": error.photographs,
+        "labelled": error.labelled,
+        "combined": error.combines,
     }
 
 

@@ -1,26 +1,31 @@
 """Statistics of an audit: rates with intervals, what flips change, effects in logits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import AttributeTaker
 from cfsearch.contracts.scores import log_odds
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
 
+from .correction import LEAST_STRENGTH, GeneratorError, corrected_effect
 from .family import corrected, signed_rank
 from .verdict import PRACTICAL, read_effect
 
 MOST_MEASURED = 200
 """Effects are averaged over at most so many instances, the first ones."""
+
+PARTS: Final = ("logits", "probability", "flips", "kept", "low", "high", "asked")
+"""Names of the tensors of ``Effects``."""
 
 
 @final
@@ -37,9 +42,11 @@ class Effects:
             others ``flips`` says nothing about a variable.
         low: value of each variable at the lower end.
         high: value of each variable at the upper end.
+        asked: by how much each variable was told to change between the two ends of one of them, its own change
+            first of all, and what the rules of the space changed along with it; left out, its own alone.
 
     Shapes:
-        ``kept`` ``(n,)``; all others ``(n, d)`` for ``n`` inputs and ``d`` variables.
+        ``kept`` ``(n,)``, ``asked`` ``(n, d, d)``; all others ``(n, d)`` for ``n`` inputs and ``d`` variables.
     """
 
     names: tuple[str, ...]
@@ -49,6 +56,11 @@ class Effects:
     kept: Bool[Tensor, " n"]
     low: Float[Tensor, "n d"]
     high: Float[Tensor, "n d"]
+    asked: Float[Tensor, "n d d"] = field(default_factory=lambda: torch.empty(0))
+
+    def __post_init__(self) -> None:
+        if not len(self.asked):
+            object.__setattr__(self, "asked", torch.diag_embed(self.high - self.low))
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -67,11 +79,52 @@ class Effects:
         """
         return cls(
             parts[0].names,
-            *(
-                torch.cat([getattr(part, what) for part in parts])
-                for what in ("logits", "probability", "flips", "kept", "low", "high")
-            ),
+            *(torch.cat([getattr(part, what) for part in parts]) for what in PARTS),
         )
+
+    @classmethod
+    def between(
+        cls,
+        space: SearchSpace,
+        *,
+        odds: Float[Tensor, "n m"],
+        decided: Int[Tensor, "n m"],
+        source: Int[Tensor, " n"],
+    ) -> "Effects":
+        """The effects between the two ends of each variable, from what a model says there.
+
+        Args:
+            space: of the ``n`` inputs, with ``d`` variables.
+            odds: log-odds of one class at each of ``ends(space)``, ``m = 1 + 2 d``.
+            decided: the class that the model decides for there.
+            source: the class that it gives the input itself.
+        """
+        d, z = space.d, ends(space)
+        values, p = space.origin[:, None] + space.scale * z, odds.sigmoid()
+        flipped = decided[:, 1:] != decided[:, :1]
+        return cls(
+            names=tuple(space.names),
+            logits=(odds[:, 1 : d + 1] - odds[:, d + 1 :]).cpu(),
+            probability=(p[:, 1 : d + 1] - p[:, d + 1 :]).cpu(),
+            flips=(flipped[:, :d] | flipped[:, d:]).cpu(),
+            kept=(decided[:, 0] == source).cpu(),
+            low=values[:, d + 1 :].diagonal(dim1=1, dim2=2).cpu().clone(),
+            high=values[:, 1 : d + 1].diagonal(dim1=1, dim2=2).cpu().clone(),
+            asked=(values[:, 1 : d + 1] - values[:, d + 1 :]).cpu(),
+        )
+
+
+def ends(space: SearchSpace) -> Float[Tensor, "n m d"]:
+    """The changes at which effects are measured: none, then each variable at its upper, then each at its lower end.
+
+    Args:
+        space: of ``n`` inputs with ``d`` variables; its rules are kept.
+
+    Shapes:
+        ``m = 1 + 2 d``.
+    """
+    both = torch.cat([torch.diag_embed(space.upper), torch.diag_embed(space.lower)], dim=1)
+    return torch.cat([torch.zeros_like(both[:, :1]), space.repair(both)], dim=1)
 
 
 @torch.no_grad()
@@ -86,29 +139,16 @@ def effects_through_generator(problem: Problem, *, label: int) -> Effects:
         problem: the queries with their generator and model.
         label: index of the class whose log-odds and probability are measured.
     """
-    space, d = problem.space, problem.space.d
-    # row 0: nothing changed; rows 1 .. d: that variable at its upper end; d+1 .. 2d: at its lower
-    ends = torch.cat([torch.diag_embed(space.upper), torch.diag_embed(space.lower)], dim=1)
-    z = torch.cat([torch.zeros_like(ends[:, :1]), space.repair(ends)], dim=1)
-    values = space.origin[:, None] + space.scale * z
-    parts = []
-    for i in range(space.b):
-        scores = problem.score(problem.decode(z[i : i + 1], query=i))
-        odds = log_odds(scores[None], index=torch.tensor([label], device=scores.device))[0]
-        p, decided = odds.sigmoid(), scores.argmax(-1)
-        flipped = decided[1:] != decided[0]
-        parts.append(
-            Effects(
-                names=tuple(space.names),
-                logits=(odds[1 : d + 1] - odds[d + 1 :])[None].cpu(),
-                probability=(p[1 : d + 1] - p[d + 1 :])[None].cpu(),
-                flips=(flipped[:d] | flipped[d:])[None].cpu(),
-                kept=(decided[:1] == problem.queries.source[i]).cpu(),
-                low=values[i, d + 1 :].diagonal()[None].cpu(),
-                high=values[i, 1 : d + 1].diagonal()[None].cpu(),
-            )
-        )
-    return Effects.joined(parts)
+    z = ends(problem.space)
+    odds = torch.zeros(z.shape[:2], dtype=torch.float64)
+    decided = torch.zeros(z.shape[:2], dtype=torch.int64)
+    for i in range(len(z)):
+        # an end at which the query already is changes nothing: it is decoded and scored once
+        different, place = z[i].unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        scores = problem.score(problem.decode(different[None], query=i))
+        found = log_odds(scores[None], index=torch.tensor([label], device=scores.device))[0]
+        odds[i], decided[i] = found[place].cpu(), scores.argmax(-1)[place].cpu()
+    return Effects.between(problem.space, odds=odds, decided=decided, source=problem.queries.source.cpu())
 
 
 def effect_rows(
@@ -117,45 +157,102 @@ def effect_rows(
     truths: Mapping[str, Float[Tensor, " n"]] | None = None,
     *,
     edit_success: Mapping[str, float] = MappingProxyType({}),
+    edit_strength: Mapping[str, float] = MappingProxyType({}),
+    error: GeneratorError | None = None,
     practical: float = PRACTICAL,
+    before_errors: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows of the document: each variable's mean effect with its interval, largest first.
 
-    ``p`` is of the signed-rank test of the paired effects, corrected (Holm) over all variables.
+    ``estimate`` and ``probability`` are less the generator's error where that was measured (``corrected_effect``), and as they are
+    through the generator elsewhere, as ``raw`` always is. ``p`` is of there being no effect, corrected (Holm) over all variables: of
+    the signed-rank test of the paired effects, or where it is larger of the normal test with the generator's error.
 
     Args:
         model: id of the model.
         effects: as measured through the generator; None where nothing was.
         truths: true effects in logits, by variable, where they are known.
         edit_success: the generator's: an effect of what it hardly edits says nothing.
+        edit_strength: the generator's: effects are divided by it.
+        error: of the generator on this model; None where it was not measured.
         practical: size in logits from which an effect matters.
+        before_errors: of a run whose version did not measure a generator's error: rows say nothing of it.
     """
     if effects is None or not len(effects):
         return []
-    rows = []
-    for j, variable in enumerate(effects.names):
-        truth = None if truths is None else paired_mean(truths[variable])
-        n = int(effects.kept.sum())
-        count = int((effects.flips[:, j] & effects.kept).sum())
-        rows.append(
-            {
-                "model": model,
-                "variable": variable,
-                "estimate": _plain(paired_mean(effects.logits[:, j])),
-                "truth": _plain(truth),
-                "n": len(effects),
-                "between": {
-                    "low": round(float(effects.low[:, j].mean()), 4),
-                    "high": round(float(effects.high[:, j].mean()), 4),
-                },
-                "probability": _plain(paired_mean(effects.probability[:, j])),
-                "flips_alone": {"count": count, "n": n, "rate": _plain(wilson(count, n))},
-                "p": signed_rank(effects.logits[:, j]),
-                **({"edit_success": edit_success[variable]} if variable in edit_success else {}),
-            }
+    rows = [
+        _row(
+            model,
+            effects,
+            j,
+            truth=None if truths is None else truths[variable],
+            edit_success=edit_success.get(variable),
+            strength=edit_strength.get(variable),
         )
+        | (
+            {}
+            if before_errors
+            else _corrected(effects, j, error, strength=edit_strength.get(variable), practical=practical)
+        )
+        for j, variable in enumerate(effects.names)
+    ]
     read = [{**row, **read_effect(row, practical=practical).to_dict()} for row in corrected(rows)]
     return sorted(read, key=lambda row: -abs(row["estimate"]["value"]))
+
+
+def _row(
+    model: str,
+    effects: Effects,
+    j: int,
+    *,
+    truth: Float[Tensor, " n"] | None,
+    edit_success: float | None,
+    strength: float | None,
+) -> dict[str, Any]:
+    """The row of one variable as its effect is through the generator; its p-value not yet corrected for how many there are."""
+    n = int(effects.kept.sum())
+    count = int((effects.flips[:, j] & effects.kept).sum())
+    return {
+        "model": model,
+        "variable": effects.names[j],
+        "estimate": _plain(paired_mean(effects.logits[:, j])),
+        "truth": _plain(None if truth is None else paired_mean(truth)),
+        "n": len(effects),
+        "between": {
+            "low": round(float(effects.low[:, j].mean()), 4),
+            "high": round(float(effects.high[:, j].mean()), 4),
+        },
+        "probability": _plain(paired_mean(effects.probability[:, j])),
+        "flips_alone": {"count": count, "n": n, "rate": _plain(wilson(count, n))},
+        "p": signed_rank(effects.logits[:, j]),
+        **({} if edit_success is None else {"edit_success": edit_success}),
+        **({} if strength is None else {"edit_strength": round(strength, 4)}),
+    }
+
+
+def _corrected(
+    effects: Effects, j: int, error: GeneratorError | None, *, strength: float | None, practical: float
+) -> dict[str, Any]:
+    """What takes the place of a row's figures where the generator's error is known, and what they were before."""
+    raw = _plain(paired_mean(effects.logits[:, j]))
+    if error is None:
+        return {"raw": raw, "correction": None, "detectable": None}
+    found = corrected_effect(
+        effects.logits[:, j],
+        effects.probability[:, j],
+        asked={name: effects.asked[:, j, i] for i, name in enumerate(effects.names)},
+        own=effects.names[j],
+        error=error,
+        strength=strength if strength is None or strength >= LEAST_STRENGTH else None,
+    )
+    return {
+        "estimate": _plain(found.estimate),
+        "probability": _plain(found.probability),
+        "p": found.p,
+        "raw": raw,
+        "correction": found.to_dict(),
+        "detectable": round(found.detectable(practical=practical, tests=len(effects.names)), 4),
+    }
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

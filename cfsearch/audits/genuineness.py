@@ -17,7 +17,7 @@ counterfactuals of biased models, 93 % of what it kept was genuine, and none of 
 one (``benchmarks/audit/genuineness.py`` measures it anew).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, cast, final
 
@@ -84,6 +84,8 @@ class Calibration:
         association: ridge regression of a photograph's log-odds on its attributes; None with fewer than 100 labelled
             photographs.
         photographs: how many were used.
+        offset_sd: standard deviation of that difference, of each class.
+        labelled: photographs whose labels were all known.
 
     Example:
         ``Calibration.fit(provider, generator, x, attributes=labels).genuineness(...)``
@@ -92,6 +94,8 @@ class Calibration:
     offset: Ridge
     association: Ridge | None
     photographs: int
+    offset_sd: Float[Tensor, " k"]
+    labelled: int
 
     @property
     def threshold(self) -> float:
@@ -136,13 +140,72 @@ class Calibration:
             origin.append(space.origin.double().cpu())
             before.append(_odds(provider, x[part]))
             after.append(_odds(provider, generator.decode(state, nothing)[:, 0]))
-        values, odds, error = torch.cat(origin), torch.cat(before), torch.cat(after) - torch.cat(before)
-        labelled = attributes is not None and int((~attributes.isnan()).all(1).sum()) >= FEWEST_LABELLED
+        return cls.of_odds(
+            torch.cat(origin),
+            before=torch.cat(before),
+            after=torch.cat(after),
+            labelled=0 if attributes is None else int((~attributes.isnan()).all(1).sum()),
+        )
+
+    @classmethod
+    def of_odds(
+        cls,
+        values: Float[Tensor, "n a"],
+        *,
+        before: Float[Tensor, "n k"],
+        after: Float[Tensor, "n k"],
+        labelled: int,
+    ) -> Self:
+        """The calibration from what a model said of photographs and of their reconstructions.
+
+        Args:
+            values: attributes of the photographs.
+            before: log-odds of each class on the photographs.
+            after: the same on their reconstructions.
+            labelled: how many of them have all their labels.
+        """
+        error = after - before
         return cls(
             offset=Ridge.fit(values, error, penalty=_OFFSET_PENALTY),
-            association=Ridge.fit(values, odds, penalty=_ASSOCIATION_PENALTY) if labelled else None,
-            photographs=len(x),
+            association=Ridge.fit(values, before, penalty=_ASSOCIATION_PENALTY)
+            if labelled >= FEWEST_LABELLED
+            else None,
+            photographs=len(values),
+            offset_sd=error.std(0),
+            labelled=labelled,
         )
+
+    def to_json(self, *, labels: Sequence[str], names: Sequence[str]) -> dict[str, Any]:  # Any: plain JSON
+        """Of each class the reconstruction's error and the associations, in logits.
+
+        Args:
+            labels: of the classes.
+            names: of the attributes.
+        """
+
+        def by_label(values: Float[Tensor, " k"]) -> dict[str, float]:
+            return {label: round(float(value), 6) for label, value in zip(labels, values, strict=True)}
+
+        def by_attribute(fit: Ridge) -> dict[str, dict[str, float]]:
+            return {name: by_label(row) for name, row in zip(names, fit.coefficients, strict=True)}
+
+        document: dict[str, Any] = {
+            "threshold": self.threshold,
+            "photographs": self.photographs,
+            "labelled": self.labelled,
+            "reconstruction_error": {
+                "sd": by_label(self.offset_sd),
+                "spread": by_label(self.offset.spread),
+                "intercept": by_label(self.offset.intercept),
+                "by_attribute": by_attribute(self.offset),
+            },
+        }
+        if self.association is not None:
+            document["associations"] = {
+                "spread": by_label(self.association.spread),
+                "by_attribute": by_attribute(self.association),
+            }
+        return document
 
     @torch.no_grad()
     def genuineness(

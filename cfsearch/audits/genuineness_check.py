@@ -22,6 +22,7 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 
+from .correction import GeneratorError
 from .effects import known_attributes
 from .genuineness import FEWEST_PHOTOGRAPHS, Calibration
 
@@ -51,29 +52,8 @@ class GenuinenessCheck:
 
     def document(self) -> dict[str, Any]:  # Any: plain JSON
         """What was measured: of each class the reconstruction's error and the associations, in logits."""
-        labels, fit = self.provider.labels, self.calibration
         names = self.generator.attribute_names if isinstance(self.generator, AttributeTaker) else ()
-        document: dict[str, Any] = {
-            "threshold": fit.threshold,
-            "photographs": fit.photographs,
-            "reconstruction_error": {
-                "spread": _by_label(labels, fit.offset.spread),
-                "intercept": _by_label(labels, fit.offset.intercept),
-                "by_attribute": {
-                    name: _by_label(labels, row)
-                    for name, row in zip(names, fit.offset.coefficients, strict=True)
-                },
-            },
-        }
-        if fit.association is not None:
-            document["associations"] = {
-                "spread": _by_label(labels, fit.association.spread),
-                "by_attribute": {
-                    name: _by_label(labels, row)
-                    for name, row in zip(names, fit.association.coefficients, strict=True)
-                },
-            }
-        return document
+        return self.calibration.to_json(labels=self.provider.labels, names=names)
 
     def marked(self, front: ParetoFront) -> ParetoFront:
         """The front with the genuineness of its verified members; ``not_genuine`` where none is.
@@ -119,10 +99,6 @@ class GenuinenessCheck:
         return replace(marked, reason=Reason.NOT_GENUINE, note=(*marked.note, note))
 
 
-def _by_label(labels: Sequence[str], values: Float[Tensor, " k"]) -> dict[str, float]:
-    return {label: round(float(value), 6) for label, value in zip(labels, values, strict=True)}
-
-
 def genuineness_note(run: Path) -> str:
     """The sentence on genuineness of a run directory; empty where nothing was measured."""
     path = run / GENUINENESS
@@ -131,6 +107,44 @@ def genuineness_note(run: Path) -> str:
     document = read_object(path)
     with guarded(repr(str(path))):
         return str(document["note"])
+
+
+def generator_error(run: Path, *, label: str) -> GeneratorError | None:
+    """The generator's error on one class as it was measured for a run directory; None where it was not.
+
+    Args:
+        run: the directory.
+        label: of the class.
+    """
+    path = run / GENUINENESS
+    if not path.exists():
+        return None
+    document = read_object(path)
+    with guarded(repr(str(path))):
+        measured = document["measured"]
+        return None if measured is None else GeneratorError.of_calibration(measured, label=label)
+
+
+def measured_error(
+    provider: Provider,
+    generator: Generator[Any],  # Any: a generator's state is its own business
+    x: Float[Tensor, "n c h w"],
+    *,
+    attributes: Float[Tensor, "n a"] | None = None,
+) -> GeneratorError | None:
+    """The generator's error on a model's last class, measured on images; None of fewer than 20, or without attributes.
+
+    Args:
+        provider: the audited model.
+        generator: what edits the images.
+        x: the images, in the generator's size.
+        attributes: as for ``Calibration.fit``.
+    """
+    if len(x) < FEWEST_PHOTOGRAPHS or not isinstance(generator, AttributeTaker):
+        return None
+    fitted = Calibration.fit(provider, generator, x, attributes=attributes)
+    measured = fitted.to_json(labels=provider.labels, names=generator.attribute_names)
+    return GeneratorError.of_calibration(measured, label=provider.labels[-1])
 
 
 def genuineness_check(
@@ -186,7 +200,9 @@ def prepare_check(
     refs: Sequence[ImageRef | InputRecord],
     photographs: LabelledPhotographs,
 ) -> GenuinenessCheck | None:
-    """The check of an audit, measured on its own images and kept beside the run; None where it cannot be made.
+    """The check of an audit, measured on its own images and kept beside the run; None where it cannot be made or is switched off.
+
+    What was measured corrects effects as well, so that it is measured and kept where the check is switched off, too.
 
     Args:
         run: where ``genuineness.json`` is written.
@@ -195,8 +211,9 @@ def prepare_check(
         photographs: what is known of them.
     """
     images = {i: ref for i, ref in enumerate(refs) if isinstance(ref, ImageRef)}
-    if not assembly.config.search.genuineness or not images:
+    if not images:
         return None
+    wanted = assembly.config.search.genuineness
     device = assembly.config.run.device
     check, note = genuineness_check(
         assembly.model,
@@ -205,9 +222,12 @@ def prepare_check(
         count=len(images),
         device=device,
     )
-    if note:
-        run.write(GENUINENESS, {"note": note, "measured": None if check is None else check.document()})
-    return check
+    if check is not None or (note and wanted):
+        run.write(
+            GENUINENESS,
+            {"note": note if wanted else "", "measured": None if check is None else check.document()},
+        )
+    return check if wanted else None
 
 
 def _spread(

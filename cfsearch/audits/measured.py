@@ -18,14 +18,14 @@ from cfsearch.datasets.tables import RowGroups
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.runs.guard import guarded, read_object
 
-from .effects import Effects
+from .correction import GeneratorError
+from .effects import PARTS, Effects, effect_rows
 from .tensor_file import read_tensors, write_tensors
 
 EFFECTS: Final = "effects.safetensors"
 GROUPS: Final = "groups.json"
 EFFECTS_FORMAT: Final = "cfsearch-effects/1"
 GROUPS_FORMAT: Final = "cfsearch-groups/1"
-_PARTS: Final = ("logits", "probability", "flips", "kept", "low", "high")
 
 
 @final
@@ -39,6 +39,9 @@ class Measured:
         sha256: of each input, in the same order; empty likewise.
         edit_success: how often each edit of the generator was seen, by variable.
         truths: true effects in logits, by variable, where they are known.
+        edit_strength: how strong each edit was seen to be, by variable.
+        error: of the generator on this model; None where it was not measured.
+        before_errors: whether it is of a version that did not measure a generator's error; its effects stand as they are.
     """
 
     effects: Effects
@@ -46,12 +49,33 @@ class Measured:
     sha256: tuple[str, ...] = ()
     edit_success: Mapping[str, float] = field(default_factory=dict)
     truths: Mapping[str, Float[Tensor, " n"]] | None = None
+    edit_strength: Mapping[str, float] = field(default_factory=dict)
+    error: GeneratorError | None = None
+    before_errors: bool = False
+
+    def rows(self, model: str, *, practical: float) -> list[dict[str, Any]]:
+        """Rows of the document (``effect_rows``).
+
+        Args:
+            model: its id.
+            practical: size in logits from which an effect matters.
+        """
+        return effect_rows(
+            model,
+            self.effects,
+            self.truths,
+            edit_success=self.edit_success,
+            edit_strength=self.edit_strength,
+            error=self.error,
+            practical=practical,
+            before_errors=self.before_errors,
+        )
 
     @property
     def by_input(self) -> dict[str, Effects]:
         """The effects of each input alone, by its name."""
         return {
-            name: Effects(self.effects.names, *(getattr(self.effects, part)[i : i + 1] for part in _PARTS))
+            name: Effects(self.effects.names, *(getattr(self.effects, part)[i : i + 1] for part in PARTS))
             for i, name in enumerate(self.inputs)
         }
 
@@ -67,7 +91,7 @@ def save_effects(path: Path, measured: Measured) -> Path:
         RunError: it cannot be written.
     """
     effects = measured.effects
-    tensors = {part: getattr(effects, part).contiguous().cpu() for part in _PARTS}
+    tensors = {part: getattr(effects, part).contiguous().cpu() for part in PARTS}
     for name, truth in (measured.truths or {}).items():
         tensors[f"truth {name}"] = truth.contiguous().cpu()
     meta = {
@@ -76,6 +100,8 @@ def save_effects(path: Path, measured: Measured) -> Path:
         "inputs": list(measured.inputs),
         "sha256": list(measured.sha256),
         "edit_success": dict(measured.edit_success),
+        "edit_strength": dict(measured.edit_strength),
+        "error": None if measured.error is None else measured.error.to_json(),
     }
     return write_tensors(path, tensors, meta)
 
@@ -95,11 +121,19 @@ def load_effects(path: Path) -> Measured | None:
         meta, tensors = read_tensors(path, kind=EFFECTS_FORMAT)
         names = tuple(str(name) for name in meta["names"])
         truths = {name: tensors[f"truth {name}"] for name in names if f"truth {name}" in tensors}
-        effects = Effects(names, *(tensors[part] for part in _PARTS))
+        effects = Effects(names, *(tensors[part] for part in PARTS if part in tensors))
         if effects.logits.shape != (len(effects), len(names)):
             raise ValueError("its tensors do not fit its names")
+        error = meta.get("error")
         return Measured(
-            effects, tuple(meta["inputs"]), tuple(meta["sha256"]), dict(meta["edit_success"]), truths or None
+            effects,
+            tuple(meta["inputs"]),
+            tuple(meta["sha256"]),
+            dict(meta["edit_success"]),
+            truths or None,
+            edit_strength=dict(meta.get("edit_strength", {})),
+            error=None if error is None else GeneratorError.of_json(error),
+            before_errors="error" not in meta,
         )
 
 

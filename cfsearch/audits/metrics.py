@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, final
 
+from .correction import LEAST_STRENGTH
 from .reading import AttainmentRow, AuditDocument, EffectRow, GroupFigures, GroupRow
 from .reading_columns import ColumnEffect, ColumnRow
 from .reading_parts import Estimate
-from .verdict import LEAST_EDITED
+from .verdict import ERROR_UNMEASURED, LEAST_EDITED, weakly_edited
 
 METRICS: Final = {
     "found_rate": "share of searched inputs with a verified counterfactual; by group too",
@@ -190,7 +191,11 @@ def untold(effect: EffectRow) -> str:
         return "edits were never measured"
     if effect.edit_success is not None and effect.edit_success < LEAST_EDITED:
         return f"the generator hardly edits it ({effect.edit_success:.0%} of edits were seen)"
-    return effect.because if "contradicts" in effect.because else ""
+    if effect.edit_strength is not None and effect.edit_strength < LEAST_STRENGTH:
+        return weakly_edited(effect.edit_strength)
+    if "correction" in effect.model_fields_set and effect.correction is None and effect.truth is None:
+        return ERROR_UNMEASURED
+    return effect.because if "contradict" in effect.because else ""
 
 
 def _changes(document: AuditDocument) -> Iterator[Measurement]:

@@ -14,7 +14,18 @@ from cfsearch.errors import DamagedError, RunError
 from cfsearch.runs.guard import read_object
 
 from .reading_columns import ColumnRow
-from .reading_parts import Count, Estimate, FlipsAlone, Leaning, Part, Share, Text
+from .reading_parts import (
+    Correction,
+    Count,
+    Ends,
+    Estimate,
+    FlipsAlone,
+    GeneratorErrorPart,
+    Leaning,
+    Part,
+    Share,
+    Text,
+)
 
 
 class Model(Part):
@@ -95,13 +106,6 @@ class ChangeRow(Part):
     rate: Estimate
 
 
-class Ends(Part):
-    """The two values of a variable between which its effect was measured, averages over the inputs."""
-
-    low: float
-    high: float
-
-
 class EffectRow(Part):
     """What one variable alone does to a model.
 
@@ -116,6 +120,10 @@ class EffectRow(Part):
         reading: what that lets one say.
         because: why one cannot tell.
         edit_success: how often the generator's edit was seen.
+        edit_strength: how strong it was seen to be, of the difference that labels make.
+        raw: in logits, through the generator as it is; of runs that measured the generator's error, as the next two.
+        correction: what ``estimate`` was corrected by; None where the error was not measured.
+        detectable: size from which such an audit finds an effect with a chance of 80 %, in logits.
     """
 
     model: Text
@@ -131,6 +139,10 @@ class EffectRow(Part):
     reading: Leaning | None = None
     because: Text = ""
     edit_success: Share | None = None
+    edit_strength: float | None = None
+    raw: Estimate | None = None
+    correction: Correction | None = None
+    detectable: float | None = None
 
 
 class GroupFigures(Part):
@@ -320,6 +332,7 @@ class AuditDocument(Part):
     changes: tuple[ChangeRow, ...]
     transitions: tuple[Transition, ...] = ()
     effects: tuple[EffectRow, ...]
+    generator_error: tuple[GeneratorErrorPart, ...] = ()
     groups: tuple[GroupRow, ...] = ()
     attainment: tuple[AttainmentRow, ...] = ()
     columns: tuple[ColumnRow, ...] = ()

@@ -42,3 +42,48 @@ class FlipsAlone(Part):
     count: Count
     n: Count
     rate: Estimate | None
+
+
+class Correction(Part):
+    """What an effect was corrected by.
+
+    Args:
+        edit: the corrected effect by edits alone, in logits.
+        photographs: the same by photographs that nobody edited; None where too few are labelled.
+        offset: what was subtracted.
+        strength: what was divided by; None where it was not measured.
+        agree: whether edits and photographs differ by no more than their errors allow.
+    """
+
+    edit: Estimate
+    photographs: Estimate | None
+    offset: float
+    strength: float | None
+    agree: bool
+
+
+class GeneratorErrorPart(Part):
+    """The generator's error on one model, in logits of its last class.
+
+    Args:
+        model: id of the model.
+        sd: standard deviation of what a reconstruction changes.
+        unexplained: of what attributes do not explain of it.
+        photographs: how many it was measured on.
+        labelled: how many of those have all their labels.
+        combined: whether effects are combined with associations in photographs.
+    """
+
+    model: Text
+    sd: float
+    unexplained: float
+    photographs: Count
+    labelled: Count
+    combined: bool
+
+
+class Ends(Part):
+    """The two values of a variable between which its effect was measured, averages over the inputs."""
+
+    low: float
+    high: float

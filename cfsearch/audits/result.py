@@ -75,14 +75,19 @@ class AuditResult:
         """Effect of switching each attribute, in logits with a 95 % interval, protected ones first.
 
         Columns: ``model``, ``variable``, ``protected``, ``value``, ``low``, ``high``, ``n`` and, where it
-        was measured, ``edit_success``.
+        was measured, ``edit_success``; where the generator's own error was measured, so that it is no longer in
+        ``value``, also ``raw``, the effect as it is through the generator, and ``detectable``, the size from which
+        such an audit finds an effect.
         """
         rows: list[dict[str, Cell]] = []
         for row in sorted(self.document["effects"], key=lambda row: row["variable"] not in self.protected):
             estimate = row["estimate"] or {"value": None, "low": None, "high": None}
             cells: dict[str, Cell] = {"model": row["model"], "variable": row["variable"]}
             cells |= {"protected": row["variable"] in self.protected, **estimate, "n": row["n"]}
-            rows.append(cells | {key: row[key] for key in ("edit_success",) if key in row})
+            cells |= {key: row[key] for key in ("edit_success",) if key in row}
+            if row.get("correction") is not None:
+                cells |= {"raw": row["raw"]["value"], "detectable": row["detectable"]}
+            rows.append(cells)
         return _frame(rows, ("model", "variable", "protected", "value", "low", "high", "n"))
 
     @property

@@ -28,9 +28,9 @@ from .attainment import attainment_rows
 from .columns.auditing import audited_columns
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
 from .document import audit_document, program
-from .effects import MOST_MEASURED, Effects, effect_rows, estimate_effects, known_attributes, originals
+from .effects import MOST_MEASURED, Effects, estimate_effects, known_attributes, originals
 from .figures import Figures
-from .genuineness_check import genuineness_note
+from .genuineness_check import generator_error, genuineness_note
 from .groups import AttributeTally, ColumnTally, GroupTally
 from .inputs import audited_inputs
 from .listing import plain_handshake
@@ -253,10 +253,21 @@ class Audit:
             known is not None or isinstance(assembly.search.generator, AttributeEstimator)
         ):
             effects = estimate_effects(assembly, originals(images), attributes=known)
+        rows: list[dict[str, Any]] = []
+        error = None
         if effects is not None:
-            of = [row.name for row in kept], [row.sha256 for row in kept]
-            success = assembly.search.generator.edit_success
-            save_effects(run.path / EFFECTS, Measured(effects, tuple(of[0]), tuple(of[1]), success))
+            generator = assembly.search.generator
+            error = generator_error(run.path, label=assembly.model.labels[-1])
+            estimates = Measured(
+                effects,
+                tuple(row.name for row in kept),
+                tuple(row.sha256 for row in kept),
+                generator.edit_success,
+                edit_strength=generator.edit_strength,
+                error=error,
+            )
+            save_effects(run.path / EFFECTS, estimates)
+            rows = estimates.rows("model", practical=self._config.audit.practical)
         if by or by_column:
             save_groups(run.path / GROUPS, labels=table, by=by or (), columns=by_column, names=assembly.names)
         members = load_groups(run.path / GROUPS) if by or by_column else None
@@ -275,12 +286,8 @@ class Audit:
             assemblies={"model": assembly},
             models=[model_entry("model", assembly)],
             figures={"model": figures},
-            effects=effect_rows(
-                "model",
-                effects,
-                edit_success=assembly.search.generator.edit_success,
-                practical=self._config.audit.practical,
-            ),
+            effects=rows,
+            errors={} if error is None else {"model": error},
             groups=groups,
             attainment=attainment_rows("model", run.rows(), members=members),
             stopping=None if stopping is None else stopping.document(),

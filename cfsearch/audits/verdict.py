@@ -10,10 +10,13 @@ from cfsearch.errors import ConfigError
 from cfsearch.registry import unknown
 from cfsearch.report import wording
 
+from .correction import LEAST_STRENGTH
+
 PRACTICAL: Final = 0.25
 """Logits: the size from which an effect matters, where the user sets none."""
 LEAST_EDITED: Final = 0.5
 """Edit success below which an effect says nothing."""
+ERROR_UNMEASURED: Final = "the generator's own error was not measured on this model"
 LEANS: Final = "leans"
 NOT: Final = "does not lean"
 UNSURE: Final = "cannot tell"
@@ -45,7 +48,9 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
     The model leans on an attribute where the whole 95 % interval lies beyond the practical size and
     the corrected p is below 0.05; it does not where the whole interval lies within that size. A true
     effect, where it is known, must not contradict. Where the generator's edits were never seen by
-    an independent judge, or were seen to fail, an effect through it is none of the attribute's.
+    an independent judge, or were seen to fail, an effect through it is none of the attribute's. So it is where the
+    generator's own error was not measured on this model, or where its edits and photographs contradict each other and
+    do not say the same of the attribute.
 
     Args:
         row: an effect as it stands in ``audit.json``.
@@ -58,9 +63,18 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
         return Reading(UNSURE, "edits were never measured")
     if edited is not None and edited < LEAST_EDITED:
         return Reading(UNSURE, f"the generator hardly edits it ({edited:.0%} of edits were seen)")
+    strength, correction = row.get("edit_strength"), row.get("correction")
+    if strength is not None and strength < LEAST_STRENGTH:
+        return Reading(UNSURE, weakly_edited(strength))
+    if "correction" in row and correction is None and truth is None:
+        return Reading(UNSURE, ERROR_UNMEASURED)
     if truth is not None and (wording.sides(truth) or 0) * (wording.sides(estimate) or 0) < 0:
         return Reading(UNSURE, "the true re-render contradicts the generator")
     low, high = estimate["low"], estimate["high"]
+    if correction is not None and not correction["agree"]:
+        said = {_size(correction[part], practical=practical) for part in ("edit", "photographs")}
+        if len(said) > 1 or None in said:
+            return Reading(UNSURE, "edits and photographs contradict each other")
     if max(abs(low), abs(high)) < practical:
         return Reading(NOT)
     if not (low > practical or high < -practical):
@@ -68,6 +82,22 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
     if row["p"] is None or row["p"] >= _SURE:
         return Reading(UNSURE, f"{wording.counted(row['n'], 'input')} are too few for so many attributes")
     return Reading(LEANS)
+
+
+def weakly_edited(strength: float) -> str:
+    """Why an effect says nothing: the edit is weaker than 30 % of the difference that labels make.
+
+    Args:
+        strength: as a share of that difference.
+    """
+    return f"the generator hardly edits it (by {strength:.0%} of the difference that labels make)"
+
+
+def _size(estimate: Mapping[str, float], *, practical: float) -> int | None:
+    """-1 or 1 where the whole interval lies beyond the practical size, 0 where within; None where that is open."""
+    if estimate["low"] > practical or estimate["high"] < -practical:
+        return 1 if estimate["low"] > 0 else -1
+    return 0 if max(abs(estimate["low"]), abs(estimate["high"])) < practical else None
 
 
 def check_protected(protected: Sequence[str], assembly: Assembly) -> None:

@@ -51,7 +51,7 @@ def _of_model(
     label, who = plain(model["labels"][-1]), f"{plain(model['name'])}: " if several else ""
     console.print(
         Text(
-            f"{who}effect of each attribute alone on {label!r}: log-odds (logits), probability (points), "
+            f"{who}effect of each attribute alone on {label!r}: log-odds (logits{_how(rows)}), probability (points), "
             f"verdicts that it flips; mean of {rows[0]['n']} inputs, 95 % intervals"
         )
     )
@@ -76,7 +76,27 @@ def _of_model(
         console.print(f"{len(rows) - _MOST} smaller effects are in audit.json and on the page.")
     for reason, names in _reasons(rows).items():
         who = "all of them" if len(names) == len(rows) else ", ".join(names)
-        console.print(Text(plain(f"cannot tell of {who}: {reason}.")))
+        found_from = _found_from([row for row in rows if row["variable"] in names])
+        console.print(Text(plain(f"cannot tell of {who}: {reason}{found_from}.")))
+
+
+def _how(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which estimate is shown, where it is not the one through the generator as it is."""
+    corrections = [row["correction"] for row in rows if row.get("correction") is not None]
+    if not corrections:
+        return ""
+    if all(correction["photographs"] is None for correction in corrections):
+        return " less the generator's own error"
+    return " less the generator's own error, combined with photographs"
+
+
+def _found_from(rows: Sequence[Mapping[str, Any]]) -> str:
+    """From which size on such an audit finds the effects that one cannot tell; empty where that was not computed."""
+    sizes = [f"{row['detectable']:.2f}" for row in rows if row.get("detectable") is not None]
+    if not sizes:
+        return ""
+    ends = dict.fromkeys((min(sizes, key=float), max(sizes, key=float)))
+    return f"; {rows[0]['n']} inputs show one from {' to '.join(ends)} logits on"
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

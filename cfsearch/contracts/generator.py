@@ -41,6 +41,9 @@ class Generator(ABC, Generic[State]):
     edit_success: Mapping[str, float] = MappingProxyType({})
     """Of each variable, how often an independent judge saw the edit between the ends of the space, as
     its maker measured; empty where nobody did."""
+    edit_strength: Mapping[str, float] = MappingProxyType({})
+    """Of each variable, by how much such an edit moves an independent judge, as a share of the difference that
+    labels make; empty where nobody measured."""
     batch_invariant: ClassVar[bool] = False
     """True if outputs are bitwise batch-invariant, also across queries: no matrix products."""
 

@@ -44,6 +44,9 @@ class Row:
     probability_interval: str = ""
     alone: str = ""
     p: str = ""
+    raw: str = ""
+    photographs: str = ""
+    detectable: str = ""
 
 
 @final
@@ -76,6 +79,7 @@ class Chart:
     drawn: int
     has_edited: bool = False
     has_ends: bool = False
+    has_corrected: bool = False
 
 
 def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
@@ -111,6 +115,7 @@ def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]
         drawn=drawn,
         has_edited=has_edited,
         has_ends=any("between" in e for e in entries),
+        has_corrected=any(e.get("correction") for e in entries),
     )
 
 
@@ -156,7 +161,8 @@ def judged(effect: Mapping[str, Any]) -> str:
 
     Follows the reading in the document. In documents of before readings, the side of 0 on which the
     interval lies. Where the generator was seen to fail at an edit more often than not, its effect
-    is none of the attribute's, whatever its interval: "hardly edited".
+    is none of the attribute's, whatever its interval: "hardly edited".  So it is where the generator's own
+    error on the model was not measured: "error not measured".
 
     Args:
         effect: an entry of the document.
@@ -173,6 +179,8 @@ def judged(effect: Mapping[str, Any]) -> str:
     reading = effect.get("reading")
     if reading == "cannot tell" and edited is None and truth is None:
         return "edits never measured"
+    if reading == "cannot tell" and effect.get("correction", {}) is None and truth is None:
+        return "error not measured"
     if reading == "does not lean":
         return "too small to matter"
     if side == 0 or reading == "cannot tell":
@@ -260,7 +268,28 @@ def _further(effect: Mapping[str, Any]) -> dict[str, str]:
         "probability_interval": wording.span(effect["probability"], form="points"),
         "alone": f"{alone['count']} of {alone['n']}",
         "p": wording.MISSING if p is None else wording.small(p),
+        **_correction(effect),
     }
+
+
+def _correction(effect: Mapping[str, Any]) -> dict[str, str]:
+    """What an effect was before it was corrected, and by what, as text; nothing where it was not corrected."""
+    correction = effect.get("correction")
+    if correction is None:
+        return {}
+    size = finite(effect.get("detectable"))
+    return {
+        "raw": _spoken(effect["raw"]),
+        "photographs": _spoken(correction["photographs"]),
+        "detectable": wording.MISSING if size is None else wording.number(size),
+    }
+
+
+def _spoken(estimate: Mapping[str, float | None] | None) -> str:
+    value = wording.rate(estimate)
+    if value is None:
+        return wording.MISSING
+    return f"{wording.number(value, signed=True)} ({wording.span(estimate, form='logit')})"
 
 
 def _never(changes: Sequence[Mapping[str, Any]], model: str) -> Mapping[str, Any] | None:

@@ -250,8 +250,9 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
             f"({wording.span(e['estimate'], form='logit')})"
             for e in clear[:_MOST]
         ]
+        how = ", less its own error" if any(e.get("correction") for e in clear) else ""
         sentences.append(
-            f"Strongest effects on the log-odds of “{label}”, through the generator: "
+            f"Strongest effects on the log-odds of “{label}”, through the generator{how}: "
             f"{wording.listing(words)}."
         )
     wrong = [wording.human(e["variable"]) for e in effects if judged(e).startswith("contradicted")]
@@ -262,9 +263,17 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
     unmeasured = [wording.human(e["variable"]) for e in effects if judged(e) == "edits never measured"]
     if unmeasured:
         sentences.append(f"Cannot tell (edits were never measured): {wording.listing(unmeasured, most=6)}.")
-    unsure = [wording.human(e["variable"]) for e in effects if judged(e) == "cannot tell"]
+    unknown = [wording.human(e["variable"]) for e in effects if judged(e) == "error not measured"]
+    if unknown:
+        sentences.append(
+            "Cannot tell (the generator's own error was not measured on this model): "
+            f"{wording.listing(unknown, most=6)}."
+        )
+    unsure = [e for e in effects if judged(e) == "cannot tell"]
     if unsure:
-        sentences.append(f"Cannot tell ({_why_unsure(document)}): {wording.listing(unsure, most=6)}.")
+        listed = wording.listing([wording.human(e["variable"]) for e in unsure], most=6)
+        sentences.append(f"Cannot tell ({_why_unsure(document)}{_found_from(unsure)}): {listed}.")
+    sentences += _error(document, model, label=label)
     hardly = [
         f"{wording.human(e['variable'])} ({wording.percent(e['edit_success'])})"
         for e in effects
@@ -276,6 +285,31 @@ def _effects(document: Mapping[str, Any], model: str) -> list[str]:
             f"{wording.listing(hardly, most=6)}."
         )
     return sentences
+
+
+def _found_from(effects: Sequence[Mapping[str, Any]]) -> str:
+    """From which size on such an audit finds an effect; empty where that was not computed."""
+    sizes = [size for e in effects if (size := finite(e.get("detectable"))) is not None]
+    if not sizes:
+        return ""
+    ends = [wording.number(size) for size in (min(sizes), max(sizes))]
+    return f"; with so many, one would be found from {' to '.join(dict.fromkeys(ends))} logits on"
+
+
+def _error(document: Mapping[str, Any], model: str, *, label: str) -> list[str]:
+    """What the generator's own error is on a model; nothing where it was not measured."""
+    return [
+        f"The generator's reconstruction alone moves the log-odds of “{label}” by {wording.number(error['sd'])} logits "
+        f"(standard deviation over {error['photographs']} {_thing(document)}s; {wording.number(error['unexplained'])} of it beyond what "
+        "attributes explain). Effects are less what they explain, and their intervals hold half of the rest"
+        + (
+            f"; they are combined with what {error['labelled']} labelled {_thing(document)}s say that nobody edited."
+            if error["combined"]
+            else "."
+        )
+        for error in document.get("generator_error", ())
+        if error["model"] == model
+    ]
 
 
 def _why_unsure(document: Mapping[str, Any]) -> str:

@@ -74,6 +74,18 @@ class AttGANFile:
         """How often an independent judge saw each attribute's edit; empty where nobody measured."""
         return cast(Mapping[str, float], self.card.get("edit_success", {}))
 
+    @property
+    def edit_strength(self) -> Mapping[str, float]:
+        """How strong each attribute's edit was measured to be, of what labels make; empty where nobody measured."""
+        measured = self.card.get("measured")
+        figures = measured.get("attributes") if isinstance(measured, dict) else None
+        found = {
+            name: row.get("strength")
+            for name, row in (figures if isinstance(figures, dict) else {}).items()
+            if isinstance(row, dict) and name in self.editor.config.attributes
+        }
+        return {name: float(share) for name, share in found.items() if isinstance(share, int | float)}
+
 
 def save_attgan(path: Path, content: AttGANFile, *, half: bool = True) -> Path:
     """Write an AttGAN to one file, whole or not at all.

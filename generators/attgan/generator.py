@@ -106,9 +106,9 @@ class AttGAN(Generator[AttGANState], AttributeTaker):
         self.card: Mapping[str, object] = content.card
         self.terms: str = content.terms
         # measured at the file's own range
-        self.edit_success: Mapping[str, float] = (
-            content.edit_success if (low, high) == content.attribute_range else {}
-        )
+        own = (low, high) == content.attribute_range
+        self.edit_success: Mapping[str, float] = content.edit_success if own else {}
+        self.edit_strength: Mapping[str, float] = content.edit_strength if own else {}
         self._assumed = attributes
         self.content = content
         self._decoder: FoldedDecoder = fold(content.editor)

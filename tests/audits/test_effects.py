@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, wilcoxon
 
 from cfsearch.audits.changes import changes
+from cfsearch.audits.correction import GeneratorError
 from cfsearch.audits.effects import Effects, effect_rows, effects_through_generator
 from cfsearch.contracts.modality import TEXTS
 from cfsearch.contracts.records import Reason
@@ -23,6 +24,8 @@ from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
+
+FAITHFUL = GeneratorError({}, sd=0.0, unexplained=0.0, photographs=20)
 
 
 def measured(**logits: list[float]) -> Effects:
@@ -167,6 +170,9 @@ def test_rules_of_the_space_hold_at_both_ends() -> None:
     # red +0.5 (held to the picture's range) and green -0.5 cancel out
     assert found["red"].item() == pytest.approx(0.0, abs=1e-6)
     assert found["green"].item() == pytest.approx(0.5, abs=1e-6)
+    asked = effects_through_generator(problem, label=1).asked[0]
+    assert asked[0].tolist() == pytest.approx([0.6, -0.8, 0.0, 0.0])
+    assert asked[1].tolist() == pytest.approx([0.0, 0.8, 0.0, 0.0])
 
 
 def test_p_of_effects_is_that_of_the_signed_rank_test_after_holm() -> None:
@@ -187,7 +193,7 @@ def test_p_of_effects_is_that_of_the_signed_rank_test_after_holm() -> None:
 
 def test_effects_of_nothing_are_no_rows() -> None:
     assert effect_rows("m", None) == []
-    [row] = effect_rows("m", measured(a=[0.0, 0.0, 0.0]), edit_success={"a": 1.0})
+    [row] = effect_rows("m", measured(a=[0.0, 0.0, 0.0]), edit_success={"a": 1.0}, error=FAITHFUL)
     assert (row["p"], row["reading"]) == (1.0, "does not lean")
 
 

@@ -9,7 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_check, genuineness_note
+from cfsearch.audits.checking import check_run
+from cfsearch.audits.document import error_entry
+from cfsearch.audits.genuineness_check import (
+    GENUINENESS,
+    generator_error,
+    genuineness_check,
+    genuineness_note,
+)
 from cfsearch.audits.run import Audit
 from cfsearch.config import Config
 from cfsearch.contracts.provider import ScoreKind
@@ -128,7 +135,7 @@ def test_an_audit_of_images_measures_itself_unless_switched_off(tmp_path: Path) 
                 },
             }
         )
-        document = Audit(config, directory=tmp_path / "run", effects=False).run()
+        document = Audit(config, directory=tmp_path / "run").run()
         off = replace_genuineness(config)
         Audit(off, directory=tmp_path / "off", effects=False).run()
     note = genuineness_note(tmp_path / "run")
@@ -136,6 +143,14 @@ def test_an_audit_of_images_measures_itself_unless_switched_off(tmp_path: Path) 
     assert note in document["models"][0]["note"]
     measured = json.loads((tmp_path / "run" / GENUINENESS).read_text())["measured"]
     assert set(measured["reconstruction_error"]["by_attribute"]) == set(faces.ATTRIBUTES)
+    error = generator_error(tmp_path / "run", label="Male")
+    assert error is not None and document["generator_error"] == [error_entry("model", error)]
+    assert error.offset["Bald"] == measured["reconstruction_error"]["by_attribute"]["Bald"]["Male"]
+    for row in document["effects"]:
+        correction = row["correction"]
+        assert correction["photographs"] is None and row["estimate"] == correction["edit"]
+        assert row["estimate"]["value"] == pytest.approx(row["raw"]["value"] - correction["offset"], abs=2e-6)
+    assert check_run(tmp_path / "run").findings == ()
     with RunDirectory.read(tmp_path / "run") as run:
         fronts = [row.front for row in run.rows() if row.front is not None]
         assert all(f.genuineness is not None for f in fronts if bool(f.verified.any()))
