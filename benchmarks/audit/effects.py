@@ -10,10 +10,10 @@ the twelve attributes that are not the classifier's own target:
 - Spearman correlation with the truth, mean and least over audits of biased classifiers; sign agreement and slope (through 0) there;
 - whether the planted attribute comes first, and whether it is found (power), where its true effect is 1 logit or more;
 - coverage of the 95 % intervals, over all classifiers and over the fair ones alone;
-- family-wise false alarms: audits of fair classifiers in which any attribute is said to matter that re-renders show not to
+- family-wise false alarms: audits of fair classifiers in which any attribute is found to matter that re-renders show not to
   (their own 95 % interval within 0.25 logits), with the 95 % Clopper-Pearson interval.
 
-What classifiers said is kept beside the bank (``effects/``) and not asked again.
+Answers of classifiers are kept beside the bank (``effects/``) and not computed again.
 """
 
 import argparse
@@ -214,11 +214,11 @@ def line(name: str, found: Sequence[Outcome]) -> str:
         one.readings[j or 0] == LEANS and one.estimate[j or 0] * one.truth[j or 0] > 0 for one, j in strong
     )
     alarms = sum(
-        any(said == LEANS and small for said, small in zip(one.readings, one.negligible, strict=True))
+        any(reading == LEANS and small for reading, small in zip(one.readings, one.negligible, strict=True))
         for one in fair
     )
     ends = binomtest(alarms, len(fair)).proportion_ci(method="exact") if fair else None
-    unsure = np.mean([said == UNSURE for one in found for said in one.readings])
+    unsure = np.mean([reading == UNSURE for one in found for reading in one.readings])
     error = [
         np.sqrt(np.mean(np.concatenate([(one.estimate - one.truth) ** 2 for one in part])))
         for part in (biased, fair)

@@ -1,4 +1,4 @@
-"""Effects solved through the matrix of what a generator changes besides what it is told to."""
+"""Effects solved through the matrix of what a generator changes besides what it is meant to."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ WORST: Final = 10.0
 def disentangled(effects: Effects, error: GeneratorError, measurement: Mapping[str, Any]) -> Effects:
     """The effects less the offset, solved through what the generator changes besides.
 
-    With ``Q`` what the edits were told to change, ``M`` what an independent classifier sees them change, both in units of
+    With ``Q`` what the edits were meant to change, ``M`` what an independent classifier sees them change, both in units of
     the difference that labels make, and ``e`` the effects through the generator, the effects are ``Q M^-1 e``. Where
     ``M`` is badly conditioned, ``e``.
 
@@ -27,13 +27,13 @@ def disentangled(effects: Effects, error: GeneratorError, measurement: Mapping[s
         measurement: of the generator.
     """
     names = effects.names
-    told = effects.asked.double().mean(0)
+    shifts = effects.intended.double().mean(0)
     rho = torch.tensor([error.offset.get(name, 0.0) for name in names], dtype=torch.float64)
-    left = effects.logits.double() - effects.asked.double() @ rho
-    seen = told + excess(names, told, measurement)
+    left = effects.logits.double() - effects.intended.double() @ rho
+    seen = shifts + excess(names, shifts, measurement)
     solved = left
     if float(torch.linalg.cond(seen)) < WORST:
-        solved = left @ (told @ torch.linalg.inv(seen)).T
+        solved = left @ (shifts @ torch.linalg.inv(seen)).T
     return Effects(
         names,
         solved,
@@ -42,24 +42,24 @@ def disentangled(effects: Effects, error: GeneratorError, measurement: Mapping[s
         effects.kept,
         effects.low,
         effects.high,
-        effects.asked,
+        effects.intended,
     )
 
 
 def excess(
-    names: tuple[str, ...], told: Float[Tensor, "d d"], measurement: Mapping[str, Any]
+    names: tuple[str, ...], shifts: Float[Tensor, "d d"], measurement: Mapping[str, Any]
 ) -> Float[Tensor, "d d"]:
-    """What the generator changes beyond what it is told, row by row.
+    """What the generator changes beyond what it is meant to, row by row.
 
-    Of an attribute of the same group, which an edit is told to switch off where it is on, what is seen is compared with what
-    is told on the average face.
+    Of an attribute of the same group, which an edit is meant to switch off where it is on, what is seen is compared with what
+    is meant on the average face.
     """
-    found = torch.zeros_like(told)
+    found = torch.zeros_like(shifts)
     for i, name in enumerate(names):
         figures = measurement["attributes"][name]
         if figures["strength"] is not None:
             found[i, i] = figures["strength"] - 1.0
         for j, other in enumerate(names):
             if other in figures["moved"]:
-                found[i, j] = figures["moved"][other] - told[i, j]
+                found[i, j] = figures["moved"][other] - shifts[i, j]
     return found

@@ -64,7 +64,7 @@ class Answers:
 
 @final
 class Pool:
-    """Faces, their edits and their re-renders, made when they are first asked for.
+    """Faces, their edits and their re-renders, made when they are first needed.
 
     Args:
         folder: of the bank.
@@ -144,7 +144,7 @@ class Pool:
             if what not in self._held:
                 self._held[what] = pictures()
             with path.with_suffix(".part").open("wb") as file:
-                np.save(file, _asked(audited, self._held[what]).numpy())
+                np.save(file, _queried(audited, self._held[what]).numpy())
             path.with_suffix(".part").replace(path)
         return torch.from_numpy(np.load(path))
 
@@ -201,7 +201,7 @@ def _places(space: SearchSpace) -> Tensor:
 
 
 @torch.no_grad()
-def _asked(audited: Provider, pictures: Float[Tensor, "k 3 s s"]) -> Float[Tensor, " k"]:
+def _queried(audited: Provider, pictures: Float[Tensor, "k 3 s s"]) -> Float[Tensor, " k"]:
     found = []
     for part in pictures.split(128):
         scores = verdict_scores(audited.predict(part.float()), audited)

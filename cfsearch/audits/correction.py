@@ -3,12 +3,12 @@
 An effect through a generator is what the audited model makes of the generator's pictures. Two things set it apart from the effect
 of the attribute:
 
-- the generator paints a picture of a face with an attribute a little otherwise than it is, whatever is asked: the model's log-odds of
+- the generator paints a picture of a face with an attribute a little otherwise than it is, whatever the edit: the model's log-odds of
   a *reconstruction* differ from those of its photograph, by an amount that depends on the attributes. A ridge regression over
   photographs gives how much each attribute adds, ``rho``, and what is left unexplained, with standard deviation ``l_A``;
 - its edits are weaker or stronger than the difference that labels make, by a factor that an independent classifier measures.
 
-The *edit's* estimate is ``(through the generator - rho x what was asked) / strength``, with variance
+The *edit's* estimate is ``(through the generator - rho x the intended change) / strength``, with variance
 ``(se^2 + (l_A / 2)^2) / strength^2``. Beside it stand *photographs* that nobody edited: the slope ``w`` of the model's log-odds on
 the attribute, with variance ``(l_B / 4)^2 + (w / 5)^2``. With at least 250 labelled photographs the two are combined by their
 precisions. The factors 1/2, 1/4 and 1/5 were set on a bank of 21 classifiers and three generators whose faces could be rendered
@@ -157,7 +157,7 @@ class CorrectedEffect:
 
     @property
     def agree(self) -> bool:
-        """Whether edits and photographs differ by no more than their errors allow, or nobody asked photographs."""
+        """Whether edits and photographs differ by no more than their errors allow, or photographs were not used."""
         if self.photographs is None:
             return True
         apart = abs(self.edit.value - self.photographs.value)
@@ -190,7 +190,7 @@ def corrected_effect(
     logits: Float[Tensor, " n"],
     probability: Float[Tensor, " n"],
     *,
-    asked: Mapping[str, Float[Tensor, " n"]],
+    intended: Mapping[str, Float[Tensor, " n"]],
     own: str,
     error: GeneratorError,
     strength: float | None = None,
@@ -200,7 +200,7 @@ def corrected_effect(
     Args:
         logits: change of the log-odds through the generator, one an input.
         probability: change of the probability.
-        asked: by how much each variable was told to change, one an input.
+        intended: by how much each variable was meant to change, one an input.
         own: the variable whose effect it is.
         error: of the generator.
         strength: of the edit, as a share of the difference that labels make; None where it was never measured.
@@ -209,17 +209,17 @@ def corrected_effect(
         >>> import torch
         >>> error = GeneratorError({"Hat": 0.5}, sd=0.3, unexplained=0.2, photographs=64)
         >>> found = corrected_effect(
-        ...     torch.full((9,), 1.5), torch.full((9,), 0.3), asked={"Hat": torch.ones(9)}, own="Hat", error=error, strength=0.8
+        ...     torch.full((9,), 1.5), torch.full((9,), 0.3), intended={"Hat": torch.ones(9)}, own="Hat", error=error, strength=0.8
         ... )
         >>> round(found.estimate.value, 3), round(found.estimate.high - found.estimate.value, 3)  # 1.96 x 0.1 / 0.8
         (1.25, 0.245)
     """
-    n, told = len(logits), {name: values.double().cpu() for name, values in asked.items()}
-    span = float(told[own].mean().abs())
+    n, shifts = len(logits), {name: values.double().cpu() for name, values in intended.items()}
+    span = float(shifts[own].mean().abs())
     factor = 1.0 if strength is None else strength / span if span else 1.0
     raw, p = logits.double().cpu(), probability.double().cpu()
     offset = sum(
-        (values * error.offset.get(name, 0.0) for name, values in told.items()), torch.zeros(n).double()
+        (values * error.offset.get(name, 0.0) for name, values in shifts.items()), torch.zeros(n).double()
     )
     each = (raw - offset) / factor
     own_error, sampling = _OF_OFFSET * error.unexplained / factor, _standard_error(each)
@@ -229,7 +229,9 @@ def corrected_effect(
     edit = _around(middle, half)
     estimate, photographs = edit, None
     if error.combines:
-        slope = sum(float(values.mean()) * error.association.get(name, 0.0) for name, values in told.items())
+        slope = sum(
+            float(values.mean()) * error.association.get(name, 0.0) for name, values in shifts.items()
+        )
         spread = math.hypot(_OF_ASSOCIATION * error.association_spread, _OF_SLOPE * slope)
         photographs = _around(slope, _NORMAL * spread)
         estimate, variance = _combined((middle, variance), (slope, spread**2))

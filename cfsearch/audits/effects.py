@@ -24,7 +24,7 @@ from .verdict import PRACTICAL, read_effect
 MOST_MEASURED = 200
 """Effects are averaged over at most so many instances, the first ones."""
 
-PARTS: Final = ("logits", "probability", "flips", "kept", "low", "high", "asked")
+PARTS: Final = ("logits", "probability", "flips", "kept", "low", "high", "intended")
 """Names of the tensors of ``Effects``."""
 
 
@@ -42,11 +42,11 @@ class Effects:
             others ``flips`` says nothing about a variable.
         low: value of each variable at the lower end.
         high: value of each variable at the upper end.
-        asked: by how much each variable was told to change between the two ends of one of them, its own change
+        intended: by how much each variable was meant to change between the two ends of one of them, its own change
             first of all, and what the rules of the space changed along with it; left out, its own alone.
 
     Shapes:
-        ``kept`` ``(n,)``, ``asked`` ``(n, d, d)``; all others ``(n, d)`` for ``n`` inputs and ``d`` variables.
+        ``kept`` ``(n,)``, ``intended`` ``(n, d, d)``; all others ``(n, d)`` for ``n`` inputs and ``d`` variables.
     """
 
     names: tuple[str, ...]
@@ -56,11 +56,11 @@ class Effects:
     kept: Bool[Tensor, " n"]
     low: Float[Tensor, "n d"]
     high: Float[Tensor, "n d"]
-    asked: Float[Tensor, "n d d"] = field(default_factory=lambda: torch.empty(0))
+    intended: Float[Tensor, "n d d"] = field(default_factory=lambda: torch.empty(0))
 
     def __post_init__(self) -> None:
-        if not len(self.asked):
-            object.__setattr__(self, "asked", torch.diag_embed(self.high - self.low))
+        if not len(self.intended):
+            object.__setattr__(self, "intended", torch.diag_embed(self.high - self.low))
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -110,7 +110,7 @@ class Effects:
             kept=(decided[:, 0] == source).cpu(),
             low=values[:, d + 1 :].diagonal(dim1=1, dim2=2).cpu().clone(),
             high=values[:, 1 : d + 1].diagonal(dim1=1, dim2=2).cpu().clone(),
-            asked=(values[:, 1 : d + 1] - values[:, d + 1 :]).cpu(),
+            intended=(values[:, 1 : d + 1] - values[:, d + 1 :]).cpu(),
         )
 
 
@@ -240,7 +240,7 @@ def _corrected(
     found = corrected_effect(
         effects.logits[:, j],
         effects.probability[:, j],
-        asked={name: effects.asked[:, j, i] for i, name in enumerate(effects.names)},
+        intended={name: effects.intended[:, j, i] for i, name in enumerate(effects.names)},
         own=effects.names[j],
         error=error,
         strength=strength if strength is None or strength >= LEAST_STRENGTH else None,

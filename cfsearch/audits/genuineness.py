@@ -156,7 +156,7 @@ class Calibration:
         after: Float[Tensor, "n k"],
         labelled: int,
     ) -> Self:
-        """The calibration from what a model said of photographs and of their reconstructions.
+        """The calibration from what a model answers for photographs and of their reconstructions.
 
         Args:
             values: attributes of the photographs.

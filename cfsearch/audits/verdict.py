@@ -72,8 +72,8 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
         return Reading(UNSURE, "the true re-render contradicts the generator")
     low, high = estimate["low"], estimate["high"]
     if correction is not None and not correction["agree"]:
-        said = {_size(correction[part], practical=practical) for part in ("edit", "photographs")}
-        if len(said) > 1 or None in said:
+        sizes = {_size(correction[part], practical=practical) for part in ("edit", "photographs")}
+        if len(sizes) > 1 or None in sizes:
             return Reading(UNSURE, "edits and photographs contradict each other")
     if max(abs(low), abs(high)) < practical:
         return Reading(NOT)

@@ -28,11 +28,11 @@ ALONE = GeneratorError({"Hat": 0.2, "Bald": -0.3}, sd=0.9, unexplained=0.4, phot
 
 def corrected(error: GeneratorError = ALONE, *, strength: float | None = None) -> CorrectedEffect:
     """A hat, which takes baldness away from one face of five."""
-    asked = {"Hat": torch.ones(5), "Bald": torch.tensor([0.0, -1.0, 0.0, 0.0, 0.0])}
-    return corrected_effect(LOGITS, LOGITS / 10, asked=asked, own="Hat", error=error, strength=strength)
+    intended = {"Hat": torch.ones(5), "Bald": torch.tensor([0.0, -1.0, 0.0, 0.0, 0.0])}
+    return corrected_effect(LOGITS, LOGITS / 10, intended=intended, own="Hat", error=error, strength=strength)
 
 
-def test_what_was_asked_times_the_offset_is_subtracted_and_the_rest_divided_by_the_strength() -> None:
+def test_the_offset_of_the_intended_change_is_subtracted_and_the_rest_divided_by_the_strength() -> None:
     each = (LOGITS.double() - torch.tensor([0.2, 0.5, 0.2, 0.2, 0.2])) / 0.8
     found = corrected(strength=0.8)
     se = float(each.std()) / math.sqrt(5)
@@ -46,11 +46,11 @@ def test_what_was_asked_times_the_offset_is_subtracted_and_the_rest_divided_by_t
     assert found.p == pytest.approx(max(2 * norm.sf(z), wilcoxon(each.numpy()).pvalue), abs=1e-9)
 
 
-def test_an_edit_between_other_values_is_measured_against_what_it_was_asked() -> None:
-    """Asked for twice the difference that labels make and 1.6 of it seen, an edit is 0.8 as strong as asked."""
-    asked = {"Hat": torch.full((5,), 2.0)}
+def test_an_edit_between_other_values_is_measured_against_the_intended_change() -> None:
+    """Meant to be twice the difference that labels make and 1.6 of it seen, an edit is 0.8 as strong as intended."""
+    intended = {"Hat": torch.full((5,), 2.0)}
     error = dataclasses.replace(ALONE, offset={})
-    found = corrected_effect(LOGITS, LOGITS / 10, asked=asked, own="Hat", error=error, strength=1.6)
+    found = corrected_effect(LOGITS, LOGITS / 10, intended=intended, own="Hat", error=error, strength=1.6)
     assert found.estimate.value == pytest.approx(1.2 / 0.8, abs=1e-6)
 
 
@@ -59,7 +59,7 @@ def test_photographs_are_weighed_by_their_precision_and_only_with_enough_labels(
         ALONE, association={"Hat": 1.5, "Bald": 1.0}, association_spread=0.8, labelled=250
     )
     found = corrected(labelled)
-    slope = 1.5 - 0.2  # of five faces one is asked not to be bald
+    slope = 1.5 - 0.2  # of five faces one loses its baldness
     vb = (0.25 * 0.8) ** 2 + (0.2 * slope) ** 2
     va = corrected().standard_error ** 2
     assert found.photographs is not None
@@ -87,7 +87,7 @@ def test_the_combination_lies_between_both_and_is_no_wider_than_either(
         labelled=300,
     )
     values = a + 0.1 * torch.linspace(-1, 1, 9).double()
-    found = corrected_effect(values, values / 10, asked={"Hat": torch.ones(9)}, own="Hat", error=error)
+    found = corrected_effect(values, values / 10, intended={"Hat": torch.ones(9)}, own="Hat", error=error)
     assert found.photographs is not None
     ends = sorted((found.edit.value, found.photographs.value))
     assert ends[0] - 1e-9 <= found.estimate.value <= ends[1] + 1e-9
@@ -203,10 +203,10 @@ def test_effects_are_read_back_with_what_they_were_corrected_by(tmp_path: Path) 
     assert again is not None and again.rows("m", practical=0.25) == kept.rows("m", practical=0.25)
     meta, tensors = read_tensors(path, kind="cfsearch-effects/1")
     old = {key: value for key, value in meta.items() if key not in ("error", "edit_strength")}
-    tensors.pop("asked")
+    tensors.pop("intended")
     before = load_effects(write_tensors(tmp_path / "old.safetensors", tensors, old))
     assert before is not None and before.before_errors
-    assert before.effects.asked.equal(effects.asked)  # without rules each is asked its own change alone
+    assert before.effects.intended.equal(effects.intended)  # without rules each has its own change alone
     assert before.rows("m", practical=0.25) == effect_rows(
         "m", effects, edit_success={"light": 1.0}, before_errors=True
     )
@@ -215,6 +215,6 @@ def test_effects_are_read_back_with_what_they_were_corrected_by(tmp_path: Path) 
 def test_an_interval_without_scatter_or_error_is_a_point() -> None:
     error = GeneratorError({}, sd=0.0, unexplained=0.0, photographs=20)
     nothing = corrected_effect(
-        torch.zeros(4), torch.zeros(4), asked={"Hat": torch.ones(4)}, own="Hat", error=error
+        torch.zeros(4), torch.zeros(4), intended={"Hat": torch.ones(4)}, own="Hat", error=error
     )
     assert nothing.estimate == Interval(0.0, 0.0, 0.0) and nothing.p == 1.0

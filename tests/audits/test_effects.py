@@ -170,9 +170,9 @@ def test_rules_of_the_space_hold_at_both_ends() -> None:
     # red +0.5 (held to the picture's range) and green -0.5 cancel out
     assert found["red"].item() == pytest.approx(0.0, abs=1e-6)
     assert found["green"].item() == pytest.approx(0.5, abs=1e-6)
-    asked = effects_through_generator(problem, label=1).asked[0]
-    assert asked[0].tolist() == pytest.approx([0.6, -0.8, 0.0, 0.0])
-    assert asked[1].tolist() == pytest.approx([0.0, 0.8, 0.0, 0.0])
+    intended = effects_through_generator(problem, label=1).intended[0]
+    assert intended[0].tolist() == pytest.approx([0.6, -0.8, 0.0, 0.0])
+    assert intended[1].tolist() == pytest.approx([0.0, 0.8, 0.0, 0.0])
 
 
 def test_p_of_effects_is_that_of_the_signed_rank_test_after_holm() -> None:
