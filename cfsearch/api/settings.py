@@ -21,7 +21,7 @@ class Settings(TypedDict, total=False):
       ``cfsearch.Search``.
     - ``immutable``: variables or columns that must not change.
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
-    - ``critic``: how plausible a row is, "density" or "trained".
+    - ``critic``: how plausible a row is, "density", "forest" or "trained".
     - ``seed_with``: explainers whose counterfactuals stand in the first population, and ``"nearest"``, the nearest
       rows of the target class (the default with a reference table; ``[]`` for none); of rows only.
     - ``answers``: how many members, different from each other, are shown first.
@@ -57,7 +57,7 @@ class Settings(TypedDict, total=False):
     reference_point: Sequence[float]
     immutable: Sequence[str]
     reference: object
-    critic: Literal["density", "trained"]
+    critic: Literal["density", "forest", "trained"]
     seed_with: Sequence[str]
     schema: object
     label: str

@@ -41,6 +41,13 @@ class CriticMaker(Protocol):
     def with_critic(self, reference: Float[Tensor, "r *x"], *, seed: int) -> Generator[Any]: ...
 
 
+@runtime_checkable
+class ForestMaker(Protocol):
+    """A generator that can grow an adversarial random forest on reference inputs as its critic."""
+
+    def with_forest(self, reference: Float[Tensor, "r *x"], *, seed: int) -> Generator[Any]: ...
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
@@ -143,6 +150,8 @@ def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:
 def _with_plausibility(generator: Generator[Any], reference: Table, config: Config) -> Generator[Any]:
     if config.search.critic == "trained" and isinstance(generator, CriticMaker):
         return generator.with_critic(reference.x, seed=config.search.seed)
+    if config.search.critic == "forest" and isinstance(generator, ForestMaker):
+        return generator.with_forest(reference.x, seed=config.search.seed)
     if isinstance(generator, DensityMaker):
         return generator.with_density(reference.spread(MOST_ROWS).x)
     return generator

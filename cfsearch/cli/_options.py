@@ -138,8 +138,8 @@ _TABLE = (
     TRUST,
     click.option(
         "--critic",
-        type=click.Choice(["density", "trained"]),
-        help="How plausible a row is, against --reference: nearness, or a trained network.",
+        type=click.Choice(["density", "forest", "trained"]),
+        help="How plausible a row is, against --reference: nearness, an adversarial forest, or a trained network.",
     ),
     click.option(
         "--seed-with",

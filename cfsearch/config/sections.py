@@ -70,7 +70,8 @@ class SearchConfig(Strict):
     """How each instance is searched; the meaning of each stands with ``cfsearch.Search``.
 
     ``critic`` says how plausible a row is, against the reference table: "density" (nearness of its
-    rows, the default) or "trained" (a network that tells them from broken ones). ``seed_with`` names
+    rows, the default), "forest" (log density by an adversarial random forest) or "trained" (a network that tells
+    them from broken ones). ``seed_with`` names
     explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the target class
     as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
@@ -93,7 +94,7 @@ class SearchConfig(Strict):
     target: str | None = None
     immutable: tuple[str, ...] = ()
     reference_point: tuple[float, ...] | None = None
-    critic: Literal["density", "trained"] | None = None
+    critic: Literal["density", "forest", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
     answers: int = Field(default=4, ge=1)

@@ -90,6 +90,14 @@ class RowCritic:
         return logits[:, 0]
 
     @property
+    def kind(self) -> str:
+        """What its scores are, for people."""
+        return (
+            "logit of a small network trained to tell rows of the training table from rows of which some "
+            f"columns were replaced (AUROC {self.auroc:.2f} on rows held out)"
+        )
+
+    @property
     def fingerprint(self) -> str:
         """A hash of what it learned."""
         digest = hashlib.sha256(self.encoding.fingerprint.encode())

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Protocol, Self, final
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from cfsearch.datasets.tables import ColumnKind, Table, TableSchema, Variables, 
 from cfsearch.errors import ConfigError
 
 from .critic import RowCritic
+from .forest import RowForest
 from .seeds import NearestRows
 
 _SETTINGS = ("dead_zone", "immutable")
@@ -195,7 +196,7 @@ class Rows(_Rows):
     that stands for "missing" is never gone to. Whatever ``z`` is, a decoded row keeps all of this.
 
     Has no critic: for plausibility give it rows of the training table (``with_density``,
-    ``with_critic``).
+    ``with_critic``, ``with_forest``).
 
     Args:
         schema: what the columns mean.
@@ -256,6 +257,18 @@ class Rows(_Rows):
         self.schema.check(reference)
         critic = RowCritic.of(self.variables, reference, seed=seed)
         return RowsWithCritic(self.schema, critic=critic, dead_zone=self._dead_zone)
+
+    def with_forest(self, reference: Float[Tensor, "r c"], *, seed: int = 0) -> "RowsWithCritic":
+        """The same with the density of an adversarial random forest as its critic, grown here in seconds.
+
+        Raises:
+            ConfigError: there are fewer than 50 rows.
+            DataError: a reference row is none of this schema.
+            MissingExtraError: scikit-learn is not installed.
+        """
+        self.schema.check(reference)
+        forest = RowForest.of(self.variables, reference, seed=seed)
+        return RowsWithCritic(self.schema, critic=forest, dead_zone=self._dead_zone)
 
     @property
     def fingerprint(self) -> str:
@@ -319,13 +332,25 @@ class RowsWithDensity(_Rows, Critic):
         return self._print(rows, str(self._neighbours))
 
 
+class RowScore(Protocol):
+    """What was trained on reference rows and says how plausible a row is."""
+
+    def score(self, x: Float[Tensor, "n c"]) -> Float[Tensor, " n"]: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
 @final
 class RowsWithCritic(_Rows, Critic):
-    """``Rows`` with a plausibility: the logit of a network that tells real rows from broken ones.
+    """``Rows`` with a plausibility: by a network that tells real rows from broken ones, or a forest's density.
 
     Args:
         schema, dead_zone, immutable: as for ``Rows``.
-        critic: the trained network.
+        critic: what was trained.
 
     Shapes:
         realism ``(b, n, c)`` -> ``(b, n)``, unbounded.
@@ -340,22 +365,21 @@ class RowsWithCritic(_Rows, Critic):
         self,
         schema: TableSchema,
         *,
-        critic: RowCritic,
+        critic: RowScore,
         dead_zone: float = 0.01,
         immutable: Sequence[str] = (),
     ) -> None:
         super().__init__(schema, dead_zone=dead_zone, immutable=immutable)
         self._critic = critic
-        self.critic_kind: str = (
-            "logit of a small network trained to tell rows of the training table from rows of which some "
-            f"columns were replaced (AUROC {critic.auroc:.2f} on rows held out)"
-        )
+        self.critic_kind: str = critic.kind
 
     @classmethod
     def open(
         cls, source: Path | None, *, settings: Mapping[str, Any]
     ) -> "RowsWithCritic":  # Any: as the contract
-        raise ConfigError("rows: a trained critic is made with Rows.with_critic(reference).")
+        raise ConfigError(
+            "rows: a trained critic is made with Rows.with_critic(reference) or Rows.with_forest(reference)."
+        )
 
     def realism(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
         return self._critic.score(x.flatten(0, 1)).reshape(x.shape[:2]).to(x.dtype)

@@ -211,7 +211,7 @@ class TestSearch:
         assert "Nothing found: " in answer.out
         assert "nearest miss" in answer.out
 
-    @pytest.mark.parametrize("critic", ["density", "trained"])
+    @pytest.mark.parametrize("critic", ["density", "forest", "trained"])
     def test_a_training_table_gives_a_plausibility(self, bank: Bank, critic: str) -> None:
         draw = np.random.default_rng(0)
         rows = [
@@ -222,7 +222,8 @@ class TestSearch:
         words = ("--row", 0, "--reference", train, "--critic", critic, "--json")
         document = bank.search(*words).document
         assert document["search"]["objectives"] == ["adversarial", "gower", "changed", "plausibility"]
-        assert ("AUROC" in document["fronts"][0]["extra"]["critic"]) == (critic == "trained")
+        kinds = {"density": "nearness", "forest": "adversarial random forest", "trained": "AUROC"}
+        assert kinds[critic] in document["fronts"][0]["extra"]["critic"]
 
     def test_neighbours_take_the_training_table(self, bank: Bank) -> None:
         train = bank.write([row for row in ROWS for _ in range(3)], name="train.csv")
