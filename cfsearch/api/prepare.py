@@ -134,6 +134,7 @@ def prepared(
                 scores=kind,
                 device=checked.run.device,
                 name=name,
+                target=target,
             )
     elif named is not None and "texts" in named:
         if source is None:

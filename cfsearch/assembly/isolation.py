@@ -123,6 +123,7 @@ def model_of_rows(
             deadline_s=run.deadline,
             trust_model=settings.trust_model,
             file=file,
+            target=config.search.target,
         )
     from cfsearch.providers.isolated.provider import isolated_tabular
 
@@ -137,6 +138,7 @@ def model_of_rows(
         device=run.device,
         threads=run.threads,
         trust_model=settings.trust_model,
+        target=config.search.target,
     )
 
 

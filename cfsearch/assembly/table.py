@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cfsearch.config import Config
 from cfsearch.contracts.modality import ROWS, Modality
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import (
     ColumnKind,
     FileSample,
@@ -212,9 +213,14 @@ def _schema(
     declared = (
         Path(data.schema_file) if data.schema_file is not None else beside if beside.is_file() else None
     )
+    number = _predicted_number(config, text)
     if declared is not None:
         schema = read_schema(declared)
-        if data.label is not None and (schema.target is None or schema.target.name != data.label):
+        number = number and config.search.target not in schema.labels
+        if number and schema.target is not None:
+            schema = replace(schema, target=None, ignore=(*schema.ignore, schema.target.name))
+        named = None if schema.target is None else schema.target.name
+        if data.label not in (None, named, *(schema.ignore if number else ())):
             raise ConfigError(
                 f"label: {str(declared)!r} says what the columns of {text.name!r} mean, and has no [target] "
                 f"{data.label!r}. Name it there, or give another --schema."
@@ -228,9 +234,11 @@ def _schema(
     keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
     ignore = [name for name in header if name not in keep]
     _check_taken(source, columns or (), known=header)
+    if number and data.label is not None and data.label not in ignore:
+        ignore.append(data.label)
     guess = infer_schema(
         source,
-        target=data.label,
+        target=None if number else data.label,
         ignore=ignore,
         needed=columns or (),
         encoding=data.encoding,
@@ -246,6 +254,14 @@ def _schema(
         *([f"{more} more notes: `cfsearch schema table {source}`."] if more > 0 else []),
     ]
     return guess.schema, guess, (_guess_note(guess, text, ignore), *shown)
+
+
+def _predicted_number(config: Config, text: TextTable) -> bool:
+    """Whether a range is the target, and no class has its name: the column of the label holds numbers then."""
+    target, label = config.search.target, config.data.label
+    if TargetRange.parse(target) is None:
+        return False
+    return label is None or label not in text.header or target not in text.column(label)
 
 
 def _narrowed(schema: TableSchema, columns: Sequence[str] | None) -> tuple[TableSchema, tuple[str, ...]]:

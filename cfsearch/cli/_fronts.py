@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cfsearch.contracts.records import Reason
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
 
 from ._output import plain
@@ -66,7 +69,7 @@ def headline(front: ParetoFront, *, only: int | None = None) -> str:
     """
     source = plain(front.labels[front.source])
     p = float(torch.softmax(front.original_scores.double(), -1)[front.source])
-    start = f"{plain(front.name)}: {source} (p {p:.3f})"
+    start = f"{plain(front.name)}: {_predicted(front, front.original_scores) or f'{source} (p {p:.3f})'}"
     member = front.pick("sparsest") if only is None else only
     if member is None:
         if front.reason is Reason.ALREADY_TARGET:
@@ -96,7 +99,19 @@ def counts(front: ParetoFront) -> str:
 def becomes(front: ParetoFront, i: int) -> str:
     """The most probable class of a member, with its probability."""
     top = int(front.p[i].argmax())
+    number = _predicted(front, front.scores[i])
+    if number:
+        return number
     return f"{plain(front.labels[top])} (p {float(front.p[i, top]):.3f})"
+
+
+def _predicted(front: ParetoFront, scores: Float[Tensor, " k"]) -> str:
+    """The number that a model predicts, and where it lies; empty of a classifier."""
+    wanted = TargetRange.of_labels(front.labels)
+    if wanted is None:
+        return ""
+    number = float(wanted.numbers(scores[None].double())[0])
+    return f"{number:,.6g} ({plain(front.labels[int(scores.argmax())])})"
 
 
 def remarks(front: ParetoFront) -> list[str]:

@@ -53,6 +53,7 @@ def model_of_front(
         )
     import torch
 
+    from cfsearch.contracts.target_range import TargetRange
     from cfsearch.datasets.tables import schema_of
     from cfsearch.providers.tabular_opening import open_tabular
 
@@ -64,6 +65,8 @@ def model_of_front(
         from cfsearch.providers.trust import trusted_types
 
         trusted = (*trusted, *trusted_types(Path(model), given=trust_model))
+    wanted = TargetRange.of_labels(tuple(front.labels))
+    target = None if wanted is None else wanted.text
     if isolation is None:
         return open_tabular(
             model,
@@ -75,6 +78,7 @@ def model_of_front(
             trusted=trusted,
             trust_model=trust_model,
             deadline_s=deadline,
+            target=target,
         )
     from cfsearch.providers.isolated.provider import isolated_tabular
 
@@ -88,6 +92,7 @@ def model_of_front(
         device=device,
         trusted=list(trusted),
         trust_model=trust_model,
+        target=target,
     )
 
 

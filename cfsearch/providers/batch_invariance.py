@@ -19,26 +19,38 @@ BLOCK: Final = 512
 _TREES: Final = frozenset(
     {
         "DecisionTreeClassifier",
+        "DecisionTreeRegressor",
         "ExtraTreeClassifier",
+        "ExtraTreeRegressor",
         "ExtraTreesClassifier",
+        "ExtraTreesRegressor",
         "GradientBoostingClassifier",
+        "GradientBoostingRegressor",
         "HistGradientBoostingClassifier",
+        "HistGradientBoostingRegressor",
         "RandomForestClassifier",
+        "RandomForestRegressor",
     }
 )
 """They compare numbers and add up leaves, row by row and in one order."""
 
 _PRODUCTS: Final = frozenset(
     {
+        "ElasticNet",
+        "Lasso",
         "LinearDiscriminantAnalysis",
+        "LinearRegression",
         "LinearSVC",
         "LogisticRegression",
         "LogisticRegressionCV",
         "MLPClassifier",
+        "MLPRegressor",
         "Perceptron",
+        "Ridge",
         "RidgeClassifier",
         "RidgeClassifierCV",
         "SGDClassifier",
+        "SGDRegressor",
     }
 )
 """They multiply the rows with matrices, cheaply: a library chooses its kernels by how many rows there are."""
@@ -60,7 +72,7 @@ _COLUMNS: Final = frozenset(
 
 
 def by_row(estimator: Any) -> bool:  # Any: scikit-learn has no type for what it calls an estimator
-    """Whether a fitted classifier or pipeline is known to answer row by row.
+    """Whether a fitted classifier, regressor or pipeline is known to answer row by row.
 
     Known are trees and sums of trees, behind transformers of single columns; of the exact classes,
     since a subclass may do anything. Threads (``n_jobs``) add up a forest's trees in the order in

@@ -9,14 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError
 
 from .callable import CallableProvider, source_hash
 from .preprocessing import Preprocessing
 from .probes import known_inputs
+from .regression import within_range
 from .sidecar import InputTable
-from .tabular import ColumnOrder, EncodedProvider, Framed, TabularProvider
+from .tabular import ColumnOrder, EncodedProvider, Framed, Numbers, TabularProvider
 from .torch_module import TorchProvider
 
 _WHERE: Final = "the call"
@@ -120,6 +122,7 @@ def live_tabular(
     scores: ScoreKind | None = None,
     device: str = "cpu",
     name: str | None = None,
+    target: str | None = None,
 ) -> TabularProvider:
     """The provider of an estimator, a torch module or a function that takes rows of a table.
 
@@ -134,11 +137,38 @@ def live_tabular(
         scores: what its numbers are; an estimator says so itself.
         device: where a torch module runs.
         name: for results; its own when left out.
+        target: the class that is searched for; a range, ``50000..60000``, of a model that predicts a number.
 
     Raises:
         ConfigError: it is no model of rows, or was not fitted.
         ModelFileError: the labels do not fit its answers.
     """
+    wanted = TargetRange.parse(target)
+    opened = _live_rows(
+        model,
+        schema=schema,
+        probes=probes,
+        labels=labels,
+        scores=scores,
+        device=device,
+        name=name,
+        regression=wanted is not None,
+    )
+    return within_range(opened, wanted, probes=probes)
+
+
+def _live_rows(
+    model: object,
+    *,
+    schema: TableSchema,
+    probes: Float[Tensor, "p d"],
+    labels: Sequence[str] | None,
+    scores: ScoreKind | None,
+    device: str,
+    name: str | None,
+    regression: bool,
+) -> TabularProvider:
+    """As ``live_tabular``; a regressor's number is widened to two scores."""
     if isinstance(model, TabularProvider):
         return model
     called = name or model_name(model)
@@ -161,14 +191,15 @@ def live_tabular(
     if is_estimator(model):
         from .sklearn import SklearnProvider
 
-        return SklearnProvider(model, schema=schema, labels=given or (), name=called)
+        return SklearnProvider(model, schema=schema, labels=given or (), name=called, regression=regression)
     if not callable(model):
         raise ConfigError(
             f"model: expected an estimator, a torch module, a function or a cfsearch.Provider for rows, got "
             f"{type(model).__name__}. Give a function that asks it: data frame -> scores (n, k)."
         )
+    framed = Framed(model, schema)
     function = CallableProvider.inferred(
-        Framed(model, schema),
+        Numbers(framed) if regression else framed,
         labels=given,
         scores=scores,
         where=_WHERE,

@@ -31,6 +31,7 @@ class ModelRequest:
         trust_model: ``sha256:...`` of a file that may run code when it is loaded.
         schema: of a model of tables, what the columns mean; None for images.
         probes: of a model of tables, rows to query it about first.
+        target: the range that a model which predicts a number is to reach, ``"50000..60000"``; None for classifiers.
         onnx: the file, where it is an ONNX file that was read before.
     """
 
@@ -44,4 +45,5 @@ class ModelRequest:
     trust_model: str | None = None
     schema: TableSchema | None = None
     probes: Float[Tensor, "p d"] | None = None
+    target: str | None = None
     onnx: "OnnxFile | None" = None

@@ -55,6 +55,7 @@ class SklearnProvider(TabularProvider):
         name: for messages and results.
         max_batch: most rows a call.
         fingerprint: what tells this model from another; by default a hash of the pickled object.
+        regression: whether a regressor may stand here, whose number is widened to two scores, 0 and itself.
 
     Raises:
         ConfigError: it was not fitted, is no classifier, or the labels do not fit.
@@ -81,13 +82,18 @@ class SklearnProvider(TabularProvider):
         name: str = "sklearn",
         max_batch: int = _MAX_BATCH,
         fingerprint: str | None = None,
+        regression: bool = False,
     ) -> None:
         classes = getattr(estimator, "classes_", None)
+        self.regression: Final = regression and classes is None and _is_fitted_regressor(estimator)
+        if self.regression:
+            classes = np.array([0, 1])
         if not (isinstance(classes, np.ndarray) and classes.ndim == 1 and len(classes) >= 2):
             raise ConfigError(
                 f"{name}: expected a fitted classifier with two classes or more, got "
                 f"{type(estimator).__name__} {'without `classes_`' if classes is None else 'with others'}. "
-                "Fit it first; regressors and outputs of several labels cannot be audited."
+                "Fit it first; of a regressor of one number the target is a range, 50000..60000 or 250000.. "
+                "(--target); outputs of several labels cannot be audited."
             )
         if max_batch < 1:
             raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")
@@ -97,7 +103,9 @@ class SklearnProvider(TabularProvider):
         self._classes: Final = tuple(_word(c) for c in classes.tolist())
         self.labels: tuple[str, ...] = _labels(self._classes, given=tuple(labels), schema=schema, who=name)
         self.scores: ScoreKind
-        self._ask, self.scores = _method(estimator, who=name)
+        self._ask, self.scores = (
+            (estimator.predict, ScoreKind.LOGITS) if self.regression else _method(estimator, who=name)
+        )
         named = getattr(estimator, "feature_names_in_", None)
         self.form: Final = form if form is not None else ("codes" if named is None else "frame")
         if self.form == "frame" and named is not None:
@@ -124,6 +132,7 @@ class SklearnProvider(TabularProvider):
         labels: Sequence[str] = (),
         trusted: Sequence[str] = (),
         max_batch: int = _MAX_BATCH,
+        regression: bool = False,
     ) -> Self:
         """The model in a skops file; nothing in it runs unless its type is known to be safe.
 
@@ -134,6 +143,7 @@ class SklearnProvider(TabularProvider):
             labels: the classes in the order of the model's columns; those of the file when left out.
             max_batch: most rows queried at once.
             trusted: types besides skops' own list that you know and let in, by their full name.
+            regression: as for the class.
 
         Raises:
             UnsafeModelError: it holds types that nobody vouched for, and lists them; or it is a
@@ -152,6 +162,7 @@ class SklearnProvider(TabularProvider):
             name=path.name,
             max_batch=max_batch,
             fingerprint=digest,
+            regression=regression,
         )
 
     @property
@@ -212,6 +223,8 @@ class SklearnProvider(TabularProvider):
     def _scores(self, ready: Any, *, n: int) -> Tensor:  # Any: an array or a data frame
         with foreign_code(self.name, part="the model", given=f"{n} rows", n=n):
             raw = np.asarray(self._ask(ready))
+        if self.regression:
+            raw = raw.astype(np.float64, copy=False)
         if self.scores is ScoreKind.LABELS:
             words = np.array([_word(v) for v in raw.reshape(-1).tolist()])
             raw = indices_of(words, labels=self._classes, who=self.name)
@@ -227,6 +240,21 @@ class SklearnProvider(TabularProvider):
         if isinstance(self.form, Encoding):
             return self.form.apply(rows).numpy()
         return rows.numpy() if self._frames is None else self._frames.of_rows(rows)
+
+
+def _is_fitted_regressor(estimator: Any) -> bool:  # Any: as for the class
+    """Whether it predicts one number a row; a pipeline is what its last step is."""
+    from sklearn.base import is_regressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not is_regressor(estimator):
+        return False
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:

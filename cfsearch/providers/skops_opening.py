@@ -43,6 +43,7 @@ def open_skops(request: ModelRequest) -> Provider:
         form=order.encoding if encoded else None,
         labels=declared.labels or (),
         trusted=request.trusted,
+        regression=request.target is not None,
         **({} if batch is None else {"max_batch": batch}),
     )
 

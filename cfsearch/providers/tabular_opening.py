@@ -1,24 +1,26 @@
 """One signature for every form in which a user may name a model of tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
 from cfsearch.registry import is_path, object_at
 
 from .opening import open_file, open_plugin
+from .regression import within_range
 from .request import ModelRequest
 from .served.address import is_address
 from .sidecar import Sidecar, read_sidecar, sidecar_of, sidecar_path
 from .skops_file import PICKLES, check_skops
-from .tabular import ColumnOrder, EncodedProvider, Framed, FromFrame, TabularProvider
+from .tabular import ColumnOrder, EncodedProvider, Framed, FromFrame, Numbers, TabularProvider
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +46,7 @@ def open_tabular(
     deadline_s: float | None = None,
     trust_model: str | None = None,
     file: "OnnxFile | None" = None,
+    target: str | None = None,
 ) -> TabularProvider:
     """The audited model of tables behind what a user wrote.
 
@@ -67,21 +70,33 @@ def open_tabular(
         deadline_s: seconds that a function may take for one call.
         trust_model: ``sha256:...`` of a file that may run code when it is loaded.
         file: the ONNX file of ``spec``, where ``onnx_file_of`` read it before.
+        target: the class that is searched for; a range, ``50000..60000``, of a model that predicts a number.
 
     Raises:
         ModelFileError, UnsafeModelError, ConfigError: as ``open_provider``.
         MissingExtraError: a package is not installed.
         DataError: its classes stand in another order than the table's.
     """
+    wanted = TargetRange.parse(target)
     if spec.startswith("plugin:"):
-        return _plugged(open_plugin(spec), schema, probes)
+        return within_range(_plugged(open_plugin(spec), schema, probes), wanted, probes=probes)
     if is_address(spec):
         from .served.opening import open_served_table
 
-        return open_served_table(spec, schema=schema, probes=probes, sidecar=sidecar, max_batch=max_batch)
+        served = open_served_table(spec, schema=schema, probes=probes, sidecar=sidecar, max_batch=max_batch)
+        return within_range(served, wanted, probes=probes)
     path = Path(spec)
     if is_path(spec) and not path.exists():
-        return _function(spec, schema, probes, sidecar, max_batch=max_batch, deadline_s=deadline_s)
+        function = _function(
+            spec,
+            schema,
+            probes,
+            sidecar,
+            max_batch=max_batch,
+            deadline_s=deadline_s,
+            regression=wanted is not None,
+        )
+        return within_range(function, wanted, probes=probes)
     if path.suffix.lower() in PICKLES and path.is_file() and trust_model is None:
         check_skops(path)  # refuses them
     request = ModelRequest(
@@ -95,9 +110,10 @@ def open_tabular(
         trust_model=trust_model,
         schema=schema,
         probes=probes,
+        target=None if wanted is None else wanted.text,
         onnx=file,
     )
-    return _plugged(open_file(request), schema, probes)
+    return within_range(_plugged(open_file(request), schema, probes), wanted, probes=probes)
 
 
 def columns_taken(
@@ -192,6 +208,7 @@ def _function(
     *,
     max_batch: int | None,
     deadline_s: float | None,
+    regression: bool,
 ) -> TabularProvider:
     from .callable import CallableProvider
 
@@ -200,18 +217,24 @@ def _function(
     framed = declared.encoding is None
     if framed:
         frame_of(probes, schema=schema)  # says what to install before the function is called
+
+    def adapted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:  # Any: a stranger's
+        made = Framed(function, schema)
+        return Numbers(made) if regression else made
+
     model = CallableProvider.open(
         spec,
         sidecar=sidecar,
         deadline_s=deadline_s,
         max_batch=max_batch,
         probe=order.arranged(order.encoding.apply(probes.double())),
-        adapt=(lambda function: Framed(function, schema)) if framed else None,
+        adapt=adapted if framed else None,
     )
 
     def on_frame(frame: "pd.DataFrame") -> Tensor:
         places = torch.arange(len(frame), dtype=torch.float64)[:, None]
-        return model.with_function(FromFrame(object_at(spec, what="provider"), frame)).predict(places)
+        rows = FromFrame(object_at(spec, what="provider"), frame)
+        return model.with_function(Numbers(rows) if regression else rows).predict(places)
 
     return EncodedProvider(
         model, order=order, probes=probes, dtype=torch.float64, on_frame=on_frame if framed else None

@@ -87,6 +87,7 @@ def open_trusted(request: ModelRequest, *, given: str) -> Provider:
                 labels=declared.labels or (),
                 name=path.name,
                 fingerprint=trust_of(content),
+                regression=request.target is not None,
             )
         return live_tabular(
             model,

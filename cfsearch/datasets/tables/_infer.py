@@ -8,7 +8,7 @@ from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
 
-from ._columns import Column, ColumnKind, Missing
+from ._columns import Column, ColumnKind, Missing, is_number
 from ._csv import TextTable, read_text_table
 from ._guess import Guesses, by_number
 from ._protected import free_note
@@ -117,15 +117,29 @@ def infer_schema(
             columns.append(column)
     if not columns:
         raise DataError(f"table: {text.name!r} has no column left that could be an input.")
-    goal = None if target is None else _target(target, text.column(target), missing_values)
+    cells = [] if target is None else text.column(target)
+    predicted = _is_number_to_predict(cells, missing_values)
+    goal = None if target is None or predicted else _target(target, cells, missing_values)
+    if target is not None and predicted:
+        left_out.append(target)
     markers = (*missing_values, *(word for word in found.words if word not in missing_values))
     plain = TableSchema(
         columns=tuple(columns), target=goal, ignore=tuple(left_out), missing_values=markers
     ).ruled(immutable=immutable, monotone=monotone)
     schema = replace(plain, links=_links(plain, text))
     free = free_note(schema)
-    notes = (*text.notes, *found.notes, *([free] if free else []))
+    of_target = (
+        f"{target}: {len(set(cells))} different numbers; taken for what a model predicts, and no input. Search with "
+        "a range as the target: --target LOW..HIGH."
+    )
+    notes = (*text.notes, *found.notes, *([of_target] if predicted else []), *([free] if free else []))
     return Inference(schema, text.name, len(text.rows), notes, found.reasons)
+
+
+def _is_number_to_predict(cells: Sequence[str], markers: Sequence[str]) -> bool:
+    """Whether a target has numbers, too many to be classes."""
+    known = {cell for cell in cells if cell not in markers}
+    return len(known) > _MOST_LEVELS and all(is_number(cell) for cell in known)
 
 
 def _target(name: str, cells: list[str], markers: Sequence[str]) -> Column:

@@ -71,6 +71,7 @@ def isolated_live_tabular(
     scores: ScoreKind | None = None,
     device: str = "cpu",
     name: str | None = None,
+    target: str | None = None,
 ) -> IsolatedTabularProvider:
     """``live_tabular`` in a process of its own, to which the model is sent.
 
@@ -83,6 +84,7 @@ def isolated_live_tabular(
         scores: what its numbers are.
         device: where a torch module runs.
         name: for results; its own when left out.
+        target: the class that is searched for, as for ``live_tabular``.
 
     Raises:
         ConfigError: it cannot be sent.
@@ -94,6 +96,7 @@ def isolated_live_tabular(
         "scores": None if scores is None else scores.name,
         "device": device,
         "name": called,
+        "target": target,
     }
     recipe = Recipe("live_rows", arguments, (_bytes(model, called), probes), schema, probed=True)
     return IsolatedTabularProvider(Host(recipe, isolation=isolation, who=called), schema=schema)

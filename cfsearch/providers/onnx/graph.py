@@ -3,18 +3,21 @@
 import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import onnx
 import onnx.numpy_helper
 
 from cfsearch.contracts.provider import ScoreKind
+from cfsearch.errors import ModelFileError
 
 _SAME_NUMBERS: Final = frozenset(
     {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Dropout"}
 )
 _SAME_CLASSES: Final = frozenset({"Identity", "Reshape", "Cast", "Normalizer", "ZipMap"})
 _UNBOUNDED: Final = frozenset({"Gemm", "MatMul", "Conv", "LogSoftmax"})
+_REGRESSORS: Final = frozenset({"LinearRegressor", "SVMRegressor", "TreeEnsembleRegressor"})
 _METADATA_KEYS: Final = ("labels", "classes", "class_names", "names", "id2label")
 
 
@@ -37,6 +40,34 @@ def ending(model: onnx.ModelProto, output: str) -> ScoreKind | None:
         dense = any(p is not None and p.op_type in ("MatMul", "Conv") for p in parents)
         return ScoreKind.LOGITS if dense else None
     return ScoreKind.LOGITS if node.op_type in _UNBOUNDED else None
+
+
+def refuse_regressor(model: onnx.ModelProto, output: str, *, path: Path) -> None:
+    """Refuse a graph that ends in a regressor of one number: it has no classes.
+
+    Args:
+        model: the graph.
+        output: that is read.
+        path: the file, for messages.
+
+    Raises:
+        ModelFileError: it is a regressor.
+    """
+    made_by = {name: node for node in model.graph.node for name in node.output if name}
+    node, steps = made_by.get(output), 0
+    while node is not None and node.op_type in _SAME_NUMBERS and node.input and steps < 100:
+        node, steps = made_by.get(node.input[0]), steps + 1
+    if node is None or node.domain != "ai.onnx.ml" or node.op_type not in _REGRESSORS:
+        return
+    named = {a.name: a.i for a in node.attribute if a.name in ("n_targets", "targets", "post_transform")}
+    if named.get("n_targets", named.get("targets", 1)) != 1:
+        return
+    if any(a.name == "post_transform" and a.s not in (b"", b"NONE") for a in node.attribute):
+        return  # a logistic of trees is a classifier
+    raise ModelFileError(
+        f"{path}: ends in {node.op_type}, so it predicts a number and has no classes. Give the range that is wanted: "
+        "--target 50000..60000, or 250000.. (a single score of a classifier: `labels` and `scores` in its sidecar)."
+    )
 
 
 def class_names(model: onnx.ModelProto, output: str) -> tuple[str, ...] | None:

@@ -58,6 +58,7 @@ def _opened(
         max_batch=request.max_batch,
         probe=probe,
         schema=schema,
+        regression=request.target is not None,
     )
 
 

@@ -20,7 +20,7 @@ from cfsearch.providers.probes import infer_signature
 from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
 
 from .file import OnnxFile, check_external, read_onnx_file
-from .graph import class_names, ending, hinted_labels, one_line, unsupported
+from .graph import class_names, ending, hinted_labels, one_line, refuse_regressor, unsupported
 from .inputs import Arg
 from .pixel_graph import graph_clues
 from .rows import works_by_row
@@ -97,6 +97,7 @@ class OnnxProvider(AnsweringProvider):
         max_batch: int | None = None,
         probe: Float[Tensor, "p w"] | None = None,
         schema: TableSchema | None = None,
+        regression: bool = False,
     ) -> "OnnxProvider":
         """The model in a file, checked before the runtime sees it, and queried once.
 
@@ -111,6 +112,7 @@ class OnnxProvider(AnsweringProvider):
             max_batch: most inputs in one call, instead of the sidecar's.
             probe: of a model of tables, rows as it takes them, to ask about first.
             schema: of rows in canonical form, for a model with an input a column.
+            regression: whether a graph that ends in a regressor is let in: its number is widened to two scores.
 
         Raises:
             ModelFileError: the file cannot be read, is not supported, or does not fit what the
@@ -132,6 +134,8 @@ class OnnxProvider(AnsweringProvider):
             schema=schema,
         )
         who = declared.name or path.stem
+        if not regression and declared.kind is None and declared.labels is None:
+            refuse_regressor(file.model, graph.output, path=path)
         if probe is not None:
             _check_width(path, graph, width=probe.shape[1])
         hint = ending(file.model, graph.output) if graph.output_type in NUMBERS else None

@@ -50,7 +50,8 @@ def test_columns_of_which_one_says_more_are_not_linked(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"), [(["a"] * 4, r"2 to 100 classes, got 1 \(a\)"), (range(101), "got 101")]
+    ("labels", "message"),
+    [(["a"] * 4, r"2 to 100 classes, got 1 \(a\)"), ([f"c{i}" for i in range(101)], "got 101")],
 )
 def test_a_target_has_two_to_a_hundred_classes(write: Write, labels: Sequence[object], message: str) -> None:
     path = write(n=[i % 7 for i in range(len(labels))], ok=labels)
