@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import CfsearchError
+from cfsearch.errors import CfsearchError, ConfigError
 
 from ._errors import BelowThreshold
 from ._help import Command
@@ -28,6 +28,7 @@ LIST = "cfsearch-metrics/1"
         "cfsearch gate runs/one --list",
         'cfsearch gate runs/one --fail-if "failed_rate > 5% at 90%" --cannot-tell pass',
         'cfsearch gate runs/one --fail-if "found_rate < 1%" --format junit --out gate.xml',
+        'cfsearch gate runs/one --fail-if "found_rate < 1%" --format junit --out gate.xml --format text',
     ),
 )
 @click.argument("run", type=FILE, metavar="RUN")
@@ -50,13 +51,21 @@ LIST = "cfsearch-metrics/1"
 )
 @click.option(
     "--format",
-    "kind",
+    "kinds",
     type=click.Choice(["text", "json", "junit", "sarif", "github"]),
-    default="text",
+    multiple=True,
+    default=("text",),
     show_default=True,
-    help="How judgements are written.",
+    help="How judgements are written; may be repeated.",
 )
-@click.option("--out", type=FILE, metavar="FILE", help="Write them to this file instead of stdout.")
+@click.option(
+    "--out",
+    "outs",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Write them to this file instead of stdout; the first goes with the first --format, and so on.",
+)
 @click.option(
     "--list", "listed", is_flag=True, help="List every figure that a condition can be put on, and end."
 )
@@ -67,8 +76,8 @@ def gate(
     fail_if: tuple[str, ...],
     gates: Path | None,
     unsure: str,
-    kind: str,
-    out: Path | None,
+    kinds: tuple[str, ...],
+    outs: tuple[Path, ...],
     listed: bool,
     unchecked: bool,
 ) -> Outcome:
@@ -93,6 +102,7 @@ def gate(
             [*(forbidden(text) for text in fail_if), *(read_conditions(gates) if gates is not None else [])]
         )
     )
+    _check_kinds(kinds, outs)
     if not unchecked:
         require_intact(run, page=False)
     audit = AuditDocument.read(run)
@@ -101,15 +111,31 @@ def gate(
     judgements = judge(audit, conditions)
     passes = unsure == "pass"
     document = gate_document(str(run), judgements, unsure_passes=passes)
-    if kind == "json":
-        written = dump_json(document)
-    else:
-        written = WRITERS[kind](judgements, run=str(run), unsure_passes=passes)
-    if out is not None:
-        write_atomically(out, written)
-    shown = f"{out}\n" if out is not None else written
+    shown = ""
+    for i, kind in enumerate(kinds):
+        if kind == "json":
+            written = dump_json(document)
+        else:
+            written = WRITERS[kind](judgements, run=str(run), unsure_passes=passes)
+        if i < len(outs):
+            write_atomically(outs[i], written)
+        shown += f"{outs[i]}\n" if i < len(outs) else written
     error = None if passed(judgements, unsure_passes=passes) else _failed(document)
     return Outcome(document=document, show=lambda console: _print(console, shown), error=error)
+
+
+def _check_kinds(kinds: tuple[str, ...], outs: tuple[Path, ...]) -> None:
+    """Refuse files without a format, and two formats on one stdout."""
+    if len(outs) > len(kinds):
+        raise ConfigError(
+            f"gate: expected one --format a file, got {len(kinds)} ({', '.join(kinds)}) for the {len(outs)} files "
+            f"{', '.join(map(str, outs))}. Put a --format before each --out."
+        )
+    if len(kinds) - len(outs) > 1:
+        raise ConfigError(
+            f"gate: expected at most one --format on stdout, got {', '.join(kinds[len(outs) :])}. Give the others a "
+            "file with --out; the first --out goes with the first --format."
+        )
 
 
 def _failed(document: dict[str, Any]) -> CfsearchError:

@@ -67,6 +67,22 @@ def test_json_and_files(call: Call, run: Path, tmp_path: Path) -> None:
     assert ET.parse(out).getroot().get("failures") == "1"
 
 
+def test_several_formats_of_one_judgement(call: Call, run: Path, tmp_path: Path) -> None:
+    xml, sarif = tmp_path / "gate.xml", tmp_path / "gate.sarif"
+    to_files = ("--format", "junit", "--out", xml, "--format", "sarif", "--out", sarif)
+    written = call("gate", run, "--fail-if", "found_rate > 0.5", *to_files, "--format", "text")
+    assert written.code == 1
+    assert ET.parse(xml).getroot().get("failures") == "1"
+    assert json.loads(sarif.read_text())["version"] == "2.1.0"
+    alone = call("gate", run, "--fail-if", "found_rate > 0.5").out
+    assert written.out == f"{xml}\n{sarif}\n{alone}"
+    assert call("gate", run, "--fail-if", "found_rate > 0.5", *to_files).out == f"{xml}\n{sarif}\n"
+    both = call("gate", run, "--fail-if", "found_rate > 0.5", "--format", "junit", "--format", "sarif")
+    assert both.code == 2 and "expected at most one --format on stdout, got junit, sarif" in both.error
+    more = call("gate", run, "--fail-if", "found_rate > 0.5", "--out", xml, "--out", sarif)
+    assert more.code == 2 and "got 1 (text) for the 2 files" in more.error
+
+
 def test_the_list_names_every_figure_and_each_can_be_judged(call: Call, run: Path) -> None:
     answer = call("gate", run, "--list", "--json")
     jsonschema.validate(answer.document, schema("metrics"))
