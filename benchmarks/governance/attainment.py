@@ -7,8 +7,8 @@ Three sources of fronts, each with no bias and with a planted one:
 * ``table``: two models are trained on one made table of loans, without and with the applicant's sex; each is audited
   once by the command line's own search (default budget). A simulated audit then draws its rows from those that were
   searched: without bias both groups from one pool, dealt at random; with it women from the women, men from the men.
-* ``faces``: the same of a shipped classifier of rendered faces; the groups are dealt at random (no bias), or are
-  those with and without an attribute that the classifier was trained to lean on.
+* ``faces``: the same of two shipped classifiers of rendered faces, men with blond hair against other men: one was
+  trained on faces whose attributes go with nothing, the other never saw a blond woman.
 
 An audit is called biased where a p-value after Holm (both tests, as in ``audit.json``) is below 5 %. Beside it stands what
 the share of inputs with a counterfactual says (Fisher), which is blind to cost.
@@ -171,35 +171,47 @@ def table(folder: Path, *, rows: int, seed: int) -> list[tuple[str, Draw]]:
     return draws
 
 
-def faces(folder: Path, *, count: int, seed: int) -> list[tuple[str, Draw]]:
-    """Draws from an audit of the shipped classifier that takes blond hair for female."""
+def faces(folder: Path, *, count: int, evaluations: int, seed: int) -> list[tuple[str, Draw]]:
+    """Draws from audits of two shipped classifiers on rendered men, half of them blond, away from "Male".
+
+    ``gender_balanced`` was trained on faces whose attributes go with nothing; ``gender_without_blond_women`` never saw a
+    blond woman, so that blond hair means "Male" to it and a blond man pays more to be called otherwise.
+    """
     from importlib.resources import as_file, files
 
     from PIL import Image
 
     from cfsearch.datasets import faces as rendered
 
-    shown = rendered.faces(count, seed=seed)
+    pool = rendered.faces(12 * count, seed=seed, joint="independent")
+    has = {name: pool.attributes[:, rendered.ATTRIBUTES.index(name)] > 0.5 for name in ("Male", "Blond_Hair")}
     (folder / "faces").mkdir(exist_ok=True)
-    blond = {}
-    for i, pixels in enumerate(shown.images):
-        Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(
-            folder / "faces" / f"{i:03d}.png"
-        )
-        blond[f"{i:03d}.png"] = bool(shown.attributes[i][rendered.ATTRIBUTES.index("Blond_Hair")] > 0.5)
+    blond: dict[str, bool] = {}
+    for side in (False, True):
+        for i in np.flatnonzero(has["Male"] & (has["Blond_Hair"] == side))[: count // 2]:
+            blond[f"{i:04d}.png"] = side
+            pixels = np.ascontiguousarray(pool.images[i].transpose(1, 2, 0))
+            Image.fromarray(pixels).save(folder / "faces" / f"{i:04d}.png")
     draws = []
-    with as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model:
-        words = ["--images", str(folder / "faces"), "--model", str(model), "--generator", "faces64"]
-        run("audit", *words, "--seed", str(seed), "--out", str(folder / "natural"))
-    # of those that the model calls female: blond hair first
-    first = searched(
-        folder / "natural",
-        lambda front: None if front.labels[front.source].lower() != "female" else not blond[front.name],
-    )
-    print(f"faces called female: {len(first[0])} blond, {len(first[1])} not", flush=True)
-    if min(map(len, first)) >= 5:
-        draws.append(("faces, dealt at random", pooled(*first, planted=False)))
-        draws.append(("faces, blond and not", pooled(*first, planted=True)))
+    for name in ("gender_balanced", "gender_without_blond_women"):
+        with as_file(files("cfsearch.models").joinpath(f"{name}.onnx")) as model:
+            words = ["--images", str(folder / "faces"), "--model", str(model), "--generator", "faces64"]
+            budget = ["--evaluations", str(evaluations), "--shared-queries", "0", "--seed", str(seed)]
+            run("audit", *words, *budget, "--out", str(folder / name))
+
+        def side_of(front: ParetoFront) -> bool | None:
+            return None if front.labels[front.source] != "Male" else not blond[front.name]
+
+        first = searched(folder / name, side_of)
+        flat = [f for part in first for f in part]
+        print(
+            f"{name}: {len(first[0])} blond men and {len(first[1])} others are called Male; "
+            f"{sum(len(f) > 0 for f in flat)} of them have a counterfactual",
+            flush=True,
+        )
+        if min(map(len, first)) >= 5:
+            draws.append((f"faces, {name}, dealt at random", pooled(*first, planted=False)))
+            draws.append((f"faces, {name}, blond and other men", pooled(*first, planted=True)))
     return draws
 
 
@@ -213,6 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rows", type=int, default=400, help="rows of each table audit")
     parser.add_argument("--faces", type=int, default=0, help="faces to audit; 0 leaves them out")
+    parser.add_argument("--evaluations", type=int, default=600, help="candidates a face")
     parser.add_argument("--only", choices=["made", "table", "faces"])
     parser.add_argument("--seed", type=int, default=20261129)
     given = parser.parse_args(arguments)
@@ -231,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.only in (None, "table"):
         draws += table(given.folder, rows=given.rows, seed=given.seed)
     if given.faces and given.only in (None, "faces"):
-        draws += faces(given.folder, count=given.faces, seed=given.seed)
+        draws += faces(given.folder, count=given.faces, evaluations=given.evaluations, seed=given.seed)
     for name, draw in draws:
         for n in (20, 50):
             random = "random" in name
