@@ -163,8 +163,9 @@ def paired_share_difference(both: int, first: int, second: int, n: int) -> Inter
 def share_ratio(count: int, n: int, other: int, m: int) -> Interval | None:
     """The ratio of two independent shares, ``(count / n) / (other / m)``, with its interval on the log scale.
 
-    None where one is a share of nothing, or the second share is 0. Where the first share is 0 the upper end is that of half
-    a count.
+    None where one is a share of nothing, or the second share is 0. Where the first share is 0 its logarithm has no variance; the
+    upper end is then that of the method of variance estimates recovery for ratios, ``u / sqrt(l (2 p - l))``, of Wilson's upper
+    end ``u`` of the first share and lower end ``l`` of the second share ``p``.
 
     Args:
         count: how many of the first group.
@@ -173,7 +174,8 @@ def share_ratio(count: int, n: int, other: int, m: int) -> Interval | None:
         m: its size.
 
     References:
-        Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies.
+        Katz et al. 1978, Obtaining confidence intervals for the risk ratio in cohort studies; Donner and Zou 2012, Closed-form
+        confidence intervals for functions of the normal mean and standard deviation (ratios from the ends of two intervals).
 
     Example:
         >>> ratio = share_ratio(31, 100, 75, 100)
@@ -182,11 +184,14 @@ def share_ratio(count: int, n: int, other: int, m: int) -> Interval | None:
     """
     if not n or not m or not other:
         return None
+    if not count:
+        first, second = wilson(0, n), wilson(other, m)
+        if first is None or second is None:
+            return None
+        return Interval(0.0, 0.0, first.high / math.sqrt(second.low * (2 * second.value - second.low)))
     value = (count / n) / (other / m)
-    seen = max(float(count), 0.5)
-    spread = math.sqrt(max(1 / seen - 1 / n + 1 / other - 1 / m, 0.0))
-    centre, factor = (seen / n) / (other / m), math.exp(1.959964 * spread)
-    return Interval(value, 0.0 if count == 0 else centre / factor, centre * factor)
+    factor = math.exp(1.959964 * math.sqrt(max(1 / count - 1 / n + 1 / other - 1 / m, 0.0)))
+    return Interval(value, value / factor, value * factor)
 
 
 def mean_difference(

@@ -16,7 +16,7 @@ from cfsearch.audits.metrics import catalogue
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.datasets.tables import RowGroups, crossed
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.numerics.intervals import share_ratio
+from cfsearch.numerics.intervals import share_ratio, wilson
 from cfsearch.schemas import schema
 
 N = 120
@@ -140,7 +140,13 @@ def test_crossed_groups_need_two_that_are_large_enough() -> None:
 
 def test_the_ratio_of_shares_has_an_interval_where_nothing_was_selected() -> None:
     none = share_ratio(0, 50, 25, 50)
-    assert none is not None and none.value == none.low == 0 and 0 < none.high < 0.5
+    first, second = wilson(0, 50), wilson(25, 50)
+    assert none is not None and first is not None and second is not None
+    assert none.value == none.low == 0
+    # between the ratio of the upper end to the share itself, and to its lower end
+    assert first.high / second.value < none.high < first.high / second.low
+    large, of_many = share_ratio(0, 50, 500_000, 1_000_000), first.high / 0.5
+    assert large is not None and large.high == pytest.approx(of_many, rel=1e-4)
     assert share_ratio(5, 10, 0, 10) is None
     same = share_ratio(30, 60, 30, 60)
     assert same is not None and same.value == 1.0 and same.low * same.high == pytest.approx(1.0)

@@ -59,14 +59,22 @@ HEADINGS: Final = (
     ),
     Heading(_ACT, "Article 15 (1), (3)", "level of accuracy and its metrics", "none"),
     Heading(_ACT, "Article 15 (4), (5)", "resilience to errors and to inputs made to mislead", "figures"),
+    Heading(_ISO, "5.1.4 Data sources", "where data come from", "about"),
+    Heading(_ISO, "5.1.6 Acceptance criteria", "from when bias counts as unwanted", "procedure"),
+    Heading(_ISO, "5.2 Design and development", "features, annotations, adjustment of data", "none"),
+    Heading(_ISO, "5.3.2 Static testing of data used in development", "tests of the data themselves", "none"),
+    Heading(_ISO, "5.3.3 Dynamic testing", "whether unwanted bias is found, by which measures", "verdicts"),
+    Heading(_ISO, "5.3.3 Dynamic testing", "measures by group", "groups"),
     Heading(
-        _ISO, "verification and validation", "whether unwanted bias is found, by which measures", "verdicts"
+        _ISO,
+        "5.4 Re-evaluation, continuous validation, operations and monitoring",
+        "the same measures over time",
+        "records",
     ),
-    Heading(_ISO, "verification and validation", "measures by group", "groups"),
-    Heading(_ISO, "re-evaluation, operation and monitoring", "the same measures over time", "records"),
-    Heading(_ISO, "techniques to treat unwanted bias", "of data, algorithms and training", "none"),
+    Heading(_ISO, "6 Techniques to address unwanted bias", "of algorithms, training and data", "none"),
+    Heading(_ISO, "7 Handling bias in a distributed AI system life cycle", "parts made by others", "none"),
 )
-"""The headings, in the order of their texts; those of the technical specification by topic, since its numbers differ by edition."""
+"""The headings, in the order of their texts: of the Act by its text, of the technical specification by its table of contents."""
 
 _NAMES: Final[dict[Part, str]] = {
     "subject": "What was audited",

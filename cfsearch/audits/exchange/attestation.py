@@ -9,7 +9,7 @@ from cfsearch.audits.reading import AuditDocument
 from cfsearch.errors import ConfigError
 
 from .commitment import ALGORITHM
-from .statement import STATEMENT, TEST_RESULT, VERIFICATION, statement
+from .statement import STATEMENT, TEST_RESULT, VERIFICATION, VERIFICATION_1, statement
 from .subjects import sha256_of
 
 _LISTS: Final = {
@@ -33,7 +33,7 @@ def read_statement(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"verify: the statement {str(path)!r} cannot be read ({error}).") from error
-    kinds = (TEST_RESULT, VERIFICATION)
+    kinds = (TEST_RESULT, VERIFICATION, VERIFICATION_1)
     known = (
         isinstance(value, dict) and value.get("_type") == STATEMENT and value.get("predicateType") in kinds
     )

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
 from cfsearch.audits.reading_parts import Estimate
 from cfsearch.audits.shares import LEAST
-from cfsearch.numerics.intervals import share_ratio, wilson
+from cfsearch.numerics.intervals import share_ratio
 
 from .subjects import digest_of, limits
 
@@ -33,7 +33,7 @@ class Category:
         inputs: how many.
         selected: how many of them the model puts into the favourable class; None where that may not be shown.
         rate: the selection rate, with its 95 % Wilson interval.
-        ratio: that divided by the highest rate of the column's categories, with a 95 % interval (Katz 1978).
+        ratio: that divided by the highest rate of the column's categories, with a 95 % interval (``share_ratio``).
         left_out: why it has no impact ratio; empty where it has one.
     """
 
@@ -181,14 +181,7 @@ def _ratio(rate: Estimate, n: int, best: Estimate, best_n: int, *, same: bool) -
     ratio = share_ratio(count, n, best_count, best_n)
     if ratio is None:
         return None
-    high = ratio.high if count else _zero_high(n, best_count / best_n)
-    return Estimate(value=round(ratio.value, 6), low=round(ratio.low, 6), high=round(high, 6))
-
-
-def _zero_high(n: int, best: float) -> float:
-    """The upper end where none is selected: that of Wilson's interval over the best rate."""
-    interval = wilson(0, n)
-    return 1.0 if interval is None else float(interval.high) / best
+    return Estimate(value=round(ratio.value, 6), low=round(ratio.low, 6), high=round(ratio.high, 6))
 
 
 def ll144_json(found: ImpactRatios) -> dict[str, Any]:

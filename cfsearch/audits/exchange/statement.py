@@ -1,5 +1,8 @@
 """An audit as an in-toto Statement: a test result, or the properties that were verified. Signing is left to others."""
 
+import hashlib
+import json
+from base64 import b64encode
 from typing import Any, Final, Literal
 
 from cfsearch.audits.reading import AuditDocument, VerdictRow
@@ -9,7 +12,9 @@ from .subjects import limits, materials, sha256_of, text_of
 
 STATEMENT: Final = "https://in-toto.io/Statement/v1"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
-VERIFICATION: Final = "https://in-toto.io/attestation/svr/v0.1"
+VERIFICATION: Final = "https://in-toto.io/attestation/svr/v0.2"
+VERIFICATION_1: Final = "https://in-toto.io/attestation/svr/v0.1"
+"""Of statements that earlier versions wrote: v0.2 requires ``verifier.policies`` besides."""
 _VERIFIER: Final = "https://pypi.org/project/cfsearch"
 _EXTENSION: Final = "https://pypi.org/project/cfsearch#audit"
 Predicate = Literal["test-result", "svr"]
@@ -30,7 +35,7 @@ def statement(
             the command is left out.
 
     References:
-        https://github.com/in-toto/attestation: spec/v1, predicates test-result v0.1 and svr v0.1.
+        https://github.com/in-toto/attestation: spec/v1, predicates test-result v0.1 and svr v0.2.
     """
     made = _test_result(document, key=key) if predicate == "test-result" else _verification(document, key=key)
     return {
@@ -86,11 +91,26 @@ def _test_result(document: AuditDocument, *, key: bytes | None) -> dict[str, Any
 def _verification(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
     version = document.versions.get("cfsearch", "0")
     return {
-        "verifier": {"id": f"{_VERIFIER}/{version}"},
+        "verifier": {"id": f"{_VERIFIER}/{version}", "policies": [_policy(document, key=key)]},
         "timeCreated": document.finished or document.created,
         "properties": [f"CFSEARCH {name}" for name in _named(document, "does not lean")],
         _EXTENSION: _extension(document, key=key),
     }
+
+
+def _policy(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
+    """The rule by which a verdict was reached, as a resource descriptor; of a private audit its commitment alone."""
+    rule = {
+        "practicalSizeInLogits": text_of(document.practical),
+        "protected": list(document.protected),
+        "verified": "the whole 95 % interval of an attribute's effect lies within the practical size",
+    }
+    text = json.dumps(rule, sort_keys=True).encode()
+    digest = digest_set(hashlib.sha256(text).hexdigest(), key=key)
+    content = (
+        {} if key is not None else {"mediaType": "application/json", "content": b64encode(text).decode()}
+    )
+    return {"name": "verdicts on attributes", "digest": digest, **content}
 
 
 def _extension(document: AuditDocument, *, key: bytes | None) -> dict[str, Any]:
