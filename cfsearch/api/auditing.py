@@ -38,6 +38,7 @@ def audit(
     split: str | None = None,
     title: str = "Counterfactual audit",
     effects: bool = True,
+    shared_queries: int | None = None,
     watch: Callable[[AuditProgress], None] | None = None,
     **settings: Unpack[Settings],
 ) -> AuditResult:
@@ -56,7 +57,8 @@ def audit(
         attributes: a table of what each picture shows, CSV or CelebA's.
         split: the part of CelebA in its official layout.
         title: what the report is called.
-        effects: whether to measure, through a generator of attributes, what each does.
+        effects: whether to measure, beside the search, what attributes, protected columns and shared changes do.
+        shared_queries: the most queries that are spent on changes that many inputs share; 10,000 when left out, 0 for none.
         watch: called with the progress after each step.
         **settings: see ``cfsearch.Settings``.
 
@@ -99,6 +101,7 @@ def audit(
             },
             given=settings,
             protected=protected,
+            shared_queries=shared_queries,
         )
         config, parts = call.config, call.parts
         inputs = config.data.images or config.data.table or ""

@@ -51,6 +51,7 @@ def prepared(
     data: Mapping[str, Any],  # Any: settings of [data]
     given: Mapping[str, Any],  # Any: `Settings`
     protected: Sequence[str] = (),
+    shared_queries: int | None = None,
 ) -> Prepared:
     """Settings and parts of one call; inputs that are objects are written to a folder.
 
@@ -65,6 +66,7 @@ def prepared(
         data: further settings of the inputs.
         given: further settings of the call.
         protected: attributes whose effects matter most in an audit.
+        shared_queries: the most queries that an audit spends on changes that many inputs share.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.
@@ -110,8 +112,9 @@ def prepared(
     made = generator() if isinstance(generator, type) else generator
     live = made if isinstance(made, Generator) else None
     settings: dict[str, Any] = dict(config)  # Any: tables of Config
-    if protected:
-        settings["audit"] = {"protected": list(protected)}
+    audit = {"shared_queries": shared_queries} if shared_queries is not None else {}
+    if protected or audit:
+        settings["audit"] = {"protected": list(protected), **audit}
     if live is not None:
         settings["generator"] = {"source": plugin_config("generators", live).name}
     elif made is not None:

@@ -24,6 +24,8 @@ from .measured import EFFECTS, GROUPS, load_effects, load_groups
 from .page_checks import page_findings
 from .pages import PAGE
 from .reading import AuditDocument
+from .shared.figures import shared_rows
+from .shared.store import SHARED, load_shared
 from .stopping import judged_again
 from .verdict import verdicts
 
@@ -224,6 +226,7 @@ class _Check:
         groups: list[dict[str, Any]] = []
         fronts: list[dict[str, Any]] = []
         columns: list[dict[str, Any]] = []
+        shared: list[dict[str, Any]] = []
         complete = True
         for model, part in figures.items():
             folder = self.path / model if inside else self.path
@@ -247,6 +250,7 @@ class _Check:
                 with self._finding("fronts", "run.sqlite"), RunDirectory.read(folder) as run:
                     fronts += attainment_rows(model, run.rows(), members=load_groups(folder / GROUPS))
             columns += self._columns(folder, model, document)
+            shared += self._shared(folder, model, document)
         for name, again in (
             ("counts", [part.counts() for part in figures.values()]),
             ("instances", [entry for part in figures.values() for entry in part.instances]),
@@ -265,6 +269,8 @@ class _Check:
             self._stopping(plain["stopping"])
         if columns or not plain.get("columns"):
             self._same("figures", "audit.json", "`columns`", plain.get("columns", []), columns)
+        if shared or not plain.get("shared"):
+            self._same("figures", "audit.json", "`shared`", plain.get("shared", []), shared)
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],
@@ -324,6 +330,15 @@ class _Check:
             self._missing(folder, COLUMNS, "protected columns")
             return []
         return column_rows(model, kept[0], practical=document.practical, members=kept[1])
+
+    def _shared(self, folder: Path, model: str, document: AuditDocument) -> list[dict[str, Any]]:
+        if not any(row.model == model for row in document.shared):
+            return []
+        kept = load_shared(folder / SHARED)
+        if kept is None:
+            self._missing(folder, SHARED, "shared changes")
+            return []
+        return shared_rows(model, kept, members=load_groups(folder / GROUPS))
 
     def _missing(self, folder: Path, file: str, what: str) -> None:
         known = checksums.sums(folder)

@@ -119,6 +119,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         groups=_of_all(documents, "groups"),
         attainment=_of_all(documents, "attainment"),
         columns=_of_all(documents, "columns"),
+        shared=_of_all(documents, "shared"),
         versions=versions(),
         hashes=_hashes(documents),
         python=python,

@@ -39,6 +39,7 @@ def audit_document(
     attainment: Sequence[dict[str, Any]] = (),
     stopping: dict[str, Any] | None = None,
     columns: Sequence[dict[str, Any]] = (),
+    shared: Sequence[dict[str, Any]] = (),
     python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
@@ -61,6 +62,7 @@ def audit_document(
         attainment: differences of the groups' fronts (``attainment_rows``).
         stopping: the conditions that the audit could end on, and how they stand.
         columns: effects of a table's protected columns (``column_rows``).
+        shared: coverage of few changes on many inputs (``shared_rows``).
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
@@ -100,6 +102,7 @@ def audit_document(
         **({"attainment": list(attainment)} if attainment else {}),
         **({} if stopping is None else {"stopping": stopping}),
         **({"columns": list(columns)} if columns else {}),
+        **({"shared": list(shared)} if shared else {}),
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),

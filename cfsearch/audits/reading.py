@@ -26,6 +26,7 @@ from .reading_parts import (
     Share,
     Text,
 )
+from .reading_shared import SharedRow
 
 
 class Model(Part):
@@ -336,6 +337,7 @@ class AuditDocument(Part):
     groups: tuple[GroupRow, ...] = ()
     attainment: tuple[AttainmentRow, ...] = ()
     columns: tuple[ColumnRow, ...] = ()
+    shared: tuple[SharedRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

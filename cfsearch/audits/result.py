@@ -11,6 +11,7 @@ from cfsearch.fronts.frame import Cell, frame_of_rows
 from cfsearch.runs.directory import RunDirectory
 
 from .pages import read_audit, write_report
+from .shared.cells import shared_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +118,28 @@ class AuditResult:
             for row in self.document["changes"]
         ]
         return _frame(rows, ("model", "variable", "direction", "count", "n", "rate", "low", "high"))
+
+    @property
+    def shared(self) -> "pd.DataFrame":
+        """Few changes that flip many inputs, and how many: of all inputs of a class, and of each group.
+
+        Columns: ``model``, ``from``, ``to``, ``attribute``, ``group`` (empty for all inputs), ``size`` (the changes so
+        far), ``change``, ``alone`` (share that it flips), ``alone_low``, ``alone_high``, ``rate`` (share that the
+        changes so far flip), ``low``, ``high``, ``n``, ``cost``, ``held_back``.
+        """
+        names = (
+            "model",
+            "from",
+            "to",
+            "attribute",
+            "group",
+            "size",
+            "change",
+            "alone",
+            "alone_low",
+            "alone_high",
+        )
+        return _frame(shared_cells(self.document), (*names, "rate", "low", "high", "n", "cost", "held_back"))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the page: one HTML file that needs nothing else.

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -15,8 +15,6 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator
-from cfsearch.datasets.images.labelled import LabelledPhotographs
-from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.providers.served.messages import ServerDownError
@@ -32,13 +30,14 @@ from .effects import MOST_MEASURED, Effects, estimate_effects, known_attributes,
 from .figures import Figures
 from .genuineness_check import generator_error, genuineness_note
 from .groups import AttributeTally, ColumnTally, GroupTally
-from .inputs import audited_inputs
+from .inputs import AuditedInputs, audited_inputs
 from .listing import plain_handshake
 from .measured import EFFECTS, GROUPS, Measured, load_groups, save_effects, save_groups
 from .photographs import label_notes
 from .resuming import taken_up
 from .searching import AuditProgress, check_workers, search_left
 from .served import forget_answers, remembered, served_entry
+from .shared.auditing import audited_changes
 from .stopping import Stopping, begun
 from .verdict import check_protected
 
@@ -195,7 +194,7 @@ class Audit:
             self._manifest(run, assembly, status="running")
             try:
                 search_left(run, assembly, found, watch=self._watch, stopping=stopping)
-                document, figures = self._document(run, assembly, photographs, groups, stopping)
+                document, figures = self._document(run, assembly, found, stopping)
             except BaseException as error:
                 if isinstance(error, Exception) and not isinstance(error, ServerDownError):
                     if not run.done():
@@ -216,11 +215,11 @@ class Audit:
         self,
         run: RunDirectory,
         assembly: Assembly,
-        photographs: LabelledPhotographs,
-        by_column: Sequence[RowGroups],
+        inputs: AuditedInputs,
         stopping: Stopping | None,
     ) -> tuple[dict[str, Any], Figures]:
         """The document and the figures that it holds, counted row by row."""
+        photographs, by_column = inputs.photographs, inputs.groups
         table, by = photographs.table, self._config.data.by
         measured_note = genuineness_note(run.path)
         if measured_note:
@@ -292,6 +291,7 @@ class Audit:
             attainment=attainment_rows("model", run.rows(), members=members),
             stopping=None if stopping is None else stopping.document(),
             columns=columns,
+            shared=audited_changes(run, assembly, inputs, members=members) if self._effects else [],
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),

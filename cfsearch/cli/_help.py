@@ -35,7 +35,8 @@ _SECTIONS: Final = {
     ),
     "Explanation": ("method", "chosen", "block"),
     "Findings": (
-        *("by", "protected", "practical", "effect_rows", "genuineness", "until_decided", "fail_if", "gates"),
+        *("by", "protected", "practical", "effect_rows", "shared_queries", "genuineness", "until_decided"),
+        *("fail_if", "gates"),
         *("run", "attestation", "key"),
     ),
     "Networks": (

@@ -46,6 +46,7 @@ _PLACE = {
     "fail_if": ("audit", "fail_if"),
     "gates": ("audit", "gates"),
     "effect_rows": ("audit", "effect_rows"),
+    "shared_queries": ("audit", "shared_queries"),
     "device": ("run", "device"),
     "batch_size": ("run", "batch_size"),
     "threads": ("run", "threads"),

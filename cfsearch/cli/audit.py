@@ -15,6 +15,7 @@ from ._options import FILE, GENUINENESS, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain
 from ._progress import AuditMeter, progress
 from ._settings import settings
+from ._shared import show_shared
 from ._signals import interruptible
 from ._until_decided import standing, undecided, until_decided_options
 
@@ -35,6 +36,7 @@ _MOST_SHOWN = 12
         "cfsearch audit --images photos --model model.onnx --generator faces64 --protected Male --out runs/male",
         'cfsearch audit --images photos --model model.onnx --until-decided --fail-if "failed_rate > 90% at 90%" --out runs/soon',
         "cfsearch audit --data applicants.csv --model credit.skops --protected sex --effect-rows 500 --out runs/sex",
+        "cfsearch audit --data applicants.csv --model credit.skops --shared-queries 2000 --out runs/few",
     ),
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
@@ -65,6 +67,12 @@ _MOST_SHOWN = 12
     type=click.IntRange(min=0),
     metavar="N",
     help="Of a table, the most rows on which effects of protected columns are measured; default 1000, 0 for none.",
+)
+@click.option(
+    "--shared-queries",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The most queries for changes that many inputs share; default 10000, 0 for none.",
 )
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
@@ -179,6 +187,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             console.print(Text(line))
     for entry in document.get("attainment", ()):
         console.print(Text(plain(sentence(entry))))
+    show_shared(console, document, noun=noun)
     for row in document["instances"]:
         if row["status"] == "failed":
             console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))

@@ -169,6 +169,7 @@ class AuditConfig(Strict):
         fail_if: these conditions, each as what must not be ("flip_rate:Male > 5%").
         gates: a file of further ones that must hold, a ``[[gate]]`` each.
         effect_rows: of a table, the most rows on which effects of protected columns are measured; 0 for none.
+        shared_queries: the most queries that are spent on changes that many inputs share; 0 for none.
     """
 
     protected: tuple[str, ...] = ()
@@ -177,6 +178,7 @@ class AuditConfig(Strict):
     fail_if: tuple[str, ...] = ()
     gates: str | None = None
     effect_rows: int = Field(default=1000, ge=0)
+    shared_queries: int = Field(default=10_000, ge=0)
 
 
 @final

@@ -31,6 +31,7 @@ from .maker import page_maker
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
 from .plan import MOST_FRONTS, MOST_LISTED, MOST_SAMPLED, Plan, ceiling, fitting, thinned
+from .shared import shared_classes
 from .stopping import standing
 from .story import tell
 
@@ -158,6 +159,7 @@ def _render(
             permutations=PERMUTATIONS,
             stopping=standing(document, thing=thing),
             columns=protected_columns(document),
+            shared_classes=shared_classes(document),
             thing=thing,
             of_rows=rows,
             kind=modality.name,

@@ -36,6 +36,7 @@ OF_IMAGES = {
     "protected": ["--protected", "nothing"],
     "practical": ["--practical", "-1"],
     "effect_rows": ["--effect-rows", "-1"],
+    "shared_queries": ["--shared-queries", "-1"],
     "fail_if": ["--until-decided", "--fail-if", "nothing > 1"],
     "gates": ["--until-decided", "--gates", "nowhere.toml"],
     "seed": ["--seed", "-1"],

@@ -212,6 +212,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
     ),
     ("audit", "--effect-rows"): Row(f"{_AUDITED} --effect-rows 7", AUDIT, setting("audit.effect_rows"), 7),
+    ("audit", "--shared-queries"): Row(
+        f"{_AUDITED} --shared-queries 7", AUDIT, setting("audit.shared_queries"), 7
+    ),
     ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
     ("audit", "--workers"): Row(f"{_AUDITED} --workers 3", AUDIT, setting("run.workers"), 3),
     ("audit", "--genuineness"): Row(

@@ -1,0 +1,90 @@
+"""Trials of shared changes, kept in the run directory: ``shared.safetensors``, so that every figure can be computed again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from cfsearch.audits.tensor_file import read_tensors, write_tensors
+from cfsearch.runs.guard import guarded
+
+from .candidates import Move, SharedChange
+from .measuring import MeasuredChanges, Trials
+
+SHARED: Final = "shared.safetensors"
+_FORMAT: Final = "cfsearch-shared/1"
+_PARTS: Final = ("flips", "cost", "held")
+_SIDES: Final = ("first", "second")
+
+
+def save_shared(path: Path, measured: Sequence[MeasuredChanges]) -> Path:
+    """Write the trials.
+
+    Args:
+        path: the file.
+        measured: of each class.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    tensors, entries = {}, []
+    for i, one in enumerate(measured):
+        tensors[f"{i} tried"] = one.tried.contiguous()
+        for side in _SIDES:
+            trials: Trials = getattr(one, side)
+            tensors |= {f"{i} {side} {part}": getattr(trials, part).contiguous() for part in _PARTS}
+        entries.append(
+            {
+                "source": one.source,
+                "target": one.target,
+                "changes": [asdict(change) for change in one.changes],
+                "words": list(one.words),
+                "first": list(one.first.inputs),
+                "second": list(one.second.inputs),
+                "left_out": one.left_out,
+                "queries": one.queries,
+            }
+        )
+    return write_tensors(path, tensors, {"format": _FORMAT, "classes": entries})
+
+
+def load_shared(path: Path) -> list[MeasuredChanges] | None:
+    """The trials; None where none were kept.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DamagedError: it is not what was written.
+    """
+    if not path.exists():
+        return None
+    with guarded(repr(str(path))):
+        meta, tensors = read_tensors(path, kind=_FORMAT)
+        found = []
+        for i, entry in enumerate(meta["classes"]):
+            sides = []
+            for side in _SIDES:
+                parts = [tensors[f"{i} {side} {part}"] for part in _PARTS]
+                if any(part.shape != torch.Size((len(entry["changes"]), len(entry[side]))) for part in parts):
+                    raise ValueError("its tensors do not fit its names")
+                sides.append(Trials(tuple(entry[side]), *parts))
+            changes = tuple(
+                SharedChange(tuple(Move(**move) for move in change["moves"]), change["support"])
+                for change in entry["changes"]
+            )
+            found.append(
+                MeasuredChanges(
+                    entry["source"],
+                    entry["target"],
+                    changes,
+                    tuple(entry["words"]),
+                    *sides,
+                    tensors[f"{i} tried"],
+                    entry["left_out"],
+                    entry["queries"],
+                )
+            )
+        return found
