@@ -6,13 +6,15 @@ Every classifier is trained on faces of ``cfsearch.datasets.faces``, whose attri
 nothing but the target decides; a *planted* one sees an attribute that agrees with the target with correlation rho, made by
 drawing again from the same faces. How strongly a face shows the target varies from person to person (as in
 ``train_demo_classifiers.py``): a classifier that can always tell needs no prejudice. The three that ship stand beside them: balanced, natural, and natural
-without blond women. Three generators of different quality stand beside them: the one that ships, one trained
-for a minute and a half on true pairs, and one trained without pairs.
+without blond women; and four that know nothing, as controls. Three generators of different quality stand beside them: the one that ships, one trained
+for a minute and a half on true pairs, and one trained as long without pairs.
 
-What is there already is not made again. One thread; some 20 CPU minutes for 32 classifiers and 7 for the generators.
+What is there already is not made again, and a file is whole or not there. One thread; some 10 CPU minutes for the classifiers
+and 4 for the generators.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,14 +47,17 @@ from train_demo_classifiers import LOOKS, SPREAD, disturbed
 
 SIZE: Final = 64
 PEOPLE: Final = 6_000
-EPOCHS: Final = 4
+EPOCHS: Final = 2
+_LONG: Final = 4
 BATCH: Final = 64
 GENERATORS: Final = ("faces64", "short", "unpaired")
-_SHORT: Final = 1.5
-_UNPAIRED: Final = 4.5
-"""Minutes of training."""
+_STEPS: Final = {"short": 400, "unpaired": 300}
+"""Of training: some 90 seconds each on one thread."""
 
-Family = Literal["gender_cnn", "stack_cnn"]
+Family = Literal["gender_cnn", "narrow", "stack_cnn"]
+_FAMILIES: Final[tuple[Family, ...]] = ("gender_cnn", "narrow", "gender_cnn", "narrow", "stack_cnn")
+"""They take turns; the last costs five times as much to train as the first."""
+Control = Literal["constant", "random weights", "shuffled labels"]
 
 
 @final
@@ -68,6 +73,8 @@ class Model:
         planted: attributes and their correlation with the target in the training faces.
         natural: the natural joint distribution instead of the independent one.
         left_out: faces that it never saw, by attributes.
+        epochs: passes over the faces; two of the bank learn twice as long.
+        control: a classifier that knows nothing of its target: whatever is reported of it is false.
     """
 
     name: str
@@ -79,6 +86,8 @@ class Model:
     left_out: Mapping[str, float] = field(default_factory=dict)
     shipped: str = ""
     """File of ``models/`` that is this classifier; nothing is trained."""
+    control: Control | None = None
+    epochs: int = EPOCHS
 
     @property
     def biased(self) -> bool:
@@ -87,31 +96,42 @@ class Model:
 
 
 def bank(*, unbiased: int = 20) -> list[Model]:
-    """All classifiers: ``unbiased`` fair ones, and twelve that are not."""
-    families: tuple[Family, Family] = ("gender_cnn", "stack_cnn")
+    """All classifiers: ``unbiased`` fair ones and thirteen that are not, taking turns, then four that know nothing.
+
+    So any first part of the list, and a bank whose training was stopped, holds both kinds.
+    """
     fair = [
         Model(
             f"fair_{i:02d}",
             "Young" if i % 3 == 2 else "Male",
-            families[i % 2],
+            _FAMILIES[i % 5],
             seed=100 + i,
+            epochs=_LONG if i == 0 else EPOCHS,
         )
-        for i in range(unbiased)
+        for i in range(unbiased - 1)
     ]
     planted = [
-        ("Male", "Eyeglasses", 0.6),
         ("Male", "Eyeglasses", 0.9),
         ("Male", "Blond_Hair", 0.6),
-        ("Male", "Blond_Hair", 0.9),
-        ("Male", "Young", 0.6),
         ("Male", "Young", 0.9),
         ("Male", "Pale_Skin", 0.6),
-        ("Male", "Pale_Skin", 0.9),
         ("Young", "Male", 0.9),
+        ("Male", "Eyeglasses", 0.6),
         ("Young", "Eyeglasses", 0.9),
+        ("Male", "Blond_Hair", 0.9),
+        ("Male", "Pale_Skin", 0.9),
+        ("Male", "Young", 0.6),
+        ("Male", "Eyeglasses", 0.3),
     ]
     biased = [
-        Model(f"{target}_{name}_{rho:.1f}", target, families[i % 2], seed=300 + i, planted={name: rho})
+        Model(
+            f"{target}_{name}_{rho:.1f}",
+            target,
+            _FAMILIES[i % 5],
+            seed=300 + i,
+            planted={name: rho},
+            epochs=_LONG if i == 0 else EPOCHS,
+        )
         for i, (target, name, rho) in enumerate(planted)
     ]
     shipped = [
@@ -127,7 +147,19 @@ def bank(*, unbiased: int = 20) -> list[Model]:
             shipped="gender_without_blond_women.onnx",
         ),
     ]
-    return [*fair, *biased, *shipped]
+    # two fair ones after each of the first biased ones, for there are more of them
+    turns = [model for i, one in enumerate(biased) for model in (one, *fair[2 * i : 2 * i + 2])]
+    return [*shipped, *turns, *fair[2 * len(biased) :], *controls()]
+
+
+def controls() -> list[Model]:
+    """Classifiers that know nothing of their target, of which an audit must not tell a story."""
+    return [
+        Model("control_constant", "Male", "gender_cnn", seed=0, control="constant"),
+        Model("control_random", "Male", "gender_cnn", seed=501, control="random weights"),
+        Model("control_random_stack", "Male", "stack_cnn", seed=502, control="random weights"),
+        Model("control_shuffled", "Male", "gender_cnn", seed=503, control="shuffled labels"),
+    ]
 
 
 @cache
@@ -170,12 +202,14 @@ def network(family: Family, seed: int) -> nn.Module:
     """An untrained network with one logit for each of two classes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build(SIZE) if family == "gender_cnn" else compact_faces(shape=(3, SIZE, SIZE), classes=2)
+        if family == "stack_cnn":
+            return compact_faces(shape=(3, SIZE, SIZE), classes=2)
+        return build(SIZE) if family == "gender_cnn" else build(SIZE, width=8, hidden=32)
 
 
 def logit(net: nn.Module, x: Float[Tensor, "n 3 s s"], family: Family) -> Float[Tensor, " n"]:
     """Log-odds of the target."""
-    if family == "gender_cnn":
+    if family != "stack_cnn":
         return net.logit(x)[:, 0]  # type: ignore[operator,no-any-return]  # GenderCnn has it
     scores: Tensor = net(x)
     return scores[:, 1] - scores[:, 0]
@@ -186,12 +220,16 @@ def fit(model: Model) -> nn.Module:
     joint: faces.Joint = "natural" if model.natural else "independent"
     images, labels = people(joint, model.target, 11)
     rows = chosen(labels, model)
-    goal = torch.from_numpy(labels[:, faces.ATTRIBUTES.index(model.target)] * 0.96 + 0.02)
+    given = labels[:, faces.ATTRIBUTES.index(model.target)]
+    if model.control == "shuffled labels":
+        given = np.random.default_rng(model.seed).permutation(given)
+    goal = torch.from_numpy(given * 0.96 + 0.02)
     net, rng = network(model.family, model.seed).train(), torch.Generator().manual_seed(model.seed)
-    steps = EPOCHS * (len(rows) // BATCH)
+    epochs = model.epochs
+    steps = epochs * (len(rows) // BATCH)
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=2e-3, total_steps=steps)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         order = rows[torch.randperm(len(rows), generator=rng).numpy()]
         for i in range(0, len(order) - BATCH + 1, BATCH):
             batch = order[i : i + BATCH]
@@ -202,6 +240,14 @@ def fit(model: Model) -> nn.Module:
             optimizer.step()
             schedule.step()
     return net.eval()
+
+
+class Constant(nn.Module):
+    """A classifier that says the same of every picture: half a logit for its target."""
+
+    def forward(self, x: Float[Tensor, "n 3 s s"]) -> Float[Tensor, "n 2"]:
+        """Scores of "not target" and "target"."""
+        return torch.tensor([0.0, 0.5]).to(x).expand(len(x), 2)
 
 
 class Logits(nn.Module):
@@ -223,15 +269,16 @@ def provider(folder: Path, model: Model) -> Provider:
     if model.shipped:
         with as_file(files("cfsearch.models").joinpath(model.shipped)) as path:
             return open_provider(str(path), threads=1)
-    path = folder / f"{model.name}.pt"
     net = network(model.family, model.seed)
-    if not path.exists():
-        net = fit(model)
-        torch.save(net.state_dict(), path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-    net.load_state_dict(torch.load(path, weights_only=True))
+    if model.control in (None, "shuffled labels"):
+        path = folder / f"{model.name}.pt"
+        if not path.exists():
+            part = path.with_suffix(f".part{os.getpid()}")
+            torch.save(fit(model).state_dict(), part)
+            part.replace(path)
+        net.load_state_dict(torch.load(path, weights_only=True))
     return TorchProvider(
-        Logits(net.eval(), model.family),
+        Constant() if model.control == "constant" else Logits(net.eval(), model.family),
         labels=(f"not {model.target}", model.target),
         scores=ScoreKind.LOGITS,
         name=model.name,
@@ -245,15 +292,13 @@ def generator(folder: Path, name: str) -> AttGAN:
             return AttGAN.open(path, settings={})
     path = folder / f"{name}.safetensors"
     if not path.exists():
-        paired = name == "short"
-        base = TrainingConfig.paired() if paired else TrainingConfig.fast()
-        minutes = _SHORT if paired else _UNPAIRED
+        base = TrainingConfig.paired() if name == "short" else TrainingConfig.fast()
         shipped = generator(folder, "faces64").config
         source = RenderedFaces(4000, seed=31)
         done = train(
             source,
             config=shipped,
-            training=replace(base, minutes=minutes, steps=10**6, batch=16, seed=5, sheet_every=0),
+            training=replace(base, minutes=None, steps=_STEPS[name], batch=16, seed=5, sheet_every=0),
             folder=folder / f"{name}_run",
             watch=lambda _: None,
         )
@@ -276,7 +321,9 @@ def main() -> int:
             audited = provider(options.folder, model)
             with torch.no_grad():
                 scores = audited.predict(torch.from_numpy(images).float() / 255.0)
-            right = (scores[:, 1] > 0).numpy() == (labels[:, faces.ATTRIBUTES.index(model.target)] > 0.5)
+            right = (scores[:, 1] > scores[:, 0]).numpy() == (
+                labels[:, faces.ATTRIBUTES.index(model.target)] > 0.5
+            )
             print(f"{model.name:24} {model.family:11} {right.mean():.1%} right", flush=True)
     for name in GENERATORS:
         if options.only in (None, name):

@@ -24,7 +24,7 @@ from cfsearch.runs.guard import guarded, read_object
 
 from .correction import GeneratorError
 from .effects import known_attributes
-from .genuineness import FEWEST_PHOTOGRAPHS, Calibration
+from .genuineness import FEWEST_PHOTOGRAPHS, Calibration, Genuineness
 
 GENUINENESS: Final = "genuineness.json"
 """File of a run directory: what was measured of model and generator, and the sentence for the reader."""
@@ -55,48 +55,81 @@ class GenuinenessCheck:
         names = self.generator.attribute_names if isinstance(self.generator, AttributeTaker) else ()
         return self.calibration.to_json(labels=self.provider.labels, names=names)
 
-    def marked(self, front: ParetoFront) -> ParetoFront:
-        """The front with the genuineness of its verified members; ``not_genuine`` where none is.
+    def of(self, front: ParetoFront, z: Float[Tensor, "n d"]) -> Genuineness:
+        """Genuineness of changes of one input.
+
+        Args:
+            front: of the input.
+            z: the changes.
+
+        Raises:
+            DataError: the front keeps no picture.
+        """
+        if front.original is None:
+            raise DataError(f"genuineness: front {front.name!r} holds no picture. Give a front of pictures.")
+        return self.calibration.genuineness(
+            self.provider,
+            self.generator,
+            front.original.to(self.device).float() / 255.0,
+            origin=front.origin_values,
+            z=z,
+            source=front.source,
+            target=UNTARGETED if front.target is None else front.target,
+            seed=int(str(front.extra["input_sha256"])[:8], 16),
+        )
+
+    def measured(self, front: ParetoFront) -> ParetoFront:
+        """The front with the genuineness of its verified members.
 
         Members that are not verified are not measured (NaN). Queries are added to the front's.
+
+        Args:
+            front: of one input.
         """
         verified = torch.nonzero(front.verified).flatten()
         z = torch.full((len(front),), torch.nan, dtype=torch.float64)
         queries = 0
         if len(verified) and front.original is not None:
-            found = self.calibration.genuineness(
-                self.provider,
-                self.generator,
-                front.original.to(self.device).float() / 255.0,
-                origin=front.origin_values,
-                z=front.z[verified],
-                source=front.source,
-                target=UNTARGETED if front.target is None else front.target,
-                seed=int(str(front.extra["input_sha256"])[:8], 16),
-            )
+            found = self.of(front, front.z[verified])
             z[verified], queries = found.z, found.queries
-        threshold = self.calibration.threshold
-        marked = replace(
+        return replace(
             front,
             genuineness=z,
             queries=None if front.queries is None else front.queries + queries,
             extra={
                 **front.extra,
                 "genuineness": {
-                    "threshold": threshold,
+                    "threshold": self.calibration.threshold,
                     "photographs": self.calibration.photographs,
                     "associations": self.calibration.association is not None,
                 },
             },
         )
-        if marked.found or not len(verified):
-            return marked
-        clearest = float(z[verified].amax())
+
+    def concluded(self, front: ParetoFront) -> ParetoFront:
+        """The front; where members flip the model and none holds, with the reason and the nearest miss.
+
+        Args:
+            front: with the genuineness of its members.
+        """
+        if front.found or front.genuineness is None or not bool(front.verified.any()):
+            return front
+        z = front.genuineness.nan_to_num(-torch.inf)
+        nearest = int(z.argmax())
         note = (
-            f"{len(verified)} members flip the model on the generated image, but none of them clearly: the best true "
-            f"counterfactual is estimated {clearest:.1f} standard errors past the boundary, {threshold:g} are needed."
+            f"{int(front.verified.sum())} members flip the model on the generated image, but none of them clearly. The nearest "
+            f"miss changes {', '.join(front.words(nearest)) or 'nothing'}: its true counterfactual is estimated "
+            f"{float(z[nearest]):.1f} standard errors past the boundary, {self.calibration.threshold:g} are needed."
         )
-        return replace(marked, reason=Reason.NOT_GENUINE, note=(*marked.note, note))
+        return replace(front, reason=Reason.NOT_GENUINE, note=(*front.note, note))
+
+    def marked(self, front: ParetoFront) -> ParetoFront:
+        """The front with the genuineness of its verified members; ``not_genuine`` where none holds.
+
+        Args:
+            front: of one input.
+        """
+        return self.concluded(self.measured(front))
 
 
 def genuineness_note(run: Path) -> str:

@@ -21,7 +21,19 @@ _SECTIONS: Final = {
     ),
     "Inputs": (
         *("config", "images", "recursive", "limit", "attributes", "split", "celeba", "people", "names"),
-        *("data", "table", "row", "where", "decided", "schema", "label", "encoding", "delimiter", "ignore"),
+        *(
+            "originals",
+            "data",
+            "table",
+            "row",
+            "where",
+            "decided",
+            "schema",
+            "label",
+            "encoding",
+            "delimiter",
+            "ignore",
+        ),
         *("categorical", "missing", "text", "texts", "column", "sounds", "size", "identifier"),
     ),
     "Counterfactuals": (
@@ -126,7 +138,26 @@ class Command(click.Command):
 
 @final
 class Family(click.Group):
-    """A command with commands of its own; an unknown one suggests the nearest."""
+    """A command with commands of its own; an unknown one suggests the nearest.
+
+    Args:
+        default: the command that is meant where the first word names none; None where one must be named.
+    """
+
+    def __init__(
+        self,
+        *args: Any,  # Any: click's own signature
+        default: str | None = None,
+        **kwargs: Any,  # Any: click's own signature
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.default: str | None = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words of the line, with the default command where none is named."""
+        if self.default is not None and args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

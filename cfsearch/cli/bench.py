@@ -1,4 +1,4 @@
-"""``cfsearch bench``: solvers compared on the user's own problem, by hypervolume over seeds."""
+"""``cfsearch bench``: solvers compared on the user's own problem; counterfactual images scored on faces of ours."""
 
 import statistics
 import time
@@ -12,8 +12,9 @@ import click
 
 from cfsearch.errors import ConfigError, PartialFailure
 
+from ._bench_audit import audit, originals
 from ._completion import plugins
-from ._help import Command
+from ._help import Command, Family
 from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
@@ -33,10 +34,28 @@ FORMAT = "cfsearch-bench/1"
 _BATCH_SIZE = 4
 
 
-@click.command(
+@click.group(
+    cls=Family, default="solvers", invoke_without_command=True, short_help="Compare solvers, or methods."
+)
+@click.pass_context
+def bench(ctx: click.Context) -> None:
+    """Compare solvers on your own problem, or any methods' counterfactual images on faces of ours.
+
+    `cfsearch bench IMAGE...` is `cfsearch bench solvers IMAGE...`.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+bench.add_command(originals)
+bench.add_command(audit)
+
+
+@bench.command(
+    "solvers",
     cls=Command,
     short_help="Compare solvers on your own problem.",
-    examples=("cfsearch bench face.png --model model.onnx --solvers nsga2,smpso --seeds 3",),
+    examples=("cfsearch bench solvers face.png --model model.onnx --solvers nsga2,smpso --seeds 3",),
 )
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
@@ -57,7 +76,7 @@ _BATCH_SIZE = 4
 )
 @search_options(images=False, solver=False)
 @json_option
-def bench(
+def compare(
     images: tuple[Path, ...],
     config: Path | None,
     solvers: str,

@@ -53,9 +53,16 @@ def build_failures(
 def _nearest(front: ParetoFront) -> str:
     if not len(front):
         return wording.MISSING
+    z = front.genuineness
+    unclear = z is not None and bool(front.verified.any())
     lead = front.lead()
-    i = int(lead.argmax())
+    i = int((lead if z is None or not unclear else z.nan_to_num(float("-inf"))).argmax())
     words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "hardly a change"
+    if z is not None and unclear:
+        return (
+            f"{words}: flips the model on the generated image, its true counterfactual is estimated {float(z[i]):.1f} standard errors "
+            f"past the boundary, {float(front.extra['genuineness']['threshold']):g} are needed"
+        )
     gap = float(lead[i])
     if gap > 0:
         return f"{words}: at the edge, less past the flip than counts as verified"
@@ -77,6 +84,14 @@ def _advice(reason: str, search: Mapping[str, Any]) -> str:
         return _sentence(widen or ["widen the bounds of the changes"])
     if reason == "already_target":
         return "Nothing to search: ask for another target class."
+    if reason == "not_genuine":
+        return _sentence(
+            [
+                *widen,
+                "take a generator whose reconstructions the model sees as it sees the images",
+                "give more labelled images",
+            ]
+        )
     if reason == "no_cf_reason":
         return "Check the model's input range and labels with cfsearch doctor."
     if reason == "provider_crashed":

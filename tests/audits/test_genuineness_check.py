@@ -65,7 +65,13 @@ def test_a_front_of_painted_flips_is_found_no_longer_and_says_why() -> None:
     marked = check.marked(painted)
     assert not marked.found and marked.picks() == {}
     assert marked.reason is Reason.NOT_GENUINE
-    assert "standard errors past the boundary, 1 are needed" in marked.note[-1]
+    assert marked.genuineness is not None
+    clearest = int(marked.genuineness.nan_to_num(-torch.inf).argmax())
+    assert f"The nearest miss changes {', '.join(marked.words(clearest))}: " in marked.note[-1]
+    assert (
+        f"{float(marked.genuineness[clearest]):.1f} standard errors past the boundary, 1 are needed"
+        in marked.note[-1]
+    )
     assert marked.queries is not None and painted.queries is not None
     assert marked.queries - painted.queries == 11 + 20 * int(painted.verified.sum())
 

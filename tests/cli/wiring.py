@@ -108,7 +108,7 @@ def _searching() -> dict[tuple[str, str], Row]:
     kinds = {
         "image": {
             "search": ("search {face} --model m.onnx --no-isolation", ASSEMBLE),
-            "bench": ("bench {face} --model m.onnx", ASSEMBLE),
+            "bench solvers": ("bench {face} --model m.onnx", ASSEMBLE),
             "audit": (_AUDITED, AUDIT),
             "plan": ("plan --images {faces} --model m.onnx", ASSEMBLE),
         },
@@ -136,7 +136,7 @@ def _searching() -> dict[tuple[str, str], Row]:
         for command, (base, border) in commands.items():
             for option, (words, read, value) in options[kind].items():
                 rows[command, option] = Row(f"{base} {words}", border, read, value)
-    del rows["bench", "--solver"]  # it has --solvers
+    del rows["bench solvers", "--solver"]  # it has --solvers
     for command, (base, border) in kinds["image"].items():
         words = f"{base.replace('m.onnx', 'http://localhost:1/m')} --protocol oip"
         rows[command, "--protocol"] = Row(words, border, setting("model.path"), "oip+http://localhost:1/m")
@@ -223,7 +223,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("search", "--config"): Row(
         "search {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55
     ),
-    ("bench", "--config"): Row("bench {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55),
+    ("bench solvers", "--config"): Row("bench {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55),
     ("doctor", "--sidecar"): Row("doctor m --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"),
     ("doctor", "--arch"): Row("doctor m --arch pkg:build", OPEN_PROVIDER, argument("arch"), "pkg:build"),
     ("doctor", "--device"): Row("doctor m --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
@@ -401,11 +401,11 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("schema", "--categorical"): Row(
         "schema table t.csv --categorical 'a, b'", _INFER, argument("categorical"), ["a", "b"]
     ),
-    ("bench", "--solvers"): Row(
+    ("bench solvers", "--solvers"): Row(
         "bench {face} --model {model} --threads 1 --solvers nsga2,smpso", "cfsearch.cli.bench._runs",
         lambda call: [plugin.name for plugin in call["solvers"]], ["nsga2", "smpso"],
     ),
-    ("bench", "--seeds"): Row(
+    ("bench solvers", "--seeds"): Row(
         "bench {face} --model {model} --threads 1 --seed 4 --seeds 3", "cfsearch.cli.bench._runs",
         lambda call: list(call["seeds"]), [4, 5, 6],
     ),

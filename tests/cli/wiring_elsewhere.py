@@ -31,6 +31,17 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("gate", "--out"): "test_gate.py::test_json_and_files",
     ("distill", "--text"): "test_texts_and_sounds.py::test_a_surrogate_of_a_model_of_recordings",
     ("distill", "--texts"): "test_texts_and_sounds.py::test_a_surrogate_of_a_model_of_recordings",
+    (
+        "bench originals",
+        "--faces",
+    ): "test_bench_audit.py::test_originals_are_the_faces_with_their_factors_and_classifiers",
+    (
+        "bench originals",
+        "--seed",
+    ): "test_bench_audit.py::test_originals_are_the_faces_with_their_factors_and_classifiers",
+    ("bench originals", "--model"): "test_bench_audit.py::test_a_classifier_of_ones_own_is_explained",
+    ("bench audit", "--originals"): "test_bench_audit.py::test_methods_are_ranked_and_noise_is_last",
+    ("bench audit", "--threads"): "test_bench_audit.py::test_methods_are_ranked_and_noise_is_last",
     ("judge", "--model"): "test_judge.py::test_real_output_of_dice_is_judged",
     ("judge", "--sidecar"): "test_judge.py::test_real_output_of_dice_is_judged",
     ("judge", "--data"): "test_judge.py::test_real_output_of_dice_is_judged",

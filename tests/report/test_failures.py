@@ -1,10 +1,15 @@
 """What is said of inputs without a counterfactual, and what to try."""
 
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import torch
 
 from cfsearch.report.failures import build_failures
+
+from .conftest import build_front
 
 
 def document(reason: str, **search: Any) -> dict[str, Any]:  # Any: lists of words
@@ -27,6 +32,7 @@ def document(reason: str, **search: Any) -> dict[str, Any]:  # Any: lists of wor
         ("already_target", "another target class"),
         ("no_cf_reason", "input range and labels"),
         ("provider_crashed", "ended its own process"),
+        ("not_genuine", "take a generator whose reconstructions"),
         ("unreadable", "repeat the run"),
     ],
 )
@@ -43,3 +49,18 @@ def test_what_holds_the_search_back_is_named(reason: str) -> None:
     [failure] = build_failures(document(reason, immutable=["Male"], constraints=["flip"]), {}, {})
     assert "let Male change" in failure.advice[0].lower() + failure.advice[1:]
     assert "relax the constraint flip" in failure.advice
+
+
+def test_the_nearest_miss_of_flips_that_are_not_genuine_is_the_clearest_of_them() -> None:
+    front = build_front("a.png", seed=1)
+    verified = torch.zeros(len(front), dtype=torch.bool)
+    verified[:2] = True
+    z = torch.full((len(front),), torch.nan, dtype=torch.float64)
+    z[0], z[1] = -2.0, 0.4
+    extra = {**front.extra, "genuineness": {"threshold": 1.0, "photographs": 20, "associations": False}}
+    front = replace(front, verified=verified, genuineness=z, extra=extra)
+    entry = cast("Any", SimpleNamespace(front=front))
+    [failure] = build_failures(document("not_genuine"), {"k": entry}, {})
+    changed = next(name for name, hit in zip(front.variables, front.changed[1].tolist(), strict=True) if hit)
+    assert changed in failure.nearest
+    assert failure.nearest.endswith("0.4 standard errors past the boundary, 1 are needed")
