@@ -162,6 +162,26 @@ def crash(who: str, error: BaseException) -> ProviderCrashedError:
     )
 
 
+def cause_of(error: BaseException, *, most: int = 240) -> str:
+    """What a stranger's exception says, as one line: its type and its text, which may itself fail to be made.
+
+    Args:
+        error: raised by a plug-in or a model.
+        most: letters of its text.
+
+    Example:
+        >>> cause_of(ValueError("not this.  nor that."))
+        'ValueError: not this. nor that'
+        >>> cause_of(KeyError())
+        'KeyError'
+    """
+    try:
+        text = " ".join(str(error).split())[:most].rstrip(". ")
+    except Exception:  # noqa: BLE001  # whatever an exception's own __str__ raises
+        text = "its text cannot be made"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class BudgetExhausted(CfsearchError, RuntimeError):
     """No queries to the audited model are left; a search ends with the best that it found so far."""
 

@@ -1,15 +1,126 @@
-"""Files written whole or not at all."""
+"""Files: read only where they are regular ones, written whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, Final
 
 from cfsearch.errors import RunError
+
+MOST_BYTES: Final = 2**31
+"""The largest file that is read as a whole where nothing else is said."""
+
+
+def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
+    """The content of a regular file.
+
+    A folder, a pipe, a socket or a device is not opened: reading a pipe that nobody writes to never ends. A file
+    that grows while it is read is read to ``most`` and no further.
+
+    Args:
+        path: the file, or a link to it.
+        most: bytes beyond which it is refused.
+
+    Raises:
+        OSError: it is not there, none of these, too large, or may not be read; see ``reason``.
+
+    Example:
+        >>> read_file(Path("."))
+        Traceback (most recent call last):
+        IsADirectoryError: [Errno 21] it is a folder: '.'
+    """
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A regular file, open for reading.
+
+    Args:
+        path: the file, or a link to it.
+
+    Raises:
+        OSError: as ``read_file``.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:  # a path with a NUL in it
+        raise FileNotFoundError(errno.ENOENT, str(error), str(path)) from error
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, _NOT_OPENED, str(path))
+    # had a pipe taken its place since, opening it would wait for a writer without this
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, _NOT_OPENED, str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+_NOT_OPENED: Final = "it is a pipe, socket or device, which is not opened"
+
+
+def read_text(path: Path, *, most: int = MOST_BYTES) -> str:
+    """The text of a regular file in UTF-8, without a byte order mark.
+
+    Args:
+        path: the file, or a link to it.
+        most: bytes beyond which it is refused.
+
+    Raises:
+        OSError: as ``read_file``.
+        UnicodeDecodeError: it is no UTF-8 text.
+    """
+    return read_file(path, most=most).decode("utf-8-sig")
+
+
+def reason(error: OSError | UnicodeError) -> str:
+    """Why a file cannot be read, in the middle of a sentence.
+
+    Args:
+        error: of ``read_file`` or ``read_text``.
+
+    Example:
+        >>> reason(FileNotFoundError(2, "No such file or directory"))
+        'there is no such file'
+        >>> reason(IsADirectoryError(21, "it is a folder"))
+        'it is a folder'
+    """
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return "there is no such file"
+        case UnicodeDecodeError():
+            return f"it is no UTF-8 text (byte {error.start})"
+        case PermissionError():
+            return "it may not be read by this user"
+        case OSError(errno=errno.ELOOP):
+            return "it is a link that leads back to itself"
+        case OSError():
+            return error.strerror or str(error)
+    return str(error)
+
+
+def why_no_file(path: Path) -> str:
+    """Why a path is no regular file that can be read, as ``reason`` says it; empty where it is one.
+
+    Args:
+        path: that is looked at, and not read.
+    """
+    try:
+        open_file(path).close()
+    except OSError as error:
+        return reason(error)
+    return ""
 
 
 def write_atomically(path: Path, content: bytes | str) -> Path:
@@ -19,8 +130,18 @@ def write_atomically(path: Path, content: bytes | str) -> Path:
         RunError: the folder does not exist, is read-only, or the disk is full.
     """
     with atomic_writer(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        file.write(_encoded(path, content) if isinstance(content, str) else content)
     return path
+
+
+def _encoded(path: Path, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise RunError(
+            f"cannot write {str(path)!r}: {text[max(0, error.start - 40) : error.end]!r} is no text; a file or folder "
+            "whose name is no UTF-8, perhaps. Rename it, or reach it through a link with another name."
+        ) from error
 
 
 @contextmanager
@@ -34,6 +155,10 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         RunError: the folder does not exist, is read-only, or the disk is full.
     """
     temporary: Path | None = None
+    if path.exists() and not path.is_file():
+        raise RunError(
+            f"cannot write {str(path)!r}: {'it is a folder' if path.is_dir() else _NOT_OPENED}. Name a file."
+        )
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
             temporary = Path(file.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError
+from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError, cause_of
 
 PluginKind = Literal[
     "constraints",
@@ -270,7 +270,7 @@ def object_at(spec: str, *, what: str) -> Callable[..., Any]:  # Any: a stranger
         ) from error
     except (Exception, SystemExit) as error:  # the user's code may raise anything while it is imported
         raise ConfigError(
-            f"{what}: module {module_name!r} failed while it was imported: {type(error).__name__}: {error}."
+            f"{what}: module {module_name!r} failed while it was imported: {cause_of(error)}."
         ) from error
     for part in path.split("."):
         try:

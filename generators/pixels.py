@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Final, Self, final
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ from cfsearch.contracts.generator import Critic, Describer, Generator
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, ShapeError
 
+_SMALLEST: Final = 4
 _SETTINGS = ("size", "grid", "max_change", "colour")
 _OLD_NAMES = {"reach": "max_change"}
 """Names of settings before; where both are given the new one counts."""
@@ -38,8 +39,11 @@ class _Grid(Generator[PixelsState], Describer, ABC):
         self, *, size: tuple[int, int], grid: int = 6, max_change: float = 0.6, colour: bool = False
     ) -> None:
         height, width = size
-        if height < 4 or width < 4:
-            raise ConfigError(f"pixels: `size` must be at least 4 x 4, got {height} x {width}.")
+        if min(height, width) < _SMALLEST:
+            raise ConfigError(
+                f"pixels: `size` must be at least {_SMALLEST} x {_SMALLEST}, got {height} x {width}. Give a larger "
+                "picture, or `size` in the sidecar of the model."
+            )
         if not 1 <= grid <= min(height, width):
             raise ConfigError(f"pixels: `grid` must lie in 1 to {min(height, width)}, got {grid!r}.")
         if not 0.0 < max_change <= 1.0:

@@ -64,8 +64,17 @@ def started(folder: Path, run: Path, *, evaluations: int, processes: int = 0) ->
         [sys.executable, "-m", "cfsearch", *words, "--threads", "1"],
         env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=(folder / "stderr.txt").open("ab"),
     )
+
+
+def ended_well(driver: "subprocess.Popen[bytes]", folder: Path) -> bool:
+    """Whether an audit that ended by itself ended as it should; prints its last words where not."""
+    if driver.returncode == 0:
+        return True
+    lines = (folder / "stderr.txt").read_text(errors="backslashreplace").splitlines()
+    print(f"the audit ended with exit code {driver.returncode}: {lines[-1] if lines else 'nothing was said'}")
+    return False
 
 
 def disturbed(
@@ -116,6 +125,7 @@ def disturbed(
     before = stored(run)
     while driver.wait() == -signal.SIGKILL:
         driver = started(folder, run, evaluations=evaluations, processes=processes)
+    ended_well(driver, folder)
     after = stored(run)
     return (
         hits["worker"],
@@ -147,8 +157,9 @@ def main(words: list[str] | None = None) -> int:
             for _ in range(chosen.inputs)
         ]
         (folder / "rows.csv").write_text("age,hours,job\n" + "\n".join(rows) + "\n")
-        if started(folder, folder / "whole", evaluations=chosen.evaluations).wait() != 0:
-            print("the undisturbed audit failed")
+        whole_run = started(folder, folder / "whole", evaluations=chosen.evaluations)
+        whole_run.wait()
+        if not ended_well(whole_run, folder):
             return 1
         workers, drivers, lost = disturbed(
             folder,

@@ -18,6 +18,8 @@ from cfsearch.errors import ConfigError, DataError, PluginError
 from .inputs import TextInputs, spectrogram_of
 from .table import TableInput
 
+_SMALLEST: Final = 4
+"""Least height and width of the pictures of ``pixels``."""
 _APART: Final = ("celeba64",)
 """Checkpoints of the repository whose terms keep them out of the package."""
 
@@ -123,10 +125,20 @@ def _family(name: str) -> type[Generator[Any]]:
 
 
 def _first_size(config: Config) -> tuple[int, int]:
-    for ref in find_photographs(Path(config.data.image_path), recursive=config.data.recursive)[0]:
+    refs = find_photographs(Path(config.data.image_path), recursive=config.data.recursive)[0]
+    first = ""
+    for ref in refs:
         try:
             pixels = read_image(ref).pixels
-        except DataError:
+        except DataError as error:
+            first = first or str(error)
             continue
-        return int(pixels.shape[1]), int(pixels.shape[2])
-    raise DataError(f"no image under {config.data.images!r} could be read.")
+        height, width = int(pixels.shape[1]), int(pixels.shape[2])
+        if min(height, width) >= _SMALLEST:
+            return height, width
+        first = first or (
+            f"images: {ref.name!r} has {height} x {width} pixels; a search needs {_SMALLEST} x {_SMALLEST} or more."
+        )
+    raise DataError(
+        f"images: none of {len(refs)} under {config.data.images!r} can be searched. The first: {first}"
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from cfsearch.contracts.modality import modality_named
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.files import read_text
 from cfsearch.runs import checksums
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
@@ -160,7 +161,7 @@ class _Check:
             self._same("identity", "run.sqlite", "its id", name, run_id(config, hashes))
             manifest = read_object(path / "manifest.json")
             with guarded(repr(str(path / "config.resolved.toml"))):
-                resolved = tomllib.loads((path / "config.resolved.toml").read_text(encoding="utf-8"))
+                resolved = tomllib.loads(read_text(path / "config.resolved.toml"))
             apart = ("run", "audit", "about")
             kept = {key: value for key, value in resolved.items() if key not in apart}
             self._same("config", "config.resolved.toml", "its settings", kept, config)

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from cfsearch.errors import ConfigError
+from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
 
 from .metrics import METRICS
 
+_LARGEST: Final = 16 * 2**20
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _KEYS: Final = ("metric", "subject", "group", "model", "op", "value", "confidence", "name")
 _NAME: Final = r'(?:"[^"]+"|[^\s<>|@"]+)'
@@ -134,11 +136,13 @@ def read_conditions(path: Path) -> list[Condition]:
         ConfigError: it cannot be read, holds none, or one of them is none.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = tomllib.loads(read_text(path, most=_LARGEST))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{str(path)!r}: not valid TOML: {error}.") from error
+        raise ConfigError(
+            f"--gates: {str(path)!r} cannot be read: {reason(error)}. Give a TOML file with a table [[gate]] for each."
+        ) from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"--gates: {str(path)!r} is no valid TOML: {error}.") from error
     tables = values.get("gate")
     if not isinstance(tables, list) or not tables:
         raise ConfigError(f"{str(path)!r} holds no condition; write a table [[gate]] for each.")

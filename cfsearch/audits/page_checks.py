@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
 
-from cfsearch.files import json_digest
+from cfsearch.files import json_digest, read_text
 from cfsearch.report import wording
 from cfsearch.report.maker import page_maker
 
@@ -31,7 +31,7 @@ def page_findings(
         again: whether to make the page again; of no use where what it is made from is damaged.
     """
     path = directory / PAGE
-    page = path.read_text(encoding="utf-8")
+    page = read_text(path)
     name = repr(str(path))
     if 'name="cfsearch-audit"' not in page:
         lacks = f"{name} does not say which audit it is of."

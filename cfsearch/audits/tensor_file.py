@@ -9,7 +9,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from cfsearch.errors import DamagedError
-from cfsearch.files import write_atomically
+from cfsearch.files import read_file, write_atomically
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> Path:
@@ -38,7 +38,7 @@ def read_tensors(path: Path, *, kind: str) -> tuple[dict[str, Any], dict[str, Te
     Raises:
         DamagedError: it has another format.
     """
-    blob = path.read_bytes()
+    blob = read_file(path)
     size = int.from_bytes(blob[:8], "little")
     meta: dict[str, Any] = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
     if meta["format"] != kind:

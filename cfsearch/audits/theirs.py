@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from cfsearch.errors import DataError
+from cfsearch.files import read_text, reason
 
 Cells = Mapping[str, object]
 IDS: Final = ("original", "original_index", "id", "row", "index", "query_instance")
@@ -49,9 +50,11 @@ def read_theirs(
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"judge: {str(path)!r} cannot be read: {error}.") from error
+        raise DataError(
+            f"judge: {str(path)!r} cannot be read: {reason(error)}. Give the counterfactuals as .csv or .json."
+        ) from error
     if path.suffix.lower() == ".csv":
         found = _of_csv(text, identifier, name=path.name, header=header)
         kind = "a CSV file"

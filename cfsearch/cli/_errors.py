@@ -9,7 +9,7 @@ from typing import ClassVar, Self, final
 
 import click
 
-from cfsearch.errors import CfsearchError
+from cfsearch.errors import CfsearchError, cause_of
 
 BELOW = 1
 USAGE = 2
@@ -63,7 +63,7 @@ class Fault:
                 return cls("system", _one_line(f"{where}{error.strerror or error}."), USAGE)
         if type(error).__name__ == "OutOfMemoryError":
             return cls("out_of_memory", _memory(), FAILED)
-        what = f"{type(error).__name__}: {error}"[:300].rstrip(". ")
+        what = cause_of(error, most=300)
         return cls(
             "unexpected",
             _one_line(f"unexpected {what}. Run it again with --debug to see where, and please report it."),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from cfsearch.errors import CapabilityError, ConfigError, DataError
+from cfsearch.files import read_text, reason
 
 from ._settings import is_recording, isolation_of, settings
 
@@ -154,12 +155,10 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
     lines: list[str] = []
     if where is not None:
         try:
-            lines = [
-                line.strip() for line in Path(where).read_text(encoding="utf-8").split("\n") if line.strip()
-            ]
+            lines = [line.strip() for line in read_text(Path(where)).split("\n") if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
-                f"--reference {str(where)!r} must be a UTF-8 file of one text a line: {error}."
+                f"--reference {str(where)!r} must be a UTF-8 file of one text a line, but {reason(error)}."
             ) from error
     x = model.encode(texts)
     length = int(x.shape[1])

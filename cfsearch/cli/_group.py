@@ -1,5 +1,6 @@
 """The group: finds commands by name without importing the others, and catches every error."""
 
+import contextlib
 import os
 import sys
 import warnings
@@ -15,7 +16,7 @@ from cfsearch.registry import unknown
 
 from ._errors import INTERRUPTED, Fault, report, say
 from ._invocation import Invocation
-from ._output import Outcome, deliver, discarded, lenient_streams, occupied_streams, plain
+from ._output import Outcome, deliver, discarded, diverted, lenient_streams, occupied_streams, plain
 
 COMMANDS = {
     "demo": "demo",
@@ -102,7 +103,9 @@ def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
         warnings.showwarning = _warn(call)
         warnings.simplefilter("always", CfsearchWarning)
         try:
-            result = work()
+            _check_words(call)
+            with diverted() if call.json else contextlib.nullcontext():
+                result = work()
             if isinstance(result, Outcome):
                 deliver(result, json_mode=call.json)
                 if result.error is not None:
@@ -119,6 +122,21 @@ def _guarded(work: Callable[[], object], *, call: Invocation) -> int:
             return error.code if isinstance(error.code, int) else 2
         except BaseException as error:  # noqa: BLE001  # nothing may end in a traceback
             return report(error, json_mode=call.json, debug=call.debug)
+
+
+def _check_words(call: Invocation) -> None:
+    """Refuse words that a configuration, a page and a document of a run could not hold.
+
+    Raises:
+        UsageError: a word is no UTF-8 text.
+    """
+    for word in call.argv:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            shown = word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise click.UsageError(
+                f"{shown!r} is no UTF-8 text, and files of a run hold nothing else. Rename the file, or reach it through "
+                "a link with another name."
+            )
 
 
 def _warn(call: Invocation) -> Callable[..., None]:

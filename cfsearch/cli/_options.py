@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     pass
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
-WHOLE = click.IntRange(min=1)
+WHOLE = click.IntRange(min=1, max=10**9)
 FILE = click.Path(path_type=Path)
 
 
@@ -29,7 +29,11 @@ UNCHECKED = click.option(
     help="Use the run although `cfsearch check` finds that it is not what was written.",
 )
 
-_THREADS = click.option("--threads", type=WHOLE, help="CPU threads of torch; its own choice when left out.")
+_THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1, max=1024),
+    help="CPU threads of torch; its own choice when left out.",
+)
 
 
 def threads_option(command: Function) -> Function:

@@ -7,10 +7,10 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TextIO, final
 
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.files import dump_json
@@ -67,6 +67,37 @@ def _printed(outcome: Outcome, *, json_mode: bool) -> None:
     else:
         outcome.show(stdout())
     sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def diverted() -> Iterator[None]:
+    """What is printed on stdout goes to stderr for the time of a block: stdout is for one document alone.
+
+    A model that prints, or a library below it that writes to the descriptor, would stand in that document.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    _diverted.append((os.dup(1), sys.stdout))
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        undiverted()
+
+
+_diverted: list[tuple[int, TextIO]] = []
+
+
+def undiverted() -> None:
+    """Have stdout be stdout again, where it was diverted."""
+    while _diverted:
+        kept, stream = _diverted.pop()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+        sys.stdout = stream
 
 
 def stdout() -> "Console":

@@ -10,6 +10,7 @@ from types import FrameType
 
 from ._errors import INTERRUPTED, Interrupted, report
 from ._invocation import Invocation
+from ._output import undiverted
 
 _GRACE_S = 4.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -67,6 +68,7 @@ def _listening(handler: Callable[[], None], *, last_words: str, grace_s: float) 
         else:
             return
         if not ended.wait(grace_s):
+            undiverted()
             report(Interrupted(last_words), json_mode=call.json, debug=False)
             os._exit(INTERRUPTED)
 

@@ -220,7 +220,7 @@ class _Meter:
 
     def __call__(self, state: "Progress", /) -> None:
         spent, whole = self.before * self.each + state.evaluations, self.total * self.each
-        rate = spent / max(time.monotonic() - self.begin, 1e-9)
+        rate = max(spent, 1) / max(time.monotonic() - self.begin, 1e-9)
         self.line.update(
             f"generation {state.generation}/{state.generations}, {state.flipped} of {state.queries} flipped, "
             f"{spent:,} queries, {rate:,.0f}/s, {duration(max(whole - spent, 0) / rate)} left",

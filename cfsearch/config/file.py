@@ -9,11 +9,13 @@ from typing import Any, Final, Self, final
 from pydantic import ValidationError, model_validator
 
 from cfsearch.errors import ConfigError
+from cfsearch.files import read_text, reason
 
 from .checking import Strict, sentence
 from .inputs import INPUTS, DataConfig, same_inputs
 from .sections import AboutConfig, AuditConfig, GeneratorConfig, ModelConfig, RunConfig, SearchConfig
 
+_LARGEST: Final = 16 * 2**20
 _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
 _SEARCHES: Final = {"table": {"evaluations": 900, "population": 50, "patience": 6}}
@@ -106,13 +108,15 @@ class Config(Strict):
         """
         name = str(path)
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
+            text = read_text(Path(path), most=_LARGEST)
         except FileNotFoundError as error:
             raise ConfigError(
                 f"{name}: there is no such file. Check the path; `cfsearch init {name}` writes one."
             ) from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{name}: cannot be read: {error}.") from error
+            raise ConfigError(
+                f"{name}: the settings cannot be read: {reason(error)}. Give a file; `cfsearch init` writes one."
+            ) from error
         try:
             values = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -97,7 +97,7 @@ class SearchConfig(Strict):
     critic: Literal["density", "forest", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
-    answers: int = Field(default=4, ge=1)
+    answers: int = Field(default=4, ge=1, le=10**9)
 
     @field_validator("seed_with")
     @classmethod
@@ -131,8 +131,8 @@ class RunConfig(Strict):
     """
 
     device: str = "cpu"
-    batch_size: int | None = Field(default=None, ge=1)
-    threads: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=1, le=10**9)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     workers: int | str | None = None
     isolate: bool | None = None
     deadline: float | None = Field(default=None, gt=0.0, le=1e6)

@@ -15,6 +15,7 @@ from safetensors.torch import save as save_tensors
 
 from cfsearch.contracts.records import Reason
 from cfsearch.errors import DataError
+from cfsearch.files import read_file, reason
 
 Made = TypeVar("Made")
 
@@ -108,12 +109,14 @@ def read_blob(path: Path) -> bytes:
     Example:
         >>> read_blob(Path("nowhere.front"))
         Traceback (most recent call last):
-        cfsearch.errors.DataError: front: cannot read 'nowhere.front': No such file or directory.
+        cfsearch.errors.DataError: front: 'nowhere.front' cannot be read: there is no such file. Give a file that `cfsearch search --save` wrote.
     """
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
-        raise DataError(f"front: cannot read {str(path)!r}: {error.strerror}.") from error
+        raise DataError(
+            f"front: {str(path)!r} cannot be read: {reason(error)}. Give a file that `cfsearch search --save` wrote."
+        ) from error
 
 
 def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:

@@ -88,7 +88,7 @@ class CacheFile:
             return self._connection
         self._connection = None  # one from before a fork belongs to the parent: never close it
         connection = sqlite3.connect(
-            self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            os.fsencode(self.path), timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(connection)

@@ -24,9 +24,11 @@ from .answering import AnsweringProvider
 from .answers import RawArray, indices_of
 from .foreign import foreign_code
 from .pixel_clues import Clue
+from .plain_array import plain_array
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import Sidecar, read_sidecar
+from .undisturbed import undisturbed
 
 Predict = Callable[[RawArray], Any]  # Any: what a stranger's function returns is checked, not known
 
@@ -249,7 +251,7 @@ class CallableProvider(AnsweringProvider):
 
     def _call(self, rows: RawArray) -> object:
         given = f"a batch of shape {rows.shape}"
-        with foreign_code(self.name, part="the function", given=given, n=len(rows)):
+        with foreign_code(self.name, part="the function", given=given, n=len(rows)), undisturbed(self.name):
             return self._function(rows)
 
     def _in_time(self, rows: RawArray) -> object:
@@ -280,12 +282,7 @@ class CallableProvider(AnsweringProvider):
         return results[0]
 
     def _numbers(self, answer: object) -> Tensor:
-        try:
-            array = np.asarray(answer)
-        except (ValueError, TypeError) as error:
-            raise ProviderError(
-                f"{self.name}: the function must return an array, got {type(answer).__name__} ({error})."
-            ) from error
+        array = plain_array(answer, labels=self.labels, who=self.name)
         if array.dtype.kind in "US" and self.scores is ScoreKind.LABELS:
             array = indices_of(array, labels=self.labels, who=self.name)
         if array.dtype.kind not in "fiub":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cfsearch.errors import CfsearchError, ModelMemoryError, ProviderError, crash
+from cfsearch.errors import CfsearchError, ModelMemoryError, ProviderError, cause_of, crash
 
 _SHOWN: Final = 240
 """Letters of a stranger's message that are shown."""
@@ -39,13 +39,11 @@ def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
     except (CfsearchError, KeyboardInterrupt):
         raise  # a served model, or a provider of cfsearch inside the function, speaks for itself
     except Exception as error:  # a stranger's code may raise anything
-        text = " ".join(str(error).split())
+        text = cause_of(error, most=_SHOWN)
         if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
             raise ModelMemoryError(
                 f"{name}: out of memory for {n} inputs at once. Lower `max_batch`."
             ) from error
-        raise ProviderError(
-            f"{name}: {part} failed on {given}: {type(error).__name__}: {text[:_SHOWN].rstrip('.')}."
-        ) from error
+        raise ProviderError(f"{name}: {part} failed on {given}: {text}.") from error
     except BaseException as error:
         raise crash(f"{name}: {part}", error) from error

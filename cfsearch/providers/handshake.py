@@ -14,7 +14,7 @@ from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, Provide
 
 from .answers import mismatch
 from .pixel_clues import doubt
-from .probes import kind_of, known_inputs, largest_gap
+from .probes import alike_finite, finite_gap, kind_of, known_inputs
 
 _SUM_TOLERANCE: Final = 1e-3
 _REPEAT_TOLERANCE: Final = 1e-6
@@ -35,11 +35,12 @@ class Handshake:
         finite: whether every answer was.
         sums: smallest and largest sum of a row.
         range: smallest and largest number.
-        eps_repeat: largest difference between two answers to the same batch.
+        eps_repeat: largest difference between two answers to the same batch, of finite numbers.
         eps_batch: largest difference between an input's answers alone, among others, and among
-            others in another order.
-        repeatable: whether ``eps_repeat`` is no more than rounding.
-        batch_dependent: whether ``eps_batch`` is more than rounding and than ``eps_repeat``.
+            others in another order, of finite numbers.
+        repeatable: whether ``eps_repeat`` is no more than rounding, and the same numbers were finite.
+        batch_dependent: whether ``eps_batch`` is more than rounding and than ``eps_repeat``, or other
+            numbers were finite.
         constant: whether all inputs got the same answer.
         seconds: batch size -> seconds an input.
         queries: how many inputs were sent to it.
@@ -125,10 +126,14 @@ def handshake(
 
     known = first[torch.isfinite(first).all(dim=1)]
     scale = max(1.0, float(known.abs().max()))
-    eps_repeat = largest_gap(first, again)
-    eps_batch = max(largest_gap(first, turned), largest_gap(first, alone))
-    repeatable = eps_repeat <= _REPEAT_TOLERANCE * scale
+    eps_repeat = finite_gap(first, again)
+    eps_batch = max(finite_gap(first, turned), finite_gap(first, alone))
+    steady = alike_finite(first, again)
+    repeatable = steady and eps_repeat <= _REPEAT_TOLERANCE * scale
     batch_dependent = eps_batch > max(_BATCH_TOLERANCE * scale, 8 * eps_repeat)
+    batch_dependent = batch_dependent or (
+        steady and not (alike_finite(first, turned) and alike_finite(first, alone))
+    )
     seen = Handshake(
         scores=provider.scores,
         looks_like=ScoreKind.LABELS if _is_one_hot(known) else kind_of(known),
@@ -178,6 +183,7 @@ def _as_probable(provider: Provider, scores: Float[Tensor, "n k"]) -> Float[Tens
     return known.softmax(1) if provider.scores is ScoreKind.LOGITS else known
 
 
+_NOT_FINITE: Final = {True: "", False: ", and is NaN or infinite in one of them"}
 _KIND: Final = {True: "known inputs", False: "rows"}
 _ADVICE: Final = {
     True: "`range`, `mean` and `std` in [input]",
@@ -262,12 +268,12 @@ def _with_warnings(
     if not seen.repeatable:
         sentences.append(
             f"{name} is not repeatable: the same input differs by up to {seen.eps_repeat:.3g} when "
-            "queried again. Answers must not be cached, and a flip needs a margin above that."
+            f"queried again{_NOT_FINITE[seen.eps_repeat > 0.0]}. Answers must not be cached, and a flip needs a margin above that."
         )
     if seen.batch_dependent:
         sentences.append(
             f"{name} depends on the batch: the same input differs by up to "
-            f"{seen.eps_batch:.3g} between batches. Set max_batch = 1 to make it repeatable."
+            f"{seen.eps_batch:.3g} between batches{_NOT_FINITE[seen.eps_batch > 0.0]}. Set max_batch = 1 to make it repeatable."
         )
     if provider.scores is ScoreKind.LOGITS and seen.looks_like is ScoreKind.PROBABILITIES:
         sentences.append(

@@ -182,7 +182,15 @@ def _first_answer(
 
 def largest_gap(a: Tensor, b: Tensor) -> float:
     """The largest absolute difference; infinite where only one of the two is finite."""
+    return finite_gap(a, b) if alike_finite(a, b) else math.inf
+
+
+def finite_gap(a: Tensor, b: Tensor) -> float:
+    """The largest absolute difference of the numbers that are finite in both; 0 where there are none."""
     both = torch.isfinite(a) & torch.isfinite(b)
-    if bool((torch.isfinite(a) != torch.isfinite(b)).any()):
-        return math.inf
     return float((a - b)[both].abs().max()) if bool(both.any()) else 0.0
+
+
+def alike_finite(a: Tensor, b: Tensor) -> bool:
+    """Whether the same numbers are finite in both."""
+    return bool((torch.isfinite(a) == torch.isfinite(b)).all())

@@ -39,6 +39,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
+from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
 
 from .preprocessing import Layout, Number, Preprocessing, Range, Resize
@@ -203,13 +204,13 @@ def read_sidecar(path: str | Path) -> Sidecar:
             names the line and, for an unknown setting, the nearest one.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file. Correct --sidecar, or leave it out.")
-    if path.stat().st_size > _LARGEST:
-        raise ConfigError(f"{path}: a sidecar has a few lines; this file has {path.stat().st_size} bytes.")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_text(path, most=_LARGEST)
         table = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: the sidecar cannot be read: {reason(error)}. Correct --sidecar, or leave it out."
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -18,6 +18,7 @@ from cfsearch.errors import ConfigError, DataError, ShapeError
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks
 from .foreign import foreign_code
+from .plain_array import plain_array
 from .sklearn_frame import FittedFrames
 from .skops_file import check_skops, load_skops
 from .tabular import TabularProvider, numbers_of
@@ -222,7 +223,8 @@ class SklearnProvider(TabularProvider):
 
     def _scores(self, ready: Any, *, n: int) -> Tensor:  # Any: an array or a data frame
         with foreign_code(self.name, part="the model", given=f"{n} rows", n=n):
-            raw = np.asarray(self._ask(ready))
+            answer = self._ask(ready)
+        raw = plain_array(answer, labels=self.labels, who=self.name)
         if self.regression:
             raw = raw.astype(np.float64, copy=False)
         if self.scores is ScoreKind.LABELS:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
+from cfsearch.files import open_file
 
 _SAFE: Final = frozenset(
     {
@@ -70,7 +71,7 @@ def check_skops(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -249,6 +249,8 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"torch: `device` must be 'cpu', 'cuda' or 'cuda:N', got {name!r}.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"torch: `device` must be 'cpu', 'cuda' or 'cuda:N', got {name!r}.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
             f"torch: device {name!r} is not there ({torch.cuda.device_count()} CUDA devices found). "

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider
-from cfsearch.errors import ConfigError, MissingExtraError, ModelFileError, UnsafeModelError
+from cfsearch.errors import ConfigError, MissingExtraError, ModelFileError, UnsafeModelError, cause_of
 
 from .live import is_estimator, live_tabular
 from .onnx.file import ordinary_file
@@ -168,9 +168,7 @@ def _loaded(path: Path, content: bytes, *, device: str) -> object:
             return _Script(torch.jit.load(BytesIO(content), map_location=device))  # type: ignore[no-untyped-call]  # untyped
         return torch.load(BytesIO(content), map_location="cpu", weights_only=False)
     except Exception as error:  # whatever the code in it raises
-        raise ModelFileError(
-            f"{path}: cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:240]}."
-        ) from error
+        raise ModelFileError(f"{path}: cannot be loaded: {cause_of(error)}.") from error
 
 
 def _estimator(content: bytes) -> object:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from cfsearch.errors import ModelFileError, UnsafeModelError
+from cfsearch.files import open_file
 
 from .onnx.file import ordinary_file
 
@@ -57,7 +58,7 @@ def refusal(path: Path, what: str) -> UnsafeModelError:
         path: the file.
         what: it is.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return RunsCodeError(
         f"{path}: is {what}, which can run code when it is loaded; it was not. {_FIX} Or, if you know where it comes "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfsearch.errors import DamagedError
-from cfsearch.files import dump_json, write_atomically
+from cfsearch.files import dump_json, read_file, write_atomically
 
 from .guard import digest, file_digest, guarded, read_object
 
@@ -114,7 +114,7 @@ def events(folder: Path) -> list[dict[str, Any]]:  # Any: JSON values
     found: list[dict[str, Any]] = []
     before = "0" * 64
     with guarded(repr(str(path))):
-        lines = path.read_bytes().splitlines() if path.exists() else []
+        lines = read_file(path).splitlines() if path.exists() else []
         for number, line in enumerate(lines, start=1):
             entry = json.loads(line)
             if entry["before"] != before:

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, final
 import tomli_w
 
 from cfsearch.errors import DamagedError, RunError
-from cfsearch.files import dump_json, write_atomically
+from cfsearch.files import dump_json, read_file, write_atomically
 
 from . import checksums
 from .guard import digest, guarded
@@ -267,7 +267,7 @@ class RunDirectory:
         """Write down what happened; each line holds the hash of the one before."""
         path = self.path / "events.jsonl"
         with guarded(repr(str(path))):
-            lines = path.read_bytes().splitlines() if path.exists() else []
+            lines = read_file(path).splitlines() if path.exists() else []
         before = digest(lines[-1]) if lines else "0" * 64
         entry = {"at": now(), "event": what, "detail": detail or {}, "before": before}
         try:

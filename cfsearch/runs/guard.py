@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.files import open_file, read_text
 
 
 @contextlib.contextmanager
@@ -45,7 +46,7 @@ def read_object(path: Path) -> dict[str, Any]:  # Any: JSON values
         DamagedError: it cannot be read, or is no JSON object.
     """
     with guarded(repr(str(path))):
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        value = json.loads(read_text(path), parse_constant=_no_number)
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")
     return value
@@ -73,5 +74,5 @@ def file_digest(path: Path) -> str:
     Raises:
         DamagedError: it cannot be read.
     """
-    with guarded(repr(str(path))), path.open("rb") as file:
+    with guarded(repr(str(path))), open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from torch import Tensor
 from cfsearch.contracts.modality import SOUNDS
 from cfsearch.datasets.sound import Spectrogram, read_recordings, resynthesised, wav_bytes
 from cfsearch.errors import CfsearchError, RunError
-from cfsearch.files import write_atomically
+from cfsearch.files import read_text, write_atomically
 from cfsearch.fronts.frame import Cell
 from cfsearch.fronts.front import ParetoFront
 
@@ -108,7 +108,7 @@ class _Found:
         return wave
 
     def _paths(self) -> list[Path]:
-        settings = tomllib.loads((self._run.path / "config.resolved.toml").read_text(encoding="utf-8"))
+        settings = tomllib.loads(read_text(self._run.path / "config.resolved.toml"))
         given = settings.get("data", {}).get("sounds", [])
         return [Path(path) for path in ([given] if isinstance(given, str) else given)]
 

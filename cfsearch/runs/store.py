@@ -8,6 +8,7 @@ checksums: it is read as it is, and migrated with a backup where a run goes on.
 
 import contextlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ class Store:
 
     @classmethod
     def _opened(cls, path: Path, flags: str) -> "Store":
-        connection = sqlite3.connect(f"file:{quote(str(path))}?{flags}", uri=True, timeout=30.0)
+        connection = sqlite3.connect(f"file:{quote(os.fsencode(path))}?{flags}", uri=True, timeout=30.0)
         try:
             return cls._checked(path, connection)
         except BaseException:
@@ -84,9 +85,13 @@ class Store:
             RunError: from a newer version, or it cannot be written.
             DamagedError: it is no store.
         """
+        if path.exists() and not path.is_file():
+            raise DamagedError(
+                f"{str(path)!r} cannot be used as a run store: it is no file. Remove it. {REMEDY}"
+            )
         new = not path.exists() or path.stat().st_size == 0
         try:
-            connection = sqlite3.connect(path, timeout=30.0)
+            connection = sqlite3.connect(os.fsencode(path), timeout=30.0)
         except sqlite3.Error as error:
             raise DamagedError(f"{str(path)!r} cannot be used as a run store: {error}.") from error
         try:

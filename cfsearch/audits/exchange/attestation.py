@@ -7,6 +7,7 @@ from typing import Any, Final
 from cfsearch.audits.checking import check_run
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.errors import ConfigError
+from cfsearch.files import read_text, reason
 
 from .commitment import ALGORITHM
 from .statement import STATEMENT, TEST_RESULT, VERIFICATION, VERIFICATION_1, statement
@@ -30,9 +31,14 @@ def read_statement(path: Path) -> dict[str, Any]:
         ConfigError: it is no such statement.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"verify: the statement {str(path)!r} cannot be read ({error}).") from error
+        value = json.loads(read_text(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"verify: the statement {str(path)!r} cannot be read: {reason(error)}. Give what `cfsearch export --format "
+            "in-toto` wrote."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"verify: the statement {str(path)!r} is no JSON ({error}).") from error
     kinds = (TEST_RESULT, VERIFICATION, VERIFICATION_1)
     known = (
         isinstance(value, dict) and value.get("_type") == STATEMENT and value.get("predicateType") in kinds

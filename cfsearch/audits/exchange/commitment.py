@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from cfsearch.errors import ConfigError
-from cfsearch.files import write_atomically
+from cfsearch.files import read_text, reason, write_atomically
 
 ALGORITHM: Final = "hmac-sha256"
 """The name of such a digest in a statement."""
+_LARGEST: Final = 2**16
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -73,9 +74,11 @@ def read_key(path: Path) -> bytes:
         ConfigError: it cannot be read, or is no key.
     """
     try:
-        text = path.read_text(encoding="ascii").strip()
+        text = read_text(path, most=_LARGEST).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"verify: the key {str(path)!r} cannot be read ({error}).") from error
+        raise ConfigError(
+            f"verify: the key {str(path)!r} cannot be read: {reason(error)}. Give the file that `cfsearch export` wrote."
+        ) from error
     if not _KEY.fullmatch(text):
         raise ConfigError(f"verify: {str(path)!r} is no key: expected 64 hexadecimal digits.")
     return bytes.fromhex(text)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, final
 
 from cfsearch.errors import CfsearchWarning, DataError
+from cfsearch.files import open_file as regular_file
+from cfsearch.files import reason
 
 from ._pixels import TooLargeImageError, UnreadableImageError
 
@@ -77,27 +79,21 @@ def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        why = reason(error) if isinstance(error, OSError) else str(error)
         raise DataError(
             f"images: {str(path)!r} must be an image, a folder or a zip, but cannot be found "
-            f"({reason}). Check the path."
+            f"({why}). Check the path."
         ) from error
 
 
 def open_file(ref: ImageRef) -> BinaryIO:
     """The file, open for reading, if it is a regular one."""
     try:
-        if stat.S_ISREG(ref.path.stat().st_mode):
-            return ref.path.open("rb")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return regular_file(ref.path)
+    except OSError as error:
         raise UnreadableImageError(
-            f"images: {ref.name!r} must be readable, got: {reason}. Check that it exists and may be read."
+            f"images: {ref.name!r} must be readable, but {reason(error)}. Check that it exists and may be read."
         ) from error
-    raise UnreadableImageError(
-        f"images: {ref.name!r} must be a regular file, got a folder, pipe or device, which is "
-        "not opened. Give a file."
-    )
 
 
 def _is_zip(path: Path) -> bool:

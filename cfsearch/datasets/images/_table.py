@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from cfsearch.errors import DataError
+from cfsearch.files import read_file, reason
 
 KEYS: Final = ("file", "filename", "image_id", "image")
 """Names of the column with the file name; where none occurs it is the first column."""
@@ -139,15 +140,10 @@ def _error(path: Path, line: int, what: str) -> DataError:
 
 def _text(path: Path) -> str:
     try:
-        if not path.is_file():
-            raise DataError(
-                f"attributes: {str(path)!r} must be a comma-separated file, but there is no "
-                "such file. Check the path."
-            )
-        raw = path.read_bytes()
+        raw = read_file(path)
     except OSError as error:
         raise DataError(
-            f"attributes: {str(path)!r} must be readable, got {error.strerror}. Check its rights."
+            f"attributes: {str(path)!r} must be a comma-separated file, but {reason(error)}. Check the path."
         ) from error
     if b"\0" in raw:
         line = raw[: raw.index(b"\0")].count(b"\n") + 1

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, DataError
+from cfsearch.files import read_text
 
 from . import AttributeTable, Crop, ImageFolderSource, LabelledImages, read_attributes
 
@@ -272,7 +273,7 @@ def _lines(path: Path) -> list[str]:
             "the folder that holds `celeba/`, as torchvision lays it out."
         )
     try:
-        return path.read_text(encoding="utf-8").split("\n")
+        return read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"celeba: {str(path)!r} must be readable text, got {type(error).__name__}. Take the "

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
+from cfsearch.files import open_file
 
 from . import AttributeTable, Crop, ImageRef, find_images, read_attributes
 from .celeba import PARTS, crop_for, read_partition, read_signs
@@ -142,8 +143,8 @@ def read_labels(path: str | Path) -> AttributeTable:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline(4096)
+        with open_file(path) as stream:
+            first = stream.readline(4096).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         first = ""  # the reader gives the whole sentence
     if first.strip().isdigit():

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.errors import DataError
+from cfsearch.files import read_file, reason
 
 from ._resynthesis import resynthesised, wav_bytes
 from ._spectrogram import METADATA, Spectrogram
@@ -189,7 +190,8 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        raise DataError(f"sound: {str(path)!r} cannot be found ({error}). Check the path.") from error
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise DataError(f"sound: {str(path)!r} cannot be found: {why}. Check the path.") from error
     if stat.S_ISDIR(mode):
         found = sorted(
             (e for e in path.iterdir() if e.suffix.lower() == ".wav" and not e.name.startswith(".")),
@@ -209,16 +211,11 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _read(path: Path) -> bytes:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise DataError(f"sound: {str(path)!r} must be a regular file; it was not opened.")
-        if found.st_size > _MAX_BYTES:
-            raise DataError(
-                f"sound: {str(path)!r} must have at most {_MAX_BYTES:,} bytes, got {found.st_size:,}. Cut it."
-            )
-        return path.read_bytes()
+        return read_file(path, most=_MAX_BYTES)
     except OSError as error:
-        raise DataError(f"sound: {str(path)!r} cannot be read ({error.strerror or error}).") from error
+        raise DataError(
+            f"sound: {str(path)!r} must be a wave file, but {reason(error)}. Check the path, or cut a long one."
+        ) from error
 
 
 def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cfsearch.errors import ConfigError, DataError, MissingExtraError
+from cfsearch.files import open_file, why_no_file
 
 MAX_BYTES: Final = 2**30
 """Tables of more bytes (unpacked) are refused."""
@@ -98,17 +99,16 @@ def bytes_of(path: Path) -> bytes:
         DataError: there is no such file, it is broken or too large.
     """
     try:
-        if not path.is_file():
-            raise DataError(
-                f"table: {str(path)!r} must be a CSV file, but there is no such file. Check the path."
-            )
+        absent = why_no_file(path)
+        if absent:
+            raise DataError(f"table: {str(path)!r} must be a CSV file, but {absent}. Check the path.")
         if path.suffix == ".gz":
             with gzip.open(path) as packed:
                 raw = packed.read(MAX_BYTES + 1)
         elif path.suffix.lower() == ".zip":
             raw = _unzipped(path)
         else:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 raw = file.read(MAX_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         kind = "zip" if path.suffix.lower() == ".zip" else "gzip"

@@ -39,7 +39,7 @@ from typing import Any, Final
 import tomli_w
 
 from cfsearch.errors import ConfigError, DataError
-from cfsearch.files import write_atomically
+from cfsearch.files import read_text, reason, write_atomically
 
 from ._columns import Column, ColumnKind, Missing
 from ._schema import FORMAT, MISSING_VALUES, Link, TableSchema
@@ -81,13 +81,11 @@ def read_schema(path: str | Path) -> TableSchema:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(
-                f"{path}: a table schema is a small file; this one has {path.stat().st_size} bytes."
-            )
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = tomllib.loads(read_text(path, most=_LARGEST))
     except OSError as error:
-        raise ConfigError(f"{path}: the table schema cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"{path}: the table schema cannot be read: {reason(error)}. `cfsearch schema table` writes one."
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
+from cfsearch.files import read_text, reason
 
 _MAX_BYTES: Final = 256 * 2**20
 
@@ -38,12 +39,11 @@ def read_texts(path: str | Path, *, column: str | None = None) -> tuple[TextLine
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise DataError(f"texts: {str(path)!r} must have at most {_MAX_BYTES:,} bytes. Cut it.")
-        content = path.read_text(encoding="utf-8-sig")
+        content = read_text(path, most=_MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"texts: expected a UTF-8 file at {str(path)!r}, but it cannot be read: {error}."
+            f"texts: expected a UTF-8 file at {str(path)!r}, but it cannot be read: {reason(error)}. Give a "
+            "text file of one text a line, or a .csv."
         ) from error
     cells = _column(content, path, column) if path.suffix.lower() == ".csv" else content.split("\n")
     if column is not None and path.suffix.lower() != ".csv":

@@ -17,6 +17,7 @@ from cfsearch.errors import (
     ModelMemoryError,
     ProviderCrashedError,
     ProviderError,
+    cause_of,
 )
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.tabular import TabularProvider
@@ -39,10 +40,13 @@ def serve(end: socket.socket, memory: int, *, lacking: list[str]) -> NoReturn:
         memory: descriptor of the shared memory.
         lacking: what the system did not let this process give up.
     """
-    channel, worker = Channel(end), _Worker(Arena(memory), lacking)
+    channel, worker, own = Channel(end), _Worker(Arena(memory), lacking), os.getpid()
     try:
         while True:
-            channel.send(worker.answer(channel.receive()))
+            answer = worker.answer(channel.receive())
+            if os.getpid() != own:
+                os._exit(0)  # the model forked, and this is the copy: one answer is enough
+            channel.send(answer)
     except Closed:
         os._exit(0)  # whatever threads the model left behind
 
@@ -71,8 +75,7 @@ class _Worker:
         except MemoryError:
             return _failure(ModelMemoryError, f"{self._name}: out of memory.")
         except Exception as error:  # noqa: BLE001  # a stranger's code may raise anything
-            text = " ".join(str(error).split())[:_SHOWN]
-            return _failure(ProviderError, f"provider {self._name!r} raised {type(error).__name__}: {text}")
+            return _failure(ProviderError, f"provider {self._name!r} raised {cause_of(error, most=_SHOWN)}.")
         except BaseException as error:  # noqa: BLE001  # an exit of the model is not ours
             code = f"({error.code!r})" if isinstance(error, SystemExit) else ""
             what = "sys.exit" if isinstance(error, SystemExit) else type(error).__name__

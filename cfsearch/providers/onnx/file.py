@@ -16,6 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 
 from cfsearch.errors import ModelFileError, UnsafeModelError
+from cfsearch.files import read_file
 
 _LARGEST: Final = 2 * 1024**3
 """A protobuf message cannot be larger; beyond it weights are external data."""
@@ -100,12 +101,14 @@ def ordinary_file(path: Path) -> bytes:
         if stat.S_ISDIR(mode):
             raise ModelFileError(f"{path}: expected a model file, got a folder. Name the file in it.")
         if not stat.S_ISREG(mode):
-            raise ModelFileError(f"{path}: expected a model file, got a pipe, socket or device.")
+            raise ModelFileError(f"{path}: expected a model file, got a pipe, socket or device. Name a file.")
         if path.stat().st_size > _LARGEST:
             raise ModelFileError(
                 f"{path}: has more than 2 GiB; keep the weights of such a model in external data."
             )
-        content = path.read_bytes()
+        content = read_file(path, most=_LARGEST)
+    except ModelFileError:
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelFileError(f"{path}: there is no such model file. Check the path.") from error
     except (OSError, ValueError) as error:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final, final
 
 from cfsearch.errors import ConfigError
+from cfsearch.files import read_text, reason
 
 _SECRET_NAMES: Final = re.compile(
     r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE
 )
+_LARGEST: Final = 2**16
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PREFIXES: Final = ("bearer ", "basic ", "token ", "apikey ")
 
@@ -86,10 +88,10 @@ def _resolved(reference: str, *, name: str, where: str) -> str | None:
         return os.environ[target].strip()
     if kind == "file":
         try:
-            return Path(target).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            return read_text(Path(target).expanduser(), most=_LARGEST).strip()
+        except (OSError, UnicodeDecodeError, RuntimeError) as error:
             raise ConfigError(
                 f"{where}, [served], headers: {name!r} refers to the file {target!r}, which cannot be read "
-                f"({type(error).__name__})."
+                f"({'it has no home folder' if isinstance(error, RuntimeError) else reason(error)})."
             ) from error
     return None
