@@ -101,8 +101,6 @@ def reason(error: OSError | UnicodeError) -> str:
             return "there is no such file"
         case UnicodeDecodeError():
             return f"it is no UTF-8 text (byte {error.start})"
-        case PermissionError():
-            return "it may not be read by this user"
         case OSError(errno=errno.ELOOP):
             return "it is a link that leads back to itself"
         case OSError():

@@ -63,7 +63,7 @@ class Fault:
                 return cls("system", _one_line(f"{where}{error.strerror or error}."), USAGE)
         if type(error).__name__ == "OutOfMemoryError":
             return cls("out_of_memory", _memory(), FAILED)
-        what = cause_of(error, most=300)
+        what = cause_of(error, most=270)
         return cls(
             "unexpected",
             _one_line(f"unexpected {what}. Run it again with --debug to see where, and please report it."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from cfsearch.errors import CapabilityError, ConfigError, DataError
 from cfsearch.files import read_text, reason
 
-from ._settings import is_recording, isolation_of, settings
+from ._settings import is_recording, settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -252,39 +252,17 @@ def _only_queried(flags: dict[str, Any]) -> bool:
 
 
 def _model(flags: dict[str, Any]) -> "Provider":
-    from cfsearch.providers.opening import open_provider
+    from ._opened import open_pictured
 
-    deadline = flags.get("deadline")
-    isolation = None
-    if _only_queried(flags):
-        isolation = isolation_of(
-            flags["isolate"],
-            model=str(flags["model"]),
-            deadline=deadline,
-            memory=flags["memory"],
-            offline=flags["trust_model"] is not None,
-        )
-    spec = str(flags["model"])
-    given: dict[str, Any] = {
-        name: flags.get(name) for name in ("sidecar", "arch", "device", "threads", "trust_model")
-    }
-    if isolation is None:
-        return open_provider(spec, **given, deadline_s=deadline)
-    from cfsearch.providers.isolated.provider import isolated_provider
-
-    return isolated_provider(spec, isolation=isolation, **given)
+    queried = flags if _only_queried(flags) else {**flags, "isolate": False}
+    return open_pictured(str(flags["model"]), queried)
 
 
 def _size(model: "Provider") -> tuple[int, int] | None:
     """Height and width that a model takes; None where it takes any, or does not say."""
-    from cfsearch.providers.isolated.provider import IsolatedProvider
+    from ._opened import size_of
 
-    from .doctor import Prepared
-
-    if isinstance(model, IsolatedProvider):
-        return model.size
-    taken = model.preprocessing if isinstance(model, Prepared) else None
-    return None if taken is None else taken.size
+    return size_of(model)
 
 
 def _surrogate(flags: dict[str, Any], model: "Provider") -> "SurrogateProvider | None":

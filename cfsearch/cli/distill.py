@@ -11,7 +11,18 @@ from cfsearch.registry import unknown
 from ._completion import column, plugins
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, PROTOCOL, WHOLE, json_option, threads_option
+from ._opened import open_pictured, size_of
+from ._options import (
+    DEADLINE,
+    FILE,
+    ISOLATION,
+    MEMORY,
+    PROTOCOL,
+    TRUST_MODEL,
+    WHOLE,
+    json_option,
+    threads_option,
+)
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
 from ._settings import settings, use_threads
@@ -43,6 +54,10 @@ _SIZE = 64
 @click.option(
     "--trust", multiple=True, metavar="TYPE", help="A type in a skops file that you trust; repeat for each."
 )
+@TRUST_MODEL
+@ISOLATION
+@DEADLINE
+@MEMORY
 @click.option("--images", type=FILE, help="A file, folder or zip of images; labels are not needed.")
 @click.option("--recursive", is_flag=True, help="Look into sub-folders.")
 @click.option("--size", type=click.IntRange(min=8), help="Side of the images; the model's own, else 64.")
@@ -177,6 +192,7 @@ def _summary(document: dict[str, Any]) -> str:
     )
 
 
+_MODEL = (*("sidecar", "arch", "device", "threads"), *("trust_model", "isolate", "deadline", "memory"))
 _Inputs = tuple["Provider", "Tensor", "TableSchema | None"]
 
 
@@ -201,7 +217,7 @@ def _sounds(model: str | None, flags: dict[str, Any]) -> _Inputs:
 
     from cfsearch.assembly.model import open_model
 
-    names = ("sounds", "limit", "sidecar", "arch", "device", "threads")
+    names = ("sounds", "limit", *_MODEL)
     config = settings(None, {"model": model, **{name: flags[name] for name in names}})
     opened = open_model(config)
     if opened.inputs is None or len(opened.inputs.records) < 2:
@@ -215,18 +231,9 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
     import torch
 
     from cfsearch.datasets.images import find_images, read_image
-    from cfsearch.providers.opening import open_provider
 
-    from .doctor import Prepared
-
-    provider = open_provider(
-        model,
-        sidecar=flags["sidecar"],
-        arch=flags["arch"],
-        device=flags["device"],
-        threads=flags["threads"],
-    )
-    taken = provider.preprocessing.size if isinstance(provider, Prepared) and provider.preprocessing else None
+    provider = open_pictured(model, flags)
+    taken = size_of(provider)
     side = flags["size"] or (taken[0] if taken is not None and taken[0] == taken[1] else _SIZE)
     found = find_images(flags["images"], recursive=flags["recursive"])[: flags["limit"]]
     if len(found) < 2:
@@ -235,41 +242,13 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 
 
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
-    from cfsearch.assembly.table import open_table
-    from cfsearch.config import Config
-    from cfsearch.providers.agreement import check_agreement
-    from cfsearch.providers.tabular_opening import columns_taken, onnx_file_of, open_tabular
+    from cfsearch.assembly.model import open_model
 
-    declared = {
-        "table": flags["table"],
-        "schema": flags["schema"],
-        "label": flags["label"],
-        "limit": flags["limit"],
-    }
-    data = {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in declared.items()
-        if value is not None
-    }
-    config = Config.check({"model": {"path": model}, "data": data}, where="command line")
-    file = onnx_file_of(model)
-    columns = columns_taken(
-        model, sidecar=flags["sidecar"], trusted=flags["trust"], table=flags["table"], file=file
-    )
-    table = open_table(config, columns=columns)
-    for text in table.notes:
+    names = ("schema", "label", "limit", "trust", *_MODEL)
+    given = {"model": model, "data": flags["table"], **{name: flags[name] for name in names}}
+    opened = open_model(settings(None, given))
+    if opened.table is None:
+        raise ConfigError("distill: --data names no table.")
+    for text in opened.notes:
         note(text)
-    provider = open_tabular(
-        model,
-        schema=table.schema,
-        probes=table.probes,
-        sidecar=flags["sidecar"],
-        arch=flags["arch"],
-        trusted=flags["trust"],
-        device=flags["device"],
-        threads=flags["threads"],
-        file=file,
-    )
-    if table.sample is not None and (text := check_agreement(provider, table.sample)):
-        note(text)
-    return provider, table.x, table.schema
+    return opened.model, opened.table.x, opened.table.schema

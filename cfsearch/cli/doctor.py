@@ -3,14 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cfsearch.errors import ConfigError
 
 from ._help import Command
-from ._options import FILE, LABEL, PROTOCOL, SCHEMA, TRUST, json_option, threads_option
+from ._opened import open_pictured, preparation_of
+from ._options import (
+    DEADLINE,
+    FILE,
+    ISOLATION,
+    LABEL,
+    MEMORY,
+    PROTOCOL,
+    SCHEMA,
+    TRUST,
+    TRUST_MODEL,
+    json_option,
+    threads_option,
+)
 from ._output import Outcome, plain
 from ._settings import kind_of_inputs, settings, use_threads
 
@@ -25,14 +38,6 @@ if TYPE_CHECKING:
 FORMAT = "cfsearch-doctor/1"
 _SIZE = 64
 _COLUMNS = 8
-
-
-@runtime_checkable
-class Prepared(Protocol):
-    """A provider that says how it brings images to its model; None for a model of tables."""
-
-    @property
-    def preprocessing(self) -> "Preprocessing | None": ...
 
 
 @click.command(
@@ -60,6 +65,10 @@ class Prepared(Protocol):
 @click.option("--column", metavar="COLUMN", help="The column of a CSV that holds the texts.")
 @click.option("--sounds", type=FILE, help="Of a model of recordings: a wave file, a folder or a zip of them.")
 @TRUST
+@TRUST_MODEL
+@ISOLATION
+@DEADLINE
+@MEMORY
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option
@@ -81,26 +90,17 @@ def doctor(
     """
     use_threads(threads)
     kind = kind_of_inputs(None, inputs)
+    flags = {"sidecar": sidecar, "arch": arch, "device": device, "threads": threads, **inputs}
     if kind != "images":
-        flags = {
-            "model": model,
-            "sidecar": sidecar,
-            "arch": arch,
-            "device": device,
-            "threads": threads,
-            **inputs,
-        }
+        flags["model"] = model
         return _of_given(settings(None, flags), sidecar)
     if model is None:
         raise click.UsageError("Missing argument 'MODEL'.")
     from cfsearch.providers.handshake import handshake
-    from cfsearch.providers.opening import open_provider
 
-    provider = open_provider(
-        model, sidecar=None if sidecar is None else str(sidecar), arch=arch, device=device
-    )
-    taken = provider.preprocessing if isinstance(provider, Prepared) else None
-    if isinstance(provider, Prepared) and taken is None:
+    provider = open_pictured(model, flags)
+    said, taken = preparation_of(provider)
+    if said and taken is None:
         raise ConfigError(
             f"doctor: {model!r} takes no images. Give inputs to ask about: --data TABLE.csv, --texts FILE or --sounds FILE."
         )

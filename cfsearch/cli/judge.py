@@ -8,7 +8,8 @@ import click
 from cfsearch.errors import ConfigError
 
 from ._help import Command
-from ._options import FILE, TRUST, TRUST_MODEL, UNCHECKED, json_option
+from ._opened import open_pictured, size_of
+from ._options import DEADLINE, FILE, ISOLATION, MEMORY, TRUST, TRUST_MODEL, UNCHECKED, json_option
 from ._output import Outcome, note, plain
 from ._settings import settings
 
@@ -37,6 +38,9 @@ FORMAT = "cfsearch-judge/1"
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
 @TRUST
 @TRUST_MODEL
+@ISOLATION
+@DEADLINE
+@MEMORY
 @click.option("--data", type=FILE, metavar="TABLE", help="The table whose rows they are of.")
 @click.option(
     "--schema", type=FILE, help="What its columns mean and may do; beside it, or guessed, when left out."
@@ -136,10 +140,7 @@ def _pictures(
     theirs: Path, fronts: "dict[str, ParetoFront]", *, identifier: str | None, flags: dict[str, Any]
 ) -> tuple[dict[str, Any], list[list[Any]]]:
     from cfsearch.audits.judged_pictures import judge_pictures, read_pairs
-    from cfsearch.providers.opening import open_provider
     from cfsearch.registry import unknown
-
-    from .doctor import Prepared
 
     for name in ("data", "schema", "label", "immutable"):
         if flags[name] is not None:
@@ -147,16 +148,8 @@ def _pictures(
     if identifier is not None:
         raise ConfigError("judge: --id is of tables; give it with a CSV.")
     pairs = read_pairs(theirs, originals=flags["images"])
-    sidecar = flags["sidecar"]
-    model = open_provider(
-        flags["model"],
-        sidecar=None if sidecar is None else str(sidecar),
-        arch=flags["arch"],
-        trust_model=flags["trust_model"],
-    )
-    taken = (
-        model.preprocessing.size if isinstance(model, Prepared) and model.preprocessing is not None else None
-    )
+    model = open_pictured(flags["model"], flags)
+    taken = size_of(model)
     target = flags["target"]
     if target is not None and target not in model.labels:
         raise ConfigError(f"judge: {unknown('class', target, list(model.labels))}")

@@ -102,6 +102,26 @@ _ISOLATED: Final[dict[str, tuple[str, Read, object]]] = {
 _AUDITED: Final = "audit --images {faces} --model m.onnx --out {here}/run --no-isolation"
 
 
+def _alone() -> dict[tuple[str, str], Row]:
+    """The options of the model's own process, of commands that open a model and search nothing."""
+    rows: dict[tuple[str, str], Row] = {}
+    border = "cfsearch.cli._opened.isolation_of"
+    values = {
+        "--isolation": ("isolate", "--no-isolation", False),
+        "--deadline": ("deadline", "--deadline 9", 9.0),
+    }
+    for option, (name, words, value) in {**values, "--memory": ("memory", "--memory 2", 2.0)}.items():
+        for command, base in {"doctor": "doctor m", "distill": _DISTILLED}.items():
+            rows[command, option] = Row(f"{base} {words}", border, argument(name), value)
+        base = "judge c.csv --data t.csv --model m.skops"
+        rows["judge", option] = Row(f"{base} {words}", OPEN_MODEL, setting(f"run.{name}"), value)
+    for command, base in {"doctor": "doctor m", "distill": _DISTILLED}.items():
+        rows[command, "--trust-model"] = Row(
+            f"{base} --trust-model sha256:ab", OPEN_PROVIDER, argument("trust_model"), "sha256:ab"
+        )
+    return rows
+
+
 def _searching() -> dict[tuple[str, str], Row]:
     """The rows of the commands that search: the same options, each command with its own words and border."""
     rows: dict[tuple[str, str], Row] = {}
@@ -147,8 +167,6 @@ _PLANNED = "plan --images {faces} --model m.onnx"
 _DISTILLED = "distill {model} --images {faces} --out {here}/s.safetensors --threads 1"
 _DISTILLED_ROWS = "distill m.skops --data t.csv --out {here}/s.safetensors"
 _DISTIL = "cfsearch.distill.distil"
-_COLUMNS = "cfsearch.providers.tabular_opening.columns_taken"
-_OPEN_TABLE = "cfsearch.assembly.table.open_table"
 _EXPLAINED = "explain {face} --model m.onnx"
 _EXPLAINED_ROWS = "explain --data t.csv --row 0 --model m.skops"
 _CREATE = "cfsearch.registry.create"
@@ -158,7 +176,7 @@ _DEMO = "cfsearch.demo.run_demo"
 
 
 _QUERIED = "explain {face} --model mod:predict --method emap"
-_EXPLAINED_ALONE = "cfsearch.cli._explained.isolation_of"
+_EXPLAINED_ALONE = "cfsearch.cli._opened.isolation_of"
 _VERIFIED_ALONE = "cfsearch.cli.verify.isolation_of"
 _WRITE_REPORT = "cfsearch.audits.pages.write_report"
 
@@ -252,7 +270,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("explain", "--set"): Row(f"{_EXPLAINED} --set steps=3", _CREATE, argument("settings"), {"steps": 3}),
     ("explain", "--model"): Row(_EXPLAINED, OPEN_PROVIDER, argument("spec"), "m.onnx"),
     ("explain", "--sidecar"): Row(
-        f"{_EXPLAINED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), Path("s.toml")
+        f"{_EXPLAINED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
     ),
     ("explain", "--arch"): Row(f"{_EXPLAINED} --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
     ("explain", "--device"): Row(f"{_EXPLAINED} --device cuda:1", OPEN_PROVIDER, argument("device"), "cuda:1"),
@@ -306,6 +324,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "verify {front} --model http://localhost:1/m --protocol oip",
         OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m",
     ),
+    **_alone(),
     ("verify", "--isolation"): Row("verify x --model m --no-isolation", _VERIFIED_ALONE, argument("isolate"), False),
     ("verify", "--deadline"): Row("verify x --model m --deadline 9", _VERIFIED_ALONE, argument("deadline"), 9.0),
     ("verify", "--memory"): Row("verify x --model m --memory 2", _VERIFIED_ALONE, argument("memory"), 2.0),
@@ -331,7 +350,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "gate none --fail-if 'found_rate < 1%'", "cfsearch.audits.conditions.fail_if", _first, "found_rate < 1%"
     ),
     ("distill", "--sidecar"): Row(
-        f"{_DISTILLED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), Path("s.toml")
+        f"{_DISTILLED} --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"
     ),
     ("distill", "--arch"): Row(f"{_DISTILLED} --arch p:b", OPEN_PROVIDER, argument("arch"), "p:b"),
     ("distill", "--images"): Row(
@@ -345,8 +364,8 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         lambda call: tuple(call["x"].shape[1:]), (3, 24, 24),
     ),
     ("distill", "--limit"): Row(f"{_DISTILLED} --limit 3", _DISTIL, lambda call: len(call["x"]), 3),
-    ("distill", "--data"): Row(_DISTILLED_ROWS, _COLUMNS, argument("table"), Path("t.csv")),
-    ("distill", "--trust"): Row(f"{_DISTILLED_ROWS} --trust a.B", _COLUMNS, argument("trusted"), ("a.B",)),
+    ("distill", "--data"): Row(_DISTILLED_ROWS, OPEN_MODEL, setting("data.table"), "t.csv"),
+    ("distill", "--trust"): Row(f"{_DISTILLED_ROWS} --trust a.B", OPEN_MODEL, setting("model.trust"), ("a.B",)),
     ("distill", "--out"): Row(
         f"{_DISTILLED} --queries 9", _DISTIL, last_part(_recipe("folder")), "s-distill"
     ),
@@ -417,9 +436,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "verify {front} --model m --no-isolation --trust a.B", "cfsearch.cli.verify.model_of_front", argument("trusted"), ("a.B",)
     ),
     ("distill", "--schema"): Row(
-        f"{_DISTILLED_ROWS} --schema s.toml", _OPEN_TABLE, setting("data.schema_file"), "s.toml"
+        f"{_DISTILLED_ROWS} --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
     ),
-    ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", _OPEN_TABLE, setting("data.label"), "ok"),
+    ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", OPEN_MODEL, setting("data.label"), "ok"),
     ("verify", "--threads"): Row("verify x.front --model m --no-isolation --threads 1", THREADS, first_argument, 1),
     ("verify", "--sidecar"): Row(
         "verify {front} --model m --no-isolation --sidecar s.toml", OPEN_PROVIDER, argument("sidecar"), "s.toml"

@@ -103,5 +103,5 @@ def test_a_given_file_must_exist(tmp_path: Path) -> None:
 
 
 def test_a_huge_file_is_not_parsed(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="a sidecar has a few lines"):
+    with pytest.raises(ConfigError, match="it has more than 1,000,000 bytes"):
         read_sidecar(written(tmp_path, b"#" * 1_000_001))

@@ -38,7 +38,7 @@ def read_statement(path: Path) -> dict[str, Any]:
             "in-toto` wrote."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"verify: the statement {str(path)!r} is no JSON ({error}).") from error
+        raise ConfigError(f"verify: the statement {str(path)!r} cannot be read as JSON ({error}).") from error
     kinds = (TEST_RESULT, VERIFICATION, VERIFICATION_1)
     known = (
         isinstance(value, dict) and value.get("_type") == STATEMENT and value.get("predicateType") in kinds

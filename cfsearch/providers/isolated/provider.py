@@ -10,11 +10,13 @@ from torch import Tensor
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding, Part, Style, TableSchema
 from cfsearch.errors import ShapeError
+from cfsearch.providers.pixel_clues import Clue
+from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.tabular import TabularProvider
 
 from .channel import Message
 from .host import Host
-from .recipes import Recipe
+from .recipes import Recipe, tupled
 from .session import Isolation, Session
 
 if TYPE_CHECKING:
@@ -59,10 +61,26 @@ class IsolatedProvider(_Hosted):
         _take_over(self, host.facts)
 
     @property
+    def prepared(self) -> bool:
+        """Whether the model says how inputs are brought to it, if only that they come as they are."""
+        return bool(self.host.facts["prepared"])
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How pictures are brought to it; None where it takes none, or does not say."""
+        taken = self.host.facts["preprocessing"]
+        return None if taken is None else Preprocessing(**tupled(taken))
+
+    @property
+    def pixel_clues(self) -> tuple[Clue, ...]:
+        """What the model's structure says about the pixels that it takes."""
+        return tuple(Clue(**tupled(clue)) for clue in self.host.facts["pixel_clues"])
+
+    @property
     def size(self) -> tuple[int, int] | None:
         """Height and width of the pictures that it takes; None where it takes any, or does not say."""
-        size = self.host.facts["size"]
-        return None if size is None else (int(size[0]), int(size[1]))
+        taken = self.preprocessing
+        return None if taken is None else taken.size
 
     def predict(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
         """The model's answer; see ``Provider`` and ``Host.predict``."""

@@ -88,12 +88,17 @@ def _live(
         return live_tabular(model, schema=schema, probes=tensors[1], scores=kind_of_scores, **arguments)
     preprocessing = arguments.pop("preprocessing")
     if preprocessing.pop("whole"):
-        preprocessing = Preprocessing(**{k: _tupled(v) for k, v in preprocessing.items()})
+        preprocessing = Preprocessing(**tupled(preprocessing))
     return live_provider(model, scores=kind_of_scores, preprocessing=preprocessing, **arguments)
 
 
-def _tupled(value: Any) -> Any:  # Any: plain JSON values
-    return tuple(value) if isinstance(value, list) else value
+def tupled(values: dict[str, Any]) -> dict[str, Any]:  # Any: plain JSON values
+    """Fields of a dataclass with tuples where JSON made lists of them.
+
+    Args:
+        values: as JSON gave them back.
+    """
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def sent(model: object, *, name: str) -> bytes:

@@ -5,6 +5,7 @@ import pickle
 import socket
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, NoReturn, final
 
 import torch
@@ -19,6 +20,7 @@ from cfsearch.errors import (
     ProviderError,
     cause_of,
 )
+from cfsearch.providers.pixel_clues import Clued
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.tabular import TabularProvider
 
@@ -150,7 +152,8 @@ def facts(model: Provider) -> Message:
         model: the model that was opened.
     """
     taken: object = getattr(model, "preprocessing", None)
-    size = taken.size if isinstance(taken, Preprocessing) else None
+    pictures = taken if isinstance(taken, Preprocessing) else None
+    clues = model.pixel_clues if pictures is not None and isinstance(model, Clued) else ()
     parts = None
     if isinstance(model, TabularProvider):
         parts = [[part.style.value, part.centre, part.scale] for part in model.encoding.parts]
@@ -162,7 +165,9 @@ def facts(model: Provider) -> Message:
         "fingerprint": model.fingerprint,
         "batch_invariant": model.batch_invariant,
         "note": model.note,
-        "size": None if size is None else list(size),
+        "prepared": hasattr(model, "preprocessing"),
+        "preprocessing": None if pictures is None else asdict(pictures),
+        "pixel_clues": [asdict(clue) for clue in clues],
         "encoding": parts,
     }
 
