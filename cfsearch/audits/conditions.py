@@ -139,10 +139,10 @@ def read_conditions(path: Path) -> list[Condition]:
         values = tomllib.loads(read_text(path, most=_LARGEST))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"--gates: {str(path)!r} cannot be read: {reason(error)}. Give a TOML file with a table [[gate]] for each."
+            f"{str(path)!r} cannot be read: {reason(error)}. Give a TOML file with a table [[gate]] for each."
         ) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"--gates: {str(path)!r} is not valid TOML: {error}.") from error
+        raise ConfigError(f"{str(path)!r}: not valid TOML: {error}.") from error
     tables = values.get("gate")
     if not isinstance(tables, list) or not tables:
         raise ConfigError(f"{str(path)!r} holds no condition; write a table [[gate]] for each.")
