@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO, Final
 from cfsearch.errors import RunError
 
 MOST_BYTES: Final = 2**31
-"""The largest file that is read as a whole where nothing else is said."""
+"""The largest file that is read as a whole where no other limit is given."""
 
 
 def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:

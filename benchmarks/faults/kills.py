@@ -73,7 +73,7 @@ def ended_well(driver: "subprocess.Popen[bytes]", folder: Path) -> bool:
     if driver.returncode == 0:
         return True
     lines = (folder / "stderr.txt").read_text(errors="backslashreplace").splitlines()
-    print(f"the audit ended with exit code {driver.returncode}: {lines[-1] if lines else 'nothing was said'}")
+    print(f"the audit ended with exit code {driver.returncode}: {lines[-1] if lines else 'without a word'}")
     return False
 
 

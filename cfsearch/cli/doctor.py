@@ -99,8 +99,8 @@ def doctor(
     from cfsearch.providers.handshake import handshake
 
     provider = open_pictured(model, flags)
-    said, taken = preparation_of(provider)
-    if said and taken is None:
+    stated, taken = preparation_of(provider)
+    if stated and taken is None:
         raise ConfigError(
             f"doctor: {model!r} takes no images. Give inputs to ask about: --data TABLE.csv, --texts FILE or --sounds FILE."
         )
