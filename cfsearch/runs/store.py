@@ -86,9 +86,7 @@ class Store:
             DamagedError: it is no store.
         """
         if path.exists() and not path.is_file():
-            raise DamagedError(
-                f"{str(path)!r} cannot be used as a run store: it is no file. Remove it. {REMEDY}"
-            )
+            raise DamagedError(f"{str(path)!r} is no file, and no run store. Remove it. {REMEDY}")
         new = not path.exists() or path.stat().st_size == 0
         try:
             connection = sqlite3.connect(os.fsencode(path), timeout=30.0)
