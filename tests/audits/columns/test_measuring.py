@@ -1,0 +1,307 @@
+"""What a model answers with a column, or what goes with it, moved to another group: against a linear model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cfsearch.audits.columns import measuring
+from cfsearch.audits.columns.measuring import MeasuredColumn, Queried, clip, measure_columns
+from cfsearch.audits.columns.moving import sampling_error
+from cfsearch.audits.columns.protection import NONE, Protected
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.datasets.tables import Column, ColumnKind, Link, TableSchema, Variables
+
+REAL, LEVELS = ColumnKind.REAL, ColumnKind.CATEGORICAL
+SEX = Column(name="sex", kind=LEVELS, levels=("f", "m"))
+HOURS = Column(name="hours", kind=REAL, low=0, high=100)
+INCOME = Column(name="income", kind=REAL, low=0, high=100)
+PLAIN = TableSchema(columns=(SEX, HOURS, INCOME))
+WEIGHTS = (0.5, 0.02, 0.01)
+
+
+class Linear(Provider):
+    """Log-odds of "yes" are a weighted sum."""
+
+    name, labels = "linear", ("no", "yes")
+
+    def __init__(
+        self, weights: Sequence[float] = WEIGHTS, *, scores: ScoreKind = ScoreKind.LOGITS, most: int = 100
+    ) -> None:
+        self.weights, self.scores, self.max_batch = torch.tensor(weights).double(), scores, most
+        self.asked: list[int] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return "l"
+
+    def predict(self, x: torch.Tensor) -> torch.Tensor:
+        self.asked.append(len(x))
+        odds = x.double() @ self.weights
+        if self.scores is ScoreKind.LOGITS:
+            return torch.stack([torch.zeros_like(odds), odds], dim=1)
+        if self.scores is ScoreKind.LABELS:
+            return torch.eye(2)[(odds > 0.5).long()]
+        p = odds.clamp(0, 1)
+        return torch.stack([1 - p, p], dim=1)
+
+
+ROWS = torch.tensor([[0, 10, 5], [0, 20, 5], [1, 30, 5], [1, 40, 5]]).double()
+OF = (0, 0, 1, 1)
+
+
+def sex(
+    of: Sequence[int] = OF, *, taken: bool = True, names: tuple[str, ...] = ("f", "m"), **parts: Any
+) -> Protected:
+    return Protected("sex", "sex", False, taken, names, torch.tensor(of), **parts)
+
+
+def measured(
+    rows: torch.Tensor = ROWS,
+    one: Protected | None = None,
+    *,
+    model: Linear | None = None,
+    schema: TableSchema = PLAIN,
+    **given: Any,
+) -> MeasuredColumn:
+    known: dict[str, Any] = {
+        "names": [f"row {i}" for i in range(len(rows))],
+        "variables": Variables.of(schema),
+        "label": 1,
+    }
+    [found] = measure_columns(model or Linear(), rows, [one or sex()], **{**known, **given})
+    return found
+
+
+def sums(rows: list[list[float]], weights: Sequence[float] = WEIGHTS) -> list[float]:
+    return (torch.tensor(rows).double() @ torch.tensor(weights).double()).tolist()
+
+
+def test_rows_are_queried_once_and_in_pieces_that_the_model_takes() -> None:
+    model = Linear(most=2)
+    ask = Queried(model, 1)
+    rows = ROWS[[0, 1, 0, 2, 1]]
+    odds, p, classes = ask(rows)
+    assert model.asked == [2, 1]
+    expected = torch.tensor(sums(rows.tolist())).double()
+    assert torch.allclose(odds, expected) and torch.allclose(p, expected.sigmoid())
+    assert classes.tolist() == (expected > 0).long().tolist()
+    ask(ROWS[:3])
+    assert model.asked == [2, 1]
+    ask(ROWS)
+    assert model.asked == [2, 1, 1]
+    assert ask.scores(ROWS[:0]).shape == (0, 2)
+    other, *_ = Queried(model, 0)(rows)
+    assert torch.allclose(other, -expected)
+    assert not ask.clipped
+    single = Linear(most=0)
+    Queried(single, 1)(ROWS[:2])
+    assert single.asked == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("scores", "weights", "clipped"),
+    [
+        (ScoreKind.PROBABILITIES, (1.0, 0.0, 0.0), True), (ScoreKind.PROBABILITIES, (0.1, 0.01, 0.0), False),
+        (ScoreKind.LOGITS, (0.0, 0.0, 0.0), False), (ScoreKind.LABELS, (1.0, 0.0, 0.0), False),
+    ],
+)  # fmt: skip
+def test_probabilities_of_exactly_0_are_noticed(
+    scores: ScoreKind, weights: tuple[float, ...], clipped: bool
+) -> None:
+    found = measured(model=Linear(weights, scores=scores))
+    assert found.clipped is clipped
+    assert found.graded is (scores is not ScoreKind.LABELS)
+
+
+def test_one_clipped_answer_marks_it_whatever_comes_later() -> None:
+    model = Linear((1.0, 0.0, 0.0), scores=ScoreKind.PROBABILITIES)
+    ask = Queried(model, 1)
+    ask(ROWS[:1])
+    ask(torch.tensor([[0.5, 0.0, 0.0]]).double())
+    assert ask.clipped
+
+
+def test_log_odds_are_clipped_at_a_two_hundredth() -> None:
+    most = float(np.log(199))
+    assert clip(torch.tensor([-9.0, -5.0, 0.0, 5.29, 9.0]).double()).tolist() == pytest.approx(
+        [-most, -5.0, 0.0, 5.29, most]
+    )
+
+
+def test_a_column_alone_is_set_to_each_group() -> None:
+    found = measured()
+    assert (found.rows, found.label, found.linked) == (("row 0", "row 1", "row 2", "row 3"), "yes", ())
+    own = [r[1:] for r in ROWS.tolist()]
+    for group in (0, 1):
+        expected = torch.tensor(sums([[group, *rest] for rest in own])).double()
+        assert torch.allclose(found.odds[:, group], expected)
+        assert torch.allclose(found.p[:, group], expected.sigmoid())
+    assert found.classes.tolist() == [[1, 1]] * 4 and found.own.tolist() == [1] * 4
+    assert (found.linked_odds.shape, found.linked_p.shape) == ((4, 0), (4, 0))
+    assert found.protected.of.tolist() == list(OF) and found.protected.reference is None
+
+
+def test_classes_are_those_of_the_rows_as_changed_and_as_they_are() -> None:
+    found = measured(model=Linear((50.0, -1.0, 0.0)))
+    assert found.classes.tolist() == [[0, 1]] * 4
+    assert found.own.tolist() == [0, 0, 1, 1]
+
+
+def test_the_weights_of_groups_are_their_shares_among_those_in_one() -> None:
+    found = measured(one=sex((0, 1, NONE, 0)))
+    assert found.weights.tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_rows_in_no_group_are_set_too_and_move_nothing() -> None:
+    found = measured(one=sex((0, NONE, 1, 1)))
+    assert torch.allclose(found.odds[1], torch.tensor(sums([[0, 20, 5], [1, 20, 5]])).double())
+    assert found.moves is not None and found.moves.rows.tolist() == [0, 2, 3]
+    assert measured(one=sex((NONE,) * 4)).moves is None
+
+
+def test_numbers_are_moved_by_rank_to_the_values_of_the_group() -> None:
+    ages = TableSchema(columns=(Column(name="sex", kind=REAL, low=0, high=9), HOURS, INCOME))
+    rows = torch.tensor([[1, 10, 5], [2, 20, 5], [7, 30, 5], [8, 40, 5]]).double()
+    found = measured(rows, schema=ages)
+    first = sums([[1, 10, 5], [2, 20, 5], [1, 30, 5], [2, 40, 5]])
+    second = sums([[7, 10, 5], [8, 20, 5], [7, 30, 5], [8, 40, 5]])
+    assert torch.allclose(found.odds, torch.tensor([first, second]).double().T)
+
+
+def test_other_columns_move_to_the_other_groups_distribution() -> None:
+    moves = measured().moves
+    assert moves is not None
+    assert (moves.columns, moves.rows.tolist(), tuple(moves.logits.shape)) == (
+        ("hours", "income"),
+        [0, 1, 2, 3],
+        (1, 2, 4),
+    )
+    weight = WEIGHTS[1]
+    assert moves.logits[0, 0].tolist() == pytest.approx([-20 * weight] * 4)
+    assert moves.logits[0, 1].tolist() == moves.probability[0, 1].tolist() == [0.0] * 4
+    there = torch.tensor([[0, 30, 5], [0, 40, 5], [1, 10, 5], [1, 20, 5]]).double()
+    change = torch.tensor(sums(there.tolist())).sigmoid() - torch.tensor(sums(ROWS.tolist())).sigmoid()
+    sign = torch.tensor([-1.0, -1.0, 1.0, 1.0])
+    assert torch.allclose(moves.probability[0, 0], (sign * change).double(), atol=1e-6)
+    assert float(moves.error[0, 0]) == pytest.approx(weight * np.sqrt(50 / 2 + 50 / 2))
+    before, after = ROWS[:, 1].numpy(), there[:, 1].numpy()
+    samples = (before[:2], before[2:])
+    assert float(moves.error_p[0, 0]) == pytest.approx(
+        sampling_error(change.double().numpy(), before, after, samples, ordered=True), rel=1e-5
+    )
+    assert moves.error[0, 1] == moves.error_p[0, 1] == 0
+
+
+def test_moves_of_log_odds_are_clipped_and_of_probabilities_not() -> None:
+    moves = measured(model=Linear((0.0, 1.0, 0.0))).moves
+    most = float(np.log(199))
+    assert moves is not None
+    assert moves.logits[0, 0].tolist() == pytest.approx([0.0] * 4)  # 10 to 40 all lie beyond it
+    moves = measured(model=Linear((-30.0, 1.0, 0.0))).moves
+    assert moves is not None
+    # as women 10, 20 -> 30, 40 (beyond both times); as men 0, 10 -> -20, -10
+    assert moves.logits[0, 0].tolist() == pytest.approx([0.0, 0.0, -most, -2 * most])
+
+
+def test_levels_move_by_coupling_and_more_groups_each_against_all_others() -> None:
+    job = Column(name="job", kind=LEVELS, levels=("a", "b", "c"))
+    schema = TableSchema(columns=(SEX, job))
+    rows = torch.tensor([[0, 0], [0, 0], [1, 1], [1, 1], [0, 2], [1, 2]]).double()
+    found = measured(
+        rows, sex((0, 0, 1, 1, 2, 2), names=("x", "y", "z")), model=Linear((0.0, 0.1)), schema=schema
+    )
+    moves = found.moves
+    assert moves is not None and tuple(moves.logits.shape) == (3, 1, 6)
+    last = moves.logits[2, 0]  # z has c alone; the others a and b
+    assert last[:4].tolist() == pytest.approx([0.2, 0.2, 0.1, 0.1])
+    assert set(last[4:].round(decimals=6).tolist()) <= {0.2, 0.1}
+
+
+def test_distributions_are_those_of_the_reference_where_there_is_one() -> None:
+    reference = torch.tensor([[0, 10, 5], [0, 20, 5], [1, 50, 5], [1, 60, 5], [1, 99, 5]]).double()
+    own = torch.tensor([0, 0, 1, 1, NONE])
+    weight = WEIGHTS[1]
+    moves = measured(one=sex(reference=own), reference=reference).moves
+    assert moves is not None
+    assert moves.logits[0, 0].tolist() == pytest.approx(
+        [-40 * weight, -40 * weight, -20 * weight, -30 * weight]
+    )
+    for one, given in ((sex(), reference), (sex(reference=own), None)):
+        moves = measured(one=one, reference=given).moves
+        assert moves is not None and moves.logits[0, 0].tolist() == pytest.approx([-20 * weight] * 4)
+
+
+def test_a_column_that_the_model_does_not_take_is_set_to_nothing() -> None:
+    schema = TableSchema(columns=(HOURS, INCOME))
+    found = measured(ROWS[:, 1:], sex(taken=False), model=Linear(WEIGHTS[1:]), schema=schema)
+    expected = torch.tensor(sums(ROWS[:, 1:].tolist(), WEIGHTS[1:])).double()
+    assert torch.allclose(found.odds, expected[:, None].expand(-1, 2)) and found.linked == ()
+    assert found.moves is not None and found.moves.columns == ("hours", "income")
+
+
+@pytest.mark.parametrize("names", [(), ("f",)])
+def test_with_fewer_than_two_groups_nothing_is_moved(names: tuple[str, ...]) -> None:
+    model = Linear()
+    found = measured(one=sex((0,) * 4 if names else (NONE,) * 4, names=names), model=model)
+    assert (found.odds.shape, found.p.shape, found.classes.shape, found.classes.dtype) == (
+        (4, 0),
+        (4, 0),
+        (4, 0),
+        torch.int64,
+    )
+    assert found.own.tolist() == [1] * 4 and found.moves is None and sum(model.asked) == 4
+    assert found.protected.names == names
+
+
+def test_many_rows_are_spread_over_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = torch.stack([torch.tensor([i % 2, i, 5]).double() for i in range(11)])
+    of = [i % 2 for i in range(11)]
+    some = measured(rows, sex(of), most=5)
+    assert some.rows == ("row 0", "row 2", "row 5", "row 8", "row 10")
+    assert some.protected.of.tolist() == [0, 0, 1, 0, 0]
+    assert len(measured(rows, sex(of), most=11).rows) == 11
+    monkeypatch.setattr(measuring, "MOST_MOVED", 3)
+    moves = measured(rows, sex(of)).moves
+    assert moves is not None and moves.rows.tolist() == [0, 5, 10]
+    assert moves.logits.shape == (1, 2, 3)
+    monkeypatch.setattr(measuring, "MOST_MOVED", 11)
+    moves = measured(rows, sex(of)).moves
+    assert moves is not None and len(moves.rows) == 11
+
+
+TITLE = Column(name="title", kind=LEVELS, levels=("Mr", "Mrs", "Ms"))
+LINKED = TableSchema(
+    columns=(SEX, TITLE, HOURS), links=(Link(columns=("sex", "title"), rows=((1, 0), (0, 1), (0, 2))),)
+)
+COUPLES = torch.tensor([[0, 1, 10], [0, 2, 80], [1, 0, 20], [1, 0, 70]]).double()
+
+
+def test_linked_columns_move_along_as_they_are_with_the_nearest_of_the_group() -> None:
+    weights = (1.0, 0.1, 0.0)
+    found = measured(COUPLES, schema=LINKED, model=Linear(weights))
+    assert found.linked == ("title",)
+    alone = [sums([[g, *r[1:]] for r in COUPLES.tolist()], weights) for g in (0, 1)]
+    assert torch.allclose(found.odds, torch.tensor(alone).double().T)
+    as_women = sums([[0, 1, 10], [0, 2, 80], [0, 1, 20], [0, 2, 70]], weights)
+    as_men = sums([[1, 0, 10], [1, 0, 80], [1, 0, 20], [1, 0, 70]], weights)
+    expected = torch.tensor([as_women, as_men]).double().T
+    assert torch.allclose(found.linked_odds, expected)
+    assert torch.allclose(found.linked_p, expected.sigmoid())
+    assert found.moves is not None and found.moves.columns == ("hours", "title")
+    # women's titles go to Mr, men's to Mrs or Ms: 0 less 1 or 2, and back
+    title = (found.moves.logits[0, 1] / 0.1).round().tolist()
+    assert title[:2] == [1, 2] and set(title[2:]) <= {1, 2}
+
+
+def test_columns_that_follow_move_along() -> None:
+    double = Column(name="double", kind=REAL, low=0, high=100)
+    number = Column(name="sex", kind=REAL, low=0, high=50)
+    schema = TableSchema(columns=(number, double, HOURS), relations=("double = 2 * sex",))
+    rows = torch.tensor([[1, 2, 10], [2, 4, 10], [7, 14, 10], [8, 16, 10]]).double()
+    found = measured(rows, schema=schema, model=Linear((1.0, 0.01, 0.0)))
+    assert found.linked == ("double",)
+    expected = sums([[1, 2, 10], [2, 4, 10], [1, 2, 10], [2, 4, 10]], (1.0, 0.01, 0.0))
+    assert torch.allclose(found.linked_odds[:, 0], torch.tensor(expected).double())
