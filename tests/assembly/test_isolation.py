@@ -108,12 +108,14 @@ def test_a_model_of_pictures_gets_every_setting(calls: list[Call], isolate: bool
 
 @pytest.mark.parametrize("isolate", [False, True])
 def test_a_model_of_rows_gets_every_setting(calls: list[Call], isolate: bool) -> None:
-    made = config(model={"trust": ["a.B"], "trust_model": HASH}, run={"isolate": isolate})
+    made = config(
+        model={"trust": ["a.B"], "trust_model": HASH}, run={"isolate": isolate}, search={"target": "yes"}
+    )
     model_of_rows(made, schema="schema", probes="probes", file="file")  # type: ignore[arg-type]
     trusted = ["a.B", f"m.skops by {HASH}"]
     common = {
         "schema": "schema", "probes": "probes", "sidecar": "s.toml", "arch": "own:build", "device": "cpu", "threads": 3,
-        "trust_model": HASH,
+        "trust_model": HASH, "target": "yes",
     }  # fmt: skip
     expected = (
         ("isolated_tabular", ("m.skops",), {**common, "isolation": OFFLINE, "trusted": trusted})
