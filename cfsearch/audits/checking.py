@@ -206,6 +206,8 @@ class _Check:
                 )
                 stated = read_object(path / "audit.json").get("about", {})
                 self._same("config", "audit.json", "what [about] says", stated, resolved.get("about", {}))
+                described = read_object(path / "audit.json").get("dataset")
+                self._same("identity", "audit.json", "the data set", described, manifest.get("dataset"))
 
     def _same(self, check: str, part: str, what: str, found: object, expected: object) -> None:
         self.checked["figures"] += 1

@@ -13,6 +13,7 @@ from cfsearch.contracts.objective import Objective
 
 from .columns.words import column_verdicts
 from .correction import GeneratorError
+from .dataset import dataset_warnings
 from .figures import Figures
 from .stopping import ended_early
 from .verdict import verdicts
@@ -40,6 +41,7 @@ def audit_document(
     stopping: dict[str, Any] | None = None,
     columns: Sequence[dict[str, Any]] = (),
     shared: Sequence[dict[str, Any]] = (),
+    dataset: dict[str, Any] | None = None,
     python: str,
 ) -> dict[str, Any]:
     """The document of one or more audited models, searched alike.
@@ -62,6 +64,7 @@ def audit_document(
         attainment: differences of the groups' fronts (``attainment_rows``).
         stopping: the conditions that the audit could end on, and how they stand.
         columns: effects of a table's protected columns (``column_rows``).
+        dataset: what the description of the data says (``described_dataset``).
         shared: coverage of few changes on many inputs (``shared_rows``).
         python: a program that makes the same again (``program``).
     """
@@ -73,6 +76,7 @@ def audit_document(
         **first.modality.entry,
         "title": title,
         **({"about": about} if (about := first.config.about.given()) else {}),
+        **({} if dataset is None else {"dataset": dataset}),
         "run_id": run_id,
         "created": created,
         "finished": finished,
@@ -106,6 +110,7 @@ def audit_document(
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),
+            *dataset_warnings(dataset, noun=noun),
             *_unmeasured(effects),
             *_warnings(assemblies, figures.values(), bool(genuine)),
         ],

@@ -15,8 +15,10 @@ from cfsearch.runs.guard import read_object
 
 from .reading_columns import ColumnRow
 from .reading_parts import (
+    About,
     Correction,
     Count,
+    Dataset,
     Ends,
     Estimate,
     FlipsAlone,
@@ -264,16 +266,6 @@ class AttainmentRow(Part):
     p: AttainmentP
 
 
-class About(Part):
-    """What the user says of the audit."""
-
-    who: Text = ""
-    why: Text = ""
-    data_source: Text = ""
-    data_date: Text = ""
-    remarks: Text = ""
-
-
 class VerdictRow(Part):
     """The first sentence on one effect."""
 
@@ -316,6 +308,7 @@ class AuditDocument(Part):
     format: Literal["cfsearch-audit/1"]
     title: Text
     about: About = About()
+    dataset: Dataset | None = None
     run_id: Text
     created: Text
     finished: str | None

@@ -87,3 +87,39 @@ class Ends(Part):
 
     low: float
     high: float
+
+
+class About(Part):
+    """What the user says of the audit."""
+
+    who: Text = ""
+    why: Text = ""
+    data_source: Text = ""
+    data_date: Text = ""
+    remarks: Text = ""
+    croissant: Text = ""
+
+
+class DatasetFile(Part):
+    """A file of a data set: its stated SHA-256, that of the file at hand, and whether they agree."""
+
+    name: Text
+    sha256: Text
+    found: str | None
+    same: bool | None
+
+
+class Dataset(Part):
+    """What the description of a data set says."""
+
+    file: Text
+    sha256: Text
+    name: Text = ""
+    version: Text = ""
+    licence: Text = ""
+    cite_as: Text = ""
+    url: Text = ""
+    creator: Text = ""
+    date_published: Text = ""
+    files: tuple[DatasetFile, ...]
+    inputs: Literal["same", "other", "unsaid", "not named"]

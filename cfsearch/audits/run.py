@@ -25,6 +25,7 @@ from cfsearch.runs.reservation import Reservation
 from .attainment import attainment_rows
 from .columns.auditing import audited_columns
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
+from .dataset import described_dataset
 from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, estimate_effects, known_attributes, originals
 from .figures import Figures
@@ -87,6 +88,7 @@ class Audit:
         self._config, self._directory = config, Path(directory)
         self._title, self._command, self._effects, self._watch = title, command, effects, watch
         self._parts, self._python = parts, python
+        self._dataset: dict[str, Any] | None = None
 
     def run(self) -> dict[str, Any]:
         """Do what is left, write ``audit.json``, and return it.
@@ -179,6 +181,7 @@ class Audit:
         """
         check_protected(self._config.audit.protected, assembly)
         check_workers(assembly, parts=self._parts)
+        self._dataset = described_dataset(self._config)
         found = audited_inputs(assembly)
         refs, photographs, groups, hashes = found.refs, found.photographs, found.groups, found.hashes
         assembly = dataclasses.replace(
@@ -292,6 +295,7 @@ class Audit:
             stopping=None if stopping is None else stopping.document(),
             columns=columns,
             shared=audited_changes(run, assembly, inputs, members=members) if self._effects else [],
+            dataset=self._dataset,
             versions=versions(),
             hashes=run.hashes,
             python=self._python or program(self._directory),
@@ -315,5 +319,6 @@ class Audit:
                 "versions": versions(),
                 "handshake": plain_handshake(assembly.handshake),
                 **served_entry(assembly),
+                **({} if self._dataset is None else {"dataset": self._dataset}),
             },
         )

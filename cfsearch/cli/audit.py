@@ -74,6 +74,12 @@ _MOST_SHOWN = 12
     metavar="N",
     help="The most queries for changes that many inputs share; default 10000, 0 for none.",
 )
+@click.option(
+    "--croissant",
+    type=FILE,
+    metavar="FILE",
+    help="The data set's description in Croissant: name, licence and files stand in the audit.",
+)
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def audit(

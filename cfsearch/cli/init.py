@@ -60,6 +60,7 @@ why = ""                       # what it is for
 data_source = ""               # where the inputs come from
 data_date = ""                 # and of when they are
 remarks = ""
+# croissant = "croissant.json" # what the data set is, its licence and its files, where it comes with one
 
 [run]                          # changes no result on a CPU
 device = "cpu"                 # or "cuda", "cuda:1"

@@ -1,5 +1,6 @@
 """``cfsearch schema``: the JSON Schemas of all documents, and the schema of a table."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,12 @@ def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[s
 @click.option(
     "--missing", metavar="WORD", multiple=True, help="Of a table: a word for a missing cell; repeat for more."
 )
+@click.option(
+    "--croissant",
+    type=FILE,
+    metavar="FILE",
+    help="Of a table: the data set's description in Croissant; its enumerations and types are followed.",
+)
 @ENCODING
 @DELIMITER
 @json_option
@@ -85,16 +92,18 @@ def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcom
         raise click.UsageError(f"`cfsearch schema {TABLE}` needs a table: cfsearch schema {TABLE} TABLE.csv.")
     if out is not None and out.exists():
         raise ConfigError(f"schema: {str(out)!r} exists already and is left as it is. Name another file.")
+    codes, lacking = _described(file, flags)
     guess = infer_schema(
         file,
         target=flags["label"],
         ignore=_names(flags["ignore"]),
         immutable=_names(flags["immutable"]),
-        categorical=_names(flags["categorical"]),
+        categorical=[*_names(flags["categorical"]), *codes],
         missing_values=(*MISSING_VALUES, *flags["missing"]),
         encoding=flags["encoding"],
         delimiter=flags["delimiter"],
     )
+    guess = replace(guess, notes=(*guess.notes, *lacking))
     if out is not None:
         write_schema(guess.schema, out)
     document = {
@@ -107,6 +116,29 @@ def _table(file: Path | None, out: Path | None, flags: dict[str, Any]) -> Outcom
         "file": None if out is None else str(out),
     }
     return Outcome(document=document, show=lambda console: _guess(console, guess, file, out))
+
+
+def _described(file: Path, flags: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Columns that a description calls categories, and what it says that the file does not bear out."""
+    from cfsearch.datasets.croissant import read_croissant
+    from cfsearch.datasets.tables import read_text_table
+
+    if flags["croissant"] is None:
+        return [], []
+    described = read_croissant(flags["croissant"])
+    columns = described.columns_of(file)
+    header = read_text_table(file, encoding=flags["encoding"], delimiter=flags["delimiter"]).header
+    taken = {*_names(flags["categorical"]), *_names(flags["ignore"]), flags["label"]}
+    codes = [c.name for c in columns if c.is_category and c.name in header and c.name not in taken]
+    lacking = [c.name for c in columns if c.name not in header]
+    notes = (
+        [f"{described.path.name} describes columns that {file.name} lacks: {', '.join(lacking)}."]
+        if lacking
+        else []
+    )
+    if not columns:
+        notes.append(f"{described.path.name} describes no column of {file.name}.")
+    return codes, notes
 
 
 def _names(text: str | None) -> list[str]:

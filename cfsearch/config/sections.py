@@ -191,6 +191,7 @@ class AboutConfig(Strict):
         data_source: where the inputs come from.
         data_date: of when they are.
         remarks: anything else.
+        croissant: the data set's description in Croissant, a file; its name, licence and files stand in the audit.
     """
 
     who: str = ""
@@ -198,6 +199,7 @@ class AboutConfig(Strict):
     data_source: str = ""
     data_date: str = ""
     remarks: str = ""
+    croissant: str = ""
 
     @field_validator("data_date", mode="before")
     @classmethod

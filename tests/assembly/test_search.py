@@ -217,6 +217,7 @@ ELSEWHERE = {
     "model.trust_model": "cli/test_wiring.py::test_the_value_of_an_option_reaches_its_place",
     "data.encoding": "cli/test_tables.py::test_encoding_and_delimiter_reach_the_reader",
     "data.delimiter": "cli/test_tables.py::test_encoding_and_delimiter_reach_the_reader",
+    "about.croissant": "audits/test_dataset.py::test_it_stands_in_the_audit_and_is_checked",
     "about.data_date": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
     "about.data_source": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",
     "about.remarks": "cli/test_about.py::test_about_stands_on_the_page_and_may_be_changed_later",

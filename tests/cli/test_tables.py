@@ -6,6 +6,7 @@ The audited model is linear in the columns, so that each answer is known by hand
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -539,3 +540,18 @@ class TestMissingCells:
         front = bank.front("--row", 0)
         assert front.row is not None
         assert float(front.row[list(front.variables).index("hours")]) == 33.0
+
+
+def test_enumerations_of_a_description_become_levels(call: Call, tmp_path: Path) -> None:
+    """Regions are numbers in the file, and names of an enumeration in its description."""
+    described = Path(__file__).parents[1] / "datasets" / "croissant"
+    shutil.copytree(described, tmp_path / "data")
+    words = ("schema", "table", tmp_path / "data" / "people.csv", "--label", "approved", "--json")
+    kinds = {c["name"]: c["kind"] for c in call(*words).document["schema"]["columns"]}
+    assert kinds["region"] == "integer"
+    found = call(*words, "--croissant", tmp_path / "data" / "croissant.json").document
+    column = next(c for c in found["schema"]["columns"] if c["name"] == "region")
+    assert (column["kind"], column["levels"]) == ("categorical", ["1", "2"])
+    (tmp_path / "data" / "people.csv").write_text("age,approved\n31,no\n45,yes\n")
+    notes = call(*words, "--croissant", tmp_path / "data" / "croissant.json").document["notes"]
+    assert "croissant.json describes columns that people.csv lacks: income, region." in notes

@@ -230,6 +230,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
     ),
     ("audit", "--effect-rows"): Row(f"{_AUDITED} --effect-rows 7", AUDIT, setting("audit.effect_rows"), 7),
+    ("audit", "--croissant"): Row(
+        f"{_AUDITED} --croissant c.json", AUDIT, setting("about.croissant"), "c.json"
+    ),
     ("audit", "--shared-queries"): Row(
         f"{_AUDITED} --shared-queries 7", AUDIT, setting("audit.shared_queries"), 7
     ),

@@ -60,6 +60,7 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("diff", "--out"): "test_diff.py::test_text_json_and_page",
     ("diff", "--practical"): "test_diff.py::test_text_json_and_page",
     ("diff", "--practical-share"): "test_diff.py::test_text_json_and_page",
+    ("schema", "--croissant"): "test_tables.py::test_enumerations_of_a_description_become_levels",
     ("schema", "--out"): "test_tables.py::test_a_written_schema_beside_the_table_is_used",
 }
 """Options that a test of their own follows to the end, by the test."""
