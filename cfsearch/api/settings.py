@@ -17,7 +17,7 @@ class Settings(TypedDict, total=False):
     - ``objectives``, ``constraints``: names (``"intensity:norm=l1"``, ``"package.module:Class"``), classes,
       objects, or functions of candidates.
     - ``solver``: a name, a class or an object; NSGA-II when left out.
-    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``patience``, ``seed``, ``reference_point``, ``max_queries``, ``max_time``: as for
+    - ``evaluations``, ``population``, ``capacity``, ``pruning``, ``patience``, ``gradients``, ``seed``, ``reference_point``, ``max_queries``, ``max_time``: as for
       ``cfsearch.Search``.
     - ``immutable``: variables or columns that must not change.
     - ``reference``: pictures, or the training table: they stand for the classes and for what is plausible.
@@ -52,6 +52,7 @@ class Settings(TypedDict, total=False):
     capacity: int
     pruning: float
     patience: int
+    gradients: bool
     answers: int
     seed: int
     reference_point: Sequence[float]
@@ -106,6 +107,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "capacity",
         "pruning",
         "patience",
+        "gradients",
         "answers",
         "seed",
         "reference_point",

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def isolation_of(config: Config) -> "Isolation | None":
     """The limits of the model's own process; None where it is opened here, or runs behind an address.
 
-    Explainers that stand in the first population (``search.seed_with``) follow the gradients of the
-    model where no surrogate gives them, and gradients do not pass from process to process.
+    Explainers that stand in the first population (``search.seed_with``), and a search by gradients, follow those of
+    the model where no surrogate gives them, and gradients do not pass from process to process.
 
     Args:
         config: all settings.
@@ -33,7 +33,7 @@ def isolation_of(config: Config) -> "Isolation | None":
     if (
         not run.isolate
         or is_address(config.model.path)
-        or (config.search.seed_with and config.model.surrogate is None)
+        or ((config.search.seed_with or config.search.gradients) and config.model.surrogate is None)
     ):
         return None
     from cfsearch.providers.isolated.session import Isolation

@@ -14,7 +14,7 @@ from cfsearch.config import Config, PluginConfig
 from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.modality import Modality
 from cfsearch.contracts.objective import Objective
-from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.datasets.tables import RowGroups, Table, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Watcher
@@ -23,6 +23,7 @@ from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.seeding import NEAREST, follows_gradients, seeding
 from cfsearch.fronts.picks import ANSWERS
+from cfsearch.providers.followed import followed_network
 from cfsearch.providers.handshake import Handshake, handshake
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
@@ -176,7 +177,11 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     surrogate = None
     if config.model.surrogate is not None:
         surrogate = SurrogateProvider.open(config.model.surrogate, audited=model, device=config.run.device)
-    if surrogate is not None and not follows_gradients(begun):
+    gradients: DifferentiableProvider | None = None
+    if config.search.gradients:
+        gradients = surrogate or followed_network(model, device=config.run.device)
+        notes.append(_following(gradients))
+    if surrogate is not None and gradients is None and not follows_gradients(begun):
         queried = surrogate
         notes.append(surrogate.note)
     elif model.scores is ScoreKind.LABELS:
@@ -227,6 +232,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         margin=max(1e-4, 3.0 * contact.eps_repeat, 3.0 * contact.eps_batch),
         capacity=config.search.capacity,
         pruning=config.search.pruning,
+        gradients=gradients,
         patience=config.search.patience,
         max_queries=config.search.max_queries,
         max_time=config.search.max_time,
@@ -285,6 +291,14 @@ def _begun(
             f"{surrogate.name} gives gradients to {', '.join(found)} and nothing else: candidates are queries to the model."
         )
     return notes
+
+
+def _following(network: DifferentiableProvider) -> str:
+    """What a reader must know of a search that follows gradients."""
+    return (
+        f"Two generations of three follow gradients of {network.name}; each counts as two evaluations. Candidates are "
+        "queries to the model all the same."
+    )
 
 
 def _nearby(

@@ -42,7 +42,7 @@ _SECTIONS: Final = {
     ),
     "Search": (
         *("solver", "solvers", "evaluations", "population", "capacity", "patience", "max_queries"),
-        "max_time",
+        *("max_time", "gradients"),
         *("seed_with", "seeds"),
     ),
     "Explanation": ("method", "chosen", "block"),

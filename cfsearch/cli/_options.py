@@ -196,6 +196,12 @@ _SEARCH = (
         metavar="GENERATIONS",
         help="End a search whose front holds a flip and stood still so long; default 0 (never), of a row 6.",
     ),
+    click.option(
+        "--gradients",
+        is_flag=True,
+        default=None,
+        help="Follow gradients of the model, or of --surrogate, in two generations of three.",
+    ),
     click.option("--capacity", type=WHOLE, help="Most members of a front; default 100."),
     click.option(
         "--max-queries",

@@ -75,7 +75,7 @@ class SearchConfig(Strict):
     explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the target class
     as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
-    (``cfsearch.audits.genuineness``). ``answers``: how many members, different from each other, are shown first.
+    (``cfsearch.audits.genuineness``). ``gradients``: whether two generations of three follow gradients of the model, or of a surrogate. ``answers``: how many members, different from each other, are shown first.
 
     Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out.
     """
@@ -97,6 +97,7 @@ class SearchConfig(Strict):
     critic: Literal["density", "forest", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
+    gradients: bool = False
     answers: int = Field(default=4, ge=1, le=10**9)
 
     @field_validator("seed_with")

@@ -149,6 +149,27 @@ class AttributeTaker(ABC):
         """
 
 
+class Relaxed(ABC):
+    """Capability of a generator whose ``decode`` rounds: decodes so that gradients reach the changes all the same.
+
+    Example:
+        >>> from cfsearch.generators import Rows
+        >>> issubclass(Rows, Relaxed)
+        True
+    """
+
+    @abstractmethod
+    def relaxed(
+        self, state: Any, z: Float[Tensor, "b n d"]
+    ) -> Float[Tensor, "b n *x"]:  # Any: a state of its own
+        """The inputs of ``decode``, with the slope that they would have without steps and rules.
+
+        Args:
+            state: of the queries.
+            z: the changes.
+        """
+
+
 class Describer(ABC):
     """Capability of a generator: describes changes in words, in the input's own units.
 

@@ -66,3 +66,21 @@ class Solver(ABC):
     @abstractmethod
     def tell(self, evaluation: Evaluation) -> None:
         """Learn from the evaluation of the candidates of the last ``ask``."""
+
+
+class Injectable(ABC):
+    """Capability of a solver: it learns from candidates that it did not propose.
+
+    Example:
+        >>> from cfsearch.solvers import Nsga2, RandomSearch
+        >>> issubclass(Nsga2, Injectable), issubclass(RandomSearch, Injectable)
+        (True, False)
+    """
+
+    @abstractmethod
+    def inject(self, evaluation: Evaluation) -> None:
+        """Learn from candidates that somebody else proposed, between a ``tell`` and the next ``ask``.
+
+        Args:
+            evaluation: of these candidates, as many of each query.
+        """

@@ -11,12 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.provider import DifferentiableProvider
 from cfsearch.contracts.records import Evaluation, Reason
-from cfsearch.contracts.solver import Solver
-from cfsearch.errors import PluginError, ShapeError
+from cfsearch.contracts.solver import Injectable, Solver
+from cfsearch.errors import ConfigError, PluginError, ShapeError
 
 from .archive import leads
 from .convergence import GROWTH
+from .descent import Descent
 from .plugin_checks import proposed, raising
 from .problem import Problem
 from .progress import Progress, Watcher
@@ -26,6 +28,10 @@ from .tracker import Tracker
 
 ENUMERATION: Final = "enumeration"
 """Origin of the members of an exact front."""
+
+
+_EVERY: Final = 3
+"""One turn of so many is the solver's; in the others gradients are followed, where there are any."""
 
 
 class Settings(Protocol):
@@ -43,6 +49,8 @@ class Settings(Protocol):
     def seed(self) -> int: ...
     @property
     def capacity(self) -> int: ...
+    @property
+    def gradients(self) -> DifferentiableProvider | None: ...
     @property
     def patience(self) -> int: ...
     @property
@@ -103,11 +111,15 @@ class Course:
         solver = self._started_solver()
         who = f"solver {solver.name!r}"
         self.origin = solver.name
-        sizes = self._schedule.sizes
-        for n in sizes[: self._schedule.searching]:
+        sizes, descent = self._schedule.sizes, self._descent(solver)
+        for turn, n in enumerate(sizes[: self._schedule.searching]):
             if self.tracker.at_rest:
                 return
             resting = self.tracker.resting
+            if descent is not None and turn % _EVERY and n == sizes[0]:
+                if not self._descended(descent, solver):
+                    return
+                continue
             with raising(PluginError, f"{who}: ask"):
                 z = solver.ask()
             z = proposed(z, self._problem.space, who=who, checks=None, most=sizes[0])
@@ -118,6 +130,36 @@ class Course:
                     solver.tell(evaluation)
             if not self._taken(evaluation, resting=resting):
                 return
+
+    def _descent(self, solver: Solver) -> Descent | None:
+        """Gradient steps that take turns with the solver; None without a network to follow."""
+        search, problem, size = self._search, self._problem, self._schedule.sizes[0]
+        if search.gradients is None:
+            return None
+        if not isinstance(solver, Injectable):
+            raise ConfigError(
+                f"search: gradients go with solvers that learn from others' candidates (nsga2, smpso, agemoea2), got "
+                f"{solver.name!r}. Take one of them, or leave gradients out."
+            )
+        rngs = [self._rng(i, use="gradients") for i in range(problem.b)]
+        descent = Descent(problem, search.gradients, rngs=rngs, size=size)
+        return descent if descent.directions else None
+
+    def _descended(self, descent: Descent, solver: Solver) -> bool:
+        """A turn of gradient steps; False where it was the last turn."""
+        problem, tracker = self._problem, self.tracker
+        resting = tracker.resting
+        z = descent.propose(tracker.archives, active=[i for i in range(problem.b) if i not in resting])
+        resting = tracker.resting  # where no gradient could be had
+        evaluation = problem.evaluate(z, proposed_by="gradient steps", resting=resting)
+        if not problem.unanswered and isinstance(solver, Injectable):
+            with raising(PluginError, f"solver {solver.name!r}: inject"):
+                solver.inject(evaluation)
+        for i in range(problem.b):
+            if i not in resting:
+                tracker.spent[i] += descent.cost
+                tracker.followed[i] += descent.cost
+        return self._taken(evaluation, resting=resting)
 
     def prune(self) -> None:
         """The turns that are left for pruning, as long as there are candidates that were not evaluated before."""
@@ -238,8 +280,8 @@ class Course:
             )
         return self._filled(seeds)
 
-    def _rng(self, i: int) -> np.random.Generator:
+    def _rng(self, i: int, *, use: str = "") -> np.random.Generator:
         """Random numbers of a query: from the seed and its pixels, not from its place."""
         own = self._problem.generator.modality.fingerprint(self._problem.queries.x[i])
-        digest = hashlib.sha256(f"{self._search.seed}:{own}".encode()).digest()
+        digest = hashlib.sha256(f"{self._search.seed}:{own}{use}".encode()).digest()
         return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))

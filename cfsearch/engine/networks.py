@@ -11,8 +11,9 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import AttributeTaker, Critic, Generator
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import Need
+from cfsearch.contracts.records import Candidates, Need, Queries
 from cfsearch.contracts.scores import objective_scores
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import CapabilityError
 
 from .clock import Clock
@@ -105,6 +106,41 @@ class Networks:
             what="realism",
             device=x.device,
             checks=self.checks,
+        )
+
+    def candidates(
+        self,
+        z: Float[Tensor, "b n d"],
+        *,
+        queries: Queries,
+        space: SearchSpace,
+        state: Any,  # Any: as above
+        x: Float[Tensor, "b n *x"] | None = None,
+        scores: Float[Tensor, "b n k"] | None = None,
+    ) -> Candidates:
+        """Candidates as objectives see them.
+
+        Args:
+            z: their changes.
+            queries: whose they are.
+            space: of these queries.
+            state: of the generator, for these queries.
+            x: the inputs that they decode to, where they are known.
+            scores: the model's scores of these, likewise.
+        """
+
+        def score(inputs: Tensor) -> Tensor:
+            if scores is not None:
+                return scores
+            return self.score(inputs.flatten(0, 1)).reshape(*inputs.shape[:2], -1)
+
+        return Candidates(
+            z,
+            queries=queries,
+            space=space,
+            decode=lambda points: self.decode(points, state) if x is None else x,
+            score=score,
+            realism=self.realism if isinstance(self.generator, Critic) else None,
         )
 
     def _time(self, what: str, work: Callable[[], Tensor]) -> Tensor:

@@ -1,18 +1,18 @@
 """Evaluates candidates: decodes them, queries the audited model, measures objectives and constraints.
 
-Everything that a plug-in returns is checked here (``plugin_checks``), and what is wrong is reported
-under the plug-in's name. A solver never sees the model, and the author of an objective writes the
-mathematics and nothing else.
+Everything that a plug-in returns is checked here (``plugin_checks``), and what is wrong is reported under its
+name. A solver never sees the model, and the author of an objective writes mathematics and nothing else.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.contracts.generator import Critic, Generator
+from cfsearch.contracts.generator import Critic, Generator, Relaxed
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Candidates, Evaluation, Queries
@@ -22,6 +22,7 @@ from cfsearch.errors import BudgetExhausted, CfsearchError, QueryError
 from .answers import QUERY_FAILURES, first_answers, original_scores
 from .clock import Clock
 from .evaluations import Ahead, joined, remembered_values
+from .finiteness import Finiteness
 from .memory import Memory
 from .networks import Networks, encoded
 from .plugin_checks import measured, proposed, raising
@@ -215,14 +216,11 @@ class Problem:
         )
 
     def allowed(self, z: Float[Tensor, "n d"], *, query: int) -> Bool[Tensor, " n"]:
-        """True for changes of one query that keep every rule of its space.
+        """True, on the CPU, for changes of one query that keep every rule of its space.
 
         Args:
             z: the changes.
             query: which query.
-
-        Returns:
-            On the CPU.
         """
         return self._spaces[query].contains(z[None].to(self.space.lower))[0].cpu()
 
@@ -366,18 +364,8 @@ class Problem:
         x: Tensor | None = None,
         scores: Tensor | None = None,
     ) -> Evaluation:
-        def score(inputs: Tensor) -> Tensor:
-            if scores is not None:
-                return scores
-            return self._networks.score(inputs.flatten(0, 1)).reshape(*inputs.shape[:2], -1)
-
-        candidates = Candidates(
-            z,
-            queries=queries,
-            space=space,
-            decode=lambda points: self._networks.decode(points, state) if x is None else x,
-            score=score,
-            realism=self._networks.realism if isinstance(self.generator, Critic) else None,
+        candidates = self._networks.candidates(
+            z, queries=queries, space=space, state=state, x=x, scores=scores
         )
         answered, checks = candidates.scores, self._networks.checks
         f = torch.stack([measured("objective", o, candidates, checks) for o in self.objectives], dim=-1)
@@ -385,3 +373,26 @@ class Problem:
         for constraint in self.constraints:
             violation = violation + measured("constraint", constraint, candidates, checks).clamp_min(0)
         return Evaluation(z, f, violation, answered)
+
+    def candidates(
+        self,
+        z: Float[Tensor, "b n d"],
+        *,
+        query: int | None = None,
+        followed: Provider | None = None,
+        checks: Finiteness | None = None,
+    ) -> Candidates:
+        """Candidates as objectives see them, neither repaired nor remembered.
+
+        Args:
+            z: the changes of one query with ``b = 1``, or of all.
+            query: which query; None for all.
+            followed: the network that scores them; the audited model when left out.
+            checks: when answers are looked at; at once when left out.
+        """
+        networks = replace(self._networks, provider=followed or self.provider, checks=checks or Finiteness())
+        of, space, state = self.queries, self.space, self.state
+        if query is not None:
+            of, space, state = self._alone[query], self._spaces[query], self._states[query]
+        x = self.generator.relaxed(state, z) if isinstance(self.generator, Relaxed) else None
+        return networks.candidates(z, queries=of, space=space, state=state, x=x)

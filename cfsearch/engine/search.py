@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Generator
 from cfsearch.contracts.objective import Constraint, Objective
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.records import Reason, flipped
 from cfsearch.contracts.solver import Solver
 from cfsearch.errors import ConfigError, QueryError
@@ -58,6 +58,8 @@ class Search:
             smaller to fit, and a fifth is kept back for the verification. None for no limit.
         max_time: seconds after which no generation begins any more, for the queries of one call
             together; what was found is verified all the same. None for no limit.
+        gradients: a network whose gradients are followed in two generations of three (``cfsearch.engine.descent``):
+            the provider itself, its twin, or a surrogate. Each gradient counts as two evaluations. Goes with solvers that are ``Injectable``. None for none.
         seeds: points that the first population should hold beside its own, one list of changes
             ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
             candidates like any other and cost no more budget.
@@ -104,6 +106,7 @@ class Search:
     margin: float = 1e-4
     capacity: int = 100
     pruning: float = 0.15
+    gradients: DifferentiableProvider | None = None
     patience: int = 0
     max_queries: int | None = None
     max_time: float | None = None
@@ -263,6 +266,7 @@ class Search:
                     members=members[i],
                     reason=course.reason(i),
                     evaluations=spent,
+                    followed=tracker.followed[i],
                     reference=tracker.reference[i] if tracker.reference is not None and spent else None,
                     origin=course.origin,
                     note=course.remarks(i, evaluations=self.evaluations),
@@ -281,4 +285,5 @@ class Search:
             reference_point=self.reference_point,
             note=self.note,
             extra=self.extra,
+            gradients=self.gradients,
         )

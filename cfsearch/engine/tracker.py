@@ -32,7 +32,9 @@ class Tracker:
         self._problem, self._capacity = problem, capacity
         self.archives: list[Archive] = [Archive.none(problem) for _ in range(problem.b)]
         self.spent: list[int] = [0] * problem.b
-        """Candidates that were evaluated, by query."""
+        """Candidates that were evaluated, by query; a gradient counts as two."""
+        self.followed: list[int] = [0] * problem.b
+        """What of it gradients took."""
         self.reference: Tensor | None = None
         """Worst value of each objective in the first generation, ``(b, m)``."""
         self._originals = problem.queries.scores.double().cpu()

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator, Speller
 from cfsearch.contracts.objective import Outlying
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.records import UNTARGETED, Reason, flipped
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.errors import BudgetExhausted, QueryError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.wrapping import queries_of_a_search
 
 from .answers import QUERY_FAILURES
@@ -72,6 +73,7 @@ class FrontBuilder:
         reference_point: likewise.
         note: likewise.
         extra: likewise.
+        gradients: likewise.
     """
 
     seed: int
@@ -80,6 +82,7 @@ class FrontBuilder:
     reference_point: Sequence[float] | None
     note: Sequence[str]
     extra: Mapping[str, Any]  # Any: plain JSON, whatever it is
+    gradients: DifferentiableProvider | None = None
 
     def verify(self, problem: Problem, archives: Mapping[int, Archive]) -> dict[int, VerifiedMembers]:
         """Members in stored form, with the audited model's scores of that form.
@@ -154,6 +157,11 @@ class FrontBuilder:
         both = torch.stack([unchanged, queries.x[i]])
         return generator.modality.stored(x), generator.modality.stored(both)
 
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether gradients are those of another network than what candidates are queries to."""
+        return isinstance(self.gradients, SurrogateProvider)
+
     def _queries(self, problem: Problem, i: int, *, candidates: int, stored: int) -> int:
         """Queries to the audited model for one query, those of explainers before included."""
         model, through = self.verifier or problem.provider, problem.provider
@@ -168,6 +176,7 @@ class FrontBuilder:
         members: VerifiedMembers,
         reason: Reason,
         evaluations: int,
+        followed: int = 0,
         reference: Float[Tensor, " m"] | None = None,
         origin: str = "",
         note: Sequence[str] = (),
@@ -179,7 +188,8 @@ class FrontBuilder:
             i: which query.
             members: what was found for it.
             reason: why the search stopped.
-            evaluations: candidates that were evaluated for this query.
+            evaluations: candidates that were evaluated for this query, gradients counted as two each.
+            followed: what of these gradients took.
             reference: the point of hypervolumes where the settings name none; zeros without.
             origin: the solver's name.
             note: what a reader must know of this query, besides the search's own notes.
@@ -229,7 +239,7 @@ class FrontBuilder:
             queries=self._queries(
                 problem,
                 i,
-                candidates=evaluations,
+                candidates=evaluations - (followed if self._elsewhere else 0),
                 stored=len(stored) if members.verified and members.queried else -2,
             ),
             seeding=problem.seeding.get(i, 0),
@@ -244,6 +254,7 @@ class FrontBuilder:
                 "model": (self.verifier or problem.provider).fingerprint,
                 "generator": generator.fingerprint,
                 "critic": generator.critic_kind if isinstance(generator, Critic) else "",
+                **({} if self.gradients is None else {"gradients": self.gradients.fingerprint}),
                 **self.extra,
             },
             **front_inputs(generator, stored.cpu(), members.ends.cpu()),

@@ -124,8 +124,23 @@ class Smpso(BatchedSolver):
                 torch.where(better[..., None], new.f, self._best.f),
                 torch.where(better, new.violation, self._best.violation),
             )
-            merged = self._leaders.joined(new)
-            alive = torch.nn.functional.pad(self._alive, (0, new.z.shape[1]), value=True)
+            merged, alive = self._among_leaders(new)
+        self._lead(merged, alive)
+
+    def take(self, given: Evaluated) -> None:
+        """Candidates of others join the leaders; no particle moves to them.
+
+        Args:
+            given: these candidates.
+        """
+        self._lead(*self._among_leaders(given))
+
+    def _among_leaders(self, new: Evaluated) -> tuple[Evaluated, Bool[Tensor, "b n"]]:
+        """The leaders with others, and which of them are there."""
+        merged = self.learned(self._leaders).joined(new)
+        return merged, torch.nn.functional.pad(self._alive, (0, new.z.shape[1]), value=True)
+
+    def _lead(self, merged: Evaluated, alive: Bool[Tensor, "b n"]) -> None:
         keep = batched.thinned(merged.f, merged.violation, self.archive, alive)
         order = (~keep).to(torch.uint8).sort(dim=1, stable=True).indices[:, : self.archive]
         self._leaders, self._alive = merged.taken(order), keep.gather(1, order)

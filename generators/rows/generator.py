@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.generator import Critic, Describer, Generator
+from cfsearch.contracts.generator import Critic, Describer, Generator, Relaxed
 from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.datasets.tables import ColumnKind, Table, TableSchema, Variables, read_schema
 from cfsearch.errors import ConfigError
@@ -75,7 +75,7 @@ class _RowRule:
         return _RowRule(self.variables, self.x.to(device))
 
 
-class _Rows(Generator[RowsState], Describer, ABC):
+class _Rows(Generator[RowsState], Describer, Relaxed, ABC):
     """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
 
     batch_invariant: ClassVar[bool] = True
@@ -123,6 +123,16 @@ class _Rows(Generator[RowsState], Describer, ABC):
         values = self.variables.snapped(origin + state.space.scale * z)
         values = torch.where(z != 0, values, origin)
         return self.variables.onto(values, origin=origin, x=state.x[:, None]).to(state.x.dtype)
+
+    def relaxed(self, state: RowsState, z: Float[Tensor, "b n d"]) -> Float[Tensor, "b n c"]:
+        """As ``decode``; of numbers and ordered levels each change has the slope of its range, of others none."""
+        x = self.decode(state, z.detach())
+        moved = (state.space.scale * (z - z.detach())).to(x.dtype)  # nothing, with a slope
+        for i, v in enumerate(self.variables.all):
+            if v.rows is None and v.kind is not ColumnKind.CATEGORICAL:
+                column = torch.tensor([v.columns[0]], device=x.device)
+                x = x.index_add(-1, column, moved[..., i : i + 1])
+        return x
 
     def changes(self, state: RowsState, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n d"]:
         """The ``z`` that leads to given rows, for what others than a solver found.

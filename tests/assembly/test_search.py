@@ -161,6 +161,9 @@ ARRIVES: dict[str, Row] = {
     "search.seed_with": Row(
         {"search": {"seed_with": ["gradient"]}}, lambda made: made.search.seeds is not None, True, NUMBERS
     ),
+    "search.gradients": Row(
+        {"search": {"gradients": True}}, lambda made: made.search.gradients is not None, True, NUMBERS
+    ),
     "generator.source": Row({"generator": "faces64"}, lambda made: made.search.generator.name, "attgan"),
     "generator.settings": Row(
         {"generator": "pixels:grid=3"}, lambda made: len(space_names(made)), 9

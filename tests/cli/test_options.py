@@ -355,6 +355,7 @@ ARRIVES: Final[dict[str, tuple[object, str, object]]] = {
     "immutable": ("a, b", "search.immutable", ("a", "b")),
     "capacity": (13, "search.capacity", 13),
     "patience": (9, "search.patience", 9),
+    "gradients": (True, "search.gradients", True),
     "target": ("bright", "search.target", "bright"),
 }
 OF_ROWS: Final[dict[str, tuple[object, str, object]]] = {

@@ -49,6 +49,7 @@ _IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
     "--population": ("--population 12", setting("search.population"), 12),
     "--answers": ("--answers 3", setting("search.answers"), 3),
     "--patience": ("--patience 9", setting("search.patience"), 9),
+    "--gradients": ("--gradients", setting("search.gradients"), True),
     "--capacity": ("--capacity 13", setting("search.capacity"), 13),
     "--max-queries": ("--max-queries 99", setting("search.max_queries"), 99),
     "--max-time": ("--max-time 1.5", setting("search.max_time"), 1.5),

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.records import Evaluation
-from cfsearch.contracts.solver import Solver
+from cfsearch.contracts.solver import Injectable, Solver
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.solvers.sampling import FEW, first
@@ -89,7 +89,7 @@ def rows(x: Float[Tensor, "b n d"], index: Tensor) -> Float[Tensor, "b k d"]:
 
 
 @dataclass(kw_only=True, eq=False)
-class BatchedSolver(Solver):
+class BatchedSolver(Solver, Injectable):
     """A solver whose queries advance together as tensors, on the device of the space.
 
     - The first population holds the seeds, the query itself and ``sampling.mixed`` points.
@@ -156,6 +156,16 @@ class BatchedSolver(Solver):
         self._started()
         self.learn(Evaluated(evaluation.z, evaluation.f, evaluation.violation))
 
+    def inject(self, evaluation: Evaluation) -> None:
+        """What candidates are worth that were not proposed here; they are not proposed again.
+
+        Args:
+            evaluation: of these candidates.
+        """
+        self._started()
+        self._seen.add(evaluation.z)
+        self.take(Evaluated(evaluation.z, evaluation.f, evaluation.violation))
+
     @abstractmethod
     def begin(self, space: SearchSpace, *, objectives: int) -> None:
         """Forget what was learned.
@@ -180,6 +190,14 @@ class BatchedSolver(Solver):
         Args:
             new: those of the last turn.
         """
+
+    def take(self, given: Evaluated) -> None:
+        """Take in candidates of others; as one's own unless a subclass knows better.
+
+        Args:
+            given: these candidates.
+        """
+        self.learn(given)
 
     def learned(self, known: Known | None) -> Known:
         """What was learned, which must be there before the next candidates.
