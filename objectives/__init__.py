@@ -2,7 +2,8 @@
 
 Objectives (all minimised): ``adversarial``, ``margin`` (has the class changed), ``plausibility``
 (does it look real), ``intensity``, ``sparsity``, ``perceptual`` (how much changed) and
-``logit_closeness`` (is it like the inputs of its new class). Constraints (kept where <= 0):
+``logit_closeness`` (is it like the inputs of its new class), ``uncertainty`` (do the members of an ensemble
+disagree). Constraints (kept where <= 0):
 ``flip``, ``max_changed``.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .perceptual import Perceptual as Perceptual
     from .plausibility import Plausibility as Plausibility
     from .sparsity import Sparsity as Sparsity
+    from .uncertainty import Uncertainty as Uncertainty
     from .word_distance import WordDistance as WordDistance
 
 _HOME: Final = {
@@ -38,6 +40,7 @@ _HOME: Final = {
     "Perceptual": "perceptual",
     "Plausibility": "plausibility",
     "Sparsity": "sparsity",
+    "Uncertainty": "uncertainty",
     "WordDistance": "word_distance",
 }
 
@@ -54,6 +57,7 @@ __all__ = [
     "Perceptual",
     "Plausibility",
     "Sparsity",
+    "Uncertainty",
     "WordDistance",
 ]
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
@@ -29,6 +30,7 @@ from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import RowNoise
 from cfsearch.providers.votes import VotingProvider
 
+from .ensembles import Members, ensemble
 from .fitted import fitted
 from .generator import open_generator
 from .inputs import InputRecord, Inputs
@@ -193,7 +195,8 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
             nearby=_nearby(generator, table, sigma=config.model.sigma),
         )
         notes.append(queried.note)
-    objectives = tuple(objective_of(_filled(given, generator, decided)) for given in wanted)
+    members = partial(ensemble, model, decided, seed=config.search.seed)
+    objectives = tuple(objective_of(_filled(given, generator, decided, members)) for given in wanted)
     if not objectives:
         goal = target_index(model, config.search.target)
         near = config.search.critic is None and has_neighbours(
@@ -316,8 +319,9 @@ def _filled(
     given: ObjectiveLike,
     generator: Generator[Any],
     decided: Table | None,  # Any: as above
+    members: Callable[[], Members] | None = None,
 ) -> ObjectiveLike | Filled:
-    """With settings that no file can hold: reference rows of ``neighbours``, vectors of ``word_distance``."""
+    """With settings that no file can hold: rows of ``neighbours``, vectors of ``word_distance``, members of an ensemble."""
     if not isinstance(given, PluginConfig | str):
         return given
     plugin = plugin_config("objectives", given)
@@ -325,6 +329,8 @@ def _filled(
         return Filled(plugin.name, {**plugin.settings, "vectors": generator.embedding()})
     if plugin.name == "neighbours" and "table" not in plugin.settings and decided is not None:
         return Filled(plugin.name, {**plugin.settings, "table": decided})
+    if plugin.name == "uncertainty" and "members" not in plugin.settings and members is not None:
+        return Filled(plugin.name, {**plugin.settings, "members": members()})
     return plugin
 
 

@@ -99,6 +99,7 @@ class SklearnProvider(TabularProvider):
         if max_batch < 1:
             raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")
         self.name: str = name
+        self.estimator: Final = estimator
         self.max_batch: int = max_batch
         self.schema: TableSchema = schema
         self._classes: Final = tuple(_word(c) for c in classes.tolist())
@@ -237,6 +238,14 @@ class SklearnProvider(TabularProvider):
             kind=self.scores,
             who=self.name,
         )
+
+    def ready(self, x: Float[Tensor, "n d"]) -> Any:  # Any: an array or a data frame
+        """The rows as ``estimator`` takes them.
+
+        Args:
+            x: rows in canonical form.
+        """
+        return self._ready(x.detach().cpu().double())
 
     def _ready(self, rows: Tensor) -> Any:  # Any: an array or a data frame
         if isinstance(self.form, Encoding):
