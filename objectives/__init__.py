@@ -1,7 +1,7 @@
 """Objectives and constraints of a search, one a file; all are minimised.
 
 Objectives (all minimised): ``adversarial``, ``margin`` (has the class changed), ``plausibility``
-(does it look real), ``intensity``, ``sparsity``, ``perceptual`` (how much changed) and
+(does it look real), ``intensity``, ``sparsity``, ``perceptual`` (how much changed), ``cost`` (what it costs) and
 ``logit_closeness`` (is it like the inputs of its new class), ``uncertainty`` (do the members of an ensemble
 disagree). Constraints (kept where <= 0):
 ``flip``, ``max_changed``.
@@ -14,6 +14,7 @@ from cfsearch.lazy import lazy_names
 if TYPE_CHECKING:
     from .adversarial import Adversarial as Adversarial
     from .changed import Changed as Changed
+    from .cost import Cost as Cost
     from .flip import Flip as Flip
     from .gower import Gower as Gower
     from .intensity import Intensity as Intensity
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME: Final = {
     "Adversarial": "adversarial",
     "Changed": "changed",
+    "Cost": "cost",
     "Flip": "flip",
     "Gower": "gower",
     "Intensity": "intensity",
@@ -47,6 +49,7 @@ _HOME: Final = {
 __all__ = [
     "Adversarial",
     "Changed",
+    "Cost",
     "Flip",
     "Gower",
     "Intensity",

@@ -16,7 +16,7 @@ from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.modality import Modality
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
-from cfsearch.datasets.tables import RowGroups, Table, Variables
+from cfsearch.datasets.tables import RowGroups, Table, TableSchema, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Watcher
 from cfsearch.engine.requirements import target_index
@@ -46,6 +46,13 @@ class Embedded(Protocol):
     """A generator of texts that has a vector for each number of its lexicon."""
 
     def embedding(self) -> Float[Tensor, "v e"]: ...
+
+
+@runtime_checkable
+class Tabled(Protocol):
+    """A generator of rows that says what their columns mean."""
+
+    schema: TableSchema
 
 
 @runtime_checkable
@@ -266,7 +273,8 @@ def default_objectives(
 
     Of images adversarial success, plausibility (structural similarity without a critic), intensity; of
     the others adversarial success, a distance, how many variables change, and plausibility where
-    there is a critic: of rows the distance of the nearest known rows of the target class.
+    there is a critic: of rows the distance of the nearest known rows of the target class. Where the schema declares
+    costs, these take the place of the distance.
 
     Args:
         generator: makes the inputs.
@@ -275,6 +283,8 @@ def default_objectives(
     names = generator.modality.objectives(critic=decided is None and isinstance(generator, Critic))
     if decided is not None:
         names = (*names, "neighbours")
+    if isinstance(generator, Tabled) and generator.schema.has_costs:
+        names = tuple("cost" if name == "gower" else name for name in names)
     return tuple(objective_of(_filled(name, generator, decided)) for name in names)
 
 
@@ -329,6 +339,8 @@ def _filled(
         return Filled(plugin.name, {**plugin.settings, "vectors": generator.embedding()})
     if plugin.name == "neighbours" and "table" not in plugin.settings and decided is not None:
         return Filled(plugin.name, {**plugin.settings, "table": decided})
+    if plugin.name == "cost" and "schema" not in plugin.settings and isinstance(generator, Tabled):
+        return Filled(plugin.name, {**plugin.settings, "schema": generator.schema})
     if plugin.name == "uncertainty" and "members" not in plugin.settings and members is not None:
         return Filled(plugin.name, {**plugin.settings, "members": members()})
     return plugin

@@ -32,9 +32,9 @@ def pick(front: "ParetoFront", how: str) -> int | None:
         return None
     match how:
         case "closest":
-            return picks.closest(front.sizes, among=front.valid)
+            return picks.closest(_effort(front), among=front.valid)
         case "sparsest":
-            return picks.sparsest(front.z, sizes=front.sizes, among=front.valid)
+            return picks.sparsest(front.z, sizes=_effort(front), among=front.valid)
         case "knee":
             return picks.knee(front.f, among=front.valid)
     wanted = 1.0 - front.p[:, front.source] if front.target is None else front.p[:, front.target]
@@ -70,7 +70,7 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
     among = front.valid
     if front.outlierness is not None:
         among = picks.inliers(front.outlierness, among=among, count=count)
-    first = picks.sparsest(front.z, sizes=front.sizes, among=among)
+    first = picks.sparsest(front.z, sizes=_effort(front), among=among)
     members = among.nonzero().flatten()
     z = front.z[members]
     chosen = picks.diverse(
@@ -85,5 +85,13 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
 def _costs(front: "ParetoFront") -> Float[Tensor, " n"]:
     """What speaks against each member as an answer, in the unit of its size."""
     if "neighbours" in front.objectives:  # a share of the range, like the size of a row's change
-        return front.sizes + 2.0 * front.column("neighbours").double()
-    return 0.5 * front.sizes
+        return _effort(front) + 2.0 * front.column("neighbours").double()
+    return 0.5 * _effort(front)
+
+
+def _effort(front: "ParetoFront") -> Float[Tensor, " n"]:
+    """How large each member's change is: its size, or its declared cost, made as large as sizes are on the whole."""
+    if "cost" not in front.objectives:
+        return front.sizes
+    cost = front.column("cost").to(front.sizes.dtype)
+    return cost * (front.sizes.sum() / cost.sum().clamp_min(1e-12))

@@ -252,6 +252,8 @@ def _column(name: str, draw: np.random.Generator, *, plain: bool) -> Column:
     low = float(draw.integers(-50, 50))
     high = low + float(draw.integers(0, 2000))
     support = {} if plain else _support(low, high, draw)
+    if not plain and draw.random() < 0.3:
+        support |= {"cost": 2.0, "cost_per_step": 0.5}
     if kind is ColumnKind.INTEGER:
         return Column(name=name, kind=kind, low=low, high=high, **support)
     step = 0.0 if "values" in support else float(draw.choice(_STEPS))

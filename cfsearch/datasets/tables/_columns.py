@@ -77,6 +77,9 @@ class Column:
         max_change_share: by which share of its own size a number may change; 0 for any.
         immutable_if: a condition on the row as it is, under which the column must not change:
             ``employed = 'no'``; empty for none.
+        cost: what any change of it costs, in a unit of your own; None for nothing declared.
+        cost_per_step: what each step of a change costs on top; where there is no step each unit, of ordinal
+            columns each level.
         missing: refuse the table, drop the row, fill in ``fill``, keep the number as missing (NaN,
             where the model takes that; it stays missing), or take the last level, which stands for
             "missing": no search ever changes a cell to it.
@@ -110,6 +113,8 @@ class Column:
     max_change: float = 0.0
     max_change_share: float = 0.0
     immutable_if: str = ""
+    cost: float | None = None
+    cost_per_step: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -121,6 +126,12 @@ class Column:
         else:
             self._check_numbers()
         self._check_dtype()
+        if not (0.0 <= (self.cost or 0.0) < math.inf and 0.0 <= self.cost_per_step < math.inf):
+            raise self._wrong(
+                f"`cost` and `cost_per_step` must be finite numbers >= 0, got {self.cost!r}, {self.cost_per_step!r}"
+            )
+        if self.cost_per_step and self.kind is ColumnKind.CATEGORICAL:
+            raise self._wrong("`cost_per_step` is of numbers and ordinal columns; give `cost`")
         if (self.missing is Missing.FILL) != (self.fill is not None):
             raise self._wrong("`fill` goes with missing = 'fill', and needs a value")
         if self.fill is not None:
@@ -215,6 +226,12 @@ class Column:
     def has_levels(self) -> bool:
         """Whether the cells are names, not numbers."""
         return self.kind in (ColumnKind.ORDINAL, ColumnKind.CATEGORICAL)
+
+    @property
+    def costs(self) -> tuple[float, float]:
+        """What a change costs: whatever it is, and for each unit (of ordinal columns each level) of it."""
+        fixed = self.cost if self.cost is not None else 0.0 if self.cost_per_step else 1.0
+        return fixed, self.cost_per_step / (1.0 if self.has_levels else self.step or 1.0)
 
     @property
     def decimals(self) -> int | None:

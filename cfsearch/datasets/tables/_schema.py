@@ -135,6 +135,11 @@ class TableSchema:
         """A hash of the whole schema."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
+    @property
+    def has_costs(self) -> bool:
+        """Whether a column says what its changes cost."""
+        return any(c.cost is not None or c.cost_per_step > 0 for c in self.columns)
+
     def column(self, name: str) -> Column:
         """One column by its name.
 
@@ -334,6 +339,10 @@ def _plain(column: Column) -> dict[str, Any]:
         out["max_change"] = column.max_change
     if column.immutable_if:
         out["immutable_if"] = column.immutable_if
+    if column.cost is not None:
+        out["cost"] = column.cost
+    if column.cost_per_step:
+        out["cost_per_step"] = column.cost_per_step
     return out
 
 

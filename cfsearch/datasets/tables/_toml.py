@@ -67,6 +67,8 @@ _COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
     "gaps": (list,),
     "max_change": (int, float, str, list),
     "immutable_if": (str,),
+    "cost": (int, float),
+    "cost_per_step": (int, float),
 }
 _SHARE: Final = re.compile(r"(\d+\.?\d*)\s*%", re.ASCII)
 _DIRECTIONS: Final = {"up": 1, "down": -1}
@@ -158,8 +160,9 @@ def _column(entry: Mapping[str, Any]) -> Column:
         settings["missing"] = _choice(entry["missing"], {m.value: m for m in Missing}, f"{where}: `missing`")
     if "monotone" in entry:
         settings["monotone"] = _choice(entry["monotone"], _DIRECTIONS, f"{where}: `monotone`")
-    if "step" in entry:
-        settings["step"] = float(entry["step"])
+    for key in ("step", "cost", "cost_per_step"):
+        if key in entry:
+            settings[key] = float(entry[key])
     if "levels" in entry:
         settings["levels"] = _texts(entry["levels"], f"{where}: `levels`")
     for key in ("codes", "values"):
