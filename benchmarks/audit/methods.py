@@ -6,7 +6,7 @@ Writes the originals, then one folder a method, and scores them:
 
 - ``ours``: ``cfsearch audit`` of each classifier through the shipped generator, its own attribute held fixed, and ``cfsearch
   export --format pictures``, of which the sparsest member that holds is shown;
-- ``unchecked``: the same without genuineness, so that the sparsest flip is shown whether it holds or not;
+- ``unchecked``: of the same fronts the sparsest flip, whether it holds or not;
 - ``nearest``: the nearest unlike neighbour, which is the original of another face, by pixels, that the classifier decides otherwise;
 - ``noise``: white noise added to the face, stronger and stronger, until the classifier flips.
 
@@ -14,10 +14,10 @@ What a folder holds already is not made again. One thread; some six CPU minutes.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from cfsearch.audits.bench_faces import SHIPPED, BenchFaces
 from cfsearch.datasets import faces
 from cfsearch.files import write_atomically
 from cfsearch.providers.opening import open_provider
+from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.pictures import png
 
 _NOISE_SEED: Final = 5
@@ -41,20 +42,28 @@ def command(*words: str | Path) -> None:
     subprocess.run([sys.executable, "-m", "cfsearch", *map(str, words)], check=True)
 
 
-def searched(folder: Path, name: str, out: Path, *, evaluations: int, genuineness: bool) -> None:
-    """The exported pictures of an audit of one classifier."""
-    run = folder / "runs" / f"{out.parent.name}-{name}"
-    shutil.rmtree(run, ignore_errors=True)
+def searched(folder: Path, name: str, *, evaluations: int) -> Path:
+    """An audit of one classifier; goes on where it was stopped."""
+    run = folder / "runs" / name
     command(
         *("audit", "--images", folder / "tasks" / "originals"),
         *("--attributes", folder / "tasks" / "attributes.csv"),
         *("--model", folder / "tasks" / "models" / f"{name}.onnx", "--generator", "faces64"),
         *("--solver", "smpso", "--immutable", "Male", "--evaluations", str(evaluations), "--seed", "7"),
-        *("--capacity", "20"),
-        *("--threads", "1", "--out", run, "-q"),
-        *(() if genuineness else ("--no-genuineness",)),
+        *("--capacity", "20", "--threads", "1", "--out", run, "-q"),
     )
-    command("export", run, "--format", "pictures", "--out", out)
+    return run
+
+
+def unchecked(run: Path, out: Path) -> None:
+    """The sparsest flip of each front, whether it is genuine or not."""
+    out.mkdir(parents=True)
+    with RunDirectory.read(run) as opened:
+        for row in opened.rows():
+            front = None if row.front is None else replace(row.front, genuineness=None)
+            pick = None if front is None else front.pick("sparsest")
+            if front is not None and front.images is not None and pick is not None:
+                write_atomically(out / row.name, png(front.images[pick]))
 
 
 def baseline(tasks: BenchFaces, name: str, out: Path, *, noise: bool) -> None:
@@ -106,8 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if out.exists():
                 continue
             if method in ("ours", "unchecked"):
-                genuineness = method == "ours"
-                searched(folder, name, out, evaluations=options.evaluations, genuineness=genuineness)
+                run = searched(folder, name, evaluations=options.evaluations)
+                if method == "ours":
+                    command("export", run, "--format", "pictures", "--out", out)
+                else:
+                    unchecked(run, out)
             else:
                 baseline(tasks, name, out, noise=method == "noise")
     command(
