@@ -136,6 +136,17 @@ def test_a_difference_spends_half_of_the_chance_on_each_side() -> None:
     assert again.interval == size
 
 
+@pytest.mark.parametrize(("metric", "part"), [("found_gap", "found"), ("decided_gap", "decided")])
+def test_each_gap_reads_its_own_share(metric: str, part: str) -> None:
+    sides = frozenset({"a"}), frozenset({"b"})
+    watch = Watch(fail_if(f"{metric}@sex > 90%"), subject="", group="sex", sides=sides, alpha=0.05)
+    for i in range(10):
+        for name, hit in (("a", True), ("b", False)):
+            seen = {"found": None, "decided": None, part: hit}
+            watch.add(name, Observation(False, **seen), inputs=i)
+    assert watch.n == 20 and watch.interval is not None and watch.interval.value == 1.0
+
+
 @pytest.mark.parametrize(
     ("line", "hits", "result"),
     [

@@ -305,3 +305,12 @@ def test_columns_that_follow_move_along() -> None:
     assert found.linked == ("double",)
     expected = sums([[1, 2, 10], [2, 4, 10], [1, 2, 10], [2, 4, 10]], (1.0, 0.01, 0.0))
     assert torch.allclose(found.linked_odds[:, 0], torch.tensor(expected).double())
+
+
+def test_a_measured_column_says_nothing_that_it_is_not_given() -> None:
+    empty = torch.zeros(4, 0)
+    bare = MeasuredColumn(
+        sex(), ("a", "b", "c", "d"), "yes", empty, empty, empty.long(), torch.zeros(4).long()
+    )
+    assert (bare.linked, bare.moves, bare.graded, bare.clipped) == ((), None, True, False)
+    assert (bare.linked_odds.shape, bare.linked_p.shape) == ((0, 0), (0, 0))
