@@ -8,11 +8,12 @@ of the attribute:
   photographs gives how much each attribute adds, ``rho``, and what is left unexplained, with standard deviation ``l_A``;
 - its edits are weaker or stronger than the difference that labels make, by a factor that an independent classifier measures.
 
-The *edit's* estimate is ``(through the generator - rho x the intended change) / strength``, with variance
-``(se^2 + (l_A / 2)^2) / strength^2``. Beside it stand *photographs* that nobody edited: the slope ``w`` of the model's log-odds on
+The *edit's* estimate is ``(through the generator - rho x the intended change) / factor``, with variance
+``(se^2 + (l_A / 2)^2) / factor^2 + (estimate / 5)^2``; the factor is the strength over 0.85, for the same classifier sees true edits
+of a faithful generator that faint, and from 1 on nothing is divided and the last term is left out. Beside it stand *photographs* that nobody edited: the slope ``w`` of the model's log-odds on
 the attribute, with variance ``(l_B / 4)^2 + (w / 5)^2``. With at least 250 labelled photographs the two are combined by their
 precisions. The factors 1/2, 1/4 and 1/5 were set on a bank of 21 classifiers and three generators whose faces could be rendered
-again; ``benchmarks/audit/effects.py`` measures on another one what they are worth.
+again; ``benchmarks/audit/effects.py`` measures on another one what they are worth. What stands here of the strength was set on that other one.
 """
 
 import math
@@ -31,12 +32,16 @@ from .family import signed_rank
 FEWEST_LABELLED: Final = 250
 """Labelled photographs from which on their associations are combined with the edit."""
 
-LEAST_STRENGTH: Final = 0.3
+LEAST_STRENGTH: Final = 0.5
 """Strength of an edit, as a share of the difference that labels make, below which it says nothing."""
+
+FULL_STRENGTH: Final = 0.85
+"""Strength from which an edit counts as strong as the difference that labels make."""
 
 _OF_OFFSET: Final = 0.5
 _OF_ASSOCIATION: Final = 0.25
 _OF_SLOPE: Final = 0.2
+_OF_STRENGTH: Final = 0.2
 _NORMAL: Final = 1.959963984540054
 _POWER: Final = 0.8416212335729143
 """Normal quantiles of a two-sided 95 % interval and of a power of 80 %."""
@@ -141,7 +146,7 @@ class CorrectedEffect:
         photographs: the same by photographs alone; None where too few are labelled.
         probability: the effect in probability, moved and widened in proportion.
         offset: what was subtracted, in logits.
-        strength: what was divided by; None where it was never measured.
+        strength: of the edit, as it was measured; None where it was not, or is too small.
         p: two-sided, of no effect: the larger of the normal test with the generator's error and the signed-rank test over inputs.
         standard_error: of the estimate, in logits.
     """
@@ -209,23 +214,24 @@ def corrected_effect(
         >>> import torch
         >>> error = GeneratorError({"Hat": 0.5}, sd=0.3, unexplained=0.2, photographs=64)
         >>> found = corrected_effect(
-        ...     torch.full((9,), 1.5), torch.full((9,), 0.3), intended={"Hat": torch.ones(9)}, own="Hat", error=error, strength=0.8
+        ...     torch.full((9,), 1.5), torch.full((9,), 0.3), intended={"Hat": torch.ones(9)}, own="Hat", error=error, strength=0.9
         ... )
-        >>> round(found.estimate.value, 3), round(found.estimate.high - found.estimate.value, 3)  # 1.96 x 0.1 / 0.8
-        (1.25, 0.245)
+        >>> round(found.estimate.value, 3), round(found.estimate.high - found.estimate.value, 3)  # 1.96 x 0.2 / 2
+        (1.0, 0.196)
     """
     n, shifts = len(logits), {name: values.double().cpu() for name, values in intended.items()}
     span = float(shifts[own].mean().abs())
-    factor = 1.0 if strength is None else strength / span if span else 1.0
+    factor = 1.0 if strength is None or span == 0.0 else min(1.0, strength / span / FULL_STRENGTH)
     raw, p = logits.double().cpu(), probability.double().cpu()
     offset = sum(
         (values * error.offset.get(name, 0.0) for name, values in shifts.items()), torch.zeros(n).double()
     )
     each = (raw - offset) / factor
-    own_error, sampling = _OF_OFFSET * error.unexplained / factor, _standard_error(each)
+    middle, sampling = float(each.mean()), _standard_error(each)
+    scaled = _OF_STRENGTH * middle if factor < 1.0 else 0.0
+    own_error = math.hypot(_OF_OFFSET * error.unexplained / factor, scaled)
     variance = sampling**2 + own_error**2
     half = math.hypot(_student(n) * sampling, _NORMAL * own_error)
-    middle = float(each.mean())
     edit = _around(middle, half)
     estimate, photographs = edit, None
     if error.combines:

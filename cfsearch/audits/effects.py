@@ -180,22 +180,20 @@ def effect_rows(
     """
     if effects is None or not len(effects):
         return []
-    rows = [
-        _row(
+    rows = []
+    for j, variable in enumerate(effects.names):
+        strength = edit_strength.get(variable)
+        row = _row(
             model,
             effects,
             j,
             truth=None if truths is None else truths[variable],
             edit_success=edit_success.get(variable),
-            strength=edit_strength.get(variable),
+            strength=strength,
         )
-        | (
-            {}
-            if before_errors
-            else _corrected(effects, j, error, strength=edit_strength.get(variable), practical=practical)
-        )
-        for j, variable in enumerate(effects.names)
-    ]
+        if not before_errors:
+            row |= _corrected(effects, j, error, raw=row["estimate"], strength=strength, practical=practical)
+        rows.append(row)
     read = [{**row, **read_effect(row, practical=practical).to_dict()} for row in corrected(rows)]
     return sorted(read, key=lambda row: -abs(row["estimate"]["value"]))
 
@@ -231,10 +229,15 @@ def _row(
 
 
 def _corrected(
-    effects: Effects, j: int, error: GeneratorError | None, *, strength: float | None, practical: float
+    effects: Effects,
+    j: int,
+    error: GeneratorError | None,
+    *,
+    raw: dict[str, float],
+    strength: float | None,
+    practical: float,
 ) -> dict[str, Any]:
     """What takes the place of a row's figures where the generator's error is known, and what they were before."""
-    raw = _plain(paired_mean(effects.logits[:, j]))
     if error is None:
         return {"raw": raw, "correction": None, "detectable": None}
     found = corrected_effect(

@@ -85,7 +85,7 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
 
 
 def weakly_edited(strength: float) -> str:
-    """Why an effect says nothing: the edit is weaker than 30 % of the difference that labels make.
+    """Why an effect says nothing: the edit is weaker than half of the difference that labels make.
 
     Args:
         strength: as a share of that difference.

@@ -303,7 +303,7 @@ def _error(document: Mapping[str, Any], model: str, *, label: str) -> list[str]:
         f"(standard deviation over {error['photographs']} {_thing(document)}s; {wording.number(error['unexplained'])} of it beyond what "
         "attributes explain). Effects are less what they explain, and their intervals hold half of the rest"
         + (
-            f"; they are combined with what {error['labelled']} labelled {_thing(document)}s say that nobody edited."
+            f"; they are combined with what {error['labelled']} labelled {_thing(document)}s show that nobody edited."
             if error["combined"]
             else "."
         )

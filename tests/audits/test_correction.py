@@ -34,23 +34,24 @@ def corrected(error: GeneratorError = ALONE, *, strength: float | None = None) -
 
 def test_the_offset_of_the_intended_change_is_subtracted_and_the_rest_divided_by_the_strength() -> None:
     each = (LOGITS.double() - torch.tensor([0.2, 0.5, 0.2, 0.2, 0.2])) / 0.8
-    found = corrected(strength=0.8)
-    se = float(each.std()) / math.sqrt(5)
-    half = math.sqrt((t.ppf(0.975, 4) * se) ** 2 + (norm.ppf(0.975) * 0.5 * 0.4 / 0.8) ** 2)
+    found = corrected(strength=0.68)  # 0.8 of 0.85
+    se, own = float(each.std()) / math.sqrt(5), math.hypot(0.5 * 0.4 / 0.8, float(each.mean()) / 5)
+    half = math.sqrt((t.ppf(0.975, 4) * se) ** 2 + (norm.ppf(0.975) * own) ** 2)
     assert found.estimate.value == pytest.approx(float(each.mean()), abs=1e-6)
     assert found.estimate.high - found.estimate.value == pytest.approx(half, abs=1e-6)
     assert found.estimate == found.edit and found.photographs is None and found.agree
     assert found.offset == pytest.approx(0.26)
-    assert found.standard_error == pytest.approx(math.hypot(se, 0.25), abs=1e-6)
+    assert found.standard_error == pytest.approx(math.hypot(se, own), abs=1e-6)
+    assert corrected(strength=0.86).estimate == corrected().estimate  # as strong as labels
     z = found.estimate.value / found.standard_error
     assert found.p == pytest.approx(max(2 * norm.sf(z), wilcoxon(each.numpy()).pvalue), abs=1e-9)
 
 
 def test_an_edit_between_other_values_is_measured_against_the_intended_change() -> None:
-    """Meant to be twice the difference that labels make and 1.6 of it seen, an edit is 0.8 as strong as intended."""
+    """Meant to be twice the difference that labels make and 1.36 of it seen, an edit is 0.68 as strong as intended."""
     intended = {"Hat": torch.full((5,), 2.0)}
     error = dataclasses.replace(ALONE, offset={})
-    found = corrected_effect(LOGITS, LOGITS / 10, intended=intended, own="Hat", error=error, strength=1.6)
+    found = corrected_effect(LOGITS, LOGITS / 10, intended=intended, own="Hat", error=error, strength=1.36)
     assert found.estimate.value == pytest.approx(1.2 / 0.8, abs=1e-6)
 
 
@@ -160,7 +161,7 @@ def test_a_painter_whose_error_nobody_measured_tells_nothing() -> None:
 
 def test_what_is_hardly_edited_is_not_divided_by_next_to_nothing() -> None:
     effects, error = through_painter()
-    weak = {"light": 0.29, "ghost": 1.0}
+    weak = {"light": 0.49, "ghost": 1.0}
     rows = {
         r["variable"]: r
         for r in effect_rows(
@@ -169,9 +170,9 @@ def test_what_is_hardly_edited_is_not_divided_by_next_to_nothing() -> None:
     }
     assert (
         rows["light"]["because"]
-        == "the generator hardly edits it (by 29% of the difference that labels make)"
+        == "the generator hardly edits it (by 49% of the difference that labels make)"
     )
-    assert rows["light"]["correction"]["strength"] is None and rows["light"]["edit_strength"] == 0.29
+    assert rows["light"]["correction"]["strength"] is None and rows["light"]["edit_strength"] == 0.49
     assert rows["ghost"]["correction"]["strength"] == 1.0
 
 

@@ -93,3 +93,17 @@ def test_verdicts_are_sentences() -> None:
     show_verdicts(Console(file=file, width=100), {"verdicts": verdicts})
     assert file.getvalue().splitlines() == ["It leans. By 2\\u0007.", "Not it. No."]
     show_verdicts(Console(file=file, width=100), {})
+
+
+def test_which_estimate_is_shown_and_from_which_size_an_effect_would_be_found() -> None:
+    own = {"correction": {"photographs": None}}
+    made = document(
+        effect("a", 1.0, detectable=0.5, **own),
+        effect("b", 0.1, because="open", detectable=0.625, **own),
+        effect("c", 0.0, because="open", detectable=0.9, **own),
+    )
+    lines = printed(made, width=300)
+    assert "log-odds (logits less the generator's own error)" in lines[0]
+    assert lines[-1] == "cannot tell of b, c: open; 40 inputs show one from 0.62 to 0.90 logits on."
+    both = document(effect("a", 1.0, correction={"photographs": {"value": 1.0}}))
+    assert "own error, combined with photographs)" in printed(both, width=300)[0]

@@ -150,3 +150,38 @@ def test_edits_that_nobody_measured_read_so(audit: Audit) -> None:
     assert row.select("td")[-1].get_text() == "edits never measured"
     assert "Strongest effects" not in soup.select_one(".findings").get_text()
     assert "edits were never measured" in soup.select_one(".findings").get_text()
+
+
+def test_a_corrected_effect_stands_beside_what_it_was_and_what_photographs_show(audit: Audit) -> None:
+    beside = {"value": -3.0, "low": -3.5, "high": -2.5}
+    given = effect("Young", -2.0) | {
+        "raw": {"value": -1.0, "low": -1.25, "high": -0.75},
+        "correction": {"edit": beside, "photographs": beside, "offset": 0.5, "strength": None, "agree": True},
+        "detectable": 0.625,
+    }
+    unknown = effect("Pale_Skin", 1.0, reading="cannot tell") | {"correction": None, "raw": None}
+    error = {
+        "model": "first",
+        "sd": 0.5,
+        "unexplained": 0.25,
+        "photographs": 300,
+        "labelled": 260,
+        "combined": True,
+    }
+    document = audit.document | {"effects": [given, unknown], "generator_error": [error]}
+    soup = parsed(build_page(document, audit.instances))
+    heads = [th.get_text() for th in soup.select("#chart-effects-table thead th")]
+    [row, other, *_] = soup.select("#chart-effects-table tbody tr")
+    cells = dict(zip(heads[::-1], [plain(td.get_text()) for td in row.select("th, td")][::-1], strict=False))
+    assert cells["Uncorrected"] == "-1.00 (-1.25 to -0.75)"
+    assert cells["In photographs"] == "-3.00 (-3.50 to -2.50)"
+    assert cells["Found from"] == "0.62"
+    assert other.select("td")[-1].get_text() == "error not measured"
+    story = plain(soup.select_one(".findings").get_text())
+    assert "through the generator, less its own error: Young -2.00" in story
+    assert (
+        "moves the log-odds of" in story
+        and "by 0.50 logits (standard deviation over 300 pictures; 0.25 of it beyond" in story
+    )
+    assert "combined with what 260 labelled pictures show" in story
+    assert "the generator's own error was not measured on this model" in story

@@ -264,14 +264,22 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_says_terms_and_what_edits_were_seen_at_the_files_own_range(tmp_path: Path) -> None:
-    card = {"terms": "non-commercial research only", "edit_success": {"Bald": 0.1, "Young": 1.0}}
+    measured = {
+        "attributes": {"Bald": {"strength": 0.2}, "Young": {"strength": None}, "Hat": {"strength": 1.0}}
+    }
+    card = {
+        "terms": "non-commercial research only",
+        "edit_success": {"Bald": 0.1, "Young": 1.0},
+        "measured": measured,
+    }
     whole = replace(content(), attribute_range=(-0.5, 1.5), card=card)
     found = AttGAN.open(save_attgan(tmp_path / "g.safetensors", whole), settings={})
     assert found.terms == "non-commercial research only"
     assert found.edit_success == {"Bald": 0.1, "Young": 1.0}
+    assert found.edit_strength == {"Bald": 0.2}
     narrower = AttGAN.open(tmp_path / "g.safetensors", settings={"low": 0.0})
     assert narrower.terms == found.terms
-    assert narrower.edit_success == {}  # nobody measured there
+    assert narrower.edit_success == {} and narrower.edit_strength == {}  # nobody measured there
     assert found.fingerprint == AttGAN.open(tmp_path / "g.safetensors", settings={}).fingerprint
 
 
