@@ -16,6 +16,8 @@ from cfsearch.errors import RunError
 MOST_BYTES: Final = 2**31
 """The largest file that is read as a whole where no other limit is given."""
 
+_PART: Final = 2**20
+
 
 def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
@@ -36,10 +38,31 @@ def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
         IsADirectoryError: [Errno 21] it is a folder: '.'
     """
     with open_file(path) as file:
-        content = file.read(most + 1)
+        content = read_most(file, most + 1)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
     return content
+
+
+def read_most(file: IO[bytes], most: int) -> bytes:
+    """What is left of a stream, and at most so many bytes, with no more memory than they take.
+
+    ``file.read(most)`` asks for all of the memory before it reads.
+
+    Args:
+        file: open for reading.
+        most: bytes.
+
+    Example:
+        >>> import io
+        >>> read_most(io.BytesIO(b"abc"), 2)
+        b'ab'
+    """
+    parts: list[bytes] = []
+    while most > 0 and (part := file.read(min(most, _PART))):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, TypeGuard, final
 
 from cfsearch.errors import DataError
 from cfsearch.files import read_text, reason
@@ -61,7 +61,7 @@ def read_theirs(
     else:
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(
                 f"judge: {path.name!r} is no JSON: {error}. Give a .csv under that ending."
             ) from error
@@ -81,14 +81,23 @@ def read_theirs(
 def _of_dice(document: Mapping[str, Any], *, name: str) -> list[Theirs]:
     names = document.get("feature_names")
     originals, given = document.get("test_data"), document["cfs_list"]
-    if not isinstance(names, list) or not isinstance(originals, list) or len(originals) != len(given):
+    whole = _texts(names) and isinstance(originals, list) and isinstance(given, list)
+    if not whole or len(originals) != len(given):
         raise DataError(
             f"judge: {name!r} looks like dice-ml's JSON, but lacks `feature_names` or as many `test_data` as `cfs_list`. "
             "Write it with CounterfactualExplanations.to_json()."
         )
     found = []
     for i, (original, each) in enumerate(zip(originals, given, strict=True)):
-        row = original[0] if original and isinstance(original[0], list) else original
+        row = (
+            original[0]
+            if isinstance(original, list) and original and isinstance(original[0], list)
+            else original
+        )
+        if each is not None and not isinstance(each, list):
+            raise DataError(
+                f"judge: {name!r}: input {i} of `cfs_list` must be a list of rows, got {each!r:.80}."
+            )
         found.append(
             Theirs(
                 _named(names, row, name=name),
@@ -100,8 +109,14 @@ def _of_dice(document: Mapping[str, Any], *, name: str) -> list[Theirs]:
     return found
 
 
-def _named(names: Sequence[str], row: Sequence[Any], *, name: str) -> Cells:
+def _texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _named(names: Sequence[str], row: Any, *, name: str) -> Cells:  # Any: values of JSON
     """Cells by column; what stands behind the last column is the class."""
+    if not isinstance(row, list):
+        raise DataError(f"judge: {name!r}: expected rows as lists of {len(names)} cells, got {row!r:.80}.")
     if len(row) < len(names):
         raise DataError(f"judge: {name!r}: expected rows of {len(names)} columns, got one of {len(row)}.")
     return dict(zip(names, row, strict=False))
@@ -114,11 +129,13 @@ def _of_alibi(entry: object, i: int, columns: Sequence[str], *, name: str) -> Th
             f"judge: {name!r} is neither dice-ml's JSON (`cfs_list`) nor an explanation of alibi (`data.cf`). "
             "Give one of these, a .csv, or a folder of pictures."
         )
-    meta = entry.get("meta", {}) if isinstance(entry, Mapping) else {}
-    names = list(meta.get("params", {}).get("feature_names") or columns)
+    meta = entry.get("meta") if isinstance(entry, Mapping) else None
+    params = meta.get("params") if isinstance(meta, Mapping) else None
+    listed = params.get("feature_names") if isinstance(params, Mapping) else None
+    names = listed if listed and _texts(listed) else list(columns)
     cf, orig = data["cf"], data.get("orig")
-    rows = _rows(cf.get("X") if isinstance(cf, Mapping) else None)
-    original = _rows(orig.get("X") if isinstance(orig, Mapping) else data.get("X"))
+    rows = _rows(cf.get("X") if isinstance(cf, Mapping) else None, name=name)
+    original = _rows(orig.get("X") if isinstance(orig, Mapping) else data.get("X"), name=name)
     return Theirs(
         _named(names, original[0], name=name) if original else None,
         None if original else i,
@@ -127,12 +144,14 @@ def _of_alibi(entry: object, i: int, columns: Sequence[str], *, name: str) -> Th
     )
 
 
-def _rows(values: Any) -> list[list[Any]]:  # Any: nested lists, however deep
+def _rows(values: Any, *, name: str) -> list[list[Any]]:  # Any: nested lists, however deep
     if values is None or values == []:
         return []
-    if not isinstance(values[0], list):
+    if not isinstance(values, list):
+        raise DataError(f"judge: {name!r}: expected rows as lists of cells, got {values!r:.80}.")
+    if not any(isinstance(part, list) for part in values):
         return [values]
-    return [row for part in values for row in _rows(part)] if isinstance(values[0][0], list) else values
+    return [row for part in values for row in _rows(part, name=name)]
 
 
 def _of_csv(text: str, identifier: str | None, *, name: str, header: Sequence[str]) -> list[Theirs]:
@@ -141,8 +160,13 @@ def _of_csv(text: str, identifier: str | None, *, name: str, header: Sequence[st
     except csv.Error:
         dialect = csv.excel
     reader = csv.DictReader(text.splitlines(), dialect=dialect)
-    rows = [dict(row) for row in reader]
-    given = list(reader.fieldnames or ())
+    try:
+        rows = [dict(row) for row in reader]
+        given = list(reader.fieldnames or ())
+    except csv.Error as error:
+        raise DataError(
+            f"judge: {name!r}, line {reader.line_num} is no row of a table ({error}). Correct it."
+        ) from error
     known = [column for column in IDS if column in given and column not in header]
     column = identifier if identifier is not None else next(iter(known), None)
     if column is None or column not in given:
@@ -155,7 +179,7 @@ def _of_csv(text: str, identifier: str | None, *, name: str, header: Sequence[st
         place = row.pop(column)
         try:
             groups.setdefault(int(float(str(place))), []).append(row)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise DataError(
                 f"judge: {name!r}, line {line}: {column!r} must be the place of a row, from 0, got {place!r}."
             ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cfsearch.errors import ConfigError, DataError, MissingExtraError
-from cfsearch.files import open_file, why_no_file
+from cfsearch.files import open_file, read_most, why_no_file
 
 MAX_BYTES: Final = 2**30
 """Tables of more bytes (unpacked) are refused."""
@@ -104,12 +104,12 @@ def bytes_of(path: Path) -> bytes:
             raise DataError(f"table: {str(path)!r} must be a CSV file, but {absent}. Check the path.")
         if path.suffix == ".gz":
             with gzip.open(path) as packed:
-                raw = packed.read(MAX_BYTES + 1)
+                raw = read_most(packed, MAX_BYTES + 1)
         elif path.suffix.lower() == ".zip":
             raw = _unzipped(path)
         else:
             with open_file(path) as file:
-                raw = file.read(MAX_BYTES + 1)
+                raw = read_most(file, MAX_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         kind = "zip" if path.suffix.lower() == ".zip" else "gzip"
         raise DataError(f"table: {path.name!r} is a broken {kind} file ({error}). Copy it again.") from error
@@ -136,7 +136,7 @@ def _unzipped(path: Path) -> bytes:
             )
         try:
             with packed.open(names[0]) as member:
-                return member.read(MAX_BYTES + 1)
+                return read_most(member, MAX_BYTES + 1)
         except RuntimeError as error:  # what zipfile raises for encrypted members
             raise DataError(
                 f"table: {path.name!r} cannot be unpacked: {error}. Unpack it yourself."

@@ -250,11 +250,11 @@ def _from_bytes(blob: bytes, entry: dict[str, Any]) -> RawArray:
 
 def _shaped(flat: RawArray, entry: dict[str, Any]) -> RawArray:
     shape = entry.get("shape")
-    if not isinstance(shape, list) or not all(isinstance(size, int) and size >= 0 for size in shape):
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise BadAnswerError(f"gave an output without a shape: {shown(shape)}.")
     try:
         return flat.reshape(shape)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadAnswerError(f"answered {flat.size} numbers for an output of shape {shape}.") from error
 
 

@@ -1,0 +1,314 @@
+"""Every reader of files and answers on inputs that nobody meant: only errors of ours, no hang, no memory without end.
+
+    python benchmarks/faults/fuzz.py [--seconds 20] [--only table,oip] [--seed 1] [--corpus benchmarks/faults/corpus]
+    uv run --with atheris python benchmarks/faults/fuzz.py --engine atheris --only sidecar --seconds 600
+
+Each reader runs in a process of its own with 2 GiB of memory and 10 s for an input, on inputs that are made of valid ones: bits
+flipped, pieces cut, doubled, moved and mixed between seeds, numbers put in that are too large, too small or none, values of
+JSON replaced by others of another kind, and noise. What is raised and is none of our errors is a finding, and so is an
+input that takes longer than 10 s, more memory, or ends the process; it is printed, and kept in ``--corpus`` under the name of
+its reader, where later runs begin with it. ``--engine atheris`` lets libFuzzer choose the inputs by what they reach.
+
+Printed, a line a reader: inputs, how many were read, how many refused by an error of ours, and findings (must be 0).
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import random
+import re
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fuzz_readers import Reader, readers
+
+from cfsearch.errors import CfsearchError, cause_of
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+_MEMORY: Final = 2 * 2**30
+_PATIENCE_S: Final = 10
+_ODD: Final = (
+    *(b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b",", b'"', b"'", b"[", b"]", b"{", b"}", b"=", b"[[", b"]]"),
+    *(b"nan", b"inf", b"-inf", b"1e400", b"-1", b"0", b"99999999999999999999", b"1e-400", b"true", b"null", b"-0.0"),
+    *(b"\xe2\x80\xae", b"\xed\xa0\x80", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"1979-05-27", b"\\u0000"),
+)  # fmt: skip
+_VALUES: Final[tuple[Any, ...]] = (  # Any: values of JSON
+    *(None, True, False, 0, -1, 2**63, 2**64, 10**30, 1.5, -0.0, 1e308, "", "a", "\0", "é\u202e", "1", [], {}, [[]], [{}]),
+    *([None], {"a": None}, [1, "a"], [[1], [1, 2]], "nan", ["a"] * 3, {"": {}}, [0] * 100),
+)  # fmt: skip
+
+
+def mutants(seeds: tuple[bytes, ...], rng: random.Random) -> Iterator[bytes]:
+    """Inputs without end that are made of valid ones.
+
+    Args:
+        seeds: valid inputs.
+        rng: what is drawn from.
+    """
+    yield from seeds
+    while True:
+        content = rng.choice(seeds)
+        if rng.random() < 0.4 and (changed := _in_json(content, rng)) is not None:
+            yield changed
+            continue
+        if rng.random() < 0.25:
+            content = _in_words(content, rng)
+        for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+            content = _changed(content, rng, seeds)
+        yield content
+
+
+def _changed(content: bytes, rng: random.Random, seeds: tuple[bytes, ...]) -> bytes:
+    """One change of bytes."""
+    n = len(content)
+    a, b = sorted((rng.randint(0, n), rng.randint(0, n)))
+    b = min(b, a + rng.choice((1, 2, 4, 16, 256)))
+    kind = rng.randrange(8)
+    if kind == 0 and n:
+        at = rng.randrange(n)
+        return content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :]
+    if kind == 1:
+        return content[:a] + content[b:]
+    if kind == 2:
+        return content[:b] + content[a:b] * rng.choice((1, 2, 50)) + content[b:]
+    if kind == 3:
+        return content[:a]
+    if kind == 4:
+        other = rng.choice(seeds)
+        at = rng.randint(0, len(other))
+        return content[:a] + other[at : at + rng.randint(0, 64)] + content[b:]
+    if kind == 5:
+        return content[:a] + rng.randbytes(rng.randint(0, 8)) + content[b:]
+    return content[:a] + rng.choice(_ODD) + content[b:]
+
+
+def _in_words(content: bytes, rng: random.Random) -> bytes:
+    """A word or a number of a text replaced by an odd one."""
+    found = list(re.finditer(rb"[A-Za-z0-9_.+-]+", content))
+    if not found:
+        return content
+    place = rng.choice(found)
+    return content[: place.start()] + rng.choice(_ODD) + content[place.end() :]
+
+
+def _in_json(content: bytes, rng: random.Random) -> bytes | None:
+    """A value of JSON replaced by another; None where there is no JSON in it."""
+    at = content.find(b"{") if b"{" in content else content.find(b"[")
+    try:
+        text = content[at:].decode("utf-8", "surrogateescape")
+        document, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    places: list[tuple[Any, Any]] = []  # Any: containers of JSON and their keys
+
+    def walk(value: Any) -> None:  # Any: JSON
+        inside = (
+            value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        )
+        for key, one in list(inside):
+            places.append((value, key))
+            walk(one)
+
+    walk(document)
+    for _ in range(rng.choice((1, 1, 2))):
+        if places:
+            where, key = rng.choice(places)
+            if isinstance(where, dict) and rng.random() < 0.2:
+                where.pop(key, None)
+            elif isinstance(where, list) or key in where:
+                where[key] = json.loads(json.dumps(rng.choice(_VALUES)))
+    changed = json.dumps(document).encode("utf-8", "replace")
+    rest = text[end:].encode("utf-8", "surrogateescape")
+    if at == 8 and int.from_bytes(content[:8], "little") <= len(content):
+        return (
+            len(changed).to_bytes(8, "little") + changed + rest
+        )  # the header of safetensors says how long it is
+    return content[:at] + changed + rest
+
+
+class Slow(BaseException):
+    """An input took too long."""
+
+
+def _too_long(_: int, __: FrameType | None) -> None:
+    raise Slow
+
+
+def tried(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
+    """What a reader makes of an input: "read", "refused", or a finding, and its last words.
+
+    Args:
+        reader: it.
+        content: the input.
+        folder: for its file.
+    """
+    try:
+        reader.read(content, folder)
+    except CfsearchError as error:
+        text = str(error)
+        return ("refused", "") if text and "\n" not in text else ("finding", f"message {text!r}")
+    except Slow:
+        return "finding", f"took more than {_PATIENCE_S} s"
+    except BaseException as error:  # noqa: BLE001  # what is not ours is what is looked for
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        ours = [one for one in traceback.extract_tb(error.__traceback__) if "cfsearch" in one.filename]
+        where = ours[-1] if ours else at
+        return "finding", f"{cause_of(error, most=100)}, at {Path(where.filename).name}:{where.lineno}"
+    return "read", ""
+
+
+def fuzzed(
+    reader: Reader, *, seconds: float, seed: int, most: int | None = None, kept: tuple[bytes, ...] = ()
+) -> tuple[Counter[str], dict[str, bytes]]:
+    """How many inputs ended how, and one input for each place where something was found.
+
+    Args:
+        reader: it.
+        seconds: how long.
+        seed: of the inputs.
+        most: inputs at most.
+        kept: tried first.
+    """
+    count: Counter[str] = Counter()
+    found: dict[str, bytes] = {}
+    rng, end = random.Random(seed), time.monotonic() + seconds
+    main = multiprocessing.parent_process() is not None
+    if main:
+        signal.signal(signal.SIGALRM, _too_long)
+    with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        folder = Path(place)
+        for i, content in enumerate(_all(kept, reader.seeds, rng)):
+            if time.monotonic() >= end or (most is not None and i >= most + len(kept)):
+                break
+            if main:
+                (folder.parent / f"fuzz-last-{multiprocessing.current_process().pid}").write_bytes(content)
+                signal.alarm(_PATIENCE_S)
+            kind, words = tried(reader, content, folder)
+            if main:
+                signal.alarm(0)
+            count[kind] += 1
+            if kind == "finding" and words not in found:
+                found[words] = content
+    return count, found
+
+
+def _all(kept: tuple[bytes, ...], seeds: tuple[bytes, ...], rng: random.Random) -> Iterator[bytes]:
+    yield from kept
+    yield from mutants((*seeds, *kept), rng)
+
+
+def _apart(
+    name: str, reader: Reader, seconds: float, seed: int, kept: tuple[bytes, ...], out: Any
+) -> None:  # Any: a queue
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY + _held(), _MEMORY + _held()))
+    out.put((name, *fuzzed(reader, seconds=seconds, seed=seed, kept=kept)))
+
+
+def _held() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def kept_of(name: str, corpus: Path) -> tuple[bytes, ...]:
+    """The inputs of the corpus for a reader.
+
+    Args:
+        name: of the reader.
+        corpus: the folder.
+    """
+    return tuple(path.read_bytes() for path in sorted((corpus / name.replace(" ", "_")).glob("*")))
+
+
+def by_atheris(reader: Reader, *, seconds: float) -> None:
+    """Fuzz by libFuzzer in this process, until the first finding or the end of the time.
+
+    Args:
+        reader: it.
+        seconds: how long.
+    """
+    import atheris
+
+    place = Path(tempfile.mkdtemp())
+    for i, content in enumerate(reader.seeds):
+        (place / f"seed{i}").write_bytes(content)
+    folder = Path(tempfile.mkdtemp())
+
+    def one(content: bytes) -> None:
+        kind, words = tried(reader, content, folder)
+        if kind == "finding":
+            raise AssertionError(words)
+
+    atheris.instrument_all()
+    words = [
+        sys.argv[0],
+        str(place),
+        f"-max_total_time={seconds:.0f}",
+        f"-timeout={_PATIENCE_S}",
+        "-rss_limit_mb=4096",
+    ]
+    atheris.Setup(words, one)
+    atheris.Fuzz()
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20.0, help="a reader")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--engine", choices=["mutation", "atheris"], default="mutation")
+    chosen = parser.parse_args(words)
+    every = readers()
+    names = [name for name in every if not chosen.only or name in chosen.only.split(",")]
+    if chosen.engine == "atheris":
+        by_atheris(every[names[0]], seconds=chosen.seconds)
+        return 0
+    context, findings = multiprocessing.get_context("fork"), 0
+    print(f"{'reader':<22}{'inputs':>9}{'read':>9}{'refused':>9}{'findings':>9}")
+    for name in names:
+        out = context.Queue()
+        kept = kept_of(name, chosen.corpus)
+        process = context.Process(
+            target=_apart, args=(name, every[name], chosen.seconds, chosen.seed, kept, out)
+        )
+        process.start()
+        try:
+            _, count, found = out.get(timeout=chosen.seconds + 6 * _PATIENCE_S)
+        except Exception:  # noqa: BLE001  # queue.Empty: it hangs, or its process ended
+            last = Path(tempfile.gettempdir()) / f"fuzz-last-{process.pid}"
+            count = Counter(finding=1)
+            found = {
+                f"ended its process or hung (exit {process.exitcode})": last.read_bytes()
+                if last.exists()
+                else b""
+            }
+            process.kill()
+        process.join()
+        (Path(tempfile.gettempdir()) / f"fuzz-last-{process.pid}").unlink(missing_ok=True)
+        total = sum(count.values())
+        print(f"{name:<22}{total:>9,}{count['read']:>9,}{count['refused']:>9,}{len(found):>9}", flush=True)
+        for text, content in found.items():
+            findings += 1
+            place = chosen.corpus / name.replace(" ", "_")
+            place.mkdir(parents=True, exist_ok=True)
+            (place / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
+            print(f"    {text}", flush=True)
+    return int(findings > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

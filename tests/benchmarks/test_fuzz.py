@@ -1,0 +1,97 @@
+"""Fuzzing of the readers: every seed is read, the corpus and a few thousand mutants bring no foreign exception."""
+
+import random
+import sys
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfsearch.errors import DataError
+
+FAULTS = Path(__file__).parents[2] / "benchmarks" / "faults"
+if not FAULTS.is_dir():
+    pytest.skip("the benchmarks are not in a wheel", allow_module_level=True)
+sys.path.insert(0, str(FAULTS))
+FUZZ: Any = import_module("fuzz")  # Any: from the folder above, which mypy does not see
+READERS: Any = import_module("fuzz_readers")
+NAMES = (
+    *(
+        "settings",
+        "sidecar",
+        "schema",
+        "gates",
+        "table",
+        "attributes",
+        "texts",
+        "pictures",
+        "sound",
+        "onnx",
+        "weights",
+    ),
+    *(
+        "surrogate",
+        "statement",
+        "theirs.csv",
+        "theirs",
+        "oip",
+        "oip described",
+        "tfserving",
+        "tfserving described",
+        "mlflow",
+    ),
+    *("huggingface", "torchserve", "template"),
+)
+
+
+@pytest.fixture(scope="module")
+def readers() -> Any:  # Any: as above
+    return READERS.readers(runs=False)
+
+
+def test_every_reader_has_a_name_here(readers: Any) -> None:
+    assert tuple(readers) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_f90_no_input_raises_what_is_not_ours(name: str, readers: Any, tmp_path: Path) -> None:
+    reader = readers[name]
+    for i, seed in enumerate(reader.seeds):
+        assert FUZZ.tried(reader, seed, tmp_path) == ("read", ""), f"seed {i} is no valid input"
+    kept = FUZZ.kept_of(name, FUZZ.CORPUS)
+    count, found = FUZZ.fuzzed(reader, seconds=30.0, seed=11, most=60, kept=kept)
+    assert found == {}
+    assert sum(count.values()) == 60 + len(kept)
+    assert count["refused"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "store", "audit.json", "front"])
+def test_f90_for_half_a_minute(name: str) -> None:
+    _, found = FUZZ.fuzzed(READERS.readers()[name], seconds=30.0, seed=random.randrange(2**32))
+    assert found == {}
+
+
+def test_a_fault_is_found_and_named(tmp_path: Path) -> None:
+    def read(content: bytes, _: Path) -> object:
+        if b"9999" in content:
+            return [][int(content[:1] == b"x")]
+        raise DataError("refused. Do otherwise.")
+
+    count, found = FUZZ.fuzzed(READERS.Reader(read, (b"a = 1, b = 2",)), seconds=20.0, seed=1, most=2000)
+    assert count["finding"] > 0
+    assert count["refused"] > count["finding"]
+    assert all(text.startswith("IndexError: ") for text in found)
+    assert FUZZ.tried(READERS.Reader(lambda *_: 1 / 0, (b"",)), b"", tmp_path)[1].startswith(
+        "ZeroDivisionError"
+    )
+
+
+def test_mutants_are_the_same_for_a_seed_and_mostly_new() -> None:
+    seeds = (b'{"a": [1, 2], "b": "c"}', b"x = 3\n")
+    drawn = [list(islice(FUZZ.mutants(seeds, random.Random(5)), 300)) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0][:2] == list(seeds)
+    assert len(set(drawn[0])) > 200
