@@ -63,7 +63,7 @@ def _column(content: str, path: Path, column: str | None) -> list[str]:
     if name is None or name not in header:
         what = "which column holds the texts" if name is None else f"the column {name!r}"
         raise ConfigError(
-            f"texts: expected {what} in {path.name!r}, got {', '.join(map(repr, header)) or 'no header'}. Name one of "
+            f"texts: expected {what} in {path.name!r}, got {' '.join(', '.join(header).split()) or 'no header'}. Name one of "
             "these with --column."
         )
     at = header.index(name)
