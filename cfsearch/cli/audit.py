@@ -246,7 +246,9 @@ def _ratios(document: dict[str, Any], column: str, model: str) -> list[str]:
 
 def _rate_of(part: dict[str, Any]) -> str:
     rate = part["found_rate"]
-    return "none searched" if rate is None else f"{_percent(rate)} of {part['searched']}"
+    if rate is None:
+        return f"too few of {part['searched']}" if part["searched"] else "none searched"
+    return f"{_percent(rate)} of {part['searched']}"
 
 
 def _points(interval: dict[str, float]) -> str:

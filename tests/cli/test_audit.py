@@ -15,6 +15,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from cfsearch.cli.audit import _rate_of
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.reservation import Reservation
 from cfsearch.schemas import schema
@@ -385,3 +386,11 @@ def test_f64_a_directory_that_cannot_be_used_costs_no_query(
     assert answer.code == 2
     assert answer.error.endswith("[run]")
     assert asked == []
+
+
+def test_a_group_with_too_few_searched_inputs_is_not_one_without_any() -> None:
+    few = {"searched": 8, "found_rate": None}
+    many = {"searched": 12, "found_rate": {"value": 0.5, "low": 0.25, "high": 0.75}}
+    assert _rate_of(few) == "too few of 8"
+    assert _rate_of({"searched": 0, "found_rate": None}) == "none searched"
+    assert _rate_of(many) == "50%, 25% to 75% of 12"
