@@ -75,16 +75,18 @@ def load_shared(path: Path) -> list[MeasuredChanges] | None:
                 SharedChange(tuple(Move(**move) for move in change["moves"]), change["support"])
                 for change in entry["changes"]
             )
+            first, second = sides
             found.append(
                 MeasuredChanges(
-                    entry["source"],
-                    entry["target"],
-                    changes,
-                    tuple(entry["words"]),
-                    *sides,
-                    tensors[f"{i} tried"],
-                    entry["left_out"],
-                    entry["queries"],
+                    source=entry["source"],
+                    target=entry["target"],
+                    changes=changes,
+                    words=tuple(entry["words"]),
+                    first=first,
+                    second=second,
+                    tried=tensors[f"{i} tried"],
+                    left_out=entry["left_out"],
+                    queries=entry["queries"],
                 )
             )
         return found

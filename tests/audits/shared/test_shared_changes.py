@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from rich.console import Console
 
 import cfsearch
+from cfsearch import Settings
 from cfsearch.audits.checking import check_run
 from cfsearch.audits.shared.candidates import Move, SharedChange, points
 from cfsearch.audits.shared.store import SHARED, load_shared
@@ -26,7 +27,7 @@ from cfsearch.report import wording
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.testing import FakeGenerator, FakeProvider
 
-SEARCH = {"evaluations": 40, "population": 20, "label": "y"}
+SEARCH: Settings = {"evaluations": 40, "population": 20, "label": "y", "immutable": ["sex"]}
 
 
 def approve(rows: pd.DataFrame) -> np.ndarray:
@@ -39,9 +40,10 @@ def approve(rows: pd.DataFrame) -> np.ndarray:
 def applicants(n: int) -> pd.DataFrame:
     draw = np.random.default_rng(1)
     rows = pd.DataFrame({"points": draw.integers(0, 60, n), "sex": np.tile(["man", "woman"], n // 2)})
-    rows["y"] = "no"
-    rows.loc[len(rows)] = [100, "man", "yes"]  # so that the range of points reaches there
-    return rows
+    best = pd.DataFrame(
+        {"points": [100], "sex": ["man"], "y": ["yes"]}
+    )  # so that the range of points reaches there
+    return pd.concat([rows.assign(y="no"), best], ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,6 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> cfsearch.AuditResult:
         applicants(48),
         target="yes",
         by=["sex"],
-        immutable=["sex"],
         out=tmp_path_factory.mktemp("shared") / "run",
         labels=["no", "yes"],
         scores="probabilities",
@@ -63,7 +64,8 @@ def test_coverage_is_what_the_rule_says(result: cfsearch.AuditResult) -> None:
     [row] = result.document["shared"]
     rows = applicants(48)
     with RunDirectory.read(result.path) as run:
-        points = {r.name: r.front.row[0].item() for r in run.rows() if r.front is not None}
+        rows_of = [(r.name, r.front.row) for r in run.rows() if r.front is not None]
+        points = {name: float(row[0]) for name, row in rows_of if row is not None}
         sex = dict(zip((r.name for r in run.rows()), rows["sex"], strict=False))
     kept = load_shared(result.path / SHARED)
     assert kept is not None
@@ -170,7 +172,9 @@ def test_page_and_terminal_show_them(result: cfsearch.AuditResult) -> None:
     page = BeautifulSoup(result.report().read_text(), "html.parser")
     section = page.find(id="shared")
     assert section is not None
-    cells = [cell.get_text() for cell in section.table.tbody.tr.find_all(["th", "td"])]
+    line = section.select_one("table tbody tr")
+    assert line is not None
+    cells = [cell.get_text() for cell in line.find_all(["th", "td"])]
     assert cells[0] == first["words"] and cells[-1] == str(first["held_back"])
     assert cells[1] == wording.percent(first["alone"]["rate"]["value"])
     assert cells[4] == wording.span(first["together"]["rate"])
