@@ -37,7 +37,7 @@ from cfsearch.audits.effects import PARTS, Effects, effect_rows
 from cfsearch.audits.genuineness import Calibration
 from cfsearch.audits.verdict import LEANS, PRACTICAL, UNSURE
 from cfsearch.datasets import faces
-from cfsearch.numerics.intervals import paired_mean
+from cfsearch.numerics.intervals import Interval, paired_mean
 
 Row = dict[str, Any]  # Any: an effect as it stands in audit.json
 IMAGES: Final = 64
@@ -167,24 +167,24 @@ class Outcome:
     readings: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Model, rows: Sequence[Row], truth: Float[Tensor, "n a"]) -> "Outcome":
+    def of(cls, model: Model, rows: Sequence[Row], truth: Sequence[Interval]) -> "Outcome":
         """Of the rows of an audit.
 
         Args:
             model: that was audited.
             rows: of the audit.
-            truth: true effects, face by face.
+            truth: true effects with their own intervals, in the order of ``faces.ATTRIBUTES``.
         """
         by_name = {row["variable"]: row for row in rows}
         names = tuple(name for name in faces.ATTRIBUTES if name != model.target)
         columns = [faces.ATTRIBUTES.index(name) for name in names]
-        ends = [paired_mean(truth[:, j]) for j in columns]
+        true = [truth[j] for j in columns]
         figures = [by_name[name]["estimate"] for name in names]
         return cls(
             model,
             names,
-            truth.mean(0).numpy()[columns],
-            np.array([e is not None and max(abs(e.low), abs(e.high)) < PRACTICAL for e in ends]),
+            np.array([e.value for e in true]),
+            np.array([max(abs(e.low), abs(e.high)) < PRACTICAL for e in true]),
             *(np.array([f[part] for f in figures]) for part in ("value", "low", "high")),
             tuple(by_name[name]["reading"] for name in names),
         )
@@ -270,10 +270,11 @@ def main() -> int:
         errors = []
         for model in models:
             answers = pool.answers(model, name)
+            truth = [one for j in range(answers.truth.shape[1]) if (one := paired_mean(answers.truth[:, j]))]
             for audit in audits(pool, answers, measurement, images=options.images):
                 errors.append((audit.photographs.sd, audit.photographs.unexplained))
                 for estimator, rows in ESTIMATORS.items():
-                    found[estimator].append(Outcome.of(model, rows(audit), answers.truth))
+                    found[estimator].append(Outcome.of(model, rows(audit), truth))
         sd, unexplained = np.mean(errors, axis=0)
         print(
             f"\n{name}: offset sd {sd:.2f}, unexplained {unexplained:.2f} logits (mean over classifiers)\n{HEAD}"
