@@ -11,6 +11,7 @@ from cfsearch.errors import ConfigError, DataError
 from ._columns import Column, ColumnKind, Missing, is_number
 from ._csv import TextTable, read_text_table
 from ._guess import Guesses, by_number
+from ._notes import joined_notes
 from ._protected import free_note
 from ._schema import MISSING_VALUES, Link, TableSchema
 
@@ -132,7 +133,8 @@ def infer_schema(
         f"{target}: {len(set(cells))} different numbers; taken for what a model predicts, and no input. Search with "
         "a range as the target: --target LOW..HIGH."
     )
-    notes = (*text.notes, *found.notes, *([of_target] if predicted else []), *([free] if free else []))
+    of_columns = joined_notes(found.notes, columns=text.header)
+    notes = (*text.notes, *of_columns, *([of_target] if predicted else []), *([free] if free else []))
     return Inference(schema, text.name, len(text.rows), notes, found.reasons)
 
 

@@ -211,3 +211,20 @@ def test_an_unknown_level_among_texts_is_a_level_that_missing_cells_join(tmp_pat
     )
     column = infer_schema(path).schema.column("a")
     assert "?" in column.levels
+
+
+def test_advice_on_columns_of_the_same_codes_is_given_once(tmp_path: Path) -> None:
+    lines = ["a,b,c"]
+    for i in range(300):
+        gone = i % 10 == 0
+        cells = [-9 if gone else 30 + 7 * i % 60, -9 if gone else 200 + 13 * i % 100, 100 + i % 90]
+        lines.append(",".join(map(str, cells)))
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    guess = infer_schema(path)
+    assert [column.codes for column in guess.schema.columns] == [(-9.0,), (-9.0,), ()]
+    (note,) = [note for note in guess.notes if "taken for a code" in note]
+    assert note.count("take them out of `codes`") == 1
+    assert note.startswith(
+        "a: -9 (30 rows) far from the others, 31 to 89; b: -9 (30 rows) far from the others, "
+    )

@@ -1,0 +1,34 @@
+"""Notes on guesses, each piece of advice given once."""
+
+from collections.abc import Sequence
+
+
+def joined_notes(notes: Sequence[str], *, columns: Sequence[str]) -> tuple[str, ...]:
+    """Notes of which those that end alike are one: what is so of each column, then what follows from it.
+
+    A note of a column is "NAME: WHAT; WHAT FOLLOWS". Others stay as they are.
+
+    Args:
+        notes: on columns and on the file.
+        columns: names of the columns.
+
+    Example:
+        >>> joined_notes(["a: 3 whole numbers; check.", "b is fine.", "c: 4 whole numbers; check."], columns=["a", "c"])
+        ('a: 3 whole numbers; c: 4 whole numbers; check.', 'b is fine.')
+        >>> joined_notes(["a: steps of 5; kept.", "c: steps of 5; kept."], columns=["a", "c"])
+        ('a, c: steps of 5; kept.',)
+    """
+    made: dict[str, dict[str, list[str]]] = {}
+    for note in notes:
+        # the longest name, where one begins with another
+        names = [name for name in columns if note.startswith(f"{name}: ")]
+        name = max(names, key=len, default="")
+        what, _, follows = note[len(name) + 2 :].partition("; ")
+        if name and follows:
+            made.setdefault(follows, {}).setdefault(what, []).append(name)
+        else:
+            made.setdefault(note, {})
+    return tuple(
+        "; ".join([*(f"{', '.join(names)}: {what}" for what, names in parts.items()), follows])
+        for follows, parts in made.items()
+    )
