@@ -8,8 +8,9 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 from cfsearch.errors import RunError
 
@@ -44,7 +45,7 @@ def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_most(file: IO[bytes], most: int) -> bytes:
+def read_most(file: IO[bytes] | BufferedIOBase, most: int) -> bytes:
     """What is left of a stream, and at most so many bytes, with no more memory than they take.
 
     ``file.read(most)`` asks for all of the memory before it reads.
@@ -65,7 +66,7 @@ def read_most(file: IO[bytes], most: int) -> bytes:
     return b"".join(parts)
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """A regular file, open for reading.
 
     Args:

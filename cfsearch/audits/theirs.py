@@ -81,8 +81,12 @@ def read_theirs(
 def _of_dice(document: Mapping[str, Any], *, name: str) -> list[Theirs]:
     names = document.get("feature_names")
     originals, given = document.get("test_data"), document["cfs_list"]
-    whole = _texts(names) and isinstance(originals, list) and isinstance(given, list)
-    if not whole or len(originals) != len(given):
+    if not (
+        _texts(names)
+        and isinstance(originals, list)
+        and isinstance(given, list)
+        and len(originals) == len(given)
+    ):
         raise DataError(
             f"judge: {name!r} looks like dice-ml's JSON, but lacks `feature_names` or as many `test_data` as `cfs_list`. "
             "Write it with CounterfactualExplanations.to_json()."

@@ -1,8 +1,11 @@
 """Beside the list: what stands where a file is expected, and where results are written."""
 
+import io
 import os
 import stat
 import threading
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,7 @@ from cfsearch.datasets.images.labelled import read_labels
 from cfsearch.datasets.sound import read_recordings
 from cfsearch.datasets.tables import read_schema, read_text_table
 from cfsearch.datasets.text import read_texts
-from cfsearch.errors import CfsearchError, DamagedError, RunError
+from cfsearch.errors import CfsearchError, CfsearchWarning, DamagedError, RunError
 from cfsearch.files import atomic_writer, read_file, write_atomically
 from cfsearch.fronts.file import read_blob
 from cfsearch.providers.onnx.file import ordinary_file
@@ -137,6 +140,23 @@ def test_a_name_that_is_no_text_is_refused_where_it_would_be_written(tmp_path: P
         file.write(b"\xff")
     assert (tmp_path / "raw").read_bytes() == b"\xff"
     assert not (tmp_path / "out.json").exists()
+
+
+def test_a_zip_that_names_a_picture_twice_is_noted(tmp_path: Path) -> None:
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        warnings.simplefilter("ignore")
+        for value in (10, 200):
+            stream = io.BytesIO()
+            Image.fromarray(np.full((4, 4, 3), value, np.uint8)).save(stream, "PNG")
+            packed.writestr("a.png", stream.getvalue())
+    with pytest.warns(CfsearchWarning, match=r"1 entries under names that others have \('a.png'\)"):
+        [ref] = find_images(tmp_path / "a.zip")
+    assert (
+        round(
+            float(read_image(ref).pixels.double().mean()) * (1 if read_image(ref).pixels.max() > 1 else 255)
+        )
+        == 200
+    )
 
 
 def run(*words: object) -> Result:

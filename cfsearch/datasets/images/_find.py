@@ -140,7 +140,16 @@ def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
 
 def _in_zip(path: Path) -> list[ImageRef]:
     with archive_of(path) as archive:
-        names = dict.fromkeys(info.filename for info in archive.infolist() if not info.is_dir())
+        found = [info.filename for info in archive.infolist() if not info.is_dir()]
+    names = dict.fromkeys(found)
+    if len(names) < len(found):
+        twice = next(name for name in names if found.count(name) > 1)
+        warnings.warn(
+            f"images: {path.name!r} holds {len(found) - len(names)} entries under names that others have ({twice!r}); of "
+            "each name the last one is read.",
+            CfsearchWarning,
+            stacklevel=4,
+        )
     return [
         ImageRef(name, path, name)
         for name in names
