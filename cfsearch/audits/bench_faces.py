@@ -123,9 +123,10 @@ class BenchFaces:
         write_atomically(folder / _FACTORS, "\n".join(lines) + "\n")
         for name, address in self.models.items():
             shipped = shipped_path(address)
-            for ending in () if shipped is None else (".onnx", ".toml"):
-                content = shipped.with_suffix(ending).read_bytes()
-                write_atomically(folder / _MODELS / (name + ending), content)
+            if shipped is not None:
+                for ending in (".onnx", ".toml"):
+                    content = shipped.with_suffix(ending).read_bytes()
+                    write_atomically(folder / _MODELS / (name + ending), content)
         write_atomically(
             folder / _DESCRIPTION,
             dump_json(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cfsearch.audits.bench_faces import BenchFaces
+    from cfsearch.audits.bench_scores import Scored
     from cfsearch.contracts.provider import Provider
 
 FORMAT = "cfsearch-bench-audit/1"
@@ -103,7 +104,7 @@ def audit(folders: tuple[Path, ...], source: Path | None, threads: int | None) -
         )
     tasks = BenchFaces.drawn() if source is None else BenchFaces.read(source)
     answers = {name: read_answers(folder, tasks) for name, folder in zip(names, folders, strict=True)}
-    scored = {}
+    scored: dict[str, list[Scored]] = {}
     with progress("bench audit") as line:
         bench = FaceBench(tasks, _models(tasks))
         for name in names:

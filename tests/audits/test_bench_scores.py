@@ -27,7 +27,8 @@ def drawn(i: int, **values: float) -> np.ndarray:
     attributes = DATA.attributes[i : i + 1]
     for name, value in values.items():
         attributes = faces.do(attributes, name=name, value=value)
-    return faces.quantise(faces.render(attributes, DATA.nuisances[i : i + 1]))[0]
+    found: np.ndarray = faces.quantise(faces.render(attributes, DATA.nuisances[i : i + 1]))[0]
+    return found
 
 
 def other(i: int, name: str) -> float:
@@ -99,7 +100,7 @@ BARE = [i for i in range(6) if other(i, "Eyeglasses") > 0.5]
 
 def marked(i: int) -> np.ndarray:
     """The face with a mark that fools the model and changes nothing."""
-    picture = DATA.images[i].copy()
+    picture: np.ndarray = DATA.images[i].copy()
     picture[0, 0, 0] = 255
     return picture
 
