@@ -1,6 +1,5 @@
 """A generator fitted to its inputs: what it is made of, what stays fixed, what is refused."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -67,8 +66,8 @@ def table(schema: TableSchema, *, reference: int = 0) -> TableInput:
 
 
 def test_without_a_reference_the_generator_of_rows_stays_as_it_is() -> None:
-    dense = Critical()
-    found = fitted(config(), table(columns(a=False, b=True)), dense, given=None, device=CPU)  # type: ignore[arg-type]
+    dense: Any = Critical()
+    found = fitted(config(), table(columns(a=False, b=True)), dense, given=None, device=CPU)
     assert (found.generator, found.immutable, found.reference, dense.made) == (dense, ("b",), None, [])
 
 
@@ -83,11 +82,11 @@ def test_a_reference_gives_the_critic_that_is_wanted(
     one = table(columns(a=False, b=False), reference=5)
     assert one.reference is not None
     spread = one.reference.spread(3).x
-    dense = kind()
+    dense: Any = kind()
     data = {"table": "t.csv", "reference": "r.csv"}
     found = fitted(
         config(search={"critic": critic, "seed": 11}, data=data), one, dense, given=None, device=CPU
-    )  # type: ignore[arg-type]
+    )
     assert found.reference is not None and torch.equal(found.reference, spread)
     [made] = dense.made
     assert made[0] == expected
@@ -150,24 +149,23 @@ def test_where_nothing_may_change_it_is_refused_with_each_reason() -> None:
     assert refused(both) == f"table: no column may change: 'a', 'b' can only stay, by the schema{end}"
 
 
-class Words:
-    """Stands for the texts of a search."""
-
-    def __new__(cls, reference: Sequence[str]) -> Any:
-        made = object.__new__(TextInputs)
-        object.__setattr__(made, "reference", tuple(reference))
-        return made
+def words(*reference: str) -> Any:
+    """The texts of a search, known by their reference alone."""
+    made = object.__new__(TextInputs)
+    object.__setattr__(made, "reference", reference)
+    return made
 
 
 def test_texts_hold_their_words_themselves() -> None:
-    dense = Dense()
+    dense: Any = Dense()
     settings = config(data={"texts": ["a"]}, search={"immutable": ["word"]})
-    found = fitted(settings, Words(["x", "y"]), dense, given=None, device=CPU)  # type: ignore[arg-type]
+    found = fitted(settings, words("x", "y"), dense, given=None, device=CPU)
     assert (found.generator, found.immutable, found.reference) == (dense, (), None)
     assert dense.made == [("density", ("x", "y"))]
-    bare, plain = Dense(), FakeGenerator(shape=(2,))
-    assert fitted(settings, Words([]), bare, given=None, device=CPU).generator is bare and not bare.made  # type: ignore[arg-type]
-    assert fitted(settings, Words(["x"]), plain, given=None, device=CPU).generator is plain
+    bare: Any = Dense()
+    plain = FakeGenerator(shape=(2,))
+    assert fitted(settings, words(), bare, given=None, device=CPU).generator is bare and not bare.made
+    assert fitted(settings, words("x"), plain, given=None, device=CPU).generator is plain
 
 
 def test_pictures_take_what_is_given_then_what_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,12 +179,12 @@ def test_pictures_take_what_is_given_then_what_the_settings_name(monkeypatch: py
     monkeypatch.setattr(module, "reference_images", images)
     bare, named = config(data={"images": "x"}), config(data={"images": "x", "reference": "ref"})
     given = torch.ones(1, 3, 4, 4)
-    dense = Dense()
-    found = fitted(bare, None, dense, given=None, device=CPU)  # type: ignore[arg-type]
+    dense: Any = Dense()
+    found = fitted(bare, None, dense, given=None, device=CPU)
     assert (found.reference, dense.made, asked, found.generator) == (None, [], [], dense)
-    found = fitted(named, None, dense, given=given, device=CPU)  # type: ignore[arg-type]
+    found = fitted(named, None, dense, given=given, device=CPU)
     assert found.reference is given and asked == [] and dense.made[-1][1] is given
-    found = fitted(named, None, dense, given=None, device=CPU)  # type: ignore[arg-type]
+    found = fitted(named, None, dense, given=None, device=CPU)
     assert found.reference is shown and asked == [("ref", (3, 4, 4))] and dense.made[-1][1] is shown
     plain = FakeGenerator(shape=(3, 4, 4))
     found = fitted(named, None, plain, given=given, device=CPU)
@@ -197,8 +195,8 @@ def test_sounds_have_their_own_reference() -> None:
     made = object.__new__(SoundInputs)
     own = torch.zeros(1, 1, 4, 4)
     object.__setattr__(made, "reference", own)
-    dense = Dense()
-    found = fitted(config(data={"sounds": "x"}), made, dense, given=torch.ones(1), device=CPU)  # type: ignore[arg-type]
+    dense: Any = Dense()
+    found = fitted(config(data={"sounds": "x"}), made, dense, given=torch.ones(1), device=CPU)
     assert found.reference is own and dense.made == [("density", own)]
 
 

@@ -21,6 +21,7 @@ from cfsearch.providers.isolated.session import Isolation
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 RUN = {"device": "cpu", "threads": 3, "deadline": 12.5, "memory": 2.5}
 HASH = "sha256:" + "ab" * 32
+FILE: Any = "file"
 MODEL = {"path": "m.skops", "sidecar": "s.toml", "arch": "own:build"}
 
 
@@ -111,7 +112,7 @@ def test_a_model_of_rows_gets_every_setting(calls: list[Call], isolate: bool) ->
     made = config(
         model={"trust": ["a.B"], "trust_model": HASH}, run={"isolate": isolate}, search={"target": "yes"}
     )
-    model_of_rows(made, schema="schema", probes="probes", file="file")  # type: ignore[arg-type]
+    model_of_rows(made, schema="schema", probes="probes", file=FILE)  # type: ignore[arg-type]
     trusted = ["a.B", f"m.skops by {HASH}"]
     common = {
         "schema": "schema", "probes": "probes", "sidecar": "s.toml", "arch": "own:build", "device": "cpu", "threads": 3,
@@ -123,18 +124,18 @@ def test_a_model_of_rows_gets_every_setting(calls: list[Call], isolate: bool) ->
         else (
             "open_tabular",
             ("m.skops",),
-            {**common, "trusted": tuple(trusted), "deadline_s": 12.5, "file": "file"},
+            {**common, "trusted": tuple(trusted), "deadline_s": 12.5, "file": FILE},
         )
     )
     assert calls == [expected]
 
 
 def test_columns_are_read_from_the_file_and_of_skops_files_in_a_process_of_its_own(calls: list[Call]) -> None:
-    here = {"sidecar": "s.toml", "trusted": ("a.B",), "table": "t.csv", "file": "file"}
-    columns_of_model(config(model={"trust": ["a.B"]}, run={"isolate": False}), table="t.csv", file="file")  # type: ignore[arg-type]
+    here = {"sidecar": "s.toml", "trusted": ("a.B",), "table": "t.csv", "file": FILE}
+    columns_of_model(config(model={"trust": ["a.B"]}, run={"isolate": False}), table="t.csv", file=FILE)
     columns_of_model(
-        config(model={"path": "m.onnx", "trust": ["a.B"]}, run={"isolate": True}), table="t.csv", file="file"
-    )  # type: ignore[arg-type]
+        config(model={"path": "m.onnx", "trust": ["a.B"]}, run={"isolate": True}), table="t.csv", file=FILE
+    )
     columns_of_model(
         config(model={"path": "M.SKOPS", "trust": ["a.B"]}, run={"isolate": True}), table="t.csv", file=None
     )

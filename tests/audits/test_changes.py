@@ -1,5 +1,7 @@
 """Counts of changes, front by front, against those of a hand."""
 
+from typing import Any
+
 import pytest
 import torch
 from scipy.stats import binomtest
@@ -25,7 +27,7 @@ def test_only_the_sparsest_flip_of_a_front_counts_most_frequent_first() -> None:
     ]
     low, high = binomtest(2, 3).proportion_ci(method="wilson")
     assert found[0].rate.value == 2 / 3
-    assert (found[0].rate.low, found[0].rate.high) == (pytest.approx(low), pytest.approx(high))
+    assert [found[0].rate.low, found[0].rate.high] == pytest.approx([low, high])
 
 
 def test_ties_are_in_the_order_of_names_and_directions() -> None:
@@ -51,7 +53,11 @@ def test_of_pictures_a_change_counts_from_where_it_is_seen() -> None:
 
 
 def test_levels_have_no_direction() -> None:
-    rows = {"row": torch.zeros(2).double(), "rows": torch.zeros(1, 2).double(), "categories": ("Hat",)}
+    rows: dict[str, Any] = {
+        "row": torch.zeros(2).double(),
+        "rows": torch.zeros(1, 2).double(),
+        "categories": ("Hat",),
+    }
     tally = ChangeTally()
     for z in ([[-0.01, 0.01]], [[1.0, -0.01]]):
         tally.add(front_of(z, **rows), 0)

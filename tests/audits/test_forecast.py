@@ -46,7 +46,7 @@ def test_the_least_number_is_that_of_inputs_that_are_all_alike() -> None:
 )  # fmt: skip
 def test_values_lie_halfway_on_each_side_of_the_bound(line: str, holds: float, breaks: float) -> None:
     [one] = forecasts(watched(line), inputs=1, seed=0)
-    assert (one.holds[0], one.breaks[0]) == (pytest.approx(holds), pytest.approx(breaks))
+    assert [one.holds[0], one.breaks[0]] == pytest.approx([holds, breaks])
     assert (one.least, one.holds[1], one.breaks[1]) == (None, None, None)
 
 

@@ -166,7 +166,7 @@ def wilson(k: int, n: int) -> dict[str, Any]:
 
 
 def test_a_summary_as_a_whole() -> None:
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {
             "theirs": [
                 member(valid=True, gower=0.1, changed=1, nearest=None, dominated=True),

@@ -48,7 +48,7 @@ def test_counts_give_the_rate_that_stands_there_and_the_failed_with_wilsons_inte
     assert found == Measurement("found_rate", "m", "", "", 0.25, 0.1, 0.4, 11, 44, "")
     low, high = binomtest(5, 50).proportion_ci(method="wilson")
     assert (failed.metric, failed.value, failed.count, failed.n) == ("failed_rate", 0.1, 5, 50)
-    assert (failed.low, failed.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
+    assert [failed.low, failed.high] == pytest.approx([low, high], abs=1e-6)
     counts[0] |= {"instances": 0, "searched": 0, "found": 0, "failed": 0, "found_rate": None}
     found, failed = catalogue(document(counts=counts, effects=[], changes=[], groups=[]))
     assert found == Measurement("found_rate", "m", n=0)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from cfsearch.audits import searching
+from cfsearch.audits.genuineness_check import GENUINENESS
 from cfsearch.audits.searching import AuditProgress, check_workers, search_left
 from cfsearch.audits.workers import on_ray, pool, processes
 from cfsearch.config import Config
@@ -126,7 +127,7 @@ def test_what_is_not_held_is_searched_in_batches_and_counted(here: SimpleNamespa
 def test_nothing_left_prepares_nothing_unless_what_is_measured_is_damaged(here: SimpleNamespace) -> None:
     assert search(Run(0, 1, 2, 3, 4)) == [AuditProgress(5, 5, 1, 2, None)]
     assert (here.batches, here.checks) == ([], [])
-    search(Run(0, 1, 2, 3, 4, damaged=(searching.GENUINENESS,)))
+    search(Run(0, 1, 2, 3, 4, damaged=(GENUINENESS,)))
     assert (here.batches, len(here.checks)) == ([], 1)
 
 
@@ -166,7 +167,7 @@ class Played:
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch, here: SimpleNamespace) -> list[tuple[Any, ...]]:
-    made: ClassVar[list[tuple[Any, ...]]] = []
+    made: list[tuple[Any, ...]] = []
     for module, name in ((processes, "LocalWorkers"), (on_ray, "RayWorkers")):
         monkeypatch.setattr(module, name, type(name, (Played,), {"made": made, "closed": 0}))
 

@@ -1,5 +1,7 @@
 """What one input says of a figure, and the intervals that follow, against sequences made by hand."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -142,7 +144,7 @@ def test_each_gap_reads_its_own_share(metric: str, part: str) -> None:
     watch = Watch(fail_if(f"{metric}@sex > 90%"), subject="", group="sex", sides=sides, alpha=0.05)
     for i in range(10):
         for name, hit in (("a", True), ("b", False)):
-            seen = {"found": None, "decided": None, part: hit}
+            seen: dict[str, Any] = {"found": None, "decided": None, part: hit}
             watch.add(name, Observation(False, **seen), inputs=i)
     assert watch.n == 20 and watch.interval is not None and watch.interval.value == 1.0
 

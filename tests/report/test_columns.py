@@ -40,7 +40,8 @@ def row(**parts: Any) -> Row:
 
 def shown(*rows: Row, models: int = 1, **parts: Any) -> tuple[ProtectedColumn, ...]:
     names = [{"id": "m", "name": "net"}, {"id": "o", "name": "other"}][:models]
-    return flat(protected_columns({"models": names, "columns": rows, **parts}))
+    found: tuple[ProtectedColumn, ...] = flat(protected_columns({"models": names, "columns": rows, **parts}))
+    return found
 
 
 def test_a_column_as_a_whole() -> None:

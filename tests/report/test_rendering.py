@@ -203,9 +203,9 @@ def test_documents_and_instances_that_do_not_fit_are_refused() -> None:
     )
     with pytest.raises(DataError, match=r"^report: expected one instance a key, got 'first/a.png' twice\.$"):
         build_page(made.document, made.instances * 2)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError) as unlisted:
         build_page(made.document, [ReportInstance(key="k", model="none", front=build_front())])
-    assert str(caught.value) == (
+    assert str(unlisted.value) == (
         "report: instance 'k' is of model 'none', which the document does not list; it lists 'first'."
     )
     front = build_front(n=3)

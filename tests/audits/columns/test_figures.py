@@ -26,7 +26,7 @@ LINKED = ODDS + torch.tensor([0.0, 0.5]).double()
 def measured(**parts: Any) -> MeasuredColumn:
     of = parts.pop("of", OF)
     names = parts.pop("names", ("f", "m"))
-    about = {
+    about: dict[str, Any] = {
         "guessed": False,
         "taken": True,
         "unknown": 2,
@@ -47,7 +47,7 @@ def measured(**parts: Any) -> MeasuredColumn:
         about["small"],
         about["because"],
         about["note"],
-    )  # type: ignore[arg-type]
+    )
     known: dict[str, Any] = {
         "rows": tuple(f"r{i}" for i in range(len(of))), "label": "yes", "odds": ODDS, "p": ODDS.sigmoid(), "classes": CLASSES,
         "own": torch.zeros(len(of), dtype=torch.int64),
@@ -248,7 +248,7 @@ def test_both_families_are_corrected_apart_over_all_columns() -> None:
 def around(value: float, half: float) -> torch.Tensor:
     """Differences of 24 rows with about this mean and half width of its interval."""
     wave = torch.tensor([-1.0, 1.0] * 12).double()
-    return value + wave * half * np.sqrt(N) / 1.96
+    return value + wave * (half * float(np.sqrt(N)) / 1.96)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,13 @@ def test_few_rows_and_many_tests_leave_it_open() -> None:
 
 def test_with_nothing_to_compare_the_reason_stands_for_both() -> None:
     empty = torch.zeros(4, 0)
-    one = {"of": torch.zeros(4).long(), "names": ("f",), "odds": empty, "p": empty, "classes": empty.long()}
+    one: dict[str, Any] = {
+        "of": torch.zeros(4).long(),
+        "names": ("f",),
+        "odds": empty,
+        "p": empty,
+        "classes": empty.long(),
+    }
     found = row(**one)
     assert (found["comparisons"], found["flips_alone"], found["family"]) == ([], None, 0)
     assert (found["reading"], found["because"], found["through"]) == (

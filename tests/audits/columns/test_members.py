@@ -103,7 +103,7 @@ def test_of_a_column_that_the_model_does_not_take_costs_alone_are_known() -> Non
 
 
 def test_a_target_is_what_has_to_be_reached() -> None:
-    away = {"source": 1, "labels": ("no", "yes"), "scores": [[2.0, 0.0]]}
+    away: dict[str, Any] = {"source": 1, "labels": ("no", "yes"), "scores": [[2.0, 0.0]]}
     [row] = [found(0, [1, 40, 0], [0, 40, 0], **away)]
     assert [v[0] for v in values(figures(row)["sex"])[1:]] == [1.0, 1.0, 1.0]
     to_no = found(0, [1, 40, 0], [0, 40, 0], target=0, **away)

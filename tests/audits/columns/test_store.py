@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,15 +15,15 @@ from cfsearch.audits.tensor_file import read_tensors, write_tensors
 from cfsearch.errors import DamagedError
 
 
-def alike(one: object, other: object) -> bool:
+def alike(one: Any, other: Any) -> bool:
     """Whether two values hold the same, tensors element by element."""
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and one.dtype == other.dtype and torch.equal(one, other)
     if hasattr(one, "__dataclass_fields__"):
         return type(one) is type(other) and all(
             alike(getattr(one, f.name), getattr(other, f.name)) for f in fields(one)
-        )  # type: ignore[arg-type]
-    return one == other
+        )
+    return bool(one == other)
 
 
 def block(*shape: int, start: float) -> torch.Tensor:

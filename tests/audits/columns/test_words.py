@@ -129,7 +129,7 @@ def test_the_detail_of_a_column_that_the_model_takes() -> None:
 
 
 def test_the_detail_of_a_column_that_the_model_does_not_take() -> None:
-    labels_only = {"logits": None, "probability": None}
+    labels_only: dict[str, Any] = {"logits": None, "probability": None}
     first = comparison(effect=None, through=effect(0.5, **labels_only), proxies=[proxy("a", 0.1, NOT)])
     one = row(taken=False, comparisons=[first], flips_alone={**FLIPS, "rate": None})
     assert flat(detail(one, noun="person")) == (

@@ -36,7 +36,8 @@ def checked(stated: dict[str, Any], **given: Any) -> dict[str, Any]:
 
 
 def stated(predicate: Any = "test-result", key: bytes | None = None) -> dict[str, Any]:
-    return json.loads(json.dumps(statement(made(), predicate=predicate, key=key)))
+    found: dict[str, Any] = json.loads(json.dumps(statement(made(), predicate=predicate, key=key)))
+    return found
 
 
 @pytest.mark.parametrize("predicate", ["test-result", "svr"])
