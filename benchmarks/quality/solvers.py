@@ -5,6 +5,7 @@
     python benchmarks/quality/solvers.py             # SMPSO against jMetalPy, then all solvers
     python benchmarks/quality/solvers.py --record    # jMetalPy's figures, as JSON; needs only
                                                      # jmetalpy and moocore, not cfsearch
+    python benchmarks/quality/solvers.py --record-pymoo   # those of pymoo's NSGA-II
 
 The first table holds mean hypervolumes (reference points stated) of our SMPSO, of jMetalPy's as
 recorded in ``tests/solvers/jmetalpy_smpso.json``, and, where jmetalpy is importable, of
@@ -89,6 +90,26 @@ def record(seeds: int) -> None:
     print(json.dumps({"problems": problems}, indent=1))
 
 
+def record_pymoo(seeds: int) -> None:
+    import pymoo
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.optimize import minimize
+    from pymoo.problems import get_problem
+
+    problems = {}
+    for name, (d, corner) in PROBLEMS.items():
+        size = {} if name == "zdt1" else {"n_var": d, "n_obj": len(corner)}
+        turns = ("n_gen", EVALUATIONS // SWARM)
+        runs = [
+            minimize(get_problem(name, **size), NSGA2(pop_size=SWARM), turns, seed=seed)
+            for seed in range(seeds)
+        ]
+        volumes = [round(float(moocore.hypervolume(run.F, ref=corner)), 9) for run in runs]
+        problems[name] = {"reference": corner, "hypervolume": volumes}
+    who = f"pymoo {pymoo.__version__}, NSGA2(pop_size={SWARM}), {EVALUATIONS // SWARM} generations, seeds 0 to {seeds - 1}"
+    print(json.dumps({"implementation": who, "problems": problems}, indent=1))
+
+
 def against_jmetal(seeds: int) -> None:
     recorded = json.loads(RECORDING.read_text(encoding="utf-8"))
     print(f"SMPSO, {SWARM} particles, {EVALUATIONS} evaluations, {seeds} seeds; hypervolume, mean (sd)")
@@ -165,6 +186,7 @@ def every_solver(*, queries: int, population: int, generations: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Quality and cost of the solvers.")
     parser.add_argument("--record", action="store_true", help="print jMetalPy's figures as JSON")
+    parser.add_argument("--record-pymoo", action="store_true", help="print pymoo's figures as JSON")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--queries", type=int, default=16)
     parser.add_argument("--population", type=int, default=100)
@@ -172,6 +194,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.record:
         record(given.seeds)
+        return
+    if given.record_pymoo:
+        record_pymoo(given.seeds)
         return
     against_jmetal(given.seeds)
     every_solver(queries=given.queries, population=given.population, generations=given.generations)

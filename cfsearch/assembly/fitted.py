@@ -99,7 +99,7 @@ def fitted(
         if inputs.reference and isinstance(generator, TextDensityMaker):
             generator = generator.with_density(inputs.reference)
         return Fitted(generator, (), None)  # the generator keeps the words that must not change
-    _check_variables(generator, immutable)
+    _check_variables(generator, immutable, device=device)
     known = inputs.reference if isinstance(inputs, SoundInputs) else given
     if inputs is None and known is None and config.data.reference is not None:
         known = reference_images(config.data.reference, generator.shape)
@@ -135,12 +135,12 @@ def _held_fixed(schema: TableSchema, *, immutable: Sequence[str], x: Float[Tenso
     return held
 
 
-def _check_variables(generator: Generator[Any], names: Sequence[str]) -> None:
+def _check_variables(generator: Generator[Any], names: Sequence[str], *, device: torch.device) -> None:
     """Refuse names that are no search variables of a generator, before anything is searched or written."""
     if not names:
         return
     with torch.no_grad():
-        state = generator.encode(torch.full((1, *generator.shape), 0.5))
+        state = generator.encode(torch.full((1, *generator.shape), 0.5, device=device))
     known = generator.space(state).names
     for name in names:
         if name not in known:

@@ -216,7 +216,9 @@ class FrontBuilder:
             else torch.zeros(len(problem.objectives), dtype=torch.float64)
         )
         with raising(QueryError, f"generator {generator.name!r}: words"):
-            described = generator.words(queries.x[i], stored) if isinstance(generator, Describer) else ()
+            described = (
+                generator.words(queries.x[i].cpu(), stored.cpu()) if isinstance(generator, Describer) else ()
+            )
         return ParetoFront(
             name=queries.names[i],
             labels=problem.provider.labels,

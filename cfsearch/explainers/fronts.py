@@ -303,7 +303,7 @@ def _front(
         categories=() if image else problem.space.categories,
         described=_words(members.z)
         if image
-        else describer.words(queries.x[i], members.stored)
+        else describer.words(queries.x[i].cpu(), members.stored)
         if isinstance(describer, Describer)
         else (),
         **kept,

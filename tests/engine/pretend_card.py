@@ -55,13 +55,21 @@ class PretendCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
 
     def __enter__(self) -> Self:
         self._lifted = torch._C._only_lift_cpu_tensors()
+        self._cudnn = torch.backends.cudnn.enabled
+        self._overwritten = torch.__future__.get_overwrite_module_params_on_conversion()
         torch._C._set_only_lift_cpu_tensors(True)
+        torch.backends.cudnn.enabled = False  # whose batch norm has no form for the CPU
+        torch.__future__.set_overwrite_module_params_on_conversion(
+            True
+        )  # a moved parameter is another tensor
         super().__enter__()  # type: ignore[no-untyped-call]  # torch's
         return self
 
     def __exit__(self, *exc: Any) -> None:  # Any: as the base class
         super().__exit__(*exc)  # type: ignore[no-untyped-call]  # torch's
         torch._C._set_only_lift_cpu_tensors(self._lifted)
+        torch.backends.cudnn.enabled = self._cudnn
+        torch.__future__.set_overwrite_module_params_on_conversion(self._overwritten)
 
     def __torch_dispatch__(
         self,
