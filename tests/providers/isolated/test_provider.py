@@ -63,7 +63,9 @@ def test_answers_and_what_is_known_of_the_model_are_the_same(model: IsolatedProv
 def test_the_size_of_its_pictures_is_known_to_explain() -> None:
     facts = {"name": "m", "labels": ["a", "b"], "scores": "LOGITS", "max_batch": 4}
     for size in ([8, 12], None):
-        host = cast(Host, SimpleNamespace(facts={**facts, "preprocessing": size and {"size": size}}))
+        host = cast(
+            Host, SimpleNamespace(facts={**facts, "prepared": True, "preprocessing": size and {"size": size}})
+        )
         assert _size(IsolatedProvider(host)) == (None if size is None else (8, 12))
 
 
