@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -159,7 +160,7 @@ def main() -> None:
         assert isinstance(search.provider, OnnxProvider)
         network = differentiable(search.provider)
         sibling = differentiable(OnnxProvider.open(Path(other)))
-    pymoo_nsga2: Callable[..., Solver] = solver_class("nsga2.NSGA2")
+    pymoo_nsga2: Any = solver_class("nsga2.NSGA2")  # Any: its settings are pymoo's
     kinds: dict[str, tuple[Callable[[int], Solver], DifferentiableProvider | None, int]] = {
         "nsga2": (lambda n: Nsga2(population=n), None, 100),
         "pymoo's NSGA-II, our start": (lambda n: pymoo_nsga2(population=n), None, 100),

@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import as_file, files
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -128,7 +129,7 @@ def runtime(module: nn.Module, example: Tensor, *, rows: int) -> Callable[[Tenso
     """The same network in onnxruntime, one thread."""
     import onnxruntime
 
-    file = io.BytesIO()
+    file: Any = io.BytesIO()  # Any: torch takes a buffer and types a path
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(

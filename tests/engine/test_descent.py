@@ -165,7 +165,10 @@ def test_refusals() -> None:
 
     class Stepped(DifferentiableProvider):
         name, labels, scores, max_batch = "stepped", MODEL.labels, MODEL.scores, 64
-        fingerprint = "stepped"
+
+        @property
+        def fingerprint(self) -> str:
+            return "stepped"
 
         def predict(self, x: Tensor) -> Tensor:
             return MODEL.predict(x.detach())
