@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from cfsearch.audits import checking
-from cfsearch.audits.checking import CheckResult, check_run
-from cfsearch.audits.findings import Finding
+from cfsearch.audits.checking import check_run
+from cfsearch.audits.findings import CheckResult, Finding
 from cfsearch.audits.groups import AttributeTally, ColumnTally
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.runs import checksums
+from cfsearch.runs.directory import RunDirectory
 
 
 class Run:
@@ -56,7 +58,7 @@ def test_conditions_are_judged_again_from_what_is_stored(
         checking, "load_effects", lambda path: effects if path == tmp_path / "effects.safetensors" else 1 / 0
     )
     monkeypatch.setattr(checking, "load_groups", lambda path: path.name)
-    monkeypatch.setattr(checking.RunDirectory, "read", classmethod(lambda cls, path: Run()))
+    monkeypatch.setattr(RunDirectory, "read", classmethod(lambda cls, path: Run()))
     one = check(tmp_path)
     one._stopping({"result": "fail"})
     given = {
@@ -92,7 +94,7 @@ def group(model: str = "m", impact: object = None) -> Any:
 def test_rows_are_counted_by_group_as_the_run_counted_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, Any], selected: int | None, chosen: bool
 ) -> None:
-    by = SimpleNamespace(names=("f", "m"), of=(0, 1), column="sex", note="")
+    by: Any = SimpleNamespace(names=("f", "m"), of=(0, 1), column="sex", note="")
     monkeypatch.setattr(
         checking, "load_groups", lambda path: SimpleNamespace(labels=None, columns=(by,), names=("a", "b"))
     )
@@ -131,14 +133,17 @@ def test_columns_are_computed_again_from_what_was_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[Any] = []
+
+    def rows_again(*args: Any, **given: Any) -> list[str]:
+        asked.append((args, given))
+        return ["row"]
+
     monkeypatch.setattr(
         checking,
         "load_columns",
         lambda path: ("kept", "members") if path.name == "columns.safetensors" else None,
     )
-    monkeypatch.setattr(
-        checking, "column_rows", lambda *args, **given: asked.append((args, given)) or ["row"]
-    )
+    monkeypatch.setattr(checking, "column_rows", rows_again)
     made = document(columns=(group(),), practical=0.5)
     one = check(tmp_path)
     assert one._columns(tmp_path, "m", made) == ["row"]
@@ -154,7 +159,7 @@ def test_columns_are_computed_again_from_what_was_kept(
 def test_what_is_missing_is_a_finding_where_the_run_is_sealed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(checking.checksums, "sums", lambda folder: {"audit.json": "00"})
+    monkeypatch.setattr(checksums, "sums", lambda folder: {"audit.json": "00"})
     one = check(tmp_path)
     one._missing(tmp_path, "x.json", "things")
     assert found(one) == [
@@ -166,9 +171,9 @@ def test_what_is_missing_is_a_finding_where_the_run_is_sealed(
 def test_files_events_and_seals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     known: dict[str, str] | None = {"a": "1", "b": "2", "report.html": "3"}
     happened: list[Any] = [1, 2]
-    monkeypatch.setattr(checking.checksums, "sums", lambda path: known)
-    monkeypatch.setattr(checking.checksums, "changed_files", lambda path: ["a", "report.html", "gone"])
-    monkeypatch.setattr(checking.checksums, "events", lambda path: happened)
+    monkeypatch.setattr(checksums, "sums", lambda path: known)
+    monkeypatch.setattr(checksums, "changed_files", lambda path: ["a", "report.html", "gone"])
+    monkeypatch.setattr(checksums, "events", lambda path: happened)
     for name in ("a", "report.html"):
         (tmp_path / name).write_text("")
     other = "has another SHA-256 than when it was written."
@@ -196,7 +201,7 @@ def test_files_events_and_seals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert ended.notes == [f"{str(tmp_path)!r} has no checksums: it was written by a cfsearch without them."]
     assert found(ended)[-1] == (
         "events",
-        checking.checksums.EVENTS,
+        checksums.EVENTS,
         f"{str(tmp_path / 'events.jsonl')!r} holds no event.",
     )
 
@@ -244,9 +249,12 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_damage_is_refused_with_its_first_finding(monkeypatch: pytest.MonkeyPatch, n: int, more: str) -> None:
     result = CheckResult("r", tuple(Finding("c", "p", f"finding {i}.") for i in range(n)), (), {})
     seen: list[Any] = []
-    monkeypatch.setattr(
-        checking, "check_run", lambda directory, *, page: seen.append((directory, page)) or result
-    )
+
+    def checked(directory: str, *, page: bool) -> CheckResult:
+        seen.append((directory, page))
+        return result
+
+    monkeypatch.setattr(checking, "check_run", checked)
     with pytest.raises(DamagedError) as caught:
         checking.require_intact("r", page=False)
     assert str(caught.value) == (
