@@ -49,6 +49,7 @@ SMALL: Final = (
     "--no-isolation",
 )
 MODELS: Final = ROOT / "models"
+TREES: Final = ("--trust", "sklearn.tree._tree.Tree")  # skops does not know it to be safe
 RUNS: Final[dict[str, tuple[str, ...]]] = {
     "attributes, nsga2": (
         "--images", "faces", "--model", str(MODELS / "gender_natural.onnx"), "--generator", "faces64",
@@ -67,10 +68,10 @@ RUNS: Final[dict[str, tuple[str, ...]]] = {
         "--data", "people.csv", "--label", "paid", "--model", "linear.skops", "--limit", "4", "--reference", "people.csv",
     ),
     "rows, forest, age fixed": (
-        "--data", "people.csv", "--label", "paid", "--model", "forest.skops", "--limit", "3", "--immutable", "age",
+        "--data", "people.csv", "--label", "paid", "--model", "forest.skops", *TREES, "--limit", "3", "--immutable", "age",
     ),
     "rows, forest, agemoea2, target": (
-        "--data", "people.csv", "--label", "paid", "--model", "forest.skops", "--limit", "3",
+        "--data", "people.csv", "--label", "paid", "--model", "forest.skops", *TREES, "--limit", "3",
         "--solver", "agemoea2", "--target", "1",
     ),
     "texts": ("--texts", "texts.txt"),
