@@ -180,12 +180,15 @@ class Outcome:
         columns = [faces.ATTRIBUTES.index(name) for name in names]
         true = [truth[j] for j in columns]
         figures = [by_name[name]["estimate"] for name in names]
+        value, low, high = (np.array([f[part] for f in figures]) for part in ("value", "low", "high"))
         return cls(
             model,
             names,
             np.array([e.value for e in true]),
             np.array([max(abs(e.low), abs(e.high)) < PRACTICAL for e in true]),
-            *(np.array([f[part] for f in figures]) for part in ("value", "low", "high")),
+            value,
+            low,
+            high,
             tuple(by_name[name]["reading"] for name in names),
         )
 

@@ -14,6 +14,7 @@ Printed, a line a reader: inputs, how many were read, how many refused by an err
 
 import argparse
 import hashlib
+import importlib
 import json
 import multiprocessing
 import random
@@ -238,8 +239,7 @@ def by_atheris(reader: Reader, *, seconds: float) -> None:
         reader: it.
         seconds: how long.
     """
-    import atheris
-
+    atheris: Any = importlib.import_module("atheris")  # in no group: it needs a compiler on some machines
     place = Path(tempfile.mkdtemp())
     for i, content in enumerate(reader.seeds):
         (place / f"seed{i}").write_bytes(content)

@@ -232,14 +232,15 @@ def _answer(
     def call(content: bytes, _: Path) -> object:
         address = Address.of(f"{name}+http://localhost/v2/models/m", protocol=None)
         protocol = kind(address, ServedTable(**served), output=None)
-        head, _, body = content.partition(b"\n\n")
+        head, body = content.partition(b"\n\n")[::2]
         headers = {"content-type": "application/json"}
         for line in head.decode("latin-1").split("\n"):
-            key, _, value = line.partition(":")
+            key, value = line.partition(":")[::2]
             headers[key.strip().lower()] = value.strip()
         response = Response(headers, body)
         if described:
-            return protocol.describe().read(response)
+            request = protocol.describe()
+            return None if request is None else request.read(response)
         single = protocol.most == 1
         batch = np.zeros((1 if single else 2, 3, 4, 4), np.float32)
         if name == "huggingface":

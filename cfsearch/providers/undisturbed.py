@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,11 +59,11 @@ def _folder() -> str | None:
         return None
 
 
-def _held() -> tuple[torch.dtype, bool, dict[str, str]]:
-    return torch.get_default_dtype(), torch.is_grad_enabled(), dict(np.geterr())
+def _held() -> tuple[torch.dtype, bool, Any]:  # Any: numpy keeps the type of its settings to itself
+    return torch.get_default_dtype(), torch.is_grad_enabled(), np.geterr()
 
 
-def _put_back(held: tuple[torch.dtype, bool, dict[str, str]]) -> list[str]:
+def _put_back(held: tuple[torch.dtype, bool, Any]) -> list[str]:  # Any: as above
     """What was changed and is again what it was."""
     dtype, gradients, errors = held
     changed: list[str] = []
@@ -72,7 +73,7 @@ def _put_back(held: tuple[torch.dtype, bool, dict[str, str]]) -> list[str]:
     if torch.is_grad_enabled() is not gradients:
         torch.set_grad_enabled(gradients)
         changed.append("torch's gradients")
-    if dict(np.geterr()) != errors:
+    if np.geterr() != errors:
         np.seterr(**errors)
         changed.append("numpy's handling of errors")
     return changed

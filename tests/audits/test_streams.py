@@ -159,6 +159,7 @@ def test_each_gap_reads_its_own_share(metric: str, part: str) -> None:
 def test_the_end_that_counts_depends_on_the_side(line: str, hits: bool, result: str) -> None:
     [watch] = watches([fail_if(line)], attributes=(), protected=(), members=None)
     assert watch.to_dict()["estimate"] is None
+    last = 0
     for i in range(1, 40):
         watch.add(f"{i}", Observation(False, found=hits), inputs=100 + i)
         alone = share_sequence(i * hits, i, alpha=0.05)

@@ -96,7 +96,7 @@ def test_verdicts_are_sentences() -> None:
 
 
 def test_which_estimate_is_shown_and_from_which_size_an_effect_would_be_found() -> None:
-    own = {"correction": {"photographs": None}}
+    own: dict[str, Any] = {"correction": {"photographs": None}}
     made = document(
         effect("a", 1.0, detectable=0.5, **own),
         effect("b", 0.1, because="open", detectable=0.625, **own),

@@ -1,5 +1,7 @@
 """Budgets, by arithmetic."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -59,7 +61,9 @@ def test_the_least_that_a_search_takes(limit: int, evaluations: int, members: in
 
 def test_a_limit_that_allows_no_search_is_refused_and_a_tight_one_is_noted() -> None:
     model = one_query_an_input()
-    given = {"model": model, "through": model, "evaluations": 100, "capacity": 20, "queries": 2}
+    given: dict[str, Any] = {
+        "model": model, "through": model, "evaluations": 100, "capacity": 20, "queries": 2
+    }  # fmt: skip
     with pytest.raises(ConfigError, match="`max_queries` must be at least 5, .* got 4"):
         allowance(max_queries=4, **given)
     tight = allowance(max_queries=50, **given)
@@ -71,7 +75,9 @@ def test_a_limit_that_allows_no_search_is_refused_and_a_tight_one_is_noted() -> 
 
 def test_what_a_counting_model_has_left_is_shared_by_the_queries() -> None:
     model = CountingProvider(one_query_an_input(), 60)
-    given = {"model": model, "through": model, "evaluations": 100, "capacity": 20, "max_queries": None}
+    given: dict[str, Any] = {
+        "model": model, "through": model, "evaluations": 100, "capacity": 20, "max_queries": None
+    }  # fmt: skip
     shared = allowance(queries=2, **given)
     assert shared.note == "60 queries to the model were left for 2 searches."
     assert shared.evaluations + shared.members + 2 == 30

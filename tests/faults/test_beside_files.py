@@ -6,6 +6,7 @@ import stat
 import threading
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,10 @@ from cfsearch.fronts.file import read_blob
 from cfsearch.providers.onnx.file import ordinary_file
 from cfsearch.providers.sidecar import read_sidecar
 from cfsearch.providers.surrogate_file import Surrogate
-from cfsearch.runs.checksums import file_digest
-from cfsearch.runs.guard import read_object
+from cfsearch.runs.guard import file_digest, read_object
 from cfsearch.runs.store import STORE, Store
 
-READERS = {
+READERS: dict[str, tuple[Callable[..., object], str]] = {
     "settings": (Config.read, "x.toml"),
     "sidecar": (read_sidecar, "x.toml"),
     "schema": (read_schema, "x.toml"),

@@ -61,8 +61,10 @@ def test_answers_of_any_library_are_the_numbers_that_they_hold(form: str) -> Non
 
 
 MISSING = {
-    "masked": np.ma.masked_array(P, mask=[[0, 0], [1, 1], [0, 0]]),
-    "masked, whole": np.ma.masked_array((P * 4).astype(int), mask=[[0, 0], [1, 1], [0, 0]]),
+    "masked": np.ma.masked_array(P, mask=[[False, False], [True, True], [False, False]]),
+    "masked, whole": np.ma.masked_array(
+        (P * 4).astype(int), mask=[[False, False], [True, True], [False, False]]
+    ),
     "None": [[0.25, 0.75], [None, None], [0.5, 0.5]],
     "pandas.NA": pd.DataFrame(P).astype("Float64").mask(pd.Series([False, True, False])),
 }
@@ -141,7 +143,7 @@ DISTURBING: dict[str, Callable[[Path], object]] = {
     "torch's default type": lambda _: torch.set_default_dtype(torch.float64),
     "torch's gradients": lambda _: torch.set_grad_enabled(False),
     "numpy's handling of errors": lambda _: np.seterr(all="raise"),
-    "where it prints": lambda _: (setattr(sys, "stdout", None), setattr(sys, "stderr", None)),
+    "where it prints": lambda _: sys.__dict__.update(stdout=None, stderr=None),
 }
 
 

@@ -210,7 +210,8 @@ def test_documents_and_instances_that_do_not_fit_are_refused() -> None:
     )
     front = build_front(n=3)
     assert front.images is not None
-    for parts in ({"genuine": (True,)}, {"rerenders": front.images[:2]}):
+    wrong: list[dict[str, Any]] = [{"genuine": (True,)}, {"rerenders": front.images[:2]}]
+    for parts in wrong:
         [(what, part)] = parts.items()
         with pytest.raises(
             ShapeError, match=rf"expected 3 entries of {what}, one a member, got {len(part)}\."

@@ -72,7 +72,8 @@ class CandidateTally:
     """
 
     def __init__(self, *, how: How, steps: Sequence[float] = ()) -> None:
-        self._how, self._steps_of = how, steps
+        self._how: How = how
+        self._steps_of = steps
         self._names: tuple[str, ...] = ()
         self._seen: dict[Pattern, list[tuple[float, ...]]] = {}
 
