@@ -120,7 +120,7 @@ class Uncertainty(Objective):
         else:
             value = _entropy(p.mean(1))
             if self.kind == "mutual_information":
-                value = (value - _entropy(p).mean(1)).clamp_min(0.0)
+                value = (value - _entropy(p).mean(1)).clamp_min(0.0) + 0.0  # no -0
         return value.reshape(x.shape[:2]).to(candidates.z.dtype)
 
 

@@ -157,7 +157,7 @@ def begun(
     attributes = (
         generator.attribute_names if isinstance(generator, AttributeEstimator | AttributeTaker) else ()
     )
-    names = () if assembly.table is None else assembly.table.names
+    names = assembly.names
     grouped = (photographs.table is not None and by) or columns
     members = Membership(photographs.table if by else None, by, tuple(columns), names) if grouped else None
 

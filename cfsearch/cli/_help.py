@@ -34,7 +34,7 @@ _SECTIONS: Final = {
             "delimiter",
             "ignore",
         ),
-        *("categorical", "missing", "text", "texts", "column", "sounds", "size", "identifier"),
+        *("categorical", "missing", "croissant", "text", "texts", "column", "sounds", "size", "identifier"),
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),

@@ -26,7 +26,7 @@ def undisturbed(who: str) -> Iterator[None]:
         who: the model, for messages.
 
     Example:
-        >>> with warnings.catch_warnings(record=True) as seen, undisturbed("m"):
+        >>> with warnings.catch_warnings(action="ignore"), undisturbed("m"):
         ...     torch.set_default_dtype(torch.float64)
         >>> torch.get_default_dtype()
         torch.float32

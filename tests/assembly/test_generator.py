@@ -107,7 +107,10 @@ def test_pixels_take_the_size_of_the_first_picture_that_can_be_read(
     (tmp_path / "b.png").unlink()
     with pytest.raises(DataError) as caught:
         open_generator(config("pixels", data=data))
-    assert str(caught.value) == f"no image under {str(tmp_path)!r} could be read."
+    assert str(caught.value) == (
+        f"images: none of 1 under {str(tmp_path)!r} can be searched. The first: images: 'a.png' must be an undamaged PNG, JPEG, "
+        "WEBP, BMP, GIF or TIFF file, but it cannot be read (its content is none of these formats). Save it again, or leave it out."
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from cfsearch.audits.effects import Effects
+from cfsearch.audits.effects import PARTS, Effects
 from cfsearch.audits.measured import Measured, load_effects, load_groups, save_effects, save_groups
 from cfsearch.audits.tensor_file import read_tensors, write_tensors
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import DamagedError
-
-PARTS = ("logits", "probability", "flips", "kept", "low", "high")
 
 
 def effects() -> Effects:
@@ -45,7 +43,7 @@ def test_effects_come_back_part_by_part(tmp_path: Path) -> None:
     assert set(tensors) == {*PARTS, "truth b"}
     assert meta == {
         "format": "cfsearch-effects/1", "names": ["a", "b"], "inputs": ["x", "y", "z"], "sha256": ["1", "2", "3"],
-        "edit_success": {"a": 0.5},
+        "edit_success": {"a": 0.5}, "edit_strength": {}, "error": None,
     }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ class TestModel:
     """The model lives in a process of its own where nothing follows its gradients."""
 
     GIVEN: ClassVar[dict[str, Any]] = {
-        "sidecar": Path("s.toml"),
+        "sidecar": "s.toml",
         "arch": "p:b",
         "device": "cpu",
         "threads": 3,

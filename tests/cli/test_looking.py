@@ -129,7 +129,7 @@ def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path
         jsonschema.validate(answer.document, schema("file"))
         assert answer.document["table"] == kind
     assert json.loads((tmp_path / "in-toto").read_text())["subject"][0]["digest"] == {"sha256": digest}
-    assert json.loads((tmp_path / "svr").read_text())["predicateType"].endswith("svr/v0.1")
+    assert json.loads((tmp_path / "svr").read_text())["predicateType"].endswith("svr/v0.2")
     assert json.loads((tmp_path / "cyclonedx").read_text())["components"][0]["hashes"][0]["content"] == digest
     assert digest in (tmp_path / "model-card").read_text()
     with zipfile.ZipFile(tmp_path / "aiverify") as archive:

@@ -96,4 +96,4 @@ def test_images_that_cannot_be_read_are_passed_over(call: Call, toys: Toys, fast
         path.write_bytes(b"no picture")
     answer = call(*words)
     assert answer.code == 2
-    assert "could be read." in answer.error
+    assert "images: none of 3 under" in answer.error and "can be searched" in answer.error

@@ -163,7 +163,7 @@ def test_what_is_no_front_is_reported_as_none(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"hello")
     with pytest.raises(DataError, match="not a front file"):
         ParetoFront.load(tmp_path / "x")
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="cannot be read"):
         ParetoFront.load(tmp_path / "y")
 
 

@@ -100,8 +100,11 @@ def test_headings_point_to_the_parts_that_they_ask_for() -> None:
         (act, "Annex IV, 4", "limits"), (act, "Annex IV, 5 to 9", "none"), (act, "Article 10 (2) (f)", "verdicts"),
         (act, "Article 10 (2) (h)", "limits"), (act, "Article 12", "records"), (act, "Article 13 (3) (b)", "groups"),
         (act, "Article 15 (1), (3)", "none"), (act, "Article 15 (4), (5)", "figures"),
-        (iso, "verification and validation", "verdicts"), (iso, "verification and validation", "groups"),
-        (iso, "re-evaluation, operation and monitoring", "records"), (iso, "techniques to treat unwanted bias", "none"),
+        (iso, "5.1.4 Data sources", "about"), (iso, "5.1.6 Acceptance criteria", "procedure"),
+        (iso, "5.2 Design and development", "none"), (iso, "5.3.2 Static testing of data used in development", "none"),
+        (iso, "5.3.3 Dynamic testing", "verdicts"), (iso, "5.3.3 Dynamic testing", "groups"),
+        (iso, "5.4 Re-evaluation, continuous validation, operations and monitoring", "records"),
+        (iso, "6 Techniques to address unwanted bias", "none"), (iso, "7 Handling bias in a distributed AI system life cycle", "none"),
     ]  # fmt: skip
 
 

@@ -310,7 +310,7 @@ class TestInference:
             "linked: school and years (4 combinations)",
             "left out: id, note",
             "note: job: 13 cells are missing and get a level of their own, '?'.",
-            "note: code: 2 whole numbers; if they are codes, make it categorical.",
+            "code: 2 whole numbers; if they are codes, make it categorical.",
             "note: note: 40 different texts in 40 rows; left out.",
         ):
             assert shown in text

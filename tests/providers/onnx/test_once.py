@@ -56,17 +56,17 @@ class Counted:
 
     def __init__(self, patch: pytest.MonkeyPatch, path: Path) -> None:
         self.reads = self.parses = 0
-        read, parse = Path.read_bytes, onnx_file._parsed
+        read, parse = onnx_file.read_file, onnx_file._parsed
 
-        def reading(other: Path) -> bytes:
+        def reading(other: Path, *, most: int) -> bytes:
             self.reads += other == path
-            return read(other)
+            return read(other, most=most)
 
         def parsing(other: Path, content: bytes) -> onnx.ModelProto:
             self.parses += 1
             return parse(other, content)
 
-        patch.setattr(Path, "read_bytes", reading)
+        patch.setattr(onnx_file, "read_file", reading)
         patch.setattr(onnx_file, "_parsed", parsing)
 
 
