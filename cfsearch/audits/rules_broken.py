@@ -2,19 +2,25 @@
 
 import math
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.datasets.tables import Column, Limit, TableSchema, condition_of, holds
+from cfsearch.datasets.tables import Column, Follow, Limit, TableSchema, Variables, condition_of, holds
 from cfsearch.errors import DataError
 
 _HAIR = 1e-9
+_ROUNDING = 1e-6
+"""By how much of its size a computed number may miss what it follows, beside its own steps."""
 
 
 def rules_broken(
     schema: TableSchema, before: Float[Tensor, " d"], after: Float[Tensor, " d"]
 ) -> tuple[str, ...]:
     """Each rule that a change breaks, by column; empty where it keeps all.
+
+    A relation binds where one of its columns changed, and none of them is missing or holds a code. A column
+    that follows others keeps it on either step beside the computed number where that lies half-way.
 
     Args:
         schema: with what may change and how.
@@ -27,17 +33,34 @@ def rules_broken(
         if old == new or (math.isnan(old) and math.isnan(new)):
             continue
         broken += _of_column(schema, column, before, old=old, new=new)
-    for rule in schema.related().all:
-        if isinstance(rule, Limit):
-            if float(rule.excess(after)) > 0:
-                broken.append(f"breaks {rule.text}")
-        elif abs(float(rule.value(after, schema.names)) - float(after[rule.column])) > 1e-6:
-            broken.append(f"breaks {rule.text}")
+    variables = Variables.of(schema)
+    broken += [
+        f"breaks {rule.text}"
+        for rule in variables.relations.all
+        if _binds(variables, rule, before, after) and not _keeps(schema, rule, after)
+    ]
     try:
         schema.check_links(after[None].double().numpy(), where=lambda _: "links")
     except DataError:
         broken.append("linked columns hold a combination that does not occur")
     return tuple(broken)
+
+
+def _binds(
+    variables: Variables, rule: Limit | Follow, before: Float[Tensor, " d"], after: Float[Tensor, " d"]
+) -> bool:
+    columns = rule.columns if isinstance(rule, Limit) else (rule.column, *rule.sources)
+    old, new = before[list(columns)], after[list(columns)]
+    same = (old == new) | (torch.isnan(old) & torch.isnan(new))
+    return not bool(same.all()) and not bool(variables.is_void(after, columns))
+
+
+def _keeps(schema: TableSchema, rule: Limit | Follow, after: Float[Tensor, " d"]) -> bool:
+    if isinstance(rule, Limit):
+        return float(rule.excess(after)) == 0.0
+    made = float(rule.value(after, schema.names))
+    slack = schema.columns[rule.column].step / 2.0 + _ROUNDING * max(1.0, abs(made))
+    return math.isfinite(made) and abs(made - float(after[rule.column])) <= slack
 
 
 def _of_column(

@@ -14,9 +14,10 @@ from cfsearch.audits.judged_rows import Bench, judge_rows, summary
 from cfsearch.audits.rules_broken import rules_broken
 from cfsearch.audits.theirs import Theirs, read_theirs
 from cfsearch.contracts.provider import Provider
-from cfsearch.datasets.tables import Column, ColumnKind, Table, TableSchema
+from cfsearch.datasets.tables import Column, ColumnKind, Table, TableSchema, Variables
 from cfsearch.errors import DataError
 from cfsearch.testing import FakeProvider
+from cfsearch.testing.tables import broken_rules, random_rows, random_schema
 
 REAL, INTEGER, LEVELS = ColumnKind.REAL, ColumnKind.INTEGER, ColumnKind.CATEGORICAL
 SCHEMA = TableSchema(
@@ -87,6 +88,56 @@ def test_a_condition_on_the_original_holds_a_column_fixed() -> None:
         "debt must not change where age < 25",
     )
     assert rules_broken(SCHEMA, row(30, 1, 10, 5), row(30, 1, 10, 0)) == ()
+
+
+NUMBERS = TableSchema(
+    columns=(
+        *(Column(name=n, kind=REAL, low=0, high=100) for n in ("a", "b")),
+        Column(name="c", kind=REAL, low=0, high=100, codes=(-9.0,)),
+        Column(name="d", kind=REAL, low=0, high=100, step=0.1),
+        Column(name="e", kind=REAL, low=0, high=100),
+    ),
+    relations=("a <= b", "b + c = 60", "d = a / b"),
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "broken"),
+    [
+        ((10, 20, 40, 0.5, 0), (10, 30, 30, 0.3, 0), ()),  # 0.333 on steps of 0.1
+        ((10, 20, 40, 0.5, 0), (10, 30, 30, 0.4, 0), ("breaks d = a / b",)),
+        ((10, 20, 40, 0.5, 0), (10, 20, 40, 0.9, 0), ("breaks d = a / b",)),
+        ((10, 20, 40, 0.5, 0), (10, 20, 30, 0.5, 0), ("breaks b + c = 60",)),  # 50 is less
+        ((10, 20, 40, 0.5, 0), (10, 20, 50, 0.5, 0), ("breaks b + c = 60",)),
+        ((0, 20, 40, 0, 0), (0, 0, 60, 0, 0), ("breaks d = a / b",)),  # no number
+        ((50, 20, 10, 0, 0), (50, 20, 10, 0, 5), ()),  # broken by the data, and not touched
+        ((10, 20, -9, 0.5, 0), (20, 20, -9, 1, 0), ()),
+        ((10, 20, -9, 0.5, 0), (10, 40, -9, 0.2, 0), ()),  # half-way: 0.25 is 0.2 or 0.3
+        ((10, 20, -9, 0.5, 0), (10, 40, -9, 0.3, 0), ()),  # a code says nothing of a sum
+    ],
+)
+def test_relations_bind_what_they_say_and_only_where_a_column_changed(
+    before: tuple[float, ...], after: tuple[float, ...], broken: tuple[str, ...]
+) -> None:
+    assert rules_broken(NUMBERS, row(*before), row(*after)) == broken
+
+
+@pytest.mark.parametrize("seed", [3, 57, 61])
+def test_what_variables_let_pass_breaks_no_rule(seed: int) -> None:
+    """Changes of random rows; those of seed 57 hold numbers between the steps of columns that others follow."""
+    draw = np.random.default_rng(seed)
+    schema = random_schema(draw, columns=4, immutable=1, monotone=1, relations=2)
+    x = random_rows(schema, n=6, draw=draw).nan_to_num(nan=0.0)
+    variables = Variables.of(schema)
+    origin, (low, high) = variables.values(x), variables.bounds(x)
+    share = torch.from_numpy(draw.uniform(size=(20, *origin.shape)))
+    wanted = torch.where(torch.from_numpy(draw.random(share.shape) < 0.4), low + share * (high - low), origin)
+    rows = variables.onto(variables.allowed(wanted, origin=origin, x=x), origin=origin, x=x)
+    assert bool((rows != x).any())
+    for one in rows:
+        for before, after in zip(x, one, strict=True):
+            assert rules_broken(schema, before, after) == ()
+            assert broken_rules(schema, before=before.tolist(), after=after.tolist()) == []
 
 
 @pytest.fixture(scope="module")

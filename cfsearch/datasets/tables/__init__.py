@@ -43,7 +43,7 @@ from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, row_groups
 from ._infer import Inference, infer_schema
 from ._protected import free_note, protected_kind
-from ._relations import Limit, condition_of, holds
+from ._relations import Follow, Limit, condition_of, holds
 from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
@@ -58,6 +58,7 @@ __all__ = [
     "ColumnKind",
     "Encoding",
     "FileSample",
+    "Follow",
     "Inference",
     "Limit",
     "Link",

@@ -148,7 +148,10 @@ class Mender:
             new = variable.out_of_holes(new, toward=old)
             passed = ~((new - old) * (values[:, i] - old) > 0)  # an end without steps is infinite
             small = (new - old).abs() < self._least[i] * (1.0 - 1e-6)
-            new = torch.where(passed | small | variable.is_code(new), old, new)
+            hair = _HAIR * variable.span  # from a number out of its range the way back leads out again
+            outside = (new < variable.low - hair) | (new > variable.high + hair)
+            stays = passed | small | outside | variable.is_code(new) | ~variable.keeps(new, old)
+            new = torch.where(stays, old, new)
             out[:, i] = torch.where(share[:, i] < 1.0, new, values[:, i])
         return out
 

@@ -13,6 +13,8 @@ from cfsearch.errors import ConfigError, DataError
 from ._columns import Column, ColumnKind, Missing
 from ._schema import Link, TableSchema
 
+_HAIR: Final = 1e-9
+"""By how much of its size the largest change may be missed through rounding."""
 _FAR: Final = 1024.0
 """How many ranges below its column a missing number stands, where it must be some number."""
 
@@ -85,6 +87,24 @@ class Variable:
         for code in self.codes:
             out |= values == code
         return out
+
+    def keeps(self, new: Float[Tensor, "*n"], old: Float[Tensor, "*n"]) -> Bool[Tensor, "*n"]:
+        """Whether a new combination of linked columns keeps the direction and the largest change of each.
+
+        True where no columns are linked: there ``monotone`` and ``max_change`` say it all.
+        """
+        if self.rows is None:
+            return torch.ones_like(new, dtype=torch.bool)
+        rows = self.rows.to(new.device)
+        sign = torch.tensor(self.directions, device=new.device)
+        before, change = rows[old.long()], rows[new.long()] - rows[old.long()]
+        right = (change * sign >= 0).all(-1)
+        for j, (most, share) in enumerate(self.limits):
+            if most:
+                right &= change[..., j].abs() <= most * (1.0 + _HAIR)
+            if share:
+                right &= change[..., j].abs() <= share * before[..., j].abs() * (1.0 + _HAIR)
+        return right
 
     def out_of_holes(
         self, new: Float[Tensor, "*n"], *, toward: Float[Tensor, "*n"] | None = None

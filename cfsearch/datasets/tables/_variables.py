@@ -151,8 +151,7 @@ class Variables:
         for i, v in enumerate(self.all):
             if v.codes:
                 right[..., i] &= ~v.is_code(new[..., i])
-            if v.rows is not None:
-                right[..., i] &= _keeps_directions(v, v.rows.to(new.device), new[..., i], old[..., i])
+            right[..., i] &= v.keeps(new[..., i], old[..., i])
         new = torch.where(right, new, old)
         if not (self.relations.limits or self.relations.follows):
             return new
@@ -265,18 +264,3 @@ class Variables:
         return torch.tensor([v.span for v in self.all], dtype=torch.float64, device=like.device).to(
             like.dtype
         )
-
-
-def _keeps_directions(
-    variable: Variable, rows: Float[Tensor, "t c"], new: Float[Tensor, "*n"], old: Float[Tensor, "*n"]
-) -> Bool[Tensor, "*n"]:
-    """Whether a new combination of linked columns keeps the direction and the largest change of each."""
-    sign = torch.tensor(variable.directions, device=new.device)
-    before, change = rows[old.long()], rows[new.long()] - rows[old.long()]
-    right = (change * sign >= 0).all(-1)
-    for j, (most, share) in enumerate(variable.limits):
-        if most:
-            right &= change[..., j].abs() <= most * (1.0 + _HAIR)
-        if share:
-            right &= change[..., j].abs() <= share * before[..., j].abs() * (1.0 + _HAIR)
-    return right

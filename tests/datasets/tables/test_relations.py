@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from cfsearch.audits.rules_broken import rules_broken
 from cfsearch.datasets.tables import Column, ColumnKind, Link, Missing, TableSchema, Variables, schema_of
 from cfsearch.errors import ConfigError
+from cfsearch.testing.tables import broken_rules
 
 INTEGER, REAL = ColumnKind.INTEGER, ColumnKind.REAL
 
@@ -120,6 +122,24 @@ class TestBetweenColumns:
         assert moved(schema, [3, 10], [3, 1]) == [3, 3]
         assert moved(replace(schema, relations=("a < b",)), [3, 10], [40, 10]) == [9, 10]
 
+    def test_the_way_back_to_a_number_out_of_its_range_ends_there(self) -> None:
+        b = Column(name="b", kind=REAL, low=0, high=60, step=0.5)
+        schema = TableSchema(columns=(*numbers("a"), b), relations=("b >= a",))
+        assert moved(schema, [62, 62.5], [62, 50]) == [62, 62.5], (
+            "62 keeps the relation, and is out of 0 to 60"
+        )
+        assert moved(schema, [50, 62.5], [50, 40]) == [50, 50]
+
+    def test_the_way_back_of_linked_columns_keeps_the_largest_change_of_each(self) -> None:
+        n, m = numbers("n", "m")
+        schema = TableSchema(
+            columns=(n, replace(m, max_change=10.0), *numbers("top")),
+            links=(Link(("n", "m"), ((0.0, 1.0), (4.0, 90.0), (9.0, 2.0))),),
+            relations=("n <= top",),
+        )
+        assert moved(schema, [0, 1, 5], [9, 2, 5]) == [0, 1, 5], "half-way m would change by 89"
+        assert moved(schema, [0, 1, 9], [9, 2, 9]) == [9, 2, 9]
+
     def test_two_changes_that_break_it_go_back_alike(self) -> None:
         schema = TableSchema(columns=numbers("a", "b", "c", kind=REAL), relations=("a + b <= c",))
         assert moved(schema, [10, 10, 60], [50, 30, 60]) == pytest.approx([36.66666666, 23.33333333, 60])
@@ -161,6 +181,25 @@ class TestBetweenColumns:
         rules = ("twice = 2 * bmi", "bmi = weight / (height / 100 * height / 100)")
         schema = TableSchema(columns=(d, c, a, b), relations=rules)
         assert moved(schema, [49.4, 24.7, 80, 90], [49.4, 24.7, 81, 90]) == [200.0, 100.0, 81, 90]
+
+    @pytest.mark.parametrize(("step", "follower"), [(0.5, 71.0), (0.01, 71.03), (0.0, 71.0269)])
+    def test_what_follows_is_the_nearest_of_its_own_steps(self, step: float, follower: float) -> None:
+        """The data may hold a number between its column's steps, which goes into the sum as it is."""
+        a, b = numbers("a", "b", kind=REAL, step=0.5)
+        d = Column(name="d", kind=REAL, low=0, high=500, step=step)
+        schema = TableSchema(columns=(a, replace(b, immutable=True), d), relations=("d = a * 2 + b",))
+        before, after = [2.0, 21.0269, 260.5], [25.0, 21.0269, follower]
+        assert moved(schema, before, after) == pytest.approx(after, abs=1e-9)
+        assert moved(schema, before, [25.2, 21.0269, 0.0]) == pytest.approx(after, abs=1e-9)
+        assert broken_rules(schema, before=before, after=after) == []
+        assert rules_broken(schema, *torch.tensor([before, after], dtype=torch.float64)) == ()
+        for wrong in (follower - (step or 0.01), follower + (step or 0.01)):
+            row = [25.0, 21.0269, wrong]
+            (fault,) = broken_rules(schema, before=before, after=row)
+            assert fault.startswith("'d = a * 2 + b' does not hold")
+            assert rules_broken(schema, *torch.tensor([before, row], dtype=torch.float64)) == (
+                "breaks d = a * 2 + b",
+            )
 
     def test_chains_and_immutable_followers(self) -> None:
         schema = TableSchema(columns=numbers("a", "b", "c"), relations=("a <= b <= c",))
