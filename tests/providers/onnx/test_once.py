@@ -17,6 +17,7 @@ from cfsearch.cli import main
 from cfsearch.config import Config
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import CfsearchError, ModelFileError, UnsafeModelError
+from cfsearch.files import read_file
 from cfsearch.providers.onnx import file as onnx_file
 from cfsearch.providers.onnx.file import OnnxFile
 from cfsearch.providers.onnx.provider import OnnxProvider
@@ -56,7 +57,7 @@ class Counted:
 
     def __init__(self, patch: pytest.MonkeyPatch, path: Path) -> None:
         self.reads = self.parses = 0
-        read, parse = onnx_file.read_file, onnx_file._parsed
+        read, parse = read_file, onnx_file._parsed
 
         def reading(other: Path, *, most: int) -> bytes:
             self.reads += other == path
