@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cfsearch.audits.verdict import read_effect, verdicts
+from cfsearch.audits.verdict import PRACTICAL, read_effect, verdicts
+from cfsearch.config import Config
 
 MODELS = [{"id": "m", "name": "net", "labels": ["not smiling", "smiling"]}]
 
@@ -138,3 +139,12 @@ def test_how_often_members_flip_stands_beside_a_protected_attribute() -> None:
     assert few["detail"].endswith("fewer than 10 members, so that they are not compared.")
     other = verdict_of((), of_group())
     assert "flip by some change" not in other["detail"]
+
+
+def test_where_the_user_sets_no_practical_size_it_is_a_quarter_of_a_logit() -> None:
+    """As docs/effects.md has it."""
+    assert (
+        Config.check({"model": {"path": "m.onnx"}, "data": {"images": "x"}}).audit.practical
+        == PRACTICAL
+        == 0.25
+    )

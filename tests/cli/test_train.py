@@ -181,3 +181,10 @@ def test_f62_a_signal_ends_a_training_with_a_checkpoint(
     assert [path.name for path in (tmp_path / "mine-training" / "checkpoints").iterdir()] == ["step-00000002"]
     answer = call(*words, "--json")
     assert (answer.document["steps"], answer.document["finished"]) == (5, True)
+
+
+@pytest.mark.parametrize("people", ["1", "many"])
+def test_rendered_people_are_two_at_least(call: Call, people: str) -> None:
+    answer = call("train", "generator", "--data", "faces", "--people", people)
+    assert answer.code == 2
+    assert "--people" in answer.error
