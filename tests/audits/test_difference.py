@@ -7,14 +7,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cfsearch.audits.difference import Row, Side, _read, compare, pairs_of
+from cfsearch.audits.difference import Row, Side, _pair, _read, compare, pairs_of
 from cfsearch.audits.family import mcnemar
 from cfsearch.errors import RunError
 from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
 from cfsearch.report.diff_page import build_diff_page
+from cfsearch.runs.directory import InstanceRow
 from cfsearch.schemas import schema
 
 from .conftest import audit_of_faces
+from .fronts import front_of, instance
 
 
 def test_mcnemar_by_hand() -> None:
@@ -131,3 +133,21 @@ def test_what_only_one_audit_has_is_counted_and_left_out(both: tuple[Path, Path]
     assert (document["shared"], document["only_first"]) == (10, 14)
     assert {row["figure"] for row in document["rows"]} == {"decided", "found"}
     assert any("Effects are not compared" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differs"),
+    [
+        (instance("a", front_of()), instance("a", front_of()), False),
+        (instance("a", front_of()), instance("a", front_of(source=1, scores=[[2.0, 0.0]])), True),
+        (instance("a", front_of()), instance("a", front_of(verified=[False]), "not_found"), True),
+        (instance("a", None, "failed"), instance("a", front_of()), True),
+        (instance("a", None, "failed"), instance("a", None, "failed"), False),
+    ],
+)
+def test_a_pair_differs_by_status_or_by_the_class_of_the_original(
+    one: InstanceRow, other: InstanceRow, differs: bool
+) -> None:
+    pair = _pair(one, other)
+    assert (pair.name, pair.differs) == ("a", differs)
+    assert pair.sides[0].startswith("failed: " if one.front is None else "no; becomes yes by: ")

@@ -131,3 +131,17 @@ def test_a_column_in_the_summary(column: Column, line: tuple[str, ...]) -> None:
 def test_levels_that_are_numbers_are_compared_as_they_are_written() -> None:
     column = Column(name="j", kind=ColumnKind.ORDINAL, levels=("0.5", "1", "2"))
     assert [_level(column, value) for value in (0.5, 1.0, "2", 3.0, 1.5)] == [0.0, 1.0, 2.0, None, None]
+
+
+def test_the_summary_word_by_word(write: Write) -> None:
+    path = write(id=[f"p{i}" for i in range(20)], n=[i % 7 * 3 for i in range(20)], memo=[f"m{i}" for i in range(20)],
+                 ok=["yes", "no"] * 10)  # fmt: skip
+    assert infer_schema(path, target="ok").summary().splitlines() == [
+        "t.csv: 20 rows, 1 columns", "",
+        "column  kind     values   missing  rules  why",
+        "n       integer  0 to 18  refuse          7 different whole numbers", "",
+        "target: ok (no, yes)",
+        "left out: id, memo",
+        "note: id, memo: 20 different texts in 20 rows; left out.",
+        "note: n: 7 whole numbers; if they are codes, make it categorical.",
+    ]  # fmt: skip
