@@ -154,3 +154,11 @@ def test_of_many_members_those_shown_are_spread_along_the_front(front: ParetoFro
     assert len(others) >= 5
     assert max(others) - min(others) >= n // 2, "not neighbours at one end"
     assert ranked(many, most=n) != sorted(range(n)) and sorted(ranked(many, most=n)) == list(range(n))
+
+
+@pytest.mark.parametrize(("target", "goal"), [(None, "any other class"), (1, "bright"), (2, "other")])
+def test_without_a_counterfactual_the_wanted_class_is_named(
+    front: ParetoFront, target: int | None, goal: str
+) -> None:
+    none = replace(front, target=target, verified=torch.zeros(5, dtype=torch.bool))
+    assert headline(none) == f"face.png: dark (p 0.800), no counterfactual for {goal}"

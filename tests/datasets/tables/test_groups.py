@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfsearch.datasets.tables import Column, ColumnKind, Missing, RowGroups, TableSchema, row_groups
+from cfsearch.datasets.tables._groups import crossed
 from cfsearch.errors import DataError
 
 GRADES = tuple(f"grade {i}" for i in range(12))
@@ -146,3 +147,19 @@ def test_quarters_keep_the_order_and_split_no_value(ages: list[int]) -> None:
     assert list(found.names) == [
         f"age {a.min()}" if a.min() == a.max() else f"age {a.min()} to {a.max()}" for a in parts
     ]
+
+
+def test_crossed_groups_by_hand() -> None:
+    race = RowGroups("race", ("black", "white"), (0, 0, 1, 1, 1, 1, -1, 0), "race is guessed.")
+    sex = RowGroups("sex", ("f", "m"), (0, 1, 0, 1, 1, 1, 1, 0), "")
+    found = crossed(
+        "race*sex", [race, sex], least=0.2
+    )  # 1.6 of 8 rows: those with one row are left out, by name
+    assert (found.column, found.names) == ("race*sex", ("black, f", "white, m"))
+    assert found.of == (0, -1, -1, 1, 1, 1, -1, 0)
+    assert found.note == (
+        "race is guessed. Under 20 % of the rows, left out: black, m (1), white, f (1). "
+        "1 of 8 rows are of unknown race or sex, left out."
+    )
+    with pytest.raises(DataError, match=r"by: 'race\*sex' makes 1 groups of 30 % of the 8 rows or more"):
+        crossed("race*sex", [race, sex], least=0.3)

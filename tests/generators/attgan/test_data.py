@@ -200,3 +200,8 @@ def test_edges_ignore_a_constant_shift_and_see_a_step() -> None:
     assert float(edge_loss(image(0.7), image(0.1))) == pytest.approx(0.0)
     # of three slopes along a row one is wrong, by 1
     assert float(edge_loss(step, image(0.0))) == pytest.approx(1 / 3)
+
+
+def test_streams_are_splitmix64() -> None:
+    """Its first output from the state 0; Steele et al. 2014, https://doi.org/10.1145/2714064.2660195."""
+    assert stream(1, 0, salt=0).initial_seed() == 0xE220A8397B1DCDAF % 2**63
