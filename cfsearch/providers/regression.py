@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.contracts.target_range import TargetRange
+from cfsearch.datasets.tables import Encoding, TableSchema
 from cfsearch.errors import ProviderError
 from cfsearch.providers.onnx.columns import ColumnProvider
 
@@ -76,8 +77,8 @@ class RangeProvider(TabularProvider):
         self.labels: tuple[str, ...] = target.labels
         self.scores: ScoreKind = ScoreKind.LOGITS
         self.max_batch: int = inner.max_batch
-        self.schema = inner.schema
-        self.encoding = inner.encoding
+        self.schema: TableSchema = inner.schema
+        self.encoding: Encoding = inner.encoding
 
     @property
     def batch_invariant(self) -> bool:
