@@ -4,6 +4,7 @@ uv run python tests/cli/interface.py > tests/cli/interface.txt
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, clic
 
 def taken(param: click.Parameter) -> str:
     """What a parameter takes: type, range, choices, how many, its default."""
-    facts = param.type.to_info_dict()
+    facts: dict[str, Any] = {**param.type.to_info_dict()}  # Any: what click says of a type
     parts = [str(facts.pop("name"))]
     facts.pop("param_type")
     parts += [
