@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -226,3 +227,23 @@ def test_values_in_json_hold_no_rounding_of_start_plus_change() -> None:
     )
     assert held.values[1, 0].item() != 0.0  # 0.7 - 7 * 0.1 in doubles
     assert str(held.to_dict()["members"][1]["values"]) == "{'hat': 0.0}"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("z", torch.zeros(3, 3), "expected f of shape"),
+        ("origins", ("nsga2",) * 3, "expected 4 origins and 3 units, got 3 and 3"),
+        ("units", ("nat",), "expected 4 origins and 3 units, got 4 and 1"),
+        ("described", (("x",),) * 3, "expected 4 descriptions, got 3"),
+        ("rows", torch.zeros(5, 3), "expected 4 rows, got 5"),
+        ("texts", (("a",),) * 2, "expected 4 texts, got 2"),
+        ("sounds", torch.zeros(1, 8), "expected 4 sounds, got 1"),
+        ("genuineness", torch.zeros(3), r"expected genuineness of shape \(4,\), got \(3,\)"),
+        ("outlierness", torch.zeros(4, 1), r"expected outlierness of shape \(4,\), got \(4, 1\)"),
+        ("scale", torch.ones(2), r"expected scale of shape \(3,\), got \(2,\)"),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused(part: str, value: Any, message: str) -> None:
+    with pytest.raises(ShapeError, match=f"front 'face': {message}"):
+        replace(front(), **{part: value})
