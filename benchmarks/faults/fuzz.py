@@ -29,6 +29,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Empty
 from types import FrameType
 from typing import Any, Final
 
@@ -288,7 +289,7 @@ def main(words: list[str] | None = None) -> int:
         process.start()
         try:
             _, count, found = out.get(timeout=chosen.seconds + 6 * _PATIENCE_S)
-        except Exception:  # noqa: BLE001  # queue.Empty: it hangs, or its process ended
+        except Empty:  # it hangs, or its process ended
             last = Path(tempfile.gettempdir()) / f"fuzz-last-{process.pid}"
             count = Counter(finding=1)
             found = {
