@@ -7,6 +7,9 @@ what is left out by rule). Each is written into a scratch copy of the tree, and 
 fails, the nearest first: those of the same name, of the same room, those that import the file, their neighbours, the
 command line; at most ``--files`` of them. A failure counts when the same test passes without the change.
 
+With ``--coverage`` (``mutants_coverage.py`` says how it is made) only the tests that run the changed line are tried:
+those of its name first, then of its room, then the others, each kind by what it costs, as far as the deadline goes.
+
 By the clock: a run of tests ends at its deadline in CPU seconds. Without a failure until then the mutant counts as
 survived, unless the one test that was running had taken half of the deadline, or ten times the deadline had passed by
 the clock: that test is then run alone. If it fails, or has no end again while it takes less than a quarter of the
@@ -24,11 +27,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
+from mutants_coverage import Covering
 from mutants_draw import Mutant, drawn, files
 from mutants_log import Log, digest
 from mutants_tests import CRASHED, NO_START, RAN_AWAY, Choice, first_failure
@@ -57,6 +61,9 @@ def scratch(folder: Path, root: Path) -> Path:
     return tree
 
 
+Selection = dict[str, set[str] | None]
+
+
 class Trial:
     """Tries mutants in one scratch copy.
 
@@ -65,9 +72,13 @@ class Trial:
         choice: which tests to run.
         most: CPU seconds that a run of the tests may take.
         files: how many files of tests run at most.
+        covering: which tests run which lines, where that is known.
     """
 
-    def __init__(self, tree: Path, choice: Choice, most: int, files: int) -> None:
+    def __init__(
+        self, tree: Path, choice: Choice, most: int, files: int, covering: Covering | None = None
+    ) -> None:
+        self.covering = covering
         self.tree = tree
         self.choice = choice
         self.most = most
@@ -80,11 +91,28 @@ class Trial:
         for ending in (RAN_AWAY, NO_START, "(import)"):
             test = test.removesuffix(f" {ending}")
         if test not in self.alone:
-            failed, seconds = first_failure(self.tree, [test], self.most)
+            failed, seconds = first_failure(self.tree, {test: None}, self.most)
             self.alone[test] = float("inf") if failed else seconds
         return self.alone[test] < (self.most / 4 if killer.endswith(RAN_AWAY) else float("inf"))
 
-    def _changed(self, path: Path, original: str, code: str, tests: list[str]) -> tuple[str | None, float]:
+    def selection(self, mutant: Mutant, original: str) -> Selection:
+        """The files of tests to run against a mutant, in order, with the names of the tests; None for all of a file.
+
+        Args:
+            mutant: the change.
+            original: the source before it.
+        """
+        nearest = dict.fromkeys(self.choice.of(mutant.file)[: self.files])
+        found = self.covering.of(mutant.file, mutant.line, original) if self.covering else {}
+        if self.covering is None or not found:
+            return nearest
+        costs = {test: self.covering.cost(test, names) for test, names in found.items()}
+        kin = {test: self.choice.kinship(mutant.file, test) for test in found}
+        ranked = sorted(found, key=lambda test: (not kin[test][0], not kin[test][1], costs[test], test))
+        before = accumulate((costs[test] for test in ranked), initial=0.0)
+        return {test: found[test] for test, spent in zip(ranked, before, strict=False) if spent < self.most}
+
+    def _changed(self, path: Path, original: str, code: str, tests: Selection) -> tuple[str | None, float]:
         """What ``first_failure`` says with another text in a file, which is put back."""
         self.write(path, code)
         try:
@@ -100,7 +128,7 @@ class Trial:
         """
         path = self.tree / mutant.file
         original = path.read_text(encoding="utf-8")
-        tests = self.choice.of(mutant.file)[: self.files]
+        tests = self.selection(mutant, original)
         seconds, ran = 0.0, len(tests)
         while True:
             killer, used = self._changed(path, original, mutant.code, tests)
@@ -108,14 +136,14 @@ class Trial:
             if killer is not None and killer.endswith(RAN_AWAY):
                 # nothing failed until the deadline; the long test has to fail, or to have no end, alone too
                 alone = killer.removesuffix(f" {RAN_AWAY}")
-                killer, used = self._changed(path, original, mutant.code, [alone])
+                killer, used = self._changed(path, original, mutant.code, {alone: None})
                 seconds += used
                 killer = killer if killer is not None and self._counts(killer) else None
                 break
             if killer is None or killer == CRASHED or self._counts(killer):
                 break
             broken = killer.partition("::")[0].partition(" (")[0]
-            tests = [test for test in tests if test != broken]
+            tests = {test: names for test, names in tests.items() if test != broken}
             if not tests:
                 killer = CRASHED  # no test passes without the change: nothing is left to judge by
                 break
@@ -169,6 +197,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time (1)")
     parser.add_argument("--deadline", type=int, default=120, help="CPU seconds of tests for one mutant (120)")
     parser.add_argument("--files", type=int, default=25, help="files of tests for one mutant, at most (25)")
+    parser.add_argument("--coverage", type=Path, help="only tests that run the line: the file of coverage")
+    parser.add_argument("--seconds", type=Path, help="pytest's JUnit file of the same run")
     parser.add_argument("--of", action="append", default=[], help="only files that begin so; may be repeated")
     parser.add_argument("--again", action="store_true", help="try the survivors of the log once more")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to try (the one of this file)")
@@ -187,12 +217,15 @@ def main() -> int:
         for mutant in drawn(root, args.number, seed, args.of)
         if mutant.key in again or mutant.key not in log.lines
     )
+    if (args.coverage is None) != (args.seconds is None):
+        parser.error("--coverage and --seconds belong together: give both or neither")
+    covering = Covering(args.coverage, args.seconds, root) if args.coverage else None
     choice = Choice(root)
     with tempfile.TemporaryDirectory() as folder:
         copies = [Path(folder) / str(i) for i in range(args.jobs)]
         for copy in copies:
             copy.mkdir()
-        trials = [Trial(scratch(copy, root), choice, args.deadline, args.files) for copy in copies]
+        trials = [Trial(scratch(copy, root), choice, args.deadline, args.files, covering) for copy in copies]
         for line in tried(todo, trials):
             log.add(line)
             print(

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -74,6 +75,11 @@ def _words(file: Path) -> set[str]:
     return {text for text in found if text.isidentifier()}
 
 
+def _room(file: str) -> list[str]:
+    """The folders of a source file below the package."""
+    return [part for part in Path(file).parts[:-1] if part != "cfsearch"]
+
+
 class Choice:
     """The test files of a tree, in the order in which they are worth running against a change of a file.
 
@@ -108,17 +114,27 @@ class Choice:
         module = module_of(file)
         distances = self._distances(module)
         stem = Path(file).stem.strip("_")
-        room = [part for part in Path(file).parts[:-1] if part != "cfsearch"]
         ranked = []
         for test, imports in self.tests.items():
             parts = Path(test).parts[1:-1]
             near = min((distances[name] for name in imports if name in distances), default=EVERYWHERE)
-            named = Path(test).stem == f"test_{stem}" and parts[:1] == tuple(room[:1])
-            same = bool(room) and parts[:1] == tuple(room[:1])
+            named, same = self.kinship(file, test)
             if named or same or near < EVERYWHERE or parts[:1] == ("cli",):
-                called = room == ["cli"] and stem in self.words.get(test, ())
+                called = _room(file) == ["cli"] and stem in self.words.get(test, ())
                 ranked.append((not named, not called, near - 2 * same, parts[:1] == ("cli",), test))
         return [test for *_, test in sorted(ranked)]
+
+    @staticmethod
+    def kinship(file: str, test: str) -> tuple[bool, bool]:
+        """Whether a file of tests has the name of a source file, and whether it stands in its room.
+
+        Args:
+            file: the path of the source file from the root.
+            test: the path of the file of tests from the root.
+        """
+        room, parts = _room(file), Path(test).parts[1:-1]
+        same = bool(room) and parts[:1] == tuple(room[:1])
+        return same and Path(test).stem == f"test_{Path(file).stem.strip('_')}", same
 
 
 def running_of(out: Path) -> Path:
@@ -136,14 +152,29 @@ class _First:
     Args:
         most: CPU seconds that all tests may take.
         out: where the answer is written.
+        tests: the names of the tests to run of each file; None for all of them.
     """
 
-    def __init__(self, most: int, out: str) -> None:
+    def __init__(self, most: int, out: str, tests: Mapping[str, Collection[str] | None]) -> None:
+        self.tests = tests
         self.failed: str | None = None
         self.most = most
         self.out = Path(out)
         self.running = ""
         self.since = 0.0
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the tests that are not to run.
+
+        Args:
+            items: all tests of the files; what is left out is taken from the list.
+        """
+        kept = []
+        for item in items:
+            names = self.tests.get(item.nodeid.partition("::")[0])
+            if names is None or item.nodeid in names:
+                kept.append(item)
+        items[:] = kept
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Keep which test runs, and since when; also for the parent, which may have to end the process.
@@ -184,7 +215,7 @@ class _First:
             self.failed = f"{report.nodeid} (import)"
 
 
-def _child(tree: str, tests: list[str], most: int, out: str) -> None:
+def _child(tree: str, tests: Mapping[str, Collection[str] | None], most: int, out: str) -> None:
     """Run tests in a tree, and write the first that fails."""
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
@@ -199,7 +230,7 @@ def _child(tree: str, tests: list[str], most: int, out: str) -> None:
 
     if not str(cfsearch.__file__).startswith(tree):
         raise SystemExit(f"{cfsearch.__file__} is not of {tree}")
-    first = _First(most, out)
+    first = _First(most, out, tests)
     signal.signal(signal.SIGXCPU, first.stop)
     warm = "ignore::pytest.PytestAssertRewriteWarning"  # hypothesis is there before pytest
     settings = (
@@ -214,16 +245,19 @@ def _child(tree: str, tests: list[str], most: int, out: str) -> None:
     )
     ended = pytest.main(["-x", "-q", "-n", "0", *settings, "-W", warm, *tests], plugins=[first])
     if ended not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
-        first.failed = first.failed or f"{tests[0]} {NO_START}"
+        first.failed = first.failed or f"{next(iter(tests))} {NO_START}"
     first.write()
 
 
-def first_failure(tree: Path, tests: list[str], most: int) -> tuple[str | None, float]:
+def first_failure(
+    tree: Path, tests: Mapping[str, Collection[str] | None], most: int
+) -> tuple[str | None, float]:
     """The test that fails first, None where all pass, and the CPU seconds that this took.
 
     Args:
         tree: the root of the scratch copy.
-        tests: files or names of tests, in order; none of them is no failure.
+        tests: files or names of tests, in order, each with the names to run of it, None for all; none of them is no
+            failure.
         most: CPU seconds after which the run is ended; ``PATIENCE`` times as many of the clock end it too.
     """
     if not tests:
@@ -234,7 +268,7 @@ def first_failure(tree: Path, tests: list[str], most: int) -> tuple[str | None, 
     for file in (out, running_of(out)):
         file.unlink(missing_ok=True)
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_timed, args=(str(tree), tests, most, str(out), writer))
+    process = context.Process(target=_timed, args=(str(tree), dict(tests), most, str(out), writer))
     process.start()
     writer.close()
     seconds, ended = 0.0, False
@@ -256,7 +290,9 @@ def first_failure(tree: Path, tests: list[str], most: int) -> tuple[str | None, 
     return CRASHED, seconds
 
 
-def _timed(tree: str, tests: list[str], most: int, out: str, writer: object) -> None:
+def _timed(
+    tree: str, tests: Mapping[str, Collection[str] | None], most: int, out: str, writer: object
+) -> None:
     """Fork once more, so that the CPU seconds of the child and of all that it starts are known."""
     pid = os.fork()
     if pid == 0:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -43,6 +44,12 @@ def tree_of(root: Path, tests: tuple[str, ...] = ("a", "b")) -> Path:
         (root / folder).mkdir(parents=True)
     (root / "cfsearch" / "__init__.py").touch()
     (root / "cfsearch" / "objectives" / "__init__.py").touch()
+    for plugin in entry_points(group="pytest11"):  # what pytest loads of ours, wherever it runs
+        if plugin.module.startswith("cfsearch."):
+            module = root / f"{plugin.module.replace('.', '/')}.py"
+            module.parent.mkdir(exist_ok=True)
+            (module.parent / "__init__.py").touch()
+            module.touch()
     (root / "cfsearch" / "objectives" / "one.py").write_text(CODE, encoding="utf-8")
     for name in tests:
         (root / f"tests/objectives/test_{name}.py").write_text(TESTS[name], encoding="utf-8")
