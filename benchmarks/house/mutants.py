@@ -8,7 +8,7 @@ fails, the nearest first: those of the same name, of the same room, those that i
 command line; at most ``--files`` of them. A failure counts when the same test passes without the change.
 
 With ``--coverage`` (``mutants_coverage.py`` says how it is made) only the tests that run the changed line are tried:
-those of its name first, then of its room, then the others, each kind by what it costs, as far as the deadline goes.
+those of its name first, then of its room, then the others, each kind by what it costs, until the deadline.
 
 By the clock: a run of tests ends at its deadline in CPU seconds. Without a failure until then the mutant counts as
 survived, unless the one test that was running had taken half of the deadline, or ten times the deadline had passed by
@@ -61,6 +61,7 @@ def scratch(folder: Path, root: Path) -> Path:
     return tree
 
 
+SLOWED: Final = 4  # what coverage and a busy machine may have added to the seconds of a test
 Selection = dict[str, set[str] | None]
 
 
@@ -110,7 +111,11 @@ class Trial:
         kin = {test: self.choice.kinship(mutant.file, test) for test in found}
         ranked = sorted(found, key=lambda test: (not kin[test][0], not kin[test][1], costs[test], test))
         before = accumulate((costs[test] for test in ranked), initial=0.0)
-        return {test: found[test] for test, spent in zip(ranked, before, strict=False) if spent < self.most}
+        return {
+            test: found[test]
+            for test, spent in zip(ranked, before, strict=False)
+            if spent < SLOWED * self.most
+        }
 
     def _changed(self, path: Path, original: str, code: str, tests: Selection) -> tuple[str | None, float]:
         """What ``first_failure`` says with another text in a file, which is put back."""

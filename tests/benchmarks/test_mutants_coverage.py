@@ -113,6 +113,7 @@ def test_the_named_file_comes_first_and_the_others_by_cost_up_to_the_deadline(
 ) -> None:
     pytest.importorskip("mutmut", reason="the group `mutation` is not installed")
     mutants = importlib.import_module("mutants")
+    monkeypatch.setattr(mutants, "SLOWED", 1)
     choice = SimpleNamespace(of=lambda file: ["tests/a.py"], kinship=mutants.Choice.kinship)
     mutant = SimpleNamespace(file=FILE, line=13)
     one, far = "tests/objectives/test_one.py", "tests/cli/test_far.py"
