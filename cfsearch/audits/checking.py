@@ -246,7 +246,7 @@ class _Check:
                 with guarded(repr(str(folder / GROUPS))):
                     groups += part.grouped.rows(
                         model,
-                        effects={} if measured is None else measured.effects.by_variable,
+                        effects={} if measured is None else measured.by_variable,
                         measured=[] if measured is None else measured.inputs,
                     )
             if any(row.model == model for row in document.attainment):

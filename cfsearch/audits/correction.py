@@ -219,17 +219,11 @@ def corrected_effect(
         >>> round(found.estimate.value, 3), round(found.estimate.high - found.estimate.value, 3)  # 1.96 x 0.2 / 2
         (1.0, 0.196)
     """
-    n, shifts = len(logits), {name: values.double().cpu() for name, values in intended.items()}
-    span = float(shifts[own].mean().abs())
-    factor = 1.0 if strength is None or span == 0.0 else min(1.0, strength / span / FULL_STRENGTH)
+    n, shifts = len(logits), _doubles(intended)
     raw, p = logits.double().cpu(), probability.double().cpu()
-    offset = sum(
-        (values * error.offset.get(name, 0.0) for name, values in shifts.items()), torch.zeros(n).double()
-    )
-    each = (raw - offset) / factor
+    each, kept, scale = corrected_inputs(logits, intended=intended, own=own, error=error, strength=strength)
     middle, sampling = float(each.mean()), _standard_error(each)
-    scaled = _OF_STRENGTH * middle if factor < 1.0 else 0.0
-    own_error = math.hypot(_OF_OFFSET * error.unexplained / factor, scaled)
+    own_error = math.hypot(kept, scale * middle)
     variance = sampling**2 + own_error**2
     half = math.hypot(_student(n) * sampling, _NORMAL * own_error)
     edit = _around(middle, half)
@@ -259,11 +253,57 @@ def corrected_effect(
         edit=edit,
         photographs=photographs,
         probability=_around(min(1.0, max(-1.0, value)), wide),
-        offset=float(offset.mean()),
+        offset=float(_offset(shifts, error, n).mean()),
         strength=strength,
         p=None if rank is None else max(rank, normal),
         standard_error=math.sqrt(variance),
     )
+
+
+def corrected_inputs(
+    logits: Float[Tensor, " n"],
+    *,
+    intended: Mapping[str, Float[Tensor, " n"]],
+    own: str,
+    error: GeneratorError,
+    strength: float | None = None,
+) -> tuple[Float[Tensor, " n"], float, float]:
+    """The effect on each input, less the offset and over the edit's strength, and two errors that any mean of them keeps.
+
+    Args:
+        logits: change of the log-odds through the generator, one an input.
+        intended: by how much each variable was meant to change, one an input.
+        own: the variable whose effect it is.
+        error: of the generator.
+        strength: of the edit, as a share of the difference that labels make; None where it was never measured.
+
+    Returns:
+        The effects in logits, a standard error in logits, and one as a share of the mean.
+
+    Example:
+        >>> import torch
+        >>> error = GeneratorError({"Hat": 0.5}, sd=0.3, unexplained=0.2, photographs=64)
+        >>> each, kept, scale = corrected_inputs(
+        ...     torch.tensor([1.5, 2.0]), intended={"Hat": torch.ones(2)}, own="Hat", error=error
+        ... )
+        >>> each.tolist(), kept, scale
+        ([1.0, 1.5], 0.1, 0.0)
+    """
+    shifts = _doubles(intended)
+    span = float(shifts[own].mean().abs())
+    factor = 1.0 if strength is None or span == 0.0 else min(1.0, strength / span / FULL_STRENGTH)
+    each = (logits.double().cpu() - _offset(shifts, error, len(logits))) / factor
+    return each, _OF_OFFSET * error.unexplained / factor, _OF_STRENGTH if factor < 1.0 else 0.0
+
+
+def _doubles(intended: Mapping[str, Float[Tensor, " n"]]) -> dict[str, Float[Tensor, " n"]]:
+    return {name: values.double().cpu() for name, values in intended.items()}
+
+
+def _offset(shifts: Mapping[str, Float[Tensor, " n"]], error: GeneratorError, n: int) -> Float[Tensor, " n"]:
+    """What the error of a reconstruction adds to each input's effect, in logits."""
+    parts = (values * error.offset.get(name, 0.0) for name, values in shifts.items())
+    return sum(parts, torch.zeros(n).double())
 
 
 def _combined(one: tuple[float, float], other: tuple[float, float]) -> tuple[Interval, float]:

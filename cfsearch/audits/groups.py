@@ -2,7 +2,7 @@
 
 Images are with an attribute or without it. Rows of a table are grouped by the values of a column:
 two groups are compared with each other, of more each with all others. Shares are tested by Fisher's
-exact test and effects by Welch's, and all p-values of one model are corrected together
+exact test and effects, less the generator's error (``cfsearch.audits.input_effects``), by Welch's, and all p-values of one model are corrected together
 (``cfsearch.audits.family``).
 """
 
@@ -11,22 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups, is_missing_group
 from cfsearch.errors import DamagedError
-from cfsearch.numerics.intervals import (
-    mean_difference,
-    paired_mean,
-    share_ratio,
-    wilson,
-)
+from cfsearch.numerics.intervals import share_ratio, wilson
 from cfsearch.runs.directory import InstanceRow
 
 from .changes import Change, ChangeTally
-from .family import corrected, welch
+from .family import corrected
+from .input_effects import InputEffects
 from .shares import LEAST, Part, Share, plain
 
 OTHERS: Final = "all others"
@@ -49,7 +43,7 @@ class GroupTally(ABC):
 
     @abstractmethod
     def rows(
-        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+        self, model: str, *, effects: Mapping[str, InputEffects], measured: Sequence[str]
     ) -> list[dict[str, Any]]:
         """The figures by group, their differences and tests, as they stand in the document.
 
@@ -83,7 +77,7 @@ class AttributeTally(GroupTally):
             self._parts[attribute, side].add(row, sparsest)
 
     def rows(
-        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+        self, model: str, *, effects: Mapping[str, InputEffects], measured: Sequence[str]
     ) -> list[dict[str, Any]]:
         """As ``GroupTally.rows``."""
         found, least = [], self._least
@@ -102,14 +96,12 @@ class AttributeTally(GroupTally):
                     "effects": [
                         {
                             "variable": variable,
-                            "with": plain(paired_mean(values[has])) if enough[0] else None,
-                            "without": plain(paired_mean(values[~has])) if enough[1] else None,
-                            "difference": plain(mean_difference(values[has], values[~has]))
-                            if all(enough)
-                            else None,
-                            "p": welch(values[has], values[~has]) if all(enough) else None,
+                            "with": plain(effect.mean(has)) if enough[0] else None,
+                            "without": plain(effect.mean(~has)) if enough[1] else None,
+                            "difference": plain(effect.difference(has)) if all(enough) else None,
+                            "p": effect.p(has) if all(enough) else None,
                         }
-                        for variable, values in effects.items()
+                        for variable, effect in effects.items()
                     ],
                 }
             )
@@ -155,7 +147,7 @@ class ColumnTally(GroupTally):
                 self._without[k] += row.front is not None
 
     def rows(
-        self, model: str, *, effects: Mapping[str, Float[Tensor, " n"]], measured: Sequence[str]
+        self, model: str, *, effects: Mapping[str, InputEffects], measured: Sequence[str]
     ) -> list[dict[str, Any]]:
         """As ``GroupTally.rows``; effects are of images alone."""
         del effects, measured
@@ -219,7 +211,7 @@ def group_rows(
     *,
     labels: AttributeTable,
     by: Sequence[str],
-    effects: Mapping[str, Float[Tensor, " n"]],
+    effects: Mapping[str, InputEffects],
     measured: Sequence[str],
     least: int = LEAST,
 ) -> list[dict[str, Any]]:

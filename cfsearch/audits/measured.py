@@ -20,6 +20,7 @@ from cfsearch.runs.guard import guarded, read_object
 
 from .correction import GeneratorError
 from .effects import PARTS, Effects, effect_rows
+from .input_effects import InputEffects, input_effects
 from .tensor_file import read_tensors, write_tensors
 
 EFFECTS: Final = "effects.safetensors"
@@ -42,6 +43,7 @@ class Measured:
         edit_strength: how strong each edit was seen to be, by variable.
         error: of the generator on this model; None where it was not measured.
         before_errors: whether it is of a version that did not measure a generator's error; its effects stand as they are.
+        before_groups: whether it is of a version that compared groups by effects as they are through the generator.
     """
 
     effects: Effects
@@ -52,6 +54,7 @@ class Measured:
     edit_strength: Mapping[str, float] = field(default_factory=dict)
     error: GeneratorError | None = None
     before_errors: bool = False
+    before_groups: bool = False
 
     def rows(self, model: str, *, practical: float) -> list[dict[str, Any]]:
         """Rows of the document (``effect_rows``).
@@ -70,6 +73,12 @@ class Measured:
             practical=practical,
             before_errors=self.before_errors,
         )
+
+    @property
+    def by_variable(self) -> dict[str, InputEffects]:
+        """The effect of each variable on each input, less the generator's error, by its name."""
+        error = None if self.before_groups else self.error
+        return input_effects(self.effects, error=error, strength=self.edit_strength)
 
     @property
     def by_input(self) -> dict[str, Effects]:
@@ -102,6 +111,7 @@ def save_effects(path: Path, measured: Measured) -> Path:
         "edit_success": dict(measured.edit_success),
         "edit_strength": dict(measured.edit_strength),
         "error": None if measured.error is None else measured.error.to_json(),
+        **({} if measured.before_groups else {"by_group": "corrected"}),
     }
     return write_tensors(path, tensors, meta)
 
@@ -134,6 +144,7 @@ def load_effects(path: Path) -> Measured | None:
             edit_strength=dict(meta.get("edit_strength", {})),
             error=None if error is None else GeneratorError.of_json(error),
             before_errors="error" not in meta,
+            before_groups="by_group" not in meta,
         )
 
 

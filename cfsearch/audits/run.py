@@ -256,7 +256,7 @@ class Audit:
         ):
             effects = estimate_effects(assembly, originals(images), attributes=known)
         rows: list[dict[str, Any]] = []
-        error = None
+        error, estimates = None, None
         if effects is not None:
             generator = assembly.search.generator
             error = generator_error(run.path, label=assembly.model.labels[-1])
@@ -276,8 +276,8 @@ class Audit:
         columns = audited_columns(run, assembly) if self._effects else []
         groups: list[dict[str, Any]] = []
         if tally is not None:
-            by_variable = {} if effects is None else effects.by_variable
-            measured = [] if effects is None else [row.name for row in kept]
+            by_variable = {} if estimates is None else estimates.by_variable
+            measured = () if estimates is None else estimates.inputs
             groups = tally.rows("model", effects=by_variable, measured=measured)
         document = audit_document(
             run_id=run.run_id,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cfsearch.audits.family import _holm, corrected, fisher, welch
 from cfsearch.audits.groups import column_groups, group_rows
+from cfsearch.audits.input_effects import InputEffects
 from cfsearch.contracts.records import Reason
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
@@ -201,7 +202,7 @@ def test_attributes_of_images_are_one_family() -> None:
         made,
         labels=labels,
         by=labels.names,
-        effects=effects,
+        effects={name: InputEffects(values) for name, values in effects.items()},
         measured=[row.name for row in made],
     )
     expected, said = [], []

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cfsearch.audits.groups import OTHERS, column_groups, group_rows
+from cfsearch.audits.input_effects import InputEffects
 from cfsearch.audits.shares import LEAST
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
@@ -58,7 +59,12 @@ def test_groups_of_fewer_than_ten_have_no_figures(few: int, told: bool) -> None:
     labels = AttributeTable(tuple(row.name for row in rows), ("Hat",), has, {})
     values = torch.linspace(0, 1, len(rows))
     [entry] = group_rows(
-        "m", rows, labels=labels, by=("Hat",), effects={"Smile": values}, measured=[row.name for row in rows]
+        "m",
+        rows,
+        labels=labels,
+        by=("Hat",),
+        effects={"Smile": InputEffects(values)},
+        measured=[row.name for row in rows],
     )
     assert entry["with"]["instances"] == few
     assert (entry["with"]["found_rate"] is not None) is told

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cfsearch.audits.correction import GeneratorError
 from cfsearch.audits.effects import PARTS, Effects
 from cfsearch.audits.measured import Measured, load_effects, load_groups, save_effects, save_groups
 from cfsearch.audits.tensor_file import read_tensors, write_tensors
@@ -43,7 +44,7 @@ def test_effects_come_back_part_by_part(tmp_path: Path) -> None:
     assert set(tensors) == {*PARTS, "truth b"}
     assert meta == {
         "format": "cfsearch-effects/1", "names": ["a", "b"], "inputs": ["x", "y", "z"], "sha256": ["1", "2", "3"],
-        "edit_success": {"a": 0.5}, "edit_strength": {}, "error": None,
+        "edit_success": {"a": 0.5}, "edit_strength": {}, "error": None, "by_group": "corrected",
     }  # fmt: skip
 
 
@@ -99,3 +100,22 @@ def test_groups_of_rows_alone_have_no_labels(tmp_path: Path) -> None:
     path.write_text('{"format": "cfsearch-groups/2", "attributes": {}, "columns": []}')
     with pytest.raises(DamagedError, match="it has another format"):
         load_groups(path)
+
+
+def test_runs_of_versions_that_compared_groups_by_effects_as_they_are_stay_what_they_were(
+    tmp_path: Path,
+) -> None:
+    error = GeneratorError({"a": 0.5}, sd=0.5, unexplained=0.2, photographs=60)
+    save_effects(tmp_path / "new", Measured(effects(), error=error))
+    meta, tensors = read_tensors(tmp_path / "new", kind="cfsearch-effects/1")
+    del meta["by_group"]
+    write_tensors(tmp_path / "old", tensors, meta)
+    new, old = load_effects(tmp_path / "new"), load_effects(tmp_path / "old")
+    assert new is not None and old is not None
+    assert torch.equal(old.by_variable["a"].values, effects().logits[:, 0])
+    assert old.by_variable["a"].error == 0.0
+    assert not torch.equal(new.by_variable["a"].values, effects().logits[:, 0].double())
+    assert new.by_variable["a"].error == pytest.approx(0.1)
+    save_effects(tmp_path / "again", old)  # kept as it is, it does not become a new one
+    again = load_effects(tmp_path / "again")
+    assert again is not None and again.before_groups

@@ -9,6 +9,7 @@ from scipy.stats import fisher_exact, ttest_ind
 
 from cfsearch.audits import groups as module
 from cfsearch.audits.groups import OTHERS, column_groups, group_rows
+from cfsearch.audits.input_effects import InputEffects
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import DamagedError
@@ -60,7 +61,12 @@ def test_pictures_with_an_attribute_and_without_it_as_a_whole() -> None:
     effect = torch.linspace(0, 1, 20) ** 2
     measured = [f"{i}" for i in range(2, 22)]
     [entry] = group_rows(
-        "m", rows(kinds), labels=labels, by=("Hat",), effects={"Beard": effect}, measured=measured
+        "m",
+        rows(kinds),
+        labels=labels,
+        by=("Hat",),
+        effects={"Beard": InputEffects(effect)},
+        measured=measured,
     )
     one, two = effect[:10], effect[10:]
     welch = ttest_ind(one.numpy(), two.numpy(), equal_var=False).pvalue
@@ -79,7 +85,12 @@ def test_pictures_with_an_attribute_and_without_it_as_a_whole() -> None:
         "family": 3,
     }  # fmt: skip
     [few] = group_rows(
-        "m", rows(kinds), labels=labels, by=("Hat",), effects={"Beard": effect[1:]}, measured=measured[1:]
+        "m",
+        rows(kinds),
+        labels=labels,
+        by=("Hat",),
+        effects={"Beard": InputEffects(effect[1:])},
+        measured=measured[1:],
     )
     [effects] = few["effects"]
     assert effects["with"] is None and effects["without"] == plain(paired_mean(two))
