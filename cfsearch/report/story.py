@@ -152,7 +152,7 @@ def _headline(document: Mapping[str, Any], *, thing: str) -> str:
     model = "the model" if len(document["models"]) == 1 else "a model"
     if any(effect["estimate"] for effect in document["effects"]):
         return f"One cannot tell of any attribute that {model} leans on it."
-    changes = [c for c in document["changes"] if c["count"]]
+    changes = [c for c in document["changes"] if _recurs(c)]
     if not changes:
         return f"The model changes its mind, but not by a change that recurs from one {thing} to the next."
     top = max(changes, key=lambda c: wording.rate(c["rate"]) or 0.0)
@@ -226,7 +226,14 @@ def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[s
     return sentences
 
 
+def _recurs(change: Mapping[str, Any]) -> bool:
+    """Whether a change stands in more than one of the sparsest flips, or in the only one."""
+    return bool(change["count"] >= min(2, change["n"]) and change["count"])
+
+
 def _most_frequent(changes: Sequence[Mapping[str, Any]], modality: Modality) -> list[str]:
+    if any(c["count"] for c in changes) and not any(_recurs(c) for c in changes):
+        return ["No change stands in the sparsest flips of two of them."]
     ranked = sorted(changes, key=lambda c: -(wording.rate(c["rate"]) or 0.0))
     words = [
         f"{wording.shared(c['variable'], direction=c['direction'], modality=modality)} ({c['count']} of {c['n']}, {wording.span(c['rate'])})"

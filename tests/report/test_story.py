@@ -79,6 +79,14 @@ class TestHeadline:
                 {"inputs": "rows"},
                 "The model changes its mind, but not by a change that recurs from one row to the next.",
             ),
+            (  # each flip holds another word: a count of one is nothing that the model leans on
+                {"inputs": "texts", "changes": [change("dull", 1), change("slow", 1)]},
+                "The model changes its mind, but not by a change that recurs from one text to the next.",
+            ),
+            (
+                {"changes": [change("Young", 1) | {"n": 1}]},
+                "The sparsest flips most often hold: Young added, in 1 of 1 picture.",
+            ),
             (
                 {"changes": [change("Young", 2, direction="-"), change("Pale_Skin", 3)]},
                 "The sparsest flips most often hold: Pale skin added, in 3 of 6 pictures.",
@@ -233,6 +241,8 @@ class TestFindings:
             "c added (2 of 6, 10 to 90 %)."
         ]
         assert len(self.sentences(changes=[change("e", 0), change("f", 3, model="k")])) == 1
+        alone = [change("e", 0), change("f", 1), change("g", 1)]
+        assert self.sentences(changes=alone)[1:] == ["No change stands in the sparsest flips of two of them."]
 
     def test_effects(self) -> None:
         effects = [
