@@ -1,15 +1,17 @@
 """Every reader of files and answers on inputs that nobody meant: only errors of ours, no hang, no memory without end.
 
-    python benchmarks/faults/fuzz.py [--seconds 20] [--only table,oip] [--seed 1] [--corpus benchmarks/faults/corpus]
+    python benchmarks/faults/fuzz.py [--seconds 20] [--rounds 1] [--only table,oip] [--seed 1] [--corpus benchmarks/faults/corpus]
     uv run --with atheris python benchmarks/faults/fuzz.py --engine atheris --only sidecar --seconds 600
 
-Each reader runs in a process of its own with 2 GiB of memory and 10 s for an input, on inputs that are made of valid ones: bits
+Each reader runs in a process of its own with 2 GiB of memory and 10 s for an input (both of the CPU, so that a busy machine
+neither shortens a run nor makes an input look slow), on inputs that are made of valid ones: bits
 flipped, pieces cut, doubled, moved and mixed between seeds, numbers put in that are too large, too small or none, values of
 JSON replaced by others of another kind, and noise. What is raised and is none of our errors is a finding, and so is an
 input that takes longer than 10 s, more memory, or ends the process; it is printed, and kept in ``--corpus`` under the name of
 its reader, where later runs begin with it. ``--engine atheris`` lets libFuzzer choose the inputs by what they reach.
+``--rounds`` goes through all readers several times, with a seed of its own each, so that a run that is cut short has treated them alike.
 
-Printed, a line a reader: inputs, how many were read, how many refused by an error of ours, and findings (must be 0).
+Printed, a line a reader: CPU seconds, inputs, how many were read, how many refused by an error of ours, and findings (must be 0).
 """
 
 import argparse
@@ -28,8 +30,8 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from queue import Empty
 from types import FrameType
 from typing import Any, Final
 
@@ -41,6 +43,8 @@ from cfsearch.errors import CfsearchError, cause_of
 CORPUS: Final = Path(__file__).parent / "corpus"
 _MEMORY: Final = 2 * 2**30
 _PATIENCE_S: Final = 10
+_WAIT_S: Final = 300
+"""An input that computes nothing may wait as long, by the clock on the wall."""
 _ODD: Final = (
     *(b"", b"\0", b"\xff", b"\xef\xbb\xbf", b"\n", b",", b'"', b"'", b"[", b"]", b"{", b"}", b"=", b"[[", b"]]"),
     *(b"nan", b"inf", b"-inf", b"1e400", b"-1", b"0", b"99999999999999999999", b"1e-400", b"true", b"null", b"-0.0"),
@@ -162,7 +166,7 @@ def tried(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
         text = str(error)
         return ("refused", "") if text and "\n" not in text else ("finding", f"message {text!r}")
     except Slow:
-        return "finding", f"took more than {_PATIENCE_S} s"
+        return "finding", f"took more than {_PATIENCE_S} s of the CPU, or waited {_WAIT_S} s"
     except BaseException as error:  # noqa: BLE001  # what is not ours is what is looked for
         at = traceback.extract_tb(error.__traceback__)[-1]
         ours = [one for one in traceback.extract_tb(error.__traceback__) if "cfsearch" in one.filename]
@@ -178,33 +182,49 @@ def fuzzed(
 
     Args:
         reader: it.
-        seconds: how long.
+        seconds: of the CPU.
         seed: of the inputs.
         most: inputs at most.
         kept: tried first.
     """
     count: Counter[str] = Counter()
     found: dict[str, bytes] = {}
-    rng, end = random.Random(seed), time.monotonic() + seconds
-    main = multiprocessing.parent_process() is not None
-    if main:
-        signal.signal(signal.SIGALRM, _too_long)
+    rng, end = random.Random(seed), time.process_time() + seconds
+    apart = multiprocessing.parent_process() is not None
+    if apart:
+        for number in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(number, _too_long)
     with tempfile.TemporaryDirectory() as place, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         folder = Path(place)
         for i, content in enumerate(_all(kept, reader.seeds, rng)):
-            if time.monotonic() >= end or (most is not None and i >= most + len(kept)):
+            if time.process_time() >= end or (most is not None and i >= most + len(kept)):
                 break
-            if main:
-                (folder.parent / f"fuzz-last-{multiprocessing.current_process().pid}").write_bytes(content)
-                signal.alarm(_PATIENCE_S)
+            if apart:
+                last_of(multiprocessing.current_process().pid).write_bytes(content)
+                _timed(_PATIENCE_S, _WAIT_S)
             kind, words = tried(reader, content, folder)
-            if main:
-                signal.alarm(0)
+            if apart:
+                _timed(0, 0)
             count[kind] += 1
             if kind == "finding" and words not in found:
                 found[words] = content
     return count, found
+
+
+def _timed(computed: int, waited: int) -> None:
+    """Raise ``Slow`` after so many seconds of the CPU, or on the wall; 0 for never."""
+    signal.setitimer(signal.ITIMER_PROF, computed)
+    signal.alarm(waited)
+
+
+def last_of(process: int | None) -> Path:
+    """The input that a process tries, or tried when it ended.
+
+    Args:
+        process: its number.
+    """
+    return Path(tempfile.gettempdir()) / f"fuzz-last-{process}"
 
 
 def _all(kept: tuple[bytes, ...], seeds: tuple[bytes, ...], rng: random.Random) -> Iterator[bytes]:
@@ -213,10 +233,44 @@ def _all(kept: tuple[bytes, ...], seeds: tuple[bytes, ...], rng: random.Random) 
 
 
 def _apart(
-    name: str, reader: Reader, seconds: float, seed: int, kept: tuple[bytes, ...], out: Any
-) -> None:  # Any: a queue
+    reader: Reader, seconds: float, seed: int, kept: tuple[bytes, ...], out: Any
+) -> None:  # Any: an end of a pipe
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY + _held(), _MEMORY + _held()))
-    out.put((name, *fuzzed(reader, seconds=seconds, seed=seed, kept=kept)))
+    begun = time.process_time()
+    count, found = fuzzed(reader, seconds=seconds, seed=seed, kept=kept)
+    out.send((time.process_time() - begun, count, found))
+
+
+def fuzzed_apart(
+    reader: Reader, *, seconds: float, seed: int, kept: tuple[bytes, ...]
+) -> tuple[float, Counter[str], dict[str, bytes]]:
+    """As ``fuzzed``, in a process of its own; with the seconds of the CPU that it took.
+
+    Args:
+        reader: it.
+        seconds: of the CPU.
+        seed: of the inputs.
+        kept: tried first.
+    """
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_apart, args=(reader, seconds, seed, kept, theirs))
+    process.start()
+    theirs.close()
+    last = last_of(process.pid)
+    try:
+        while not ours.poll(5.0):
+            if last.exists() and time.time() - last.stat().st_mtime > 2 * _WAIT_S:
+                raise EOFError  # it waits inside a library, where no signal reaches it
+        answer: tuple[float, Counter[str], dict[str, bytes]] = ours.recv()
+    except EOFError:
+        content = last.read_bytes() if last.exists() else b""
+        process.join(1.0)
+        answer = 0.0, Counter(finding=1), {f"ended its process or hung (exit {process.exitcode})": content}
+    process.kill()
+    process.join()
+    last.unlink(missing_ok=True)
+    return answer
 
 
 def _held() -> int:
@@ -267,7 +321,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=20.0, help="a reader")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of the CPU, a reader and round")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     parser.add_argument("--corpus", type=Path, default=CORPUS)
@@ -278,30 +333,15 @@ def main(words: list[str] | None = None) -> int:
     if chosen.engine == "atheris":
         by_atheris(every[names[0]], seconds=chosen.seconds)
         return 0
-    context, findings = multiprocessing.get_context("fork"), 0
-    print(f"{'reader':<22}{'inputs':>9}{'read':>9}{'refused':>9}{'findings':>9}")
-    for name in names:
-        out = context.Queue()
-        kept = kept_of(name, chosen.corpus)
-        process = context.Process(
-            target=_apart, args=(name, every[name], chosen.seconds, chosen.seed, kept, out)
+    findings = 0
+    print(f"{'reader':<22}{'CPU s':>9}{'inputs':>11}{'read':>11}{'refused':>11}{'findings':>9}")
+    for turn, name in product(range(chosen.rounds), names):
+        seconds, count, found = fuzzed_apart(
+            every[name], seconds=chosen.seconds, seed=chosen.seed + turn, kept=kept_of(name, chosen.corpus)
         )
-        process.start()
-        try:
-            _, count, found = out.get(timeout=chosen.seconds + 6 * _PATIENCE_S)
-        except Empty:  # it hangs, or its process ended
-            last = Path(tempfile.gettempdir()) / f"fuzz-last-{process.pid}"
-            count = Counter(finding=1)
-            found = {
-                f"ended its process or hung (exit {process.exitcode})": last.read_bytes()
-                if last.exists()
-                else b""
-            }
-            process.kill()
-        process.join()
-        (Path(tempfile.gettempdir()) / f"fuzz-last-{process.pid}").unlink(missing_ok=True)
         total = sum(count.values())
-        print(f"{name:<22}{total:>9,}{count['read']:>9,}{count['refused']:>9,}{len(found):>9}", flush=True)
+        figures = f"{total:>11,}{count['read']:>11,}{count['refused']:>11,}{len(found):>9}"
+        print(f"{name:<22}{seconds:>9.1f}{figures}", flush=True)
         for text, content in found.items():
             findings += 1
             place = chosen.corpus / name.replace(" ", "_")

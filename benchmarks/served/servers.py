@@ -65,15 +65,22 @@ def trained(frame: pd.DataFrame) -> Pipeline:
     )
 
 
-def environment(folder: Path) -> Path:
-    """An environment with the serving programs, made where it is not there."""
-    if not (folder / "bin" / "mlserver").exists():
-        subprocess.run(["uv", "venv", "--quiet", "--python", "3.11", str(folder)], check=True)
+def environment(folder: Path, packages: tuple[str, ...] = PACKAGES) -> Path:
+    """An environment with serving programs, made where it is not there.
+
+    Args:
+        folder: where.
+        packages: what is installed.
+    """
+    done = folder / "installed.txt"
+    if not done.exists() or done.read_text() != "\n".join(packages):
+        subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", "3.11", str(folder)], check=True)
         subprocess.run(
-            ["uv", "pip", "install", "--quiet", *PACKAGES],
+            ["uv", "pip", "install", "--quiet", *packages],
             check=True,
             env={**os.environ, "VIRTUAL_ENV": str(folder)},
         )
+        done.write_text("\n".join(packages))
     return folder
 
 

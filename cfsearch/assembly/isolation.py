@@ -39,7 +39,7 @@ def isolation_of(config: Config) -> "Isolation | None":
     from cfsearch.providers.isolated.session import Isolation
 
     offline = config.model.trust_model is not None
-    return Isolation(deadline_s=run.deadline, memory_gib=run.memory, offline=offline)
+    return Isolation(deadline_s=run.deadline, memory_gib=run.memory, offline=offline, threads=run.threads)
 
 
 def trusted_of(model: ModelConfig) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ def open_pictured(model: str, flags: dict[str, Any]) -> "Provider":  # Any: what
         model=model,
         deadline=flags["deadline"],
         memory=flags["memory"],
+        threads=flags.get("threads"),
         offline=flags.get("trust_model") is not None,
     )
     if isolation is None:

@@ -115,6 +115,7 @@ def isolation_of(
     model: str,
     deadline: float | None,
     memory: float | None,
+    threads: int | None = None,
     offline: bool = False,
 ) -> "Isolation | None":
     """The limits of the model's own process, which stands by from here on; None where it is opened here.
@@ -124,6 +125,7 @@ def isolation_of(
         model: what the user named; one behind an address runs elsewhere already.
         deadline: seconds that one call may take.
         memory: GiB that it may take.
+        threads: of the numerical libraries in it; their own choice when left out.
         offline: whether its process gives up the network.
     """
     from cfsearch.providers.served.address import is_address
@@ -135,7 +137,7 @@ def isolation_of(
     stand_by()  # while torch is imported here
     from cfsearch.providers.isolated.session import Isolation
 
-    return Isolation(deadline_s=deadline, memory_gib=memory, offline=offline)
+    return Isolation(deadline_s=deadline, memory_gib=memory, offline=offline, threads=threads)
 
 
 def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
@@ -191,11 +193,11 @@ def with_model(given: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def use_threads(count: int | None) -> None:
-    """Tell torch how many CPU threads to use."""
+    """Bound the CPU threads of torch and of other numerical libraries."""
     if count is not None:
-        import torch
+        from cfsearch.providers.threads import limit_threads
 
-        torch.set_num_threads(count)
+        limit_threads(count)
 
 
 def _toml(name: str, value: Any) -> Any:  # Any: whatever click parsed

@@ -106,7 +106,12 @@ def verify(
     of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
     isolation = isolation_of(
-        isolate, model=model, deadline=deadline, memory=memory, offline=trust_model is not None
+        isolate,
+        model=model,
+        deadline=deadline,
+        memory=memory,
+        threads=threads,
+        offline=trust_model is not None,
     )
     use_threads(threads)
     if key is not None and attestation is None:

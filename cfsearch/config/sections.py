@@ -123,7 +123,8 @@ class RunConfig(Strict):
     Args:
         device: "cpu", "cuda" or "cuda:1".
         batch_size: inputs searched together.
-        threads: of torch and of an ONNX model; one where there are workers.
+        threads: of torch and of an ONNX model, and of OpenMP and BLAS in the process of an isolated one; one where there
+            are workers.
         workers: processes that search an audit's inputs: a number on this machine, "ray" or "ray:8" on the
             machines of a ray cluster; the process itself alone when left out.
         isolate: whether the model lives in a process of its own; when left out, from the command line.

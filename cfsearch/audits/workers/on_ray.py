@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Any, Final, final
 
 from cfsearch.errors import MissingExtraError, RunError
+from cfsearch.providers.threads import THREAD_VARIABLES
 
 from .pool import Answer, Task, Workers
 from .processes import error_of
 from .searcher import Searcher, failure
-
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @final
@@ -56,7 +55,7 @@ class RayWorkers(Workers):
             num_cpus=threads,
             num_gpus=int(gpu),
             max_restarts=0,
-            runtime_env={"env_vars": dict.fromkeys(_THREADS, str(threads))},
+            runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(threads))},
         )(_Actor)
         self._task: Any = ray.put(task.packed())
         self._actors: dict[int, Any] = {}

@@ -18,6 +18,7 @@ from cfsearch.audits.inputs import audited_inputs
 from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.providers.isolated.channel import Channel, Closed
+from cfsearch.providers.threads import limit_threads
 from cfsearch.runs.record import Stored, stored
 
 from .pool import Task
@@ -41,7 +42,7 @@ class Searcher:
         keep_freed_memory()
         config = task.config
         if config.run.threads is not None:
-            torch.set_num_threads(config.run.threads)
+            limit_threads(config.run.threads)
         _alike("versions", dict(task.versions), versions())
         if config.run.device == "cuda" and torch.cuda.device_count() > 1:
             device = f"cuda:{number % torch.cuda.device_count()}"

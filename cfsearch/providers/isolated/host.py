@@ -214,6 +214,7 @@ class Host:
                 tensors=tensors,
                 recipe=self._recipe.plain(),
                 torch=state_of_torch(),
+                threads=self._isolation.threads,
                 memory=None if self._isolation.memory_gib is None or on_gpu else self._isolation.bytes,
             )
         except CfsearchError:

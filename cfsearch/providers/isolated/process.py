@@ -30,7 +30,15 @@ _BOOT: Final = (
     "from cfsearch.providers.isolated.boot import main; main(*map(int, sys.argv[2:6]), *sys.argv[6:])"
 )
 _HOMES: Final = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TMPDIR")
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS: Final = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+"""As ``providers.threads`` has them, which imports torch."""
 _KEPT_LINES: Final = 8
 _KEPT_BYTES: Final = 4000
 

@@ -39,6 +39,7 @@ class Isolation:
         deadline_s: seconds that one call may take; five minutes when left out. Opening it may take 30 s more.
         memory_gib: memory that the model may take, in GiB; nine tenths of the machine's when left out.
         offline: whether it loses the network and the home folder, as far as the system allows it.
+        threads: of OpenMP and BLAS in it; the libraries' own choice when left out. torch has as many as here.
 
     Raises:
         ConfigError: a limit is not positive.
@@ -47,6 +48,7 @@ class Isolation:
     deadline_s: float | None = None
     memory_gib: float | None = None
     offline: bool = False
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("deadline", self.deadline_s), ("memory", self.memory_gib)):

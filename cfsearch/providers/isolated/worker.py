@@ -23,6 +23,7 @@ from cfsearch.errors import (
 from cfsearch.providers.pixel_clues import Clued
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.tabular import TabularProvider
+from cfsearch.providers.threads import limit_threads
 
 from .arena import Arena
 from .channel import Channel, Closed, Message
@@ -89,6 +90,8 @@ class _Worker:
 
     def _open(self, request: Message) -> Message:
         self._model = None
+        if request["threads"] is not None:
+            limit_threads(request["threads"])
         _set_up(request["torch"])
         if request["memory"] is not None:
             limit_memory(request["memory"])
