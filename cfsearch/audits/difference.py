@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from cfsearch.errors import RunError
-from cfsearch.numerics.intervals import Interval, holm, paired_mean, paired_share_difference
+from cfsearch.numerics.intervals import Interval, holm, mcnemar, paired_mean, paired_share_difference
 from cfsearch.report.diff_page import Pair
 from cfsearch.runs.directory import InstanceRow
 
-from .family import mcnemar, signed_rank
+from .family import signed_rank
 from .measured import EFFECTS, Measured, load_effects
 from .pages import open_run
 from .reading import AuditDocument

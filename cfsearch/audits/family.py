@@ -73,23 +73,6 @@ def signed_rank(values: Float[Tensor, " n"]) -> float | None:
     return float(wilcoxon(differences).pvalue)
 
 
-def mcnemar(first: int, second: int) -> float:
-    """Two-sided exact p of two shares of the same inputs being equal.
-
-    Args:
-        first: inputs of which it holds the first time only.
-        second: of which it holds the second time only.
-
-    References:
-        McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages.
-    """
-    from scipy.stats import binomtest
-
-    if not first + second:
-        return 1.0
-    return float(binomtest(first, first + second, 0.5).pvalue)
-
-
 def corrected(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries of one model with their p-values corrected together, and how many those are.
 

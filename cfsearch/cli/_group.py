@@ -140,14 +140,14 @@ def _check_words(call: Invocation) -> None:
 
 
 def _warn(call: Invocation) -> Callable[..., None]:
-    said: set[str] = (
+    shown: set[str] = (
         set()
     )  # a folder is listed again where a step needs it again, and a model is opened twice
 
     def show(message: Warning | str, category: type[Warning], *_: object) -> None:
         ours, text = issubclass(category, CfsearchWarning) and not call.quiet, " ".join(str(message).split())
-        if (ours or call.debug) and text not in said:
-            said.add(text)
+        if (ours or call.debug) and text not in shown:
+            shown.add(text)
             print(f"note: {plain(text)}", file=sys.stderr, flush=True)
 
     return show

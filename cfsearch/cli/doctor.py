@@ -9,6 +9,7 @@ import click
 
 from cfsearch.errors import ConfigError
 
+from . import _forms
 from ._help import Command
 from ._opened import open_pictured, preparation_of
 from ._options import (
@@ -54,6 +55,12 @@ _COLUMNS = 8
 @PROTOCOL
 @click.option("--sidecar", type=FILE, help="TOML with its labels and preprocessing; beside it by default.")
 @click.option("--arch", metavar="PKG.MOD:BUILD", help="What builds the network of a file of weights.")
+@click.option(
+    "--images",
+    type=FILE,
+    metavar="FOLDER",
+    help="Known pictures, a folder a class: which range, order and layout fits.",
+)
 @click.option("--size", type=click.IntRange(min=4), help="Side of the images to query with, in pixels.")
 @click.option(
     "--data", type=FILE, metavar="TABLE.csv", help="Of a model of tables: a table with rows to query."
@@ -77,6 +84,7 @@ def doctor(
     sidecar: Path | None,
     arch: str | None,
     size: int | None,
+    images: Path | None,
     device: str,
     threads: int | None,
     **inputs: Any,  # Any: what click parsed
@@ -92,6 +100,10 @@ def doctor(
     kind = kind_of_inputs(None, inputs)
     flags = {"sidecar": sidecar, "arch": arch, "device": device, "threads": threads, **inputs}
     if kind != "images":
+        if images is not None:
+            raise click.UsageError(
+                "--images are pictures, and the model is one of tables, texts or recordings."
+            )
         flags["model"] = model
         return _of_given(settings(None, flags), sidecar)
     if model is None:
@@ -107,8 +119,20 @@ def doctor(
     fixed = None if taken is None else taken.size
     shape = (size, size) if size is not None else fixed or (_SIZE, _SIZE)
     seen = handshake(provider, (3, *shape))
-    document = _document(provider, taken, seen, shape=shape, where=_where(model, sidecar))
-    return Outcome(document=document, show=lambda console: _show(console, document))
+    where = _where(model, sidecar)
+    document = _document(provider, taken, seen, shape=shape, where=where)
+    if images is None:
+        return Outcome(document=document, show=lambda console: _show(console, document))
+    from cfsearch.providers.forms import best_form
+
+    trials = _forms.tried(provider, model, images, flags, size=shape)
+    document["forms"] = _forms.entries(trials)
+    advice = best_form(trials, name=provider.name, where=where, classes=len(provider.labels))
+    if advice:
+        document |= {"warnings": [*document["warnings"], advice], "ok": False}
+    return Outcome(
+        document=document, show=lambda console: _show(console, document, forms=_forms.lines(trials))
+    )
 
 
 def _of_given(config: "Config", sidecar: Path | None) -> Outcome:
@@ -181,7 +205,9 @@ def _plain_values(values: dict[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def _show(console: "Console", document: dict[str, Any], *, noun: str = "image") -> None:
+def _show(
+    console: "Console", document: dict[str, Any], *, noun: str = "image", forms: Sequence[str] = ()
+) -> None:
     from rich.text import Text
 
     model, seen = document["model"], document["handshake"]
@@ -215,6 +241,7 @@ def _show(console: "Console", document: dict[str, Any], *, noun: str = "image") 
             f"{document['sidecar']['path']}{'' if document['sidecar']['present'] else ' (not there)'}",
         ),
         ("fingerprint", model["fingerprint"]),
+        *(("" if i else "pictures", text) for i, text in enumerate(forms)),
     ]
     for name, value in lines:
         console.print(Text(f"{name:12}{plain(value)}"), soft_wrap=True)
@@ -236,7 +263,7 @@ def _input(document: dict[str, Any], *, noun: str) -> str:
         return f"images as they come; queried with {shape}"
     size = "any size" if taken["size"] is None else " x ".join(map(str, taken["size"]))
     extra = "".join(f", {key} {taken[key]}" for key in ("mean", "std") if taken[key])
-    colour = "grey" if taken["channels"] == 1 else "RGB"
+    colour = "grey" if taken["channels"] == 1 else taken["order"].upper()
     return f"{size} {colour}, {taken['layout']}, {taken['dtype']} on {taken['range']}{extra}; resize {taken['resize']}"
 
 

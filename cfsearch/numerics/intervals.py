@@ -93,6 +93,23 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
     return Interval(float(values.mean()), low, high)
 
 
+def mcnemar(first: int, second: int) -> float:
+    """Two-sided exact p of two shares of the same inputs being equal.
+
+    Args:
+        first: inputs of which it holds the first time only.
+        second: of which it holds the second time only.
+
+    References:
+        McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages.
+    """
+    from scipy.stats import binomtest
+
+    if not first + second:
+        return 1.0
+    return float(binomtest(first, first + second, 0.5).pvalue)
+
+
 def share_difference(count: int, n: int, other: int, m: int) -> Interval | None:
     """The difference of two independent shares, ``count / n - other / m``, with its hybrid score interval.
 

@@ -275,11 +275,15 @@ def doubt(
         clue = answers_clue(count, x, p=p)
     if clue is None:
         return "", queries
-    turn = "turn them in the exported graph, or in a function (docs/models.md)."
+    turn = 'write order = "bgr" under [input] in its sidecar.'
     if clue.agrees(taken):
         order = f"{name} seems to want its channels as blue, green, red: {clue.because}. If so, {turn}"
-        return order if clue.reversed else "", queries
-    turned = f" Its channels seem to come as blue, green, red: {turn}" if clue.reversed else ""
+        return order if clue.reversed and taken.order == "rgb" else "", queries
+    turned = (
+        f" Its channels seem to come as blue, green, red: {turn}"
+        if clue.reversed and taken.order == "rgb"
+        else ""
+    )
     given = f"{taken.range}{', less mean over std' if taken.mean else ''}"
     also = ' (or range = "-1..1", where it was trained so)' if not clue.known else ""
     instead = " and no mean and std" if taken.mean and not clue.mean else ""

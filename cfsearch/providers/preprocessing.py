@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, final
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 from cfsearch.errors import ConfigError, ShapeError
 
 Layout = Literal["nchw", "nhwc"]
+Order = Literal["rgb", "bgr"]
 Number = Literal["float32", "float16", "float64", "uint8"]
 Range = Literal["0..1", "-1..1", "0..255"]
 Resize = Literal["bilinear", "nearest", "none"]
@@ -25,6 +26,7 @@ _DTYPES: Final[dict[str, torch.dtype]] = {
 }
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "layout": ("nchw", "nhwc"),
+    "order": ("rgb", "bgr"),
     "dtype": tuple(_DTYPES),
     "range": ("0..1", "-1..1", "0..255"),
     "resize": ("bilinear", "nearest", "none"),
@@ -37,7 +39,7 @@ _GREY: Final = (0.299, 0.587, 0.114)
 class Preprocessing:
     """Input format of a model of images, and the conversion of canonical images to it.
 
-    In this order: grey or colour, resize, range, mean and standard deviation, number type,
+    In this order: grey or colour, resize, order of the channels, range, mean and standard deviation, number type,
     layout. All of it is differentiable but for whole-number pixels (``uint8``).
 
     Args:
@@ -50,6 +52,7 @@ class Preprocessing:
         std: divided by after ``mean``, likewise; positive.
         resize: "bilinear" (antialiased where it shrinks), "nearest" (pixel centres, as Pillow
             does) or "none" (an image of another size is refused).
+        order: "rgb", or "bgr" (blue, green, red, as OpenCV reads pictures); ``mean`` and ``std`` follow it.
 
     Raises:
         ConfigError: a setting is unknown, not finite, or does not go with the others.
@@ -72,6 +75,7 @@ class Preprocessing:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     resize: Resize = "bilinear"
+    order: Order = field(default="rgb", repr=False)
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
@@ -85,6 +89,10 @@ class Preprocessing:
             )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ConfigError(f"preprocessing: `size` must be (height, width) in pixels, got {self.size!r}.")
+        if self.channels == 1 and self.order != "rgb":
+            raise ConfigError(
+                "preprocessing: `order` is of three channels, got order 'bgr' with channels 1. Leave it out."
+            )
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (0, 1, self.channels):
                 raise ConfigError(
@@ -109,7 +117,8 @@ class Preprocessing:
     @property
     def fingerprint(self) -> str:
         """A hash of the settings."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        order = "" if self.order == "rgb" else self.order  # hashes of runs that had no order stay
+        return hashlib.sha256(f"{self!r}{order}".encode()).hexdigest()
 
     def apply(self, x: Float[Tensor, "n c h w"]) -> Tensor:
         """The images as the model takes them; ``x`` is left alone.
@@ -127,7 +136,8 @@ class Preprocessing:
                 f"(n, 1, height, width), got {tuple(x.shape)}."
             )
         x = x if x.dtype == torch.float64 else x.to(torch.float32)
-        x = self._ranged(self._resized(self._coloured(x)))
+        x = self._resized(self._coloured(x))
+        x = self._ranged(x.flip(1) if self.order == "bgr" else x)
         if self.dtype == "uint8":
             x = x.detach().round().clamp(0, 255)
         x = x.to(_DTYPES[self.dtype])

@@ -18,6 +18,7 @@
     mean = [0.0]
     std = [1.0]
     resize = "bilinear"
+    order = "rgb"                       # or "bgr"
 
     [encoding]                          # of a model of tables: the numbers that it takes for a row
     columns = [                         # in the model's order
@@ -42,7 +43,7 @@ from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
 
-from .preprocessing import Layout, Number, Preprocessing, Range, Resize
+from .preprocessing import Layout, Number, Order, Preprocessing, Range, Resize
 from .served.settings import ServedTable
 
 _KINDS = {
@@ -82,6 +83,7 @@ class InputTable(BaseModel):
     mean: Numbers | None = None
     std: Numbers | None = None
     resize: Resize | None = None
+    order: Order | None = None
 
     def over(self, base: Preprocessing) -> Preprocessing:
         """``base`` overridden by every setting that is declared here.

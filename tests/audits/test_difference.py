@@ -8,7 +8,6 @@ import jsonschema
 import pytest
 
 from cfsearch.audits.difference import Row, Side, _pair, _read, compare, pairs_of
-from cfsearch.audits.family import mcnemar
 from cfsearch.errors import RunError
 from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
 from cfsearch.report.diff_page import build_diff_page
@@ -17,13 +16,6 @@ from cfsearch.schemas import schema
 
 from .conftest import audit_of_faces
 from .fronts import front_of, instance
-
-
-def test_mcnemar_by_hand() -> None:
-    # 1 and 5 of 6: 2 * (1 + 6) / 64
-    assert mcnemar(1, 5) == pytest.approx(14 / 64)
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(0, 6) == pytest.approx(2 / 64)
 
 
 def test_paired_shares_by_hand() -> None:

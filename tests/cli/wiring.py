@@ -252,6 +252,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("doctor", "--size"): Row(
         "doctor {anysize} --size 48", "cfsearch.providers.handshake.handshake", argument("shape"), (3, 48, 48)
     ),
+    ("doctor", "--images"): Row(
+        "doctor {anysize} --images {folder}", "cfsearch.cli._forms.known_pictures", first_argument, "{folder}"
+    ),
     ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, first_argument, 1),
     ("doctor", "--data"): Row("doctor m --data t.csv", OPEN_MODEL, setting("data.table"), "t.csv"),
     ("doctor", "--text"): Row("doctor m --text good", OPEN_MODEL, setting("data.texts"), ("good",)),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cfsearch.errors import ConfigError
-from cfsearch.numerics.intervals import holm, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.numerics.intervals import holm, mcnemar, mean_difference, paired_mean, share_difference, wilson
 
 
 def test_wilson_against_newcombes_table() -> None:
@@ -69,3 +69,10 @@ def test_newcombes_interval_of_a_difference() -> None:
 def test_holm_by_hand() -> None:
     assert holm(np.array([0.04, 0.01, 0.03])).tolist() == pytest.approx([0.06, 0.03, 0.06])
     assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+
+
+def test_mcnemar_by_hand() -> None:
+    # 1 and 5 of 6: 2 * (1 + 6) / 64
+    assert mcnemar(1, 5) == pytest.approx(14 / 64)
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(0, 6) == pytest.approx(2 / 64)

@@ -47,10 +47,10 @@ def open_served(
         return contact.model(batch if form == "tensor" else files_of(batch, form=form))
 
     if form != "tensor":
-        if declared.range not in (None, "0..255") or declared.mean or declared.std:
+        if declared.range not in (None, "0..255") or declared.mean or declared.std or declared.order == "bgr":
             raise ConfigError(
-                f"{contact.where}: pictures are sent as files (form = {form!r} under [served]), which have no `range`, `mean` "
-                "and `std`. Leave these out of [input], or send tensors."
+                f"{contact.where}: pictures are sent as files (form = {form!r} under [served]), which have no `range`, `mean`, "
+                "`std` and `order`. Leave these out of [input], or send tensors."
             )
         preprocessing = declared.over(Preprocessing(dtype="uint8", range="0..255", layout="nhwc"))
         return contact.opened(function, preprocessing=preprocessing)
