@@ -12,6 +12,7 @@ from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import UNTARGETED, Candidates, Queries
 from cfsearch.datasets.tables import Table, Variables, read_schema, read_table
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.numerics.gower import GowerIndex
 from cfsearch.numerics.outliers import LocalDensity
 
 _AROUND: Final = 10
@@ -66,7 +67,8 @@ class Neighbours(Objective):
     _variables: Variables = field(init=False, repr=False)
     _values: Float[Tensor, "r v"] = field(init=False, repr=False)
     _target: Int[Tensor, " r"] = field(init=False, repr=False)
-    _dense: dict[tuple[int, int], tuple[Tensor, LocalDensity]] = field(
+    _classes: dict[tuple[int, int], GowerIndex] = field(init=False, repr=False, default_factory=dict)
+    _dense: dict[tuple[int, int], tuple[GowerIndex, LocalDensity]] = field(
         init=False, repr=False, default_factory=dict
     )
 
@@ -92,13 +94,20 @@ class Neighbours(Objective):
                 f"neighbours: the model has {queries.scores.shape[1]} classes, the table {len(labels)} "
                 f"({', '.join(labels)}). Give the table the model's classes."
             )
-        target, of = queries.target[:, None], self._target.to(x.device)
-        fits = torch.where(target == UNTARGETED, of != queries.source[:, None], of == target)
-        self._enough(fits, candidates)
-        values = self._variables.values(x.flatten(0, 1))
-        distance = self._variables.gower_values(values, self._values.to(x.device))
-        distance = distance.reshape(*x.shape[:2], -1).masked_fill(~fits[:, None], torch.inf)
-        return distance.topk(self.k, dim=-1, largest=False).values.mean(-1).to(candidates.z.dtype)
+        values = self._variables.scaled(self._variables.values(x))
+        out = torch.zeros(x.shape[:2], dtype=candidates.z.dtype, device=x.device)
+        wanted = torch.stack([queries.target, queries.source], dim=1).tolist()
+        for target, source in sorted({(t, s) for t, s in wanted}):
+            these = [i for i, pair in enumerate(wanted) if pair == [target, source]]
+            known = self._known(target, source).to(x.device)
+            if len(known) < self.k:
+                raise DataError(
+                    f"neighbours: query {queries.names[these[0]]!r} asks for a class of which the table has "
+                    f"{len(known)} rows, fewer than k = {self.k}. Give more rows, or a smaller k."
+                )
+            near = known.distance(values[these].flatten(0, 1)).topk(self.k, dim=-1, largest=False).values
+            out[these] = near.mean(-1).reshape(len(these), -1).to(out.dtype)
+        return out
 
     def outlierness(self, x: Float[Tensor, "n c"], *, queries: Queries, i: int) -> Float[Tensor, " n"] | None:
         """The local outlier factor of rows among training rows of the class that query ``i`` asks for.
@@ -116,25 +125,27 @@ class Neighbours(Objective):
         """
         target, source = int(queries.target[i]), int(queries.source[i])
         if (target, source) not in self._dense:
-            of = self._target
-            known = self._values[of != source if target == UNTARGETED else of == target]
+            known = self._of_class(target, source)
             if len(known) > _MOST:
                 known = known[torch.linspace(0, len(known) - 1, _MOST).round().long()]
             if len(known) <= _AROUND:
                 return None
-            between = self._variables.gower_values(known, known)
-            self._dense[target, source] = known, LocalDensity.of(between, k=_AROUND)
-        known, density = self._dense[target, source]
-        return density.factor(self._variables.gower_values(self._variables.values(x), known.to(x.device)))
+            index = self._variables.indexed(known)
+            self._dense[target, source] = index, LocalDensity.of(index.distance(index.rows), k=_AROUND)
+        index, density = self._dense[target, source]
+        values = self._variables.scaled(self._variables.values(x))
+        return density.factor(index.to(x.device).distance(values))
 
-    def _enough(self, fits: Tensor, candidates: Candidates) -> None:
-        few = (fits.sum(-1) < self.k).nonzero()
-        if few.numel():
-            i = int(few[0, 0])
-            raise DataError(
-                f"neighbours: query {candidates.queries.names[i]!r} asks for a class of which the table has "
-                f"{int(fits[i].sum())} rows, fewer than k = {self.k}. Give more rows, or a smaller k."
-            )
+    def _of_class(self, target: int, source: int) -> Float[Tensor, "r v"]:
+        """Values of the rows of the class that is wanted, or of every other than the present one."""
+        of = self._target
+        return self._values[of != source if target == UNTARGETED else of == target]
+
+    def _known(self, target: int, source: int) -> GowerIndex:
+        key = (target, source if target == UNTARGETED else UNTARGETED)
+        if key not in self._classes:
+            self._classes[key] = self._variables.indexed(self._of_class(target, source))
+        return self._classes[key]
 
 
 def _opened(path: Path) -> Table:

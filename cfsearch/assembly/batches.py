@@ -6,6 +6,7 @@ from typing import Final, final
 
 import torch
 
+from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Failure, Watcher
@@ -18,6 +19,23 @@ from .search import Assembly
 
 BATCH_SIZE: Final = 4
 """Inputs searched together on a CPU where nothing else is given; on a GPU all."""
+
+ROWS_TOGETHER: Final = 32
+"""Likewise rows of a table where one call of the model answers a generation of all of them."""
+
+
+def size_on_cpu(assembly: Assembly) -> int:
+    """Inputs that are searched together on a CPU where nothing else is given.
+
+    Args:
+        assembly: of the search.
+    """
+    search = assembly.search
+    # a limit on time is one of a batch; a model that is queried row by row gains nothing, and may cost money
+    together = (
+        search.generator.modality is ROWS and search.provider.batch_invariant and search.max_time is None
+    )
+    return ROWS_TOGETHER if together else BATCH_SIZE
 
 
 @final
@@ -74,7 +92,7 @@ def searched(
         except DataError as error:
             found.failures.append(Failure(ref.name, error))
     run = assembly.config.run
-    step = run.batch_size or (BATCH_SIZE if run.device == "cpu" else len(records) or 1)
+    step = run.batch_size or (size_on_cpu(assembly) if run.device == "cpu" else len(records) or 1)
     for start in range(0, len(records), step):
         group = records[start : start + step]
         watchers = () if watching is None else watching(start, len(records))

@@ -6,6 +6,7 @@ from typing import final
 
 import torch
 
+from cfsearch.assembly.batches import size_on_cpu
 from cfsearch.assembly.images import read_input
 from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.search import Assembly
@@ -93,4 +94,4 @@ def batch_size(assembly: Assembly) -> int:
         assembly: what the search was made of.
     """
     run = assembly.config.run
-    return run.batch_size or (4 if run.device == "cpu" else 64)
+    return run.batch_size or (size_on_cpu(assembly) if run.device == "cpu" else 64)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
+from cfsearch.assembly.batches import BATCH_SIZE
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.search import Assembly
 from cfsearch.engine.progress import Progress
@@ -107,7 +108,12 @@ def search_left(
         arrived = _by_workers(run, assembly, inputs, check, left)
     else:
         search = assembly.watched(report)
-        arrived = _here(run, Batches(assembly, search, inputs.refs, inputs.photographs, check), left)
+        size = batch_size(assembly)
+        if stopping is not None:  # which looks after each batch
+            size = min(size, BATCH_SIZE)
+        arrived = _here(
+            run, Batches(assembly, search, inputs.refs, inputs.photographs, check), left, size=size
+        )
     for rows in arrived:
         tally.update(row.status for row in rows)
         if stopping is not None:
@@ -117,9 +123,10 @@ def search_left(
             break
 
 
-def _here(run: RunDirectory, batches: Batches, left: Sequence[int]) -> Iterator[Sequence[InstanceRow]]:
+def _here(
+    run: RunDirectory, batches: Batches, left: Sequence[int], *, size: int
+) -> Iterator[Sequence[InstanceRow]]:
     """The rows of each batch, when it is kept."""
-    size = batch_size(batches.assembly)
     for begin in range(0, len(left), size):
         result = batches.searched(left[begin : begin + size])
         run.add(result.rows)
@@ -151,7 +158,10 @@ def _by_workers(
         workers = RayWorkers(task, count=int(of_ray) if of_ray else None)
     names = {i: ref.name for i, ref in enumerate(inputs.refs)}
     with contextlib.closing(workers):
-        for arrival in spread(workers, left, batch_size=batch_size(assembly), names=names):
+        size = batch_size(assembly)
+        if assembly.config.run.batch_size is None:  # so that none has nothing to do
+            size = max(1, min(size, -(-len(left) // workers.count)))
+        for arrival in spread(workers, left, batch_size=size, names=names):
             if arrival.death:
                 run.event("worker died", {"how": arrival.death})
             if arrival.rows:

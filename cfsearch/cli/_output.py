@@ -27,12 +27,12 @@ class Outcome:
     """The result of a command.
 
     Args:
-        document: what ``--json`` prints; plain JSON values.
+        document: what ``--json`` prints; plain JSON values, or what makes them where that takes long.
         show: prints the same for people.
         error: printed after the result; decides the exit code.
     """
 
-    document: dict[str, Any]
+    document: dict[str, Any] | Callable[[], dict[str, Any]]
     show: Callable[["Console"], None]
     error: CfsearchError | None = None
 
@@ -61,7 +61,8 @@ def deliver(outcome: Outcome, *, json_mode: bool) -> None:
 
 def _printed(outcome: Outcome, *, json_mode: bool) -> None:
     if json_mode:
-        text = dump_json(outcome.document)
+        document = outcome.document
+        text = dump_json(document() if callable(document) else document)
         utf_8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
         sys.stdout.write(text if utf_8 else f"{json.dumps(json.loads(text), indent=2)}\n")
     else:

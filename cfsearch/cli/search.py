@@ -100,7 +100,7 @@ def search(
             output.write(found.fronts)
     detail(f"{duration(found.seconds)} in all")
     return Outcome(
-        document=_document(found),
+        document=lambda: _document(found),
         show=lambda console: _show(console, found, rows=rows),
         error=_verdict(found, allowed=allow_partial),
     )

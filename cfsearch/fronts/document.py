@@ -34,29 +34,28 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         >>> document["name"], document["source"], len(document["members"]) == len(front)
         ('grey', 'dark', True)
     """
-    p, won = front.p, front.lead()
-    picked = front.picks()
+    p, won = front.p.tolist(), front.lead().tolist()
+    changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
+    verified, picked = front.verified.tolist(), front.picks()
     members = [
         {
             "index": i,
             "change": {
-                name: _number(v)
-                for name, v in zip(front.variables, front.z[i].tolist(), strict=True)
-                if abs(v) > UNCHANGED
+                name: _number(change)
+                for name, change in zip(front.variables, changes[i], strict=True)
+                if abs(change) > UNCHANGED
             },
             "values": {
-                name: _number(_sum(front.values[i, j].item(), change=front.z[i, j].item()))
-                for j, name in enumerate(front.variables)
-                if abs(front.z[i, j].item()) > UNCHANGED
+                name: _number(_sum(value, change=change))
+                for name, value, change in zip(front.variables, values[i], changes[i], strict=True)
+                if abs(change) > UNCHANGED
             },
             "words": list(front.words(i)),
             **_text(front.text_of(i)),
-            "objectives": {
-                name: _number(v) for name, v in zip(front.objectives, front.f[i].tolist(), strict=True)
-            },
-            "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i].tolist(), strict=True)},
-            "lead": _number(float(won[i])),
-            "verified": bool(front.verified[i]),
+            "objectives": {name: _number(v) for name, v in zip(front.objectives, measured[i], strict=True)},
+            "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i], strict=True)},
+            "lead": _number(won[i]),
+            "verified": verified[i],
             **_genuineness(front, i),
             **_outlierness(front, i),
             "origin": front.origins[i],
@@ -82,7 +81,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "found": front.found,
         "reason": front.reason.code,
         "reason_text": front.reason.value,
-        "nearest_miss": None if front.found or not len(front) else int(won.argmax()),
+        "nearest_miss": None if front.found or not len(front) else won.index(max(won)),
         "hypervolume": _number(front.hypervolume()),
         "evaluations": front.evaluations,
         "questions": front.queries,

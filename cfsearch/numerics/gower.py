@@ -1,7 +1,8 @@
 """Gower's distance: the mean over variables of differences on one scale."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,6 +10,9 @@ from torch import Tensor
 
 _PIECE: Final = 2**16
 """Distances of one variable that are held at a time."""
+
+_LEVELS: Final = 64
+"""Most levels of a category that is compared by a product of matrices."""
 
 
 def gower(change: Float[Tensor, "*n v"], *, categorical: Bool[Tensor, " v"]) -> Float[Tensor, "*n"]:
@@ -56,3 +60,87 @@ def gower_table(
             mine = a[i, at : at + piece, None]
             total += mine != b[i] if category else (mine - b[i]).abs_().clamp_(max=1.0)
     return out / len(categorical)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class GowerIndex:
+    """Rows to which Gower's distance is measured again and again; ``of`` makes it.
+
+    The distances are those of ``gower_table`` but for rounding, in about half its time: numbers are summed in one
+    pass, and of categories equal ones are counted by a product of matrices.
+
+    Args:
+        rows: each variable as a share of its range.
+        categorical: which variables have values without an order.
+        levels: of each category that is counted by a product, its values in order, by its place.
+        hot: one column a level of these, 1 where a row has it.
+
+    Shapes:
+        rows ``(r, v)``; hot ``(r, l)``, float32.
+
+    Example:
+        >>> index = GowerIndex.of(torch.tensor([[0.0, 1.0], [0.5, 2.0]]), categorical=[False, True])
+        >>> index.distance(torch.tensor([[0.0, 1.0]])).tolist()
+        [[0.0, 0.75]]
+    """
+
+    rows: Float[Tensor, "r v"]
+    categorical: tuple[bool, ...]
+    levels: dict[int, Float[Tensor, " l"]]
+    hot: Float[Tensor, "r l"]
+
+    @classmethod
+    def of(cls, rows: Float[Tensor, "r v"], *, categorical: Sequence[bool]) -> Self:
+        """The index of known rows.
+
+        Args:
+            rows: each variable as a share of its range.
+            categorical: which variables have values without an order.
+        """
+        levels = {i: rows[:, i].unique() for i, category in enumerate(categorical) if category}
+        levels = {i: values for i, values in levels.items() if len(values) <= _LEVELS}
+        return cls(rows, tuple(categorical), levels, _hot(rows, levels))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device) -> "GowerIndex":
+        """The same on another device.
+
+        Args:
+            device: where distances will be measured.
+        """
+        if self.rows.device == device:
+            return self
+        levels = {i: values.to(device) for i, values in self.levels.items()}
+        return GowerIndex(self.rows.to(device), self.categorical, levels, self.hot.to(device))
+
+    def distance(self, rows: Float[Tensor, "n v"]) -> Float[Tensor, "n r"]:
+        """Gower's distance of every given row to every known one.
+
+        Args:
+            rows: each variable as a share of its range.
+        """
+        if not len(rows) or not len(self.rows):
+            return rows.new_zeros(len(rows), len(self.rows))
+        ends = [torch.stack([x.amin(0), x.amax(0)]) for x in (rows, self.rows)]
+        # where no difference exceeds the range none has to be cut; what is no number is compared one by one
+        within = (
+            torch.maximum(ends[0][1], ends[1][1]) - torch.minimum(ends[0][0], ends[1][0]) <= 1.0
+        ).tolist()
+        summed = [i for i, category in enumerate(self.categorical) if not category and within[i]]
+        out = torch.cdist(rows[:, summed], self.rows[:, summed].to(rows.dtype), p=1.0)
+        if self.levels:
+            out += len(self.levels) - _hot(rows, self.levels) @ self.hot.T
+        rest = [i for i in range(len(self.categorical)) if i not in self.levels and i not in summed]
+        for i in rest:
+            mine, known = rows[:, i, None], self.rows[:, i]
+            out += mine != known if self.categorical[i] else (mine - known).abs_().clamp_(max=1.0)
+        return out / len(self.categorical)
+
+
+def _hot(rows: Tensor, levels: dict[int, Tensor]) -> Float[Tensor, "n l"]:
+    """One column a level, 1 where a row has it."""
+    columns = [rows[:, i, None] == values for i, values in levels.items()]
+    return torch.cat(columns, dim=1).float() if columns else rows.new_zeros(len(rows), 0, dtype=torch.float32)

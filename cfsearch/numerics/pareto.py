@@ -210,12 +210,16 @@ def _spread(f: _Floats, capacity: int) -> _Ints:
 
     def distance(i: int) -> float:
         # the ends of a chain are corners and never needed
-        return float(sum(values[after[j][i]][j] - values[before[j][i]][j] for j in range(m)))
+        total = 0.0
+        for j in range(m):
+            total += values[after[j][i]][j] - values[before[j][i]][j]
+        return total
 
-    width = np.full(n, np.inf)
-    for i in range(n):
-        if i not in fixed:
-            width[i] = distance(i)
+    width = np.zeros(n)
+    for j in range(m):
+        ordered = f[order[:, j], j]
+        width[order[1:-1, j]] += ordered[2:] - ordered[:-2]
+    width[corners] = np.inf
     kept = np.ones(n, dtype=bool)
     for _ in range(n - capacity):
         drop = n - 1 - int(np.argmin(width[::-1]))

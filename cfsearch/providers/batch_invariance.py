@@ -16,6 +16,9 @@ from cfsearch.datasets.tables import TableSchema
 BLOCK: Final = 512
 """Block size of queries to a model that multiplies matrices, neither more nor fewer rows."""
 
+LARGE: Final = 4 * BLOCK
+"""Block size where more rows than one block are asked, if it gives the same bits."""
+
 _TREES: Final = frozenset(
     {
         "DecisionTreeClassifier",
@@ -117,27 +120,64 @@ def tried_block(
         ask: the model's answer for rows in canonical form.
     """
     block = min(BLOCK, most)
-    draw = np.random.default_rng(0)
-    columns = [
-        draw.integers(len(c.levels), size=block) if c.has_levels else draw.uniform(*c.bounds, size=block)
-        for c in schema.columns
-    ]
-    rows = torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
+    rows = _tried_rows(schema, n=block)
     try:
         return block if keeps_places(ask, rows) else 0
     except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody supplied
         return 0
 
 
+def large_block_for(
+    schema: TableSchema,
+    *,
+    block: int,
+    most: int,
+    ask: Callable[[Float[Tensor, "n d"]], Any],  # Any: an array
+) -> int:
+    """A larger size of blocks that gives the same bits as the small one, whatever a row's place; 0 if none does.
+
+    Pipelines of scikit-learn take milliseconds a call, nearly whatever the number of rows.
+
+    Args:
+        schema: rows of all values that it knows are tried.
+        block: the size that is asked otherwise; 0 where there is none.
+        most: rows in one call.
+        ask: as for ``tried_block``.
+    """
+    if not block or most < LARGE:
+        return 0
+    rows = _tried_rows(schema, n=LARGE)
+    try:
+        small = np.concatenate([np.asarray(ask(part)) for part in torch.split(rows, block)])
+        moved = np.roll(np.arange(LARGE), block // 2 + 1)
+        same = np.array_equal(np.asarray(ask(rows)), small) and np.array_equal(
+            np.asarray(ask(rows[torch.from_numpy(moved)])), small[moved]
+        )
+    except Exception:  # noqa: BLE001  # as above
+        return 0
+    return LARGE if same else 0
+
+
 def in_blocks(
-    x: Float[Tensor, "n d"], *, block: int, ask: Callable[[Float[Tensor, "b d"]], Tensor]
+    x: Float[Tensor, "n d"], *, block: int, ask: Callable[[Float[Tensor, "b d"]], Tensor], large: int = 0
 ) -> Float[Tensor, "n k"]:
-    """The answers to rows, queried in blocks of one size, the last one filled up."""
+    """The answers to rows, queried in blocks of one size, the last one filled up.
+
+    Args:
+        x: the rows.
+        block: the size.
+        ask: the model's answer for rows.
+        large: another size that gives the same bits, for more rows than one block; 0 for none.
+    """
     if not len(x):
         return ask(x)
-    missing = -len(x) % block
-    filled = torch.cat([x, x[:1].expand(missing, -1)])
-    return torch.cat([ask(part) for part in torch.split(filled, block)])[: len(x)]
+    answers, at = [], 0
+    while at < len(x):
+        size = large if large and len(x) - at > block else block
+        part = x[at : at + size]
+        answers.append(ask(torch.cat([part, x[:1].expand(size - len(part), -1)])))
+        at += size
+    return torch.cat(answers)[: len(x)]
 
 
 def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor, "n d"]) -> bool:
@@ -152,6 +192,16 @@ def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor,
         np.array_equal(np.asarray(ask(rows[torch.from_numpy(moved)])), expected[moved])
         for moved in (np.roll(order, 1), order[::-1].copy(), order // 2)
     )
+
+
+def _tried_rows(schema: TableSchema, *, n: int) -> Float[Tensor, "n d"]:
+    """Rows of all values that a schema knows."""
+    draw = np.random.default_rng(0)
+    columns = [
+        draw.integers(len(c.levels), size=n) if c.has_levels else draw.uniform(*c.bounds, size=n)
+        for c in schema.columns
+    ]
+    return torch.from_numpy(np.stack(columns, axis=1).astype(np.float64))
 
 
 def _ends_in(estimator: Any, known: frozenset[str]) -> bool:  # Any: as above

@@ -16,7 +16,7 @@ from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
 from cfsearch.errors import ConfigError, DataError, ShapeError
 
 from .answers import ask_in_pieces, indices_of, scores_of
-from .batch_invariance import block_for, by_row, in_blocks
+from .batch_invariance import block_for, by_row, in_blocks, large_block_for
 from .foreign import foreign_code
 from .plain_array import plain_array
 from .sklearn_frame import FittedFrames
@@ -117,11 +117,16 @@ class SklearnProvider(TabularProvider):
         self.encoding: Encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
         self._frames: Final = FittedFrames(estimator, schema=schema) if self.form == "frame" else None
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
+
+        def ask(rows: Tensor) -> Any:  # Any: an array
+            return self._ask(self._ready(rows))
+
         self._block: Final = (
             0
             if by_row(estimator) or self.scores is ScoreKind.LABELS
-            else block_for(estimator, schema=schema, most=max_batch, ask=lambda x: self._ask(self._ready(x)))
+            else block_for(estimator, schema=schema, most=max_batch, ask=ask)
         )
+        self._large: Final = large_block_for(schema, block=self._block, most=max_batch, ask=ask)
         self._batch_invariant: Final = by_row(estimator) or self._block > 0
 
     @classmethod
@@ -204,7 +209,9 @@ class SklearnProvider(TabularProvider):
         return answer.to(device=x.device, dtype=x.dtype if x.is_floating_point() else torch.float32)
 
     def _piece(self, x: Tensor) -> Tensor:
-        return in_blocks(x, block=self._block, ask=self._answers) if self._block else self._answers(x)
+        if not self._block:
+            return self._answers(x)
+        return in_blocks(x, block=self._block, ask=self._answers, large=self._large)
 
     def _answers(self, x: Tensor) -> Tensor:
         return self._scores(self._ready(x.detach().cpu().double()), n=len(x))

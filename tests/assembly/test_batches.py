@@ -1,14 +1,17 @@
 """The loop over a few inputs: batches, who watches them, and inputs that cannot be read."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from cfsearch import Config
-from cfsearch.assembly.batches import searched
+from cfsearch.assembly.batches import searched, size_on_cpu
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.search import Assembly, assemble
+from cfsearch.contracts.modality import PICTURES, ROWS
 from cfsearch.datasets.images import find_images
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Progress, Watcher
@@ -55,3 +58,24 @@ def test_batches_are_watched_with_the_inputs_before_them(
     [failure] = found.failures
     assert failure.name == "1b.png" and isinstance(failure.error, DataError)
     assert clock.seconds["provider"] > 0
+
+
+@pytest.mark.parametrize(
+    ("modality", "together", "max_time", "size"),
+    [
+        (ROWS, True, None, 32),
+        (ROWS, False, None, 4),  # queried row by row, perhaps for money
+        (ROWS, True, 5.0, 4),  # a limit of each batch
+        (PICTURES, True, None, 4),
+    ],
+)
+def test_rows_that_one_call_answers_are_searched_in_larger_batches(
+    modality: Any, together: bool, max_time: float | None, size: int
+) -> None:
+    search = SimpleNamespace(
+        generator=SimpleNamespace(modality=modality),
+        provider=SimpleNamespace(batch_invariant=together),
+        max_time=max_time,
+    )
+    made: Any = SimpleNamespace(search=search)
+    assert size_on_cpu(made) == size

@@ -157,6 +157,7 @@ class Played:
 
     made: ClassVar[list[tuple[Any, ...]]] = []
     closed = 0
+    count = 2
 
     def __init__(self, task: Any, *, count: int | None) -> None:
         self.made.append((type(self).__name__, task, count))
@@ -251,3 +252,28 @@ def test_workers_do_not_go_with_a_model_behind_an_address(monkeypatch: pytest.Mo
         ConfigError, match="^workers: a model behind an address is queried with many requests at a time"
     ):
         check_workers(assembly(2), parts=None)
+
+
+@pytest.mark.parametrize(
+    ("left", "count", "given", "size"), [(5, 2, None, 3), (5, 2, 32, 32), (5, 9, None, 1)]
+)
+def test_no_worker_goes_without_unless_a_size_was_given(
+    workers: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    left: int,
+    count: int,
+    given: int | None,
+    size: int,
+) -> None:
+    monkeypatch.setattr(searching, "batch_size", lambda made: given or 32)
+    monkeypatch.setattr(processes.LocalWorkers, "count", count)
+    made = assembly(count)
+    object.__setattr__(made.config.run, "batch_size", given)
+    search(Run(), made)
+    assert workers[1][1] == size and len(workers[1][0]) == left
+
+
+def test_conditions_look_after_small_batches(here: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "batch_size", lambda made: 32)
+    search(Run(), stopping=Stops([0, 1, 2, 3, 4], 9))
+    assert [len(positions) for positions, _ in here.batches] == [4, 1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cfsearch.numerics.gower import gower, gower_table
+from cfsearch.numerics.gower import GowerIndex, gower, gower_table
 
 KINDS = [False, True, False]
 
@@ -29,3 +29,36 @@ def test_the_table_holds_the_distance_of_every_pair(n: int, monkeypatch: pytest.
     table = gower_table(a, b, categorical=KINDS)
     assert table.shape == (n, 7)
     assert torch.allclose(table, pairs, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["within the range", "out of it"])
+@pytest.mark.parametrize("most", [64, 2], ids=["levels by a product", "some one by one"])
+def test_the_index_measures_what_the_table_does(
+    wide: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfsearch.numerics.gower._LEVELS", most)
+    draw = torch.Generator().manual_seed(1)
+    kinds = [False, True, True, False]
+
+    def rows(n: int) -> torch.Tensor:
+        x = torch.rand(n, 4, dtype=torch.float64, generator=draw)
+        x[:, 1:3] = (x[:, 1:3] * torch.tensor([2, 5])).floor()
+        return x
+
+    a, b = rows(9), rows(30)
+    a[0, 2] = 17.0  # a level that no known row has
+    if wide:
+        a[1, 0], b[2, 3] = -3.0, 1024.0  # a number far out, and what stands for a missing one
+    index = GowerIndex.of(b, categorical=kinds)
+    assert len(index) == 30
+    assert torch.allclose(index.distance(a), gower_table(a, b, categorical=kinds), rtol=0, atol=1e-14)
+    assert index.distance(a[:0]).shape == (0, 30)
+    assert GowerIndex.of(b[:0], categorical=kinds).distance(a).shape == (9, 0)
+
+
+@pytest.mark.parametrize("kinds", [[False] * 3, [True] * 3], ids=["numbers", "categories"])
+def test_the_index_takes_variables_of_one_kind(kinds: list[bool]) -> None:
+    draw = torch.Generator().manual_seed(2)
+    a, b = (torch.randint(0, 3, (n, 3), generator=draw).double() / 2 for n in (4, 6))
+    found = GowerIndex.of(b, categorical=kinds).distance(a)
+    assert torch.allclose(found, gower_table(a, b, categorical=kinds), rtol=0, atol=1e-15)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding, Table
-from cfsearch.providers.batch_invariance import BLOCK, by_row, keeps_places
+from cfsearch.providers.batch_invariance import BLOCK, LARGE, by_row, in_blocks, keeps_places, large_block_for
 from cfsearch.providers.budget import CountingProvider
 from cfsearch.providers.cache import CachedProvider
 from cfsearch.providers.sklearn import SklearnProvider
@@ -144,3 +144,50 @@ def test_wrappers_pass_it_on_where_they_may() -> None:
     assert CountingProvider(forest).batch_invariant and CachedProvider(forest).batch_invariant
     assert not CountingProvider(FakeProvider()).batch_invariant
     assert not VotingProvider(Labels(forest)).batch_invariant
+
+
+@pytest.mark.parametrize(
+    ("n", "large", "sizes"),
+    [(3, 8, [4]), (4, 8, [4]), (5, 8, [8]), (11, 8, [8, 4]), (13, 8, [8, 8]), (9, 0, [4, 4, 4])],
+)
+def test_more_rows_than_a_block_are_asked_in_large_ones(n: int, large: int, sizes: list[int]) -> None:
+    asked: list[int] = []
+
+    def ask(rows: Tensor) -> Tensor:
+        asked.append(len(rows))
+        return 2 * rows
+
+    x = torch.arange(float(n))[:, None]
+    assert torch.equal(in_blocks(x, block=4, ask=ask, large=large), 2 * x)
+    assert asked == sizes
+
+
+def test_large_blocks_are_taken_only_where_they_give_the_same_bits() -> None:
+    def sums(x: Tensor) -> Any:
+        return x.nan_to_num().numpy().sum(1)
+
+    def by_size(x: Tensor) -> Any:
+        return sums(x) * (1 + 1e-15 * (len(x) > BLOCK))
+
+    def by_place(x: Tensor) -> Any:
+        return sums(x) * (1 + 1e-15 * (np.arange(len(x)) >= LARGE - 5))
+
+    def refusing(x: Tensor) -> Any:
+        if len(x) > BLOCK:
+            raise MemoryError
+        return sums(x)
+
+    found = [
+        large_block_for(SCHEMA, block=BLOCK, most=LARGE, ask=ask)
+        for ask in (sums, by_size, by_place, refusing)
+    ]
+    assert found == [LARGE, 0, 0, 0]
+    assert large_block_for(SCHEMA, block=BLOCK, most=LARGE - 1, ask=sums) == 0
+    assert large_block_for(SCHEMA, block=0, most=LARGE, ask=sums) == 0
+
+
+def test_a_linear_pipeline_answers_a_row_alike_alone_and_in_a_large_block() -> None:
+    provider = fitted(LogisticRegression(max_iter=50), pipeline=True)
+    assert torch.equal(
+        torch.cat([provider.predict(row[None]) for row in MANY[:5]]), provider.predict(MANY)[:5]
+    )

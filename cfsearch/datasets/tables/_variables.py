@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cfsearch.numerics.gower import gower, gower_table
+from cfsearch.numerics.gower import GowerIndex, gower, gower_table
 
 from ._columns import ColumnKind, on_grid
 from ._language import Condition
@@ -254,7 +254,23 @@ class Variables:
             a: values of the rows of one table.
             b: values of the rows of another.
         """
-        return gower_table(a / self._span(a), b / self._span(b), categorical=self._categorical)
+        return gower_table(self.scaled(a), self.scaled(b), categorical=self._categorical)
+
+    def indexed(self, b: Float[Tensor, "r v"]) -> GowerIndex:
+        """Rows to which distances are measured again and again, with ``scaled``.
+
+        Args:
+            b: values of the rows.
+        """
+        return GowerIndex.of(self.scaled(b), categorical=self._categorical)
+
+    def scaled(self, values: Float[Tensor, "n v"]) -> Float[Tensor, "n v"]:
+        """Values as shares of the range of their variable.
+
+        Args:
+            values: of rows.
+        """
+        return values / self._span(values)
 
     @property
     def _categorical(self) -> tuple[bool, ...]:
