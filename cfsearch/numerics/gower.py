@@ -98,7 +98,7 @@ class GowerIndex:
             rows: each variable as a share of its range.
             categorical: which variables have values without an order.
         """
-        levels = {i: rows[:, i].unique() for i, category in enumerate(categorical) if category}
+        levels = {i: torch.unique(rows[:, i]) for i, category in enumerate(categorical) if category}
         levels = {i: values for i, values in levels.items() if len(values) <= _LEVELS}
         return cls(rows, tuple(categorical), levels, _hot(rows, levels))
 

@@ -17,7 +17,7 @@ BLOCK: Final = 512
 """Block size of queries to a model that multiplies matrices, neither more nor fewer rows."""
 
 LARGE: Final = 4 * BLOCK
-"""Block size where more rows than one block are asked, if it gives the same bits."""
+"""Block size where there are more rows than one block holds, if it gives the same bits."""
 
 _TREES: Final = frozenset(
     {
@@ -140,7 +140,7 @@ def large_block_for(
 
     Args:
         schema: rows of all values that it knows are tried.
-        block: the size that is asked otherwise; 0 where there is none.
+        block: the usual size; 0 where there is none.
         most: rows in one call.
         ask: as for ``tried_block``.
     """

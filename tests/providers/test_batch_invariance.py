@@ -150,7 +150,7 @@ def test_wrappers_pass_it_on_where_they_may() -> None:
     ("n", "large", "sizes"),
     [(3, 8, [4]), (4, 8, [4]), (5, 8, [8]), (11, 8, [8, 4]), (13, 8, [8, 8]), (9, 0, [4, 4, 4])],
 )
-def test_more_rows_than_a_block_are_asked_in_large_ones(n: int, large: int, sizes: list[int]) -> None:
+def test_more_rows_than_a_block_go_in_large_ones(n: int, large: int, sizes: list[int]) -> None:
     asked: list[int] = []
 
     def ask(rows: Tensor) -> Tensor:
