@@ -296,11 +296,7 @@ class _Check:
         measured = load_effects(self.path / EFFECTS)
         with RunDirectory.read(self.path) as run:
             again = judged_again(
-                stated,
-                run.rows(),
-                attributes=() if measured is None else measured.effects.names,
-                members=load_groups(self.path / GROUPS),
-                measured={} if measured is None else measured.by_input,
+                stated, run.rows(), members=load_groups(self.path / GROUPS), measured=measured
             )
         self._same("figures", "audit.json", "`stopping`", stated, again)
 

@@ -42,7 +42,7 @@ _OF_OFFSET: Final = 0.5
 _OF_ASSOCIATION: Final = 0.25
 _OF_SLOPE: Final = 0.2
 _OF_STRENGTH: Final = 0.2
-_NORMAL: Final = 1.959963984540054
+NORMAL: Final = 1.959963984540054
 _POWER: Final = 0.8416212335729143
 """Normal quantiles of a two-sided 95 % interval and of a power of 80 %."""
 
@@ -177,7 +177,7 @@ class CorrectedEffect:
         """
         strictest = _normal_quantile(1.0 - 0.025 / max(tests, 1))
         return max(
-            practical + (_NORMAL + _POWER) * self.standard_error, (strictest + _POWER) * self.standard_error
+            practical + (NORMAL + _POWER) * self.standard_error, (strictest + _POWER) * self.standard_error
         )
 
     def to_dict(self) -> dict[str, Any]:  # Any: plain JSON
@@ -189,6 +189,95 @@ class CorrectedEffect:
             "strength": None if self.strength is None else round(self.strength, 4),
             "agree": self.agree,
         }
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class EditedEffect:
+    """An effect by edits alone, input by input, less the generator's offset and over the strength of the edit.
+
+    Args:
+        logits: change of the log-odds.
+        probability: change of the probability, moved in proportion.
+        offset: what was subtracted, in logits.
+        steepness: probability a logit between the two ends, on average.
+        spread: standard deviation of the generator's own error of the mean, in logits.
+        share: of the mean, in squares beside ``spread``, what the strength leaves open.
+        slope: what photographs say, in logits, and its standard deviation; None where too few are labelled.
+
+    Shapes:
+        ``logits``, ``probability``, ``offset`` ``(n,)``.
+    """
+
+    logits: Float[Tensor, " n"]
+    probability: Float[Tensor, " n"]
+    offset: Float[Tensor, " n"]
+    steepness: float
+    spread: float
+    share: float
+    slope: tuple[float, float] | None = None
+
+    def error(self, mean: float) -> float:
+        """Standard deviation of the generator's own error of a mean, in logits.
+
+        Args:
+            mean: the mean, in logits.
+        """
+        return math.hypot(self.spread, self.share * mean)
+
+
+def edited_effect(
+    logits: Float[Tensor, " n"],
+    probability: Float[Tensor, " n"],
+    *,
+    intended: Mapping[str, Float[Tensor, " n"]],
+    own: str,
+    error: GeneratorError,
+    strength: float | None = None,
+) -> EditedEffect:
+    """The effect of one variable on one class, input by input, less the generator's error.
+
+    Args:
+        logits: change of the log-odds through the generator.
+        probability: change of the probability.
+        intended: by how much each variable was meant to change.
+        own: the variable whose effect it is.
+        error: of the generator.
+        strength: of the edit, as a share of the difference that labels make; None where it was never measured.
+
+    Example:
+        >>> import torch
+        >>> error = GeneratorError({"Hat": 0.5}, sd=0.3, unexplained=0.2, photographs=64)
+        >>> found = edited_effect(
+        ...     torch.tensor([1.5, 1.0]), torch.tensor([0.3, 0.2]), intended={"Hat": torch.ones(2)}, own="Hat", error=error
+        ... )
+        >>> found.logits.tolist(), [round(p, 3) for p in found.probability.tolist()], found.error(0.75)
+        ([1.0, 0.5], [0.2, 0.1], 0.1)
+    """
+    n, shifts = len(logits), {name: values.double().cpu() for name, values in intended.items()}
+    span = float(shifts[own].mean().abs())
+    factor = 1.0 if strength is None or span == 0.0 else min(1.0, strength / span / FULL_STRENGTH)
+    raw, p = logits.double().cpu(), probability.double().cpu()
+    offset = sum(
+        (values * error.offset.get(name, 0.0) for name, values in shifts.items()), torch.zeros(n).double()
+    )
+    each = (raw - offset) / factor
+    steep = torch.where(raw.abs() > 1e-6, p / raw, 0.0)  # probability a logit, between the two ends
+    slope = None
+    if error.combines:
+        value = sum(
+            float(values.mean()) * error.association.get(name, 0.0) for name, values in shifts.items()
+        )
+        slope = value, math.hypot(_OF_ASSOCIATION * error.association_spread, _OF_SLOPE * value)
+    return EditedEffect(
+        logits=each,
+        probability=p + steep * (each - raw),
+        offset=offset,
+        steepness=float(steep.mean()),
+        spread=_OF_OFFSET * error.unexplained / factor,
+        share=_OF_STRENGTH if factor < 1.0 else 0.0,
+        slope=slope,
+    )
 
 
 def corrected_effect(
@@ -219,91 +308,44 @@ def corrected_effect(
         >>> round(found.estimate.value, 3), round(found.estimate.high - found.estimate.value, 3)  # 1.96 x 0.2 / 2
         (1.0, 0.196)
     """
-    n, shifts = len(logits), _doubles(intended)
-    raw, p = logits.double().cpu(), probability.double().cpu()
-    each, kept, scale = corrected_inputs(logits, intended=intended, own=own, error=error, strength=strength)
-    middle, sampling = float(each.mean()), _standard_error(each)
-    own_error = math.hypot(kept, scale * middle)
+    by_edit = edited_effect(logits, probability, intended=intended, own=own, error=error, strength=strength)
+    n, each = len(logits), by_edit.logits
+    middle, sampling = float(each.mean()), standard_error(each)
+    own_error = by_edit.error(middle)
     variance = sampling**2 + own_error**2
-    half = math.hypot(_student(n) * sampling, _NORMAL * own_error)
+    half = math.hypot(student(n) * sampling, NORMAL * own_error)
     edit = _around(middle, half)
     estimate, photographs = edit, None
-    if error.combines:
-        slope = sum(
-            float(values.mean()) * error.association.get(name, 0.0) for name, values in shifts.items()
-        )
-        spread = math.hypot(_OF_ASSOCIATION * error.association_spread, _OF_SLOPE * slope)
-        photographs = _around(slope, _NORMAL * spread)
+    if by_edit.slope is not None:
+        slope, spread = by_edit.slope
+        photographs = _around(slope, NORMAL * spread)
         estimate, variance = _combined((middle, variance), (slope, spread**2))
-    steep = torch.where(raw.abs() > 1e-6, p / raw, 0.0)  # probability a logit, between the two ends
-    slopes = float(steep.mean())
-    moved = p + steep * (each - raw)
-    value = float(moved.mean()) + slopes * (estimate.value - middle)
-    wide = math.hypot(_student(n) * _standard_error(moved), _NORMAL * slopes * own_error)
-    normal = (
-        math.erfc(abs(estimate.value) / math.sqrt(2.0 * variance))
-        if variance > 0.0
-        else 1.0
-        if not estimate.value
-        else 0.0
-    )
+    steep, moved = by_edit.steepness, by_edit.probability
+    value = float(moved.mean()) + steep * (estimate.value - middle)
+    wide = math.hypot(student(n) * standard_error(moved), NORMAL * steep * own_error)
     rank = signed_rank(each)
     return CorrectedEffect(
         estimate=estimate,
         edit=edit,
         photographs=photographs,
         probability=_around(min(1.0, max(-1.0, value)), wide),
-        offset=float(_offset(shifts, error, n).mean()),
+        offset=float(by_edit.offset.mean()),
         strength=strength,
-        p=None if rank is None else max(rank, normal),
+        p=None if rank is None else max(rank, normal_p(estimate.value, variance)),
         standard_error=math.sqrt(variance),
     )
 
 
-def corrected_inputs(
-    logits: Float[Tensor, " n"],
-    *,
-    intended: Mapping[str, Float[Tensor, " n"]],
-    own: str,
-    error: GeneratorError,
-    strength: float | None = None,
-) -> tuple[Float[Tensor, " n"], float, float]:
-    """The effect on each input, less the offset and over the edit's strength, and two errors that any mean of them keeps.
+def normal_p(value: float, variance: float) -> float:
+    """Two-sided p of a normal estimate of 0.
 
     Args:
-        logits: change of the log-odds through the generator, one an input.
-        intended: by how much each variable was meant to change, one an input.
-        own: the variable whose effect it is.
-        error: of the generator.
-        strength: of the edit, as a share of the difference that labels make; None where it was never measured.
-
-    Returns:
-        The effects in logits, a standard error in logits, and one as a share of the mean.
-
-    Example:
-        >>> import torch
-        >>> error = GeneratorError({"Hat": 0.5}, sd=0.3, unexplained=0.2, photographs=64)
-        >>> each, kept, scale = corrected_inputs(
-        ...     torch.tensor([1.5, 2.0]), intended={"Hat": torch.ones(2)}, own="Hat", error=error
-        ... )
-        >>> each.tolist(), kept, scale
-        ([1.0, 1.5], 0.1, 0.0)
+        value: the estimate.
+        variance: of the estimate; 0 where it is exact.
     """
-    shifts = _doubles(intended)
-    span = float(shifts[own].mean().abs())
-    factor = 1.0 if strength is None or span == 0.0 else min(1.0, strength / span / FULL_STRENGTH)
-    each = (logits.double().cpu() - _offset(shifts, error, len(logits))) / factor
-    return each, _OF_OFFSET * error.unexplained / factor, _OF_STRENGTH if factor < 1.0 else 0.0
-
-
-def _doubles(intended: Mapping[str, Float[Tensor, " n"]]) -> dict[str, Float[Tensor, " n"]]:
-    return {name: values.double().cpu() for name, values in intended.items()}
-
-
-def _offset(shifts: Mapping[str, Float[Tensor, " n"]], error: GeneratorError, n: int) -> Float[Tensor, " n"]:
-    """What the error of a reconstruction adds to each input's effect, in logits."""
-    parts = (values * error.offset.get(name, 0.0) for name, values in shifts.items())
-    return sum(parts, torch.zeros(n).double())
+    if variance > 0.0:
+        return math.erfc(abs(value) / math.sqrt(2.0 * variance))
+    return 0.0 if value else 1.0
 
 
 def _combined(one: tuple[float, float], other: tuple[float, float]) -> tuple[Interval, float]:
@@ -312,7 +354,7 @@ def _combined(one: tuple[float, float], other: tuple[float, float]) -> tuple[Int
     if va == 0.0 or vb == 0.0:
         return _around(a if va == 0.0 else b, 0.0), 0.0
     variance = 1.0 / (1.0 / va + 1.0 / vb)
-    return _around(variance * (a / va + b / vb), _NORMAL * math.sqrt(variance)), variance
+    return _around(variance * (a / va + b / vb), NORMAL * math.sqrt(variance)), variance
 
 
 def _around(value: float, half: float) -> Interval:
@@ -323,15 +365,24 @@ def _half(interval: Interval) -> float:
     return (interval.high - interval.low) / 2.0
 
 
-def _standard_error(values: Float[Tensor, " n"]) -> float:
+def standard_error(values: Float[Tensor, " n"]) -> float:
+    """Standard error of a mean; 0 of a single value.
+
+    Args:
+        values: one an input.
+    """
     return float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 
-def _student(n: int) -> float:
-    """Quantile of Student's distribution for a two-sided 95 % interval of a mean of ``n`` values."""
+def student(n: int) -> float:
+    """Quantile of Student's distribution for a two-sided 95 % interval of a mean.
+
+    Args:
+        n: values that the mean is of.
+    """
     from scipy.stats import t
 
-    return float(t.ppf(0.975, n - 1)) if n > 1 else _NORMAL
+    return float(t.ppf(0.975, n - 1)) if n > 1 else NORMAL
 
 
 def _normal_quantile(share: float) -> float:

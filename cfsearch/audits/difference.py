@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from cfsearch.errors import RunError
@@ -19,6 +19,7 @@ from cfsearch.runs.directory import InstanceRow
 from .family import signed_rank
 from .measured import EFFECTS, Measured, load_effects
 from .pages import open_run
+from .paired_effects import corrected_difference
 from .reading import AuditDocument
 
 FORMAT: Final = "cfsearch-diff/1"
@@ -45,7 +46,8 @@ class Row:
         only_first: of a share, inputs of which it holds in the first audit only.
         only_second: the same of the second.
         n: pairs.
-        p: McNemar's exact of shares, of the signed-rank test of effects; after Holm over all rows.
+        p: McNemar's exact of shares; of effects the signed-rank test, or where it is larger the normal test with the generator's
+            error; after Holm over all rows.
         reading: "changed", "not changed" (by more than the practical size) or "cannot tell".
         because: why one cannot tell.
     """
@@ -136,8 +138,9 @@ def compare(
 ) -> dict[str, Any]:
     """The document of ``cfsearch diff --json``.
 
-    Inputs are matched by SHA-256. Shares are compared by McNemar's exact test and Newcombe's paired interval,
-    effects by the signed-rank test and a bootstrap over pairs; all p-values are corrected together (Holm).
+    Inputs are matched by SHA-256. Shares are compared by McNemar's exact test and Newcombe's paired interval. Effects are less the
+    generator's error where both audits measured it (``corrected_difference``), and as they are through the generator elsewhere,
+    compared by the signed-rank test and a bootstrap over pairs. All p-values are corrected together (Holm).
 
     Args:
         first: the audit before.
@@ -172,6 +175,7 @@ def compare(
         "label": first.document.models[0].labels[-1],
         "practical": practical,
         "practical_share": practical_share,
+        "corrected": _corrects(first, second),
         "notes": notes,
         "rows": [row.to_dict() for row in read],
     }
@@ -200,9 +204,18 @@ def _notes(first: Side, second: Side, shared: Sequence[str]) -> list[str]:
         found.append("Both audits are of the same model.")
     if first.measured is None or second.measured is None:
         found.append("Effects are not compared: one of the audits did not keep them input by input.")
+    elif not _corrects(first, second):
+        found.append(
+            "Effects are compared as they are through the generator: its own error was not measured in both audits."
+        )
     if len(shared) < 30:
         found.append(f"Few shared inputs ({len(shared)}): the intervals are wide.")
     return found
+
+
+def _corrects(first: Side, second: Side) -> bool:
+    """Whether both audits measured the generator's error on their models."""
+    return all(side.measured is not None and side.measured.error is not None for side in (first, second))
 
 
 def _shares(first: Side, second: Side, shared: Sequence[str]) -> list[Row]:
@@ -243,21 +256,43 @@ def _effects(first: Side, second: Side) -> list[Row]:
         if name not in other.effects.names:
             continue
         j, k = one.effects.names.index(name), other.effects.names.index(name)
-        before, after = one.effects.logits[a, j], other.effects.logits[b, k]
         because = _untold(first, second, name)
-        rows.append(_effect(name, before, after, because=because))
+        rows.append(_effect(name, (one, a), (other, b), because=because))
         kept = one.effects.kept[a] & other.effects.kept[b]
         flips = one.effects.flips[a, j][kept], other.effects.flips[b, k][kept]
         rows.append(_alone(name, *flips, because=because))
     return rows
 
 
-def _effect(name: str, before: Float[Tensor, " n"], after: Float[Tensor, " n"], *, because: str) -> Row:
-    change = (after - before).double()
-    before_mean, after_mean = float(before.double().mean()), float(after.double().mean())
-    gap, p = paired_mean(change), signed_rank(change)
+def _effect(
+    name: str,
+    first: tuple[Measured, Sequence[int]],
+    second: tuple[Measured, Sequence[int]],
+    *,
+    because: str,
+) -> Row:
+    """The effects of one attribute on the inputs that both audits have."""
+    n, edits = len(first[1]), [measured.edited(name, places) for measured, places in (first, second)]
+    if edits[0] is not None and edits[1] is not None:
+        found = corrected_difference(edits[0], edits[1])
+        ends, gap, p = (found.first, found.second), found.difference, found.p
+        return Row("effect", name, "logit", *ends, gap, None, None, n, p, because=because)
+    before, after = (
+        measured.effects.by_variable[name][list(places)].double() for measured, places in (first, second)
+    )
+    means = float(before.mean()), float(after.mean())
+    change = after - before
     return Row(
-        "effect", name, "logit", before_mean, after_mean, gap, None, None, len(change), p, because=because
+        "effect",
+        name,
+        "logit",
+        *means,
+        paired_mean(change),
+        None,
+        None,
+        n,
+        signed_rank(change),
+        because=because,
     )
 
 

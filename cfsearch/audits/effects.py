@@ -17,7 +17,7 @@ from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.problem import Problem
 from cfsearch.numerics.intervals import Interval, paired_mean, wilson
 
-from .correction import LEAST_STRENGTH, GeneratorError, corrected_effect
+from .correction import LEAST_STRENGTH, EditedEffect, GeneratorError, corrected_effect, edited_effect
 from .family import corrected, signed_rank
 from .verdict import PRACTICAL, read_effect
 
@@ -69,6 +69,33 @@ class Effects:
     def by_variable(self) -> dict[str, Float[Tensor, " n"]]:
         """The effects in logits, by variable."""
         return {name: self.logits[:, j] for j, name in enumerate(self.names)}
+
+    def at(self, places: Sequence[int]) -> "Effects":
+        """The effects on some of the inputs.
+
+        Args:
+            places: of the inputs, in the order that is wanted.
+        """
+        chosen = list(places)
+        return Effects(self.names, *(getattr(self, part)[chosen] for part in PARTS))
+
+    def edited(self, name: str, *, error: GeneratorError, strength: float | None = None) -> EditedEffect:
+        """The effect of one variable, input by input, less the generator's error.
+
+        Args:
+            name: of the variable.
+            error: of the generator on this model.
+            strength: of the edit, as it was measured; one that says nothing of the effect divides nothing.
+        """
+        j = self.names.index(name)
+        return edited_effect(
+            self.logits[:, j],
+            self.probability[:, j],
+            intended={other: self.intended[:, j, i] for i, other in enumerate(self.names)},
+            own=name,
+            error=error,
+            strength=usable(strength),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence["Effects"]) -> "Effects":
@@ -246,7 +273,7 @@ def _corrected(
         intended={name: effects.intended[:, j, i] for i, name in enumerate(effects.names)},
         own=effects.names[j],
         error=error,
-        strength=strength if strength is None or strength >= LEAST_STRENGTH else None,
+        strength=usable(strength),
     )
     return {
         "estimate": _plain(found.estimate),
@@ -256,6 +283,15 @@ def _corrected(
         "correction": found.to_dict(),
         "detectable": round(found.detectable(practical=practical, tests=len(effects.names)), 4),
     }
+
+
+def usable(strength: float | None) -> float | None:
+    """The strength of an edit that an effect is divided by; None of one that was not measured or says nothing.
+
+    Args:
+        strength: as a share of the difference that labels make.
+    """
+    return strength if strength is None or strength >= LEAST_STRENGTH else None
 
 
 def _plain(interval: Interval | None) -> dict[str, float] | None:

@@ -28,6 +28,7 @@ class Forecast:
         holds: a value of the figure that keeps the condition, and the median number of inputs then; None where more
             than half of the simulated audits end undecided.
         breaks: the same of a value that breaks it.
+        because: why it is never decided, whatever the inputs say; empty where it is.
     """
 
     condition: Condition
@@ -35,10 +36,13 @@ class Forecast:
     least: int | None
     holds: tuple[float, int | None]
     breaks: tuple[float, int | None]
+    because: str = ""
 
     @property
     def sentence(self) -> str:
         """For a terminal."""
+        if self.because:
+            return f"{self.condition.title}: never decided, for {self.because}"
         parts = [
             f"{what} after about {n} where it is {value:.3g}"
             if n
@@ -76,6 +80,7 @@ def forecasts(watches: Sequence[Watch], *, inputs: int, seed: int) -> list[Forec
                 min(first, default=None),
                 (holds, _median(watch, holds, PASS, inputs=inputs, seed=seed)),
                 (breaks, _median(watch, breaks, FAIL, inputs=inputs, seed=seed)),
+                watch.because,
             )
         )
     return found

@@ -262,7 +262,7 @@ class Calibration:
         offset = sign * change @ self.offset.coefficients[:, column]
         mean = (direct.mean(1) + noisy.mean(1)) / 2.0 - offset
         variance = self.offset.spread[column] ** 2 + noisy.var(1)
-        queries = 1 + len(noise) + 2 * direct.numel()
+        queries = queries_of(n)
         if self.association is None:
             return Genuineness(mean / variance.sqrt(), mean, variance, None, queries)
         linear = start + sign * change @ self.association.coefficients[:, column]
@@ -270,6 +270,16 @@ class Calibration:
         precise = 1.0 / variance + 1.0 / spread
         score = (mean / variance + linear / spread) / precise.sqrt()
         return Genuineness(score, mean, variance, linear, queries)
+
+
+def queries_of(members: int) -> int:
+    """Queries that the genuineness of so many members of one front takes.
+
+    Args:
+        members: those that are verified.
+    """
+    copies = 2 * len(_SHIFTS)
+    return 1 + copies + 2 * copies * members
 
 
 def _edits(

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.numerics.intervals import Interval, mean_difference, paired_mean
 
-from .correction import LEAST_STRENGTH, GeneratorError, corrected_inputs
+from .correction import NORMAL, GeneratorError
 from .effects import Effects
 from .family import welch
-
-_NORMAL: Final = 1.959963984540054
 
 
 @final
@@ -82,7 +80,7 @@ class InputEffects:
 
 def _widened(interval: Interval, error: float) -> Interval:
     """An interval with one more error in it, independent of the others."""
-    value, half = interval.value, _NORMAL * error
+    value, half = interval.value, NORMAL * error
     return Interval(
         value,
         value - math.hypot(value - interval.low, half),
@@ -105,14 +103,7 @@ def input_effects(
     if error is None:
         return {name: InputEffects(values) for name, values in effects.by_variable.items()}
     found = {}
-    for j, name in enumerate(effects.names):
-        known = strength.get(name)
-        each, kept, scale = corrected_inputs(
-            effects.logits[:, j],
-            intended={other: effects.intended[:, j, i] for i, other in enumerate(effects.names)},
-            own=name,
-            error=error,
-            strength=known if known is None or known >= LEAST_STRENGTH else None,
-        )
-        found[name] = InputEffects(each, error=kept, scale=scale)
+    for name in effects.names:
+        edited = effects.edited(name, error=error, strength=strength.get(name))
+        found[name] = InputEffects(edited.logits, error=edited.spread, scale=edited.share)
     return found

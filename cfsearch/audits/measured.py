@@ -18,7 +18,7 @@ from cfsearch.datasets.tables import RowGroups
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.runs.guard import guarded, read_object
 
-from .correction import GeneratorError
+from .correction import EditedEffect, GeneratorError
 from .effects import PARTS, Effects, effect_rows
 from .input_effects import InputEffects, input_effects
 from .tensor_file import read_tensors, write_tensors
@@ -74,6 +74,17 @@ class Measured:
             before_errors=self.before_errors,
         )
 
+    def edited(self, name: str, places: Sequence[int]) -> EditedEffect | None:
+        """The effect of one variable on some inputs, less the generator's error; None where that was not measured.
+
+        Args:
+            name: of the variable.
+            places: of the inputs.
+        """
+        if self.error is None:
+            return None
+        return self.effects.at(places).edited(name, error=self.error, strength=self.edit_strength.get(name))
+
     @property
     def by_variable(self) -> dict[str, InputEffects]:
         """The effect of each variable on each input, less the generator's error, by its name."""
@@ -83,10 +94,7 @@ class Measured:
     @property
     def by_input(self) -> dict[str, Effects]:
         """The effects of each input alone, by its name."""
-        return {
-            name: Effects(self.effects.names, *(getattr(self.effects, part)[i : i + 1] for part in PARTS))
-            for i, name in enumerate(self.inputs)
-        }
+        return {name: self.effects.at([i]) for i, name in enumerate(self.inputs)}
 
 
 def save_effects(path: Path, measured: Measured) -> Path:

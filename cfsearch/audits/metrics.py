@@ -8,7 +8,8 @@ from .correction import LEAST_STRENGTH
 from .reading import AttainmentRow, AuditDocument, EffectRow, GroupFigures, GroupRow
 from .reading_columns import ColumnEffect, ColumnRow
 from .reading_parts import Estimate
-from .verdict import ERROR_UNMEASURED, LEAST_EDITED, weakly_edited
+from .reading_shared import SharedRow
+from .verdict import ERROR_UNMEASURED, LEAST_EDITED, hardly_edited, weakly_edited
 
 METRICS: Final = {
     "found_rate": "share of searched inputs with a verified counterfactual; by group too",
@@ -38,9 +39,15 @@ METRICS: Final = {
     "sufficiency": "share of them in which that change is enough",
     "cost_gap": "difference of the nearest flip's distance between two groups of a protected column, its size",
     "genuine_rate": "share of the sparsest flips that survive a true re-render",
+    "shared_rate": "share of the inputs of a class that the few changes shared by all of them flip; by group too",
+    "shared_gap": "difference of that between two groups, its size",
+    "shared_p": "p of that difference, after Holm",
 }
 """What each metric is."""
-BY_CLASS: Final = ("attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p")
+BY_CLASS: Final = (
+    *("attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p"),
+    *("shared_rate", "shared_gap", "shared_p"),
+)
 """Figures of the inputs of one class, which is their subject; a condition without a subject is on each class."""
 
 
@@ -92,6 +99,7 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *(found for group in document.groups for found in _groups(group)),
         *(found for row in document.attainment for found in _attainment(row)),
         *(found for column in document.columns for found in column_figures(column)),
+        *(found for shared in document.shared for found in _shared(shared)),
         *_genuine(document),
     ]
 
@@ -190,7 +198,7 @@ def untold(effect: EffectRow) -> str:
     if effect.edit_success is None and effect.truth is None:
         return "edits were never measured"
     if effect.edit_success is not None and effect.edit_success < LEAST_EDITED:
-        return f"the generator hardly edits it ({effect.edit_success:.0%} of edits were seen)"
+        return hardly_edited(effect.edit_success)
     if effect.edit_strength is not None and effect.edit_strength < LEAST_STRENGTH:
         return weakly_edited(effect.edit_strength)
     if "correction" in effect.model_fields_set and effect.correction is None and effect.truth is None:
@@ -253,6 +261,38 @@ def _attainment(row: AttainmentRow) -> Iterator[Measurement]:
         yield _of(metric, row.model, estimate, subject=row.source, group=group)
     for metric, p in (("attainment_p", row.p.attainment), ("hypervolume_p", row.p.hypervolume)):
         yield Measurement(metric, row.model, row.source, group, p, p, p)
+
+
+def _shared(row: SharedRow) -> Iterator[Measurement]:
+    """Coverage of the changes chosen for all inputs of a class, on the half that had no part in choosing them."""
+    from cfsearch.numerics.intervals import wilson
+
+    whole = row.sets[0]
+    if not whole.changes:  # nothing flips any, and so nothing of the other half
+        none = wilson(0, whole.n)
+        ends = None if none is None else Estimate.model_validate(none.to_dict())
+        yield _share("shared_rate", row.model, ends, subject=row.source, count=0, n=whole.n)
+        return
+    for group, coverage in (
+        ("", whole.changes[-1].together),
+        *((f"{one.attribute}:{one.name}", one) for one in row.groups),
+    ):
+        yield _share(
+            "shared_rate",
+            row.model,
+            coverage.rate,
+            subject=row.source,
+            group=group,
+            count=coverage.count,
+            n=coverage.n,
+            few=True,
+        )
+    for c in row.comparisons:
+        group = c.attribute if c.name == "with" else f"{c.attribute}:{c.name}"
+        gap = _size(c.difference)
+        yield _of("shared_gap", row.model, gap, subject=row.source, group=group, because=_few(gap))
+        few = _few(gap) if c.p is None else ""
+        yield Measurement("shared_p", row.model, row.source, group, c.p, c.p, c.p, because=few)
 
 
 def _genuine(document: AuditDocument) -> Iterator[Measurement]:

@@ -16,7 +16,7 @@ from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.runs.record import row_of
 
 from .batches import Batches, batch_size
-from .genuineness_check import GENUINENESS, GenuinenessCheck, prepare_check
+from .genuineness_check import GENUINENESS, GenuinenessCheck, generator_error, prepare_check
 from .inputs import AuditedInputs
 from .stopping import Stopping
 
@@ -88,8 +88,6 @@ def search_left(
     done, tally = run.done(), Counter(run.statuses())
     order = range(len(inputs.refs)) if stopping is None else stopping.order
     left = [i for i in order if inputs.refs[i].name not in done]
-    if stopping is not None:
-        stopping.take(run.rows())
 
     def report(inside: Progress | None) -> None:
         if watch is not None:
@@ -102,8 +100,17 @@ def search_left(
         if left or GENUINENESS in run.damaged
         else None
     )
-    if stopping is not None and stopping.decided:
-        return
+    if stopping is not None:
+        if stopping.on_effects:
+            generator, label = assembly.search.generator, assembly.model.labels[-1]
+            stopping.correct(
+                generator_error(run.path, label=label),
+                success=generator.edit_success,
+                strength=generator.edit_strength,
+            )
+        stopping.take(run.rows())
+        if stopping.decided:
+            return
     if _several(assembly) and left:
         arrived = _by_workers(run, assembly, inputs, check, left)
     else:

@@ -3,11 +3,13 @@
 Inputs are searched in random order. After each batch every condition is judged by an interval that holds at every number
 of inputs at once (``cfsearch.numerics.sequences``); the audit ends when one condition has failed, or all have passed. Each
 condition keeps its own confidence, shared out over all figures that are judged, so that the chance of any false judgement
-stays below the largest of them.
+stays below the largest of them. Mean effects are less the generator's own error, as far as edits alone tell, and half of their
+chance goes to what of that error stays open.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -23,10 +25,14 @@ from cfsearch.errors import ConfigError
 from cfsearch.runs.directory import InstanceRow
 
 from .conditions import Condition, fail_if, named, read_conditions
+from .correction import GeneratorError
 from .effects import Effects, estimate_effects, known_attributes, originals
 from .gate import FAIL, PASS, UNSURE
-from .measured import Membership
-from .streams import OF_EFFECTS, Observation, Watch, watches
+from .genuineness import FEWEST_PHOTOGRAPHS
+from .measured import Measured, Membership
+from .streams import OF_EFFECTS, Observation, Watch
+from .verdict import unusable
+from .watching import watches
 
 Measure = Callable[[InstanceRow], Effects | None]
 """Effects of the attributes on one input."""
@@ -76,7 +82,28 @@ class Stopping:
         self._waiting: dict[str, Observation] = {}
         self._taken = 0
         self.effects: dict[str, Effects] = {}
+        self._error: GeneratorError | None = None
+        self._strength: Mapping[str, float] = {}
+        self._corrects = False
         self._needs = any(w.condition.metric in OF_EFFECTS for w in figures)
+
+    @property
+    def on_effects(self) -> bool:
+        """Whether a condition is on what attributes do."""
+        return self._needs
+
+    def correct(
+        self, error: GeneratorError | None, *, success: Mapping[str, float], strength: Mapping[str, float]
+    ) -> None:
+        """Before the first instance: take effects less the generator's error, and decide nothing by those that say nothing.
+
+        Args:
+            error: of the generator on this model; None where it was not measured.
+            success: how often each edit was seen, by attribute.
+            strength: how strong each was seen to be.
+        """
+        self._error, self._strength, self._corrects = error, dict(strength), True
+        corrected(self._watches, measured=error is not None, success=success, strength=strength)
 
     def take(self, rows: Iterable[InstanceRow]) -> None:
         """Judge by further instances; those before whose turn others are missing wait for them.
@@ -90,7 +117,7 @@ class Stopping:
                 effects = self._measure(row)
             if effects is not None:
                 self.effects[row.name] = effects
-            self._waiting[row.name] = Observation.of(row, effects)
+            self._waiting[row.name] = Observation.of(row, effects, error=self._error, strength=self._strength)
         while self._taken < len(self.order):
             name = self._names[self.order[self._taken]]
             if name not in self._waiting:
@@ -125,6 +152,7 @@ class Stopping:
             "judged": self._taken,
             "of": len(self._names),
             "result": self.result,
+            **({"corrected": self._error is not None} if self._corrects and self._needs else {}),
             "judgements": [watch.to_dict() for watch in self._watches],
             "order": [self._names[i] for i in self.order[: self._taken]],
         }
@@ -168,7 +196,30 @@ def begun(
         return estimate_effects(assembly, originals([row.front.original]), attributes=known)
 
     figures = watches(conditions, attributes=attributes, protected=config.audit.protected, members=members)
+    if attributes:
+        corrected(
+            figures,
+            measured=len(refs) >= FEWEST_PHOTOGRAPHS,  # those that can be read may be fewer
+            success=generator.edit_success,
+            strength=generator.edit_strength,
+        )
     return Stopping(figures, names=[ref.name for ref in refs], seed=config.search.seed, measure=measure)
+
+
+def corrected(
+    figures: Sequence[Watch], *, measured: bool, success: Mapping[str, float], strength: Mapping[str, float]
+) -> None:
+    """Before the first input: say of each figure whether its effects tell anything, and keep room for the generator's error.
+
+    Args:
+        figures: each condition with its figure.
+        measured: whether the generator's error on the model is measured.
+        success: how often each edit was seen, by attribute.
+        strength: how strong each was seen to be.
+    """
+    for watch in figures:
+        of = watch.subject
+        watch.correct(unusable(success=success.get(of), strength=strength.get(of), measured=measured))
 
 
 def ended_early(document: Mapping[str, Any] | None, *, noun: str) -> list[str]:
@@ -191,18 +242,16 @@ def judged_again(
     document: Mapping[str, Any],
     rows: Iterable[InstanceRow],
     *,
-    attributes: Sequence[str],
     members: Membership | None,
-    measured: Mapping[str, Effects],
+    measured: Measured | None,
 ) -> dict[str, Any]:
     """What a document says of its conditions, computed again from the instances in their order.
 
     Args:
         document: ``stopping`` of ``audit.json``.
         rows: all instances.
-        attributes: variables whose effects were measured.
         members: which input is in which group.
-        measured: effects by input.
+        measured: the effects of attributes; None where none were.
     """
     every = [
         Condition(
@@ -216,10 +265,21 @@ def judged_again(
         )
         for row in document["judgements"]
     ]
+    attributes = () if measured is None else measured.effects.names
     figures = watches(every, attributes=attributes, protected=(), members=members)
+    effects = {} if measured is None else measured.by_input
+    error, strength = None, MappingProxyType[str, float]({})
+    if measured is not None and "corrected" in document:  # older versions went by effects as they are
+        error, strength = measured.error, MappingProxyType(dict(measured.edit_strength))
+        corrected(
+            figures,
+            measured=error is not None,
+            success=measured.edit_success,
+            strength=measured.edit_strength,
+        )
     by_name = {row.name: row for row in rows}
     for i, name in enumerate(document["order"], start=1):
-        seen = Observation.of(by_name[name], measured.get(name))
+        seen = Observation.of(by_name[name], effects.get(name), error=error, strength=strength)
         for watch in figures:
             watch.add(name, seen, inputs=i)
     results = [watch.result for watch in figures]
@@ -233,5 +293,6 @@ def judged_again(
         "stopped": result != UNSURE and len(document["order"]) < document["of"],
         "judged": len(document["order"]),
         "result": result,
+        **({"corrected": error is not None} if "corrected" in document else {}),
         "judgements": again,
     }

@@ -1,29 +1,29 @@
 """What one input says of each figure that an audit may stop on, and the sequences of intervals that follow."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
+from types import MappingProxyType
 from typing import Any, Final, Self, final
 
-from cfsearch.errors import ConfigError
 from cfsearch.numerics.intervals import Interval
 from cfsearch.numerics.sequences import MeanSequence, share_sequence
-from cfsearch.registry import unknown
 from cfsearch.runs.directory import InstanceRow
 
 from .changes import changes
-from .conditions import EVERY, PROTECTED, Condition
+from .conditions import Condition
+from .correction import EditedEffect, GeneratorError
 from .effects import Effects
 from .gate import FAIL, PASS, UNSURE, holds
-from .measured import Membership
-from .membership import group_pairs, group_parts
 from .shares import LEAST
 
 _SHARES: Final = ("found_rate", "failed_rate", "decided", "flip_rate", "change_rate")
-_GAPS: Final = {"decided_gap": "decided", "found_gap": "found_rate"}
+GAPS: Final = {"decided_gap": "decided", "found_gap": "found_rate"}
 _MEANS: Final = ("probability", "abs_probability")
 OF_EFFECTS: Final = ("flip_rate", *_MEANS)
 """Figures that need the effects of attributes, input by input."""
-STOPPABLE: Final = (*_SHARES, *_GAPS, *_MEANS)
+STOPPABLE: Final = (*_SHARES, *GAPS, *_MEANS)
 """Figures that an audit may stop on: shares, their differences, and means of what has known ends."""
 
 
@@ -38,7 +38,8 @@ class Observation:
         found: whether it has a valid counterfactual; None where it was not searched.
         changes: changes of its sparsest flip, as in ``audit.json``; None where it has none.
         flips: attributes whose change alone flips it, or not; empty where that says nothing.
-        probability: effect of each attribute on the probability of the last class.
+        probability: effect of each attribute on the probability of the last class, less the generator's error where that is known.
+        edits: what the generator's error on this input follows from; empty where it is not known.
     """
 
     failed: bool
@@ -47,14 +48,24 @@ class Observation:
     changes: frozenset[str] | None = None
     flips: Mapping[str, bool] = field(default_factory=dict)
     probability: Mapping[str, float] = field(default_factory=dict)
+    edits: Mapping[str, EditedEffect] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, row: InstanceRow, effects: Effects | None = None) -> Self:
+    def of(
+        cls,
+        row: InstanceRow,
+        effects: Effects | None = None,
+        *,
+        error: GeneratorError | None = None,
+        strength: Mapping[str, float] = MappingProxyType({}),
+    ) -> Self:
         """What an instance says.
 
         Args:
             row: the instance.
             effects: of this input alone; None where they were not measured.
+            error: of the generator on this model; None leaves effects as they are through it.
+            strength: how strong each edit was seen to be.
         """
         front = row.front
         if front is None:
@@ -63,8 +74,17 @@ class Observation:
         held = changes([front])
         flips: dict[str, bool] = {}
         probability: dict[str, float] = {}
+        edits: dict[str, EditedEffect] = {}
         if effects is not None:
             probability = dict(zip(effects.names, effects.probability[0].tolist(), strict=True))
+            if error is not None:
+                edits = {
+                    name: effects.edited(name, error=error, strength=strength.get(name))
+                    for name in effects.names
+                }
+                probability = {
+                    name: min(1.0, max(-1.0, float(edit.probability[0]))) for name, edit in edits.items()
+                }
             if bool(effects.kept[0]):
                 flips = dict(zip(effects.names, effects.flips[0].tolist(), strict=True))
         return cls(
@@ -74,6 +94,7 @@ class Observation:
             changes=frozenset(f"{c.direction}{c.variable}" for c in held) if held else None,
             flips=flips,
             probability=probability,
+            edits=edits,
         )
 
     def value(self, metric: str, subject: str) -> float | None:
@@ -114,6 +135,8 @@ class Stream:
     def __init__(self, metric: str, subject: str, members: frozenset[str] | None, *, alpha: float) -> None:
         self._metric, self._subject, self._members, self._alpha = metric, subject, members, alpha
         self._mean = MeanSequence(low=-1.0, high=1.0, alpha=alpha) if metric in _MEANS else None
+        self._edited = 0
+        self._sums = (0.0, 0.0, 0.0, 0.0)  # of log-odds, steepness, spread and share
         self.count: int = 0
         self.n: int = 0
         self._low, self._high = 0.0, 1.0
@@ -131,6 +154,12 @@ class Stream:
         self.n += 1
         if self._mean is not None:
             self._mean.add(value)
+            edit = seen.edits.get(self._subject)
+            if edit is not None:
+                self._edited += 1
+                parts = (float(edit.logits[0]), edit.steepness, edit.spread, edit.share)
+                logits, steepness, spread, share = (a + b for a, b in zip(self._sums, parts, strict=True))
+                self._sums = logits, steepness, spread, share
             return
         self.count += int(value)
         now = share_sequence(self.count, self.n, alpha=self._alpha)
@@ -141,11 +170,25 @@ class Stream:
     def interval(self) -> Interval | None:
         """The figure with its interval; None without inputs."""
         if self._mean is not None:
-            return self._mean.interval
+            found, own = self._mean.interval, self._own_error
+            return None if found is None else Interval(found.value, found.low - own, found.high + own)
         if not self.n:
             return None
         value = self.count / self.n
         return Interval(value, min(self._low, value), max(self._high, value))
+
+    @property
+    def _own_error(self) -> float:
+        """How far the generator's own error may move the mean, in probability; 0 where it is not known.
+
+        It is one number a model, not one an input: a normal quantile at the chance that the interval has holds it at all
+        numbers of inputs at once.
+        """
+        if not self._edited:
+            return 0.0
+        logits, steepness, spread, share = (total / self._edited for total in self._sums)
+        quantile = NormalDist().inv_cdf(1.0 - self._alpha / 2.0)
+        return quantile * abs(steepness) * math.hypot(spread, share * logits)
 
 
 @final
@@ -169,16 +212,32 @@ class Watch:
         sides: Sequence[frozenset[str]],
         alpha: float,
     ) -> None:
-        metric = _GAPS.get(condition.metric, condition.metric)
+        metric = GAPS.get(condition.metric, condition.metric)
         self.condition: Condition = condition
         self.subject: str = subject
         self.group: str = group
         self.sides: int = len(sides)
-        self._alpha = alpha
-        parts: Sequence[frozenset[str] | None] = sides or (None,)
-        self._streams = [Stream(metric, subject, part, alpha=alpha / len(parts)) for part in parts]
+        self._alpha, self._metric = alpha, metric
+        self._parts: Sequence[frozenset[str] | None] = tuple(sides) or (None,)
+        self._streams = self._begun(alpha)
+        self.because: str = ""
         self.decided_at: int | None = None
         self._result = UNSURE
+
+    def _begun(self, alpha: float) -> list[Stream]:
+        return [
+            Stream(self._metric, self.subject, part, alpha=alpha / len(self._parts)) for part in self._parts
+        ]
+
+    def correct(self, because: str = "") -> None:
+        """Before the first input: its effects are less the generator's error, which gets half of the chance to err of a mean.
+
+        Args:
+            because: why no effect on this attribute says anything, so that nothing is ever decided; empty where they do.
+        """
+        self.because = because if self._metric in OF_EFFECTS else ""
+        if self._metric in _MEANS:
+            self._streams = self._begun(self._alpha / 2.0)
 
     def anew(self, sides: Sequence[frozenset[str]]) -> "Watch":
         """The same condition before the first input, on other groups.
@@ -186,7 +245,9 @@ class Watch:
         Args:
             sides: the inputs of as many groups.
         """
-        return Watch(self.condition, subject=self.subject, group=self.group, sides=sides, alpha=self._alpha)
+        again = Watch(self.condition, subject=self.subject, group=self.group, sides=sides, alpha=self._alpha)
+        again.because = self.because
+        return again
 
     def add(self, name: str, seen: Observation, *, inputs: int) -> None:
         """Take the next input; what is decided stays so.
@@ -230,7 +291,7 @@ class Watch:
 
     def _judged(self) -> str:
         found = self.interval
-        if found is None:
+        if found is None or self.because:
             return UNSURE
         upper = self.condition.op in ("<", "<=")
         least, most = (found.low, found.high) if upper else (found.high, found.low)
@@ -252,6 +313,7 @@ class Watch:
             "n": self.n,
             "result": self.result,
             "decided_at": self.decided_at,
+            **({"because": self.because} if self.because else {}),
         }
 
 
@@ -259,97 +321,3 @@ def _size(interval: Interval) -> Interval:
     """The interval without its sign."""
     ends = sorted((abs(interval.low), abs(interval.high)))
     return Interval(abs(interval.value), 0.0 if interval.low <= 0 <= interval.high else ends[0], ends[1])
-
-
-def watches(
-    conditions: Sequence[Condition],
-    *,
-    attributes: Sequence[str],
-    protected: Sequence[str],
-    members: Membership | None,
-) -> list[Watch]:
-    """The figures that conditions name, each with its part of the chance to err.
-
-    Args:
-        conditions: what must hold.
-        attributes: variables whose effects are measured; none where none are.
-        protected: those that the user marked.
-        members: which input is in which group; None for none.
-
-    Raises:
-        ConfigError: a condition is on a figure that has no sequence of intervals, or that the audit will not have.
-    """
-    found: list[tuple[Condition, str, str, tuple[frozenset[str], ...]]] = []
-    for condition in conditions:
-        if condition.metric not in STOPPABLE:
-            raise ConfigError(
-                f"until-decided: no interval of {condition.metric!r} holds at every number of inputs; an audit can stop on "
-                f"{', '.join(STOPPABLE)}. Put the others into `cfsearch gate` when it has ended."
-            )
-        subjects = _subjects(condition, attributes=attributes, protected=protected)
-        groups = _groups(condition, members)
-        found += [(condition, subject, group, sides) for subject in subjects for group, sides in groups]
-    return [
-        Watch(
-            condition,
-            subject=subject,
-            group=group,
-            sides=sides,
-            alpha=(1.0 - condition.confidence) / len(found),
-        )
-        for condition, subject, group, sides in found
-    ]
-
-
-def _subjects(condition: Condition, *, attributes: Sequence[str], protected: Sequence[str]) -> list[str]:
-    metric, subject = condition.metric, condition.subject
-    if metric == "change_rate":
-        if subject in ("", EVERY, PROTECTED):
-            raise ConfigError(f"until-decided: {metric} needs a change, such as {metric}:+Blond_Hair.")
-        return [subject]
-    if metric not in OF_EFFECTS:
-        if subject:
-            raise ConfigError(f"until-decided: {metric} has no subject, got {subject!r}.")
-        return [""]
-    if not attributes:
-        raise ConfigError(
-            f"until-decided: {metric} needs a generator that changes named attributes (faces64, celeba64, your own)."
-        )
-    if subject == PROTECTED and not protected:
-        raise ConfigError("until-decided: no attribute is protected; name them with --protected.")
-    chosen = list(protected) if subject == PROTECTED else list(attributes) if subject == EVERY else [subject]
-    for name in chosen:
-        if name not in attributes:
-            raise ConfigError(f"until-decided: {unknown('attribute', name, list(attributes))}")
-    return chosen
-
-
-def _groups(condition: Condition, members: Membership | None) -> list[tuple[str, tuple[frozenset[str], ...]]]:
-    gap = condition.metric in _GAPS
-    if not condition.group and not gap:
-        if condition.metric == "decided":
-            raise ConfigError("until-decided: decided is of a group; name it, such as decided@sex:female.")
-        return [("", ())]
-    if condition.metric not in (*_GAPS, "decided", "found_rate"):
-        raise ConfigError(f"until-decided: {condition.metric} is not measured by group.")
-    known = dict(_pairs(members) if gap else _singles(members)) if members is not None else {}
-    wanted = condition.group
-    chosen = [
-        (name, sides)
-        for name, sides in known.items()
-        if wanted in ("", EVERY, name) or name.split(":")[0] == wanted
-    ]
-    if not chosen:
-        names = ", ".join(known) or "none; compare groups with --by"
-        raise ConfigError(
-            f"until-decided: the audit has no group {wanted!r} of {condition.metric}; it has {names}."
-        )
-    return chosen
-
-
-def _singles(members: Membership) -> list[tuple[str, tuple[frozenset[str], ...]]]:
-    return [(f"{column}:{name}", (part,)) for column, parts in group_parts(members) for name, part in parts]
-
-
-def _pairs(members: Membership) -> list[tuple[str, tuple[frozenset[str], ...]]]:
-    return [(pair.group, (pair.first, pair.second)) for pair in group_pairs(members)]

@@ -62,7 +62,7 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
     if edited is None and truth is None:
         return Reading(UNSURE, "edits were never measured")
     if edited is not None and edited < LEAST_EDITED:
-        return Reading(UNSURE, f"the generator hardly edits it ({edited:.0%} of edits were seen)")
+        return Reading(UNSURE, hardly_edited(edited))
     strength, correction = row.get("edit_strength"), row.get("correction")
     if strength is not None and strength < LEAST_STRENGTH:
         return Reading(UNSURE, weakly_edited(strength))
@@ -82,6 +82,32 @@ def read_effect(row: Mapping[str, Any], *, practical: float) -> Reading:
     if row["p"] is None or row["p"] >= _SURE:
         return Reading(UNSURE, f"{wording.counted(row['n'], 'input')} are too few for so many attributes")
     return Reading(LEANS)
+
+
+def unusable(*, success: float | None, strength: float | None, measured: bool) -> str:
+    """Why an effect through a generator says nothing of its attribute, whatever its size; empty where it does.
+
+    Args:
+        success: how often the edit was seen; None where nobody measured it.
+        strength: how strong it was seen to be; None likewise.
+        measured: whether the generator's own error on the model was measured.
+    """
+    if success is None:
+        return "edits were never measured"
+    if success < LEAST_EDITED:
+        return hardly_edited(success)
+    if strength is not None and strength < LEAST_STRENGTH:
+        return weakly_edited(strength)
+    return "" if measured else ERROR_UNMEASURED
+
+
+def hardly_edited(success: float) -> str:
+    """Why an effect says nothing: most edits were not seen.
+
+    Args:
+        success: share that was.
+    """
+    return f"the generator hardly edits it ({success:.0%} of edits were seen)"
 
 
 def weakly_edited(strength: float) -> str:

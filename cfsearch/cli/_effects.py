@@ -52,7 +52,7 @@ def _of_model(
     console.print(
         Text(
             f"{who}effect of each attribute alone on {label!r}: log-odds (logits{_how(rows)}), probability (points), "
-            f"verdicts that it flips; mean of {rows[0]['n']} inputs, 95 % intervals"
+            f"verdicts that it flips (as the generator shows it); mean of {rows[0]['n']} inputs, 95 % intervals"
         )
     )
     wide = console.width >= _WIDE

@@ -51,6 +51,8 @@ def standing(stopping: Mapping[str, Any], *, noun: str) -> list[str]:
         stopping: as it stands in ``audit.json``.
         noun: what one input is called.
     """
+    from cfsearch.report.stopping import notes
+
     n, of = stopping["judged"], stopping["of"]
     how = f"stopped after {n} of {of} {noun}s" if stopping["stopped"] else f"after all {n} {noun}s"
     lines = [f"{stopping['result']}: {how}; intervals hold at every number of {noun}s at once"]
@@ -66,7 +68,7 @@ def standing(stopping: Mapping[str, Any], *, noun: str) -> list[str]:
         lines.append(
             f"  {row['result']:12} {plain(row['condition'])} [{row['metric']}{plain(what)}] {figure}{when}"
         )
-    return lines
+    return [*lines, *(f"  {plain(text)}" for text in notes(stopping))]
 
 
 def undecided(stopping: Mapping[str, Any] | None) -> CfsearchError | None:

@@ -48,8 +48,8 @@ def diff(
 ) -> Outcome:
     """Compare two audits of the same inputs, for example of two versions of a model.
 
-    Inputs are matched by SHA-256. Shares are compared by McNemar's exact test, effects by the signed-rank test, each with
-    a paired 95 % interval; p-values are corrected together (Holm). Each figure has changed, has not changed by more than
+    Inputs are matched by SHA-256. Shares are compared by McNemar's exact test, effects by the signed-rank test and with the
+    generator's error where both audits measured it, each with a paired 95 % interval; p-values are corrected together (Holm). Each figure has changed, has not changed by more than
     the practical size, or one cannot tell.
     """
     from cfsearch.audits.checking import require_intact
@@ -76,12 +76,14 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     from rich.text import Text
 
     from cfsearch.report import wording
-    from cfsearch.report.diff_page import headlines
+    from cfsearch.report.diff_page import headlines, how
 
     first, second = (plain(document[side]["model"]) for side in ("first", "second"))
     console.print(Text(f"{first} (first) and {second} (second) on {document['shared']} shared inputs"))
     for text in headlines(document):
         console.print(Text(plain(text)))
+    if sentence := how(document):
+        console.print(Text(sentence))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
     table.add_column("figure", overflow="fold")
     for title in ("first", "second", "difference, 95 % interval", "p (Holm)"):

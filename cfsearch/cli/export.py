@@ -13,9 +13,12 @@ from ._output import Outcome, plain
 
 if TYPE_CHECKING:
     from cfsearch.audits.reading import AuditDocument
+    from cfsearch.runs.export import Format
 
 FORMAT = "cfsearch-export/1"
 _FORMATS = ("jsonl", "csv", "parquet")
+_WHOLE = ("figures", "shared")
+"""Tables of the whole audit, from audit.json."""
 _PICTURES, _SOUNDS = "pictures", "sounds"
 _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "annex-iv")
 """Projections of audit.json for other tools."""
@@ -27,6 +30,7 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "a
     examples=(
         "cfsearch export runs/one --format csv --out one.csv",
         "cfsearch export runs/one --format jsonl --table instances --out images.jsonl",
+        "cfsearch export runs/one --format csv --table figures --out figures.csv",
         "cfsearch export runs/one --format pictures --out one",
         "cfsearch export runs/digits --format sounds --out heard",
         "cfsearch export runs/one --format cyclonedx --out one.cdx.json",
@@ -44,10 +48,10 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "a
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
     "--table",
-    type=click.Choice(["members", "instances"]),
+    type=click.Choice(["members", "instances", *_WHOLE]),
     default="members",
     show_default=True,
-    help="One line for each member of each front, or for each input.",
+    help="One line for each member of each front, for each input, for each figure of the audit, or for each change that many share.",
 )
 @click.option(
     "--private",
@@ -58,6 +62,8 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "a
 @json_option
 def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked: bool) -> Outcome:
     """Write a run as one table: JSON lines, CSV or parquet; or its exact pictures, with a table of them.
+
+    `--table figures` are all figures that a gate can name, `--table shared` the changes that many inputs share.
 
     Records hold the figures of the whole audit: an in-toto test result or verification result (unsigned), a CycloneDX
     1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown; selection rates and impact ratios by group as
@@ -84,9 +90,32 @@ def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked
     if kind in _RECORDS:
         return _record(run, out, kind=kind, private=private)
     formats: dict[str, Format] = {name: name for name in get_args(Format)}
+    if table in _WHOLE:
+        return _of_the_audit(run, out, kind=formats[kind], table=table)
     tables: dict[str, Table] = {name: name for name in get_args(Table)}
     with open_run(run) as opened:
         count = export_run(opened, out, kind=formats[kind], table=tables[table])
+    return Outcome(
+        document={"format": FORMAT, "file": str(out), "rows": count, "table": table},
+        show=lambda console: console.print(f"{count} rows in {plain(str(out))}", soft_wrap=True),
+    )
+
+
+def _of_the_audit(run: Path, out: Path, *, kind: "Format", table: str) -> Outcome:
+    """The figures of the whole audit, or its shared changes, as one file."""
+    from cfsearch.audits.pages import read_audit
+    from cfsearch.audits.reading import AuditDocument
+    from cfsearch.audits.shared.cells import shared_cells
+    from cfsearch.audits.tables import figure_rows
+    from cfsearch.runs.export import export_rows
+
+    rows = list(figure_rows(AuditDocument.read(run))) if table == "figures" else shared_cells(read_audit(run))
+    if not rows:
+        raise RunError(
+            f"run {str(run)!r}: has no shared changes to export. They take 20 searched inputs of one class and "
+            "`--shared-queries` above 0."
+        )
+    count = export_rows(rows, out, kind=kind)
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": count, "table": table},
         show=lambda console: console.print(f"{count} rows in {plain(str(out))}", soft_wrap=True),

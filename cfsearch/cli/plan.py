@@ -64,6 +64,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
     import torch
 
     from cfsearch.assembly.search import assemble
+    from cfsearch.audits.spending import queries_beside
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.engine.schedule import Schedule, allowance
     from cfsearch.providers.wrapping import queries_of_a_search
@@ -112,6 +113,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "population": sizes[0],
         "candidates": candidates,
         "queries": count * queries,
+        "beside": queries_beside(assembly, inputs=count, members=search.capacity),
         "seconds": round(candidates * pace.candidate + count * pace.before, 1),
         "seconds_a_candidate": round(pace.candidate, 8),
         "disk_bytes": count * search.capacity * (size + _MEMBER_BYTES) + _PAGE_BYTES,
@@ -198,6 +200,12 @@ def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace"
     return _Pace(generation / population, before)
 
 
+def _beside(queries: dict[str, int]) -> str:
+    """``10,000 for shared changes and 2,700 for effects``."""
+    parts = [f"{n:,} for {what}" for what, n in queries.items()]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
 def _show(console: "Console", document: dict[str, Any]) -> None:
     from rich.text import Text
 
@@ -211,7 +219,8 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ("objectives", ", ".join(document["objectives"])),
         ("constraints", ", ".join(document["constraints"]) or "none"),
         *((noun, f"{document[noun]:,}") for noun in ("images", "rows") if noun in document),
-        ("queries", f"at most {document['queries']:,} to the model"),
+        ("queries", f"at most {document['queries']:,} to the model by the searches"),
+        *((("beside", f"at most {_beside(document['beside'])}"),) if document["beside"] else ()),
         ("time", f"about {duration(document['seconds'])} on this machine"),
         ("disk", f"at most {document['disk_bytes'] / 1e6:,.0f} MB"),
     ]

@@ -10,10 +10,11 @@ from cfsearch.api.auditing import audit
 from cfsearch.api.settings import Settings
 from cfsearch.audits.pages import PAGE, read_audit
 from cfsearch.audits.reading import AuditDocument
+from cfsearch.audits.tables import figure_rows
 from cfsearch.errors import CapabilityError, ConfigError
 from cfsearch.registry import unknown
 
-from .tracking import FIGURES, FOLDER, figure_rows, imported_mlflow, log_audit, metrics_of
+from .tracking import FIGURES, FOLDER, imported_mlflow, log_audit, metrics_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,16 +13,18 @@ from typing import Final
 
 from cfsearch.audits.checking import require_intact
 from cfsearch.audits.metrics import Measurement, catalogue
-from cfsearch.audits.pages import PAGE, open_run
+from cfsearch.audits.pages import PAGE, open_run, read_audit
 from cfsearch.audits.reading import AuditDocument
+from cfsearch.audits.shared.cells import shared_cells
+from cfsearch.audits.tables import figure_rows
 from cfsearch.errors import MissingExtraError
-from cfsearch.fronts.frame import Cell
 from cfsearch.runs.export import export_run
 
 FOLDER: Final = "cfsearch"
 """Where the files of an audit stand among the artifacts of a run."""
 FIGURES: Final = "figures.csv"
 VERDICTS: Final = "verdicts.csv"
+SHARED: Final = "shared.csv"
 INSTANCES: Final = "instances.csv"
 MEMBERS: Final = "members.csv"
 _LONGEST_NAME: Final = 160
@@ -167,6 +169,9 @@ def _files(run: Path, document: AuditDocument, place: Path) -> list[Path]:
     _write(place / FIGURES, figure_rows(document))
     _write(place / VERDICTS, (verdict.model_dump() for verdict in document.verdicts))
     found += [place / FIGURES, place / VERDICTS]
+    if shared := shared_cells(read_audit(run)):
+        _write(place / SHARED, shared)
+        found.append(place / SHARED)
     for folder in _folders(run, document):
         prefix = "" if folder == run else f"{folder.name}."
         with open_run(folder) as opened:
@@ -178,26 +183,6 @@ def _files(run: Path, document: AuditDocument, place: Path) -> list[Path]:
 
 def _folders(run: Path, document: AuditDocument) -> list[Path]:
     return [run] if (run / "run.sqlite").exists() else [run / model.id for model in document.models]
-
-
-def figure_rows(document: AuditDocument) -> Iterable[dict[str, Cell]]:
-    """One row a figure of an audit, with the ends of its interval.
-
-    Args:
-        document: the content of ``audit.json``.
-    """
-    for figure in catalogue(document):
-        yield {
-            "model": figure.model,
-            "metric": figure.metric,
-            "subject": figure.subject,
-            "group": figure.group,
-            "value": figure.value,
-            "low": figure.low,
-            "high": figure.high,
-            "n": figure.n,
-            "because": figure.because,
-        }
 
 
 def _write(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

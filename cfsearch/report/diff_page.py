@@ -54,6 +54,7 @@ def build_diff_page(document: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
         version=version("cfsearch"),
         rows=[_row(row) for row in marked["rows"]],
         headlines=headlines(marked),
+        how=how(marked),
         pairs=[_pair(pair) for pair in shown],
         left_out=len(pairs) - len(shown),
         style=Markup(style),  # noqa: S704  # our own files
@@ -75,6 +76,22 @@ def headlines(document: Mapping[str, Any]) -> list[str]:
     if all(row["reading"] == "not changed" for row in document["rows"]):
         return ["Nothing has changed by more than the practical size."]
     return ["Of no figure can one tell that it has changed."]
+
+
+def how(document: Mapping[str, Any]) -> str:
+    """Which effects are compared, in a sentence; empty where none are.
+
+    Args:
+        document: what ``cfsearch diff --json`` prints.
+    """
+    if not any(row["figure"] == "effect" for row in document["rows"]):
+        return ""
+    alone = "verdicts that an attribute changes alone are counted as the generator shows them."
+    if document["corrected"]:
+        return (
+            f"Effects are less the generator's own error on each model, which their intervals hold; {alone}"
+        )
+    return f"Effects are as they are through the generator, its own error included; {alone}"
 
 
 def named(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:

@@ -30,6 +30,7 @@ class Standing:
 
     caption: str
     rows: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
 
 
 def standing(document: Mapping[str, Any], *, thing: str) -> Standing | None:
@@ -50,8 +51,33 @@ def standing(document: Mapping[str, Any], *, thing: str) -> Standing | None:
         "cannot tell": "not all are decided",
     }
     return Standing(
-        f"{ended}: {words[stopping['result']]}", tuple(_line(row) for row in stopping["judgements"])
+        f"{ended}: {words[stopping['result']]}",
+        tuple(_line(row) for row in stopping["judgements"]),
+        tuple(notes(stopping)),
     )
+
+
+def notes(stopping: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of conditions on what attributes do; nothing where there are none.
+
+    Args:
+        stopping: as it stands in ``audit.json``.
+    """
+    found = [
+        f"{row['condition']} cannot be decided: {row['because']}."
+        for row in stopping["judgements"]
+        if row.get("because")
+    ]
+    metrics = {row["metric"] for row in stopping["judgements"]}
+    if metrics & {"probability", "abs_probability"} and stopping.get("corrected"):
+        found.append(
+            "Mean effects are less the generator's own error, by edits alone; their intervals hold what of it stays open."
+        )
+    elif metrics & {"probability", "abs_probability"}:
+        found.append("Mean effects are as they are through the generator, its own error included.")
+    if "flip_rate" in metrics:
+        found.append("Verdicts that an attribute changes alone are counted as the generator shows them.")
+    return found
 
 
 def _line(row: Mapping[str, Any]) -> Line:

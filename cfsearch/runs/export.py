@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Final, Literal
@@ -111,16 +111,40 @@ def export_run(run: RunDirectory, path: str | Path, *, kind: Format, table: Tabl
         raise ConfigError(f"export: unknown format {kind!r}; the formats are {', '.join(FORMATS)}.")
     if next(run_rows(run, table=table), None) is None:
         raise RunError(f"run {str(run.path)!r}: has no {table} to export.")
+    return _written(lambda: run_rows(run, table=table), path, kind=kind)
+
+
+def export_rows(rows: Sequence[dict[str, Cell]], path: str | Path, *, kind: Format) -> int:
+    """Write rows of a table as one file, whole or not at all; returns their number.
+
+    Args:
+        rows: what is written.
+        path: of the file.
+        kind: its format.
+
+    Raises:
+        MissingExtraError: parquet without pandas and pyarrow (extra ``export``).
+        RunError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> export_rows([{"metric": "effect", "value": -1.5}], f"{folder.name}/figures.csv", kind="csv")
+        1
+        >>> folder.cleanup()
+    """
+    return _written(lambda: iter(rows), path, kind=kind)
+
+
+def _written(rows: Callable[[], Iterator[dict[str, Cell]]], path: str | Path, *, kind: Format) -> int:
     with atomic_writer(Path(path)) as file:
         match kind:
             case "jsonl":
-                return _write_jsonl(file, run_rows(run, table=table))
+                return _write_jsonl(file, rows())
             case "csv":
-                names = columns_of_rows(run_rows(run, table=table))
-                return _write_csv(file, run_rows(run, table=table), names)
+                return _write_csv(file, rows(), columns_of_rows(rows()))
             case "parquet":
-                kinds = _kinds(run_rows(run, table=table))
-                return _write_parquet(file, run_rows(run, table=table), kinds)
+                return _write_parquet(file, rows(), _kinds(rows()))
 
 
 def to_jsonl(rows: Iterable[dict[str, Cell]]) -> str:

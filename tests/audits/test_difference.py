@@ -1,11 +1,15 @@
 """Two audits compared: statistics by hand, readings, and what cannot be compared."""
 
+import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
+from scipy.stats import norm, t
 
 from cfsearch.audits.difference import Row, Side, _pair, _read, compare, pairs_of
 from cfsearch.errors import RunError
@@ -79,8 +83,25 @@ def test_two_models_on_the_same_faces(both: tuple[Path, Path]) -> None:
     assert one is not None
     assert other is not None
     at = one.effects.names.index("Blond_Hair")
-    change = other.effects.logits[:, at] - one.effects.logits[:, at]
-    assert hair["difference"]["value"] == pytest.approx(float(change.double().mean()), abs=1e-5)
+    effects = [
+        next(e for e in side.document.effects if e.variable == "Blond_Hair") for side in (first, second)
+    ]
+    shown = [e.estimate for e in effects]
+    assert shown[0] is not None and shown[1] is not None
+    # what both pages show of it, less the generator's error, on the same inputs
+    assert document["corrected"]
+    assert [hair["first"], hair["second"]] == pytest.approx([shown[0].value, shown[1].value], abs=1e-5)
+    assert hair["difference"]["value"] == pytest.approx(shown[1].value - shown[0].value, abs=1e-5)
+    assert one.error is not None
+    assert other.error is not None
+    change = (other.effects.logits[:, at] - one.effects.logits[:, at]).double()
+    intended = one.effects.intended[:, at].double()
+    names = one.effects.names
+    for error, sign in ((one.error, 1.0), (other.error, -1.0)):
+        change += sign * intended @ torch.tensor([error.offset[name] for name in names]).double()
+    own = math.hypot(one.error.unexplained, other.error.unexplained) / 2
+    half = math.hypot(t.ppf(0.975, 23) * float(change.std()) / math.sqrt(24), norm.ppf(0.975) * own)
+    assert hair["difference"]["high"] - hair["difference"]["value"] == pytest.approx(half, rel=1e-4)
     assert hair["reading"] == "changed"  # the second never saw a blond woman
     decided = rows["decided", ""]
     a, b = (
@@ -91,6 +112,7 @@ def test_two_models_on_the_same_faces(both: tuple[Path, Path]) -> None:
     assert decided["first"] == pytest.approx(sum(a) / 24, abs=1e-6)
     page = build_diff_page(document, pairs_of(first, second))
     assert "Effect of Blond hair on" in page
+    assert "Effects are less the generator&#39;s own error on each model" in page
     assert page.count("data:image/webp") >= 24
     assert "script-src &#39;none&#39;" in page
 
@@ -101,6 +123,28 @@ def test_an_audit_does_not_differ_from_itself(both: tuple[Path, Path]) -> None:
     assert {row["reading"] for row in document["rows"]} <= {"not changed", "cannot tell"}
     assert all(row["difference"]["value"] == 0 for row in document["rows"])
     assert "Both audits are of the same model." in document["notes"]
+
+
+def test_where_one_audit_did_not_measure_the_generators_error_neither_is_corrected(
+    both: tuple[Path, Path],
+) -> None:
+    first, second = (Side.read(path) for path in both)
+    assert first.measured is not None
+    assert second.measured is not None
+    of_old = dataclasses.replace(
+        second, measured=dataclasses.replace(second.measured, error=None, before_errors=True)
+    )
+    document = compare(first, of_old, practical=0.25)
+    assert not document["corrected"]
+    assert any("as they are through the generator" in note for note in document["notes"])
+    hair = next(
+        row for row in document["rows"] if (row["figure"], row["subject"]) == ("effect", "Blond_Hair")
+    )
+    at = first.measured.effects.names.index("Blond_Hair")
+    raw = [side.effects.logits[:, at].double().mean() for side in (first.measured, second.measured)]
+    assert [hair["first"], hair["second"]] == pytest.approx([float(value) for value in raw], abs=1e-5)
+    assert hair["difference"]["value"] == pytest.approx(float(raw[1] - raw[0]), abs=1e-5)
+    assert "its own error included" in build_diff_page(document, [])
 
 
 def test_runs_that_share_no_input_or_no_classes_are_refused(both: tuple[Path, Path], tmp_path: Path) -> None:

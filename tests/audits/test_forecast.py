@@ -5,7 +5,8 @@ import pytest
 from cfsearch.audits.conditions import fail_if
 from cfsearch.audits.forecast import Forecast, forecasts
 from cfsearch.audits.measured import Membership
-from cfsearch.audits.streams import Observation, Watch, watches
+from cfsearch.audits.streams import Observation, Watch
+from cfsearch.audits.watching import watches
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.numerics.sequences import share_sequence
 

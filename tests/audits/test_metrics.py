@@ -279,5 +279,58 @@ def test_the_names_of_figures_are_stable() -> None:
         "edit_success", "change_rate", "decided", "decided_gap", "impact_ratio", "found_gap", "effect_gap",
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "through", "abs_through", "proxy",
         "abs_proxy", "necessity", "sufficiency", "cost_gap", "genuine_rate",
+        "shared_rate", "shared_gap", "shared_p",
     ]  # fmt: skip
-    assert BY_CLASS == ("attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p")
+    assert BY_CLASS == (
+        "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "shared_rate", "shared_gap", "shared_p",
+    )  # fmt: skip
+
+
+def coverage(count: int, n: int, rate: Interval | None) -> dict[str, Any]:
+    return {"count": count, "n": n, "rate": rate}
+
+
+def shared_changes(*changes: dict[str, Any], **parts: Any) -> dict[str, Any]:
+    return {
+        "model": "m", "from": "no", "to": "yes", "chosen_on": 20, "measured_on": 20, "left_out": 0, "candidates": 4, "queries": 160,
+        "sets": [{"attribute": "", "name": "", "chosen_on": 20, "n": 20, "changes": list(changes)}],
+        "groups": [], "comparisons": [], **parts,
+    }  # fmt: skip
+
+
+def shared_change(together: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "words": "points +67", "variables": ["points"], "alone": coverage(5, 20, RATE), "together": together, "cost": None,
+        "held_back": 0,
+    }  # fmt: skip
+
+
+def test_shared_changes_give_the_coverage_of_all_of_them_by_class_and_group() -> None:
+    few, all_of_them = coverage(5, 20, RATE), coverage(18, 20, between(0.7, 0.9, 0.97))
+    groups = [
+        {"attribute": "sex", "name": "man", **coverage(3, 10, RATE)},
+        {"attribute": "sex", "name": "woman", **coverage(8, 9, None)},
+    ]
+    comparisons = [
+        {"attribute": "sex", "name": "man", "against": "woman", "difference": BELOW, "p": 0.03},
+        {"attribute": "Hat", "name": "with", "against": "without", "difference": None, "p": None},
+    ]
+    row = shared_changes(
+        shared_change(few), shared_change(all_of_them), groups=groups, comparisons=comparisons
+    )
+    assert figures(shared=[row]) == [
+        ("shared_rate", "no", "", 0.9, 0.7, 0.97, 18, 20, ""),
+        ("shared_rate", "no", "sex:man", *ENDS, 3, 10, ""),
+        ("shared_rate", "no", "sex:woman", None, None, None, None, 9, FEW),
+        ("shared_gap", "no", "sex:man", *SIZE_BELOW, None, 0, ""),
+        ("shared_p", "no", "sex:man", 0.03, 0.03, 0.03, None, 0, ""),
+        ("shared_gap", "no", "Hat", None, None, None, None, 0, FEW),
+        ("shared_p", "no", "Hat", None, None, None, None, 0, FEW),
+    ]
+
+
+def test_where_no_shared_change_flips_any_the_coverage_is_none_of_them() -> None:
+    [found] = figures(shared=[shared_changes()])
+    low, high = binomtest(0, 20).proportion_ci(method="wilson")
+    assert found[:4] == ("shared_rate", "no", "", 0.0) and found[6:] == (0, 20, "")
+    assert found[4:6] == pytest.approx((low, high), abs=1e-6)

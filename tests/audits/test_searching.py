@@ -52,6 +52,8 @@ class Run:
 class Stops:
     """Conditions that are decided after so many inputs."""
 
+    on_effects = False
+
     def __init__(self, order: list[int], after: int) -> None:
         self.order, self.after, self.taken = order, after, list[list[str]]()
 

@@ -12,7 +12,8 @@ from cfsearch.audits.conditions import fail_if
 from cfsearch.audits.forecast import forecasts
 from cfsearch.audits.measured import Membership
 from cfsearch.audits.stopping import Stopping, conditions_of, ended_early, judged_again
-from cfsearch.audits.streams import Observation, Watch, watches
+from cfsearch.audits.streams import Observation, Watch
+from cfsearch.audits.watching import watches
 from cfsearch.config import Config
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import ConfigError
@@ -179,13 +180,13 @@ def test_the_document_keeps_its_schema_and_is_computed_again() -> None:
     assert ended_early(document, noun="row")[0].startswith(
         f"The audit ended after {document['judged']} of 60 rows"
     )
-    again = judged_again(document, every, attributes=("Hat",), members=sexes(), measured={})
+    again = judged_again(document, every, members=sexes(), measured=None)
     assert again == document
     forged = {
         **document,
         "judgements": [{**document["judgements"][0], "result": "fail"}, document["judgements"][1]],
     }
-    assert judged_again(forged, every, attributes=("Hat",), members=sexes(), measured={}) == document
+    assert judged_again(forged, every, members=sexes(), measured=None) == document
     assert ended_early(None, noun="row") == []
 
 

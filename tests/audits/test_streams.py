@@ -8,7 +8,8 @@ import torch
 from cfsearch.audits.conditions import Condition, fail_if
 from cfsearch.audits.effects import Effects
 from cfsearch.audits.measured import Membership
-from cfsearch.audits.streams import OF_EFFECTS, STOPPABLE, Observation, Stream, Watch, watches
+from cfsearch.audits.streams import OF_EFFECTS, STOPPABLE, Observation, Stream, Watch
+from cfsearch.audits.watching import watches
 from cfsearch.datasets.images import AttributeTable
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import ConfigError

@@ -39,7 +39,7 @@ def test_each_figure_stands_in_its_column() -> None:
     lines = printed(document(effect("Hair", -1.8)))
     assert " ".join(lines[:2]) == (
         "effect of each attribute alone on 'yes': log-odds (logits), probability (points), verdicts that it "
-        "flips; mean of 40 inputs, 95 % intervals"
+        "flips (as the generator shows it); mean of 40 inputs, 95 % intervals"
     )
     assert lines[2].split() == ["attribute", "from,", "to", "logits", "points", "flips", "reading"]
     row = " ".join(lines[4].split())

@@ -3,10 +3,12 @@
 import io
 from typing import Any
 
+import jsonschema
 import pytest
 from rich.console import Console
 
 from cfsearch.cli import plan
+from cfsearch.schemas import schema
 
 from .conftest import Call, Flags, Toys
 
@@ -20,6 +22,7 @@ DOCUMENT: dict[str, Any] = {
     "constraints": [],
     "images": 1234,
     "queries": 5_678_901,
+    "beside": {"shared changes": 10_000, "effects": 2700, "genuineness": 5},
     "seconds": 3700.0,
     "disk_bytes": 1_234_567_890,
     "notes": ["one", "two"],
@@ -40,7 +43,8 @@ def test_each_figure_stands_on_its_line() -> None:
         "objectives  adversarial, intensity",
         "constraints none",
         "images      1,234",
-        "queries     at most 5,678,901 to the model",
+        "queries     at most 5,678,901 to the model by the searches",
+        "beside      at most 10,000 for shared changes, 2,700 for effects and 5 for genuineness",
         "time        about 1 h 01 min on this machine",
         "disk        at most 1,235 MB",
         "! one",
@@ -50,7 +54,7 @@ def test_each_figure_stands_on_its_line() -> None:
 
 def test_rows_and_constraints_are_named() -> None:
     document = {key: value for key, value in DOCUMENT.items() if key != "images"}
-    lines = printed(document | {"rows": 3, "constraints": ["flip", "max_changed"], "notes": []})
+    lines = printed(document | {"rows": 3, "constraints": ["flip", "max_changed"], "notes": [], "beside": {}})
     assert lines[4:6] == ["constraints flip, max_changed", "rows        3"]
     assert len(lines) == 9
 
@@ -97,3 +101,19 @@ def test_images_that_cannot_be_read_are_passed_over(call: Call, toys: Toys, fast
     answer = call(*words)
     assert answer.code == 2
     assert "images: none of 3 under" in answer.error and "can be searched" in answer.error
+
+
+def test_queries_beside_the_searches_are_foreseen(call: Call, toys: Toys, fast: Flags) -> None:
+    faces = toys.pictures(count=20)
+    model = toys.model("counted.onnx", slope=12.0)
+    words = ("--images", faces, "--model", model, *fast, "--generator", "faces64", "--evaluations", "20")
+    planned = call("plan", *words, "--json")
+    assert planned.code == 0, planned.err
+    jsonschema.validate(planned.document, schema("plan"))
+    beside = planned.document["beside"]
+    assert set(beside) == {"shared changes", "effects", "genuineness"}
+    assert beside["effects"] == 20 * 27 and beside["shared changes"] == 10_000
+    assert "for shared changes, 540 for effects and" in call("plan", *words).out
+    few = toys.pictures("few", count=2)
+    bare = call("plan", "--images", few, "--model", model, *fast, "--json")
+    assert bare.document["beside"] == {}

@@ -75,7 +75,7 @@ def page() -> Any:
     whole = {
         **document(row("flips_alone"), LOGIT, LACKING), "format": "cfsearch-diff/1",
         "first": side, "second": {**side, "model": "two", "run_id": "run-2"}, "practical": 0.25,
-        "shared": 41, "only_first": 1, "only_second": 2, "practical_share": 0.05, "notes": [],
+        "shared": 41, "only_first": 1, "only_second": 2, "practical_share": 0.05, "corrected": True, "notes": [],
     }  # fmt: skip
     return parsed(build_diff_page(whole, pairs))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, final
 
 from cfsearch.audits.reading import AuditDocument, GroupFigures
+from cfsearch.audits.reading_shared import SharedRow
 
 from .card import plain
 from .subjects import digest_of, limits
@@ -155,7 +156,7 @@ def _section(part: Part, document: AuditDocument) -> list[str]:
                     else "."
                 )
                 for c in document.counts
-            ]
+            ] + [line for row in document.shared for line in _shared(row)]
         case "groups":
             return _groups(document)
         case "verdicts":
@@ -170,6 +171,18 @@ def _section(part: Part, document: AuditDocument) -> list[str]:
             ]
         case "none":
             return []
+
+
+def _shared(row: SharedRow) -> list[str]:
+    """Which few changes flip many inputs of one class, where any do."""
+    changes = row.sets[0].changes
+    if not changes or changes[-1].together.rate is None:
+        return []
+    last, rate = changes[-1].together, changes[-1].together.rate
+    return [
+        f"- {plain(row.model)}: of inputs of {plain(row.source)}, {last.count} of {last.n} change class by "
+        f"{' or '.join(plain(change.words) for change in changes)} (95 % interval {rate.low:.0%} to {rate.high:.0%})."
+    ]
 
 
 def _groups(document: AuditDocument) -> list[str]:

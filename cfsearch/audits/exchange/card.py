@@ -8,7 +8,7 @@ from cfsearch.audits.reading import AuditDocument, Model
 
 from .subjects import digest_of, limits
 
-_SHOWN = ("decided", "decided_gap", "effect", "flip_rate", "found_rate")
+_SHOWN = ("decided", "decided_gap", "effect", "flip_rate", "found_rate", "shared_gap", "shared_rate")
 
 
 def model_card(document: AuditDocument) -> str:

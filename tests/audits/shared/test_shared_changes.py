@@ -10,14 +10,21 @@ import pandas as pd
 import pytest
 import torch
 from bs4 import BeautifulSoup
+from click.testing import CliRunner
 from rich.console import Console
 
 import cfsearch
 from cfsearch import Settings
 from cfsearch.audits.checking import check_run
+from cfsearch.audits.conditions import fail_if
+from cfsearch.audits.exchange.annex import annex_map
+from cfsearch.audits.exchange.card import model_card, plain
+from cfsearch.audits.gate import judge
+from cfsearch.audits.reading import AuditDocument
 from cfsearch.audits.shared.candidates import Move, SharedChange, points
 from cfsearch.audits.shared.store import SHARED, load_shared
 from cfsearch.audits.shared.words import change_words
+from cfsearch.cli import main
 from cfsearch.cli._shared import show_shared
 from cfsearch.contracts.modality import PICTURES, ROWS
 from cfsearch.contracts.space import SearchSpace
@@ -102,6 +109,31 @@ def test_groups_are_compared_on_the_same_changes(result: cfsearch.AuditResult) -
     frame = result.shared
     assert list(frame.columns[:5]) == ["model", "from", "to", "attribute", "group"]
     assert len(frame) == sum(len(s["changes"]) for s in row["sets"])
+
+
+def test_a_gate_judges_the_coverage_and_a_file_holds_it(result: cfsearch.AuditResult, tmp_path: Path) -> None:
+    [row] = result.document["shared"]
+    last = row["sets"][0]["changes"][-1]["together"]
+    judged = {j.title: j for j in judge(AuditDocument.read(result.path), [fail_if("shared_rate > 99%")])}
+    whole = judged["shared_rate:no (model)"]
+    assert whole.figure is not None
+    assert (whole.figure.count, whole.figure.n) == (last["count"], last["n"])
+    assert (whole.low, whole.high) == (last["rate"]["low"], last["rate"]["high"])
+    [apart] = judge(AuditDocument.read(result.path), [fail_if("shared_gap:no@sex > 90%")])
+    assert apart.figure is not None
+    assert apart.figure.value == pytest.approx(abs(row["comparisons"][0]["difference"]["value"]))
+    for table, rows in (("shared", len(result.shared)), ("figures", None)):
+        file = tmp_path / f"{table}.csv"
+        words = ["export", str(result.path), "--format", "csv", "--table", table, "--out", str(file)]
+        assert CliRunner().invoke(main, words).exit_code == 0
+        written = pd.read_csv(file)
+        assert rows is None or len(written) == rows
+    found = written[(written["metric"] == "shared_rate") & written["group"].isna()]
+    assert found["value"].tolist() == pytest.approx([last["rate"]["value"]])
+    card = model_card(AuditDocument.read(result.path))
+    assert "shared\\_rate:no" in card
+    words = row["sets"][0]["changes"][0]["words"]
+    assert f"change class by {plain(words)}" in annex_map(AuditDocument.read(result.path))
 
 
 def test_check_computes_it_again_and_finds_what_was_forged(
