@@ -76,7 +76,7 @@ class Course:
     ) -> None:
         self._problem, self._schedule, self._begin, self._search = problem, schedule, begin, search
         self._members, self._generation, self._generations = members, 0, len(schedule.sizes)
-        self._exact: frozenset[int] = frozenset()
+        self._exact: dict[int, int] = {}  # how many points there were, by query
         self.tracker: Tracker = Tracker(problem, capacity=members, patience=search.patience)
         self.origin: str = ""
         """Name of the solver."""
@@ -103,7 +103,7 @@ class Course:
             if not self._taken(evaluation, resting=[i for i, part in enumerate(parts) if not len(part)]):
                 return
         archives = self.tracker.archives
-        self._exact = frozenset(i for i in range(len(points)) if len(archives[i].z) <= self._members)
+        self._exact = {i: len(z) for i, z in enumerate(points) if len(archives[i].z) <= self._members}
         self.tracker.archives = [archive.thinned(self._members) for archive in archives]
 
     def solve(self) -> None:
@@ -195,7 +195,9 @@ class Course:
         """
         spent = self.tracker.spent[i]
         if i in self._exact:
-            return [f"The front is exact: all {spent + 1} candidates that the rules allow were evaluated."]
+            return [
+                f"The front is exact: all {self._exact[i]} candidates that the rules allow were evaluated."
+            ]
         if i in self.tracker.still:
             return [
                 f"The front grew by less than {100 * GROWTH:g} % over {self._search.patience} generations: the search "
