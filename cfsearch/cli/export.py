@@ -20,7 +20,9 @@ _FORMATS = ("jsonl", "csv", "parquet")
 _WHOLE = ("figures", "shared")
 """Tables of the whole audit, from audit.json."""
 _PICTURES, _SOUNDS = "pictures", "sounds"
-_RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "annex-iv")
+_RECORDS = (
+    *("in-toto", "svr", "cyclonedx", "aiverify", "aiverify-plugin", "model-card", "ll144", "annex-iv"),
+)
 """Projections of audit.json for other tools."""
 
 
@@ -43,7 +45,7 @@ _RECORDS = ("in-toto", "svr", "cyclonedx", "aiverify", "model-card", "ll144", "a
     "kind",
     type=click.Choice([*_FORMATS, _PICTURES, _SOUNDS, *_RECORDS]),
     required=True,
-    help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last seven are records for other tools.",
+    help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last eight are records for other tools.",
 )
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
 @click.option(
@@ -66,7 +68,7 @@ def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked
     `--table figures` are all figures that a gate can name, `--table shared` the changes that many inputs share.
 
     Records hold the figures of the whole audit: an in-toto test result or verification result (unsigned), a CycloneDX
-    1.6 model card, a test result of AI Verify 2 (a zip), a model card in Markdown; selection rates and impact ratios by group as
+    1.6 model card, a test result of AI Verify 2 (a zip) and the plugin that its gateway must have before, a model card in Markdown; selection rates and impact ratios by group as
     New York's Local Law 144 asks for (ll144: .csv, .json or .md), and a map to the headings of the EU AI Act and of ISO/IEC TS 12791
     (annex-iv, Markdown). They support evidence; none is a statement of conformity.
 
@@ -136,7 +138,7 @@ def _folder(run: Path, out: Path, kind: str) -> Outcome:
 
 
 def _record(run: Path, out: Path, *, kind: str, private: bool) -> Outcome:
-    from cfsearch.audits.exchange.aiverify import write_result
+    from cfsearch.audits.exchange.aiverify import write_plugin, write_result
     from cfsearch.audits.exchange.commitment import new_key
     from cfsearch.audits.reading import AuditDocument
     from cfsearch.files import write_atomically
@@ -144,6 +146,8 @@ def _record(run: Path, out: Path, *, kind: str, private: bool) -> Outcome:
     document = AuditDocument.read(run)
     if kind == "aiverify":
         write_result(document, out, page=run / "report.html")
+    elif kind == "aiverify-plugin":
+        write_plugin(out)
     else:
         key = new_key(out.with_name(f"{out.name}.key")) if private else None
         write_atomically(out, _text(document, kind=kind, ending=out.suffix.lower(), key=key))

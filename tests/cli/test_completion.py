@@ -101,6 +101,7 @@ def test_choices_and_commands_are_completed(complete: Complete) -> None:
         "svr",
         "cyclonedx",
         "aiverify",
+        "aiverify-plugin",
         "model-card",
         "ll144",
         "annex-iv",

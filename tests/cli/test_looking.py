@@ -122,7 +122,7 @@ def test_export_writes_a_table(call: Call, run: Path, tmp_path: Path, kind: str)
 
 def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path) -> None:
     digest = json.loads((run / "audit.json").read_text())["models"][0]["fingerprint"].split(":")[1]
-    for kind in ("in-toto", "svr", "cyclonedx", "model-card", "aiverify"):
+    for kind in ("in-toto", "svr", "cyclonedx", "model-card", "aiverify", "aiverify-plugin"):
         out = tmp_path / kind
         answer = call("export", run, "--format", kind, "--out", out, "--json")
         assert answer.code == 0, answer.err

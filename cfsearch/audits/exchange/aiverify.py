@@ -1,9 +1,15 @@
-"""An audit as a test result of AI Verify 2.x: the zip that its gateway takes."""
+"""An audit as a test result of AI Verify 2.x: the zip that its gateway takes, and the plugin that it must know before.
+
+The gateway looks up the algorithm of a result, and refuses one that no plugin of its registers; it holds the output to the schema
+that the plugin brings. The plugin is data alone: AI Verify runs nothing of it.
+"""
 
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,6 +22,7 @@ from .subjects import limits
 
 GID: Final = "cfsearch"
 CID: Final = "counterfactual_audit"
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _ENTRY_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Of every entry of the zip, so that the same audit gives the same bytes."""
 
@@ -78,14 +85,107 @@ def write_result(document: AuditDocument, path: Path, *, page: Path | None = Non
     """
     files = {} if page is None or not page.is_file() else {"report.html": page.read_bytes()}
     result = json.dumps(result_document(document, artifacts=tuple(files)), indent=1, allow_nan=False)
+    entries = {
+        "results.json": result.encode(),
+        **{f"artifacts/{name}": data for name, data in files.items()},
+    }
+    write_atomically(path, _zipped(entries))
+
+
+def write_plugin(path: Path) -> None:
+    """Write the plugin, whole or not at all: what it is called, and the schemas of arguments and output.
+
+    It is uploaded once (Plugins), before the first result; without it the gateway answers "Algorithm cfsearch not found".
+
+    Args:
+        path: of the zip.
+
+    Raises:
+        RunError: the file cannot be written.
+
+    References:
+        aiverify 2, common/schemas: aiverify.plugin.schema.json and aiverify.algorithm.schema.json.
+    """
+    about = {
+        "version": version("cfsearch"),
+        "author": "cfsearch",
+        "description": "Counterfactual audits of classifiers by cfsearch: what the model leans on, with intervals. Results are uploaded; nothing runs here.",
+    }
+    folder = f"algorithms/{CID}"
+    contents = {
+        "plugin.meta.json": {"gid": GID, "name": "cfsearch", **about},
+        f"{folder}/{CID}.meta.json": {
+            "cid": CID,
+            "gid": GID,
+            "name": "Counterfactual audit",
+            "modelType": ["classification"],
+            **about,
+            "tags": ["counterfactual", "fairness", "explainability"],
+            "requireGroundTruth": False,
+        },
+        f"{folder}/input.schema.json": _schema(
+            "Arguments of a counterfactual audit",
+            {
+                "solver": {"type": "string", "title": "Solver"},
+                "evaluations": {"type": "integer", "minimum": 1, "title": "Candidates an input"},
+                "seed": {"type": "integer", "title": "Seed"},
+                "protected": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "title": "Protected attributes",
+                },
+                "practical": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "title": "Size in logits from which an effect matters",
+                },
+            },
+        ),
+        f"{folder}/output.schema.json": _schema(
+            "Output of a counterfactual audit",
+            {
+                "verdicts": {"type": "array", "items": {"type": "object"}},
+                "figures": {
+                    "type": "array",
+                    "items": _schema("One figure with its 95 % interval", _FIGURE, nested=True),
+                },
+                "limits": {"type": "array", "items": {"type": "string"}},
+            },
+        ),
+    }
+    write_atomically(
+        path, _zipped({name: json.dumps(content, indent=1).encode() for name, content in contents.items()})
+    )
+
+
+_NUMBER: Final = {"type": ["number", "null"]}
+_FIGURE: Final[dict[str, Any]] = {
+    "name": {"type": "string"},
+    "model": {"type": "string"},
+    "value": _NUMBER,
+    "low": _NUMBER,
+    "high": _NUMBER,
+    "n": {"type": "integer", "minimum": 0},
+}
+
+
+def _schema(title: str, properties: dict[str, Any], *, nested: bool = False) -> dict[str, Any]:
+    """JSON Schema of an object that has all of the properties."""
+    return {
+        **({} if nested else {"$schema": _DIALECT}),
+        "title": title,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def _zipped(entries: Mapping[str, bytes]) -> bytes:
+    """A zip; the same entries give the same bytes."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:
-        entries = {
-            "results.json": result.encode(),
-            **{f"artifacts/{name}": data for name, data in files.items()},
-        }
         for name, data in entries.items():
             info = zipfile.ZipInfo(name, date_time=_ENTRY_TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, data)
-    write_atomically(path, held.getvalue())
+    return held.getvalue()

@@ -19,7 +19,7 @@ from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
 from in_toto_attestation.v1 import resource_descriptor_pb2, statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
-from cfsearch.audits.exchange.aiverify import result_document, write_result
+from cfsearch.audits.exchange.aiverify import result_document, write_plugin, write_result
 from cfsearch.audits.exchange.card import model_card
 from cfsearch.audits.exchange.cyclonedx import bill_of_materials
 from cfsearch.audits.exchange.statement import statement
@@ -155,6 +155,37 @@ def test_a_result_of_ai_verify_keeps_its_schema(document: AuditDocument, tmp_pat
     male = next(f for f in result["output"]["figures"] if f["name"] == "effect:Male")
     assert (male["value"], male["low"], male["high"], male["n"]) == (-1.5, -1.7, -1.3, 40)
     assert result["testArguments"]["testDataset"] == f"urn:sha256:{'ef' * 32}"
+
+
+def test_the_plugin_of_ai_verify_registers_the_algorithm_of_our_results(
+    document: AuditDocument, tmp_path: Path
+) -> None:
+    """As the gateway reads an upload: the plugin's metadata, each algorithm's, its two schemas; then a result against them."""
+    write_plugin(tmp_path / "plugin.zip")
+    write_plugin(tmp_path / "again.zip")
+    assert (tmp_path / "plugin.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "plugin.zip") as archive:
+        archive.extractall(tmp_path / "plugin")
+    plugin = json.loads((tmp_path / "plugin" / "plugin.meta.json").read_text())
+    [folder] = (tmp_path / "plugin" / "algorithms").iterdir()
+    algorithm = json.loads((folder / f"{folder.name}.meta.json").read_text())
+    assert not list((tmp_path / "plugin").rglob("*.py"))
+    for part, most in (("name", 128), ("author", 128), ("version", 256), ("description", 256)):
+        assert all(0 < len(meta[part]) <= most for meta in (plugin, algorithm))
+    assert algorithm["modelType"] == ["classification"] and algorithm["requireGroundTruth"] is False
+    assert algorithm["cid"] == folder.name and algorithm["gid"] == plugin["gid"]
+
+    result = result_document(document)
+    assert (result["gid"], result["cid"]) == (plugin["gid"], algorithm["cid"])  # how it finds the algorithm
+    for part, file in (
+        (result["output"], "output"),
+        (result["testArguments"]["algorithmArgs"], "input"),
+    ):
+        rules = json.loads((folder / f"{file}.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(rules)
+        jsonschema.validate(json.loads(json.dumps(part)), rules)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"fake": 100}, rules)
 
 
 def test_without_a_page_the_zip_has_no_artifact(document: AuditDocument, tmp_path: Path) -> None:
