@@ -55,6 +55,15 @@ def test_real_output_of_dice_is_judged(call: Call, place: Path) -> None:
     assert "broken 15 times: age must not change" in shown.out
 
 
+def test_the_wanted_class_is_the_one_that_is_given(call: Call, place: Path) -> None:
+    answers = {
+        target: call("judge", "theirs.json", *ROWS, "--target", target, "--json") for target in ("good", "bad")
+    }
+    assert answers["good"].document["summary"]["theirs"]["valid"]["value"] == 1.0
+    valid = [one["valid"] for entry in answers["bad"].document["inputs"] for one in entry["theirs"]]
+    assert valid and not any(valid), "all of theirs lead to good"
+
+
 def test_our_front_stands_beside_theirs(call: Call, place: Path) -> None:
     dice = place / "theirs.json"
     rows = (place / "credit.csv").read_text().splitlines()

@@ -181,6 +181,7 @@ def test_so_many_inputs_are_searched_together(
         "search {face} --model m",
         "audit --images {faces} --model m --out r",
         "plan --images {faces} --model m",
+        "bench audit {faces} --originals {faces}",
     ],
 )
 def test_threads_are_those_of_the_command(
