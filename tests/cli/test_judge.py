@@ -57,7 +57,8 @@ def test_real_output_of_dice_is_judged(call: Call, place: Path) -> None:
 
 def test_the_wanted_class_is_the_one_that_is_given(call: Call, place: Path) -> None:
     answers = {
-        target: call("judge", "theirs.json", *ROWS, "--target", target, "--json") for target in ("good", "bad")
+        target: call("judge", "theirs.json", *ROWS, "--target", target, "--json")
+        for target in ("good", "bad")
     }
     assert answers["good"].document["summary"]["theirs"]["valid"]["value"] == 1.0
     valid = [one["valid"] for entry in answers["bad"].document["inputs"] for one in entry["theirs"]]
