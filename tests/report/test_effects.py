@@ -185,3 +185,13 @@ def test_a_corrected_effect_stands_beside_what_it_was_and_what_photographs_show(
     )
     assert "combined with what 260 labelled pictures show" in story
     assert "the generator's own error was not measured on this model" in story
+
+
+def test_long_names_get_room_beside_a_chart(audit: Audit) -> None:
+    one = [i for i in audit.instances if i.model == "first"]
+    keep = {key: [e for e in audit.document[key] if e["model"] == "first"] for key in PARTS}
+    for name, long in (("Young", False), ("0.17 to 0.33 s, 0.3 to 0.7 kHz", True)):
+        keep["effects"] = [effect(name, 2.0)]
+        document = audit.document | {"models": audit.document["models"][:1]} | keep
+        panels = parsed(build_page(document, one)).select_one("#effects-chart .panels, .chart .panels")
+        assert ("long" in panels["class"]) is long
