@@ -15,7 +15,7 @@ from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.numerics.gower import GowerIndex
 from cfsearch.numerics.outliers import LocalDensity
 
-_AROUND: Final = 10
+_AROUND: Final = 20
 """Neighbours of the local outlier factor."""
 
 _MOST: Final = 2000
@@ -112,7 +112,7 @@ class Neighbours(Objective):
     def outlierness(self, x: Float[Tensor, "n c"], *, queries: Queries, i: int) -> Float[Tensor, " n"] | None:
         """The local outlier factor of rows among training rows of the class that query ``i`` asks for.
 
-        By Gower's distance, of 10 neighbours among at most 2,000 rows; None where the class has no more than 10.
+        By Gower's distance, of 20 neighbours (scikit-learn's default) among at most 2,000 rows; None where the class has no more than 20.
 
         Args:
             x: rows.

@@ -19,19 +19,21 @@ _FEW: Final = 50
 
 _K: Final = 5
 """Rows that the objective ``neighbours`` looks at."""
+_MOST_TOGETHER: Final = 10_000
+"""Rows about which a model is queried once, where it answers all of them in one call."""
 
 
 def decided_rows(reference: Table, model: Provider) -> Table:
     """Reference rows with the classes that the model gives them, in their order.
 
-    The model is queried about 2,000 rows spread over the table, and about all where it gives a class to fewer than
-    50 of these; of each class at most 2,000 rows are kept.
+    The model is queried about 2,000 rows spread over the table (10,000 where it answers them in one call), and about
+    all where it gives a class to fewer than 50 of these; of each class at most 2,000 rows are kept.
 
     Args:
         reference: the training table.
         model: the audited model.
     """
-    rows = reference.spread(MOST_ROWS)
+    rows = reference.spread(_MOST_TOGETHER if model.batch_invariant else MOST_ROWS)
     decided = _classes(rows, model)
     counts = torch.bincount(decided, minlength=len(model.labels))
     if len(rows) < len(reference) and int(counts.min()) < _FEW:

@@ -1,6 +1,6 @@
 """Members of a front that are read first: one by a rule, or several that differ."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +9,9 @@ from cfsearch.errors import ConfigError
 
 from . import picks
 from .picks import PICKS
+
+_FAR: Final = 10.0
+"""Beyond this all members are equally isolated."""
 
 if TYPE_CHECKING:
     from .front import ParetoFront
@@ -67,17 +70,22 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
         raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
     if not front.found:
         return []
-    among = front.valid
+    among, costs = front.valid, _costs(front)
+    inside = among
     if front.outlierness is not None:
-        among = picks.inliers(front.outlierness, among=among, count=count)
-    first = picks.sparsest(front.z, sizes=_effort(front), among=among)
+        inside = picks.inliers(front.outlierness, among=among)
+        inside = inside if bool(inside.any()) else among
+        excess = (front.outlierness.double() - 1.0).clamp(0.0, _FAR).nan_to_num(nan=_FAR)
+        costs = costs + picks.ISOLATION * excess
+    first = picks.sparsest(front.z, sizes=_effort(front), among=inside)
     members = among.nonzero().flatten()
     z = front.z[members]
     chosen = picks.diverse(
         front.distances((z[:, None] - z).flatten(0, 1)).reshape(len(z), len(z)),
-        costs=_costs(front)[members],
+        costs=costs[members],
         first=int((members == first).nonzero()),
         count=count,
+        preferred=inside[members],
     )
     return members[chosen].tolist()
 
@@ -85,7 +93,7 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
 def _costs(front: "ParetoFront") -> Float[Tensor, " n"]:
     """What speaks against each member as an answer, in the unit of its size."""
     if "neighbours" in front.objectives:  # a share of the range, like the size of a row's change
-        return _effort(front) + 2.0 * front.column("neighbours").double()
+        return 1.5 * _effort(front) + 2.0 * front.column("neighbours").double()
     return 0.5 * _effort(front)
 
 

@@ -292,11 +292,11 @@ class ParetoFront:
     def answers(self, count: int | None = None) -> list[int]:
         """The members to read first: the sparsest, and others that differ from it and from each other.
 
-        Where members were measured among known inputs (``outlierness``), they are chosen among those that are no
-        local outliers, or from as many of the least isolated as answers are wanted. What a member adds to those
-        before, its distance from them, is weighed against its cost: half its distance from the original; where the
-        distance to known rows was an objective (``neighbours``), its whole distance from the original and twice that
-        to known rows. They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are
+        Where members were measured among known inputs (``outlierness``), local outliers come only after all others. What
+        a member adds to those before, its distance from them, is weighed against its cost: half its distance from
+        the original; where the distance to known rows was an objective (``neighbours``), one and a half times its
+        distance from the original and twice that to known rows; and a fifth of how far its outlier factor exceeds 1.
+        They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are
         those of the modality: Gower's for rows, of the changes themselves for pictures; see
         ``cfsearch.fronts.picks.diverse``.
 

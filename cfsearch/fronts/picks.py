@@ -16,6 +16,9 @@ UNCHANGED: Final = 1e-6
 OUTLYING: Final = 1.3
 """Local outlier factor above which a member is no answer where others are."""
 
+ISOLATION: Final = 0.2
+"""What an answer costs for each unit by which its local outlier factor exceeds 1, in shares of the range."""
+
 ANSWERS: Final = 4
 """Members that are shown first where nothing else is declared."""
 
@@ -86,7 +89,14 @@ def crossing(
     return _least((position - at).abs() + 0.1 * gap.abs() / (1.0 + gap.abs().amax()), among)
 
 
-def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: int, count: int) -> list[int]:
+def diverse(
+    gaps: Float[Tensor, "n n"],
+    *,
+    costs: Float[Tensor, " n"],
+    first: int,
+    count: int,
+    preferred: Bool[Tensor, " n"] | None = None,
+) -> list[int]:
     """Members that are far from each other at a small cost, the first one given.
 
     One after the other, the member with the largest ``min_j gap(i, j) - cost(i)`` over the members ``j`` that
@@ -97,6 +107,7 @@ def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: in
         costs: of each member, in the same unit.
         first: the member to begin with.
         count: how many members at most.
+        preferred: members that are taken before any other; None for all.
 
     References:
         Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5 (farthest-first traversal); Carbonell and
@@ -114,33 +125,28 @@ def diverse(gaps: Float[Tensor, "n n"], *, costs: Float[Tensor, " n"], first: in
         new = nearest > 0
         if not bool(new.any()):
             break
+        if preferred is not None and bool((new & preferred).any()):
+            new &= preferred
         worth = nearest - costs.double()
         taken.append(int(worth.masked_fill(~new, -torch.inf).argmax()))
         nearest = torch.minimum(nearest, gaps[taken[-1]].double())
     return taken
 
 
-def inliers(factors: Float[Tensor, " n"], *, among: Bool[Tensor, " n"], count: int) -> Bool[Tensor, " n"]:
-    """The members that are no local outliers; where fewer than ``count`` are none, the least isolated ones.
+def inliers(factors: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """The members that are no local outliers; none where all are.
 
     Args:
         factors: local outlier factors, NaN where unknown.
         among: the members that may be chosen.
-        count: how many are wanted at least.
 
     Example:
         >>> import torch
-        >>> factors = torch.tensor([1.0, 3.0, 1.1, 9.0])
-        >>> inliers(factors, among=torch.tensor([True, True, False, True]), count=2).tolist()
-        [True, True, False, False]
+        >>> factors = torch.tensor([1.0, 3.0, 1.1, float("nan")])
+        >>> inliers(factors, among=torch.tensor([True, True, False, True])).tolist()
+        [True, False, False, False]
     """
-    ranked = factors.double().nan_to_num(nan=torch.inf).masked_fill(~among, torch.inf)
-    chosen = among & (ranked <= OUTLYING)
-    if int(chosen.sum()) < count:
-        chosen = torch.zeros_like(among)
-        order = sorted(among.nonzero().flatten().tolist(), key=lambda i: (float(ranked[i]), i))
-        chosen[order[:count]] = True
-    return chosen
+    return among & (factors.double().nan_to_num(nan=torch.inf) <= OUTLYING)
 
 
 def _least(value: Float[Tensor, " n"], among: Bool[Tensor, " n"]) -> int:

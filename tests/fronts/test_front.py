@@ -60,7 +60,7 @@ def test_answers_of_rows_are_distinguished_by_gower() -> None:
 
 def test_answers_far_from_known_rows_cost_more() -> None:
     # gaps from 2 and sizes as above; in the order 1, 3 that neighbours of .6 and 0 turn round:
-    # 1.42 - .71 - 1.2 is less than 1.68 - 1.41
+    # 1.42 - 1.06 - 1.2 is less than 1.68 - 2.12
     known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
     f = known.f.clone()
     f[:, 2] = torch.tensor([0.0, 0.6, 0.0, 0.0])
@@ -70,9 +70,16 @@ def test_answers_far_from_known_rows_cost_more() -> None:
 def test_outliers_among_known_inputs_are_no_answers_where_others_are() -> None:
     isolated = replace(front(), outlierness=torch.tensor([9.0, 1.0, 2.5, 1.1], dtype=torch.float64))
     assert isolated.answers(2) == [3, 1], "2 is the sparsest, and an outlier"
-    assert isolated.answers(3) == [2, 1, 3], "the third least isolated is needed"
+    assert isolated.answers(3) == [3, 1, 2], "an outlier comes where nothing else is left"
     assert isolated.pick("sparsest") == 2, "picks stay as they are"
     assert replace(isolated, outlierness=torch.full((4,), torch.nan).double()).answers() == front().answers()
+
+
+def test_the_more_isolated_outlier_costs_more() -> None:
+    # from 2, and with half the sizes off, 1 is worth 1.07 and 3 .98; a fifth of 1 and of .4 turns them round
+    isolated = replace(front(), outlierness=torch.tensor([1.0, 2.0, 1.0, 1.4], dtype=torch.float64))
+    assert isolated.answers() == [2, 3, 1]
+    assert replace(isolated, outlierness=torch.tensor([1.0, 2.0, 1.0, 1.7]).double()).answers() == [2, 1, 3]
 
 
 def test_how_isolated_members_are_is_stored_and_merged(tmp_path: Path) -> None:

@@ -61,10 +61,21 @@ def test_cost_is_weighed_against_difference() -> None:
 @pytest.mark.parametrize(("factor", "kept"), [(1.3, True), (1.31, False)])
 def test_a_local_outlier_factor_above_1_3_is_outlying(factor: float, kept: bool) -> None:
     factors = torch.tensor([1.0, factor, 1.1], dtype=torch.float64)
-    assert picks.inliers(factors, among=ALL, count=2).tolist() == [True, kept, True]
+    assert picks.inliers(factors, among=ALL).tolist() == [True, kept, True]
 
 
-def test_the_least_isolated_fill_up_and_unknown_factors_come_last() -> None:
-    factors = torch.tensor([float("nan"), 5.0, 2.0])
-    assert picks.inliers(factors, among=ALL, count=2).tolist() == [False, True, True]
-    assert picks.inliers(factors, among=ALL, count=3).tolist() == [True, True, True]
+def test_what_is_unknown_is_no_inlier_and_neither_is_what_may_not_be_chosen() -> None:
+    factors = torch.tensor([float("nan"), 1.0, 1.2])
+    assert picks.inliers(factors, among=ALL).tolist() == [False, True, True]
+    assert picks.inliers(factors, among=torch.tensor([True, False, True])).tolist() == [False, False, True]
+
+
+def test_preferred_members_come_first_and_others_where_none_is_left() -> None:
+    gaps = torch.tensor(
+        [[0.0, 0.1, 0.9, 0.5], [0.1, 0.0, 0.8, 0.4], [0.9, 0.8, 0.0, 0.7], [0.5, 0.4, 0.7, 0.0]]
+    )
+    chosen = picks.diverse(
+        gaps, costs=torch.zeros(4), first=0, count=4, preferred=torch.tensor([True, True, False, False])
+    )
+    assert chosen == [0, 1, 2, 3]
+    assert picks.diverse(gaps, costs=torch.zeros(4), first=0, count=4) == [0, 2, 3, 1]

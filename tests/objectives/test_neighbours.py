@@ -118,7 +118,7 @@ def test_outlierness_is_scikit_learns_factor_among_rows_of_the_wanted_class() ->
     queries = make_queries(x=x[:2], source=[0, 2], target=[1, UNTARGETED], dtype=torch.float64)
     for i, fits in enumerate((table.target == 1, table.target != 2)):
         known = table.x[fits]
-        theirs = LocalOutlierFactor(n_neighbors=10, novelty=True, metric="precomputed").fit(
+        theirs = LocalOutlierFactor(n_neighbors=20, novelty=True, metric="precomputed").fit(
             variables.gower_table(known, known).numpy()
         )
         ours = objective.outlierness(x, queries=queries, i=i)
