@@ -1,13 +1,14 @@
 """Counterfactuals of tables against the peers, in one run: the command line at its defaults.
 
-    python benchmarks/papers/peers.py [--data ../shared/data] [--rows 100] [--seeds 3]
+    python benchmarks/papers/peers.py [--data ../shared/data] [--rows 100] [--skip 0] [--seeds 3]
         [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 60] [--json FILE]
         [--keep FOLDER]
 
 Test rows that the model and the truth refuse are to get the other outcome; some columns must not change. Every
 method has the same fitted scikit-learn pipeline, the same rows and training table, and gives four
 counterfactuals a row. `cfsearch` is the line ``cfsearch search MODEL.skops --data rows.csv --row ... --reference
-train.csv --label ... --target ... --immutable ...`` and nothing else, its answers the four that it shows first;
+train.csv --label ... --target ... --immutable ...`` (and ``--no-isolation``, so that the model's own time is in the figure as it is in
+that of the peers), its answers the four that it shows first;
 `no reference` is the same with the guessed schema in place of the training table. dice-ml runs at its defaults;
 `moc` is plain pymoo NSGA-II with the objectives of Dandl et al. 2020 and 900 evaluations; `nun` are the nearest
 training rows that the model gives the target, with equal immutable columns.
@@ -56,6 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--skip", type=int, default=0, help="rows before those: some were chosen on")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--models", default="forest,logistic")
@@ -71,7 +73,9 @@ def main() -> None:
         data = TABLES[table](arguments.data)
         for kind in arguments.models.split(","):
             with tempfile.TemporaryDirectory() as scratch:
-                case = prepared(data, kind, rows=arguments.rows, folder=Path(scratch) / "case")
+                case = prepared(
+                    data, kind, rows=arguments.rows, skip=arguments.skip, folder=Path(scratch) / "case"
+                )
                 guessed_schema(case)
                 ruler = Ruler(case)
                 print(f"\n{table}, {kind}: {len(case.rows)} rows, {arguments.seeds} seeds", flush=True)
@@ -80,7 +84,7 @@ def main() -> None:
                 for name in arguments.methods.split(","):
                     results = []
                     for seed in range(arguments.seeds):
-                        place = f"{table}-{kind}-{arguments.rows}-{seed}-{name}.pickle"
+                        place = f"{table}-{kind}-{arguments.skip}-{arguments.rows}-{seed}-{name}.pickle"
                         rows, line = _measured(
                             arguments.keep and arguments.keep / place,
                             lambda name=name, seed=seed: every[name](case, seed),  # noqa: B023

@@ -107,6 +107,7 @@ class Ours:
                 else ("--schema", str(case.folder / "guessed.toml"))
             ),
             *("--save", str(out if len(rows) > 1 else out / "row 0.front"), "--threads", "1", "--quiet"),
+            "--no-isolation",  # so that the model's time counts, as it does for the peers
             *trust,
             *self.more,
         ]

@@ -171,8 +171,8 @@ TABLES: Final[dict[str, Callable[[Path], Data]]] = {
 }
 
 
-def prepared(data: Data, kind: str, *, rows: int, folder: Path) -> Case:
-    """A fitted model in a skops file, the tables beside it, and the rows that it refuses."""
+def prepared(data: Data, kind: str, *, rows: int, folder: Path, skip: int = 0) -> Case:
+    """A fitted model in a skops file, the tables beside it, and the rows that it refuses, but for the first ``skip``."""
     from skops.io import dump
 
     folder.mkdir(parents=True)
@@ -199,7 +199,9 @@ def prepared(data: Data, kind: str, *, rows: int, folder: Path) -> Case:
             if name in texts
             else data.test[name].between(known.min(), known.max())
         ).to_numpy()
-    chosen = data.test[refused.to_numpy() & fits].sample(frac=1, random_state=1)[inputs].head(rows)
+    chosen = (
+        data.test[refused.to_numpy() & fits].sample(frac=1, random_state=1)[inputs].iloc[skip : skip + rows]
+    )
     train.to_csv(folder / "train.csv", index=False)
     chosen.to_csv(folder / "rows.csv", index=False)
     dump(pipeline, folder / "model.skops")

@@ -152,6 +152,12 @@ def _with_plausibility(generator: Generator[Any], reference: Table, config: Conf
         return generator.with_critic(reference.x, seed=config.search.seed)
     if config.search.critic == "forest" and isinstance(generator, ForestMaker):
         return generator.with_forest(reference.x, seed=config.search.seed)
+    if config.search.critic in ("trained", "forest"):
+        method = "with_critic" if config.search.critic == "trained" else "with_forest"
+        raise ConfigError(
+            f"critic: generator {generator.name!r} makes no critic of the kind {config.search.critic!r} (it has no `{method}`). "
+            "Leave --critic out, or take the generator 'rows'."
+        )
     if isinstance(generator, DensityMaker):
         return generator.with_density(reference.spread(MOST_ROWS).x)
     return generator

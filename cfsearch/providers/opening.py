@@ -25,6 +25,14 @@ _OTHER_FRAMEWORKS: Final = {
     ".xml": "OpenVINO or PMML",
 }
 
+_BOOSTED: Final = {
+    ".json": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
+    ".ubj": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
+    ".txt": ("LightGBM", "onnxmltools.convert_lightgbm(model, ...)"),
+    ".cbm": ("CatBoost", 'model.save_model("model.onnx", format="onnx")'),
+}
+"""Libraries of boosted trees by the endings of their own files, and what exports these to ONNX."""
+
 
 @runtime_checkable
 class Openable(Protocol):
@@ -196,6 +204,12 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
         return ConfigError(
             f"{path}: looks like a model of {_OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
             "name a function that asks it: pkg.mod:predict."
+        )
+    if suffix in _BOOSTED:
+        library, export = _BOOSTED[suffix]
+        return ConfigError(
+            f"{path}: looks like a model that {library} itself saved. Export it to ONNX ({export}), name a function that queries "
+            "it (pkg.mod:predict), or give the fitted classifier to cfsearch.audit in Python."
         )
     return ConfigError(f"{path}: its ending names no kind of model. A model is one of: {_forms()}.")
 

@@ -73,7 +73,7 @@ def test_without_a_reference_the_generator_of_rows_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("critic", "kind", "expected"),
-    [("density", Critical, "density"), ("trained", Critical, "critic"), ("trained", Dense, "density")],
+    [("density", Critical, "density"), ("trained", Critical, "critic")],
 )
 def test_a_reference_gives_the_critic_that_is_wanted(
     monkeypatch: pytest.MonkeyPatch, critic: str, kind: type[Dense], expected: str
@@ -92,6 +92,19 @@ def test_a_reference_gives_the_critic_that_is_wanted(
     assert made[0] == expected
     assert torch.equal(made[1], spread if expected == "density" else one.reference.x)
     assert made[2:] == ((11,) if expected == "critic" else ())
+
+
+@pytest.mark.parametrize(("critic", "method"), [("trained", "with_critic"), ("forest", "with_forest")])
+def test_a_critic_that_the_generator_cannot_make_is_refused(critic: str, method: str) -> None:
+    plain, data = FakeGenerator(shape=(2,)), {"table": "t.csv", "reference": "r.csv"}
+    with pytest.raises(ConfigError, match=f"makes no critic of the kind '{critic}' .it has no `{method}`"):
+        fitted(
+            config(search={"critic": critic}, data=data),
+            table(columns(a=False, b=False), reference=2),
+            plain,
+            given=None,
+            device=CPU,
+        )
 
 
 def test_a_generator_that_makes_no_critic_stays_as_it_is() -> None:
