@@ -73,7 +73,7 @@ def environment(folder: Path, packages: tuple[str, ...] = PACKAGES) -> Path:
         packages: what is installed.
     """
     done = folder / "installed.txt"
-    if not done.exists() or done.read_text() != "\n".join(packages):
+    if not done.exists() or not set(packages) <= set(done.read_text().splitlines()):
         subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", "3.11", str(folder)], check=True)
         subprocess.run(
             ["uv", "pip", "install", "--quiet", *packages],

@@ -253,7 +253,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         "doctor {anysize} --size 48", "cfsearch.providers.handshake.handshake", argument("shape"), (3, 48, 48)
     ),
     ("doctor", "--images"): Row(
-        "doctor {anysize} --images {folder}", "cfsearch.cli._forms.known_pictures", first_argument, "{folder}"
+        "doctor {anysize} --images known", "cfsearch.cli._forms.known_pictures", argument("folder"), Path("known")
     ),
     ("doctor", "--threads"): Row("doctor m --threads 1", THREADS, first_argument, 1),
     ("doctor", "--data"): Row("doctor m --data t.csv", OPEN_MODEL, setting("data.table"), "t.csv"),
