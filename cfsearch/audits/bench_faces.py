@@ -232,7 +232,8 @@ def _named(folder: Path, tasks: BenchFaces) -> list[tuple[int, Path]]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+    parts = [part for part in re.split(r"([0-9]{1,18})", name) if part]
+    return [(int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts]
 
 
 def _exported(table: Path, tasks: BenchFaces) -> list[tuple[int, Path]]:

@@ -165,9 +165,11 @@ def _check_header(header: list[str], path: Path, delimiter: str, line: int) -> N
                     line,
                     f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}",
                 )
-    for i, name in enumerate(header):
-        if name and name in header[:i]:
+    seen: set[str] = set()
+    for name in header:
+        if name and name in seen:
             raise _wrong(path, line, f"names column {name[:60]!r} twice")
+        seen.add(name)
 
 
 def _trimmed(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]], bool]:

@@ -83,9 +83,9 @@ class TableSchema:
         if not self.columns:
             raise ConfigError("table schema: there is no column.")
         names = [*self.names, *([self.target.name] if self.target else []), *self.ignore]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise ConfigError(f"table schema: column {twice[0]!r} stands there twice.")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigError(f"table schema: column {twice!r} stands there twice.")
         if self.target is not None and not (self.target.has_levels and len(self.target.levels) >= 2):
             raise ConfigError("table schema: `target` needs two labels or more.")
         linked = [name for link in self.links for name in link.columns]

@@ -190,8 +190,9 @@ def _assembled(
     """The parts of a table after its schema, in the order of its fields."""
     if not rows:
         raise DataError("table: there is no row.")
+    places = {name: i for i, name in reversed(list(enumerate(header)))}  # of names that come twice the first
     for name in schema.names:
-        if name not in header:
+        if name not in places:
             raise DataError(
                 f"{where(lines[0])}: the column {name!r} is missing. It has {', '.join(header)}. "
                 "Add it, or take it out of the schema and of the model."
@@ -201,7 +202,7 @@ def _assembled(
         for column in schema.columns
         if column.missing is Missing.DROP
         for i, row in enumerate(rows)
-        if is_missing(row[header.index(column.name)], schema.missing_values)
+        if is_missing(row[places[column.name]], schema.missing_values)
     }
     kept = [i for i in range(len(rows)) if i not in drop]
     if not kept:
@@ -211,12 +212,12 @@ def _assembled(
         )
     x = np.empty((len(kept), schema.d))
     for j, column in enumerate(schema.columns):
-        at = header.index(column.name)
+        at = places[column.name]
         x[:, j] = _codes(column, [rows[i][at] for i in kept], [lines[i] for i in kept], schema, where)
     schema.check_links(x, where=lambda i: where(lines[kept[i]]))
     target = None
-    if schema.target is not None and schema.target.name in header:
-        at = header.index(schema.target.name)
+    if schema.target is not None and schema.target.name in places:
+        at = places[schema.target.name]
         goal = _codes(schema.target, [rows[i][at] for i in kept], [lines[i] for i in kept], schema, where)
         target = torch.tensor(goal, dtype=torch.int64)
     known = {*schema.names, *schema.ignore, *([schema.target.name] if schema.target else [])}

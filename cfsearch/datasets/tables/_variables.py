@@ -34,6 +34,7 @@ class Variables:
     relations: Relations = field(default_factory=Relations)
     _conditions: tuple[tuple[int, Condition], ...] = field(init=False, repr=False)
     _units: Float[Tensor, "u v"] = field(init=False, repr=False)
+    _turners: dict[int, tuple[int, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         conditions = [
@@ -43,6 +44,7 @@ class Variables:
             if column.immutable_if
         ]
         object.__setattr__(self, "_conditions", tuple(conditions))
+        object.__setattr__(self, "_turners", self._found_turners())
         inf = float("inf")
         units = [
             (v.low, v.high, v.span, v.step, 10.0 ** (v.decimals or 0), float(v.monotone), float(v.immutable),
@@ -211,7 +213,22 @@ class Variables:
     @property
     def owner(self) -> tuple[int, ...]:
         """Which variable turns each column; of one that follows others the first of those."""
-        return tuple(self.turners(j)[0] for j in range(self.schema.d))
+        return tuple(self._turners[j][0] for j in range(self.schema.d))
+
+    def _found_turners(self) -> dict[int, tuple[int, ...]]:
+        """The variables of each column, found once: a table may have tens of thousands of them."""
+        own: dict[int, list[int]] = {}
+        for i, variable in enumerate(self.all):
+            for column in variable.columns:
+                own.setdefault(column, []).append(i)
+        follows = {follow.column: follow.sources for follow in reversed(self.relations.follows)}
+
+        def of(column: int) -> tuple[int, ...]:
+            if column in own:
+                return tuple(own[column])
+            return tuple(dict.fromkeys(i for source in follows[column] for i in of(source)))
+
+        return {column: of(column) for column in (*own, *follows)}
 
     def turners(self, column: int) -> tuple[int, ...]:
         """All variables that turn a column.
@@ -219,11 +236,7 @@ class Variables:
         Args:
             column: its place.
         """
-        own = [i for i, variable in enumerate(self.all) if column in variable.columns]
-        if own:
-            return tuple(own)
-        follow = next(one for one in self.relations.follows if one.column == column)
-        return tuple(dict.fromkeys(i for source in follow.sources for i in self.turners(source)))
+        return self._turners[column]
 
     def gower(self, x: Float[Tensor, "*n d"], y: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """Gower's distance of rows, in [0, 1]: the mean over the variables of how much they differ.

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfsearch.errors import ConfigError
 
-from .messages import BadAnswerError, Json, Request, Response
+from .messages import BadAnswerError, Json, Request, Response, whole_number
 from .wire import (
     Answer,
     Batch,
@@ -212,7 +212,8 @@ def _signature(signature: Json, side: str) -> tuple[TensorInfo, ...]:
     for name, entry in (entries if isinstance(entries, dict) else {}).items():
         sizes = _inside(entry, "tensor_shape", "dim")
         shape = [one.get("size", "-1") if isinstance(one, dict) else "-1" for one in sizes or ()]
-        whole = [int(size) if str(size).lstrip("-").isdigit() else -1 for size in shape]
+        sizes_known = [whole_number(str(size)) for size in shape]
+        whole = [-1 if size is None else size for size in sizes_known]
         kind = str(entry.get("dtype", "")) if isinstance(entry, dict) else ""
         made.append(TensorInfo(str(name), _TYPES.get(kind, ""), tuple(whole)))
     return tuple(made)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, final
@@ -127,3 +128,18 @@ def excerpt(body: bytes, *, most: int = EXCERPT) -> str:
     text = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(text.split())
     return repr(text[:most])
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a header, a pointer or a shape writes in digits; None for anything else.
+
+    ``str.isdigit`` takes superscripts, which ``int`` refuses, and ``int`` refuses more than 4300 digits.
+
+    Args:
+        text: as it came.
+
+    Example:
+        >>> whole_number("17"), whole_number("10\u00b2"), whole_number("-1")
+        (17, None, None)
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

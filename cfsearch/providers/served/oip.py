@@ -8,7 +8,7 @@ import numpy as np
 
 from cfsearch.errors import ConfigError
 
-from .messages import BadAnswerError, Json, Request, Response
+from .messages import BadAnswerError, Json, Request, Response, whole_number
 from .wire import (
     Answer,
     Batch,
@@ -195,9 +195,10 @@ class OpenInference(Protocol):
         length = response.headers.get(_LENGTH.lower())
         head, rest = response.body, b""
         if length is not None:
-            if not length.isdigit() or int(length) > len(head):
+            stated = whole_number(length)
+            if stated is None or stated > len(head):
                 raise BadAnswerError(f"says that its header has {shown(length)} of {len(head)} bytes.")
-            head, rest = head[: int(length)], head[int(length) :]
+            head, rest = head[:stated], head[stated:]
         document = response.json(part=head)
         if isinstance(document, dict) and isinstance(document.get("error"), str):
             raise BadAnswerError(f"answered with an error: {shown(document['error'], most=300)}.")

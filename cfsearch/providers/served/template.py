@@ -10,7 +10,7 @@ from cfsearch.errors import ConfigError
 
 from .address import Address
 from .json_protocols import answer_of, listed, packed
-from .messages import BadAnswerError, Json, Request, Response
+from .messages import BadAnswerError, Json, Request, Response, whole_number
 from .settings import ServedTable
 from .wire import Answer, Batch, Files, Protocol, is_ranked, ranked_of, shown, size_of
 
@@ -123,8 +123,8 @@ def _at(document: Json, steps: tuple[str, ...], name: str) -> Json:
     for i, step in enumerate(steps):
         if isinstance(value, dict) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list) and (place := whole_number(step)) is not None and place < len(value):
+            value = value[place]
         else:
             where = "/" + "/".join(steps[: i + 1])
             raise BadAnswerError(

@@ -303,3 +303,13 @@ def test_all_of_it_is_written_in_toml_and_comes_back() -> None:
 def test_toml_that_makes_no_sense(key: str, value: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         schema_of({"columns": [{"name": "a", "kind": "real", "range": [0, 9], key: value}]})
+
+
+def test_the_variables_of_a_column_are_those_that_hold_it_or_what_it_follows() -> None:
+    columns = (*numbers("a", "b", "c", "total"), *numbers("d"))
+    variables = Variables.of(TableSchema(columns=columns, relations=("total = a + c",)))
+    held = [[i for i, v in enumerate(variables.all) if j in v.columns] for j in range(5)]
+    for j, name in enumerate("abc"):
+        assert list(variables.turners(j)) == held[j] and variables.all[held[j][0]].name == name
+    assert held[3] == [] and variables.turners(3) == (held[0][0], held[2][0])
+    assert variables.owner == (held[0][0], held[1][0], held[2][0], held[0][0], held[4][0])
