@@ -263,9 +263,10 @@ def _show(
             for line in one.lines:
                 count = "" if line.strength is None else f"{100 * line.strength:.0f}"
                 cells = (line.name, line.before, line.after or "", *([count] if one.counts else []))
-                table.add_row(
-                    *(Text(plain(cell)) for cell in cells), style="" if line.after is not None else "dim"
-                )
+                first, *others = (Text(plain(cell)) for cell in cells)
+                if line.chosen:
+                    first.stylize("bold reverse")
+                table.add_row(first, *others, style="" if line.after is not None else "dim")
             console.print(table)
         console.print()
     number = explanation.queries + stored

@@ -53,7 +53,7 @@ class Word:
 @final
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A column of a row: what stood there, what it becomes, and how much it counts, 0 to 1."""
+    """A column of a row: what stood there, what it becomes, how much it counts, 0 to 1, and whether it is chosen."""
 
     name: str
     before: str

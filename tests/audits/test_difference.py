@@ -67,6 +67,15 @@ def test_p_is_corrected_over_all_rows() -> None:
     assert [(row.p, row.reading) for row in found] == [(0.06, "cannot tell"), (0.06, "cannot tell")]
 
 
+def test_a_row_without_a_test_takes_the_p_of_no_other() -> None:
+    gap = Interval(1.0, 0.5, 1.5)
+    given = (0.001, None, 0.02, None)
+    rows = [Row("effect", "abcd"[i], "logit", 0.0, 1.0, gap, None, None, 40, p) for i, p in enumerate(given)]
+    found = _read(rows, practical=0.25, practical_share=0.05)
+    assert [row.p for row in found] == [0.002, None, 0.02, None]  # Holm over the two that were tested
+    assert [row.reading for row in found] == ["changed", "cannot tell", "changed", "cannot tell"]
+
+
 @pytest.fixture(scope="module")
 def both(kept_audit: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return kept_audit, audit_of_faces(tmp_path_factory.mktemp("other"), model="gender_without_blond_women")

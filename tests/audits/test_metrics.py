@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 
 from cfsearch.audits.metrics import BY_CLASS, METRICS, Measurement, catalogue, untold
 from cfsearch.audits.reading import EffectRow
+from cfsearch.audits.verdict import ERROR_UNMEASURED
 
 from .test_gate import document
 
@@ -93,6 +94,13 @@ def test_an_effect_gives_both_units_signed_and_by_size() -> None:
         ({"edit_success": 0.5}, ""),
         ({"edit_success": 0.49}, "the generator hardly edits it (49% of edits were seen)"),
         ({"edit_success": 0.0, "truth": RATE}, "the generator hardly edits it (0% of edits were seen)"),
+        ({"edit_strength": 0.5}, ""),
+        (
+            {"edit_strength": 0.123},
+            "the generator hardly edits it (by 12% of the difference that labels make)",
+        ),
+        ({"correction": None}, ERROR_UNMEASURED),
+        ({"correction": None, "truth": RATE}, ""),
         ({"because": "the truth contradicts it"}, "the truth contradicts it"),
         ({"because": "too few"}, ""),
     ],

@@ -131,3 +131,13 @@ def test_shades_of_words(strength: float, shade: int) -> None:
         )
     )
     assert bool(soup.select("mark")) == (shade > 0)
+
+
+def test_columns_that_the_explanation_names_are_marked() -> None:
+    lines = (Line("pay", "1", "2", chosen=True), Line("age", "40", "41"), Line("job", "cook"))
+    soup = parsed(
+        page([Shown("row", says=(), lines=lines)], title="t", method="sufficient", notes=(), version="0")
+    )
+    assert [mark.get_text() for mark in soup.select("tbody th mark.chosen")] == ["pay"]
+    assert [th.get_text() for th in soup.select("tbody th")] == ["pay", "age", "job"]
+    assert [td.get_text() for td in soup.select("td.after")] == ["2", "41", ""]

@@ -1,5 +1,6 @@
 """What is said of inputs without a counterfactual, and what to try."""
 
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -64,3 +65,29 @@ def test_the_nearest_miss_of_flips_that_are_not_genuine_is_the_clearest_of_them(
     changed = next(name for name, hit in zip(front.variables, front.changed[1].tolist(), strict=True) if hit)
     assert changed in failure.nearest
     assert failure.nearest.endswith("0.4 standard errors past the boundary, 1 are needed")
+
+
+def test_the_nearest_miss_of_members_that_flip_nothing_is_the_one_with_the_best_lead() -> None:
+    """Members that do not flip are not measured: their genuineness says nothing, and their lead does."""
+    front = build_front("a.png", seed=1)
+    lead = torch.full((len(front),), -3.0)
+    lead[2] = -0.5
+    scores = torch.stack([torch.zeros_like(lead), lead], 1)
+    unmeasured = torch.full((len(front),), torch.nan, dtype=torch.float64)
+    none = torch.zeros(len(front), dtype=torch.bool)
+    front = replace(front, scores=scores, verified=none, genuineness=unmeasured)
+    entry = cast("Any", SimpleNamespace(front=front))
+    [failure] = build_failures(document("not_genuine"), {"k": entry}, {})
+    missing = math.tanh(0.25)  # p(no) - p(yes) where yes has half a logit less
+    assert failure.nearest.endswith(f"{missing:.2f} in probability short of the flip")
+
+
+@pytest.mark.parametrize(
+    ("stands", "shown"),
+    [("failed: bad header: byte 4", "bad header: byte 4"), ("timeout", "timeout"), ("", "")],
+)
+def test_of_a_reason_stands_what_comes_after_its_name(stands: str, shown: str) -> None:
+    about = document("unreadable")
+    about["instances"][0]["reason_text"] = stands
+    [failure] = build_failures(about, {}, {})
+    assert failure.reason == shown

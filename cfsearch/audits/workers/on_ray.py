@@ -54,7 +54,6 @@ class RayWorkers(Workers):
         self._actor: Any = ray.remote(  # Any: as above
             num_cpus=threads,
             num_gpus=int(gpu),
-            max_restarts=0,
             runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, str(threads))},
         )(_Actor)
         self._task: Any = ray.put(task.packed())

@@ -18,6 +18,8 @@ _FEW: Final = 20
 """Columns of at most so many different numbers may have only these."""
 _ROWS_A_VALUE: Final = 10
 _FEWEST: Final = 5
+_NEAREST: Final = 5
+"""Negative codes are at least so far below the others, which are not negative."""
 _WIDE: Final = 0.25
 """A gap of this share of the range is one."""
 
@@ -104,10 +106,7 @@ def _cluster(ordered: Sequence[float], count: Mapping[float, int]) -> list[float
         if all(v in _CODES for v in codes):
             low = ordered[0] < ordered[-1]
             natural = low and rest[0] >= 0 > codes[-1]
-            if natural and (
-                gap >= (3 if codes[-1] <= -7 else 5)
-                or (codes[-1] == -1.0 and size == 1 and len(rest) >= _FEWEST)
-            ):
+            if natural and (gap >= _NEAREST or (codes[-1] == -1.0 and size == 1 and len(rest) >= _FEWEST)):
                 return list(codes)
             if gap >= max(3.0, 0.5 * extent):
                 return list(codes)

@@ -30,6 +30,8 @@ def guess(values: np.ndarray, *, step: float = 1.0) -> Support:
     [
         (mixed(DRAW.integers(33, 95, N), _9=0.1, _8=0.1), (-9, -8)),
         (mixed(DRAW.integers(0, 8, N), _9=0.05, _8=0.05, _7=0.05), (-9, -8, -7)),
+        (mixed(DRAW.integers(0, 50, N), _5=0.1), (-5,)),
+        (mixed(DRAW.integers(1, 51, N), _4=0.1), (-4,)),
         (mixed(DRAW.integers(0, 28, N), n999=0.9), (999,)),
         (mixed(DRAW.integers(1, 870, N), _1=0.9), (-1,)),
         (mixed(DRAW.integers(-20, 40, N), _999=0.01), (-999,)),
@@ -52,12 +54,13 @@ def test_isolated_repeated_numbers_are_codes(values: np.ndarray, codes: tuple[fl
         DRAW.integers(-1, 2, N),
         DRAW.integers(0, 2, N),
         DRAW.integers(0, 100, N),
+        mixed(DRAW.integers(0, 50, N), _4=0.1),
         np.append(DRAW.integers(17, 91, N), [99] * 5),
         np.append(DRAW.integers(0, 50, N), [999]),
         np.round(DRAW.normal(0, 3, N)),
         np.round(DRAW.lognormal(7, 1, N)),
     ],
-    ids=["-2 to 8", "-1 to 1", "0 to 1", "0 to 99", "age 99", "once", "normal", "lognormal"],
+    ids=["-2 to 8", "-1 to 1", "0 to 1", "0 to 99", "-4 of 0 to 49", "age 99", "once", "normal", "lognormal"],
 )
 def test_ends_of_a_range_are_no_codes(values: np.ndarray) -> None:
     assert guess(values).codes == ()
