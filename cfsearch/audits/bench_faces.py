@@ -93,6 +93,11 @@ class BenchFaces:
                 f"bench: {str(folder)!r} holds no {_DESCRIPTION}. Give the folder that `cfsearch bench originals` wrote."
             )
         document = read_object(path)
+        if document.get("format") != FORMAT:
+            raise DataError(
+                f"bench: {str(path)!r} is of the format {document.get('format')!r}, not {FORMAT!r}. Write the originals anew "
+                "with `cfsearch bench originals`."
+            )
         with guarded(repr(str(path))):
             count, seed = int(document["faces"]), int(document["seed"])
             models = {str(one["name"]): str(one["address"]) for one in document["models"]}

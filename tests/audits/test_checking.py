@@ -180,6 +180,13 @@ def test_it_is_found_also_where_its_checksum_was_renewed(finished: Path, kind: s
     assert {finding.check for finding in check_run(finished).findings} >= checks
 
 
+def test_a_setting_that_differs_is_found_in_the_document(finished: Path) -> None:
+    KINDS["practical size in the config"][0](finished)
+    checksums.seal(finished)
+    found = {(one.check, one.part) for one in check_run(finished).findings if "practical size" in one.message}
+    assert found == {("config", "audit.json")}
+
+
 def test_an_edited_page_a_missing_file_and_a_broken_schema_are_found(finished: Path) -> None:
     of_text("report.html", "</body>", "<p>fair</p></body>")(finished)
     (finished / "groups.json").unlink()

@@ -10,7 +10,7 @@ import torch
 
 from cfsearch.audits.changes import ChangeTally, changes
 from cfsearch.audits.figures import Figures
-from cfsearch.audits.groups import ColumnTally
+from cfsearch.audits.groups import ColumnTally, GroupTally
 from cfsearch.contracts.records import Reason
 from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import DamagedError
@@ -85,6 +85,27 @@ def test_counts_changes_and_transitions_are_those_of_the_rows() -> None:
     assert figures.transitions() == [{"model": "m", "from": "no", "to": "yes", "count": 3}]
     assert [one["key"] for one in figures.instances] == [f"m/row {i}" for i in range(5)]
     assert figures.instances[2]["message"] == "why"
+
+
+class Counted(GroupTally):
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, int | None]] = []
+
+    def add(self, row: InstanceRow, sparsest: int | None) -> None:
+        self.given.append((row.name, sparsest))
+
+    def rows(self, model: str, **_: object) -> list[dict[str, object]]:
+        return []
+
+
+def test_groups_are_given_each_row_with_its_sparsest_flip() -> None:
+    groups = Counted()
+    Figures.of("m", [*ROWS, row(5, front("row 5", (0.9, 0.9), (0.3, 0.9), (0.0, 0.9)))], groups=groups)
+    assert groups.given == [
+        ("row 0", 0), ("row 1", 0), ("row 2", None), ("row 3", None), ("row 4", 0), ("row 5", 2),
+    ]  # fmt: skip
 
 
 def test_queries_are_of_all_fronts_or_not_given() -> None:

@@ -1,8 +1,11 @@
 """An audit over a model that was away: what failed is tried again, what is done is not."""
 
+import inspect
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -67,3 +70,39 @@ def test_an_instance_that_failed_because_the_model_was_away_is_tried_again(
         assert run.front("dark.png").digest == kept
     # two handshakes' worth of questions, and one instance: 40 candidates, its front, itself
     assert int(asked.read_text()) - before < 300
+
+
+def approve(rows: pd.DataFrame) -> np.ndarray:
+    """Approved from 60 points on, women from 80 on."""
+    bound = np.where(rows["sex"] == "woman", 80, 60)
+    p = 1 / (1 + np.exp(-(rows["points"].to_numpy(float) - bound + 0.5)))
+    return np.stack([1 - p, p], axis=1)
+
+
+def test_conditions_on_groups_of_rows_end_an_audit_and_its_program_makes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every applicant can be approved: a rate of 1 is above 50 % as soon as enough women were searched."""
+    (tmp_path / "approving.py").write_text(
+        "import numpy as np\nimport pandas as pd\n\n" + inspect.getsource(approve)
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    points = np.random.default_rng(1).integers(0, 50, 48).tolist()
+    lines = [f"{v},{'woman' if i % 2 else 'man'}" for i, v in enumerate([*points, 100, 100])]
+    (tmp_path / "rows.csv").write_text("\n".join(["points,sex", *lines]) + "\n")
+    settings = {
+        "model": {"path": "approving:approve"},
+        "data": {"table": str(tmp_path / "rows.csv"), "by": ["sex"], "limit": 48},
+        "search": {"evaluations": 40, "population": 20, "immutable": ["sex"]},
+        "audit": {"until_decided": True, "fail_if": ["found_rate@sex:woman < 50% at 90%"]},
+        "run": {"batch_size": 4},
+    }
+    document = Audit(Config.check(settings), directory=tmp_path / "run").run()
+    [judged] = document["stopping"]["judgements"]
+    assert (judged["group"], judged["result"]) == ("sex:woman", "pass")
+    assert document["stopping"]["stopped"] and document["stopping"]["judged"] < 48
+    assert judged["n"] == sum(int(name.split()[-1]) % 2 for name in document["stopping"]["order"])
+    text = document["reproduce"]["python"]
+    [path] = re.findall(r"Config\.read\('(.*)'\)", text)
+    assert Config.read(Path(path)).resolved() == Config.check(settings).resolved()
+    compile(text, "again.py", "exec")

@@ -314,3 +314,13 @@ def test_a_measured_column_says_nothing_that_it_is_not_given() -> None:
     )
     assert (bare.linked, bare.moves, bare.graded, bare.clipped) == ((), None, True, False)
     assert (bare.linked_odds.shape, bare.linked_p.shape) == ((0, 0), (0, 0))
+
+
+def test_ranks_are_those_in_the_known_rows_and_not_among_the_audited_ones() -> None:
+    """Third and fourth of four known numbers become third and fourth of the other group's."""
+    ages = TableSchema(columns=(Column(name="sex", kind=REAL, low=0, high=20), HOURS, INCOME))
+    known = torch.tensor([[age, 0, 0] for age in (1, 2, 3, 4, 11, 12, 13, 14)]).double()
+    of = torch.tensor([0] * 4 + [1] * 4)
+    rows = torch.tensor([[3, 10, 5], [4, 20, 5]]).double()
+    found = measured(rows, sex((0, 0), reference=of), schema=ages, reference=known)
+    assert torch.allclose(found.odds[:, 1], torch.tensor(sums([[13, 10, 5], [14, 20, 5]])).double())

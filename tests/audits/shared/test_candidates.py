@@ -1,6 +1,7 @@
 """Shared changes gathered from fronts: which patterns, how far, in which order."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tests.audits.fronts import front_of
 NAMES = ("a", "b", "c", "d")
 
 
-def front(*z: Sequence[float], verified: Sequence[bool] | None = None, **parts: object) -> ParetoFront:
+def front(*z: Sequence[float], verified: Sequence[bool] | None = None, **parts: Any) -> ParetoFront:
     """Members that change pictures of four attributes, which stand at 0.125 each."""
     return front_of(z, variables=NAMES, verified=verified, origin_values=torch.full((4,), 0.125), **parts)
 

@@ -64,6 +64,7 @@ def test_words_for_missing_are_at_most_every_second_cell(guesses: Guess, words: 
     [
         ([*range(0, 108, 4), "abc"], r"line 29, column 'a': 'abc' is no finite number, but 27 of 28 cells are."),
         ([*range(0, 108, 4), "abc", "inf"], "'abc' is no finite number, and 1 more like it, but 27 of 29 cells are."),
+        ([*range(0, 108, 4), "abc", *["NA"] * 9], "'abc' is no finite number, but 27 of 28 cells are."),
         ([*range(0, 108, 4), "1e400"], "'1e400' is no finite number, but 27 of 28 cells are. Correct it, or declare it: "
          "`cfsearch schema table` with --missing '1e400' for a missing number, with --categorical 'a' for a level."),
     ],

@@ -1,5 +1,6 @@
 """Rules on changes of rows: codes, gaps, largest changes, conditions and relations, worked by hand."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -87,6 +88,9 @@ class TestOneColumn:
         [
             ({"codes": (1.5,)}, "`codes` of an integer column must be whole"),
             ({"codes": (1.0, 1.0)}, "`codes` must be finite numbers, all different"),
+            ({"codes": (math.inf,)}, "`codes` must be finite numbers, all different"),
+            ({"values": (1.5,)}, "`values` of an integer column must be whole"),
+            ({"values": (1.0, 1.0)}, "`values` must be finite numbers, all different"),
             ({"leave_codes": True}, "`leave_codes` goes with `codes`"),
             ({"codes": (1.0,), "values": (1.0,)}, "1 stands in `values` and in `codes`"),
             ({"values": (1.0,), "gaps": ((0.0, 1.0),)}, "give one of the two"),
@@ -209,6 +213,14 @@ class TestBetweenColumns:
         )
         assert moved(schema, [1, 5, 6], [2, 4, 6]) == [2, 4, 6]
         assert moved(schema, [1, 5, 6], [4, 5, 6]) == [1, 5, 6]
+
+    def test_a_column_that_follows_stays_in_rows_in_which_it_must_not_change(self) -> None:
+        months = Column(name="months", kind=INTEGER, low=0, high=600, immutable_if="years >= 10", monotone=1)
+        schema = TableSchema(columns=(months, *numbers("years")), relations=("months = 12 * years",))
+        assert moved(schema, [36, 3], [36, 4]) == [48, 4]
+        assert moved(schema, [120, 10], [120, 11]) == [120, 10], "as the row is"
+        assert moved(schema, [108, 9], [108, 10]) == [120, 10], "and not as it becomes"
+        assert moved(schema, [36, 3], [36, 2]) == [36, 3], "months may only rise"
 
     def test_a_code_makes_a_relation_say_nothing(self) -> None:
         schema = TableSchema(columns=(*numbers("a"), *numbers("b", codes=(-9.0,))), relations=("a <= b",))

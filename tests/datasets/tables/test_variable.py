@@ -148,7 +148,7 @@ def test_holes_are_left_by_the_nearer_end_or_toward_a_value() -> None:
     ]
 
 
-def test_it_answers_on_the_device_that_it_is_asked_on() -> None:
+def test_it_answers_on_the_device_of_its_values() -> None:
     """The "meta" device, which every machine has, stands for one that is not the CPU."""
     made = linked(years=replace(YEARS, monotone=1, max_change=6.0))
     elsewhere = torch.zeros(3, dtype=torch.float64, device="meta")
