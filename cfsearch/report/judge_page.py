@@ -73,8 +73,14 @@ def headline(document: Mapping[str, Any]) -> str:
     broken = 0 if theirs["keep_rules"] is None else n - round(theirs["keep_rules"]["value"] * n)
     return (
         f"{share} counterfactuals of {document['tool']} flip “{document['model']}”, of "
-        f"{wording.counted(len(document['inputs']), document['noun'])}; {broken} break a rule or cannot be read."
+        f"{wording.counted(len(document['inputs']), document['noun'])}; {broken} "
+        f"{'break a rule or cannot be read' if _ruled(document) else 'cannot be read'}."
     )
+
+
+def _ruled(document: Mapping[str, Any]) -> bool:
+    """Whether there are rules to break: those of a table's schema."""
+    return bool(document["noun"] == "row")
 
 
 def overview(document: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
@@ -101,8 +107,11 @@ def overview(document: Mapping[str, Any]) -> list[tuple[str, tuple[str, str]]]:
             (f"{theirs['counterfactuals']}", "" if ours is None else f"{ours['counterfactuals']}"),
         ),
         ("flip the model, 95 % interval", share("valid")),
-        ("keep every rule", share("keep_rules")),
-        (f"{noun}s with one that flips and keeps the rules", share("inputs_served")),
+        *([("keep every rule", share("keep_rules"))] if _ruled(document) else []),
+        (
+            f"{noun}s with one that flips{' and keeps the rules' if _ruled(document) else ''}",
+            share("inputs_served"),
+        ),
     ]
     for name, words in _NAMES.items():
         if name in theirs["median"] or (ours is not None and name in ours["median"]):
