@@ -267,10 +267,10 @@ class WordsWithBigrams(_Words, Critic):
         *,
         vectors: WordVectors,
         reference: Bigrams,
-        near: int = 20,
-        least: float = 0.45,
-        delete: bool = False,
-        keep: Sequence[str] = (),
+        near: int,
+        least: float,
+        delete: bool,
+        keep: Sequence[str],
     ) -> None:
         super().__init__(texts, vectors=vectors, near=near, least=least, delete=delete, keep=keep)
         self._reference = reference

@@ -257,7 +257,7 @@ class Rows(_Rows):
             self.schema, reference=reference, neighbours=neighbours, dead_zone=self._dead_zone
         )
 
-    def with_critic(self, reference: Float[Tensor, "r c"], *, seed: int = 0) -> "RowsWithCritic":
+    def with_critic(self, reference: Float[Tensor, "r c"], *, seed: int) -> "RowsWithCritic":
         """The same with a network as its critic, trained here in seconds on reference rows.
 
         Raises:
@@ -268,7 +268,7 @@ class Rows(_Rows):
         critic = RowCritic.of(self.variables, reference, seed=seed)
         return RowsWithCritic(self.schema, critic=critic, dead_zone=self._dead_zone)
 
-    def with_forest(self, reference: Float[Tensor, "r c"], *, seed: int = 0) -> "RowsWithCritic":
+    def with_forest(self, reference: Float[Tensor, "r c"], *, seed: int) -> "RowsWithCritic":
         """The same with the density of an adversarial random forest as its critic, grown here in seconds.
 
         Raises:

@@ -90,3 +90,11 @@ def test_no_candidates_decode_to_no_images() -> None:
     folded = fold(editor)
     state = folded.prepare(editor.encoder(torch.rand(2, 3, 64, 64)))
     assert folded.decode(state, torch.zeros(2, 0, 13)).shape == (2, 0, 3, 64, 64)
+
+
+def test_on_a_device_more_rows_go_together_than_a_processor_holds_in_its_cache() -> None:
+    folded = fold(make(AttGANConfig(size=64, layers=3, width=4)))
+    assert folded.to("cpu").rows == folded.rows
+    moved = folded.to("meta")
+    assert moved.rows >= 8 * folded.rows
+    assert {part.device.type for block in moved.blocks for part in (block.kernel, block.shift)} == {"meta"}

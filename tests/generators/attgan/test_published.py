@@ -234,6 +234,15 @@ def test_missing_weights_list_the_keys_that_were_found(tmp_path: Path) -> None:
         load_published(tmp_path / "w.pth")
 
 
+@pytest.mark.parametrize(
+    "odd", [{"enc_layers.0.layers.0.bias": 3}, {5: torch.zeros(1)}], ids=["no tensor", "no name"]
+)
+def test_weights_of_another_kind_are_refused(tmp_path: Path, odd: dict[object, object]) -> None:
+    torch.save({"G": dict(port().state_dict()) | odd}, tmp_path / "w.pth")
+    with pytest.raises(ModelFileError, match="expected weights `enc_layers"):
+        load_published(tmp_path / "w.pth", size=64)
+
+
 def test_channels_that_fit_no_layout_are_refused(tmp_path: Path) -> None:
     weights = dict(port().state_dict())
     weights["dec_layers.1.layers.0.weight"] = torch.zeros(7, 32, 4, 4)

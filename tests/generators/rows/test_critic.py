@@ -66,7 +66,17 @@ def test_the_same_rows_and_seed_give_the_same_critic(critic: RowsWithCritic) -> 
 
 def test_few_rows_are_refused() -> None:
     with pytest.raises(ConfigError, match="needs 50 reference rows or more, got 49"):
-        Rows(SCHEMA).with_critic(process(49, 0))
+        Rows(SCHEMA).with_critic(process(49, 0), seed=0)
+
+
+def test_whole_numbers_of_any_size_are_drawn_to_the_last_digit() -> None:
+    """A range of a million million has odd numbers too; numbers in single precision would skip most of it."""
+    wide = TableSchema(columns=(Column(name="cents", kind=ColumnKind.INTEGER, low=0.0, high=1e12),))
+    rows = 2 * torch.arange(2000, dtype=torch.float64)[:, None]
+    broken = broken_rows(Variables.of(wide), rows, rng=torch.Generator().manual_seed(0)).flatten()
+    drawn = broken[broken > 4000]
+    assert len(drawn) > 400
+    assert 0.4 < float((drawn % 2).mean()) < 0.6
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -156,7 +156,7 @@ def test_linked_columns_count_once() -> None:
 
 
 def test_rows_with_it_have_a_critic_that_says_what_it_is() -> None:
-    rows = Rows(TOWN).with_forest(town(200, 0))
+    rows = Rows(TOWN).with_forest(town(200, 0), seed=0)
     assert isinstance(rows, RowsWithCritic | Critic)
     assert "adversarial random forest of 30 trees" in rows.critic_kind
     x = town(6, 5).reshape(2, 3, 4)

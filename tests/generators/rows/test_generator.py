@@ -206,6 +206,24 @@ def test_worked_by_hand() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_space_has_the_precision_of_its_rows_and_steps_are_exact(dtype: torch.dtype) -> None:
+    schema = TableSchema(
+        columns=(
+            Column(name="price", kind=ColumnKind.REAL, low=0.0, high=1.1, step=0.01),
+            Column(name="count", kind=ColumnKind.INTEGER, low=0.0, high=2.0**30 + 1),
+        )
+    )
+    generator = Rows(schema)
+    space = generator.space(generator.encode(torch.tensor([[0.3, 7.0]], dtype=dtype)))
+    for found, exact in ((space.steps, [0.01, 1.0]), (space.scale, [1.1, 2.0**30 + 1])):
+        assert found.dtype is dtype
+        assert found.tolist() == torch.tensor(exact, dtype=dtype).tolist()
+    for bound in (space.lower, space.upper, space.origin):
+        assert bound.dtype is dtype
+    torch.testing.assert_close(space.upper, torch.tensor([[0.8 / 1.1, 1.0]], dtype=dtype))
+
+
 def test_a_missing_job_may_be_found_but_never_lost() -> None:
     generator = Rows(APPLICANTS)
     state = generator.encode(rows({**ANNA, "job": "?"}, ANNA))
