@@ -128,6 +128,9 @@ def test_export_of_records_for_other_tools(call: Call, run: Path, tmp_path: Path
         assert answer.code == 0, answer.err
         jsonschema.validate(answer.document, schema("file"))
         assert answer.document["table"] == kind
+        if kind in ("in-toto", "svr", "cyclonedx"):
+            text = out.read_text()
+            assert len(text.splitlines()) > 20 and text.endswith("\n}\n"), "a person can read it too"
     assert json.loads((tmp_path / "in-toto").read_text())["subject"][0]["digest"] == {"sha256": digest}
     assert json.loads((tmp_path / "svr").read_text())["predicateType"].endswith("svr/v0.2")
     assert json.loads((tmp_path / "cyclonedx").read_text())["components"][0]["hashes"][0]["content"] == digest

@@ -91,6 +91,36 @@ def test_time_is_that_of_one_generation_and_of_what_comes_before(
     assert (document["objectives"], document["constraints"]) == (["adversarial", "intensity"], [])
 
 
+@pytest.mark.parametrize(("votes", "candidates", "queries"), [(0, 78, 100), (4, 79, 400)])
+def test_a_limit_on_queries_makes_a_search_smaller_and_is_never_passed(
+    call: Call, toys: Toys, fast: Flags, votes: int, candidates: int, queries: int
+) -> None:
+    """Of 100 queries one is for the original, two for its ends, a fifth of 97 (19) for members, 78 are left.
+
+    Of 400 to a model that votes with 4, 4 are for the original, 2 for its ends, a fifth of 394 (78) for members, and
+    316 are left, for 79 candidates.
+    """
+    model = toys.model(end="ArgMax" if votes else "Sigmoid")
+    flags = ("--votes", votes, "--sigma", 0.1) if votes else ()
+    words = ("plan", "--images", toys.pictures(count=3), "--model", model, *fast, *flags)
+    document = call(*words, "--max-queries", queries, "--json").document
+    assert document["candidates"] == 3 * candidates
+    assert document["queries"] == 3 * queries
+
+
+def test_what_a_decision_takes_is_shown_from_few_queries_to_many() -> None:
+    def shown(holds: int | None, breaks: int | None) -> str:
+        entry = {"sentence": "a condition", "queries": {"least": 1000, "holds": holds, "breaks": breaks}}
+        [line] = [one for one in printed(DOCUMENT | {"until_decided": [entry]}) if one.startswith("decided")]
+        return line
+
+    assert shown(2000, 30_000) == "decided     a condition: 2,000 to 30,000 queries"
+    assert shown(30_000, 2000) == shown(2000, 30_000)
+    # what may never be decided takes all that there is
+    assert shown(None, 2000) == "decided     a condition: 2,000 to 5,678,901 queries"
+    assert shown(2000, None) == shown(None, 2000)
+
+
 def test_images_that_cannot_be_read_are_passed_over(call: Call, toys: Toys, fast: Flags) -> None:
     faces = toys.pictures(count=2)
     (faces / "a.png").write_bytes(b"no picture")

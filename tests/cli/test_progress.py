@@ -67,6 +67,38 @@ def test_a_pipe_gets_a_line_after_5_seconds_and_then_one_in_30(
     assert capsys.readouterr().err == "audit 3% first\naudit 3% second\n"
 
 
+def test_each_line_names_its_command_and_how_far_it_is(
+    call: Call,
+    model: Path,
+    face: Path,
+    faces: Path,
+    fast: Flags,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_progress, "_FIRST_S", 0.0)
+    monkeypatch.setattr(_progress, "_EVERY_S", 0.0)
+    run = tmp_path / "run"
+    searching = ("--model", model, *fast)
+
+    def lines(*words: object) -> list[str]:
+        answer = call(*words)
+        assert answer.code == 0, answer.err
+        return [line for line in answer.err.splitlines() if not line.startswith("note: ")]
+
+    assert lines("bench", face, *searching, "--solvers", "random,nsga2", "--seeds", 2) == [
+        "bench 0% random, seed 7",
+        "bench 25% random, seed 8",
+        "bench 50% nsga2, seed 7",
+        "bench 75% nsga2, seed 8",
+    ]
+    search = lines("search", face, *searching)
+    assert search and all(line.startswith("search ") for line in search)
+    audit = lines("audit", "--images", faces, *searching, "--out", run)
+    assert audit[-1].startswith("audit 100% 4/4 images, 4 found")
+    assert lines("verify", run, "--model", model) == [f"verify {25 * i}% {i}/4 images" for i in (1, 2, 3, 4)]
+
+
 def test_verbose_adds_to_audit_and_verify(
     call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path
 ) -> None:
