@@ -177,6 +177,23 @@ def test_a_search_without_a_flip_has_stalled_after_nothing_came_nearer_for_a_thi
     assert run.reason(0) is run.reason(1) is reason
 
 
+def test_a_tie_is_no_flip_however_long_it_lasts() -> None:
+    class Undecided(FakeProvider):  # type: ignore[misc]  # final, and only to answer otherwise
+        def predict(self, x: Tensor) -> Tensor:
+            return (
+                FakeProvider().predict(x).clamp_max(0.0)
+            )  # the second class never leads, and ties in the light
+
+    class Light(Recorded):
+        def ask(self) -> Float[Tensor, "b n d"]:
+            return torch.full((2, self.population, 4), 0.3)
+
+    run, _ = course((20,) * 6, solver=Light, model=Undecided(), patience=2)
+    run.solve()
+    assert not run.tracker.still
+    assert run.reason(0) is run.reason(1) is Reason.STALLED
+
+
 def test_what_converged_before_the_time_was_up_stays_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     class OneStill(Recorded):
         def ask(self) -> Float[Tensor, "b n d"]:
