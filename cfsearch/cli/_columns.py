@@ -84,5 +84,7 @@ def _size(c: Mapping[str, Any]) -> float:
 def _figure(interval: Mapping[str, float] | None, *, digits: int, scale: float = 1.0) -> str:
     if interval is None:
         return "none"
-    value, low, high = (f"{round(scale * interval[k], digits) + 0.0:+.{digits}f}" for k in ("value", "low", "high"))
+    value, low, high = (
+        f"{round(scale * interval[k], digits) + 0.0:+.{digits}f}" for k in ("value", "low", "high")
+    )
     return f"{value} [{low}, {high}]"
