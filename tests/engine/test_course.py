@@ -14,7 +14,6 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Evaluation, Reason
 from cfsearch.contracts.solver import Solver
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.engine import course as module
 from cfsearch.engine.course import Course
 from cfsearch.engine.problem import Problem
 from cfsearch.engine.progress import Progress
@@ -206,7 +205,7 @@ def test_what_converged_before_the_time_was_up_stays_converged(monkeypatch: pyte
             return z
 
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("cfsearch.engine.course.time.monotonic", lambda: now[0])
 
     def pass_time(_: Progress) -> None:
         now[0] += 10.0
@@ -253,7 +252,7 @@ def test_time_is_counted_from_the_begin_and_the_last_generation_is_never_early(
     limit: float, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("cfsearch.engine.course.time.monotonic", lambda: now[0])
 
     def pass_time(_: Progress) -> None:
         now[0] += 10.0

@@ -121,7 +121,7 @@ def test_a_critic_step_follows_its_game_and_its_classifier(tmp_path: Path, game:
     torch.testing.assert_close(losses["critic_attribute"], label.detach(), rtol=1e-4, atol=1e-5)
     assert ("penalty" in losses) is (total is None)
     if total is not None:
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        total.backward()
         same_slopes(made.critic, critic)
 
 
