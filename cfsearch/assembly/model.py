@@ -16,6 +16,7 @@ from cfsearch.datasets.tables import check_labels
 from cfsearch.datasets.text import Lexicon
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.providers.agreement import check_agreement
+from cfsearch.providers.sidecar import sidecar_path
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.providers.tabular_opening import onnx_file_of
 from cfsearch.providers.text import is_function_of_texts, open_text_model, text_model
@@ -131,7 +132,9 @@ def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -
         file = table.file if read else None
         model = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
     table = replace(table, file=None)
-    check_labels(table.schema, model.labels)
+    onnx = given is None and config.model.path.endswith(".onnx")
+    beside = config.model.sidecar or sidecar_path(Path(config.model.path)) if onnx else ""
+    check_labels(table.schema, model.labels, beside=str(beside))
     compared = ""
     if table.sample is not None and isinstance(model, TabularProvider):
         compared = check_agreement(model, table.sample)

@@ -1,5 +1,6 @@
 """A table in canonical form: one float64 row an input, beside its schema."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,8 +266,13 @@ def _bare(value: Any) -> Cell:  # Any: whatever a data frame holds
     return "" if text in ("<NA>", "NaT") else text
 
 
-def check_labels(schema: TableSchema, labels: Sequence[str]) -> None:
+def check_labels(schema: TableSchema, labels: Sequence[str], *, beside: str = "") -> None:
     """Refuses a model whose classes are not those of the table, in the same order.
+
+    Args:
+        schema: of the table.
+        labels: the model's, in the order of its outputs.
+        beside: the file that names them; empty where there is none.
 
     Raises:
         DataError: the words differ, or stand in another order.
@@ -278,5 +284,17 @@ def check_labels(schema: TableSchema, labels: Sequence[str]) -> None:
         f"table: the model's classes {', '.join(labels)} "
         + ("stand in another order than" if same else "are not")
         + f" those of column {schema.target.name!r}, {', '.join(schema.labels)}. "
-        "Write them in the same order in the schema and beside the model."
+        + _way_out(schema.labels, labels, beside=beside)
+    )
+
+
+def _way_out(known: Sequence[str], labels: Sequence[str], *, beside: str) -> str:
+    """What to write where a model and a table name their classes differently."""
+    numbered = list(labels) == [str(i) for i in range(len(known))]
+    if not (beside and numbered):
+        return "Write them in the same order in the schema and beside the model."
+    words = ", ".join(json.dumps(word, ensure_ascii=False) for word in known)
+    return (
+        f"The model's are numbers alone: if 0 is {known[0]!r} and so on, write this line in {beside}, else the words in "
+        f"the order of the model's outputs: labels = [{words}]"
     )

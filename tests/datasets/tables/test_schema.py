@@ -136,6 +136,16 @@ class TestSchemas:
             check_labels(PEOPLE, ("yes", "no"))
         with pytest.raises(DataError, match="approve, refuse are not those of column 'ok'"):
             check_labels(PEOPLE, ("approve", "refuse"))
+        with pytest.raises(
+            DataError, match="Write them in the same order in the schema and beside the model"
+        ):
+            check_labels(PEOPLE, ("0", "1"))
+
+    def test_numbered_classes_get_the_line_to_write(self) -> None:
+        with pytest.raises(DataError, match=r'in rf.toml, else .* outputs: labels = \["no", "yes"\]$'):
+            check_labels(PEOPLE, ("0", "1"), beside="rf.toml")
+        with pytest.raises(DataError, match="in the same order in the schema and beside the model"):
+            check_labels(PEOPLE, ("approve", "refuse"), beside="rf.toml")
 
 
 class TestVariables:
