@@ -71,12 +71,14 @@ class Answer:
         rows: inputs that are done.
         death: how it died, in words; empty where it lives.
         error: why it cannot go on; None where it can.
+        begun: whether it had begun the inputs; a worker that dies while it starts says nothing against them.
     """
 
     worker: int
     rows: tuple[Stored, ...] = ()
     death: str = ""
     error: CfsearchError | None = None
+    begun: bool = True
 
 
 class Workers(ABC):
@@ -128,8 +130,8 @@ def spread(
 ) -> Iterator[Arrival]:
     """Search inputs by workers; what is done, as it arrives.
 
-    A batch whose worker died is searched again, input by input. An input on which three workers died alone has
-    failed, as ``provider_crashed``: it is tried again when the audit is started again.
+    A batch whose worker died in it is searched again, input by input; one whose worker died before, as it is. An
+    input on which three workers died alone has failed, as ``provider_crashed``: it is tried again when the audit is started again.
 
     Args:
         workers: the processes.
@@ -164,6 +166,9 @@ def spread(
                 f"workers: {in_a_row} processes died in a row without an answer; the last one {answer.death}. "
                 "Try fewer --workers, which take less memory."
             )
+        if not answer.begun:
+            waiting.appendleft(batch)
+            continue
         if len(batch) == 1:
             deaths[batch[0]] += 1
             if deaths[batch[0]] >= MOST_DEATHS:

@@ -32,6 +32,7 @@ class LocalWorkers(Workers):
         self._task = base64.b64encode(task.packed()).decode()
         self._processes: dict[int, ModelProcess] = {}
         self._busy: set[int] = set()
+        self._begun: set[int] = set()
         self._rows: dict[int, list[Stored]] = {}
 
     @property
@@ -42,6 +43,7 @@ class LocalWorkers(Workers):
     def give(self, worker: int, positions: Sequence[int]) -> None:
         """As ``Workers.give``."""
         self._busy.add(worker)
+        self._begun.discard(worker)
         self._rows[worker] = []
         try:
             process = self._processes.get(worker)
@@ -81,7 +83,10 @@ class LocalWorkers(Workers):
             death = process.death() + (f"; it printed last: {words!r}" if words else "")
             del self._processes[worker]
             process.close()
-            return Answer(worker, death=death)
+            return Answer(worker, death=death, begun=worker in self._begun)
+        if "begun" in message:
+            self._begun.add(worker)
+            return None
         if "row" in message:
             rows.append(from_json(message["row"]))
             return None

@@ -91,7 +91,9 @@ def serve(end: socket.socket, memory: int, *, lacking: list[str]) -> NoReturn:
             channel.send(failure(error))
             raise Closed from error
         while True:
-            rows, gone = searcher.search(channel.receive()["positions"])
+            positions = channel.receive()["positions"]
+            channel.send({"begun": True})
+            rows, gone = searcher.search(positions)
             for row in rows:
                 channel.send({"row": to_json(row)})
             channel.send({"done": True} if gone is None else failure(gone))

@@ -13,8 +13,10 @@ from cfsearch.runs.record import InstanceRow, stored
 class Played(Workers):
     """Workers that answer in the order in which they were given something; some inputs kill them."""
 
-    def __init__(self, count: int, deadly: dict[int, int] | None = None, bad: int | None = None) -> None:
-        self._count, self._deadly, self._bad = count, dict(deadly or {}), bad
+    def __init__(
+        self, count: int, deadly: dict[int, int] | None = None, bad: int | None = None, *, unbegun: int = 0
+    ) -> None:
+        self._count, self._deadly, self._bad, self._unbegun = count, dict(deadly or {}), bad, unbegun
         self.given: list[tuple[int, ...]] = []
         self._waiting: deque[tuple[int, tuple[int, ...]]] = deque()
 
@@ -29,6 +31,9 @@ class Played(Workers):
 
     def take(self) -> Answer:
         worker, positions = self._waiting.popleft()
+        if self._unbegun:
+            self._unbegun -= 1
+            return Answer(worker, death="was ended by SIGKILL", begun=False)
         for at in positions:
             if self._deadly.get(at, 0):
                 self._deadly[at] -= 1
@@ -72,6 +77,15 @@ def test_an_input_on_which_three_workers_died_alone_has_failed_and_the_others_go
 def test_an_input_is_given_up_at_the_third_death_and_no_sooner() -> None:
     twice = [row for arrival in arrivals(Played(1, {0: 2}), 1, size=1) for row in arrival.rows]
     assert [row.status for row in twice] == ["not_found"]
+
+
+def test_workers_that_die_while_they_start_say_nothing_against_an_input() -> None:
+    workers = Played(1, unbegun=7)
+    came = arrivals(workers, 4)
+    assert workers.given == [(0, 1)] * 8 + [(2, 3)]
+    assert [row.status for arrival in came for row in arrival.rows] == ["not_found"] * 4
+    with pytest.raises(RunError, match="12 processes died in a row"):
+        arrivals(Played(1, unbegun=12), 1)
 
 
 def test_workers_that_die_one_after_the_other_end_the_audit() -> None:

@@ -11,7 +11,7 @@ from cfsearch.assembly.search import assemble
 from cfsearch.audits.inputs import audited_inputs
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.audits.workers.pool import Task
-from cfsearch.audits.workers.processes import error_of, from_json
+from cfsearch.audits.workers.processes import LocalWorkers, error_of, from_json
 from cfsearch.audits.workers.searcher import Searcher, failure, to_json
 from cfsearch.config import Config
 from cfsearch.errors import CfsearchError, ConfigError, ProviderCrashedError, RunError
@@ -73,6 +73,21 @@ def test_a_worker_whose_files_are_others_is_refused(settings: Settings) -> None:
     other = Task(config, hashes, None, versions={"torch": "0.1"})
     with pytest.raises(RunError, match=r"its versions are not those"):
         Searcher(other)
+
+
+def test_a_worker_that_is_killed_while_it_starts_has_begun_nothing(settings: Settings) -> None:
+    config = settings(threads=1)
+    workers = LocalWorkers(Task(config, audited_inputs(assemble(config)).hashes, None), count=1)
+    try:
+        workers.give(0, [4])
+        os.kill(processes()[0], signal.SIGKILL)
+        died = workers.take()
+        assert "SIGKILL" in died.death and not died.begun
+        workers.give(0, [4])
+        came = workers.take()
+        assert [row.position for row in came.rows] == [4] and came.begun and not came.death
+    finally:
+        workers.close()
 
 
 def test_a_worker_searches_by_position(settings: Settings, tmp_path: Path) -> None:
