@@ -70,8 +70,8 @@ def test_few_rows_are_refused() -> None:
 
 
 def test_whole_numbers_of_any_size_are_drawn_to_the_last_digit() -> None:
-    """A range of a million million has odd numbers too; numbers in single precision would skip most of it."""
-    wide = TableSchema(columns=(Column(name="cents", kind=ColumnKind.INTEGER, low=0.0, high=1e12),))
+    """Shares in single precision are multiples of a power of two, and would give even numbers alone."""
+    wide = TableSchema(columns=(Column(name="cents", kind=ColumnKind.INTEGER, low=0.0, high=2.0**40),))
     rows = 2 * torch.arange(2000, dtype=torch.float64)[:, None]
     broken = broken_rows(Variables.of(wide), rows, rng=torch.Generator().manual_seed(0)).flatten()
     drawn = broken[broken > 4000]
