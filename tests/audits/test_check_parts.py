@@ -50,9 +50,7 @@ def test_conditions_are_judged_again_from_what_is_stored(
         asked.append((stated, rows, given))
         return {"result": "pass"}
 
-    effects = (
-        SimpleNamespace(effects=SimpleNamespace(names=("Hat",)), by_input={"a": 1}) if measured else None
-    )
+    effects = SimpleNamespace(names=("Hat",)) if measured else None
     monkeypatch.setattr(checking, "judged_again", again)
     monkeypatch.setattr(
         checking, "load_effects", lambda path: effects if path == tmp_path / "effects.safetensors" else 1 / 0
@@ -61,9 +59,7 @@ def test_conditions_are_judged_again_from_what_is_stored(
     monkeypatch.setattr(RunDirectory, "read", classmethod(lambda cls, path: Run()))
     one = check(tmp_path)
     one._stopping({"result": "fail"})
-    given = {
-        "attributes": ("Hat",) if measured else (), "members": "groups.json", "measured": {"a": 1} if measured else {},
-    }  # fmt: skip
+    given = {"members": "groups.json", "measured": effects}
     assert asked == [({"result": "fail"}, "rows", given)]
     assert found(one) == [
         ("figures", "audit.json", "audit.json: `stopping` differ at `result`: 'fail' stands there, 'pass' follows from what is stored."),
