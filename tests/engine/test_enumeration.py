@@ -45,6 +45,21 @@ def test_worked_by_hand() -> None:
     assert every_point(space(), most=7) is None
 
 
+def test_large_whole_numbers_are_distinct_points() -> None:
+    at = torch.tensor([[2.0**30 + 1]], dtype=torch.float64)
+    one = SearchSpace(
+        names=("cents",),
+        lower=torch.full_like(at, -2.0),
+        upper=torch.full_like(at, 2.0),
+        origin=at,
+        kinds=(Kind.INTEGER,),
+        steps=torch.ones(1, dtype=torch.float64),
+    )
+    points = every_point(one, most=5)
+    assert points is not None
+    assert sorted(points.flatten().tolist()) == [-2.0, -1.0, 0.0, 1.0, 2.0]
+
+
 def test_a_value_that_is_no_step_may_stay() -> None:
     points = every_point(space(origin=0.5), most=20)
     assert points is not None

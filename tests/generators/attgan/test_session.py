@@ -1,6 +1,7 @@
 """One step of a training, against the same networks with the loss written out."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,14 @@ WEIGHTS = LossWeights(
 """All different, so that none can stand for another."""
 
 
+class Patterned(Drawings):
+    """Drawings that grow lighter to the right and to the bottom, so that an edit changes edges too."""
+
+    def _paint(self, indices: Sequence[int], values: Tensor) -> Tensor:
+        ramp = torch.linspace(0.1, 1.0, 64)
+        return super()._paint(indices, values) * ramp * ramp[:, None]
+
+
 def session(tmp_path: Path, **changes: Any) -> Session:
     given: dict[str, Any] = {
         "weights": WEIGHTS,
@@ -38,7 +47,7 @@ def session(tmp_path: Path, **changes: Any) -> Session:
         "outliers": 0.0,
     }
     training: TrainingConfig = replace(HINGE, **{**given, **changes})
-    return Session(Drawings(), TINY, training, TrainingFolder(tmp_path), torch.device("cpu"))
+    return Session(Patterned(), TINY, training, TrainingFolder(tmp_path), torch.device("cpu"))
 
 
 def slopes(net: nn.Module) -> list[Tensor]:
@@ -60,7 +69,7 @@ def test_an_editor_step_follows_the_sum_of_its_weighted_losses(tmp_path: Path) -
     edit = made._editor_step(faces, indices, targets, plays=True)
 
     x = faces.images
-    truth = 2 * Drawings().pairs(indices, targets) - 1
+    truth = 2 * Patterned().pairs(indices, targets) - 1
     maps = editor.encoder(x)
     fake, own = editor.decoder(maps, targets), editor.decoder(maps, faces.labels)
     gap = fake - truth
