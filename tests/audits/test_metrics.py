@@ -101,6 +101,18 @@ def test_an_effect_gives_both_units_signed_and_by_size() -> None:
         ),
         ({"correction": None}, ERROR_UNMEASURED),
         ({"correction": None, "truth": RATE}, ""),
+        (
+            {
+                "correction": {
+                    "edit": RATE,
+                    "photographs": None,
+                    "offset": 0.1,
+                    "strength": None,
+                    "agree": True,
+                }
+            },
+            "",
+        ),
         ({"because": "the truth contradicts it"}, "the truth contradicts it"),
         ({"because": "too few"}, ""),
     ],
