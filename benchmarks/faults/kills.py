@@ -6,7 +6,8 @@ An audit of rows of a table runs once undisturbed, in one process. Then it runs 
 (``--processes 2``; without, its model's process) or itself (the driver) gets a SIGKILL, in a random order at random moments of a seed; a
 driver that was killed is started again by the same command. After each kill of a driver the store is
 read: what was acknowledged before must still be there, the same bytes. At the end the fronts must be those
-of the undisturbed run. Exits with 1 where one of it does not hold.
+of the undisturbed run. Exits with 1 where one of it does not hold. ``--slow`` makes each call of the model last longer while it
+is disturbed, so that the audit does not end before all kills have hit.
 """
 
 import argparse
@@ -23,8 +24,10 @@ from cfsearch.errors import RunError
 from cfsearch.runs.directory import RunDirectory
 
 MODEL = """
+import os, time
 import numpy as np
 def predict(frame):
+    time.sleep(float(os.environ.get("KILLS_SLOW", "0")))
     p = 1 / (1 + np.exp(-(frame["age"] - 45) / 8 + (frame["job"] == "clerk") - frame["hours"] / 60))
     return np.stack([1 - p, p], 1)
 """
@@ -55,14 +58,21 @@ def workers_of(driver: int) -> list[int]:
     return found
 
 
-def started(folder: Path, run: Path, *, evaluations: int, processes: int = 0) -> "subprocess.Popen[bytes]":
+def started(
+    folder: Path, run: Path, *, evaluations: int, processes: int = 0, slow_s: float = 0.0
+) -> "subprocess.Popen[bytes]":
     """The audit, new or going on."""
     words = ["audit", "--data", str(folder / "rows.csv"), "--model", "kills_model:predict", "--out", str(run)]
     words += ["--evaluations", str(evaluations), "--population", "40", "--seed", "7", "--batch-size", "1"]
     words += ["--workers", str(processes), "--no-isolation"] if processes else []
     return subprocess.Popen(
         [sys.executable, "-m", "cfsearch", *words, "--threads", "1"],
-        env={**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "OMP_NUM_THREADS": "1",
+            "KILLS_SLOW": str(slow_s),
+        },
         stdout=subprocess.DEVNULL,
         stderr=(folder / "stderr.txt").open("ab"),
     )
@@ -87,6 +97,7 @@ def disturbed(
     evaluations: int,
     span_s: float,
     processes: int = 0,
+    slow_s: float = 0.0,
 ) -> tuple[int, int, int]:
     """Kill and go on until the audit has ended.
 
@@ -97,7 +108,7 @@ def disturbed(
     victims = ["worker"] * workers + ["driver"] * drivers
     rng.shuffle(victims)
     hits, lost = {"worker": 0, "driver": 0}, 0
-    driver = started(folder, run, evaluations=evaluations, processes=processes)
+    driver = started(folder, run, evaluations=evaluations, processes=processes, slow_s=slow_s)
     for victim in victims:
         end = time.monotonic() + rng.uniform(0.0, span_s)
         while driver.poll() is None and (time.monotonic() < end or not workers_of(driver.pid)):
@@ -109,7 +120,7 @@ def disturbed(
             driver.wait()
             before = stored(run)
             hits["driver"] += 1
-            driver = started(folder, run, evaluations=evaluations, processes=processes)
+            driver = started(folder, run, evaluations=evaluations, processes=processes, slow_s=slow_s)
             time.sleep(0.1)  # likewise
             now = stored(run)
             lost += sum(now.get(name) != kept for name, kept in before.items())
@@ -124,7 +135,7 @@ def disturbed(
         hits["worker"] += 1
     before = stored(run)
     while driver.wait() == -signal.SIGKILL:
-        driver = started(folder, run, evaluations=evaluations, processes=processes)
+        driver = started(folder, run, evaluations=evaluations, processes=processes, slow_s=slow_s)
     ended_well(driver, folder)
     after = stored(run)
     return (
@@ -148,6 +159,7 @@ def main(words: list[str] | None = None) -> int:
     ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--span", type=float, default=6.0, help="most seconds between two kills")
+    parser.add_argument("--slow", type=float, default=0.0, help="seconds more of each call of the model")
     chosen = parser.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         folder, rng = Path(place), random.Random(0)
@@ -170,6 +182,7 @@ def main(words: list[str] | None = None) -> int:
             evaluations=chosen.evaluations,
             span_s=chosen.span,
             processes=chosen.processes,
+            slow_s=chosen.slow,
         )
         whole, run = stored(folder / "whole"), stored(folder / "run")
         differ = sum(run.get(name) != kept for name, kept in whole.items())

@@ -107,12 +107,12 @@ def verdict(tree: Path, mutant: Named) -> str:
     original = path.read_text(encoding="utf-8")
     if original.count(mutant.before) != 1:
         return f"GONE: `{mutant.before}` occurs {original.count(mutant.before)} times in {mutant.file}"
-    before, _ = first_failure(tree, list(mutant.tests), _MOST)
+    before, _ = first_failure(tree, dict.fromkeys(mutant.tests), _MOST)
     if before is not None:
         return f"BROKEN: fails without the change: {before}"
     Trial.write(path, original.replace(mutant.before, mutant.after))
     try:
-        killer, _ = first_failure(tree, list(mutant.tests), _MOST)
+        killer, _ = first_failure(tree, dict.fromkeys(mutant.tests), _MOST)
     finally:
         Trial.write(path, original)
     return "SURVIVED" if killer is None else killer if killer == CRASHED else f"killed by {killer}"

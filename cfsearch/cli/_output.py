@@ -36,6 +36,11 @@ class Outcome:
     show: Callable[["Console"], None]
     error: CfsearchError | None = None
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The document, made where it is not yet."""
+        return self.document() if callable(self.document) else self.document
+
 
 def deliver(outcome: Outcome, *, json_mode: bool) -> None:
     """Print a result on stdout.
@@ -61,8 +66,7 @@ def deliver(outcome: Outcome, *, json_mode: bool) -> None:
 
 def _printed(outcome: Outcome, *, json_mode: bool) -> None:
     if json_mode:
-        document = outcome.document
-        text = dump_json(document() if callable(document) else document)
+        text = dump_json(outcome.values)
         utf_8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
         sys.stdout.write(text if utf_8 else f"{json.dumps(json.loads(text), indent=2)}\n")
     else:

@@ -158,7 +158,7 @@ def generator(**flags: Any) -> Outcome:  # Any: the options, by name
         return trainer.train_generator(source, request=request, watch=watch, stop=stop)
 
     outcome = _train("generator", flags, work)
-    if not flags["measure"] or not outcome.document["finished"]:
+    if not flags["measure"] or not outcome.values["finished"]:
         return outcome
     return _with_figures(outcome, held, flags)
 
@@ -190,7 +190,7 @@ def _with_figures(outcome: Outcome, held: list[Any], flags: dict[str, Any]) -> O
         outcome.show(console)
         show_measured(console, figures)
 
-    return Outcome(document={**outcome.document, "measured": figures}, show=show)
+    return Outcome(document={**outcome.values, "measured": figures}, show=show)
 
 
 @train.command(

@@ -21,7 +21,7 @@ class Played(WrappedProvider):
 
     def __init__(self, *, together: bool, above: float = 0.5) -> None:
         def scores(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.stack([np.zeros(len(x)), (x[:, 0] > above) - 0.5], axis=1)
+            return np.stack([np.zeros(len(x)), (x[:, 0] > above).astype(np.float64) - 0.5], axis=1)
 
         super().__init__(CallableProvider(scores, labels=("no", "yes"), scores=ScoreKind.LOGITS))
         self.together, self.queried = together, 0
