@@ -6,7 +6,7 @@ from typing import Final, final
 
 import torch
 
-from cfsearch.contracts.modality import ROWS
+from cfsearch.contracts.modality import Modality
 from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Failure, Watcher
@@ -17,11 +17,8 @@ from .images import read_input
 from .inputs import InputRecord
 from .search import Assembly
 
-BATCH_SIZE: Final = 4
+BATCH_SIZE: Final = Modality.together
 """Inputs searched together on a CPU where nothing else is given; on a GPU all."""
-
-ROWS_TOGETHER: Final = 32
-"""Likewise rows of a table where one call of the model answers a generation of all of them."""
 
 
 def size_on_cpu(assembly: Assembly) -> int:
@@ -32,10 +29,8 @@ def size_on_cpu(assembly: Assembly) -> int:
     """
     search = assembly.search
     # a limit on time is one of a batch; a model that is queried row by row gains nothing, and may cost money
-    together = (
-        search.generator.modality is ROWS and search.provider.batch_invariant and search.max_time is None
-    )
-    return ROWS_TOGETHER if together else BATCH_SIZE
+    together = search.provider.batch_invariant and search.max_time is None
+    return search.generator.modality.together if together else BATCH_SIZE
 
 
 @final

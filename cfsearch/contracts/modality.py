@@ -54,6 +54,8 @@ class Modality(ABC):
     """Whether each input has variables of its own: the words of a text."""
     traced: ClassVar[bool] = True
     """Whether an input that an explainer made is read as changes of variables, not measured as a whole."""
+    together: ClassVar[int] = 4
+    """Inputs that are searched together on a CPU where one call of the model answers for all of them."""
     files: ClassVar[str] = ""
     """The format of ``cfsearch export`` that writes each input to a file; empty where there is none."""
     distance: ClassVar[str]
@@ -225,6 +227,7 @@ class Rows(Modality):
     parts: ClassVar[tuple[str, str]] = ("row", "rows")
     categorical = True
     generator = "rows"
+    together = 32
     distance = "gower"
     caveats: ClassVar[tuple[str, ...]] = (
         "Counterfactuals are rows that a search put together. Every rule of the schema holds, but whether "
@@ -252,9 +255,7 @@ class Rows(Modality):
     def restrictions(self, *, reference: bool) -> tuple[str, ...]:
         if reference:
             return self.caveats
-        lacking = (
-            "No training table was given (--reference), so nothing held the rows to what occurs together."
-        )
+        lacking = "No training table was given (--reference), so nothing held rows to what occurs together."
         return (*self.caveats, lacking)
 
 
@@ -301,11 +302,8 @@ class Texts(Modality):
     def restrictions(self, *, reference: bool) -> tuple[str, ...]:
         if reference:
             return self.caveats
-        lacking = (
-            "No reference texts were given (--reference), so near words are those of film reviews, and nothing "
-            "held the texts to what people write."
-        )
-        return (*self.caveats, lacking)
+        near = "No reference texts were given (--reference), so near words are those of film reviews, and nothing"
+        return (*self.caveats, f"{near} held the texts to what people write.")
 
 
 @final

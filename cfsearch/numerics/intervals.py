@@ -102,6 +102,10 @@ def mcnemar(first: int, second: int) -> float:
 
     References:
         McNemar 1947, Note on the sampling error of the difference between correlated proportions or percentages.
+
+    Example:
+        >>> mcnemar(5, 0), mcnemar(2, 2)  # five heads of five tosses of a coin, twice
+        (0.0625, 1.0)
     """
     from scipy.stats import binomtest
 

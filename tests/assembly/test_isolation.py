@@ -50,8 +50,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
     return found
 
 
-LIMITS = Isolation(deadline_s=12.5, memory_gib=2.5, offline=False)
-OFFLINE = Isolation(deadline_s=12.5, memory_gib=2.5, offline=True)
+LIMITS = Isolation(deadline_s=12.5, memory_gib=2.5, offline=False, threads=3)
+OFFLINE = Isolation(deadline_s=12.5, memory_gib=2.5, offline=True, threads=3)
 SEEDED = {"search": {"seed_with": ["wachter"]}}
 
 

@@ -100,7 +100,7 @@ class TestModel:
         _explained._model(
             flags(model="pkg:f", follow=False, isolate=True, deadline=9.0, memory=2.0, **self.GIVEN)
         )
-        limits = Isolation(deadline_s=9.0, memory_gib=2.0, offline=True)
+        limits = Isolation(deadline_s=9.0, memory_gib=2.0, offline=True, threads=3)
         assert self.calls == [("apart", "pkg:f", limits, self.GIVEN)]
 
     def test_only_a_file_that_runs_code_loses_the_network(self) -> None:

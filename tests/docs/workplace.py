@@ -41,6 +41,10 @@ def make(folder: Path) -> None:
     for i, pixels in enumerate(drawn):
         name = "face.png" if i == PHOTOS else f"photos/{i}.png"
         Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(folder / name)
+    for label, level in (("not hired", 60), ("hired", 200)):  # the model tells bright ones from dark ones
+        (folder / "known" / label).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (128, 128), (level + 5 * i,) * 3).save(folder / "known" / label / f"{i}.png")
     for suffix in (".safetensors",):
         shutil.copy(ROOT / "models" / f"attgan_faces64{suffix}", folder / f"my_attgan{suffix}")
     _table(folder)
