@@ -217,7 +217,9 @@ class FrontBuilder:
         )
         with raising(QueryError, f"generator {generator.name!r}: words"):
             described = (
-                generator.words(queries.x[i].cpu(), stored.cpu()) if isinstance(generator, Describer) else ()
+                generator.words(queries.x[i].cpu(), generator.modality.restored(stored).cpu())
+                if isinstance(generator, Describer)
+                else ()
             )
         return ParetoFront(
             name=queries.names[i],

@@ -5,9 +5,13 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.fronts.front import ParetoFront
 from cfsearch.generators.pixels import Pixels, PixelsWithDensity
-from cfsearch.testing import GeneratorCase
+from cfsearch.objectives import Adversarial, Intensity
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.testing import FakeProvider, GeneratorCase
 
 
 class TestPixelsContract(GeneratorCase):
@@ -148,3 +152,21 @@ def test_of_a_change_that_ends_at_white_the_visible_part_is_named() -> None:
     x = torch.full((1, 3, 8, 8), 0.9)
     [words] = generator.words(x[0], generator.decode(generator.encode(x), torch.full((1, 1, 1), 0.5))[0])
     assert words == ("row 1 column 1: 10 % brighter",)
+
+
+def test_the_words_of_a_front_are_the_changes_of_its_members() -> None:
+    search = Search(
+        FakeProvider(), Pixels(size=(16, 16), grid=2, max_change=0.3), [Adversarial(), Intensity()],
+        lambda population: RandomSearch(population=population), evaluations=60,
+        population=20, pruning=0.0,
+    )  # fmt: skip
+    [front] = search.run(torch.full((1, 3, 16, 16), 0.5), names=["grey"])
+    assert isinstance(front, ParetoFront)
+    assert len(front) > 3 and any(front.words(i) for i in range(len(front)))
+    for i in range(len(front)):
+        said = dict.fromkeys(front.variables, 0)
+        for word in front.words(i):
+            name, _, change = word.partition(": ")
+            said[name] = int(change.split()[0]) * (1 if "brighter" in change else -1)
+        for percent, z in zip(said.values(), front.z[i].tolist(), strict=True):
+            assert abs(percent - 100 * z) < 1.6  # a hundredth, and less is not named
