@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.attainment import attained, compare_fronts, levels_of
+from cfsearch.report import wording
 from cfsearch.runs.directory import InstanceRow
 
 from .family import corrected
@@ -148,7 +149,9 @@ def sentence(entry: Mapping[str, Any]) -> str:
         f"{o['name']} {value:.3g}" for o, value in zip(entry["objectives"], entry["goal"], strict=True)
     )
     tests = "; ".join(
-        f"p {p[name]:.2g} by {name}" for name in ("attainment", "hypervolume") if p[name] is not None
+        f"p {wording.small(p[name])} by {name}"
+        for name in ("attainment", "hypervolume")
+        if p[name] is not None
     )
     return (
         f"by {entry['attribute']}, fronts away from {entry['from']}: at no more than {goal}, "

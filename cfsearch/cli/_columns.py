@@ -27,6 +27,7 @@ def show_columns(console: "Console", document: Mapping[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from cfsearch.report import wording
     from cfsearch.report.columns import READINGS
 
     several = len(document["models"]) > 1
@@ -56,7 +57,7 @@ def show_columns(console: "Console", document: Mapping[str, Any]) -> None:
                     Text(plain(path)),
                     _figure(entry["logits"], digits=2),
                     *([_figure(entry["probability"], digits=0, scale=100.0)] if wide else []),
-                    "" if entry.get("p") is None else f"{entry['p']:.2g}",
+                    "" if entry.get("p") is None else wording.small(entry["p"]),
                     READINGS.get(entry.get("reading", ""), ""),
                 )
                 title = ""

@@ -202,6 +202,8 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
 
 def _group_lines(group: dict[str, Any]) -> list[str]:
     """An attribute's groups with their rates, and each comparison of them on a line of its own."""
+    from cfsearch.report import wording
+
     name = plain(group["attribute"])
     if "with" in group:
         parts = [(side, group[side]) for side in ("with", "without")]
@@ -222,7 +224,7 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
     lines = [f"by {name}, verified counterfactuals: {rates}."]
     for what, difference, p in compared:
         if difference is not None:
-            test = "" if p is None else f"; p {p:.2g} after Holm"
+            test = "" if p is None else f"; p {wording.small(p)} after Holm"
             lines.append(f"  {what}: {_points(difference)}{test}")
     return lines + ([f"  {plain(group['note'])}"] if group.get("note") else [])
 

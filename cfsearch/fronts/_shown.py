@@ -53,7 +53,13 @@ def words(front: "ParetoFront", i: int) -> tuple[str, ...]:
     Args:
         front: whose member it is.
         i: the member.
+
+    Raises:
+        IndexError: there is no such member.
     """
+    if not -len(front) <= i < len(front):
+        held = f"{len(front)} members" if len(front) else f"none ({front.reason.value})"
+        raise IndexError(f"front {front.name!r}: there is no member {i}, it has {held}.")
     if front.described:
         return front.described[i]
     z, value = front.z[i], front.values[i]

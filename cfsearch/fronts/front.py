@@ -309,7 +309,7 @@ class ParetoFront:
         return answers(self, count)
 
     def words(self, i: int) -> tuple[str, ...]:
-        """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"."""
+        """Changes of member ``i`` in words, strongest first: "+Eyeglasses 0.02 -> 0.98"; IndexError where there is none."""
         return words(self, i)
 
     def merge(self, other: "ParetoFront") -> "ParetoFront":

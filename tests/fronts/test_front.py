@@ -10,8 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.objectives import Adversarial, Intensity
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.testing import FakeGenerator, FakeProvider
 
 from .four import front
 
@@ -21,6 +25,22 @@ def test_picks_by_hand() -> None:
     # crossing: p - gan = .1-0, .6-.5, .8-.4, .95-1: the sign turns between the last two, the
     # curves are closer at the last
     assert front().picks() == {"closest": 1, "sparsest": 2, "knee": 2, "crossing": 3}
+
+
+def test_words_of_a_member_that_is_not_there_say_so() -> None:
+    assert front().words(-1) == front().words(3)
+    with pytest.raises(IndexError, match=r"front '.*': there is no member 4, it has 4 members\."):
+        front().words(4)
+    empty = Search(
+        FakeProvider(), FakeGenerator(), [Adversarial(), Intensity()],
+        lambda population: RandomSearch(population=population), evaluations=20, population=20, target="bright",
+    ).run(torch.full((1, 3, 16, 16), 0.9), names=["white"])[0]  # fmt: skip
+    assert isinstance(empty, ParetoFront) and len(empty) == 0
+    with pytest.raises(
+        IndexError,
+        match=r"there is no member 0, it has none \(already_target: the model already gives the target class\)",
+    ):
+        empty.words(0)
 
 
 def test_answers_by_hand() -> None:
