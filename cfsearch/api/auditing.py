@@ -39,6 +39,9 @@ def audit(
     title: str = "Counterfactual audit",
     effects: bool = True,
     shared_queries: int | None = None,
+    practical: float | None = None,
+    fail_if: Sequence[str] = (),
+    until_decided: bool = False,
     watch: Callable[[AuditProgress], None] | None = None,
     **settings: Unpack[Settings],
 ) -> AuditResult:
@@ -59,6 +62,9 @@ def audit(
         title: what the report is called.
         effects: whether to measure, beside the search, what attributes, protected columns and shared changes do.
         shared_queries: the most queries that are spent on changes that many inputs share; 10,000 when left out, 0 for none.
+        practical: the size in logits from which an effect matters; 0.25 when left out.
+        fail_if: conditions, each as what must not be ("flip_rate:Male > 5%"); they need ``until_decided``.
+        until_decided: whether the audit ends as soon as these conditions are decided.
         watch: called with the progress after each step.
         **settings: see ``cfsearch.Settings``.
 
@@ -100,8 +106,13 @@ def audit(
                 "split": split,
             },
             given=settings,
-            protected=protected,
-            shared_queries=shared_queries,
+            audit={
+                "protected": list(protected) or None,
+                "shared_queries": shared_queries,
+                "practical": practical,
+                "fail_if": list(fail_if) or None,
+                "until_decided": until_decided or None,
+            },
         )
         config, parts = call.config, call.parts
         inputs = config.data.images or config.data.table or ""

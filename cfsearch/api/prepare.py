@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import tomli_w
@@ -50,8 +51,7 @@ def prepared(
     scores: object,
     data: Mapping[str, Any],  # Any: settings of [data]
     given: Mapping[str, Any],  # Any: `Settings`
-    protected: Sequence[str] = (),
-    shared_queries: int | None = None,
+    audit: Mapping[str, Any] = MappingProxyType({}),  # Any: settings of [audit]
 ) -> Prepared:
     """Settings and parts of one call; inputs that are objects are written to a folder.
 
@@ -65,8 +65,7 @@ def prepared(
         scores: what the model's numbers are.
         data: further settings of the inputs.
         given: further settings of the call.
-        protected: attributes whose effects matter most in an audit.
-        shared_queries: the most queries that an audit spends on changes that many inputs share.
+        audit: settings of what an audit reports on; what is None is left to its default.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.
@@ -112,9 +111,8 @@ def prepared(
     made = generator() if isinstance(generator, type) else generator
     live = made if isinstance(made, Generator) else None
     settings: dict[str, Any] = dict(config)  # Any: tables of Config
-    audit = {"shared_queries": shared_queries} if shared_queries is not None else {}
-    if protected or audit:
-        settings["audit"] = {"protected": list(protected), **audit}
+    if reported := {name: value for name, value in audit.items() if value is not None}:
+        settings["audit"] = reported
     if live is not None:
         settings["generator"] = {"source": plugin_config("generators", live).name}
     elif made is not None:

@@ -12,7 +12,7 @@ from PIL import Image
 import cfsearch
 from cfsearch import AuditResult, Config, Fronts, RunDirectory
 from cfsearch.errors import ConfigError, ModelFileError, RunError
-from cfsearch.testing import FakeGenerator
+from cfsearch.testing import FakeGenerator, FakeProvider
 
 FAST: Any = {"evaluations": 60, "population": 20}
 
@@ -200,3 +200,23 @@ def test_a_generator_of_ones_own_measures_effects() -> None:
         **FAST,
     )
     assert len(result.fronts) == 1
+
+
+def test_an_audit_ends_as_soon_as_its_conditions_are_decided(tmp_path: Path) -> None:
+    greys = [np.full((16, 16, 3), 90 + i, dtype=np.uint8) for i in range(40)]
+    given: dict[str, Any] = {
+        "generator": FakeGenerator(),
+        "evaluations": 40,
+        "population": 20,
+        "batch_size": 4,
+    }
+    result = cfsearch.audit(
+        FakeProvider(), greys, fail_if=["failed_rate > 50% at 90%"], until_decided=True, practical=0.4, out=tmp_path / "early",
+        effects=False, **given,
+    )  # fmt: skip
+    document = result.document
+    assert 0 < len(document["instances"]) == document["stopping"]["judged"] < 40
+    assert document["stopping"]["stopped"] is True
+    assert document["practical"] == 0.4
+    with pytest.raises(ConfigError, match="without --until-decided"):
+        cfsearch.audit(FakeProvider(), greys[:2], fail_if=["found_rate < 20%"], **given)
