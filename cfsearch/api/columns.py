@@ -69,7 +69,7 @@ def column_effects(
             scores=scores,
             data={},
             given=settings,
-            protected=protected,
+            audit={"protected": list(protected) or None},
         )
         if call.config.data.table is None:
             raise ConfigError(
