@@ -48,6 +48,7 @@ NOT_RUN: Final = {
     "docs/gates.md": 2,
     "CONTRIBUTING.md": 1,
     "README.md": 1,
+    "docs/choosing.md": 1,
     "docs/effects.md": 1,
     "docs/faces.md": 1,
     "docs/generators.md": 1,
