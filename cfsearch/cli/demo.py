@@ -84,8 +84,14 @@ def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
     table.add_column("verified counterfactuals", justify="right")
     table.add_column("reacts most to", overflow="fold", ratio=1)
     names = {entry["id"]: entry["name"] for entry in document["models"]}
+    labels = {entry["id"]: entry.get("labels", ()) for entry in document["models"]}
     for count in document["counts"]:
-        rows = [row for row in document["effects"] if row["model"] == count["model"] and row["estimate"]]
+        own = labels[count["model"]]  # that a class moves itself is no news
+        rows = [
+            row
+            for row in document["effects"]
+            if row["model"] == count["model"] and row["estimate"] and row["variable"] not in own
+        ]
         strongest = (f"{row['variable']} {row['estimate']['value']:+.1f} logits" for row in rows[:3])
         table.add_row(
             Text(plain(names[count["model"]])),

@@ -138,9 +138,12 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
         rate = {"value": 1.0, "low": 0.5, "high": 1.0}
         estimate = {"value": -1.5, "low": -2.0, "high": -1.0}
         return {
-            "models": [{"id": "natural", "name": "trained on all faces"}],
+            "models": [{"id": "natural", "name": "trained on all faces", "labels": ["not Male", "Male"]}],
             "counts": [{"model": "natural", "found": 3, "searched": 4, "found_rate": rate}],
-            "effects": [{"model": "natural", "variable": "Blond_Hair", "estimate": estimate}],
+            "effects": [
+                {"model": "natural", "variable": name, "estimate": estimate}
+                for name in ("Male", "Blond_Hair")
+            ],
         }
 
     monkeypatch.setattr("cfsearch.demo.run_demo", fake)
