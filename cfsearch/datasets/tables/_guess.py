@@ -177,7 +177,9 @@ class Guesses:
             "." in cell or "e" in cell.lower() for cell in values
         )
         counts = whole and len(values) == rows > _CODES and max(numbers) - min(numbers) == rows - 1
-        if counts and name not in self.needed:
+        if name in self.needed:  # the ages of few people may be consecutive numbers too, but not in order
+            counts = counts and numbers == sorted(numbers)
+        elif counts:
             self.notes.append(f"{name}: counts the rows; left out, as it looks like an identifier.")
             return None
         if counts:

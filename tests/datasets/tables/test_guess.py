@@ -118,6 +118,15 @@ def test_a_column_that_counts_the_rows_is_an_identifier(
     assert (said in guess.notes) == counts
 
 
+@pytest.mark.parametrize("values", [range(60, 20, -1), [*range(19), 20, 19]])
+def test_what_a_model_takes_is_an_identifier_only_where_it_counts_the_rows_in_their_order(
+    guesses: Guess, values: Sequence[int]
+) -> None:
+    column = guesses(values, needed=("a",)).column("a")
+    assert column is not None and not column.immutable
+    assert guesses(values).column("a") is None, "nobody needs it"
+
+
 def test_a_gap_in_what_counts_the_rows_makes_it_a_number(guesses: Guess) -> None:
     column = guesses([*range(13), 14]).column("a")
     assert column is not None and not column.immutable and (column.low, column.high) == (0.0, 14.0)
