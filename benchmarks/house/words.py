@@ -100,13 +100,17 @@ def in_prose(text: str) -> Iterator[tuple[int, str]]:
             yield text.count("\n", 0, match.start()), match.group()
 
 
+TEXTS: Final = (tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING))
+"""Tokens that hold prose; since Python 3.12 the text of an f-string is one of its own."""
+
+
 def in_python(source: str, *, prose: bool = True) -> Iterator[tuple[int, str]]:
     """Line and word of everything in a Python file; of the names of functions and classes without ``prose``."""
     before = ""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.NAME and (prose or before in ("def", "class")):
             yield from ((token.start[0], word) for word in in_name(token.string))
-        elif prose and token.type in (tokenize.COMMENT, tokenize.STRING):
+        elif prose and token.type in TEXTS:
             yield from ((token.start[0] + line, word) for line, word in in_prose(token.string))
         if token.type == tokenize.STRING and prose and token.string.strip("\"'") in NAMES_ONLY:
             yield token.start[0], token.string.strip("\"'")

@@ -138,7 +138,7 @@ class FaceBench:
         return found
 
 
-def _classes(model: Provider, images: UInt8[NDArray[np.uint8], "n 3 s s"]) -> NDArray[np.int64]:
+def _classes(model: Provider, images: UInt8[np.ndarray, "n 3 s s"]) -> NDArray[np.int64]:
     x = torch.from_numpy(images).float() / 255.0
     with torch.no_grad():
         parts = [model.predict(part) for part in torch.split(x, model.max_batch)]

@@ -40,8 +40,8 @@ class Reading:
         attributes ``(13,)``; image ``(3, s, s)``.
     """
 
-    attributes: Float[NDArray[np.float32], " a"]
-    image: UInt8[NDArray[np.uint8], "3 s s"]
+    attributes: Float[np.ndarray, " a"]
+    image: UInt8[np.ndarray, "3 s s"]
     distance: float
     changes: tuple[str, ...]
 
@@ -73,7 +73,7 @@ class Rerenders:
         self._face = face
         self._images: dict[bytes, NDArray[np.uint8]] = {face.attributes[0].tobytes(): face.images[0]}
 
-    def image(self, attributes: Float[NDArray[np.float32], " a"]) -> UInt8[NDArray[np.uint8], "3 s s"]:
+    def image(self, attributes: Float[np.ndarray, " a"]) -> UInt8[np.ndarray, "3 s s"]:
         """The face with these attributes.
 
         Args:
@@ -82,7 +82,7 @@ class Rerenders:
         self._draw([attributes])
         return self._images[attributes.tobytes()]
 
-    def nearest(self, picture: UInt8[NDArray[np.uint8], "3 s s"]) -> Reading:
+    def nearest(self, picture: UInt8[np.ndarray, "3 s s"]) -> Reading:
         """The true re-render that is nearest to a picture.
 
         Args:
