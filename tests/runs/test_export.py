@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def test_a_list_says_what_the_fronts_say_without_reading_them(tmp_path: Path) ->
 def test_a_list_finds_damage_too(tmp_path: Path) -> None:
     with run_of(tmp_path / "run", front("a")) as run:
         run.seal()
-    with sqlite3.connect(tmp_path / "run" / "run.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection, connection:
         connection.execute("UPDATE instances SET front = zeroblob(9) WHERE name = 'a'")
     with (
         RunDirectory.read(tmp_path / "run") as run,
