@@ -27,7 +27,7 @@ MODEL = """
 import os, time
 import numpy as np
 def predict(frame):
-    time.sleep(float(os.environ.get("KILLS_SLOW", "0")))
+    time.sleep(float(os.environ.get("KILLS_SLOW", "0")))  # so that the audit outlasts the kills
     p = 1 / (1 + np.exp(-(frame["age"] - 45) / 8 + (frame["job"] == "clerk") - frame["hours"] / 60))
     return np.stack([1 - p, p], 1)
 """

@@ -153,7 +153,7 @@ def large_block_for(
         same = np.array_equal(np.asarray(ask(rows)), small) and np.array_equal(
             np.asarray(ask(rows[torch.from_numpy(moved)])), small[moved]
         )
-    except Exception:  # noqa: BLE001  # as above
+    except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody supplied
         return 0
     return LARGE if same else 0
 

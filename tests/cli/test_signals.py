@@ -22,7 +22,7 @@ import click
 def work():
     with stoppable("bye for now", grace_s=0.3):
         os.kill(os.getpid(), signal.{signal})
-        time.sleep(300)
+        time.sleep(300)  # work that hangs: it is to be ended long before
 
 work(obj=_group.Invocation(()), standalone_mode=False)
 """
