@@ -20,6 +20,8 @@ from cfsearch.numerics.similarity import WINDOW
 
 _VISIBLE: Final = 2.5 / 255
 """A channel that changes by less is not counted as a changed pixel: it is rounding."""
+_ORIGINAL: Final = "-original"
+_RECONSTRUCTION: Final = "reconstruction"
 
 
 @final
@@ -34,7 +36,9 @@ class Pairs:
 def read_pairs(folder: str | Path, *, originals: str | Path | None = None) -> list[Pairs]:
     """Originals with their counterfactuals, by the names of the files.
 
-    ``face.png`` belongs to ``face.cf.png``, ``face.cf1.png``, ``face.cf_b.png``. With a folder of originals of its own, the
+    ``face.png`` belongs to ``face.cf.png``, ``face.cf1.png``, ``face.cf_b.png``; and ``face-original.png`` to every other
+    ``face-NAME.png``, as ``cfsearch export --format pictures`` names them, but for ``face-reconstruction.png``, which is no
+    counterfactual. With a folder of originals of its own, the
     other folder's files belong to the original of the same name, or that their name begins with, followed by ``.cf``, ``_cf``, ``-cf`` or
     a number after ``_`` or ``-``.
 
@@ -47,6 +51,9 @@ def read_pairs(folder: str | Path, *, originals: str | Path | None = None) -> li
     """
     found = {Path(ref.name).stem: ref for ref in find_images(folder)}
     if originals is None:
+        named = {stem: found.pop(stem) for stem in tuple(found) if stem.endswith(_ORIGINAL)}
+        if named:
+            return _exported(named, found)
         first = {stem: ref for stem, ref in found.items() if re.search(r"\.cf\w*$", stem) is None}
         rest = {stem: ref for stem, ref in found.items() if stem not in first}
     else:
@@ -68,6 +75,27 @@ def read_pairs(folder: str | Path, *, originals: str | Path | None = None) -> li
             "folder of the originals with --images."
         )
     return [Pairs(first[stem], tuple(refs)) for stem, refs in groups.items()]
+
+
+def _exported(named: Mapping[str, ImageRef], others: Mapping[str, ImageRef]) -> list[Pairs]:
+    """The pairs of a folder whose originals are called so, each with what begins with its name."""
+    groups: dict[str, list[ImageRef]] = {stem.removesuffix(_ORIGINAL[1:]): [] for stem in named}
+    for stem, ref in sorted(others.items()):
+        owner = max((start for start in groups if stem.startswith(start)), key=len, default=None)
+        if owner is None:
+            raise DataError(
+                f"judge: {ref.name!r} belongs to no original: the folder's originals end in {_ORIGINAL!r}, and no other "
+                "part of their names begins its own. Name pairs NAME-original.png and NAME-1.png, or NAME.png and NAME.cf1.png."
+            )
+        if stem.removeprefix(owner) != _RECONSTRUCTION:
+            groups[owner].append(ref)
+    pairs = [Pairs(named[start + _ORIGINAL[1:]], tuple(refs)) for start, refs in groups.items() if refs]
+    if not pairs:
+        raise DataError(
+            f"judge: no original of {len(named)} has a counterfactual, such as "
+            f"{next(iter(groups)) + '1.png'!r}. Put them into the same folder."
+        )
+    return pairs
 
 
 def judge_pictures(

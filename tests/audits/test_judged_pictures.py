@@ -69,6 +69,38 @@ def test_pairs_in_two_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_pairs_as_an_export_names_them(tmp_path: Path) -> None:
+    for name in (
+        "0-a-original",
+        "0-a-reconstruction",
+        "0-a-knee",
+        "0-a-closest-sparsest",
+        "1-original",
+        "2-a-original",
+    ):
+        save(tmp_path / f"{name}.png", 0)
+    for name in ("0-a-b-original", "0-a-b-knee"):  # a name that begins with another's
+        save(tmp_path / f"{name}.png", 0)
+    assert names(tmp_path) == [
+        ("0-a-b-original.png", ["0-a-b-knee.png"]),
+        ("0-a-original.png", ["0-a-closest-sparsest.png", "0-a-knee.png"]),
+    ]
+    save(tmp_path / "3-knee.png", 0)
+    with pytest.raises(
+        DataError, match=r"judge: '3-knee\.png' belongs to no original: .* Name pairs NAME-original\.png"
+    ):
+        names(tmp_path)
+
+
+def test_originals_of_an_export_alone_are_refused(tmp_path: Path) -> None:
+    for name in ("0-a-original", "0-a-reconstruction"):
+        save(tmp_path / f"{name}.png", 0)
+    with pytest.raises(
+        DataError, match=r"judge: no original of 1 has a counterfactual, such as '0-a-1\.png'\."
+    ):
+        names(tmp_path)
+
+
 def test_what_has_no_original_is_named(tmp_path: Path) -> None:
     save(tmp_path / "a.cf1.png", 0)
     with pytest.raises(DataError) as caught:
