@@ -217,24 +217,27 @@ def _unmeasured(effects: Sequence[Mapping[str, Any]]) -> list[str]:
 def _warnings(assemblies: Mapping[str, Assembly], figures: Collection[Figures], genuine: bool) -> list[str]:
     """Warnings about the result, most serious first."""
     found = []
+    first = next(iter(assemblies.values()))
+    things = f"{first.modality.thing}s"
     everything = sum(len(one.instances) for one in figures)
     failed, searched = sum(one.status["failed"] for one in figures), sum(one.searched for one in figures)
     same, broken = sum(one.constant for one in figures), sum(one.broken for one in figures)
     if failed:
-        found.append(f"{failed} of {everything} instances failed and are not in any figure.")
+        found.append(f"{failed} of {everything} {things} failed and are not in any figure.")
     if same:
-        found.append(f"For {same} instances the model's output never changed.")
+        found.append(
+            f"For {same} {things if same > 1 else first.modality.thing} the model's output never changed."
+        )
     if broken:
         found.append(
-            f"For {broken} of {everything} instances the generator's reconstruction alone already "
+            f"For {broken} of {everything} {things} the generator's reconstruction alone already "
             "changes the model's mind; their named changes are not what flips it."
         )
     if searched < 30 * len(figures):
         found.append(
-            f"Few instances ({searched} searched over {len(figures)} model{'s' * (len(figures) > 1)}): the intervals are wide, "
+            f"Few {things} ({searched} searched over {len(figures)} model{'s' * (len(figures) > 1)}): the intervals are wide, "
             "and what they leave open is undecided."
         )
-    first = next(iter(assemblies.values()))
     if not genuine:
         found += first.modality.restrictions(reference=first.config.data.reference is not None)
     found += list(dict.fromkeys(note for a in assemblies.values() for note in a.notes))

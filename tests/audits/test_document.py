@@ -183,7 +183,7 @@ FEW = "the intervals are wide, and what they leave open is undecided."
 def test_warnings_the_most_serious_first() -> None:
     many = [instance(i, front_of(name=f"{i}")) for i in range(30)]
     assert warnings(*many) == []
-    assert warnings(*many[:29]) == [f"Few instances (29 searched over 1 model): {FEW}"]
+    assert warnings(*many[:29]) == [f"Few pictures (29 searched over 1 model): {FEW}"]
     failed, flips = instance("x", None, "failed"), instance("y", front_of(name="y", flips=True))
     constant = instance("z", front_of([], name="z"), "not_found")
     constant = type(constant)(
@@ -191,11 +191,11 @@ def test_warnings_the_most_serious_first() -> None:
     )
     found = warnings(failed, constant, flips, notes=("b", "a", "b"))
     assert found == [
-        "1 of 3 instances failed and are not in any figure.",
-        "For 1 instances the model's output never changed.",
-        "For 1 of 3 instances the generator's reconstruction alone already changes the model's mind; their named changes are not "
+        "1 of 3 pictures failed and are not in any figure.",
+        "For 1 picture the model's output never changed.",
+        "For 1 of 3 pictures the generator's reconstruction alone already changes the model's mind; their named changes are not "
         "what flips it.",
-        f"Few instances (2 searched over 1 model): {FEW}",
+        f"Few pictures (2 searched over 1 model): {FEW}",
         "b",
         "a",
     ]
@@ -211,7 +211,7 @@ def test_warnings_of_several_models_and_of_an_early_end() -> None:
     )  # fmt: skip
     first, few, *rest = found["warnings"]
     assert first.startswith("The audit ended after 30 of 90 images, as soon as its conditions were decided.")
-    assert few == f"Few instances (59 searched over 2 models): {FEW}"
+    assert few == f"Few pictures (59 searched over 2 models): {FEW}"
     assert rest == [*one.modality.restrictions(reference=False), "n", "k"]
     assert [c["model"] for c in found["counts"]] == ["m", "o"]
     assert len(found["instances"]) == 59
