@@ -12,6 +12,7 @@ from typing import Any, Self, final
 
 from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import predicted_of
 from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
@@ -66,11 +67,11 @@ class Figures:
         """
         self.status[row.status] += 1
         self.constant += row.code == Reason.CONSTANT.code
-        self.instances.append(_instance(self.model, row))
         sparsest = None
         if row.front is not None:
             sparsest = row.front.pick("sparsest")
             self._front(row.front, sparsest)
+        self.instances.append(_instance(self.model, row, sparsest))
         if self.grouped is not None:
             self.grouped.add(row, sparsest)
 
@@ -133,7 +134,7 @@ class Figures:
         return self._transitions.rows(self.model)
 
 
-def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
+def _instance(model: str, row: InstanceRow, sparsest: int | None) -> dict[str, Any]:
     source = "" if row.front is None else row.front.labels[row.front.source]
     truth = None if row.front is None else true_class(row.name, row.front.labels)
     return {
@@ -145,7 +146,16 @@ def _instance(model: str, row: InstanceRow) -> dict[str, Any]:
         "reason_text": sys.intern(row.message),
         "message": row.message if row.status == "failed" else "",
         "source": sys.intern(source),
+        **({} if row.front is None else _predicted(row.front, sparsest)),
         **({} if truth is None else {"truth": truth}),
         "sha256": row.sha256,
         "notes": [*map(sys.intern, (*row.notes, *(() if row.front is None else row.front.note)))],
     }
+
+
+def _predicted(front: ParetoFront, sparsest: int | None) -> dict[str, Any]:
+    """Of a model that predicts a number: of the original, and of its sparsest flip (None where there is none)."""
+    numbers = predicted_of(front)
+    if numbers is None:
+        return {}
+    return {"predicted": {"before": numbers[0], "after": None if sparsest is None else numbers[1 + sparsest]}}

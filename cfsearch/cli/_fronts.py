@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cfsearch.contracts.records import Reason
-from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import predicted_words
 
 from ._output import plain
 
@@ -69,7 +67,7 @@ def headline(front: ParetoFront, *, only: int | None = None) -> str:
     """
     source = plain(front.labels[front.source])
     p = float(torch.softmax(front.original_scores.double(), -1)[front.source])
-    start = f"{plain(front.name)}: {_predicted(front, front.original_scores) or f'{source} (p {p:.3f})'}"
+    start = f"{plain(front.name)}: {plain(predicted_words(front.labels, front.original_scores)) or f'{source} (p {p:.3f})'}"
     member = front.pick("sparsest") if only is None else only
     if member is None:
         if front.reason is Reason.ALREADY_TARGET:
@@ -99,19 +97,10 @@ def counts(front: ParetoFront) -> str:
 def becomes(front: ParetoFront, i: int) -> str:
     """The most probable class of a member, with its probability."""
     top = int(front.p[i].argmax())
-    number = _predicted(front, front.scores[i])
+    number = plain(predicted_words(front.labels, front.scores[i]))
     if number:
         return number
     return f"{plain(front.labels[top])} (p {float(front.p[i, top]):.3f})"
-
-
-def _predicted(front: ParetoFront, scores: Float[Tensor, " k"]) -> str:
-    """The number that a model predicts, and where it lies; empty of a classifier."""
-    wanted = TargetRange.of_labels(front.labels)
-    if wanted is None:
-        return ""
-    number = float(wanted.numbers(scores[None].double())[0])
-    return f"{number:,.6g} ({plain(front.labels[int(scores.argmax())])})"
 
 
 def remarks(front: ParetoFront) -> list[str]:
@@ -122,8 +111,11 @@ def remarks(front: ParetoFront) -> list[str]:
         if len(front) and front.reason is not Reason.ALREADY_TARGET:
             nearest = int(front.lead().argmax())
             lead = float(front.lead()[nearest])
-            what = f"lacks {-lead:.3f} in probability" if lead <= 0 else _past(front)
-            lines.append(f"The nearest miss is member {nearest}: it {what}.")
+            number = predicted_words(front.labels, front.scores[nearest])
+            lacks = f"comes to {number}" if number else f"lacks {-lead:.3f} in probability"
+            lines.append(
+                f"The nearest miss is member {nearest}: it {plain(lacks) if lead <= 0 else _past(front)}."
+            )
         advice = _ADVICE.get(front.reason)
         if advice:
             lines.append(advice)

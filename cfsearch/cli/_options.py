@@ -106,6 +106,11 @@ LABEL = click.option(
     shell_complete=column,
     help="The column with the true class, which is no input.",
 )
+TARGET_RANGE = click.option(
+    "--target",
+    metavar="LOW..HIGH",
+    help="Of a model of tables that predicts a number: the range to reach; one end may be left out.",
+)
 ENCODING = click.option(
     "--encoding", metavar="NAME", help="Of the table's text (cp1252, gbk, ...); found out when left out."
 )

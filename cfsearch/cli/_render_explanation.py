@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cfsearch.errors import PluginError
+from cfsearch.fronts.predicted import predicted_numbers, predicted_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,6 +39,7 @@ def document(
             "counterfactual": None
             if explanation.scores is None
             else _probabilities(explanation, explanation.scores[i]),
+            **_predicted(explanation, i),
         }
         values = None if explanation.attributions is None else explanation.attributions[i].tolist()
         if inputs.kind in ("image", "sound"):
@@ -117,20 +119,32 @@ def shown(explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | 
     return out
 
 
+def _predicted(explanation: "Explanation", i: int) -> dict[str, Any]:
+    """The numbers before and after, where the model predicts one."""
+    before = predicted_numbers(explanation.labels, explanation.original_scores[i : i + 1])
+    if before is None:
+        return {}
+    scores = explanation.scores
+    after = None if scores is None else predicted_numbers(explanation.labels, scores[i : i + 1])
+    return {"predicted": {"before": before[0], "after": None if after is None else after[0]}}
+
+
 def _says(explanation: "Explanation", i: int) -> tuple[str, ...]:
     p = _probabilities(explanation, explanation.original_scores[i])
     source, target = explanation.labels[int(explanation.source[i])], int(explanation.target[i])
     wanted = "any other class" if target < 0 else explanation.labels[target]
-    first = f"The model says {source} (p {p[source]:.3f}); wanted: {wanted}."
+    predicted = predicted_words(explanation.labels, explanation.original_scores[i])
+    first = f"The model says {predicted or f'{source} (p {p[source]:.3f})'}; wanted: {wanted}."
     if explanation.scores is None or explanation.flipped is None:
         return (first, "This method says what counts, and gives no counterfactual.")
     now = explanation.labels[int(explanation.scores[i].argmax())]
     q = _probabilities(explanation, explanation.scores[i])[now]
+    became = predicted_words(explanation.labels, explanation.scores[i]) or f"{now} (p {q:.3f})"
     if int(explanation.source[i]) == target:
         return (first, "It already has the wanted class; nothing was changed.")
     if bool(explanation.flipped[i]):
-        return (first, f"Of the counterfactual the model says {now} (p {q:.3f}).")
-    return (first, f"Nothing found: of what the method ended with, the model still says {now} (p {q:.3f}).")
+        return (first, f"Of the counterfactual the model says {became}.")
+    return (first, f"Nothing found: of what the method ended with, the model still says {became}.")
 
 
 def _which(explanation: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from ._options import (
     ISOLATION,
     MEMORY,
     PROTOCOL,
+    TARGET_RANGE,
     TRUST_MODEL,
     WHOLE,
     json_option,
@@ -72,6 +73,7 @@ _SIZE = 64
     shell_complete=column,
     help="The column with the true class, where the schema is guessed.",
 )
+@TARGET_RANGE
 @click.option("--limit", type=WHOLE, help="At most the first N inputs.")
 @click.option(
     "--out", type=FILE, required=True, metavar="FILE.safetensors", help="The file of the surrogate."
@@ -205,6 +207,8 @@ def _opened(model: str | None, flags: dict[str, Any]) -> _Inputs:
     given = [flags[name] for name in ("images", "table", "sounds") if flags[name] is not None]
     if len(given) != 1:
         raise ConfigError("distill: give --images FOLDER, --data TABLE.csv or --sounds FOLDER, one of them.")
+    if flags["target"] is not None and flags["table"] is None:
+        raise ConfigError("distill: --target is the range of a model of tables; give --data TABLE.csv too.")
     if flags["sounds"] is not None:
         return _sounds(model, flags)
     if model is None:
@@ -244,7 +248,7 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.assembly.model import open_model
 
-    names = ("schema", "label", "limit", "trust", *_MODEL)
+    names = ("schema", "label", "limit", "trust", "target", *_MODEL)
     given = {"model": model, "data": flags["table"], **{name: flags[name] for name in names}}
     opened = open_model(settings(None, given))
     if opened.table is None:

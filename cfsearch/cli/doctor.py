@@ -20,6 +20,7 @@ from ._options import (
     MEMORY,
     PROTOCOL,
     SCHEMA,
+    TARGET_RANGE,
     TRUST,
     TRUST_MODEL,
     json_option,
@@ -67,6 +68,7 @@ _COLUMNS = 8
 )
 @SCHEMA
 @LABEL
+@TARGET_RANGE
 @click.option("--text", multiple=True, metavar="TEXT", help="Of a model of texts: one to ask about; repeat.")
 @click.option("--texts", type=FILE, help="Of a model of texts: a file of them, one a line, or a CSV.")
 @click.option("--column", metavar="COLUMN", help="The column of a CSV that holds the texts.")
@@ -98,6 +100,8 @@ def doctor(
     """
     use_threads(threads)
     kind = kind_of_inputs(None, inputs)
+    if inputs["target"] is not None and kind != "table":
+        raise click.UsageError("--target is the range of a model of tables: give --data TABLE.csv too.")
     flags = {"sidecar": sidecar, "arch": arch, "device": device, "threads": threads, **inputs}
     if kind != "images":
         if images is not None:

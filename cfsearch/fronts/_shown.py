@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 from cfsearch.errors import DataError
 
 from .picks import UNCHANGED
+from .predicted import predicted_words
 
 if TYPE_CHECKING:
     from .front import ParetoFront
@@ -31,6 +32,20 @@ def strip(front: "ParetoFront", *, most: int) -> UInt8[np.ndarray, "h w c"]:
     gap = torch.full((tiles[0].shape[0], tiles[0].shape[1], 2), 255, dtype=torch.uint8)
     row = [part for tile in tiles for part in (tile, gap)][:-1]
     return torch.cat(row, dim=2).permute(1, 2, 0).numpy()
+
+
+def one_line(front: "ParetoFront") -> str:
+    """Name, class or predicted number, target, members, verified ones, why the search stopped.
+
+    Args:
+        front: that is shown.
+    """
+    now = predicted_words(front.labels, front.original_scores) or front.labels[front.source]
+    goal = "any other class" if front.target is None else front.labels[front.target]
+    return (
+        f"ParetoFront({front.name!r}, {now} -> {goal}, {len(front)} members, "
+        f"{int(front.verified.sum())} verified, {front.reason.code})"
+    )
 
 
 def along(front: "ParetoFront", *, most: int) -> list[int]:

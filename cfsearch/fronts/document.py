@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .file import FORMAT
 from .picks import UNCHANGED
+from .predicted import predicted_entry
 
 if TYPE_CHECKING:
     from .front import ParetoFront
@@ -36,7 +37,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     """
     p, won = front.p.tolist(), front.lead().tolist()
     changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
-    verified, picked = front.verified.tolist(), front.picks()
+    verified, picked, predicted = front.verified.tolist(), front.picks(), front.predicted
     members = [
         {
             "index": i,
@@ -54,6 +55,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             **_text(front.text_of(i)),
             "objectives": {name: _number(v) for name, v in zip(front.objectives, measured[i], strict=True)},
             "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i], strict=True)},
+            **({} if predicted is None else {"predicted": predicted[i]}),
             "lead": _number(won[i]),
             "verified": verified[i],
             **_genuineness(front, i),
@@ -68,6 +70,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "name": front.name,
         **_text(front.original_text),
         "source": front.labels[front.source],
+        **predicted_entry(front.labels, front.original_scores),
         "target": None if front.target is None else front.labels[front.target],
         "labels": list(front.labels),
         "variables": list(front.variables),

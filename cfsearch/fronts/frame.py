@@ -1,7 +1,8 @@
 """The members of a front as rows of a table: one row a member.
 
 Columns: ``name``, ``member``, ``source``, ``target``, ``verified``, (``genuineness``, ``valid`` where that was
-measured,) ``origin``, ``picked_as``, ``lead``, ``words``, then ``objective_NAME``, ``change_VARIABLE`` (0 where
+measured,) ``origin``, ``picked_as``, ``lead``, ``words``, (``predicted_original`` and ``predicted``, the numbers before and
+after, where the model predicts one,) then ``objective_NAME``, ``change_VARIABLE`` (0 where
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
 
 Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
+
+from .predicted import predicted_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +43,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
         >>> first["name"], first["member"], first["source"]
         ('grey', 0, 'dark')
     """
-    picks, p, lead = front.picks(), front.p, front.lead()
+    picks, p, lead, predicted = front.picks(), front.p, front.lead(), predicted_of(front)
     schema = schema_of_front(front)
     for i in range(len(front)):
         row: dict[str, Cell] = {
@@ -61,6 +64,8 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             for key, text in (("original_text", front.original_text), ("text", front.text_of(i)))
             if text is not None
         }
+        if predicted is not None:
+            row |= {"predicted_original": predicted[0], "predicted": predicted[1 + i]}
         row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
         row |= _changed(front, i, schema)
         row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}

@@ -21,9 +21,10 @@ from cfsearch.numerics import pareto
 from ._checking import check_parts
 from ._choosing import answers, every_pick, pick
 from ._merging import merged
-from ._shown import along, strip, words
+from ._shown import along, one_line, strip, words
 from .file import pack, read_blob, unpack
 from .picks import UNCHANGED
+from .predicted import predicted_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,13 +65,11 @@ class ParetoFront:
         sounds, sound: the stored members and the original where inputs are recordings, as spectrograms.
         scale: what a change of 1 means in each variable's own unit; ones when left out.
         categories: variables whose values have no order, so that any change of one counts alike.
-        queries: queries to the audited model for this instance in all: the original, candidates (of a
-            surrogate none), those of explainers before, and the verification; None where nobody
-            counted. A query that serves many instances is not in it.
+        queries: to the audited model for this instance in all: the original, candidates (of a surrogate none), those of explainers
+            before, and the verification; None where nobody counted. A query that serves many instances is not in it.
         seeding: how many of them explainers made, to find where the search begins.
-        genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be
-            above zero (``cfsearch.audits.genuineness``); NaN where a member was not measured, None where none was. From
-            ``extra["genuineness"]["threshold"]`` on a member counts as genuine.
+        genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be above zero; NaN
+            where a member was not measured, None where none was. From ``extra["genuineness"]["threshold"]`` on it is genuine.
         outlierness: local outlier factor of each member among known inputs of the wanted class, 1 where it is as
             dense as its neighbours; None where no objective knows any.
         described: what each member changes, in words of the generator; empty where it has none.
@@ -143,12 +142,8 @@ class ParetoFront:
         return len(self.z)
 
     def __repr__(self) -> str:
-        """One line: name, classes, members, verified ones, why the search stopped."""
-        goal = "any other class" if self.target is None else self.labels[self.target]
-        return (
-            f"ParetoFront({self.name!r}, {self.labels[self.source]} -> {goal}, {len(self)} members, "
-            f"{int(self.verified.sum())} verified, {self.reason.code})"
-        )
+        """One line: name, classes or the predicted number, members, verified ones, why the search stopped."""
+        return one_line(self)
 
     @property
     def modality(self) -> Modality:
@@ -212,6 +207,11 @@ class ParetoFront:
     def p(self) -> Float[Tensor, "n k"]:
         """Probabilities of the stored members, softmax of ``scores``."""
         return torch.softmax(self.scores.double(), dim=-1)
+
+    @property
+    def predicted(self) -> list[float] | None:
+        """The number that the model predicts of each member; None of a classifier."""
+        return predicted_numbers(self.labels, self.scores)
 
     @property
     def changed(self) -> Bool[Tensor, "n d"]:

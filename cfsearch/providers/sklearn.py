@@ -89,12 +89,16 @@ class SklearnProvider(TabularProvider):
         self.regression: Final = regression and classes is None and _is_fitted_regressor(estimator)
         if self.regression:
             classes = np.array([0, 1])
+        if classes is None and _is_fitted_regressor(estimator):
+            raise ConfigError(
+                f"{name}: {type(estimator).__name__} predicts a number and has no classes; the target is a range, 50000..60000 or "
+                "250000.. then. Give it: --target LOW..HIGH, or target= from Python."
+            )
         if not (isinstance(classes, np.ndarray) and classes.ndim == 1 and len(classes) >= 2):
             raise ConfigError(
                 f"{name}: expected a fitted classifier with two classes or more, got "
                 f"{type(estimator).__name__} {'without `classes_`' if classes is None else 'with others'}. "
-                "Fit it first; of a regressor of one number the target is a range, 50000..60000 or 250000.. "
-                "(--target); outputs of several labels cannot be audited."
+                "Fit it first; outputs of several labels, or of several numbers, cannot be audited."
             )
         if max_batch < 1:
             raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")

@@ -38,6 +38,12 @@ function shownP(value) {
   return value > 0.995 && value < 1 ? ">0.99" : value.toFixed(2);
 }
 
+// A predicted number, with thousands apart; "218,108" as everywhere else.
+function shownNumber(value) {
+  if (value === null || value === undefined) return DASH;
+  return value.toLocaleString("en-US", { maximumSignificantDigits: Math.abs(value) < 1e5 ? 6 : 15, maximumFractionDigits: 6 }).replace("-", "−");
+}
+
 function isSwitch(before, after) {
   return before >= -0.1 && before <= 1.1 && after >= -0.6 && after <= 1.6;
 }
@@ -119,7 +125,7 @@ function measures(front) {
   const repeated = objectives.some((m) => m.values.every((v, i) => v !== null && Math.abs(v - size[i]) < 0.005 * (1 + size[i])));
   return [
     ...objectives,
-    { id: "p", label: `p(${wanted})`, values: front.p, fixed: [0, 1] },
+    front.predicted ? { id: "p", label: "predicted", values: front.predicted } : { id: "p", label: `p(${wanted})`, values: front.p, fixed: [0, 1] },
     { id: "#changed", label: "changed variables", values: front.z.map((flat) => flat.length / 2), whole: true },
     ...(repeated ? [] : [{ id: "#size", label: "size of the change (L2)", values: size }]),
   ];

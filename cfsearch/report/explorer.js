@@ -122,7 +122,10 @@ function setUpExplorer() {
     const words = every.filter((c) => c.named).map((c) => element("li", {}, isolated(c.words), ...(c.values ? [" ", isolated(`(${c.values})`, { class: "vals" })] : [])));
     const rows = all.map((m) => [element("dt", {}, isolated(m.label)), element("dd", {}, shown(m.values[state.i], m.whole ? 0 : 3))]).flat();
     if (tiny) words.push(element("li", { class: "vals" }, `${tiny} smaller than 0.01`));
-    const p = element("p", {}, "p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
+    const answers = front.predicted
+      ? [`predicted ${shownNumber(front.before)} → ${shownNumber(front.predicted[state.i])}`]
+      : ["p(", isolated(wanted), `) ${shownP(front.before)} → ${shownP(front.p[state.i])}`];
+    const p = element("p", {}, ...answers, `; the model ${front.now[state.i] === front.source ? "still" : "now"} says `, isolated(space.labels[front.now[state.i]]), ".");
     const origin = [element("dt", {}, "found by"), element("dd", {}, isolated(space.origins[front.origin[state.i]]))];
     card.replaceChildren(
       element("h3", {}, `Member ${member}`), ...shownFaces, element("p", { class: "badges" }, badge, ...picks), p,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import predicted_words
 
 from . import wording
 from .gallery import Entry, changes_of
@@ -66,6 +67,9 @@ def _nearest(front: ParetoFront) -> str:
     gap = float(lead[i])
     if gap > 0:
         return f"{words}: at the edge, less past the flip than counts as verified"
+    number = predicted_words(front.labels, front.scores[i])
+    if number:
+        return f"{words}: comes to {wording.mark(number)}"
     return f"{words}: {wording.number(-gap)} in probability short of the flip"
 
 

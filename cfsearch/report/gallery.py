@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import number_text, predicted_numbers
 
 from . import wording
 from .cells import Cells, build_cells
@@ -67,7 +69,7 @@ class Tile:
     heat: str | None
     rerender: str | None
     p: str
-    bar: float
+    bar: float | None
     now: str
     status: str
     picks: tuple[str, ...]
@@ -99,7 +101,7 @@ class Strip:
     wanted: str
     source: str
     before: str
-    bar: float
+    bar: float | None
     reconstruction: str
     reconstruction_flips: bool
     status: str
@@ -110,6 +112,7 @@ class Strip:
     genuine: str | None
     cells: Cells | None = None
     several: bool = False
+    predicts: bool = False
 
     @property
     def became(self) -> str:
@@ -262,7 +265,6 @@ def _strip(
     top: int,
 ) -> Strip:
     front, wanted = entry.front, entry.wanted
-    original = probabilities(front.original_scores)
     again = probabilities(front.reconstruction_scores)
     tiles = tuple(_tile(entry, i, plan=plan, gaps=gaps, top=top) for i in entry.shown)
     sparsest = next((t for t in tiles if "sparsest" in t.picks), None)
@@ -276,9 +278,9 @@ def _strip(
         model=name,
         wanted=wording.mark(front.labels[wanted]),
         source=wording.mark(front.labels[front.source]),
-        before=wording.probability(float(original[wanted])),
-        bar=_bar(float(original[wanted])),
-        reconstruction=wording.probability(float(again[wanted])),
+        before=answer(front, front.original_scores, wanted=wanted),
+        bar=_bar(front, front.original_scores, wanted=wanted),
+        reconstruction=answer(front, front.reconstruction_scores, wanted=wanted),
         reconstruction_flips=flips and entry.about["status"] != "already_target",
         status=str(entry.about["status"]),
         reason=str(entry.about["reason_text"]),
@@ -288,6 +290,7 @@ def _strip(
         genuine=f"{sum(judged)} of {len(judged)}" if judged else None,
         cells=build_cells(front, entry.shown),
         several=len(front.labels) > 2,
+        predicts=TargetRange.of_labels(front.labels) is not None,
     )
 
 
@@ -309,8 +312,8 @@ def _tile(
         image=None if picture is None else codec.uri(picture),
         heat=None if gap is None else data_uri(heat_png(gap, top=top), "png"),
         rerender=None if again is None else codec.uri(again[i]),
-        p=wording.probability(float(p[entry.wanted])),
-        bar=_bar(float(p[entry.wanted])),
+        p=answer(front, front.scores[i], wanted=entry.wanted),
+        bar=_bar(front, front.scores[i], wanted=entry.wanted),
         now=wording.mark(front.labels[int(p.argmax())]),
         status=status_of(entry, i),
         picks=tuple(way for way, index in entry.picks.items() if index == i),
@@ -339,7 +342,25 @@ def _pieces(front: ParetoFront, i: int) -> tuple[Piece, ...]:
     return tuple(found)
 
 
-def _bar(p: float) -> float:
+def answer(front: ParetoFront, scores: Tensor, *, wanted: int) -> str:
+    """What the model says of one input: the probability of a class, or the number that it predicts.
+
+    Args:
+        front: of the model.
+        scores: of the input.
+        wanted: the class.
+    """
+    numbers = predicted_numbers(front.labels, scores[None])
+    if numbers is None:
+        return wording.probability(float(probabilities(scores)[wanted]))
+    return number_text(numbers[0]).replace("-", wording.MINUS)
+
+
+def _bar(front: ParetoFront, scores: Tensor, *, wanted: int) -> float | None:
+    """Per cent of a bar; None of a predicted number, which has none."""
+    if TargetRange.of_labels(front.labels) is not None:
+        return None
+    p = float(probabilities(scores)[wanted])
     return 0.0 if math.isnan(p) else round(100 * min(1.0, max(0.0, p)), 1)
 
 

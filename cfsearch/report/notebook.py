@@ -3,6 +3,7 @@
 from html import escape
 
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import number_text, predicted_words
 
 from . import wording
 from .gallery import changes_of, probabilities
@@ -29,7 +30,8 @@ def _html(front: ParetoFront, codec: Codec | None) -> str:
     verified = int(front.verified.sum())
     head = (
         f"<p><strong>{_safe(front.name)}</strong>: {wording.counted(len(front), 'member')} on the front, "
-        f"{verified} verified. The model says {_safe(front.labels[front.source])}; target: "
+        f"{verified} verified. The model says "
+        f"{_safe(predicted_words(front.labels, front.original_scores) or front.labels[front.source])}; target: "
         f"{'any other class' if front.target is None else _safe(front.labels[front.target])}. "
         f"Stopped: {_safe(front.reason.value.split(': ', 1)[-1])}.</p>"
     )
@@ -119,13 +121,18 @@ def _table(front: ParetoFront) -> str:
     first = list(dict.fromkeys(picks.values()))
     rest = [i for i in front.along(most=_ROWS) if i not in first]
     chosen = [*first, *rest][:_ROWS]
-    heads = ["member", *front.objectives, "changes", "verified", "picked as"]
+    predicted = front.predicted
+    heads = [
+        *("member", *front.objectives, *([] if predicted is None else ["predicted"])),
+        *("changes", "verified", "picked as"),
+    ]
     rows = []
     for i in chosen:
         words = [w for w, _ in changes_of(front, i)]
         cells = [
             str(i),
             *(wording.number(v) for v in front.f[i].tolist()),
+            *([] if predicted is None else [number_text(predicted[i])]),
             wording.listing(words, most=3) or "nothing",
             "yes" if bool(front.verified[i]) else "no",
             ", ".join(way for way, index in picks.items() if index == i),

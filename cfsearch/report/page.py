@@ -164,6 +164,7 @@ def _render(
             of_rows=rows,
             kind=modality.name,
             pictured=modality.pictured,
+            predicts=any(strip.predicts for a in gallery.articles for strip in a.strips),
             gallery=gallery,
             plan=plan,
             ramp=CIVIDIS,

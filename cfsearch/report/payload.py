@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cfsearch.fronts.predicted import predicted_of
+
 from . import wording
 from .gallery import Entry, Group, explorer_picture, probabilities, status_of
 from .plan import Plan
@@ -60,6 +62,7 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
     members = list(entry.explored)
     p, f, z = entry.p, front.f.tolist(), front.z.tolist()
     before = probabilities(front.original_scores)[entry.wanted]
+    predicted = predicted_of(front)
     origins = sorted({wording.mark(o) for o in front.origins})
     further = plan.further(members, shown=entry.shown)
     pictures = {str(i): explorer_picture(entry, i, codec=plan.codec) for i in further}
@@ -69,6 +72,7 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "index": members,
         "f": [[_short(f[i][c]) for i in members] for c in range(len(front.objectives))],
         "p": [_short(float(p[i, entry.wanted])) for i in members],
+        **({} if predicted is None else {"predicted": [predicted[1 + i] for i in members]}),
         "now": [int(p[i].argmax()) for i in members],
         "z": [_sparse(z[i]) for i in members],
         "scale": None if front.scale is None else [_short(v) for v in front.scale.tolist()],
@@ -80,7 +84,7 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "origin": [origins.index(wording.mark(front.origins[i])) for i in members],
         "picks": dict(entry.picks),
         "source": front.source,
-        "before": _short(float(before)),
+        "before": _short(float(before)) if predicted is None else predicted[0],
         "pictures": {i: text for i, text in pictures.items() if text is not None},
     }
 

@@ -13,6 +13,7 @@ from typing import IO, Any, Final, Literal
 from cfsearch.errors import ConfigError, MissingExtraError, RunError
 from cfsearch.files import atomic_writer
 from cfsearch.fronts.frame import Cell, columns_of_rows, front_rows
+from cfsearch.fronts.predicted import predicted_entry
 
 from .directory import InstanceRow, RunDirectory
 
@@ -49,6 +50,7 @@ def instance_row(row: InstanceRow) -> dict[str, Cell]:
         "reason": row.code,
         "message": row.message,
         "source": None if front is None else front.labels[front.source],
+        **({} if front is None else predicted_entry(front.labels, front.original_scores)),
         "members": 0 if front is None else len(front),
         "verified": 0 if front is None else int(front.verified.sum()),
         "evaluations": 0 if front is None else front.evaluations,

@@ -3,12 +3,15 @@
 from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 from torch import Tensor
 
 from cfsearch.cli._render_explanation import _where, _which, document, shown
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.report.explanations import Word
+from cfsearch.schemas import schema
 
 
 def test_at_most_three_words_are_named_the_strongest_first() -> None:
@@ -143,3 +146,26 @@ def test_the_strongest_place_is_named_from_the_left_and_from_the_bottom(kind: st
     )
     assert _where(explained(attributions=0 * places, layout=(2, 4)), inputs, 0) == ("No place counts.",)
     assert _where(explained(layout=(2, 4)), inputs, 0) == ()
+
+
+def test_a_predicted_number_stands_in_place_of_the_probability() -> None:
+    wanted = TargetRange("250..270", 250.0, 270.0)
+    found = explained(
+        labels=wanted.labels,
+        target=torch.tensor([1]),
+        original_scores=wanted.scores(torch.tensor([218.5])),
+        scores=wanted.scores(torch.tensor([252.25])),
+        counterfactuals=torch.tensor([[1.0, 4.0, 3.0]]),
+    )
+    [entry] = document(found, text(), stored=None)
+    assert entry["predicted"] == {"before": 218.5, "after": 252.25}
+    jsonschema.validate(
+        entry, {**schema("explain")["$defs"]["explanation"], "$defs": schema("explain")["$defs"]}
+    )
+    [one] = shown(found, text(), stored=None)
+    assert one.says[:2] == (
+        "The model says 218.5 (below 250); wanted: 250..270.",
+        "Of the counterfactual the model says 252.25 (250..270).",
+    )
+    [entry] = document(explained(**{**vars(found), "scores": None, "flipped": None}), text(), stored=None)
+    assert entry["predicted"] == {"before": 218.5, "after": None}

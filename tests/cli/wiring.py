@@ -269,6 +269,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("doctor", "--schema"): Row(
         "doctor m --data t.csv --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
     ),
+    ("doctor", "--target"): Row(
+        "doctor m --data t.csv --target 5..6", OPEN_MODEL, setting("search.target"), "5..6"
+    ),
     ("doctor", "--label"): Row("doctor m --data t.csv --label ok", OPEN_MODEL, setting("data.label"), "ok"),
     ("doctor", "--trust"): Row(
         "doctor m --data t.csv --trust a.B", OPEN_MODEL, setting("model.trust"), ("a.B",)
@@ -445,6 +448,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("distill", "--schema"): Row(
         f"{_DISTILLED_ROWS} --schema s.toml", OPEN_MODEL, setting("data.schema_file"), "s.toml"
     ),
+    ("distill", "--target"): Row(f"{_DISTILLED_ROWS} --target 5..6", OPEN_MODEL, setting("search.target"), "5..6"),
     ("distill", "--label"): Row(f"{_DISTILLED_ROWS} --label ok", OPEN_MODEL, setting("data.label"), "ok"),
     ("verify", "--threads"): Row("verify x.front --model m --no-isolation --threads 1", THREADS, first_argument, 1),
     ("verify", "--sidecar"): Row(

@@ -1,0 +1,92 @@
+"""The number that a model predicts, read back from the scores of its target range."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.contracts.target_range import TargetRange
+
+if TYPE_CHECKING:
+    from .front import ParetoFront
+
+_DIGITS: Final = 7
+"""Digits of a number in a table or document: as many as float32 scores hold."""
+_WHOLE: Final = 1e5
+"""Numbers from here on are read without decimals."""
+
+
+def predicted_numbers(labels: tuple[str, ...], scores: Float[Tensor, "n k"]) -> list[float] | None:
+    """The number that each row of scores stands for; None of a classifier.
+
+    Args:
+        labels: of the model; those of a target range are below, within and above it.
+        scores: of the model.
+
+    Example:
+        >>> import torch
+        >>> wanted = TargetRange.parse("150..200")
+        >>> predicted_numbers(wanted.labels, wanted.scores(torch.tensor([120.0, 180.5])))
+        [120.0, 180.5]
+        >>> predicted_numbers(("no", "yes"), torch.zeros(1, 2)) is None
+        True
+    """
+    wanted = TargetRange.of_labels(labels)
+    if wanted is None:
+        return None
+    return [float(f"{value:.{_DIGITS}g}") for value in wanted.numbers(scores.double()).tolist()]
+
+
+def number_text(value: float) -> str:
+    """A predicted number for people, ``218108.4`` as "218,108" and ``0.52`` as "0.52".
+
+    Args:
+        value: the number.
+    """
+    return f"{value:,.0f}" if _WHOLE <= abs(value) < _WHOLE**3 else f"{value:,.6g}"
+
+
+def predicted_words(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> str:
+    """The number and where it lies, "218,108 (below 250000)"; empty of a classifier.
+
+    Args:
+        labels: of the model.
+        scores: of one input.
+    """
+    numbers = predicted_numbers(labels, scores[None])
+    return "" if numbers is None else f"{number_text(numbers[0])} ({labels[int(scores.argmax())]})"
+
+
+def predicted_change(front: "ParetoFront", i: int) -> str:
+    """The numbers before and after a member, "218,108 -> 252,094"; empty of a classifier.
+
+    Args:
+        front: with the member.
+        i: which one.
+    """
+    numbers = predicted_of(front)
+    return "" if numbers is None else f"{number_text(numbers[0])} -> {number_text(numbers[1 + i])}"
+
+
+def predicted_of(front: "ParetoFront") -> list[float] | None:
+    """The number of the original, then those of the members; None of a classifier.
+
+    Args:
+        front: whose scores are read.
+    """
+    before = predicted_numbers(front.labels, front.original_scores[None])
+    members = predicted_numbers(front.labels, front.scores)
+    return None if before is None or members is None else [*before, *members]
+
+
+def predicted_entry(
+    labels: tuple[str, ...], scores: Float[Tensor, " k"]
+) -> dict[str, Any]:  # Any: JSON values
+    """``{"predicted": 218108.4}`` for a document; empty of a classifier.
+
+    Args:
+        labels: of the model.
+        scores: of one input.
+    """
+    numbers = predicted_numbers(labels, scores[None])
+    return {} if numbers is None else {"predicted": numbers[0]}
