@@ -214,17 +214,22 @@ class Store:
 
     def raw(self) -> Iterator[tuple[object, ...]]:
         """The columns of all instances as they stand in the file, in the order of the input."""
-        sums = ", front_sha256, row_sha256" if self.checksummed else ""
         with self._guarded("its results"):
-            cursor = self._connection.execute(
-                f"SELECT {_COLUMNS}{sums} FROM instances ORDER BY position, name"  # noqa: S608 - our own names
-            )
-        while True:
+            # names alone are put in order: SQLite would sort whole fronts, through a second copy of them
+            names = self._connection.execute("SELECT name FROM instances ORDER BY position, name").fetchall()
+        for (name,) in names:
             with self._guarded("its results"):
-                values = cursor.fetchone()
-            if values is None:
-                return
-            yield tuple(values)
+                if (values := self._selected(name)) is None:
+                    raise KeyError(f"{str(name)[:100]!r} is listed and not there")
+            yield values
+
+    def _selected(self, name: object) -> tuple[object, ...] | None:
+        sums = ", front_sha256, row_sha256" if self.checksummed else ""
+        found = self._connection.execute(
+            f"SELECT {_COLUMNS}{sums} FROM instances WHERE name = ?",  # noqa: S608 - our own names
+            (name,),
+        ).fetchone()
+        return None if found is None else tuple(found)
 
     def row(self, name: str) -> InstanceRow | None:
         """One instance, checked; None where there is none.
@@ -235,12 +240,8 @@ class Store:
         Raises:
             DamagedError: it is not what was written.
         """
-        sums = ", front_sha256, row_sha256" if self.checksummed else ""
         with self._guarded(f"the result of {name!r}"):
-            values = self._connection.execute(
-                f"SELECT {_COLUMNS}{sums} FROM instances WHERE name = ?",  # noqa: S608 - our own names
-                (name,),
-            ).fetchone()
+            values = self._selected(name)
         if values is None:
             return None
         self._verified(values)

@@ -233,3 +233,31 @@ def test_files_are_written_whole(start: Start, tmp_path: Path) -> None:
     assert "seed = 7" in (path / "config.resolved.toml").read_text()
     names = {"events.jsonl", "run.lock", "run.sqlite", "manifest.json", "config.resolved.toml"}
     assert {p.name for p in path.iterdir()} <= names
+
+
+@pytest.mark.parametrize("reading", ["rows", "listed", "check"])
+def test_no_front_goes_through_a_sort(start: Start, tmp_path: Path, reading: str) -> None:
+    with start() as run:
+        run.add([row("b", 0), row("a", 1), row("c", 2, failed=True)])
+    statements: list[str] = []
+    with Store.read(tmp_path / "run" / "run.sqlite") as store:
+        store._connection.set_trace_callback(statements.append)
+        found = getattr(store, reading)()
+        if reading != "check":
+            assert [one.name for one in found] == ["b", "a", "c"]
+    with sqlite3.connect(tmp_path / "run" / "run.sqlite") as connection:
+        plans = {s: str(connection.execute(f"EXPLAIN QUERY PLAN {s}").fetchall()) for s in statements}
+    assert sum(" front" in statement for statement in plans) == 3
+    assert not [s for s, plan in plans.items() if " front" in s and "TEMP B-TREE" in plan]
+
+
+def test_a_row_that_is_listed_and_cannot_be_reached_is_damage(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start() as run:
+        run.add([row("a", 0), row("b", 1)])
+    with Store.read(tmp_path / "run" / "run.sqlite") as store:
+        reach = store._selected
+        monkeypatch.setattr(store, "_selected", lambda name: None if name == "b" else reach(name))
+        with pytest.raises(DamagedError, match="'b' is listed and not there"):
+            list(store.rows())
