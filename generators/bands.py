@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator
 from cfsearch.contracts.modality import SOUNDS, Modality
+from cfsearch.contracts.small_changes import MOST_CHANGES, Perturber
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.datasets.sound import Spectrogram
 from cfsearch.errors import ConfigError, ShapeError
@@ -24,6 +25,12 @@ _HEARD: Final = 3.0
 """Decibels below which a change of one band is hardly heard."""
 
 
+_ERROR: Final = 0.5
+"""Decibels by which a recording of the same sound may differ; one decibel is hardly heard."""
+_TIMES: Final = (1, -1)
+"""Frames by which it may begin later."""
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class BandsState:
@@ -32,10 +39,14 @@ class BandsState:
     x: Float[Tensor, "b 1 f t"]
 
 
-class _Bands(Generator[BandsState], Describer, ABC):
+class _Bands(Generator[BandsState], Describer, Perturber, ABC):
     """What the generators of recordings share: x' = clamp(x + gain / depth) in each cell of a grid."""
 
     batch_invariant: ClassVar[bool] = True
+    small_changes: ClassVar[str] = (
+        "all louder or softer by up to 0.5 dB, noise of up to 0.5 dB in each cell of the spectrogram, and a shift by one "
+        "frame earlier or later, in turn"
+    )
 
     def __init__(
         self,
@@ -128,6 +139,31 @@ class _Bands(Generator[BandsState], Describer, ABC):
         """
         grid = (z * self._soften).reshape(len(z), self._bands, self._times)
         return grid[:, _cells(self.shape[1], self._bands)][:, :, _cells(self.shape[2], self._times)]
+
+    def perturbed(
+        self, x: Float[Tensor, "n 1 f t"], *, changes: int, seed: int
+    ) -> Float[Tensor, "n m 1 f t"]:
+        """Small changes of recordings: gains, noise and shifts by a frame, of which there are two; then noise again.
+
+        Args:
+            x: spectrograms.
+            changes: how many of each; the first ones of more are the same.
+            seed: decides what is drawn.
+        """
+        made = []
+        for j in range(changes):
+            turn, kind = divmod(j, 3)
+            draw = torch.Generator().manual_seed((seed * MOST_CHANGES + j) % 2**63)
+            if kind == 2 and turn < len(_TIMES):
+                still = x[..., :1] if _TIMES[turn] > 0 else x[..., -1:]
+                parts = (still, x[..., :-1]) if _TIMES[turn] > 0 else (x[..., 1:], still)
+                made.append(torch.cat(parts, dim=-1))
+                continue
+            shape = (1, 1, 1) if kind == 0 else tuple(x.shape[1:])
+            off = (2.0 * torch.rand(shape, generator=draw) - 1.0).to(x) * (_ERROR / self.form.depth)
+            # what lies below the depth is not known, so it is neither louder nor softer
+            made.append(torch.where(x > 0, (x + off).clamp(0.0, 1.0), x))
+        return torch.stack(made, dim=1) if made else x[:, None][:, :0]
 
     def to(self, device: str) -> Self:
         return self

@@ -3,7 +3,7 @@
 Objectives (all minimised): ``adversarial``, ``margin`` (has the class changed), ``plausibility``
 (does it look real), ``intensity``, ``sparsity``, ``perceptual`` (how much changed), ``cost`` (what it costs) and
 ``logit_closeness`` (is it like the inputs of its new class), ``uncertainty`` (do the members of an ensemble
-disagree). Constraints (kept where <= 0):
+disagree), ``robustness`` (how many small changes take the flip back). Constraints (kept where <= 0):
 ``flip``, ``max_changed``.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .neighbours import Neighbours as Neighbours
     from .perceptual import Perceptual as Perceptual
     from .plausibility import Plausibility as Plausibility
+    from .robustness import Robustness as Robustness
     from .sparsity import Sparsity as Sparsity
     from .uncertainty import Uncertainty as Uncertainty
     from .word_distance import WordDistance as WordDistance
@@ -41,6 +42,7 @@ _HOME: Final = {
     "Neighbours": "neighbours",
     "Perceptual": "perceptual",
     "Plausibility": "plausibility",
+    "Robustness": "robustness",
     "Sparsity": "sparsity",
     "Uncertainty": "uncertainty",
     "WordDistance": "word_distance",
@@ -59,6 +61,7 @@ __all__ = [
     "Neighbours",
     "Perceptual",
     "Plausibility",
+    "Robustness",
     "Sparsity",
     "Uncertainty",
     "WordDistance",

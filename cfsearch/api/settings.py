@@ -24,7 +24,8 @@ class Settings(TypedDict, total=False):
     - ``critic``: how plausible a row is, "density", "forest" or "trained".
     - ``seed_with``: explainers whose counterfactuals stand in the first population, and ``"nearest"``, the nearest
       rows of the target class (the default with a reference table; ``[]`` for none); of rows only.
-    - ``answers``: how many members, different from each other, are shown first.
+    - ``answers``: how many members, different from each other, are shown first; ``robustness``: how many small changes
+      are tried of each.
     - ``schema``: what the columns of a table mean, a TOML file or a ``TableSchema``; guessed when left out.
     - ``label``: the column with the true class; ``rows``, ``where``: which rows; ``limit``: at most so many.
     - ``recursive``: whether sub-folders of pictures are looked into.
@@ -54,6 +55,7 @@ class Settings(TypedDict, total=False):
     patience: int
     gradients: bool
     answers: int
+    robustness: int
     seed: int
     reference_point: Sequence[float]
     immutable: Sequence[str]
@@ -109,6 +111,7 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
         "patience",
         "gradients",
         "answers",
+        "robustness",
         "seed",
         "reference_point",
         "immutable",

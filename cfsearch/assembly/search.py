@@ -244,6 +244,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         pruning=config.search.pruning,
         gradients=gradients,
         patience=config.search.patience,
+        robustness=config.search.robustness,
         max_queries=config.search.max_queries,
         max_time=config.search.max_time,
         reference_point=config.search.reference_point,

@@ -14,7 +14,6 @@ from cfsearch.datasets.images import ImageRecord, ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.engine.search import Search
 from cfsearch.errors import CfsearchError, DataError
-from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import InstanceRow
 
 from .effects import known_attributes
@@ -77,12 +76,11 @@ class Batches:
             torch.stack([record.x for _, record in inputs]).to(device),
             names=[record.name for _, record in inputs],
             attributes=known_attributes(self.assembly, self.photographs, [at for at, _ in inputs]),
+            check=None if self.check is None else self.check.marked,
         )
         gone = server_down(results)
         if gone is not None:  # nothing is wrong with these inputs: they are searched when it is back
             return BatchResult(rows, gone)
-        if self.check is not None:
-            results = [self.check.marked(r) if isinstance(r, ParetoFront) else r for r in results]
         rows += [instance_row(at, record, r) for (at, record), r in zip(inputs, results, strict=True)]
         return BatchResult(rows)
 

@@ -21,7 +21,7 @@ def queries_beside(assembly: Assembly, *, inputs: int, members: int) -> dict[str
         members: the most that a front holds.
     """
     config, generator = assembly.config, assembly.search.generator
-    found: dict[str, int] = {}
+    found: dict[str, int] = {"robustness": inputs * assembly.search.afterwards}
     if inputs >= 2 * LEAST and not assembly.modality.own_variables:
         found["shared changes"] = config.audit.shared_queries
     if assembly.records is None and isinstance(generator, AttributeEstimator | AttributeTaker):

@@ -8,6 +8,7 @@ import torch
 from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import predicted_words
+from cfsearch.fronts.reading import robust
 
 from ._output import plain
 
@@ -20,6 +21,8 @@ _CHANGES: Final = 34
 """Columns that changes need beside the others; where they are fewer, members become lines."""
 _FIXED, _EACH, _NAMED = 38, 10, 14
 """Columns of a table without changes and objectives, and of one objective, by number or by name."""
+_ROBUST: Final = 9
+"""Columns of the number of small changes."""
 _WIDE: Final = 120
 """Columns from which objectives stand under their names."""
 _ORDER: Final = ("sparsest", "closest", "knee", "crossing")
@@ -46,12 +49,19 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
     if len(front):
         chosen = [only] if only is not None else ranked(front, most=most)
         each = _NAMED if width >= _WIDE else _EACH
-        if width < _FIXED + _CHANGES + each * len(front.objectives):
+        fixed = _FIXED + (0 if front.robustness is None else _ROBUST)
+        if width < fixed + _CHANGES + each * len(front.objectives):
             console.print(Text(_blocks(front, chosen, width=width)))
         else:
             console.print(_table(front, chosen, width=width))
             if width < _WIDE:
                 console.print(Text(_legend(front)))
+        if front.robustness is not None:
+            console.print(
+                Text(
+                    f"robust: of so many small changes, how many still flip: {front.extra['robustness']['what']}."
+                )
+            )
         if only is None and len(chosen) < len(front):
             console.print(Text(_left_out(front, chosen)))
     for line in remarks(front):
@@ -171,6 +181,8 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
     table.add_column("picked as", overflow="fold", min_width=10)
     table.add_column("changes", overflow="fold", ratio=1, min_width=16)
     table.add_column("becomes", overflow="fold", min_width=14)
+    if front.robustness is not None:
+        table.add_column("robust", justify="right", no_wrap=True)
     for j, name in enumerate(front.objectives):
         title = plain(name) if width >= _WIDE else f"f{j + 1}"
         table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
@@ -181,6 +193,7 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
             roles[i],
             Text("; ".join(_changes(front, i))),
             Text(becomes(front, i)),
+            *([] if front.robustness is None else [robust(front, i)]),
             *(f"{value:.4g}" for value in front.f[i].tolist()),
             style="" if bool(front.valid[i]) else "dim",
         )
@@ -194,6 +207,7 @@ def _blocks(front: ParetoFront, members: Sequence[int], *, width: int) -> str:
 
 def _block(front: ParetoFront, i: int, *, role: str, width: int) -> str:
     values = [f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)]
+    values += [f"robust {share}"] if (share := robust(front, i)) else []
     return "\n".join(
         (
             _joined(

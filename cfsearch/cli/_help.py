@@ -38,7 +38,7 @@ _SECTIONS: Final = {
     ),
     "Counterfactuals": (
         *("target", "immutable", "generator", "objectives", "constraints", "reference", "critic"),
-        "answers",
+        *("answers", "robustness"),
     ),
     "Search": (
         *("solver", "solvers", "evaluations", "population", "capacity", "patience", "max_queries"),

@@ -220,6 +220,12 @@ _SEARCH = (
         help="Time limit of a batch of inputs: no generation begins after it.",
     ),
     click.option("--answers", type=WHOLE, help="Different counterfactuals that are shown first; default 4."),
+    click.option(
+        "--robustness",
+        type=click.IntRange(min=0, max=100),
+        metavar="N",
+        help="Try N small changes of each counterfactual that is shown, a query each; default 0.",
+    ),
     click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers; default 0."),
     click.option(
         "--target",

@@ -65,6 +65,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
 
     from cfsearch.assembly.search import assemble
     from cfsearch.audits.spending import queries_beside
+    from cfsearch.contracts.objective import queries_beside as queries_beside_candidates
     from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
     from cfsearch.engine.schedule import Schedule, allowance
     from cfsearch.providers.wrapping import queries_of_a_search
@@ -83,6 +84,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         expected = _expected(assembly, photographs)
         pace = _pace(assembly, photographs)
     search = assembly.search
+    beside = queries_beside_candidates(search.objectives, search.constraints)
     allowed = allowance(
         model=assembly.model,
         through=search.provider,
@@ -90,12 +92,14 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         capacity=search.capacity,
         max_queries=search.max_queries,
         queries=1,
+        beside=beside,
+        afterwards=search.afterwards,
     )
     sizes = Schedule.of(allowed.evaluations, population=search.population, pruning=search.pruning).sizes
     count = len(photographs.refs if assembly.records is None else assembly.records)
     each = sum(sizes)
     queries = queries_of_a_search(
-        assembly.model, through=search.provider, candidates=each, stored=allowed.members
+        assembly.model, through=search.provider, candidates=each * (1 + beside), stored=allowed.members
     )
     candidates = count * each
     # an image is kept in 8 bits a pixel and channel, a cell of a table in 64
@@ -182,7 +186,9 @@ def _timed(assembly: "Assembly", x: "Tensor", known: "Tensor | None") -> "_Pace"
 
     search = assembly.search
     population = min(search.population, search.evaluations)
-    begun = replace(search, evaluations=population, target=None, max_queries=None, max_time=None)
+    begun = replace(
+        search, evaluations=population, target=None, max_queries=None, max_time=None, robustness=0
+    )
     trial = replace(begun, seeds=None)
     inputs = x[None].to(assembly.config.run.device)
 

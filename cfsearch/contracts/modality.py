@@ -7,7 +7,7 @@ is to look at, and what things are called. Where inputs are read is ``cfsearch.a
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, final
 
 import torch
@@ -16,13 +16,13 @@ from torch import Tensor
 
 from cfsearch.numerics.gower import gower
 
+from ._picture_changes import perturbed_pictures
 from ._spectrogram import drawn
 
 Pieces = tuple[str, ...]
 """A text cut into words with the space in front of each; joined they are the text again."""
 
-_VISIBLE: Final = 0.25
-"""Changes of an attribute or of brightness that are smaller are hardly seen."""
+_VISIBLE: Final = 0.25  # changes of an attribute or of brightness that are smaller are hardly seen
 
 
 class Modality(ABC):
@@ -60,6 +60,8 @@ class Modality(ABC):
     """The format of ``cfsearch export`` that writes each input to a file; empty where there is none."""
     distance: ClassVar[str]
     """The default objective that says how far a change goes."""
+    perturbed: ClassVar[Callable[..., Tensor] | None] = None
+    """Makes small changes of inputs of this kind, called as ``Perturber.perturbed``; None where the kind alone does not say."""
     caveats: ClassVar[tuple[str, ...]] = ()
     """What a reader of any result must know."""
 
@@ -186,6 +188,7 @@ class Pictures(Modality):
     pictured = True
     reconstructed = True
     traced = False
+    perturbed = staticmethod(perturbed_pictures)
     files = "pictures"
     distance = "intensity"
     caveats: ClassVar[tuple[str, ...]] = (
@@ -287,8 +290,7 @@ class Texts(Modality):
         return x.double()
 
     def sizes(self, z: Float[Tensor, "n d"], *, categories: Bool[Tensor, " d"]) -> Float[Tensor, " n"]:
-        share = z.double().abs().clamp_max(1.0)
-        return torch.where(share > 0, 0.5 + 0.5 * share, 0.0).sum(1)
+        return torch.where(z != 0, 0.5 + 0.5 * z.double().abs().clamp_max(1.0), 0.0).sum(1)
 
     def directions(self, z: Float[Tensor, " n"], *, category: bool) -> dict[str, Bool[Tensor, " n"]]:
         return {"~": z != 0}

@@ -1,6 +1,7 @@
 """The contract of objectives and constraints: one number a candidate, smaller is better."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -69,6 +70,22 @@ class Outlying(Protocol):
         ...
 
 
+@runtime_checkable
+class Querying(Protocol):
+    """What an objective is that queries the model about more inputs than the candidate itself (``Candidates.nearby``).
+
+    Example:
+        >>> from cfsearch.objectives import Adversarial, Robustness
+        >>> isinstance(Robustness(), Querying), isinstance(Adversarial(), Querying)
+        (True, False)
+    """
+
+    @property
+    def queries(self) -> int:
+        """Further inputs for one candidate, at most."""
+        ...
+
+
 class Constraint(_Measure):
     """Base class of constraints: a candidate is feasible where the value is <= 0.
 
@@ -82,3 +99,12 @@ class Constraint(_Measure):
         >>> Small()(make_candidates(z=torch.tensor([[[0.25, 0.0], [1.0, 0.0]]]))).tolist()
         [[-0.25, 0.5]]
     """
+
+
+def queries_beside(*measures: Sequence[Objective | Constraint]) -> int:
+    """Inputs that objectives and constraints query the model about for one candidate, at most, besides the candidate.
+
+    Args:
+        measures: of a search.
+    """
+    return sum(one.queries for some in measures for one in some if isinstance(one, Querying))

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import final
+from typing import Protocol, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.errors import CapabilityError
@@ -30,6 +30,7 @@ class Need(Enum):
         "generator a folder of reference images)"
     )
     REFERENCE = "scores of reference inputs (give a folder of them with --reference)"
+    SMALL_CHANGES = "inputs of which small changes are known: pictures, rows or recordings"
     IMAGE = "image inputs of shape (channels, height, width)"
 
 
@@ -105,6 +106,14 @@ class Queries:
         )
 
 
+class Nearby(Protocol):
+    """Scores of small changes of candidates of one query of a batch."""
+
+    def __call__(
+        self, x: Float[Tensor, "p *x"], *, query: int, changes: int, seed: int
+    ) -> Float[Tensor, "p m k"]: ...
+
+
 @final
 class Candidates:
     """Batch of ``n`` candidates of each of ``b`` queries; ``x``, ``scores`` and ``realism`` are computed lazily, once.
@@ -122,7 +131,10 @@ class Candidates:
         ([[[0.5, 0.0]]], [[1]])
     """
 
-    __slots__ = ("_decode", "_realism", "_realism_fn", "_score", "_scores", "_x", "queries", "space", "z")
+    __slots__ = (
+        *("_decode", "_nearby", "_realism", "_realism_fn", "_score", "_scores", "_x"),
+        *("queries", "space", "z"),
+    )
 
     def __init__(
         self,
@@ -133,11 +145,12 @@ class Candidates:
         decode: Callable[[Tensor], Tensor],
         score: Callable[[Tensor], Tensor],
         realism: Callable[[Tensor], Tensor] | None,
+        nearby: "Nearby | None" = None,
     ) -> None:
         self.z: Tensor = z
         self.queries: Queries = queries
         self.space: SearchSpace = space
-        self._decode, self._score, self._realism_fn = decode, score, realism
+        self._decode, self._score, self._realism_fn, self._nearby = decode, score, realism, nearby
         self._x: Tensor | None = None
         self._scores: Tensor | None = None
         self._realism: Tensor | None = None
@@ -168,6 +181,26 @@ class Candidates:
                 raise CapabilityError(f"candidates: realism needs {Need.CRITIC.value}.")
             self._realism = self._realism_fn(self.x)
         return self._realism
+
+    def nearby(self, wanted: Bool[Tensor, "b n"], *, changes: int, seed: int) -> Float[Tensor, "p m k"]:
+        """The model's scores of small changes (``cfsearch.contracts.small_changes``) of some candidates; a query each.
+
+        Args:
+            wanted: of which candidates, ``p`` in all, in order.
+            changes: how many of each, ``m``; the same ones for every candidate of a query.
+            seed: decides what is drawn, together with the query itself.
+
+        Raises:
+            CapabilityError: nobody knows small changes of such inputs.
+        """
+        if self._nearby is None:
+            raise CapabilityError(f"candidates: small changes need {Need.SMALL_CHANGES.value}.")
+        parts = [
+            self._nearby(self.x[i][wanted[i]], query=i, changes=changes, seed=seed)
+            for i in range(len(wanted))
+            if bool(wanted[i].any())
+        ]
+        return torch.cat(parts) if parts else self.scores.new_zeros(0, changes, self.scores.shape[-1])
 
     @property
     def reference(self) -> Float[Tensor, "r k"]:

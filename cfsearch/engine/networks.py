@@ -1,5 +1,6 @@
 """The generator, the model and the critic as a search calls them: in pieces, timed, and with checked answers."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ from cfsearch.contracts.generator import AttributeTaker, Critic, Generator
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Candidates, Need, Queries
 from cfsearch.contracts.scores import objective_scores
+from cfsearch.contracts.small_changes import knows_small_changes, perturber_of
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import CapabilityError
 
@@ -37,6 +39,8 @@ class Networks:
     clock: Clock | None
     checks: Finiteness = field(default_factory=Finiteness)
     """When answers are looked at."""
+    beside: Counter[int] = field(default_factory=Counter)
+    """Small changes that the provider was queried about, by query."""
 
     @property
     def _who(self) -> str:
@@ -117,6 +121,7 @@ class Networks:
         state: Any,  # Any: as above
         x: Float[Tensor, "b n *x"] | None = None,
         scores: Float[Tensor, "b n k"] | None = None,
+        first: int = 0,
     ) -> Candidates:
         """Candidates as objectives see them.
 
@@ -127,12 +132,16 @@ class Networks:
             state: of the generator, for these queries.
             x: the inputs that they decode to, where they are known.
             scores: the model's scores of these, likewise.
+            first: place of the first of these queries in its batch.
         """
 
         def score(inputs: Tensor) -> Tensor:
             if scores is not None:
                 return scores
             return self.score(inputs.flatten(0, 1)).reshape(*inputs.shape[:2], -1)
+
+        def nearby(x: Tensor, *, query: int, changes: int, seed: int) -> Tensor:
+            return self.nearby(x, of=queries.x[query], at=first + query, changes=changes, seed=seed)
 
         return Candidates(
             z,
@@ -141,7 +150,36 @@ class Networks:
             decode=lambda points: self.decode(points, state) if x is None else x,
             score=score,
             realism=self.realism if isinstance(self.generator, Critic) else None,
+            nearby=nearby if knows_small_changes(self.generator) else None,
         )
+
+    def nearby(
+        self, x: Float[Tensor, "p *x"], *, of: Float[Tensor, " *x"], at: int, changes: int, seed: int
+    ) -> Float[Tensor, "p m k"]:
+        """The model's scores of small changes of candidates, which are the same for all candidates of a query.
+
+        Args:
+            x: the candidates.
+            of: their query.
+            at: its place in the batch.
+            changes: how many of each candidate.
+            seed: decides what is drawn, together with the query.
+        """
+        perturb, _ = perturber_of(self.generator)
+        modality = self.generator.modality
+        drawn = (int(modality.fingerprint(of)[:8], 16) + seed) % 2**32
+        kept = modality.restored(modality.stored(x)).to(x)
+        moved = generated(
+            self._who,
+            lambda: self._time("decode", lambda: perturb(kept, changes=changes, seed=drawn)),
+            expected=(len(x), changes, *self.generator.shape),
+            what="small changes",
+            device=x.device,
+            checks=self.checks,
+        )
+        scores = self.score(moved.flatten(0, 1))
+        self.beside[at] += len(scores)
+        return scores.reshape(len(x), changes, -1)
 
     def _time(self, what: str, work: Callable[[], Tensor]) -> Tensor:
         return work() if self.clock is None else self.clock.timed(what, work)

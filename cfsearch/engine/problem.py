@@ -4,6 +4,7 @@ Everything that a plug-in returns is checked here (``plugin_checks``), and what 
 name. A solver never sees the model, and the author of an objective writes mathematics and nothing else.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, final
@@ -13,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Generator, Relaxed
-from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.objective import Constraint, Objective, queries_beside
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import Candidates, Evaluation, Queries
 from cfsearch.contracts.space import SearchSpace
@@ -131,6 +132,8 @@ class Problem:
         """How many candidates of each query the last ``evaluate`` saw for the first time."""
         self.seeding: dict[int, int] = {}  # queries to the model by explainers, for seeds, by query
         self._networks = Networks(provider, generator, clock)
+        self.nearby: Counter[int] = self._networks.beside  # queries to the provider by objectives, by query
+        self._by_inputs = generator.batch_invariant and not queries_beside(self.objectives, self.constraints)
         goal = target_index(provider, target)
         with torch.no_grad():
             scores = original_scores(self._networks, x, failures=self.failures) if scores is None else scores
@@ -206,7 +209,7 @@ class Problem:
         z = self.space.repair(proposed(z, self.space, who=proposed_by, checks=checks))
         self.unanswered, self.fresh = {}, [z.shape[1]] * self.b
         active = [i for i in range(self.b) if i not in self.failures and i not in resting]
-        ahead = self._ahead(z, active) if self.generator.batch_invariant and active else Ahead()
+        ahead = self._ahead(z, active) if self._by_inputs and active else Ahead()
         return joined(
             [
                 self._measure_alone(i, z[i : i + 1], ahead) if i in active else self._worst(i, z[i : i + 1])
@@ -260,7 +263,7 @@ class Problem:
         Returns:
             On the CPU.
         """
-        if self.generator.batch_invariant:
+        if self._by_inputs:
             return self._memories[query].known(self.decode(z[None].to(self.space.lower), query=query))
         return self._memories[query].known(z.to(self.space.lower))
 
@@ -272,14 +275,14 @@ class Problem:
             query: which query they belong to.
         """
         memory = self._memories[query]
-        if not self.generator.batch_invariant or not bool(memory.known(x).all()):
+        if not self._by_inputs or not bool(memory.known(x).all()):
             return None
         return memory.recall(x)
 
     def _memory_of(self, i: int) -> Memory:
         """An empty memory, or one of the original where inputs are what is remembered."""
         k = len(self.provider.labels)
-        if not self.generator.batch_invariant:
+        if not self._by_inputs:
             return Memory(len(self.objectives) + 1 + k)
         memory = Memory(k)
         if i not in self.failures:
@@ -307,9 +310,7 @@ class Problem:
 
     def _measure_alone(self, i: int, z: Tensor, ahead: Ahead) -> Evaluation:
         try:
-            return (
-                self._measure_inputs(i, z, ahead) if self.generator.batch_invariant else self._recalled(i, z)
-            )
+            return self._measure_inputs(i, z, ahead) if self._by_inputs else self._recalled(i, z)
         except QUERY_FAILURES as error:
             self.failures[i] = error
         except BudgetExhausted as error:
@@ -336,11 +337,11 @@ class Problem:
         new = memory.new(z[0])
         self.fresh[i] = len(new)
         if len(new) == z.shape[1]:
-            made = self._measure(z, self._alone[i], self._spaces[i], self._states[i])
+            made = self._measure(z, self._alone[i], self._spaces[i], self._states[i], first=i)
             memory.add(z[0], remembered_values(made))
             return made
         if new:
-            made = self._measure(z[:, new], self._alone[i], self._spaces[i], self._states[i])
+            made = self._measure(z[:, new], self._alone[i], self._spaces[i], self._states[i], first=i)
             memory.add(z[0][new], remembered_values(made))
         values = memory.recall(z[0])[None].to(z.device)
         return Evaluation(
@@ -363,9 +364,10 @@ class Problem:
         *,
         x: Tensor | None = None,
         scores: Tensor | None = None,
+        first: int = 0,
     ) -> Evaluation:
         candidates = self._networks.candidates(
-            z, queries=queries, space=space, state=state, x=x, scores=scores
+            z, queries=queries, space=space, state=state, x=x, scores=scores, first=first
         )
         answered, checks = candidates.scores, self._networks.checks
         f = torch.stack([measured("objective", o, candidates, checks) for o in self.objectives], dim=-1)

@@ -10,6 +10,7 @@ from cfsearch.contracts.generator import Critic, Generator
 from cfsearch.contracts.objective import Constraint, Objective
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import UNTARGETED, Need
+from cfsearch.contracts.small_changes import knows_small_changes
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import CapabilityError, ConfigError, DataError, PluginError, ShapeError
 
@@ -89,6 +90,7 @@ def check_needs(
         Need.CRITIC: isinstance(generator, Critic),
         Need.REFERENCE: reference,
         Need.IMAGE: generator.modality.pictured,
+        Need.SMALL_CHANGES: knows_small_changes(generator),
     }
     for measure in measures:
         for need in sorted(measure.needs, key=lambda n: n.name):

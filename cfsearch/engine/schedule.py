@@ -67,6 +67,8 @@ class Allowance:
         evaluations: int,
         capacity: int,
         original: bool,
+        beside: int = 0,
+        afterwards: int = 0,
     ) -> "Allowance":
         """As many candidates as the limit allows, and as many members as can then be verified.
 
@@ -79,9 +81,12 @@ class Allowance:
             evaluations: candidates that are wanted.
             capacity: members that are wanted.
             original: whether the query to the original is still to be paid.
+            beside: further inputs that objectives query the search's model about for one candidate, at most.
+            afterwards: queries that are kept back for what is measured after the search.
         """
-        each, again = queries_to(model, through=through), queries_per_input(model)
-        fixed = each * original + 2 * again
+        once, again = queries_to(model, through=through), queries_per_input(model)
+        each = once * (1 + beside)
+        fixed = once * original + (2 + afterwards) * again
         least, left = fixed + each + again, limit - fixed
         if limit < least:
             return cls(0, 0, least)
@@ -99,6 +104,8 @@ def allowance(
     capacity: int,
     max_queries: int | None,
     queries: int,
+    beside: int = 0,
+    afterwards: int = 0,
 ) -> Allowance:
     """What ``max_queries`` and the budgets of counting providers allow each of some searches.
 
@@ -109,6 +116,8 @@ def allowance(
         capacity: members that are wanted.
         max_queries: most queries to the model for one input; None for no limit.
         queries: how many searches share what counting providers have left.
+        beside: further inputs that objectives query about for one candidate, at most.
+        afterwards: queries that are kept back for what is measured after each search.
 
     Raises:
         ConfigError: ``max_queries`` does not allow a search at all.
@@ -123,6 +132,8 @@ def allowance(
             evaluations=evaluations,
             capacity=capacity,
             original=True,
+            beside=beside,
+            afterwards=afterwards,
         )
         if not allowed.evaluations:
             raise ConfigError(
@@ -140,6 +151,8 @@ def allowance(
         evaluations=allowed.evaluations,
         capacity=allowed.members,
         original=False,
+        beside=beside,
+        afterwards=afterwards,
     )
     if shared.evaluations == allowed.evaluations:
         return replace(shared, note=allowed.note)

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import Generator
-from cfsearch.contracts.objective import Constraint, Objective
+from cfsearch.contracts.objective import Constraint, Objective, queries_beside
 from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.records import Reason, flipped
 from cfsearch.contracts.solver import Solver
 from cfsearch.errors import ConfigError, QueryError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.picks import ANSWERS
 
 from .archive import Archive
 from .clock import Clock
@@ -22,6 +23,7 @@ from .course import Course
 from .enumeration import every_point
 from .problem import Problem
 from .progress import Failure, Watcher
+from .robustness import check_robustness, measured_robustness, most_queries
 from .schedule import Schedule, allowance
 from .verification import FrontBuilder
 
@@ -60,6 +62,8 @@ class Search:
             together; what was found is verified all the same. None for no limit.
         gradients: a network whose gradients are followed in two generations of three (``cfsearch.engine.descent``):
             the provider itself, its twin, or a surrogate. Each gradient counts as two evaluations. Goes with solvers that are ``Injectable``. None for none.
+        robustness: small changes that are tried of each member that is shown, once the search has ended
+            (``cfsearch.engine.robustness``), a query each; 0 for none. ``max_queries`` keeps them back.
         seeds: points that the first population should hold beside its own, one list of changes
             ``(s, d)`` a query of the problem (``cfsearch.explainers.fronts.seeds_of``); they are
             candidates like any other and cost no more budget.
@@ -108,6 +112,7 @@ class Search:
     pruning: float = 0.15
     gradients: DifferentiableProvider | None = None
     patience: int = 0
+    robustness: int = 0
     max_queries: int | None = None
     max_time: float | None = None
     reference_point: Sequence[float] | None = None
@@ -138,6 +143,7 @@ class Search:
             )
         if not 0.0 <= self.pruning < 1.0:
             raise ConfigError(f"search: `pruning` must lie in [0, 1), got {self.pruning!r}.")
+        check_robustness(self.robustness, self.generator)
         if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
             raise ConfigError(
                 f"search: `reference_point` needs one number for each of the {len(self.objectives)} "
@@ -150,6 +156,7 @@ class Search:
         *,
         names: Sequence[str],
         attributes: Float[Tensor, "b a"] | None = None,
+        check: Callable[[ParetoFront], ParetoFront] | None = None,
     ) -> list[ParetoFront | Failure]:
         """One front a query, in order; a query for which the model failed gives a ``Failure``.
 
@@ -157,6 +164,7 @@ class Search:
             x: the queries, in the generator's size.
             names: one a query.
             attributes: as for ``Problem``.
+            check: what else is measured of each front before the robustness of what it shows (genuineness).
 
         Raises:
             PluginError: an objective, generator or solver broke its contract.
@@ -164,6 +172,26 @@ class Search:
         """
         if isinstance(x, Tensor) and len(x) == 0:
             return []
+        results = self._searched(x, names, attributes)
+        if check is not None:
+            results = [check(one) if isinstance(one, ParetoFront) else one for one in results]
+        if not self.robustness:
+            return results
+        return [self._measured(one, x) if isinstance(one, ParetoFront) else one for one in results]
+
+    def _measured(self, front: ParetoFront, x: Tensor) -> ParetoFront:
+        model, device = self.verifier or self.provider, str(x.device)
+        return measured_robustness(front, model, self.generator, changes=self.robustness, device=device)
+
+    @property
+    def afterwards(self) -> int:
+        """Queries to the audited model that are made of each front after its search, at most."""
+        answers = int((self.extra or {}).get("answers", ANSWERS))
+        return most_queries(changes=self.robustness, answers=answers)
+
+    def _searched(
+        self, x: Float[Tensor, "b *x"], names: Sequence[str], attributes: Float[Tensor, "b a"] | None
+    ) -> list[ParetoFront | Failure]:
         try:
             problem = self._problem(x, names, attributes)
         except QueryError as error:
@@ -171,11 +199,7 @@ class Search:
                 return [Failure(names[0], error)]
             # one by one it shows which query the generator fails for
             return [
-                self.run(
-                    x[i : i + 1],
-                    names=[name],
-                    attributes=None if attributes is None else attributes[i : i + 1],
-                )[0]
+                self._searched(x[i : i + 1], [name], None if attributes is None else attributes[i : i + 1])[0]
                 for i, name in enumerate(names)
             ]
         done = flipped(problem.queries.scores.cpu(), source=problem.source, target=problem.target).tolist()
@@ -233,6 +257,8 @@ class Search:
             capacity=self.capacity,
             max_queries=self.max_queries,
             queries=problem.b,
+            beside=queries_beside(self.objectives, self.constraints),
+            afterwards=self.afterwards,
         )
         schedule = Schedule.of(allowed.evaluations, population=self.population, pruning=self.pruning)
         points = [every_point(problem.space.query(i), most=allowed.evaluations) for i in range(problem.b)]

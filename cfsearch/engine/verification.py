@@ -21,7 +21,7 @@ from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.errors import BudgetExhausted, QueryError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.surrogate import SurrogateProvider
-from cfsearch.providers.wrapping import queries_of_a_search
+from cfsearch.providers.wrapping import queries_of_a_search, queries_to
 
 from .answers import QUERY_FAILURES
 from .archive import Archive, leads
@@ -166,7 +166,8 @@ class FrontBuilder:
         """Queries to the audited model for one query, those of explainers before included."""
         model, through = self.verifier or problem.provider, problem.provider
         searched = queries_of_a_search(model, through=through, candidates=candidates, stored=stored)
-        return searched + problem.seeding.get(i, 0)
+        beside = queries_to(model, through=through) * problem.nearby[i]
+        return searched + beside + problem.seeding.get(i, 0)
 
     def front(
         self,

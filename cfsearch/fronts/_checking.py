@@ -43,7 +43,7 @@ def check_parts(front: "ParetoFront") -> None:
         kept = getattr(front, part)
         if kept is not None and len(kept) != n:
             raise ShapeError(f"front {front.name!r}: expected {n} {part}, got {len(kept)}.")
-    for part in ("genuineness", "outlierness"):
+    for part in ("genuineness", "outlierness", "robustness"):
         kept = getattr(front, part)
         if kept is not None and tuple(kept.shape) != (n,):
             raise ShapeError(

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -88,6 +89,19 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
         preferred=inside[members],
     )
     return members[chosen].tolist()
+
+
+def flips(front: "ParetoFront", scores: Float[Tensor, " k"]) -> bool:
+    """Whether scores of one input are of what the search wanted: the target class, or any other than the source.
+
+    Args:
+        front: of the search.
+        scores: log-probabilities or logits; a tie of the source with another class is none.
+    """
+    if front.target is not None:
+        return int(scores.argmax()) == front.target
+    others = torch.arange(len(front.labels)) != front.source
+    return bool(scores[others].amax() > scores[front.source])
 
 
 def _costs(front: "ParetoFront") -> Float[Tensor, " n"]:

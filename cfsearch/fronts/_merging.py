@@ -56,6 +56,7 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         outlierness=_measured(
             front.outlierness, other.outlierness, sizes=(len(front), len(other)), keep=keep
         ),
+        robustness=_measured(front.robustness, other.robustness, sizes=(len(front), len(other)), keep=keep),
         described=tuple(words[i] for i in keep.tolist()) if len(words) == len(f) else (),
         origins=tuple(origins[i] for i in keep.tolist()),
         reference_point=torch.maximum(front.reference_point, other.reference_point),
@@ -63,7 +64,7 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         queries=None if front.queries is None or other.queries is None else front.queries + other.queries,
         seeding=front.seeding + other.seeding,
         note=tuple(dict.fromkeys((*front.note, *other.note))),
-        extra=front.extra if front.genuineness is not None else {**front.extra, **_threshold(other)},
+        extra=_of_measures(other) | front.extra,
         **kept,
     )
 
@@ -100,6 +101,7 @@ def _measured(
     return torch.cat(parts)[keep]
 
 
-def _threshold(front: "ParetoFront") -> dict[str, Any]:  # Any: plain JSON
-    """What a merged front needs of one whose members' genuineness was measured."""
-    return {} if front.genuineness is None else {"genuineness": front.extra["genuineness"]}
+def _of_measures(front: "ParetoFront") -> dict[str, Any]:  # Any: plain JSON
+    """What a merged front needs of one whose members were measured: by which threshold, with how many changes."""
+    measured = {"genuineness": front.genuineness, "robustness": front.robustness}
+    return {name: front.extra[name] for name, values in measured.items() if values is not None}

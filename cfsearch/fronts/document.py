@@ -59,7 +59,8 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             "lead": _number(won[i]),
             "verified": verified[i],
             **_genuineness(front, i),
-            **_outlierness(front, i),
+            **_finite("outlierness", front.outlierness, i),
+            **_finite("robustness", front.robustness, i),
             "origin": front.origins[i],
             "picked_as": [way for way, index in picked.items() if index == i],
         }
@@ -105,10 +106,10 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON v
     return {"genuineness": None if math.isnan(z) else _number(z), "valid": bool(front.valid[i])}
 
 
-def _outlierness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON values
-    """Of a member that was measured among known inputs: its local outlier factor."""
-    factor = math.nan if front.outlierness is None else float(front.outlierness[i])
-    return {"outlierness": _number(factor)} if math.isfinite(factor) else {}
+def _finite(name: str, values: Float[Tensor, " n"] | None, i: int) -> dict[str, Any]:  # Any: JSON values
+    """What a member was measured to have; nothing of one that was not measured."""
+    value = math.nan if values is None else float(values[i])
+    return {name: _number(value)} if math.isfinite(value) else {}
 
 
 def _number(value: float) -> float:

@@ -42,8 +42,9 @@ _OPTIONAL: Final = (
     "scale",
     "genuineness",
     "outlierness",
+    "robustness",
 )
-"""Tensors that only some fronts have: inputs of their modality, genuineness, outlierness."""
+"""Tensors that only some fronts have: inputs of their modality, genuineness, outlierness, robustness."""
 
 
 def pack(parts: Mapping[str, Any]) -> bytes:  # Any: tensors, names and JSON values
@@ -180,6 +181,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             scale=tensors.get("scale"),
             genuineness=tensors.get("genuineness"),
             outlierness=tensors.get("outlierness"),
+            robustness=tensors.get("robustness"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),
             queries=meta.get("questions"),

@@ -1,8 +1,9 @@
 """The members of a front as rows of a table: one row a member.
 
 Columns: ``name``, ``member``, ``source``, ``target``, ``verified``, (``genuineness``, ``valid`` where that was
-measured,) ``origin``, ``picked_as``, ``lead``, ``words``, (``predicted_original`` and ``predicted``, the numbers before and
-after, where the model predicts one,) then ``objective_NAME``, ``change_VARIABLE`` (0 where
+measured, ``robustness`` where small changes were tried, NaN of members that were not,) ``origin``, ``picked_as``, ``lead``,
+``words``, (``predicted_original`` and ``predicted``, the numbers before and after, where the model predicts one,) then
+``objective_NAME``, ``change_VARIABLE`` (0 where
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
 
 Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
@@ -54,6 +55,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             "verified": bool(front.verified[i]),
             **_genuineness(front, i),
             **({} if front.outlierness is None else {"outlierness": float(front.outlierness[i])}),
+            **({} if front.robustness is None else {"robustness": float(front.robustness[i])}),
             "origin": front.origins[i],
             "picked_as": " ".join(way for way, index in picks.items() if index == i),
             "lead": float(lead[i]),

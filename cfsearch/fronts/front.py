@@ -19,7 +19,7 @@ from cfsearch.files import write_atomically
 from cfsearch.numerics import pareto
 
 from ._checking import check_parts
-from ._choosing import answers, every_pick, pick
+from ._choosing import answers, every_pick, flips, pick
 from ._merging import merged
 from ._shown import along, one_line, strip, words
 from .file import pack, read_blob, unpack
@@ -72,13 +72,15 @@ class ParetoFront:
             where a member was not measured, None where none was. From ``extra["genuineness"]["threshold"]`` on it is genuine.
         outlierness: local outlier factor of each member among known inputs of the wanted class, 1 where it is as
             dense as its neighbours; None where no objective knows any.
+        robustness: share of ``extra["robustness"]["changes"]`` small changes (``cfsearch.engine.robustness``) under which
+            each member still flips; NaN where a member was not tried, None where none was.
         described: what each member changes, in words of the generator; empty where it has none.
         note: what a reader must know, one sentence each.
         extra: plain JSON values that belong to the result (seed, fingerprints, settings).
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
-        reconstruction_scores ``(k,)``; verified, genuineness, outlierness ``(n,)``; images ``(n, c, h, w)`` uint8;
+        reconstruction_scores ``(k,)``; verified, genuineness, outlierness, robustness ``(n,)``; images ``(n, c, h, w)`` uint8;
         original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
         row ``(c,)``; sounds ``(n, 1, f, t)``, sound ``(1, f, t)``; reference_point ``(m,)``. ``n`` may be 0.
 
@@ -134,6 +136,7 @@ class ParetoFront:
     sound: Float[Tensor, "1 f t"] | None = None
     genuineness: Float[Tensor, " n"] | None = None
     outlierness: Float[Tensor, " n"] | None = None
+    robustness: Float[Tensor, " n"] | None = None
 
     def __post_init__(self) -> None:
         check_parts(self)
@@ -240,10 +243,7 @@ class ParetoFront:
     @property
     def reconstruction_flips(self) -> bool:
         """Whether the generator's output flips the model before anything is changed."""
-        others = torch.arange(len(self.labels)) != self.source
-        if self.target is not None:
-            return int(self.reconstruction_scores.argmax()) == self.target
-        return bool(self.reconstruction_scores[others].amax() > self.reconstruction_scores[self.source])
+        return flips(self, self.reconstruction_scores)
 
     def column(self, objective: str) -> Float[Tensor, " n"]:
         """The values of one objective.

@@ -12,6 +12,7 @@ from torch import Tensor
 from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import number_text, predicted_numbers
+from cfsearch.fronts.reading import robust
 
 from . import wording
 from .cells import Cells, build_cells
@@ -77,6 +78,7 @@ class Tile:
     smaller: int
     origin: str
     text: "tuple[Piece, ...]" = ()
+    robust: str = ""
 
     @property
     def alt(self) -> str:
@@ -142,6 +144,7 @@ class Gallery:
 
     articles: tuple[Article, ...]
     top: int
+    small_changes: str = ""
 
     @property
     def first(self) -> int:
@@ -212,7 +215,13 @@ def build_gallery(groups: Sequence[Group], *, plan: Plan, models: Mapping[str, s
                 truth=str(group.entries[0].about.get("truth", "")),
             )
         )
-    return Gallery(articles=tuple(articles), top=top)
+    tried = [
+        entry.front.extra["robustness"]["what"]
+        for group in groups
+        for entry in group.entries
+        if entry.front.robustness is not None
+    ]
+    return Gallery(articles=tuple(articles), top=top, small_changes=wording.mark(tried[0]) if tried else "")
 
 
 def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
@@ -322,6 +331,7 @@ def _tile(
         - min(_WORDS, len(changes)),
         origin=wording.mark(front.origins[i]),
         text=_pieces(front, i),
+        robust=robust(front, i),
     )
 
 

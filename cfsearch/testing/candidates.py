@@ -1,11 +1,12 @@
 """Candidates made of given or random numbers, to measure objectives on."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from cfsearch.contracts.records import UNTARGETED, Candidates, Queries
+from cfsearch.contracts.records import UNTARGETED, Candidates, Nearby, Queries
 from cfsearch.contracts.space import SearchSpace
 
 _PER_CLASS = 12
@@ -85,6 +86,7 @@ def make_candidates(
     queries: Queries | None = None,
     critic: bool = True,
     references: bool = True,
+    nearby: Nearby | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
@@ -99,7 +101,7 @@ def make_candidates(
     The arguments are the parts of ``Candidates`` (``queries`` made by ``make_queries`` when left
     out), and: ``b``, ``n``, ``d``, ``k`` and ``shape`` where nothing given says them; ``critic``,
     whether there is a realism where none is given; ``references``, whether the queries made here
-    have reference scores; ``seed`` of the random numbers (global random state is left alone).
+    have reference scores; ``nearby``, scores of small changes where an objective asks for them; ``seed`` of the random numbers (global random state is left alone).
 
     Shapes:
         z ``(b, n, d)``; x ``(b, n, *x)``; scores ``(b, n, k)``; realism ``(b, n)``.
@@ -140,11 +142,27 @@ def make_candidates(
         x=x.to(device, dtype),
         scores=scores.to(device, dtype),
         realism=None if realism is None else realism.to(device, dtype),
+        nearby=nearby,
     )
 
 
+def _sums(x: Tensor, *, query: int, changes: int, seed: int, k: int) -> Tensor:
+    """Scores of small changes of inputs, by the mean of each input alone."""
+    del query
+    draw = torch.Generator().manual_seed(seed)
+    weights = torch.randn(changes, k, generator=draw, dtype=torch.float64).to(x)
+    return x.flatten(1).mean(1)[:, None, None] * weights
+
+
 def fixed_candidates(
-    z: Tensor, *, queries: Queries, space: SearchSpace, x: Tensor, scores: Tensor, realism: Tensor | None
+    z: Tensor,
+    *,
+    queries: Queries,
+    space: SearchSpace,
+    x: Tensor,
+    scores: Tensor,
+    realism: Tensor | None,
+    nearby: Nearby | None = None,
 ) -> Candidates:
     """Candidates whose every part is given."""
     return Candidates(
@@ -154,4 +172,5 @@ def fixed_candidates(
         decode=lambda _: x,
         score=lambda _: scores,
         realism=None if realism is None else lambda _: realism,
+        nearby=partial(_sums, k=scores.shape[-1]) if nearby is None else nearby,
     )

@@ -8,7 +8,7 @@ go together, which the distance to the nearest rows hardly sees where there are 
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Final, Self, final
+from typing import Final, Protocol, Self, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -28,6 +28,18 @@ _FAR: Final = 6.0
 
 _HELD_OUT: Final = 0.15
 FEWEST_ROWS: Final = 50
+
+
+class RowScore(Protocol):
+    """What was trained on reference rows and says how plausible a row is."""
+
+    def score(self, x: Float[Tensor, "n c"]) -> Float[Tensor, " n"]: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @final

@@ -6,18 +6,20 @@ from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, final
+from typing import Any, ClassVar, Self, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import Critic, Describer, Generator, Relaxed
+from cfsearch.contracts.small_changes import Perturber
 from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.datasets.tables import ColumnKind, Table, TableSchema, Variables, read_schema
 from cfsearch.errors import ConfigError
 
-from .critic import RowCritic
+from .critic import RowCritic, RowScore
+from .errors import MeasurementErrors
 from .forest import RowForest
 from .seeds import NearestRows
 
@@ -75,10 +77,11 @@ class _RowRule:
         return _RowRule(self.variables, self.x.to(device))
 
 
-class _Rows(Generator[RowsState], Describer, Relaxed, ABC):
+class _Rows(Generator[RowsState], Describer, Relaxed, Perturber, ABC):
     """What the generators of rows share: x' = x + scale * z, made to keep every rule."""
 
     batch_invariant: ClassVar[bool] = True
+    small_changes: ClassVar[str] = MeasurementErrors.words
 
     def __init__(
         self, schema: TableSchema, *, dead_zone: float = 0.01, immutable: Sequence[str] = ()
@@ -160,6 +163,10 @@ class _Rows(Generator[RowsState], Describer, Relaxed, ABC):
     def words(self, x: Float[Tensor, " c"], others: Float[Tensor, "n c"]) -> tuple[tuple[str, ...], ...]:
         before = _numbers(x)
         return tuple(self.schema.words(before, _numbers(other)) for other in others)
+
+    def perturbed(self, x: Float[Tensor, "n c"], *, changes: int, seed: int) -> Float[Tensor, "n m c"]:
+        """As ``MeasurementErrors``."""
+        return MeasurementErrors.of(self.schema)(x, changes=changes, seed=seed)
 
     def to(self, device: str) -> Self:
         return self
@@ -340,18 +347,6 @@ class RowsWithDensity(_Rows, Critic):
     def fingerprint(self) -> str:
         rows = hashlib.sha256(self._values.cpu().numpy().tobytes()).hexdigest()
         return self._print(rows, str(self._neighbours))
-
-
-class RowScore(Protocol):
-    """What was trained on reference rows and says how plausible a row is."""
-
-    def score(self, x: Float[Tensor, "n c"]) -> Float[Tensor, " n"]: ...
-
-    @property
-    def kind(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str: ...
 
 
 @final

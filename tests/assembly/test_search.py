@@ -137,6 +137,7 @@ SEARCH = {
     "pruning": 0.3,
     "max_queries": 99,
     "max_time": 1.5,
+    "robustness": 7,
     "seed": 3,
     "target": "b",
     "reference_point": (1.0, 2.0),

@@ -31,6 +31,7 @@ OF_IMAGES = {
     "capacity": ["--capacity", "0"],
     "max_queries": ["--max-queries", "0"],
     "answers": ["--answers", "0"],
+    "robustness": ["--robustness", "101"],
     "patience": ["--patience", "-1"],
     "max_time": ["--max-time", "-1"],
     "protected": ["--protected", "nothing"],

@@ -79,6 +79,16 @@ def test_answers_come_before_the_picks_and_are_numbered(front: ParetoFront) -> N
 
 
 @pytest.mark.parametrize("width", [60, 80, 130])
+def test_robustness_stands_as_how_many_of_how_many(front: ParetoFront, width: int) -> None:
+    share = torch.tensor([torch.nan, 0.95, 0.25, torch.nan, torch.nan], dtype=torch.float64)
+    extra = {**front.extra, "robustness": {"changes": 20, "what": "a nudge"}}
+    text = " ".join(" ".join(printed(replace(front, robustness=share, extra=extra), width=width)).split())
+    assert "19/20" in text and "5/20" in text and text.count("/20") == 2
+    assert "robust: of so many small changes, how many still flip: a nudge." in text
+    assert "robust" not in " ".join(printed(front, width=width))
+
+
+@pytest.mark.parametrize("width", [60, 80, 130])
 def test_rows_stand_in_that_order_and_those_that_do_not_flip_say_so(front: ParetoFront, width: int) -> None:
     lines = printed(front, width=width)
     starts = [re.match(r"(?:#| +)(\d) ", line) for line in lines]

@@ -158,6 +158,7 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         ("capacity", search.capacity),
         ("patience", search.patience),
         ("answers", search.answers),
+        ("robustness", search.robustness),
         ("seed", search.seed),
         ("device", RunConfig().device),
     ):

@@ -30,6 +30,7 @@ _LIMIT: Final = ("1e6", ("0", "-1", "1000001", *WORD))
 TAKEN: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "--answers": _WHOLE,
     "--at-least": _SHARE,
+    "--robustness": ("100", ("101", "-1", "0.5", *WORD)),
     "--batch": ("2", ("1", "2.5", *WORD)),
     "--batch-size": _WHOLE,
     "--block": _WHOLE,

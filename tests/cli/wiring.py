@@ -48,6 +48,7 @@ _IMAGE: Final[dict[str, tuple[str, Read, object]]] = {
     "--evaluations": ("--evaluations 77", setting("search.evaluations"), 77),
     "--population": ("--population 12", setting("search.population"), 12),
     "--answers": ("--answers 3", setting("search.answers"), 3),
+    "--robustness": ("--robustness 7", setting("search.robustness"), 7),
     "--patience": ("--patience 9", setting("search.patience"), 9),
     "--gradients": ("--gradients", setting("search.gradients"), True),
     "--capacity": ("--capacity 13", setting("search.capacity"), 13),

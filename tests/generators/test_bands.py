@@ -130,3 +130,18 @@ def test_what_does_not_fit_is_refused() -> None:
         made().with_density(pictures())
     with pytest.raises(ShapeError, match="reference spectrograms of shape"):
         made().with_density(torch.zeros(12, 1, 8, 8))
+
+
+def test_small_changes_are_half_a_decibel_or_one_frame() -> None:
+    generator, x = made(), pictures()
+    moved = generator.perturbed(x, changes=12, seed=1)
+    assert moved.shape == (2, 12, *FORM.shape)
+    gap = (moved - x[:, None]) * FORM.depth
+    for j in (0, 1, 3, 4, 6, 7, 8, 11):
+        assert 0.0 < float(gap[:, j].abs().max()) <= 0.5 + 1e-4
+    inside = (x > 0.05) & (x < 0.95)
+    assert float(gap[:, 0][inside].std()) < 1e-4, "all louder or softer alike"
+    assert float(gap[:, 1][inside].std()) > 0.1, "each cell by its own"
+    assert torch.equal(moved[:, 2, ..., 1:], x[..., :-1]) and torch.equal(moved[:, 5, ..., :-1], x[..., 1:])
+    assert bool((moved[:, [0, 1]][(x == 0)[:, None].expand(-1, 2, -1, -1, -1)] == 0).all()), "silence stays"
+    assert torch.equal(generator.perturbed(x[1:], changes=3, seed=1), moved[1:, :3])

@@ -294,3 +294,17 @@ def test_the_explorer_gets_bare_bytes() -> None:
     assert one.is_genuine(0) is None
     assert entry(genuine=(True, None, False)).is_genuine(2) is False
     assert Group("x").entries == []
+
+
+def test_robustness_stands_on_each_card_and_is_defined_once() -> None:
+    share = torch.tensor([torch.nan, 0.95, 0.5], dtype=torch.float64)
+    tried = front(robustness=share, extra={"robustness": {"changes": 20, "what": "a nudge & more"}})
+    made = build_gallery([Group("a.png", [entry(tried)])], plan=PLAN, models={})
+    assert made.small_changes == "a nudge & more"
+    assert {tile.index: tile.robust for tile in made.articles[0].strips[0].tiles} == {
+        0: "",
+        1: "19/20",
+        2: "10/20",
+    }
+    none = build_gallery([Group("a.png", [entry()])], plan=PLAN, models={})
+    assert none.small_changes == "" and {t.robust for t in none.articles[0].strips[0].tiles} == {""}

@@ -1,0 +1,25 @@
+"""What a reader of a front sees first: which members, and under how many small changes each still flips."""
+
+from .front import ParetoFront
+
+
+def shown(front: ParetoFront) -> list[int]:
+    """The members that are read first: answers and picks, each once; none where nothing holds.
+
+    Args:
+        front: whose members they are.
+    """
+    return list(dict.fromkeys([*front.answers(), *front.picks().values()]))
+
+
+def robust(front: ParetoFront, i: int) -> str:
+    """Under how many small changes a member still flips, "19/20"; empty of one that was not tried.
+
+    Args:
+        front: whose member it is.
+        i: the member.
+    """
+    if front.robustness is None or bool(front.robustness[i].isnan()):
+        return ""
+    changes = int(front.extra["robustness"]["changes"])
+    return f"{round(float(front.robustness[i]) * changes)}/{changes}"
