@@ -81,7 +81,9 @@ def rows(folder: Path) -> dict[str, Any]:
 def audited(server: Loopback, folder: Path, values: dict[str, Any]) -> dict[str, bytes]:
     """The fronts of an audit, as they are stored."""
     model = {"path": f"mlflow+{server.url}", "sidecar": str(folder.parent / "model.toml")}
-    config = Config.check({**values, "model": model, "search": SEARCH, "run": {"batch_size": 1, "threads": 1}})
+    config = Config.check(
+        {**values, "model": model, "search": SEARCH, "run": {"batch_size": 1, "threads": 1}}
+    )
     Audit(config, directory=folder).run()
     with RunDirectory.read(folder) as run:
         return {row.name: row.front.to_bytes() for row in run.rows() if row.front is not None}

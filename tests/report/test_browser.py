@@ -1,5 +1,6 @@
 """The page in a browser: its script runs, nothing of a stranger does."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,29 +9,34 @@ import pytest
 
 from cfsearch.report.page import build_page
 
-from .conftest import Audit, parsed
+from .conftest import Audit, MakeAudit, MakeFront, parsed
 
 pytestmark = pytest.mark.browser
 
 
-def opened(page: str, folder: Path, *, anchor: str = "") -> tuple[str, str]:
-    """The page's elements after its script ran, and what the browser complained of."""
+def browsed(page: str, folder: Path, *words: str, anchor: str = "") -> subprocess.CompletedProcess[bytes]:
+    """The browser on a page, with what it is to do."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert chromium
     path = folder / "page.html"
     path.write_text(page, encoding="utf-8")
-    done = subprocess.run(
+    return subprocess.run(
         [
             chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-default-apps", "--enable-logging=stderr", "--log-level=0",
-            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", "--dump-dom",
+            f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=4000", *words,
             f"{path.as_uri()}{anchor}",
         ],
         capture_output=True,
         timeout=120,
         check=True,
     )  # fmt: skip
+
+
+def opened(page: str, folder: Path, *, anchor: str = "") -> tuple[str, str]:
+    """The page's elements after its script ran, and what the browser complained of."""
+    done = browsed(page, folder, "--dump-dom", anchor=anchor)
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line]
     return done.stdout.decode(), "\n".join(said)
 
@@ -84,6 +90,21 @@ def test_pictures_can_be_enlarged_by_mouse_and_keyboard(audit: Audit, tmp_path: 
     dialog = soup.select_one("dialog#large")
     assert not dialog.has_attr("open")
     assert dialog.select_one("form[method=dialog] button")["aria-label"] == "Close"
+
+
+def test_in_print_ten_faces_take_half_a_page_each(
+    make_front: MakeFront, make_audit: MakeAudit, tmp_path: Path
+) -> None:
+    """Without rules for print they take nine pages instead of five."""
+
+    def printed(faces: int) -> int:
+        made = make_audit([make_front(f"{i}.png", seed=i, n=8) for i in range(faces)])
+        browsed(
+            build_page(made.document, made.instances), tmp_path, f"--print-to-pdf={tmp_path / 'page.pdf'}"
+        )
+        return len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes()))
+
+    assert 1 <= printed(11) - printed(1) <= 6
 
 
 def test_f72_hostile_names_run_nothing(hostile: Audit, tmp_path: Path) -> None:
