@@ -39,6 +39,7 @@ def audit(
     title: str = "Counterfactual audit",
     effects: bool = True,
     shared_queries: int | None = None,
+    contribution_queries: int | None = None,
     practical: float | None = None,
     fail_if: Sequence[str] = (),
     until_decided: bool = False,
@@ -62,6 +63,8 @@ def audit(
         title: what the report is called.
         effects: whether to measure, beside the search, what attributes, protected columns and shared changes do.
         shared_queries: the most queries that are spent on changes that many inputs share; 10,000 when left out, 0 for none.
+        contribution_queries: the most queries that are spent on what each changed variable contributes (which changes are
+            necessary, which sufficient, the share of each); none when left out.
         practical: the size in logits from which an effect matters; 0.25 when left out.
         fail_if: conditions, each as what must not be ("flip_rate:Male > 5%"); they need ``until_decided``.
         until_decided: whether the audit ends as soon as these conditions are decided.
@@ -109,6 +112,7 @@ def audit(
             audit={
                 "protected": list(protected) or None,
                 "shared_queries": shared_queries,
+                "contribution_queries": contribution_queries,
                 "practical": practical,
                 "fail_if": list(fail_if) or None,
                 "until_decided": until_decided or None,

@@ -120,6 +120,7 @@ def joined(audits: Mapping[str, ModelAudit], *, title: str, command: str, python
         attainment=_of_all(documents, "attainment"),
         columns=_of_all(documents, "columns"),
         shared=_of_all(documents, "shared"),
+        contributions=_of_all(documents, "contributions"),
         dataset=next(iter(documents.values())).get("dataset"),
         versions=versions(),
         hashes=_hashes(documents),

@@ -41,6 +41,7 @@ def audit_document(
     stopping: dict[str, Any] | None = None,
     columns: Sequence[dict[str, Any]] = (),
     shared: Sequence[dict[str, Any]] = (),
+    contributions: Sequence[dict[str, Any]] = (),
     dataset: dict[str, Any] | None = None,
     python: str,
 ) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def audit_document(
         columns: effects of a table's protected columns (``column_rows``).
         dataset: what the description of the data says (``described_dataset``).
         shared: coverage of few changes on many inputs (``shared_rows``).
+        contributions: of changed variables to the flips (``contribution_rows``).
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
@@ -107,6 +109,7 @@ def audit_document(
         **({} if stopping is None else {"stopping": stopping}),
         **({"columns": list(columns)} if columns else {}),
         **({"shared": list(shared)} if shared else {}),
+        **({"contributions": list(contributions)} if contributions else {}),
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),

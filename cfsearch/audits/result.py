@@ -120,6 +120,31 @@ class AuditResult:
         return _frame(rows, ("model", "variable", "direction", "count", "n", "rate", "low", "high"))
 
     @property
+    def contributions(self) -> "pd.DataFrame":
+        """Contribution of each changed variable: whether it flips alone, is needed, and its Shapley share.
+
+        Columns: ``model``, ``variable``, ``flips`` (inputs with a counterfactual that changes it), ``sufficient`` and
+        ``necessary`` (shares of these), ``share`` and ``logits`` (Shapley, over the ``n`` inputs whose smallest counterfactual
+        changes it), each with ``_low`` and ``_high``; empty cells under 10 inputs.
+        """
+        rows: list[dict[str, Cell]] = []
+        for entry in self.document.get("contributions", ()):
+            for row in entry["variables"]:
+                cells: dict[str, Cell] = {"model": entry["model"]} | {
+                    k: row[k] for k in ("variable", "flips")
+                }
+                figures = {name: row[name]["rate"] for name in ("sufficient", "necessary")}
+                figures |= {name: row["shapley"][name] for name in ("share", "logits")}
+                for name, figure in figures.items():
+                    cells |= {name: (figure or {}).get("value")}
+                    cells |= {f"{name}_{end}": (figure or {}).get(end) for end in ("low", "high")}
+                rows.append(cells | {"n": row["shapley"]["n"]})
+        ends = [
+            f"{k}{e}" for k in ("sufficient", "necessary", "share", "logits") for e in ("", "_low", "_high")
+        ]
+        return _frame(rows, ("model", "variable", "flips", *ends, "n"))
+
+    @property
     def shared(self) -> "pd.DataFrame":
         """Few changes that flip many inputs, and how many: of all inputs of a class, and of each group.
 

@@ -25,6 +25,7 @@ from cfsearch.runs.reservation import Reservation
 from .attainment import attainment_rows
 from .columns.auditing import audited_columns
 from .compare import ModelAudit, apart, check_alike, check_directory, joined
+from .contributions import audited_contributions
 from .dataset import described_dataset
 from .document import audit_document, program
 from .effects import MOST_MEASURED, Effects, estimate_effects, known_attributes, originals
@@ -295,6 +296,7 @@ class Audit:
             stopping=None if stopping is None else stopping.document(),
             columns=columns,
             shared=audited_changes(run, assembly, inputs, members=members) if self._effects else [],
+            contributions=audited_contributions(run, assembly, inputs) if self._effects else [],
             dataset=self._dataset,
             versions=versions(),
             hashes=run.hashes,

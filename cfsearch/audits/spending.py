@@ -22,6 +22,8 @@ def queries_beside(assembly: Assembly, *, inputs: int, members: int) -> dict[str
     """
     config, generator = assembly.config, assembly.search.generator
     found: dict[str, int] = {"robustness": inputs * assembly.search.afterwards}
+    if not assembly.modality.own_variables:
+        found["contributions"] = config.audit.contribution_queries
     if inputs >= 2 * LEAST and not assembly.modality.own_variables:
         found["shared changes"] = config.audit.shared_queries
     if assembly.records is None and isinstance(generator, AttributeEstimator | AttributeTaker):

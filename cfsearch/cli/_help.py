@@ -47,7 +47,8 @@ _SECTIONS: Final = {
     ),
     "Explanation": ("method", "chosen", "block"),
     "Findings": (
-        *("by", "protected", "practical", "effect_rows", "shared_queries", "genuineness", "until_decided"),
+        *("by", "protected", "practical", "effect_rows", "shared_queries", "contribution_queries"),
+        *("genuineness", "until_decided"),
         *("fail_if", "gates"),
         *("run", "attestation", "key"),
     ),

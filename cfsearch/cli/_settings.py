@@ -47,6 +47,7 @@ _PLACE = {
     "gates": ("audit", "gates"),
     "effect_rows": ("audit", "effect_rows"),
     "shared_queries": ("audit", "shared_queries"),
+    "contribution_queries": ("audit", "contribution_queries"),
     "croissant": ("about", "croissant"),
     "device": ("run", "device"),
     "batch_size": ("run", "batch_size"),

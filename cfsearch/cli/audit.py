@@ -75,6 +75,12 @@ _MOST_SHOWN = 12
     help="The most queries for changes that many inputs share; default 10000, 0 for none.",
 )
 @click.option(
+    "--contribution-queries",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The most queries for which changes are necessary, sufficient, and of what share; default 0.",
+)
+@click.option(
     "--croissant",
     type=FILE,
     metavar="FILE",

@@ -174,6 +174,7 @@ class AuditConfig(Strict):
         gates: a file of further ones that must hold, a ``[[gate]]`` each.
         effect_rows: of a table, the most rows on which effects of protected columns are measured; 0 for none.
         shared_queries: the most queries that are spent on changes that many inputs share; 0 for none.
+        contribution_queries: the most that are spent on what each changed variable contributes; 0 for none.
     """
 
     protected: tuple[str, ...] = ()
@@ -183,6 +184,7 @@ class AuditConfig(Strict):
     gates: str | None = None
     effect_rows: int = Field(default=1000, ge=0)
     shared_queries: int = Field(default=10_000, ge=0)
+    contribution_queries: int = Field(default=0, ge=0)
 
 
 @final

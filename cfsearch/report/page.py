@@ -24,6 +24,7 @@ from .attainment import front_pairs
 from .becoming import becoming
 from .charts import count_chart, effect_chart
 from .columns import protected_columns
+from .contributions import contribution_tables
 from .failures import MOST_ROWS, build_failures
 from .gallery import Entry, build_gallery, grouped, probabilities
 from .groups import groupings
@@ -160,6 +161,7 @@ def _render(
             stopping=standing(document, thing=thing),
             columns=protected_columns(document),
             shared_classes=shared_classes(document),
+            contributions=contribution_tables(document),
             thing=thing,
             of_rows=rows,
             kind=modality.name,

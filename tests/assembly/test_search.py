@@ -214,6 +214,7 @@ ELSEWHERE = {
     "search.genuineness": "audits/test_genuineness_check.py::test_an_audit_of_images_measures_itself_unless_switched_off",
     "audit.protected": "cli/test_audit.py::test_protected_attributes_and_the_practical_size_arrive",
     "audit.effect_rows": "audits/columns/test_audited_columns.py::test_no_rows_measured_leaves_it_out",
+    "audit.contribution_queries": "audits/test_contributions.py::test_an_audit_of_rows_says_what_each_change_contributes",
     "audit.shared_queries": "audits/shared/test_shared_changes.py::test_too_few_queries_leave_it_out",
     "data.decided": "audits/test_impact.py::test_rows_are_chosen_by_the_decision_and_effects_are_of_all",
     "audit.practical": "cli/test_audit.py::test_protected_attributes_and_the_practical_size_arrive",

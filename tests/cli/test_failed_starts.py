@@ -38,6 +38,7 @@ OF_IMAGES = {
     "practical": ["--practical", "-1"],
     "effect_rows": ["--effect-rows", "-1"],
     "shared_queries": ["--shared-queries", "-1"],
+    "contribution_queries": ["--contribution-queries", "-1"],
     "croissant": ["--croissant", "nowhere.json"],
     "fail_if": ["--until-decided", "--fail-if", "nothing > 1"],
     "gates": ["--until-decided", "--gates", "nowhere.toml"],

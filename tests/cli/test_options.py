@@ -63,6 +63,7 @@ TAKEN: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "--population": _WHOLE,
     "--practical": _ABOVE_0,
     "--shared-queries": _FROM_0,
+    "--contribution-queries": _FROM_0,
     "--practical-share": ("1", ("0", "1.01", *WORD)),
     "--precision": ("bfloat16", ("float16",)),
     "--queries": ("2", ("1", "2.5", *WORD)),

@@ -238,6 +238,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("audit", "--shared-queries"): Row(
         f"{_AUDITED} --shared-queries 7", AUDIT, setting("audit.shared_queries"), 7
     ),
+    ("audit", "--contribution-queries"): Row(
+        f"{_AUDITED} --contribution-queries 7", AUDIT, setting("audit.contribution_queries"), 7
+    ),
     ("audit", "--practical"): Row(f"{_AUDITED} --practical 0.5", AUDIT, setting("audit.practical"), 0.5),
     ("audit", "--workers"): Row(f"{_AUDITED} --workers 3", AUDIT, setting("run.workers"), 3),
     ("audit", "--genuineness"): Row(

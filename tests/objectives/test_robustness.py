@@ -49,7 +49,7 @@ def searched(**settings: object) -> tuple[ParetoFront, int]:
     )  # fmt: skip
     [front] = search.run(torch.full((1, 3, 16, 16), 0.4), names=["grey"])
     assert isinstance(front, ParetoFront)
-    return front, 10**6 - model.remaining
+    return front, 10**6 - (model.remaining or 0)
 
 
 def test_every_query_is_counted_and_a_limit_holds() -> None:
