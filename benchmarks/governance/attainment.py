@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--audits", type=int, default=200, help="simulated audits a line; of no bias five times as many"
     )
     parser.add_argument("--rows", type=int, default=400, help="rows of each table audit")
-    parser.add_argument("--faces", type=int, default=0, help="faces to audit; 0 leaves them out")
+    parser.add_argument("--faces", type=int, help="faces to audit (40 with --only faces, else none)")
     parser.add_argument("--evaluations", type=int, default=600, help="candidates a face")
     parser.add_argument("--only", choices=["made", "table", "faces"])
     parser.add_argument("--seed", type=int, default=20261129)
@@ -243,8 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draws: list[tuple[str, Draw]] = []
     if given.only in (None, "table"):
         draws += table(given.folder, rows=given.rows, seed=given.seed)
-    if given.faces and given.only in (None, "faces"):
-        draws += faces(given.folder, count=given.faces, evaluations=given.evaluations, seed=given.seed)
+    count = given.faces if given.faces is not None else 40 if given.only == "faces" else 0
+    if count and given.only in (None, "faces"):
+        draws += faces(given.folder, count=count, evaluations=given.evaluations, seed=given.seed)
     for name, draw in draws:
         for n in (20, 50):
             random = "random" in name
