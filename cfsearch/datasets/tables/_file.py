@@ -71,7 +71,8 @@ def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]
             marked = f"{path.name} is {name.upper()} text, by its byte order mark."
             notes = () if name == "utf-8-sig" else (marked,)
             return _decoded(raw, path, name), name, notes
-    _refuse_nul(raw, path)
+    if b"\0" in raw:
+        raise _nul(path, line=raw[: raw.index(b"\0")].count(b"\n") + 1)
     try:
         return raw.decode("utf-8"), "utf-8", ()
     except UnicodeDecodeError as error:
@@ -178,14 +179,12 @@ def _decoded(raw: bytes, path: Path, encoding: str) -> str:
             "it be found."
         ) from error
     if "\0" in text:
-        _refuse_nul(raw, path)
+        raise _nul(path, line=text[: text.index("\0")].count("\n") + 1)
     return text
 
 
-def _refuse_nul(raw: bytes, path: Path) -> None:
-    if b"\0" in raw:
-        line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        raise DataError(
-            f"table: {path.name!r}, line {line} holds a NUL byte, so this is no text file. Save it as CSV in UTF-8 "
-            "(of UTF-16 without a byte order mark: --encoding utf-16-le)."
-        )
+def _nul(path: Path, *, line: int) -> DataError:
+    return DataError(
+        f"table: {path.name!r}, line {line} holds a NUL byte, so this is no text file. Save it as CSV in UTF-8 "
+        "(of UTF-16 without a byte order mark: --encoding utf-16-le)."
+    )

@@ -146,3 +146,18 @@ def test_two_workers_of_ray_give_the_fronts_of_one_process(
             found.append({r.name: r.front.to_bytes() for r in opened.rows() if r.front is not None})
     assert len(found[0]) == 6
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_cluster_that_ran_before_is_used_and_left_running(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    played = PlayedRay()
+    played.running = running
+    begun: list[bool] = []
+    monkeypatch.setattr(played, "init", lambda **_: begun.append(True))
+    ended: list[bool] = []
+    monkeypatch.setattr(played, "shutdown", lambda: ended.append(True))
+    monkeypatch.setitem(sys.modules, "ray", played)
+    RayWorkers(Task(settings(workers="ray"), {}, None)).close()
+    assert begun == ended == ([] if running else [True])

@@ -51,6 +51,12 @@ class TestText:
         assert found.rows == CELLS and found.header == ("job", "ort", "preis")
         assert any(note in one for one in found.notes) if note else not found.notes
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "cp1252", "utf-8"])
+    def test_a_nul_is_refused_with_its_line_in_any_encoding(self, write: Write, encoding: str) -> None:
+        path = write("job,ort\ncook,Köln\nclerk,Bo\0nn\n".encode(encoding))
+        with pytest.raises(DataError, match=r"line 3 holds a NUL byte.*Save it as CSV in UTF-8"):
+            read_text_table(path, encoding=encoding)
+
     def test_windows_1252_is_found_and_noted(self, write: Write) -> None:
         path = write("job,ort\ncook,Köln\nclerk,5 € „gut“\n".encode("cp1252"))
         found = read_text_table(path)
