@@ -10,23 +10,9 @@ from typing import Any, Final
 from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
 from cfsearch.files import open_file
 
-_SAFE: Final = frozenset(
-    {
-        "numpy.dtype",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.metrics._scorer._PassthroughScorer",
-        "sklearn.model_selection._split.KFold",
-        "sklearn.model_selection._split.StratifiedKFold",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.utils._bunch.Bunch",
-    }
-)
-"""Types beside skops' own list: Python classes of scikit-learn that hold numbers, and names of number types.
+from .skops_contents import ForgedModelError, check_contents, trees_in
+from .skops_types import COMPILED, PLAIN
 
-Not its compiled ones (trees, k-d trees, distances): a forged index in them reads foreign memory.
-"""
 _MAX_BYTES: Final = 2**31
 PICKLES: Final = (".pkl", ".pickle", ".joblib", ".sav")
 """Endings of files that run code when they are loaded."""
@@ -95,8 +81,10 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
             "pip install 'cfsearch[sklearn]'."
         ) from error
     try:
-        unlisted = io.get_untrusted_types(file=path)
-        strange = sorted(kind for kind in unlisted if kind not in trusted and kind not in _SAFE)
+        with open_file(path) as file:
+            content = file.read()
+        unlisted = io.get_untrusted_types(data=content)
+        strange = sorted(kind for kind in unlisted if kind not in {*trusted, *PLAIN, *COMPILED})
     except Exception as error:  # a forged file may break skops anywhere
         raise ModelFileError(
             f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
@@ -108,8 +96,19 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
             f"If you know where the file comes from, let them in with {line} (`trust` under [model] in a "
             f"configuration), or these very bytes with --trust-model sha256:{_digest(path)}"
         )
+    checked = sorted(COMPILED.intersection(unlisted).difference(trusted))
     try:
-        return io.load(path, trusted=[*trusted, *(kind for kind in unlisted if kind in _SAFE)])
+        trees = trees_in(content) if checked else 0
+        model = io.loads(content, trusted=[*trusted, *(PLAIN | COMPILED).intersection(unlisted)])
+        if checked:
+            check_contents(model, trees=trees)
+    except ForgedModelError as error:
+        line = " ".join(f"--trust {kind}" for kind in checked)
+        raise UnsafeModelError(
+            f"{path.name}: {error}, as in no model that was fitted, and could read foreign memory; it was not "
+            "opened. Save the model again with skops.io.dump, or, if you know where the file comes from, let it in "
+            f"unchecked with {line}."
+        ) from error
     except ImportError as error:
         raise MissingExtraError(
             f"{path.name}: needs the package {error.name!r}, which is not installed."
@@ -118,3 +117,4 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
         raise ModelFileError(
             f"{path.name}: skops cannot load it ({type(error).__name__}: {error})."
         ) from error
+    return model

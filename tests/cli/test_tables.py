@@ -6,6 +6,7 @@ The audited model is linear in the columns, so that each answer is known by hand
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -494,11 +495,14 @@ class TestBadInput:
 
     def test_a_skops_file_with_a_type_that_nobody_vouched_for(self, bank: Bank, refused: Refused) -> None:
         import skops.io
-        from sklearn.tree import DecisionTreeClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer
 
-        path = bank.folder / "tree.skops"
-        skops.io.dump(DecisionTreeClassifier().fit([[0.0], [1.0]], ["no", "yes"]), path)
-        assert "--trust sklearn.tree._tree.Tree" in refused("--row", 0, model=path, code=5)
+        path = bank.folder / "lines.skops"
+        model = make_pipeline(FunctionTransformer(os.path.normpath), LogisticRegression())
+        skops.io.dump(model, path)
+        assert "--trust posixpath.normpath" in refused("--row", 0, model=path, code=5)
 
     def test_nan_from_the_model(self, bank: Bank, refused: Refused) -> None:
         words = ("--row", 0, "--sidecar", bank.folder / "function.toml")
