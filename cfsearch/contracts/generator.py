@@ -46,6 +46,9 @@ class Generator(ABC, Generic[State]):
     labels make; empty where nobody measured."""
     batch_invariant: ClassVar[bool] = False
     """True if outputs are bitwise batch-invariant, also across queries: no matrix products."""
+    missing_as: Mapping[str, float] = MappingProxyType({})
+    """Of each variable that may be missing (NaN in an input), the number that stands for it in the space, and stays;
+    ``encode`` refuses any other NaN."""
 
     @property
     def modality(self) -> Modality:

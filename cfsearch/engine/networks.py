@@ -60,6 +60,7 @@ class Networks:
             what="decode",
             device=z.device,
             checks=self.checks,
+            missing=bool(self.generator.missing_as),
         )
 
     def score(self, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:

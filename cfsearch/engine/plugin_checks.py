@@ -154,6 +154,7 @@ def generated(
     what: str,
     device: torch.device,
     checks: Finiteness,
+    missing: bool = False,
 ) -> Tensor:
     """What a generator computed: a finite floating-point tensor of the promised shape and device.
 
@@ -164,6 +165,7 @@ def generated(
         what: which of its methods ("decode", "realism").
         device: where its output must be.
         checks: when its numbers are looked at.
+        missing: whether NaN may stand for a missing number.
 
     Raises:
         QueryError: it raised an exception that is none of ours, or gave NaN or infinity.
@@ -182,7 +184,8 @@ def generated(
         raise PluginError(
             f"{who}: {what} must return a tensor on {device}, like its input, got {value.device}."
         )
-    checks.check(value, lambda _: QueryError(f"{who}: {what} gave NaN or infinity."))
+    numbers = torch.where(torch.isnan(value), 0.0, value) if missing else value
+    checks.check(numbers, lambda _: QueryError(f"{who}: {what} gave NaN or infinity."))
     return value
 
 

@@ -119,7 +119,7 @@ class Problem:
         check_generator(generator)
         check_inputs(x, names=names, generator=generator)
         if reference is not None:
-            check_values(reference, what="reference inputs", pictured=generator.modality.pictured)
+            check_values(reference, what="reference inputs", generator=generator)
         check_needs((*objectives, *constraints), generator, reference=reference is not None)
         self.provider: Provider = provider
         self.generator: Generator[Any] = generator

@@ -222,16 +222,16 @@ def check_inputs(
             f"got {tuple(x.shape)}"
             + (f" and one string {names!r} as names; give a list with a name for each." if one else ".")
         )
-    check_values(x, what="inputs", pictured=generator.modality.pictured)
+    check_values(x, what="inputs", generator=generator)
 
 
-def check_values(x: Tensor, *, what: str, pictured: bool) -> None:
-    """Refuses integers, NaN, and pictures outside [0, 1].
+def check_values(x: Tensor, *, what: str, generator: Generator[Any]) -> None:
+    """Refuses integers, NaN (but for missing numbers that are kept), infinity, and pictures outside [0, 1].
 
     Args:
         x: inputs, ``(b, *x)``.
         what: what they are called in the message.
-        pictured: whether they are pictures, with values in [0, 1].
+        generator: what they are for.
 
     Raises:
         DataError: says the line to change.
@@ -241,12 +241,13 @@ def check_values(x: Tensor, *, what: str, pictured: bool) -> None:
         raise DataError(
             f"problem: expected {what} of floating-point numbers, got {x.dtype}; convert them with {fix}."
         )
-    if not bool(torch.isfinite(x).all()):
-        bad = int((~torch.isfinite(x)).flatten(1).any(1).sum())
+    wrong = torch.isinf(x) if generator.missing_as else ~torch.isfinite(x)
+    if bool(wrong.any()):
+        bad = int(wrong.flatten(1).any(1).sum())
         raise DataError(
             f"problem: expected finite {what}, got NaN or infinity in {bad} of {len(x)}; leave these out."
         )
-    if not pictured or not x.numel():
+    if not generator.modality.pictured or not x.numel():
         return
     low, high = float(x.amin()), float(x.amax())
     if low < -_TOLERANCE or high > 1.0 + _TOLERANCE:

@@ -232,7 +232,7 @@ class FrontBuilder:
             units=tuple(o.unit for o in problem.objectives),
             z=archive.z.cpu(),
             f=archive.f.cpu(),
-            origin_values=problem.space.origin[i].cpu(),
+            origin_values=origin_values(problem, i),
             scores=scores.cpu(),
             original_scores=again[1].cpu(),
             reconstruction_scores=again[0].cpu(),
@@ -287,6 +287,21 @@ class FrontBuilder:
         if self.verifier is None:
             return objective_scores(answer, kind=model.scores).cpu()
         return verdict_scores(answer, model).cpu()
+
+
+def origin_values(problem: Problem, i: int) -> Float[Tensor, " d"]:
+    """The variables of a query before any change; NaN where its number is missing.
+
+    Args:
+        problem: whose query.
+        i: which one.
+    """
+    values = problem.space.origin[i].cpu().clone()
+    for j, name in enumerate(problem.space.names):
+        absent = problem.generator.missing_as.get(name)
+        if absent is not None and values[j] == torch.tensor(absent, dtype=values.dtype):
+            values[j] = torch.nan
+    return values
 
 
 def front_inputs(generator: Generator[Any], stored: Tensor, ends: Tensor) -> dict[str, Any]:  # Any: by field

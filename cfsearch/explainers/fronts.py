@@ -24,6 +24,7 @@ from cfsearch.contracts.records import UNTARGETED, Candidates, Reason, flipped
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.engine.problem import Problem
+from cfsearch.engine.verification import origin_values
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics import pareto
@@ -283,7 +284,7 @@ def _front(
         units=tuple(o.unit for o in problem.objectives),
         z=members.z,
         f=members.f,
-        origin_values=torch.zeros(1) if image else problem.space.origin[i].cpu(),
+        origin_values=torch.zeros(1) if image else origin_values(problem, i),
         scores=scores[:-1],
         original_scores=scores[-1],
         reconstruction_scores=scores[-1],

@@ -75,7 +75,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "target": None if front.target is None else front.labels[front.target],
         "labels": list(front.labels),
         "variables": list(front.variables),
-        "origin_values": [_number(v) for v in front.origin_values.tolist()],
+        "origin_values": [None if math.isnan(v) else _number(v) for v in front.origin_values.tolist()],
         "objectives": [
             {"name": n, "unit": u, "reference": _number(r)}
             for n, u, r in zip(front.objectives, front.units, front.reference_point.tolist(), strict=True)

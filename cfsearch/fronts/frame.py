@@ -108,7 +108,11 @@ def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[s
         return row | {f"value_{n}": v for n, v in zip(front.variables, value, strict=True)}
     before = front.origin_values.tolist()
     row = {
-        f"change_{n}": float(new != old) if n in front.categories else float(f"{new - old:.12g}")
+        f"change_{n}": 0.0
+        if math.isnan(old)  # missing, and stays so
+        else float(new != old)
+        if n in front.categories
+        else float(f"{new - old:.12g}")
         for n, new, old in zip(front.variables, value, before, strict=True)
     }
     row |= {f"original_{n}": cell for n, cell in schema.decode(original.tolist()).items()}

@@ -1,5 +1,6 @@
 """Rows as the data frame that a fitted estimator takes."""
 
+import math
 from typing import TYPE_CHECKING, Any, Final, final
 
 from jaxtyping import Float
@@ -33,7 +34,10 @@ class FittedFrames:
         self._schema: Final = schema
         known = encoder_values(estimator)
         self._categories: Final = category_values(estimator)
-        known |= {name: values for name, values in self._categories.items() if values is not None}
+        # boosters take an absent category for a missing one, beside those that they learned
+        known |= {
+            name: [*values, math.nan] for name, values in self._categories.items() if values is not None
+        }
         self._levels: dict[str, NDArray[Any]] = {}
         strange: dict[str, tuple[str, ...]] = {}
         for column in schema.columns:
@@ -81,5 +85,7 @@ class FittedFrames:
         return frame
 
     def _text(self, name: str, cell: Any) -> str:  # Any: a number or a text
+        if is_absent(cell):
+            return cell
         text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
         return self._texts[name].get(text, text)

@@ -91,6 +91,7 @@ class _Rows(Generator[RowsState], Describer, Relaxed, Perturber, ABC):
         self.schema: TableSchema = schema.ruled(immutable=immutable)
         self.variables: Variables = Variables.of(self.schema)
         self.shape: tuple[int, ...] = (schema.d,)
+        self.missing_as: Mapping[str, float] = self.variables.missing_as
         self._dead_zone = float(dead_zone)
 
     def variable_of(self, column: str) -> str:

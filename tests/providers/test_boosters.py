@@ -1,17 +1,32 @@
-"""LightGBM and XGBoost on pandas categories: each cell is given to them as the category it was fitted on."""
+"""LightGBM and XGBoost: pandas categories reach them as they were fitted, and missing cells as missing ones."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from lightgbm import LGBMClassifier
-from xgboost import XGBClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-from cfsearch.datasets.tables import infer_schema, read_table, read_text_table, sample_of
+import cfsearch
+from cfsearch.datasets.tables import (
+    Missing,
+    TableSchema,
+    infer_schema,
+    read_table,
+    read_text_table,
+    sample_of,
+)
+from cfsearch.errors import ConfigError, DataError, UnsafeModelError
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.sklearn import SklearnProvider
+from cfsearch.schemas import schema as json_schema
+
+LGBMClassifier = pytest.importorskip("lightgbm", reason="the extra of developers has LightGBM").LGBMClassifier
+XGBClassifier = pytest.importorskip("xgboost", reason="the extra of developers has XGBoost").XGBClassifier
 
 
 def people(path: Path) -> pd.DataFrame:
@@ -33,6 +48,8 @@ def target(frame: pd.DataFrame) -> Any:  # Any: an array
 
 
 def model(kind: str) -> Any:  # Any: an estimator
+    if kind == "histograms":
+        return HistGradientBoostingClassifier(max_iter=8, min_samples_leaf=3)
     if kind == "lightgbm":
         return LGBMClassifier(n_estimators=8, min_child_samples=3, n_jobs=1, verbose=-1)
     return XGBClassifier(n_estimators=8, enable_categorical=True, n_jobs=1)
@@ -55,3 +72,123 @@ def test_every_row_is_answered_as_the_model_answers_it(tmp_path: Path, kind: str
         sample = sample_of(read_text_table(path), path, schema=schema)
         assert sample is not None
         assert check_agreement(provider, sample) == ""
+
+
+def gapped(path: Path, *, words: bool) -> pd.DataFrame:
+    """A file with missing numbers, whole and not, and missing texts; as pandas reads it back."""
+    draw = np.random.default_rng(0)
+    frame = people(path).assign(age=draw.integers(18, 80, 300)).astype({"age": "Int64", "income": float})
+    frame["income"] += 0.5
+    frame.loc[draw.random(300) < 0.2, "age"] = None
+    frame.loc[draw.random(300) < 0.2, "income"] = None
+    frame.loc[draw.random(300) < 0.2, "job"] = None
+    frame = frame if words else frame.drop(columns="job")
+    frame.to_csv(path, index=False)
+    read = pd.read_csv(path)
+    if words:
+        read["job"] = pd.Categorical(read["job"], categories=["pilot", "cook", "clerk"])
+    return read
+
+
+def kept(path: Path) -> TableSchema:
+    guess = infer_schema(path)
+    assert any("missing = 'keep' in a schema keeps them" in note for note in guess.notes)
+    columns = tuple(
+        replace(c, missing=Missing.KEEP) if c.missing is Missing.DROP else c for c in guess.schema.columns
+    )
+    return replace(guess.schema, columns=columns)
+
+
+def decided(frame: pd.DataFrame) -> Any:  # Any: an array
+    income = frame["income"].fillna(80) + 20 * frame["age"].isna()
+    return (income + (20 * (frame["job"] == "cook") if "job" in frame else 0) > 70).astype(int)
+
+
+@pytest.mark.parametrize("words", [True, False], ids=["categories", "numbers"])
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost", "histograms"])
+def test_missing_cells_reach_the_model_as_it_reads_them_itself(
+    tmp_path: Path, kind: str, words: bool
+) -> None:
+    path = tmp_path / "people.csv"
+    frame = gapped(path, words=words)
+    fitted = model(kind).fit(frame, decided(frame))
+    schema = kept(path)
+    provider = SklearnProvider(fitted, schema=schema, fingerprint="b")
+    table = read_table(path, schema=schema)
+    assert len(table) == 300 and int(table.x.isnan().sum()) == int(
+        frame[["age", "income"]].isna().sum().sum()
+    )
+    assert np.allclose(provider.predict(table.x).numpy(), fitted.predict_proba(frame), atol=1e-6)
+    assert "never saw" not in provider.note
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    assert sample is not None and bool(sample.x.isnan().any())
+    assert check_agreement(provider, sample) == ""
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_a_skops_file_of_it_opens_with_the_types_that_its_refusal_names(tmp_path: Path, kind: str) -> None:
+    io = pytest.importorskip("skops.io", reason="the extra of developers has skops")
+    path, file = tmp_path / "people.csv", tmp_path / "m.skops"
+    frame = gapped(path, words=True)
+    fitted = model(kind).fit(frame, decided(frame))
+    io.dump(fitted, file)
+    with pytest.raises(UnsafeModelError) as caught:
+        SklearnProvider.open(file, schema=kept(path))
+    trusted = re.findall(r"--trust (\S+)", str(caught.value))
+    provider = SklearnProvider.open(file, schema=kept(path), trusted=trusted)
+    answer = provider.predict(read_table(path, schema=kept(path)).x).numpy()
+    assert np.allclose(answer, fitted.predict_proba(frame), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_a_search_leaves_missing_numbers_missing(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "people.csv"
+    frame = gapped(path, words=False)
+    fitted = model(kind).fit(frame, decided(frame))
+    lacking = np.flatnonzero(frame["age"].isna() & frame["income"].notna())[:3].tolist()
+    fronts = cfsearch.search(
+        fitted,
+        str(path),
+        schema=kept(path),
+        rows=lacking,
+        reference=str(path),
+        evaluations=300,
+        population=30,
+    )
+    at = list(frame.columns).index("age")
+    verified = 0
+    for front in fronts:
+        document = front.to_dict()
+        jsonschema.validate(document, json_schema("front"))
+        assert document["origin_values"][front.variables.index("age")] is None
+        assert front.stored_members is not None and bool(front.stored_members[:, at].isnan().all())
+        assert all("age" not in member["values"] for member in document["members"])
+        changed = front.to_frame()
+        assert (changed["change_age"] == 0).all() and changed["value_age"].isna().all()
+        made = pd.DataFrame(front.stored_members.numpy(), columns=list(frame.columns))
+        expected = fitted.predict_proba(made.astype(frame.dtypes.to_dict()))
+        assert np.allclose(front.p.numpy(), expected, atol=1e-5)
+        verified += int(front.verified.sum())
+    assert verified > 3
+
+
+def test_a_model_that_takes_no_missing_numbers_says_so(tmp_path: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    path = tmp_path / "people.csv"
+    frame = gapped(path, words=False)
+    fitted = LogisticRegression().fit(frame.fillna(0), decided(frame))
+    with pytest.raises(cfsearch.CfsearchError, match="NaN"):
+        cfsearch.search(fitted, str(path), schema=kept(path), rows=[0], evaluations=100, population=10)
+
+
+def test_what_has_no_missing_number_keeps_none(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    gapped(path, words=False)
+    column = kept(path).column("age")
+    for dtype in ("bool", "int64"):
+        with pytest.raises(ConfigError, match="has no missing number to keep; leave `dtype` out"):
+            replace(column, dtype=dtype, low=0, high=1)
+    refusing = replace(kept(path), columns=(replace(column, missing=Missing.REFUSE),))
+    with pytest.raises(DataError, match="'drop', 'fill', or 'keep' where the model takes missing numbers"):
+        read_table(path, schema=refusing)

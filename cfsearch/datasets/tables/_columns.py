@@ -174,6 +174,8 @@ class Column:
             raise self._wrong("dtype = 'category' goes with levels; make the column categorical")
         elif self.kind is ColumnKind.REAL and self.dtype in ("bool", "int64"):
             raise self._wrong(f"dtype = {self.dtype!r} cannot hold a real column; make it integer")
+        elif self.missing is Missing.KEEP and self.dtype in ("bool", "int64"):
+            raise self._wrong(f"dtype = {self.dtype!r} has no missing number to keep; leave `dtype` out")
         elif self.dtype == "bool" and (self.low < 0 or self.high > 1):
             raise self._wrong("dtype = 'bool' needs range = [0, 1]")
 

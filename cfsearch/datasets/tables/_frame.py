@@ -1,5 +1,6 @@
 """Rows as a data frame."""
 
+import math
 from collections.abc import Mapping
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -28,8 +29,8 @@ def frame_of(
 ) -> "pd.DataFrame":
     """Rows as a data frame whose cells have the types that ``pandas.read_csv`` gives their columns.
 
-    A column of the levels "true" and "false" is bool, one of whole numbers int64, other numbers
-    float64, other texts str; ``Column.dtype`` overrules that.
+    A column of the levels "true" and "false" is bool, one of whole numbers int64 (where they may be
+    missing, float64), other numbers float64, other texts str; ``Column.dtype`` overrules that.
 
     Args:
         x: numbers in their own units, levels as their index.
@@ -80,10 +81,11 @@ def values_of_levels(column: Column) -> NDArray[Any]:
 
 def _numbers(values: NDArray[np.float64], column: Column) -> NDArray[Any]:
     if column.dtype == "str":
-        return np.array([column.text(v) for v in values.tolist()], dtype=object)
+        return np.array([v if math.isnan(v) else column.text(v) for v in values.tolist()], dtype=object)
     if column.dtype == "bool":
         return np.rint(values).astype(bool)
-    if column.kind is ColumnKind.INTEGER and column.dtype != "float64":
+    real = column.dtype == "float64" or column.missing is Missing.KEEP  # pandas has no missing whole number
+    if column.kind is ColumnKind.INTEGER and not real:
         return np.rint(values).astype(np.int64)
     return values
 

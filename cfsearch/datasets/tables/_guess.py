@@ -190,7 +190,8 @@ class Guesses:
             self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
         if absent:
             self.notes.append(
-                f"{name}: {absent} rows have no number here and are dropped (missing = 'drop')."
+                f"{name}: {absent} rows have no number here and are dropped (missing = 'drop'). Where the model takes missing "
+                "numbers, missing = 'keep' in a schema keeps them."
             )
         places = max(len(cell.partition(".")[2]) for cell in values)
         fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS

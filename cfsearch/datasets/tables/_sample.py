@@ -139,5 +139,5 @@ def _replaced(cell: str, column: Column, schema: TableSchema) -> bool:
     if cell in column.levels:
         return False
     if is_missing(cell, schema.missing_values):
-        return column.missing is not Missing.LEVEL
+        return column.missing not in (Missing.LEVEL, Missing.KEEP)
     return bool(column.unknown)

@@ -295,9 +295,16 @@ def stand_in(column: Column) -> Cell:
         return column.fill
     if column.missing is Missing.LEVEL:
         return column.levels[-1]
+    if column.missing is Missing.KEEP:
+        return math.nan
+    others = (
+        "'fill' or 'level'"
+        if column.has_levels
+        else "'fill', or 'keep' where the model takes missing numbers"
+    )
     raise DataError(
         f"column {column.name!r}: the cell is missing. Fill it in, or set `missing` in the schema to "
-        "'drop', 'fill' or 'level'."
+        f"'drop', {others}."
     )
 
 

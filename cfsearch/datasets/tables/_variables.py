@@ -60,6 +60,11 @@ class Variables:
         followers = frozenset(schema.names[follow.column] for follow in relations.follows)
         return cls(schema, variables_of(schema, followers=followers), relations)
 
+    @property
+    def missing_as(self) -> dict[str, float]:
+        """Of each variable that may be missing, its value where it is."""
+        return {variable.name: variable.absent for variable in self.all if variable.absent is not None}
+
     def values(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n v"]:
         """What each variable is in each row, float64.
 
