@@ -13,10 +13,13 @@ from ._settings import is_recording, settings
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from cfsearch.assembly.table import TableInput
+    from cfsearch.config import Config
     from cfsearch.contracts.explainer_task import Subject
     from cfsearch.contracts.provider import Provider
     from cfsearch.datasets.tables import TableSchema
     from cfsearch.providers.surrogate import SurrogateProvider
+    from cfsearch.providers.tabular import TabularProvider
     from cfsearch.providers.text import TextProvider
 
 
@@ -33,6 +36,7 @@ class Inputs:
         schema: of rows.
         texts, reader: of texts: as they were given, and what turns numbers into words.
         notes: what a reader must know.
+        queries: to the model, before anything was explained.
     """
 
     kind: str
@@ -44,6 +48,7 @@ class Inputs:
     schema: "TableSchema | None" = None
     texts: tuple[str, ...] = ()
     reader: "TextProvider | None" = None
+    queries: int = 0
 
 
 def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[str, Any]) -> Inputs:
@@ -196,7 +201,14 @@ def _rows(flags: dict[str, Any]) -> Inputs:
     model, table = opened.tabular, opened.table
     if table is None:
         raise ConfigError("explain: --data names no table.")
-    surrogate = _surrogate(flags, model)
+    surrogate, made = _surrogate(flags, model), ""
+    if surrogate is None and flags["follow"] and not model.white_box:
+        surrogate = _distilled(model, table, config, flags=flags)
+        made = _MADE.format(
+            queries=queries_of(surrogate),
+            model=model.name,
+            from_="--reference" if table.reference is not None else "the table",
+        )
     immutable = [table.schema.column(name).name for name in config.search.immutable]
     subject = table_subject(model, surrogate=surrogate, immutable=immutable, follow=flags["follow"])
     reference = table.reference
@@ -206,9 +218,49 @@ def _rows(flags: dict[str, Any]) -> Inputs:
         x=table.x,
         subject=subject,
         reference=None if reference is None else lambda: reference.x,
-        notes=(*opened.notes, *(() if surrogate is None else (surrogate.note,))),
+        notes=(*opened.notes, *((made,) if made else ()), *(() if surrogate is None else (surrogate.note,))),
         schema=table.schema,
+        queries=queries_of(surrogate) if made and surrogate is not None else 0,
     )
+
+
+_MADE = (
+    "{model} gives no gradients, which this method follows: a surrogate was distilled on the way, from {queries:,} "
+    "queries about mixtures of rows of {from_}. Keep one with `cfsearch distill`, and give it with --surrogate."
+)
+
+
+def queries_of(surrogate: "SurrogateProvider") -> int:
+    """How often the model was queried while its surrogate was distilled.
+
+    Args:
+        surrogate: the surrogate.
+    """
+    return int(surrogate.surrogate.about["queries"]["spent"])
+
+
+def _distilled(
+    model: "TabularProvider", table: "TableInput", config: "Config", *, flags: dict[str, Any]
+) -> "SurrogateProvider":
+    """A surrogate of a model of rows without gradients, from the reference table or else all rows of the file."""
+    from cfsearch.datasets.tables import read_table
+    from cfsearch.distill.on_the_way import MOST_ROWS, surrogate_of_rows
+
+    from ._progress import progress
+
+    known, data = table.reference, config.data
+    if known is None:
+        known = read_table(
+            str(data.table), schema=table.schema, encoding=data.encoding, delimiter=data.delimiter
+        )
+    with progress("distill") as line:
+        return surrogate_of_rows(
+            model,
+            known.spread(MOST_ROWS).x,
+            seed=flags["seed"],
+            device=flags["device"],
+            report=lambda what, share: line.update(what, share=share),
+        )
 
 
 def _pictured(

@@ -124,7 +124,8 @@ def explain(
 ) -> Outcome:
     """Explain what a model says of one or a few images, rows, texts or recordings.
 
-    The methods follow gradients: those of the model where it can be opened, else of a --surrogate.
+    The methods follow gradients: those of the model where it can be opened, else of a --surrogate; of rows
+    one is distilled on the way where none is given.
     A model that is followed is opened in this process; one that is only queried, in a process of its own.
     The model is queried again about whatever they find, before it is called a counterfactual.
     """
@@ -156,7 +157,7 @@ def explain(
         "model": {"name": inputs.subject.provider.name, "fingerprint": inputs.subject.provider.fingerprint},
         "labels": list(explanation.labels),
         "surrogate": explanation.surrogate,
-        "queries": explanation.queries + len(stored or ()),
+        "queries": inputs.queries + explanation.queries + len(stored or ()),
         "seed": flags["seed"],
         "notes": [*inputs.notes, *explanation.note],
         "explanations": document(explanation, inputs, stored=stored),
@@ -167,7 +168,9 @@ def explain(
     detail(f"{explanation.queries} queries, {duration(time.monotonic() - begin)} in all")
     return Outcome(
         document=written,
-        show=lambda console: _show(console, items, explanation, out, stored=len(stored or ())),
+        show=lambda console: _show(
+            console, items, explanation, out, stored=len(stored or ()) + inputs.queries
+        ),
     )
 
 

@@ -13,6 +13,7 @@ queried next, probabilities are learned where the model gives them.
 """
 
 from .distilling import Distilled, DistillRequest, distil
+from .on_the_way import surrogate_of_rows
 from .recipe import BEST, PAPER, PRESETS, Hyper, Recipe, Tuning, preset
 from .searching import with_surrogate
 
@@ -27,5 +28,6 @@ __all__ = [
     "Tuning",
     "distil",
     "preset",
+    "surrogate_of_rows",
     "with_surrogate",
 ]

@@ -128,6 +128,12 @@ def distil(
         raise DataError(f"distill: needs two inputs or more, got {len(x)}. Give more.")
     if schema is not None:
         schema.check(x)
+        lacking = int(torch.isnan(x).any(dim=1).sum())
+        if lacking:
+            raise DataError(
+                f"distill: {lacking} of {len(x)} rows lack a number, and nothing lies halfway between a number and none. "
+                "Leave these rows out: missing = 'drop' in the schema."
+            )
     else:
         x = in_8_bits(x.float())
     mine, left_out = _split(x, share=request.held_out, seed=request.seed)

@@ -84,7 +84,7 @@ class FittedFrames:
             frame[name] = pd.Categorical(values, categories=[v for v in known if not is_absent(v)])
         return frame
 
-    def _text(self, name: str, cell: Any) -> str:  # Any: a number or a text
+    def _text(self, name: str, cell: Any) -> Any:  # Any: a number, a text or a missing one
         if is_absent(cell):
             return cell
         text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))

@@ -1,10 +1,12 @@
 """``cfsearch explain``: each kind of input, what it says, and every refusal."""
 
+import re
 import wave
 from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from bs4 import BeautifulSoup
@@ -15,6 +17,7 @@ from cfsearch.datasets.tables import Encoding, read_schema
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.schemas import schema
 
+from ..providers.onnx.test_columns import graph_of  # noqa: TID252  # tests are no package
 from .conftest import Answer, Call, Toys
 from .test_tables import Bank, bank, log_odds
 
@@ -144,12 +147,48 @@ class TestRows:
         assert "column is becomes" in text and "income 2500.00" in text
         assert "Of the counterfactual the model says approve (p 0." in text
 
-    def test_a_model_without_gradients_is_refused_but_by_emap(self, bank: Bank) -> None:
+    def test_a_model_without_gradients_is_refused_where_rows_are_too_few_to_distil_one(
+        self, bank: Bank
+    ) -> None:
         bank.schema()
         words = ("explain", "--data", bank.data, "--row", 0, "--model", "bank_model:predict", "--sidecar")
         answer = bank.call(*words, bank.folder / "function.toml")
         assert answer.code != 0 and "gives no gradients" in answer.error
         assert "--surrogate" in answer.error
+
+    @pytest.mark.parametrize(
+        ("method", "reference"), [("gradient", False), ("gradual", True)], ids=["gradient", "gradual"]
+    )
+    def test_a_model_of_one_input_a_column_is_explained_through_a_surrogate_made_on_the_way(
+        self, call: Call, tmp_path: Path, method: str, reference: bool
+    ) -> None:
+        draw = np.random.default_rng(0)
+        table, file = tmp_path / "people.csv", graph_of(tmp_path / "credit.onnx")
+        pd.DataFrame(
+            {
+                "job": draw.choice(["clerk", "cook", "pilot"], 150),
+                "pay (EUR)": draw.integers(1000, 6000, 150) + 0.5,
+                "home": draw.choice([True, False], 150),
+                "hours-per-week": draw.integers(20, 60, 150),
+                "grade": draw.choice([10, 20, 40], 150),
+            }
+        ).to_csv(table, index=False)
+        words = ("--reference", table) if reference else ()
+        rest = ("--seed", 1, "--threads", 1, "--json")
+        answer = call(
+            "explain", "--data", table, "--row", 3, "--model", file, "--method", method, *words, *rest
+        )
+        [one] = checked(answer)
+        assert one["flipped"] is True and answer.document["surrogate"] is True
+        notes = " ".join(answer.document["notes"])
+        assert (
+            "credit gives no gradients, which this method follows: a surrogate was distilled on the way"
+            in notes
+        )
+        assert f"of rows of {'--reference' if reference else 'the table'}." in notes
+        spent = int(re.findall(r"from ([\d,]+) queries", notes)[0].replace(",", ""))
+        assert 1000 < spent <= 5000 and spent < answer.document["queries"] < spent + 1000
+        assert re.search(r"Both gave the same class for [\d.]+% of inputs", notes)
 
     def test_a_surrogate_is_followed_and_the_model_has_the_last_word(self, bank: Bank) -> None:
         described = read_schema(bank.schema())
