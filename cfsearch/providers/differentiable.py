@@ -68,6 +68,7 @@ def differentiable(
         _converted(provider.path, model),
         place=outputs.index(provider.output) if len(outputs) > 1 else None,
         batch=provider.fixed_batch,
+        column=provider.column,
     )
     made = TorchProvider(
         network,
@@ -93,13 +94,16 @@ def differentiable(
 
 @final
 class _Wired(nn.Module):
-    """A converted network that reads one of several outputs and fills up a fixed batch."""
+    """A converted network that reads one of several outputs, or one number of it, and fills up a fixed batch."""
 
-    def __init__(self, network: nn.Module, *, place: int | None, batch: int | None) -> None:
+    def __init__(
+        self, network: nn.Module, *, place: int | None, batch: int | None, column: int | None
+    ) -> None:
         super().__init__()
         self.network = network
         self.place = place
         self.batch = batch
+        self.column = column
 
     def forward(self, x: Tensor) -> Tensor:
         """The chosen output, one row an input."""
@@ -108,7 +112,7 @@ class _Wired(nn.Module):
             x = torch.cat([x, x[-1:].expand(self.batch - n, *x.shape[1:])])
         answer: Any = self.network(x)  # Any: a tensor, or several for several outputs
         chosen: Tensor = answer if self.place is None else answer[self.place]
-        return chosen[:n]
+        return chosen[:n] if self.column is None else chosen[:n].flatten(1)[:, self.column, None]
 
 
 def _converted(path: Path, model: onnx.ModelProto) -> nn.Module:

@@ -16,6 +16,7 @@ from .preprocessing import Preprocessing
 
 _CAFFE_MEAN: Final = (123.68, 116.779, 103.939)
 _LEVEL: Final = 0.05
+_LAYOUTS: Final = {"nchw": "first", "nhwc": "last", "flat": "first, in one row"}
 
 
 @final
@@ -153,7 +154,7 @@ def words_of(form: Preprocessing) -> str:
     less = f" less {_numbers(form.mean)}" if form.mean else ""
     over = f" over {_numbers(form.std)}" if form.std else ""
     colours = "" if form.channels == 1 else f", {form.order.upper()}"
-    return f"{form.range}{less}{over}{colours}, channels {'first' if form.layout == 'nchw' else 'last'}"
+    return f"{form.range}{less}{over}{colours}, channels {_LAYOUTS[form.layout]}"
 
 
 def _lines(best: Preprocessing, now: Preprocessing) -> str:

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from cfsearch.errors import ConfigError, ShapeError
 
-Layout = Literal["nchw", "nhwc"]
+Layout = Literal["nchw", "nhwc", "flat"]
 Order = Literal["rgb", "bgr"]
 Number = Literal["float32", "float16", "float64", "uint8"]
 Range = Literal["0..1", "-1..1", "0..255"]
@@ -25,7 +25,7 @@ _DTYPES: Final[dict[str, torch.dtype]] = {
     "uint8": torch.uint8,
 }
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "layout": ("nchw", "nhwc"),
+    "layout": ("nchw", "nhwc", "flat"),
     "order": ("rgb", "bgr"),
     "dtype": tuple(_DTYPES),
     "range": ("0..1", "-1..1", "0..255"),
@@ -45,7 +45,8 @@ class Preprocessing:
     Args:
         size: height and width in pixels; None takes any size as it comes.
         channels: 1 (grey) or 3 (RGB).
-        layout: "nchw" (channels first) or "nhwc" (channels last).
+        layout: "nchw" (channels first), "nhwc" (channels last) or "flat" (one row of numbers, channels first);
+            a flat one needs ``size``.
         dtype: the number type that the model takes.
         range: what the canonical [0, 1] becomes.
         mean: subtracted after ``range``, one number or one a channel; nothing when empty.
@@ -89,6 +90,8 @@ class Preprocessing:
             )
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ConfigError(f"preprocessing: `size` must be (height, width) in pixels, got {self.size!r}.")
+        if self.layout == "flat" and self.size is None:
+            raise ConfigError("preprocessing: layout 'flat' needs `size`: size = [height, width] in [input].")
         if self.channels == 1 and self.order != "rgb":
             raise ConfigError(
                 "preprocessing: `order` is of three channels, got order 'bgr' with channels 1. Leave it out."
@@ -125,7 +128,7 @@ class Preprocessing:
 
         Shapes:
             x: ``(n, 3, h, w)`` or grey ``(n, 1, h, w)`` in [0, 1] -> ``(n, channels, height,
-            width)``, or with the channels last; row by row, on the device of ``x``.
+            width)``, with the channels last, or flat ``(n, channels * height * width)``; row by row, on the device of ``x``.
 
         Raises:
             ShapeError: ``x`` is no batch of images, or of another size and ``resize`` is "none".
@@ -141,6 +144,8 @@ class Preprocessing:
         if self.dtype == "uint8":
             x = x.detach().round().clamp(0, 255)
         x = x.to(_DTYPES[self.dtype])
+        if self.layout == "flat":
+            return x.flatten(1)
         return x.permute(0, 2, 3, 1) if self.layout == "nhwc" else x
 
     def _coloured(self, x: Tensor) -> Tensor:

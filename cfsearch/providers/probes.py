@@ -63,6 +63,9 @@ def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
     return ScoreKind.LOGITS
 
 
+_INDEPENDENT: Final = "(independent outputs)"
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class ModelSignature:
@@ -121,6 +124,11 @@ def infer_signature(
             f"{who} does not say what its scores are; they were taken for "
             f"{scores.value.split(':')[0]} because {reason}. Set `scores` in {where} if that is wrong."
         )
+        if reason.endswith(_INDEPENDENT):
+            notes.append(
+                "The largest of them counts as the class. To audit one alone, as yes or no, read it alone: output = "
+                f'"NAME[0]" in {where} for an ONNX file, counted from 0; of other models hand over a function of that number.'
+            )
     if labels is None:
         if scores is ScoreKind.LABELS and width == 1:
             raise ModelFileError(
@@ -148,7 +156,7 @@ def _guess(rows: Tensor, *, hint: ScoreKind | None) -> tuple[ScoreKind, str]:
         what = "a single output" if rows.shape[1] == 1 else "rows that sum to 1"
         return kind, f"known inputs gave {what} in [0, 1]"
     if bool((rows >= 0).all()) and bool((rows <= 1).all()):
-        return kind, "its rows lie in [0, 1] but do not sum to 1 (independent outputs)"
+        return kind, f"its rows lie in [0, 1] but do not sum to 1 {_INDEPENDENT}"
     return kind, "known inputs gave values outside [0, 1]"
 
 

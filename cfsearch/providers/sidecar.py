@@ -6,13 +6,13 @@
     name = "gender"                     # optional; the file's name otherwise
     labels = ["female", "male"]         # one a class; a single output: the negative class first
     scores = "probabilities"            # or "logits", "labels"
-    output = "prob"                     # optional: which of several outputs
+    output = "prob"                     # optional: which of several outputs; "prob[2]": one number of it alone
     max_batch = 64                      # optional: most inputs in one call
 
     [input]                             # what an ONNX file does not say itself
     size = [64, 64]                     # height, width; or one number
     channels = 3
-    layout = "nchw"
+    layout = "nchw"                     # or "nhwc"; "flat": one row of numbers a picture
     dtype = "float32"
     range = "-1..1"
     mean = [0.0]

@@ -141,7 +141,11 @@ class OnnxProvider(AnsweringProvider):
         hint = ending(file.model, graph.output) if graph.output_type in NUMBERS else None
         if graph.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
-        named = declared.labels or class_names(file.model, graph.output)
+        known = class_names(file.model, graph.output)
+        if known is not None and graph.column is not None:
+            one = known[graph.column] if graph.column < len(known) else None
+            known = None if one is None else (f"not {one}", one)
+        named = declared.labels or known
         signature = infer_signature(
             lambda x: _ask(session, graph, x, labels=named, who=who),
             preprocessing=graph.preprocessing,
@@ -187,6 +191,11 @@ class OnnxProvider(AnsweringProvider):
         return self._signature.output
 
     @property
+    def column(self) -> int | None:
+        """Which of several independent outputs is read alone; None where all are."""
+        return self._signature.column
+
+    @property
     def fixed_batch(self) -> int | None:
         """How many inputs the model takes at once where that is fixed; fewer are padded."""
         return self._signature.batch
@@ -194,7 +203,9 @@ class OnnxProvider(AnsweringProvider):
     @property
     def fingerprint(self) -> str:
         """Hash of the file, its external data, the preprocessing and what is read of it."""
-        return f"onnx:{self.sha256}:{self._signature.fingerprint}:{self._signature.output}:{self.scores.name.lower()}"
+        part = "" if self.column is None else f"[{self.column}]"
+        read = f"{self._signature.output}{part}"
+        return f"onnx:{self.sha256}:{self._signature.fingerprint}:{read}:{self.scores.name.lower()}"
 
     def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
         """The answers for rows of a data frame, of a model with one input a column.
@@ -329,7 +340,16 @@ def _run(
         raise (ModelMemoryError if lacking else ProviderError)(
             f"{who}: the model failed on inputs of shape {tuple(next(iter(feeds.values())).shape)}: {what}."
         ) from error
-    return _tensor(answer, n=n, labels=labels, who=who)
+    rows = _tensor(answer, n=n, labels=labels, who=who)
+    if signature.column is None:
+        return rows
+    width = rows.shape[1] if rows.ndim > 1 else 1
+    if signature.column >= width:
+        raise ModelFileError(
+            f"{who}: `output` names number {signature.column} of {signature.output!r}, which has {width} a row, counted "
+            f"from 0. Name one of 0 to {width - 1}."
+        )
+    return rows.reshape(len(rows), width, -1)[:, signature.column] if rows.ndim > 1 else rows
 
 
 def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) -> Tensor:

@@ -1,6 +1,7 @@
 """Signature of an ONNX model: its one input or one a column, and the output that holds the scores."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ NUMBERS: Final[dict[str, Number]] = {
 }
 WORDS: Final = "tensor(string)"
 MAPS: Final = "seq(map("
+_PART: Final = re.compile(r"(.+)\[(\d{1,6})\]")
+"""One of several outputs: its name, and the place of the number in a row."""
 _MOST_NUMBERS: Final = 2**28
 """In a fixed batch: a gibibyte of float32, allocated for each single query."""
 
@@ -49,6 +52,8 @@ class GraphSignature:
     output: str
     output_type: str
     table: ColumnInputs | None = None
+    column: int | None = None
+    """Which of several independent outputs is read, as a model of two classes; None for all."""
 
     @property
     def fingerprint(self) -> str:
@@ -106,6 +111,7 @@ def graph_signature(
             output=answer.name,
             output_type=answer.type,
             table=taken_by,
+            column=_column(path, answer, output=output),
         )
     if all_columns(inputs):
         raise ModelFileError(
@@ -133,6 +139,8 @@ def graph_signature(
     _check_batch(path, shape)
     chosen = _chosen(path, outputs, output=output)
     images = len(shape) == 4
+    if schema is None and len(shape) == 2 and table.layout == "flat":
+        images, shape = True, _unfolded(path, shape, table=table)
     return GraphSignature(
         input=taken.name,
         number=number,
@@ -141,6 +149,7 @@ def graph_signature(
         preprocessing=_preprocessing(path, shape[1:], number, table=table) if images else None,
         output=chosen.name,
         output_type=chosen.type,
+        column=_column(path, chosen, output=output),
     )
 
 
@@ -157,7 +166,9 @@ def _check_batch(path: Path, shape: Sequence[int | None]) -> None:
 def _chosen(path: Path, outputs: Sequence[Arg], *, output: str | None) -> Arg:
     listed = ", ".join(f"{o.name} {o.type}" for o in outputs)
     if output is not None:
-        named = [o for o in outputs if o.name == output]
+        part = _PART.fullmatch(output)
+        whole = output if part is None or any(o.name == output for o in outputs) else part[1]
+        named = [o for o in outputs if o.name == whole]
         if not named:
             raise ModelFileError(f"{path}: has no output {output!r}. It has: {listed}.")
         return named[0]
@@ -172,6 +183,37 @@ def _chosen(path: Path, outputs: Sequence[Arg], *, output: str | None) -> Arg:
         f"{path}: has {len(outputs)} outputs ({listed}). Say which holds the scores: "
         f'output = "..." in {sidecar_path(path)}.'
     )
+
+
+def _column(path: Path, chosen: Arg, *, output: str | None) -> int | None:
+    """The 2 of ``output = "p[2]"``; None where all of an output is read."""
+    part = None if output in (None, chosen.name) else _PART.fullmatch(str(output))
+    if part is None:
+        return None
+    if chosen.type not in NUMBERS:
+        raise ModelFileError(
+            f"{path}: its output {chosen.name!r} is of type {chosen.type}, so none of its numbers can be read alone "
+            f"({output!r}). Name an output of numbers in {sidecar_path(path)}."
+        )
+    return int(part[2])
+
+
+def _unfolded(path: Path, shape: list[int | None], *, table: InputTable) -> list[int | None]:
+    """The shape of the pictures that a model takes as one row of numbers each."""
+    where, width = sidecar_path(path), shape[1]
+    if table.size is None:
+        raise ModelFileError(
+            f"{path}: takes pictures as one row of numbers, and their size is not declared. Write size = "
+            f"[height, width] under [input] in {where}."
+        )
+    side = table.size[0] * table.size[1]
+    channels = table.channels or (width // side if width else 3)
+    if channels not in (1, 3) or width not in (None, channels * side):
+        raise ModelFileError(
+            f"{path}: takes {width} numbers a picture, but {table.size[0]} x {table.size[1]} pixels of 1 or 3 channels "
+            f"make {side} or {3 * side}. Correct `size` and `channels` under [input] in {where}."
+        )
+    return [shape[0], channels, *table.size]
 
 
 def _preprocessing(
