@@ -7,7 +7,7 @@ Each reader runs in a process of its own with 2 GiB of memory and 10 s for an in
 neither shortens a run nor makes an input look slow), on inputs that are made of valid ones: bits
 flipped, pieces cut, doubled, moved and mixed between seeds, numbers put in that are too large, too small or none, values of
 JSON replaced by others of another kind, and noise. What is raised and is none of our errors is a finding, and so is an
-input that takes longer than 10 s, more memory, or ends the process; it is printed, and kept in ``--corpus`` under the name of
+input that takes longer than 10 s, more memory, ends the process, or makes a library print; it is printed, and kept in ``--corpus`` under the name of
 its reader, where later runs begin with it. ``--engine atheris`` lets libFuzzer choose the inputs by what they reach.
 ``--rounds`` goes through all readers several times, with a seed of its own each, so that a run that is cut short has treated them alike.
 
@@ -18,8 +18,11 @@ import argparse
 import gc
 import hashlib
 import importlib
+import io
 import json
+import logging
 import multiprocessing
+import os
 import random
 import re
 import resource
@@ -31,6 +34,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import product
 from pathlib import Path
 from types import FrameType, FunctionType
@@ -155,6 +159,31 @@ def _too_long(_: int, __: FrameType | None) -> None:
     raise Slow
 
 
+@contextmanager
+def overheard() -> Iterator[list[str]]:
+    """What is printed meanwhile on stdout and stderr, by Python, by its logging or by native code; filled at its end.
+
+    Logging is as in a program that has set none up: warnings and errors go to stderr.
+    """
+    printed: list[str] = []
+    words, handlers = io.StringIO(), logging.root.handlers[:]
+    with tempfile.TemporaryFile() as sink, redirect_stdout(words), redirect_stderr(words):
+        before = [os.dup(number) for number in (1, 2)]
+        logging.root.handlers[:] = []
+        for number in (1, 2):
+            os.dup2(sink.fileno(), number)
+        try:
+            yield printed
+        finally:
+            for number, old in zip((1, 2), before, strict=True):
+                os.dup2(old, number)
+                os.close(old)
+            logging.root.handlers[:] = handlers
+            sink.seek(0)
+            native = sink.read(4096).decode(errors="replace")
+            printed += [text for text in (words.getvalue(), native) if text.strip()]
+
+
 def tried(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
     """What a reader makes of an input: "read", "refused", or a finding, and its last words.
 
@@ -163,6 +192,15 @@ def tried(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
         content: the input.
         folder: for its file.
     """
+    with overheard() as printed:
+        kind, words = _read(reader, content, folder)
+    if printed and kind != "finding":
+        return "finding", f"prints {' '.join(' '.join(printed).split())[:100]!r}"
+    return kind, words
+
+
+def _read(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
+    """As ``tried``, whatever is printed."""
     try:
         reader.read(content, folder)
     except CfsearchError as error:

@@ -399,6 +399,13 @@ def readers(*, runs: bool = True) -> dict[str, Reader]:
             _file(".png", _pictures),
             (_picture("PNG"), _picture("JPEG"), _picture("GIF"), _picture("TIFF"), _picture("BMP"), _picture("WEBP"), _zip()),
         ),
+        "compressed pictures": Reader(
+            _file(".png", _pictures),
+            (
+                *(_picture("TIFF", compression=kind) for kind in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")),
+                *(_picture("JPEG", progressive=True), _picture("WEBP", lossless=True), _picture("PNG", bits=4)),
+            ),
+        ),
         "sound": Reader(_file(".wav", _sound), (_wave(),)),
         "onnx": Reader(_file(".onnx", _onnx), (_onnx_seed(),)),
         "weights": Reader(_file(".safetensors", _weights), (weights,)),

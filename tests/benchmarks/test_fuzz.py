@@ -1,5 +1,7 @@
 """Fuzzing of the readers: every seed is read, the corpus and a few thousand mutants bring no foreign exception."""
 
+import logging
+import os
 import random
 import sys
 from importlib import import_module
@@ -27,6 +29,7 @@ NAMES = (
         "attributes",
         "texts",
         "pictures",
+        "compressed pictures",
         "sound",
         "onnx",
         "weights",
@@ -87,6 +90,20 @@ def test_a_fault_is_found_and_named(tmp_path: Path) -> None:
     assert FUZZ.tried(READERS.Reader(lambda *_: 1 / 0, (b"",)), b"", tmp_path)[1].startswith(
         "ZeroDivisionError"
     )
+
+
+@pytest.mark.parametrize("way", ["print", "logging", "native"])
+def test_what_a_library_prints_is_a_fault(way: str, tmp_path: Path) -> None:
+    def read(*_: object) -> None:
+        if way == "print":
+            print("odd", file=sys.stderr)
+        elif way == "logging":
+            logging.getLogger("a.stranger").error("odd")
+        else:
+            os.write(2, b"odd")
+
+    assert FUZZ.tried(READERS.Reader(read, (b"",)), b"", tmp_path) == ("finding", "prints 'odd'")
+    assert FUZZ.tried(READERS.Reader(lambda *_: None, (b"",)), b"", tmp_path) == ("read", "")
 
 
 def test_mutants_are_the_same_for_a_seed_and_mostly_new() -> None:

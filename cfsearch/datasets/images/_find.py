@@ -140,7 +140,7 @@ def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
 
 def _in_zip(path: Path) -> list[ImageRef]:
     with archive_of(path) as archive:
-        found = [info.filename for info in archive.infolist() if not info.is_dir()]
+        found = [name for name in archive.namelist() if not name.endswith("/")]
     names = dict.fromkeys(found)
     if len(names) < len(found):
         twice = next(name for name in names if found.count(name) > 1)

@@ -1,5 +1,6 @@
 """Safe decoding of an image file to 8-bit RGB pixels."""
 
+import logging
 import warnings
 from dataclasses import dataclass, replace
 from typing import BinaryIO, final
@@ -12,8 +13,13 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 
+from ._libtiff import silence_libtiff
+
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 """What Pillow may try, by content; nothing here starts another program or reads another file."""
+
+# Pillow logs an error before it raises one of its own, which Python prints where nobody has set logging up
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION = 0x0112
 _WHITE = (255, 255, 255, 255)
@@ -105,6 +111,8 @@ def _decode(stream: BinaryIO, *, name: str, size: int | None, crop: Crop | None,
             f"images: {name!r} must have at most {max_pixels:,} pixels, got {width} x {height}. "
             "Scale it down first, or raise the limit."
         )
+    if image.format == "TIFF":
+        silence_libtiff()
     if image.format == "PNG":
         image.verify()  # decoding alone skips the checksums of the chunks
         stream.seek(0)
