@@ -1,13 +1,14 @@
-"""What it costs to keep the model in a process of its own.
+"""What it costs to keep the model in a process of its own; beside it what checksums and the ledger cost.
 
-    python benchmarks/faults/isolation.py [--inputs 2] [--generations 20] [--rounds 3] [--threads 1]
+    python benchmarks/faults/isolation.py [--inputs 2] [--generations 20] [--rounds 3] [--threads 1] [--only books]
 
 The same search with isolation on and off, turn about, on rendered faces (shipped generator and
 classifier) and on rows of a table (a logistic regression as a function of data frames, the dearest
 kind: an answer takes microseconds). Printed: seconds of the CPU, of both processes together, with it
 on as a ratio of those with it off, the least of all rounds each; the same of the wall clock, which
 other work on the machine disturbs; what starting the process takes, once; and whether the fronts
-are the same bytes.
+are the same bytes. Below it the same of whole audits with and without the checksums of a run, and with and
+without the ledger of a served model (``bookkeeping.py``), with the share of the CPU's seconds inside them.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from bookkeeping import print_costs
+from PIL import Image
 from torch import Tensor
 
 from cfsearch.assembly.search import Assembly, assemble
@@ -93,43 +96,56 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", choices=["isolation", "books"], help="isolation, or checksums and ledger")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     search = {"population": 100, "evaluations": 100 * arguments.generations, "seed": 1}
-    print(f"{'':<10}{'cpu on/off':>12}{'wall on/off':>12}{'off, s':>12}{'start, s':>12}{'fronts':>10}")
     images = faces.faces(arguments.inputs, seed=99).images
-    with as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model:
-        compare(
-            "faces",
-            {
-                "model": {"path": str(model)},
-                "generator": {"source": "faces64"},
-                "data": {"images": "."},
-                "search": {**search, "objectives": ["adversarial", "plausibility", "intensity"]},
-                "run": {"threads": arguments.threads},
-            },
-            x=torch.from_numpy(images).float() / 255.0,
-            rounds=arguments.rounds,
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "isolation_rows.py").write_text(MODEL)
-        sys.path.insert(0, folder)
-        rng, table = np.random.default_rng(1), Path(folder) / "rows.csv"
-        cells = zip(
-            rng.integers(20, 70, 200), rng.integers(10, 60, 200), rng.integers(0, 2, 200), strict=True
-        )
-        lines = [f"{age},{hours},{'clerk' if job else 'cook'}" for age, hours, job in cells]
-        table.write_text("age,hours,job\n" + "\n".join(lines) + "\n")
-        compare(
-            "table",
-            {
-                "model": {"path": "isolation_rows:predict"},
-                "data": {"table": str(table), "limit": arguments.inputs},
-                "search": search,
-            },
-            x=None,
-            rounds=arguments.rounds,
-        )
+    with (
+        tempfile.TemporaryDirectory() as place,
+        as_file(files("cfsearch.models").joinpath("gender_natural.onnx")) as model,
+    ):
+        folder = Path(place)
+        sys.path.insert(0, place)
+        pictured = {
+            "model": {"path": str(model)},
+            "generator": {"source": "faces64"},
+            "data": {"images": str(_written(images, folder / "faces"))},
+            "search": {**search, "objectives": ["adversarial", "plausibility", "intensity"]},
+            "run": {"threads": arguments.threads},
+        }
+        tabled = {
+            "model": {"path": "isolation_rows:predict"},
+            "data": {"table": str(_table(folder)), "limit": arguments.inputs},
+            "search": search,
+        }
+        if arguments.only != "books":
+            print(
+                f"{'':<10}{'cpu on/off':>12}{'wall on/off':>12}{'off, s':>12}{'start, s':>12}{'fronts':>10}"
+            )
+            x = torch.from_numpy(images).float() / 255.0
+            compare("faces", pictured, x=x, rounds=arguments.rounds)
+            compare("table", tabled, x=None, rounds=arguments.rounds)
+        if arguments.only != "isolation":
+            print_costs(pictured, tabled, rounds=arguments.rounds, folder=folder)
+
+
+def _written(images: Any, folder: Path) -> Path:
+    """The folder with pictures in it."""
+    folder.mkdir()
+    for i, pixels in enumerate(images):
+        Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(folder / f"{i}.png")
+    return folder
+
+
+def _table(folder: Path) -> Path:
+    """A table of 200 rows, and beside it the model of it."""
+    (folder / "isolation_rows.py").write_text(MODEL)
+    rng, table = np.random.default_rng(1), folder / "rows.csv"
+    cells = zip(rng.integers(20, 70, 200), rng.integers(10, 60, 200), rng.integers(0, 2, 200), strict=True)
+    lines = [f"{age},{hours},{'clerk' if job else 'cook'}" for age, hours, job in cells]
+    table.write_text("age,hours,job\n" + "\n".join(lines) + "\n")
+    return table
 
 
 if __name__ == "__main__":
