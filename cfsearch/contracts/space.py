@@ -353,23 +353,22 @@ class SearchSpace:
         return torch.where(self.steps > 0, moved, z)
 
     def _exclusive(self, z: Tensor, index: Tensor) -> Tensor:
+        """At most one member of a group switched on; points that keep this keep their very bits."""
         scale, steps = self.scale[index], self.steps[index]
-        part, base = z[..., index] * scale, self.origin[:, None, index]
-        raised = (part > 0) & (base + part > _ON)
-        strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
-        winner = strength.argmax(-1, keepdim=True) == torch.arange(len(index), device=z.device)
-        clash = raised.any(-1, keepdim=True) & ~winner
-        # a loser that was off at the query returns there, one that was on goes to value 0;
-        # where its bounds do not let it go off, the winner is refused instead
-        low = self.lower[:, None, index] * scale
-        off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
-        off = torch.where(base + part > _ON, torch.maximum(off, low), part)
-        # a value that goes in steps cannot stop half-way: it goes to 0 or it is stuck
-        off = torch.where((steps > 0) & (base > _ON) & (off > -base), part, off)
-        stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
-        kept = torch.where(clash, off, part)
-        blocked = torch.where(raised, torch.zeros_like(part), part)
-        return z.index_copy(-1, index, (torch.where(stuck, blocked, kept) / scale).to(z.dtype))
+        own = z.index_select(-1, index)
+        part, base = own * scale, self.origin[:, None, index]
+        on = base + part > _ON
+        raised = (part > 0) & on
+        several = raised.any(-1) & (on.sum(-1) > 1)
+        if z.device.type == "cpu":  # where few points break a rule, only these are looked at
+            query, row = several.nonzero(as_tuple=True)
+            if not len(query):
+                return z
+            low = self.lower[query[:, None], index] * scale
+            kept = _one_raised(part[query, row], base[query, 0], low, raised[query, row], steps)
+            return z.index_put((query[:, None], row[:, None], index), (kept / scale).to(z.dtype))
+        kept = _one_raised(part, base, self.lower[:, None, index] * scale, raised, steps) / scale
+        return z.index_copy(-1, index, torch.where(several[..., None], kept.to(z.dtype), own))
 
     def contains(self, z: Float[Tensor, "b n d"], *, tolerance: float = 1e-6) -> Bool[Tensor, "b n"]:
         """Whether each point keeps every rule, up to ``tolerance``."""
@@ -381,3 +380,20 @@ class SearchSpace:
             raise ShapeError(
                 f"search space: expected points of shape (b={self.b}, n, d={self.d}), got {tuple(z.shape)}."
             )
+
+
+def _one_raised(part: Tensor, base: Tensor, low: Tensor, raised: Tensor, steps: Tensor) -> Tensor:
+    """Changes of a group, in its own units, of which only the strongest raised member stays on if it can."""
+    strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
+    winner = strength.argmax(-1, keepdim=True) == torch.arange(part.shape[-1], device=part.device)
+    clash = raised.any(-1, keepdim=True) & ~winner
+    # a loser that was off at the query returns there, one that was on goes to value 0;
+    # where its bounds do not let it go off, the winner is refused instead
+    off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
+    off = torch.where(base + part > _ON, torch.maximum(off, low), part)
+    # a value that goes in steps cannot stop half-way: it goes to 0 or it is stuck
+    off = torch.where((steps > 0) & (base > _ON) & (off > -base), part, off)
+    stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
+    kept = torch.where(clash, off, part)
+    blocked = torch.where(raised, torch.zeros_like(part), part)
+    return torch.where(stuck, blocked, kept)

@@ -1,7 +1,7 @@
 """Ranks and crowding of many sets at once, on the device of the values and without a read by the host.
 
-On the CPU fronts are found by the C library underneath ``pareto``, which is faster than tensors there; both
-ways give the same numbers, so that a search takes the same path on either.
+On the CPU fronts and crowding are found by ``pareto`` (a C library and numpy), which is faster than tensors there;
+both ways give the same numbers, so that a search takes the same path on either.
 """
 
 from typing import Final
@@ -26,7 +26,9 @@ _BITS: Final = 0x0102040810204080
 """Times this, eight bytes of 0 or 1 have their eight bits side by side in the highest byte."""
 
 
-def ranks(f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"] | None = None) -> Int[Tensor, "b n"]:
+def ranks(
+    f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"] | None = None, *, wanted: int | None = None
+) -> Int[Tensor, "b n"]:
     """Front of each point of each set, as ``pareto.ranks``; points that are left out get ``n``.
 
     Beyond the 24th front a point counts as many fronts further as other points left dominate it, which
@@ -35,6 +37,8 @@ def ranks(f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"] | None = None) -
     Args:
         f: finite objective values, smaller is better.
         among: which points are looked at; all when left out.
+        wanted: how many of the best points will be kept of each set; where the first 24 fronts hold as many, what lies
+            beyond them only counts as further. All when left out.
 
     References:
         Deb et al. 2002, https://doi.org/10.1109/4235.996017, section III A; beyond the 24th front
@@ -45,7 +49,7 @@ def ranks(f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"] | None = None) -
         [[0, 0, 1, 2]]
     """
     among = torch.ones(f.shape[:2], dtype=torch.bool, device=f.device) if among is None else among
-    return peeled(f, among) if f.device.type != "cpu" else _sorted_ranks(f, among)
+    return peeled(f, among) if f.device.type != "cpu" else _sorted_ranks(f, among, wanted=wanted)
 
 
 def first_fronts(f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"]) -> Bool[Tensor, "b n"]:
@@ -111,14 +115,17 @@ def peeled(f: Float[Tensor, "b n m"], among: Bool[Tensor, "b n"]) -> Int[Tensor,
     return torch.where(left, further, rank)[:, :n]
 
 
-def _sorted_ranks(f: Tensor, among: Tensor) -> Tensor:
+def _sorted_ranks(f: Tensor, among: Tensor, *, wanted: int | None) -> Tensor:
     n = f.shape[1]
     if bool(among.all()):
         rank = pareto.ranks(f)
     else:
         worst = f.amax(dim=1, keepdim=True) + 1.0
         rank = torch.where(among, pareto.ranks(torch.where(among[..., None], f, worst)), n)
-    deep = among & (rank >= DEPTH)
+    near = rank < DEPTH
+    deep = among & ~near
+    if wanted is not None:
+        deep &= ((near & among).sum(1) < wanted)[:, None]
     for i in deep.any(1).nonzero().flatten().tolist():
         part = f[i][deep[i]][None]
         at_least = _at_least(part)
@@ -153,6 +160,20 @@ def crowding(f: Float[Tensor, "b n m"], within: Int[Tensor, "b n"]) -> Float[Ten
 
     Example:
         >>> crowding(torch.tensor([[[0.0, 4.0], [1.0, 2.0], [4.0, 0.0]]]), torch.zeros(1, 3, dtype=torch.long)).tolist()
+        [[inf, 2.0, inf]]
+    """
+    return crowding_in_tensors(f, within) if f.device.type != "cpu" else pareto.crowding(f, within)
+
+
+def crowding_in_tensors(f: Float[Tensor, "b n m"], within: Int[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+    """``crowding`` in a fixed number of steps.
+
+    Args:
+        f: as for ``crowding``.
+        within: likewise.
+
+    Example:
+        >>> crowding_in_tensors(torch.tensor([[[0.0, 4.0], [1.0, 2.0], [4.0, 0.0]]]), torch.zeros(1, 3, dtype=torch.long)).tolist()
         [[inf, 2.0, inf]]
     """
     columns = f.transpose(1, 2).double().contiguous()

@@ -87,17 +87,15 @@ def crowding(f: Float[Tensor, "*b n m"], within: Int[Tensor, "*b n"] | None = No
         [inf, 2.0, inf]
     """
     values = _points(f, who="crowding")
+    if within is not None and within.shape != f.shape[:-1]:
+        raise ShapeError(
+            f"crowding: expected fronts of shape {tuple(f.shape[:-1])}, got {tuple(within.shape)}."
+        )
     n, m = values.shape[-2:]
-    flat = values.reshape(-1, m)
-    group = np.repeat(np.arange(len(flat) // n if n else 0), n)
+    front = np.zeros((values.size // m // n if n else 0, n), dtype=np.int64)
     if within is not None:
-        front = within.detach().cpu().numpy().reshape(-1).astype(np.int64)
-        if front.shape != group.shape:
-            raise ShapeError(
-                f"crowding: expected fronts of shape {tuple(f.shape[:-1])}, got {tuple(within.shape)}."
-            )
-        group = group * (int(front.max(initial=0)) + 1) + front
-    distance = _crowding(flat, group)
+        front = within.detach().cpu().numpy().reshape(front.shape).astype(np.int64)
+    distance = _crowding(values.reshape(len(front), n, m), front)
     return torch.from_numpy(distance).reshape(f.shape[:-1]).to(f.device)
 
 
@@ -234,24 +232,44 @@ def _spread(f: _Floats, capacity: int) -> _Ints:
     return np.flatnonzero(kept)
 
 
-def _crowding(f: _Floats, group: _Ints) -> _Floats:
-    total = np.zeros(len(f))
-    if len(f) == 0:
-        return total
-    for column in f.T:
-        order = np.lexsort((column, group))
-        key, value = group[order], column[order]
-        first = np.concatenate(([True], key[1:] != key[:-1]))
-        last = np.concatenate((first[1:], [True]))
-        number = np.cumsum(first) - 1
-        span = (value[last] - value[first])[number]
-        gap = np.full(len(f), np.inf)
-        inner = ~(first | last)
-        gap[inner] = (value[2:] - value[:-2])[inner[1:-1]] / np.where(span > 0, span, 1.0)[inner]
-        total[order] += np.where(span > 0, gap, 0.0)
-        size = np.bincount(number)[number]
-        total[order[size <= 2]] = np.inf
+def _crowding(f: _Floats, front: _Ints) -> _Floats:
+    """Crowding distances of sets ``(b, n, m)`` with fronts ``(b, n)``."""
+    b, n, m = f.shape
+    if f.size == 0:
+        return np.zeros((b, n))
+    rows = np.ascontiguousarray(f.transpose(0, 2, 1)).reshape(b * m, n)
+    begin = np.arange(0, rows.size, n)[:, None]
+    keys = np.repeat(front.astype(np.int16 if front.max() < 2**15 else np.int64), m, axis=0).ravel()
+    order = (_stable_order(rows) + begin).ravel()
+    # small whole numbers are sorted by their digits, which is cheap
+    order = order[(np.argsort(keys[order].reshape(rows.shape), axis=1, kind="stable") + begin).ravel()]
+    value, key = rows.ravel()[order], keys[order].reshape(rows.shape)
+    first = np.ones(rows.shape, dtype=bool)
+    np.not_equal(key[:, 1:], key[:, :-1], out=first[:, 1:])
+    start = np.flatnonzero(first)
+    size = np.diff(start, append=first.size)
+    span = value[start + size - 1] - value[start]
+    gap = np.empty_like(value)
+    gap[1:-1] = value[2:] - value[:-2]
+    gap /= np.repeat(np.where(span > 0, span, 1.0), size)
+    gap[start] = gap[start + size - 1] = np.inf
+    gap[np.repeat(span <= 0, size)] = 0.0
+    gap[np.repeat(size <= 2, size)] = np.inf
+    spread = np.empty_like(gap)
+    spread[order] = gap
+    total: _Floats = np.zeros((b, n))
+    for j in range(m):
+        total += spread.reshape(b, m, n)[:, j]
     return total
+
+
+def _stable_order(rows: _Floats) -> _Ints:
+    """The stable order of each row; only rows with equal values are sorted stably, which is slower."""
+    order = np.argsort(rows, axis=1)
+    value = np.take_along_axis(rows, order, axis=1)
+    tied = (value[:, 1:] == value[:, :-1]).any(axis=1)
+    order[tied] = np.argsort(rows[tied], axis=1, kind="stable")
+    return order
 
 
 def _points(f: Tensor, *, who: str) -> _Floats:

@@ -102,9 +102,7 @@ class BatchedGenetic(BatchedSolver):
         """
         n = self.population
         z = space.repair(self._children(space, n + -(-n // _SPARE)))
-        again = self._seen.again(z)
-        order = again.to(torch.uint8).sort(dim=1, stable=True).indices[:, :n]
-        return self._seen.made_new(rows(z, order), self._anew)
+        return self._seen.made_new(z, self._anew, count=n)
 
     def members(self, i: int) -> Float[Tensor, "e d"]:
         """Those of a query that survived the last generation, the best first.
@@ -212,7 +210,7 @@ class Nsga2(BatchedGenetic):
             pool: parents and children.
             survivors: how many will be kept.
         """
-        rank = batched.ranks(pool.f, pool.violation <= 0)
+        rank = batched.ranks(pool.f, pool.violation <= 0, wanted=survivors)
         return rank, batched.crowding(pool.f, rank)
 
 
@@ -247,7 +245,7 @@ class AgeMoea2(BatchedGenetic):
             pool: parents and children.
             survivors: how many will be kept.
         """
-        rank = batched.ranks(pool.f, pool.violation <= 0)
+        rank = batched.ranks(pool.f, pool.violation <= 0, wanted=survivors)
         return rank, geometry.merit(pool.f.double(), rank == 0, survivors=survivors)
 
 

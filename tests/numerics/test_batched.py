@@ -55,10 +55,28 @@ def test_what_is_left_out_dominates_nothing(m: int) -> None:
 
 
 @pytest.mark.parametrize("m", [2, 3, 5])
-def test_crowding_is_that_of_pareto_to_the_last_bit(m: int) -> None:
-    f, _ = sets(m)
+@pytest.mark.parametrize("levels", [9, 10**6])
+def test_a_device_finds_the_crowding_that_the_cpu_does(m: int, levels: int) -> None:
+    f, _ = sets(m, levels=levels)  # with many equal values, and with none but for the chain
     rank = batched.ranks(f)
-    assert torch.equal(batched.crowding(f, rank), pareto.crowding(f, rank))
+    known = pareto.crowding(f, rank)
+    assert torch.equal(batched.crowding_in_tensors(f, rank), known)
+    assert torch.equal(batched.crowding(f, rank), known)
+    for i in range(len(f)):
+        assert torch.equal(pareto.crowding(f[i], rank[i]), known[i])
+
+
+def test_beyond_the_peeled_fronts_no_rank_is_worked_out_for_what_is_not_wanted() -> None:
+    random = torch.Generator().manual_seed(0)
+    line = torch.arange(60.0)[:, None].expand(60, 2)
+    f = (line + 1.5 * torch.rand(60, 2, generator=random))[None]
+    every = batched.ranks(f)[0]
+    near = every < batched.DEPTH
+    few, most = int(near.sum()), int(near.sum()) + 1
+    assert torch.equal(batched.ranks(f, wanted=few)[0][near], every[near])
+    assert torch.equal(batched.ranks(f, wanted=few)[0], pareto.ranks(f)[0])
+    assert torch.equal(batched.ranks(f, wanted=most)[0], every)
+    assert not torch.equal(every, pareto.ranks(f)[0])
 
 
 def curves(n: int) -> Tensor:

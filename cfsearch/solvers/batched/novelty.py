@@ -60,7 +60,9 @@ class Seen:
         Args:
             z: the candidates.
         """
-        print_ = self._print(z)
+        return self._again(self._print(z))
+
+    def _again(self, print_: Int[Tensor, "b n"]) -> Bool[Tensor, "b n"]:
         known = self._table.gather(1, print_ & self._mask) == print_
         ordered, order = print_.sort(dim=1, stable=True)
         double = torch.nn.functional.pad(ordered[:, 1:] == ordered[:, :-1], (1, 0))
@@ -72,14 +74,20 @@ class Seen:
         Args:
             z: the candidates.
         """
-        print_ = self._print(z)
+        self._add(self._print(z))
+
+    def _add(self, print_: Int[Tensor, "b n"]) -> None:
         # where two fall on one place the larger stays, in whatever order a device writes them
         self._table.scatter_reduce_(1, print_ & self._mask, print_, "amax", include_self=False)
 
     def made_new(
-        self, z: Float[Tensor, "b n d"], draw: Callable[[int, int], Float[Tensor, "b q d"]]
+        self,
+        z: Float[Tensor, "b k d"],
+        draw: Callable[[int, int], Float[Tensor, "b q d"]],
+        *,
+        count: int | None = None,
     ) -> Float[Tensor, "b n d"]:
-        """The candidates, with those that were seen drawn anew a few times; all are remembered.
+        """The first candidates that were not seen, with those that were drawn anew a few times; all are remembered.
 
         Where a small space holds no more new points, repetitions stay.
 
@@ -87,9 +95,15 @@ class Seen:
             z: the candidates.
             draw: points for an attempt and so many places of each query; the first places of a query are
                 the same however many there are.
+            count: how many are wanted, at most as many as there are; all when left out.
         """
+        print_ = self._print(z)
+        again = self._again(print_)
+        if count is not None:  # whether it was seen does not change where those that were go last
+            order = again.to(torch.uint8).sort(dim=1, stable=True).indices[:, :count]
+            again, print_ = again.gather(1, order), print_.gather(1, order)
+            z = z.gather(1, order[..., None].expand(*order.shape, z.shape[-1]))
         for attempt in range(_ATTEMPTS):
-            again = self.again(z)
             places = z.shape[1]
             if z.device.type == "cpu":
                 places = int(again.sum(1).amax())
@@ -98,7 +112,10 @@ class Seen:
             fresh = draw(attempt, places)
             place = (again.long().cumsum(1) - 1).clamp(min=0)
             z = torch.where(again[..., None], fresh.gather(1, place[..., None].expand_as(z)), z)
-        self.add(z)
+            print_ = torch.where(again, self._print(fresh).gather(1, place), print_)
+            if attempt + 1 < _ATTEMPTS:
+                again = self._again(print_)
+        self._add(print_)
         return z
 
     def _print(self, z: Tensor) -> Int[Tensor, "b n"]:

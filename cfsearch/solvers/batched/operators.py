@@ -42,17 +42,39 @@ def crossed(
         >>> round(float(a + b), 6), bool((a - b).abs() < 1.1)  # as far from each other as their parents, or nearly
         (0.0, True)
     """
-    low, high = space.lower[:, None], space.upper[:, None]
+    taken = taken & (one != two)
+    if not _sparsely(one):
+        a, b = _pair(one, two, space.lower[:, None], space.upper[:, None], eta=eta, swap=swap, share=share)
+        return torch.where(taken, a, one), torch.where(taken, b, two)
+    at = taken.flatten().nonzero()[:, 0]
+    low, high = _bounds_at(at, space, shape=taken.shape)
+    a, b = _pair(one.take(at), two.take(at), low, high, eta=eta, swap=swap.take(at), share=share.take(at))
+    return one.put(at, a), two.put(at, b)
+
+
+def _sparsely(z: Tensor) -> bool:
+    """Whether only numbers that change are computed; a device could not say which without a read."""
+    return z.device.type == "cpu"
+
+
+def _bounds_at(at: Tensor, space: SearchSpace, *, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """Bounds of candidates' numbers, by their places in the flat tensor."""
+    d = shape[-1]
+    place = at // (shape[-2] * d) * d + at % d
+    return space.lower.take(place), space.upper.take(place)
+
+
+def _pair(
+    one: Tensor, two: Tensor, low: Tensor, high: Tensor, *, eta: float, swap: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor]:
     near, far = torch.minimum(one, two), torch.maximum(one, two)
     gap = far - near
-    taken = taken & (gap > 0)
     width = torch.where(gap > 0, gap, 1.0)
     middle = near + far
     first = _HALF * (middle - _stretch(2.0 * (near - low) / width + 1.0, share, eta) * gap)
     second = _HALF * (middle + _stretch(2.0 * (high - far) / width + 1.0, share, eta) * gap)
     exchanged = swap < _HALF
-    a, b = torch.where(exchanged, second, first), torch.where(exchanged, first, second)
-    return torch.where(taken, a, one), torch.where(taken, b, two)
+    return torch.where(exchanged, second, first), torch.where(exchanged, first, second)
 
 
 def _stretch(beta: Tensor, share: Tensor, eta: float) -> Tensor:
@@ -87,7 +109,15 @@ def mutated(
         >>> [float(mutated(zero, space, eta=20.0, share=zero + u, taken=yes)) for u in (0.0, 0.5)]
         [-1.0, 0.0]
     """
-    low, high = space.lower[:, None], space.upper[:, None]
+    if not _sparsely(z):
+        moved = _moved(z, space.lower[:, None], space.upper[:, None], eta=eta, share=share)
+        return torch.where(taken, moved, z)
+    at = taken.flatten().nonzero()[:, 0]
+    low, high = _bounds_at(at, space, shape=taken.shape)
+    return z.put(at, _moved(z.take(at), low, high, eta=eta, share=share.take(at)))
+
+
+def _moved(z: Tensor, low: Tensor, high: Tensor, *, eta: float, share: Tensor) -> Tensor:
     width = high - low
     falls = share <= _HALF
     room = torch.where(falls, high - z, z - low) / torch.where(width > 0, width, 1.0)
@@ -96,4 +126,4 @@ def mutated(
     u = torch.where(falls, share, 1.0 - share)
     step = power(2.0 * u + (1.0 - 2.0 * u) * beyond, 1.0 / (eta + 1.0)) - 1.0
     moved = z + torch.where(falls, step, -step) * width
-    return torch.where(taken, torch.maximum(torch.minimum(moved, high), low), z)
+    return torch.maximum(torch.minimum(moved, high), low)

@@ -1,17 +1,23 @@
-"""Random numbers of many queries at once, computed from counters instead of drawn one after the other."""
+"""Random numbers of many queries at once, computed from counters instead of drawn one after the other.
+
+On the CPU numpy computes them, whose unsigned integers need neither masks nor copies; a device gets them from
+tensors. Both are the same numbers.
+"""
 
 from collections.abc import Sequence
 from typing import Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt64
 from torch import Tensor
 
 _GOLDEN: Final = -0x61C8864680B583EB
 _FIRST: Final = -0x40A7B892E31B1A47
 _SECOND: Final = -0x6B2FB644ECCEEE15
 """The constants of SplitMix64, as signed numbers."""
+
+_WORD: Final = 2**64
 
 _PURPOSES: Final = 8
 _PLACES: Final = 24
@@ -45,6 +51,8 @@ class Streams:
     def __init__(self, rngs: Sequence[np.random.Generator], *, device: torch.device | str) -> None:
         keys = np.array([rng.integers(2**64, dtype=np.uint64) for rng in rngs], dtype=np.uint64)
         self._keys = torch.from_numpy(keys.view(np.int64)).to(device)[:, None]
+        self._host = keys[:, None] if self._keys.device.type == "cpu" else None
+        self._steps = _steps(0)
         self.turn: int = 0
         """Raised by whoever uses them, once a generation."""
 
@@ -58,8 +66,9 @@ class Streams:
             shape: for each query.
             dtype: float32 (24 random bits) or float64 (32).
         """
-        h = self._hashed(purpose, shape)
-        return _unit(h, dtype) if dtype is torch.float32 else ((h >> 32) + 2.0**31).to(dtype) * 2.0**-32
+        if self._host is not None:
+            return _upper(self._drawn(self._host, purpose, shape), shape, dtype)
+        return _unit(self._hashed(purpose, shape), dtype)
 
     def pair(
         self, purpose: int, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float32
@@ -71,11 +80,30 @@ class Streams:
             shape: likewise.
             dtype: likewise.
         """
+        if self._host is not None:
+            drawn = self._drawn(self._host, purpose, shape)
+            return _upper(drawn, shape, dtype), _lower(drawn, shape, dtype)
         h = self._hashed(purpose, shape)
         low = h & 0xFFFFFFFF
         if dtype is torch.float32:
             return _unit(h, dtype), (low >> 8).to(dtype) * 2.0**-24
-        return ((h >> 32) + 2.0**31).to(dtype) * 2.0**-32, low.to(dtype) * 2.0**-32
+        return _unit(h, dtype), low.to(dtype) * 2.0**-32
+
+    def _drawn(
+        self, keys: UInt64[np.ndarray, "b 1"], purpose: int, shape: tuple[int, ...]
+    ) -> UInt64[np.ndarray, "b k"]:
+        """As ``_hashed``, flat."""
+        count = int(np.prod(shape))
+        if count > len(self._steps):
+            self._steps = _steps(count)
+        start = ((self.turn << _PURPOSES) | purpose) << _PLACES
+        z: UInt64[np.ndarray, "b k"] = keys + np.uint64(start * _GOLDEN % _WORD) + self._steps[:count]
+        part = np.empty_like(z)
+        for shift, factor in ((30, _FIRST), (27, _SECOND)):
+            z ^= np.right_shift(z, np.uint64(shift), out=part)
+            z *= np.uint64(factor % _WORD)
+        z ^= np.right_shift(z, np.uint64(31), out=part)
+        return z
 
     def _hashed(self, purpose: int, shape: tuple[int, ...]) -> Int[Tensor, "b *shape"]:
         count = int(np.prod(shape))
@@ -96,5 +124,33 @@ def mixed_bits(z: Int[Tensor, "*n"]) -> Int[Tensor, "*n"]:
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
 
 
+def _steps(count: int) -> UInt64[np.ndarray, " k"]:
+    """What each place adds to the first counter."""
+    return np.arange(count, dtype=np.uint64) * np.uint64(_GOLDEN % _WORD)
+
+
+def _upper(drawn: UInt64[np.ndarray, "b k"], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Numbers in [0, 1) of the upper half of each word, as ``_unit`` makes them of signed ones."""
+    if dtype is torch.float32:
+        return _scaled((drawn >> np.uint64(40)).astype(np.int32) ^ np.int32(2**23), 24, shape, dtype)
+    return _scaled((drawn >> np.uint64(32)).astype(np.int64) ^ np.int64(2**31), 32, shape, dtype)
+
+
+def _lower(drawn: UInt64[np.ndarray, "b k"], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Numbers in [0, 1) of the lower half of each word."""
+    half = drawn.astype(np.uint32)
+    if dtype is torch.float32:
+        return _scaled((half >> np.uint32(8)).astype(np.int32), 24, shape, dtype)
+    return _scaled(half.astype(np.int64), 32, shape, dtype)
+
+
+def _scaled(
+    whole: Int[np.ndarray, "b k"], bits: int, shape: tuple[int, ...], dtype: torch.dtype
+) -> Float[Tensor, "b *shape"]:
+    return (torch.from_numpy(whole).to(dtype) * 2.0**-bits).reshape(len(whole), *shape)
+
+
 def _unit(h: Tensor, dtype: torch.dtype) -> Tensor:
-    return ((h >> 40) + 2**23).to(dtype) * 2.0**-24
+    if dtype is torch.float32:
+        return ((h >> 40) + 2**23).to(dtype) * 2.0**-24
+    return ((h >> 32) + 2**31).to(dtype) * 2.0**-32

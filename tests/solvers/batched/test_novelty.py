@@ -55,3 +55,20 @@ def test_where_nothing_new_is_left_repetitions_stay() -> None:
     table = seen()
     table.add(points(1.0))
     assert table.made_new(points(1.0), lambda attempt, places: points(1.0)).tolist() == [[[1.0]]]
+
+
+def test_of_more_than_are_wanted_the_new_ones_are_taken_first() -> None:
+    table = seen()
+    table.add(points(1.0, 2.0))
+    drawn: list[int] = []
+
+    def draw(attempt: int, places: int) -> Tensor:
+        drawn.append(places)
+        return points(*[10.0 + i for i in range(places)])
+
+    given = points(1.0, 5.0, 5.0, 3.0, 2.0, 4.0)
+    assert table.made_new(given, draw, count=3)[0, :, 0].tolist() == [5.0, 3.0, 4.0]
+    assert drawn == []
+    assert table.made_new(given, draw, count=2)[0, :, 0].tolist() == [10.0, 11.0]  # all were seen by now
+    assert drawn == [2]
+    assert table.again(points(5.0, 3.0, 4.0, 10.0, 11.0)).all()

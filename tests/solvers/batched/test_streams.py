@@ -48,3 +48,11 @@ def test_numbers_are_uniform_in_the_unit_interval(dtype: torch.dtype) -> None:
         counts = torch.histc(u.double(), bins=20, min=0, max=1)
         chi = float(((counts - 2000) ** 2 / 2000).sum())
         assert chi < 43.8  # 19 degrees of freedom, p = 0.001
+
+
+def test_numbers_of_double_precision_have_32_random_bits() -> None:
+    made = streams(3)
+    for u in (*made.pair(0, (4000,), dtype=torch.float64), made.uniform(1, (4000,), dtype=torch.float64)):
+        whole = u * 2.0**32
+        assert torch.equal(whole, whole.round())
+        assert 1800 < int((whole % 2 == 1).sum()) < 2200
