@@ -1,12 +1,17 @@
-"""Memory and time of audits of few and of many rows, and of what reads them afterwards.
+"""Memory and time of audits of few and of many inputs, and of what reads them afterwards.
 
     python benchmarks/speed/scale.py [--rows 100 1000 10000] [--evaluations 60] [--workers 1] [--forest]
+    python benchmarks/speed/scale.py --rows --pictures 50 200     # pictures alone
+
 
 Rows of a table that is made here, a logistic regression (or a forest of 30 trees) of scikit-learn in a skops file.
 Each command of a run (``audit``, ``report``, ``show``, ``export``) is a process of its own; its CPU time and the peak
 of its memory are the system's own account of it (``wait4``), workers included in time, not in the peak. ``--evaluations
 5000 --population 100`` is the default setting of an audit; the smaller budget of this command makes 10,000 rows
 bearable, and changes neither bookkeeping nor, for the most part, the size of fronts.
+
+``--pictures``: rendered faces of 64 x 64 through ``pixels``. ``store, copied`` are the rows of that run ten times over in
+one store, which ``show`` lists and ``export`` writes: what reads a run must not grow with it.
 """
 
 import argparse
@@ -15,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import final
 
@@ -136,6 +142,67 @@ def measured(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
         out.unlink()
 
 
+def pictures(folder: Path, count: int, chosen: argparse.Namespace) -> None:
+    """Print the lines of one number of pictures."""
+    from PIL import Image
+
+    from cfsearch.datasets import faces
+
+    images, run = folder / f"faces{count}", folder / f"faces{count}.run"
+    images.mkdir()
+    for i, face in enumerate(faces.faces(count, seed=99).images):
+        Image.fromarray(face.transpose(1, 2, 0)).save(images / f"face{i:05}.png")
+    network = Path(str(files("cfsearch.models").joinpath("gender_natural.onnx")))
+    audit = cost(
+        *(
+            "audit",
+            "--images",
+            images,
+            "--model",
+            network,
+            "--generator",
+            "pixels",
+            "--out",
+            run,
+            "--no-isolation",
+        ),
+        *("--evaluations", chosen.evaluations, "--population", chosen.population, "--threads", 1),
+    )
+    line("audit", count, audit, run / "run.sqlite")
+    line("report", count, cost("report", run, "--unchecked"), run / "report.html")
+    reading(folder, run, count)
+    line("check", count, cost("check", run), run / "audit.json")
+    many = folder / f"faces{count}.copied"
+    copied(run, many, times=10)
+    reading(folder, many, 10 * count)
+
+
+def reading(folder: Path, run: Path, count: int) -> None:
+    """Print the lines of what reads a run front by front."""
+    line("show", count, cost("show", run), run / "run.sqlite")
+    out = folder / "fronts.jsonl"
+    line("export jsonl", count, cost("export", run, "--unchecked", "--format", "jsonl", "--out", out), out)
+    out.unlink()
+
+
+def copied(run: Path, to: Path, *, times: int) -> None:
+    """Write a run with the rows of another several times over, under names of their own."""
+    from cfsearch.runs.record import sealed
+    from cfsearch.runs.store import STORE, Store
+
+    to.mkdir()
+    with Store.read(run / STORE) as source, Store.write(to / STORE) as target:
+        target.set_meta({k: v for k, v in source.meta().items() if k not in ("schema", "tally")})
+        for turn in range(times):
+            for at, row in enumerate(source.raw()):
+                name, _, status, code, message, sha256, notes, front = row[:8]
+                assert front is None or isinstance(front, bytes)
+                texts = (str(status), str(code), str(message), str(sha256), str(notes))
+                target.add([sealed((f"{turn}-{name}", 10**6 * turn + at, *texts, front))])
+        target.checkpoint()
+    (to / "audit.json").write_bytes((run / "audit.json").read_bytes())
+
+
 def line(what: str, rows: int, used: Cost, file: Path) -> None:
     """Print one line."""
     each = 1000 * used.cpu_s / rows
@@ -155,7 +222,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, nargs="+", default=[100, 1000, 10_000])
+    parser.add_argument("--rows", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--pictures", type=int, nargs="*", default=[])
     parser.add_argument("--evaluations", type=int, default=60)
     parser.add_argument("--population", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=16)
@@ -164,11 +232,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--only-audit", action="store_true", help="without what reads the run afterwards")
     chosen = parser.parse_args(words)
     kind = "forest of 30 trees" if chosen.forest else "logistic regression"
-    print(f"{kind}, {chosen.evaluations} candidates a row, {chosen.workers} worker(s)")
-    print("   rows command           CPU s   ms/row   wall s  peak MB  MB of file")
+    print(f"{kind}, {chosen.evaluations} candidates an input, {chosen.workers} worker(s)")
+    print(" inputs command           CPU s ms/input   wall s  peak MB  MB of file")
     with tempfile.TemporaryDirectory(prefix="scale-") as place:
         for rows in chosen.rows:
             measured(Path(place), rows, chosen)
+        for count in chosen.pictures:
+            pictures(Path(place), count, chosen)
     return 0
 
 
