@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from cfsearch.datasets.tables import Column, ColumnKind, Missing, TableSchema
 from cfsearch.distill import DistillRequest, distil, surrogate_of_rows
@@ -28,7 +29,7 @@ class Wealth:
 
     classes_ = np.array(["poor", "rich"])
 
-    def predict_proba(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]  # any numbers
+    def predict_proba(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         p = 1 / (1 + np.exp(-(x[:, 1] - 2500) / 300 - (x[:, 2] == 2)))
         return np.stack([1 - p, p], axis=1)
 
@@ -52,6 +53,7 @@ def test_a_method_that_follows_gradients_works_through_it() -> None:
     subject = table_subject(model(), surrogate=surrogate)
     poor = rows()[(rows()[:, 1] < 2000) & (rows()[:, 2] == 0)][:3]
     found = Gradient(eps_max=1000.0).explain(poor, subject=subject)
+    assert found.flipped is not None and found.counterfactuals is not None
     assert found.surrogate and int(found.flipped.sum()) == 3
     assert bool(
         (model().predict(found.counterfactuals)[:, 1] > 0.5).all()
