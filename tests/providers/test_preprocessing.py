@@ -153,7 +153,7 @@ def test_what_is_no_batch_of_images_is_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"layout": "hwc"}, "`layout` must be one of nchw, nhwc, got 'hwc'"),
+        ({"layout": "hwc"}, "`layout` must be one of nchw, nhwc, flat, got 'hwc'"),
         ({"channels": 4}, "`channels` must be 1"),
         ({"size": (0, 4)}, "`size` must be"),
         ({"mean": (0.1, 0.2)}, "`mean` must have one number, or one for each of the 3"),
