@@ -105,7 +105,7 @@ class Neighbours(Objective):
                     f"neighbours: query {queries.names[these[0]]!r} asks for a class of which the table has "
                     f"{len(known)} rows, fewer than k = {self.k}. Give more rows, or a smaller k."
                 )
-            near = known.distance(values[these].flatten(0, 1)).topk(self.k, dim=-1, largest=False).values
+            near = known.nearest(values[these].flatten(0, 1), k=self.k)
             out[these] = near.mean(-1).reshape(len(these), -1).to(out.dtype)
         return out
 

@@ -75,9 +75,10 @@ class GowerIndex:
         categorical: which variables have values without an order.
         levels: of each category that is counted by a product, its values in order, by its place.
         hot: one column a level of these, 1 where a row has it.
+        ends: the smallest and the largest value of each variable; None without rows.
 
     Shapes:
-        rows ``(r, v)``; hot ``(r, l)``, float32.
+        rows ``(r, v)``; hot ``(r, l)``, float32; ends ``(2, v)``.
 
     Example:
         >>> index = GowerIndex.of(torch.tensor([[0.0, 1.0], [0.5, 2.0]]), categorical=[False, True])
@@ -89,6 +90,7 @@ class GowerIndex:
     categorical: tuple[bool, ...]
     levels: dict[int, Float[Tensor, " l"]]
     hot: Float[Tensor, "r l"]
+    ends: Float[Tensor, "2 v"] | None = None
 
     @classmethod
     def of(cls, rows: Float[Tensor, "r v"], *, categorical: Sequence[bool]) -> Self:
@@ -100,7 +102,7 @@ class GowerIndex:
         """
         levels = {i: torch.unique(rows[:, i]) for i, category in enumerate(categorical) if category}
         levels = {i: values for i, values in levels.items() if len(values) <= _LEVELS}
-        return cls(rows, tuple(categorical), levels, _hot(rows, levels))
+        return cls(rows, tuple(categorical), levels, _hot(rows, levels), _ends(rows) if len(rows) else None)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -114,7 +116,8 @@ class GowerIndex:
         if self.rows.device == device:
             return self
         levels = {i: values.to(device) for i, values in self.levels.items()}
-        return GowerIndex(self.rows.to(device), self.categorical, levels, self.hot.to(device))
+        ends = None if self.ends is None else self.ends.to(device)
+        return GowerIndex(self.rows.to(device), self.categorical, levels, self.hot.to(device), ends)
 
     def distance(self, rows: Float[Tensor, "n v"]) -> Float[Tensor, "n r"]:
         """Gower's distance of every given row to every known one.
@@ -122,9 +125,25 @@ class GowerIndex:
         Args:
             rows: each variable as a share of its range.
         """
-        if not len(rows) or not len(self.rows):
+        return self._summed(rows).div_(len(self.categorical))
+
+    def nearest(self, rows: Float[Tensor, "n v"], *, k: int) -> Float[Tensor, "n k"]:
+        """Gower's distance of every given row to its nearest known ones, the nearest first.
+
+        The ``k`` smallest values of ``distance``, to the last bit: only these are divided.
+
+        Args:
+            rows: each variable as a share of its range.
+            k: how many, at most as many as there are.
+        """
+        near = self._summed(rows).topk(k, dim=-1, largest=False).values
+        return near.div_(len(self.categorical))
+
+    def _summed(self, rows: Tensor) -> Float[Tensor, "n r"]:
+        """Differences summed over the variables; the tensor is the caller's to change."""
+        if not len(rows) or self.ends is None:
             return rows.new_zeros(len(rows), len(self.rows))
-        ends = [torch.stack([x.amin(0), x.amax(0)]) for x in (rows, self.rows)]
+        ends = _ends(rows), self.ends
         # where no difference exceeds the range none has to be cut; what is no number is compared one by one
         within = (
             torch.maximum(ends[0][1], ends[1][1]) - torch.minimum(ends[0][0], ends[1][0]) <= 1.0
@@ -132,12 +151,18 @@ class GowerIndex:
         summed = [i for i, category in enumerate(self.categorical) if not category and within[i]]
         out = torch.cdist(rows[:, summed], self.rows[:, summed].to(rows.dtype), p=1.0)
         if self.levels:
-            out += len(self.levels) - _hot(rows, self.levels) @ self.hot.T
+            # in place: each tensor of this size costs more to get than to fill
+            out += (_hot(rows, self.levels) @ self.hot.T).neg_().add_(len(self.levels))
         rest = [i for i in range(len(self.categorical)) if i not in self.levels and i not in summed]
         for i in rest:
             mine, known = rows[:, i, None], self.rows[:, i]
             out += mine != known if self.categorical[i] else (mine - known).abs_().clamp_(max=1.0)
-        return out / len(self.categorical)
+        return out
+
+
+def _ends(rows: Tensor) -> Float[Tensor, "2 v"]:
+    """The smallest and the largest value of each variable."""
+    return torch.stack([rows.amin(0), rows.amax(0)])
 
 
 def _hot(rows: Tensor, levels: dict[int, Tensor]) -> Float[Tensor, "n l"]:

@@ -62,3 +62,16 @@ def test_the_index_takes_variables_of_one_kind(kinds: list[bool]) -> None:
     a, b = (torch.randint(0, 3, (n, 3), generator=draw).double() / 2 for n in (4, 6))
     found = GowerIndex.of(b, categorical=kinds).distance(a)
     assert torch.allclose(found, gower_table(a, b, categorical=kinds), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("kinds", [KINDS, [False] * 3, [True] * 3], ids=["mixed", "numbers", "categories"])
+def test_the_nearest_are_the_smallest_distances_to_the_last_bit(kinds: list[bool]) -> None:
+    draw = torch.Generator().manual_seed(3)
+    a, b = (torch.randint(0, 40, (n, 3), generator=draw).double() / 39 for n in (9, 200))
+    a[0, 0] = 7.0  # a difference beyond the range, which counts as 1
+    index, before = GowerIndex.of(b, categorical=kinds), a.clone()
+    smallest = index.distance(a).topk(5, dim=-1, largest=False).values
+    assert torch.equal(index.nearest(a, k=5), smallest)
+    assert torch.equal(smallest, index.distance(a).sort(dim=-1).values[:, :5])
+    assert torch.equal(a, before), "what is given stays"
+    assert torch.equal(index.rows, b)
