@@ -6,6 +6,7 @@ that dies loses no more than the batch that it was searching, and that batch is 
 """
 
 import pickle
+import sys
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,10 @@ _IN_A_ROW: Final = 12
 """Deaths without an answer between them, after which the audit ends."""
 
 
+def _module_folders() -> tuple[str, ...]:
+    return tuple(str(Path(entry).absolute()) for entry in sys.path)
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
@@ -36,6 +41,7 @@ class Task:
         calibration: by which it marks genuine members; None where they are not measured.
         folder: from which paths are meant.
         versions: of what decides results, likewise.
+        modules: folders in which modules are looked for, of the process that leads.
     """
 
     config: Config
@@ -43,6 +49,7 @@ class Task:
     calibration: Calibration | None
     folder: Path = field(default_factory=Path.cwd)
     versions: Mapping[str, str] = field(default_factory=present_versions)
+    modules: tuple[str, ...] = field(default_factory=_module_folders)
 
     def packed(self) -> bytes:
         """As bytes, for a process of ours."""

@@ -5,7 +5,9 @@ import contextlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn, final
 
 import torch
@@ -39,6 +41,7 @@ class Searcher:
     def __init__(self, task: Task, *, number: int = 0) -> None:
         with contextlib.suppress(OSError):  # another machine, where paths must be whole ones
             os.chdir(task.folder)
+        sys.path += [entry for entry in task.modules if entry not in sys.path and Path(entry).exists()]
         keep_freed_memory()
         config = task.config
         if config.run.threads is not None:

@@ -1,5 +1,6 @@
 """Workers of ray give the fronts of one process, to the byte."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -132,20 +133,41 @@ def test_a_cluster_without_room_is_refused(settings: Settings, monkeypatch: pyte
         RayWorkers(Task(settings(workers="ray", device="cuda"), {}, None))
 
 
+DEADLY = """
+import os, signal
+from pathlib import Path
+from model_of_workers import predict as answers
+def predict(frame):
+    if os.getpid() != {leading} and not Path({killed!r}).exists():
+        Path({killed!r}).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answers(frame)
+"""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("deadly", [False, True])
 def test_two_workers_of_ray_give_the_fronts_of_one_process(
-    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, deadly: bool
 ) -> None:
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_agent_register_timeout_ms", "180000")  # a busy machine starts it slowly
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")
+    (tmp_path / "deadly.py").write_text(DEADLY.format(leading=os.getpid(), killed=str(tmp_path / "killed")))
     found = []
     for name, run in (("alone", {"threads": 1}), ("ray", {"workers": "ray:2"})):
-        Audit(settings(**run), directory=tmp_path / name).run()
+        config = settings(**run)
+        if deadly:
+            model = config.model.model_copy(update={"path": "deadly:predict"})
+            alone = config.run.model_copy(update={"isolate": False})  # so that the model ends its worker
+            config = config.model_copy(update={"model": model, "run": alone})
+        Audit(config, directory=tmp_path / name).run()
         with RunDirectory.read(tmp_path / name) as opened:
             found.append({r.name: r.front.to_bytes() for r in opened.rows() if r.front is not None})
     assert len(found[0]) == 6
     assert found[0] == found[1]
+    died = [one for one in events(tmp_path / "ray") if one["event"] == "worker died"]
+    assert len(died) == int(deadly)
 
 
 @pytest.mark.parametrize("running", [False, True])

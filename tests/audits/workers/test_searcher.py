@@ -1,5 +1,7 @@
 """A worker's own process: on which of several GPUs it searches."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +39,21 @@ def test_workers_take_the_gpus_in_turn(
     [config] = seen
     assert config.run.device == there
     assert config.run.model_copy(update={"device": device}) == given.run and config.search == given.search
+
+
+def test_modules_are_found_where_the_leading_process_finds_them(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "not there")])
+    task = Task(settings(), {}, None)
+    without = [entry for entry in sys.path if entry not in (str(tmp_path), str(tmp_path / "not there"))]
+    monkeypatch.setattr(sys, "path", list(without))
+    monkeypatch.delitem(sys.modules, "model_of_workers", raising=False)
+
+    def assembled(config: Config, **_: Any) -> None:  # Any: not looked at
+        raise ConfigError("as far as this")
+
+    monkeypatch.setattr(searcher, "assemble", assembled)
+    with pytest.raises(ConfigError, match="as far as this"):
+        searcher.Searcher(task)
+    assert sys.path == [*without, str(tmp_path)]
