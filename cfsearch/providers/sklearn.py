@@ -270,11 +270,11 @@ def _is_fitted_regressor(estimator: Any) -> bool:  # Any: as for the class
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    if not is_regressor(estimator):
-        return False
     try:
+        if not is_regressor(estimator):
+            return False
         check_is_fitted(estimator)
-    except NotFittedError:
+    except (AttributeError, NotFittedError, TypeError):  # no estimator by scikit-learn's own reckoning
         return False
     return True
 

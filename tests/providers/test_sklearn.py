@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.base import ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
@@ -154,11 +155,17 @@ def test_fingerprints_tell_models_apart() -> None:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        "model", [LogisticRegression(), Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), object()]
+        "model", [LogisticRegression(), Ridge(), object(), Ridge, ClassifierMixin(), "model.skops"]
     )
     def test_what_is_no_fitted_classifier(self, model: object) -> None:
         with pytest.raises(ConfigError, match="expected a fitted classifier"):
             SklearnProvider(model, schema=SCHEMA)
+
+    def test_a_fitted_regressor_without_a_range(self) -> None:
+        with pytest.raises(
+            ConfigError, match=r"Ridge predicts a number and has no classes.*--target LOW\.\.HIGH"
+        ):
+            SklearnProvider(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]), schema=SCHEMA)
 
     def test_labels_that_do_not_fit(self) -> None:
         with pytest.raises(ConfigError, match="3 labels are given, but the model has 2 classes"):
