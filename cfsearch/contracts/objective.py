@@ -106,5 +106,10 @@ def queries_beside(*measures: Sequence[Objective | Constraint]) -> int:
 
     Args:
         measures: of a search.
+
+    Example:
+        >>> from cfsearch.objectives import Adversarial, Robustness
+        >>> queries_beside([Adversarial(), Robustness(changes=8)], [])
+        8
     """
     return sum(one.queries for some in measures for one in some if isinstance(one, Querying))

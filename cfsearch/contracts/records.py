@@ -107,7 +107,14 @@ class Queries:
 
 
 class Nearby(Protocol):
-    """Scores of small changes of candidates of one query of a batch."""
+    """Scores of small changes of candidates of one query of a batch.
+
+    Example:
+        >>> def nearby(x, *, query, changes, seed):  # a model that small changes do not move
+        ...     return torch.zeros(len(x), changes, 2)
+        >>> nearby(torch.rand(3, 5), query=0, changes=4, seed=0).shape
+        torch.Size([3, 4, 2])
+    """
 
     def __call__(
         self, x: Float[Tensor, "p *x"], *, query: int, changes: int, seed: int

@@ -48,6 +48,13 @@ def perturber_of(
 
     Raises:
         CapabilityError: nobody knows small changes of such inputs.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.generators import Pixels
+        >>> perturbed, words = perturber_of(Pixels(size=(8, 8)))
+        >>> perturbed(torch.full((1, 3, 8, 8), 0.5), changes=4, seed=0).shape
+        torch.Size([1, 4, 3, 8, 8])
     """
     if isinstance(generator, Perturber):
         return generator.perturbed, generator.small_changes
@@ -65,5 +72,10 @@ def knows_small_changes(generator: Generator[Any]) -> bool:  # Any: as above
 
     Args:
         generator: of the inputs.
+
+    Example:
+        >>> from cfsearch.generators import Pixels
+        >>> knows_small_changes(Pixels(size=(8, 8)))
+        True
     """
     return isinstance(generator, Perturber) or generator.modality.perturbed is not None

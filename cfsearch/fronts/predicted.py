@@ -42,6 +42,10 @@ def number_text(value: float) -> str:
 
     Args:
         value: the number.
+
+    Example:
+        >>> number_text(218108.4), number_text(0.52)
+        ('218,108', '0.52')
     """
     return f"{value:,.0f}" if _WHOLE <= abs(value) < _WHOLE**3 else f"{value:,.6g}"
 
@@ -52,6 +56,13 @@ def predicted_words(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> str
     Args:
         labels: of the model.
         scores: of one input.
+
+    Example:
+        >>> import torch
+        >>> wanted = TargetRange.parse("250000..")
+        >>> scores = wanted.scores(torch.tensor([218_108.4]))
+        >>> predicted_words(wanted.labels, scores[0])
+        '218,108 (below 250000)'
     """
     numbers = predicted_numbers(labels, scores[None])
     return "" if numbers is None else f"{number_text(numbers[0])} ({labels[int(scores.argmax())]})"
@@ -63,6 +74,15 @@ def predicted_change(front: "ParetoFront", i: int) -> str:
     Args:
         front: with the member.
         i: which one.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> wanted = TargetRange.parse("250000..")
+        >>> scores = wanted.scores(torch.tensor([218_108.4, 252_094.0]))
+        >>> front = SimpleNamespace(labels=wanted.labels, original_scores=scores[0], scores=scores[1:])
+        >>> predicted_change(front, 0)
+        '218,108 -> 252,094'
     """
     numbers = predicted_of(front)
     return "" if numbers is None else f"{number_text(numbers[0])} -> {number_text(numbers[1 + i])}"
@@ -73,6 +93,15 @@ def predicted_of(front: "ParetoFront") -> list[float] | None:
 
     Args:
         front: whose scores are read.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> wanted = TargetRange.parse("250000..")
+        >>> scores = wanted.scores(torch.tensor([218_108.4, 252_094.0]))
+        >>> front = SimpleNamespace(labels=wanted.labels, original_scores=scores[0], scores=scores[1:])
+        >>> predicted_of(front)
+        [218108.4, 252094.0]
     """
     before = predicted_numbers(front.labels, front.original_scores[None])
     members = predicted_numbers(front.labels, front.scores)
@@ -87,6 +116,13 @@ def predicted_entry(
     Args:
         labels: of the model.
         scores: of one input.
+
+    Example:
+        >>> import torch
+        >>> wanted = TargetRange.parse("250000..")
+        >>> scores = wanted.scores(torch.tensor([218_108.4]))
+        >>> predicted_entry(wanted.labels, scores[0])
+        {'predicted': 218108.4}
     """
     numbers = predicted_numbers(labels, scores[None])
     return {} if numbers is None else {"predicted": numbers[0]}

@@ -8,6 +8,11 @@ def shown(front: ParetoFront) -> list[int]:
 
     Args:
         front: whose members they are.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> shown(SimpleNamespace(answers=lambda: [4, 2], picks=lambda: {"closest": 2, "knee": 7}))
+        [4, 2, 7]
     """
     return list(dict.fromkeys([*front.answers(), *front.picks().values()]))
 
@@ -18,6 +23,13 @@ def robust(front: ParetoFront, i: int) -> str:
     Args:
         front: whose member it is.
         i: the member.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> front = SimpleNamespace(robustness=torch.tensor([0.95, torch.nan]), extra={"robustness": {"changes": 20}})
+        >>> robust(front, 0), robust(front, 1)
+        ('19/20', '')
     """
     if front.robustness is None or bool(front.robustness[i].isnan()):
         return ""

@@ -29,6 +29,11 @@ class Shapley:
 
     Shapes:
         both ``(m,)``, float64.
+
+    Example:
+        >>> import torch
+        >>> Shapley(torch.tensor([3.0, -1.0]), torch.zeros(2)).shares.tolist()
+        [0.75, 0.25]
     """
 
     values: Float[Tensor, " m"]

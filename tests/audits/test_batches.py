@@ -26,7 +26,10 @@ class Searched:
         self.generator, self.error = FakeGenerator(shape=(3, 64, 64)), error
         self.x = torch.zeros(0)
 
-    def run(self, x: torch.Tensor, *, names: Sequence[str], attributes: object) -> list[Failure]:
+    def run(
+        self, x: torch.Tensor, *, names: Sequence[str], attributes: object, check: object
+    ) -> list[Failure]:
+        assert check is None  # genuineness is not measured here
         self.x = x
         return [Failure(name, self.error) for name in names]
 

@@ -18,6 +18,7 @@ from cfsearch.report.attainment import front_pairs
 from cfsearch.report.becoming import becoming
 from cfsearch.report.charts import count_chart, effect_chart
 from cfsearch.report.columns import protected_columns
+from cfsearch.report.contributions import contribution_tables
 from cfsearch.report.failures import build_failures
 from cfsearch.report.gallery import build_gallery, grouped, probabilities
 from cfsearch.report.groups import groupings
@@ -74,7 +75,7 @@ def test_the_template_gets_every_part(audit: Audit, rendered: list[tuple[str, di
         "changes": count_chart(document["changes"], models, modality=PICTURES), "becoming": becoming(document),
         "groupings": groupings(document), "front_pairs": front_pairs(document), "permutations": PERMUTATIONS,
         "stopping": standing(document, thing="picture"), "columns": protected_columns(document),
-        "shared_classes": shared_classes(document), "thing": "picture",
+        "shared_classes": shared_classes(document), "contributions": contribution_tables(document), "thing": "picture",
         "of_rows": False, "kind": "images", "pictured": True, "predicts": False, "gallery": gallery, "plan": PLAN, "ramp": CIVIDIS,
         "complete": False, "explored_all": False, "fronts_left_out": 3, "failures": failures, "failures_left_out": 0,
         "members": {f"{model}/{i}.png": 5 for model in ("first", "second") for i in range(3)}, "has_rerenders": True,
