@@ -188,7 +188,7 @@ class Pictures(Modality):
     pictured = True
     reconstructed = True
     traced = False
-    perturbed = staticmethod(perturbed_pictures)
+    perturbed: ClassVar[Callable[..., Tensor] | None] = staticmethod(perturbed_pictures)
     files = "pictures"
     distance = "intensity"
     caveats: ClassVar[tuple[str, ...]] = (
