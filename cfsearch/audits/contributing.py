@@ -126,23 +126,10 @@ def contribution_of(
         attributes: what is known of the input, as for ``Problem``.
         device: of the computation.
     """
-    original, modality = front.stored_original, search.generator.modality
     closest = front.pick("closest")
-    if original is None or closest is None:
+    if front.stored_original is None or closest is None:
         return Contribution({}, (), None, 0)
-    problem = Problem(
-        modality.restored(original)[None].to(device),
-        names=[front.name],
-        provider=search.provider,
-        generator=search.generator,
-        objectives=search.objectives,
-        constraints=search.constraints,
-        target=search.target,
-        immutable=search.immutable,
-        reference=search.reference,
-        attributes=attributes,
-        scores=front.original_scores[None].to(device),
-    )
+    problem = search.problem_of(front, attributes=attributes, device=device)
     meter = _Model(problem, model, front)
     members = {j: i for j in range(len(front.variables)) if (i := _drawn_with(front, j)) is not None}
     points = []

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -229,6 +230,31 @@ class Search:
             reason = Reason.ALREADY_TARGET
             results[i] = builder.front(problem, i, members=members, reason=reason, evaluations=0)
         return [results[i] for i in range(len(x))]
+
+    def problem_of(
+        self,
+        front: ParetoFront,
+        *,
+        attributes: Float[Tensor, "1 a"] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> Problem:
+        """The problem that a stored front answers, to measure more points of it.
+
+        Args:
+            front: of one input, in stored form.
+            attributes: what is known of the input, as for ``Problem``.
+            device: of the computation.
+
+        Raises:
+            ValueError: the front keeps no input that can be restored (a text, or one stored without it).
+        """
+        original = front.stored_original
+        if original is None:
+            raise ValueError(
+                f"{front.name}: this front keeps no input to restore, so nothing more can be measured of it."
+            )
+        x = self.generator.modality.restored(original)[None].to(device)
+        return self._problem(x, [front.name], attributes, scores=front.original_scores[None].to(device))
 
     def _problem(
         self, x: Tensor, names: Sequence[str], attributes: Tensor | None, *, scores: Tensor | None = None

@@ -1,5 +1,6 @@
 """Search: fronts that hold what they promise, whatever runs beside them."""
 
+from dataclasses import replace
 from typing import Any, final
 
 import moocore
@@ -282,3 +283,25 @@ def test_problems_and_spaces_are_shown_in_one_line() -> None:
     assert repr(problem.queries) == "Queries(2 inputs of shape (3, 16, 16))"
     evaluation = problem.evaluate(torch.zeros(2, 5, 4))
     assert repr(evaluation) == "Evaluation(2 queries, 5 candidates each, 2 objectives)"
+
+
+def test_the_problem_of_a_stored_front_gives_its_members_again() -> None:
+    made = search(target="bright", immutable=["red"])
+    [front] = fronts(made.run(images(0.4), names=["a"]))
+    problem = made.problem_of(front)
+    assert front.original is not None and front.images is not None
+    assert problem.queries.names == ("a",)
+    assert problem.target == 1
+    assert problem.space.upper[0, front.variables.index("red")] == 0.0
+    again = problem.decode(front.z[None], query=0)
+    stored = front.images.float() / 255.0
+    # the original was stored with 8 bits a channel, and the members too
+    assert (again - stored).abs().max() <= 1.01 / 255.0
+    torch.testing.assert_close(problem.queries.scores[0], front.original_scores)
+
+
+def test_a_front_without_its_input_is_no_problem_any_more() -> None:
+    made = search()
+    [front] = fronts(made.run(images(0.4), names=["a"]))
+    with pytest.raises(ValueError, match="a: this front keeps no input to restore"):
+        made.problem_of(replace(front, original=None, images=None))

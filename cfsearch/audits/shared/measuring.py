@@ -24,7 +24,6 @@ from cfsearch.audits.shares import LEAST
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.datasets.tables import Variables
-from cfsearch.engine.problem import Problem
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
 
@@ -207,30 +206,22 @@ class _Trial:
         for i, name in enumerate(names):
             front = self._run.front(name)
             if front.stored_original is not None:
-                results = self._one(changes, front, front.stored_original)
+                results = self._one(changes, front)
                 made.flips[:, i], made.cost[:, i], made.held[:, i] = results
         return made
 
     @torch.no_grad()
     def _one(
-        self, changes: Sequence[SharedChange], front: ParetoFront, original: Tensor
+        self, changes: Sequence[SharedChange], front: ParetoFront
     ) -> tuple[Bool[Tensor, " c"], Float[Tensor, " c"], Bool[Tensor, " c"]]:
         """What changes do to one input: which flip it, what they cost, which its rules hold back."""
         search, model = self._assembly.search, self._assembly.model
         modality = self._assembly.modality
         known, place = self._attributes, self._places[front.name]
-        problem = Problem(
-            modality.restored(original)[None].to(self._assembly.config.run.device),
-            names=[front.name],
-            provider=search.provider,
-            generator=search.generator,
-            objectives=search.objectives,
-            constraints=search.constraints,
-            target=search.target,
-            immutable=search.immutable,
-            reference=search.reference,
+        problem = search.problem_of(
+            front,
             attributes=None if known is None else known[place : place + 1],
-            scores=front.original_scores[None].to(self._assembly.config.run.device),
+            device=self._assembly.config.run.device,
         )
         wanted = points(changes, problem.space)
         z = problem.space.repair(wanted)
