@@ -41,6 +41,7 @@ from types import FrameType, FunctionType
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent))
+import torch
 from fuzz_readers import Reader, readers
 
 from cfsearch.errors import CfsearchError, cause_of
@@ -277,13 +278,14 @@ def _apart(
     reader: Reader, seconds: float, seed: int, kept: tuple[bytes, ...], out: Any
 ) -> None:  # Any: an end of a pipe
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY + _held(), _MEMORY + _held()))
+    torch.set_num_threads(1)  # the parent's threads of OpenMP are lost in a fork, and waited for without end
     begun = time.process_time()
     count, found = fuzzed(reader, seconds=seconds, seed=seed, kept=kept)
     out.send((time.process_time() - begun, count, found))
 
 
 def fuzzed_apart(
-    reader: Reader, *, seconds: float, seed: int, kept: tuple[bytes, ...]
+    reader: Reader, *, seconds: float, seed: int, kept: tuple[bytes, ...] = (), waited: float = 2 * _WAIT_S
 ) -> tuple[float, Counter[str], dict[str, bytes]]:
     """As ``fuzzed``, in a process of its own; with the seconds of the CPU that it took.
 
@@ -292,22 +294,31 @@ def fuzzed_apart(
         seconds: of the CPU.
         seed: of the inputs.
         kept: tried first.
+        waited: seconds by the clock on the wall after which an input hangs in a library.
     """
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_apart, args=(reader, seconds, seed, kept, theirs))
+    begun = time.time()
     process.start()
     theirs.close()
     last = last_of(process.pid)
+    words = ""
     try:
-        while not ours.poll(5.0):
-            if last.exists() and time.time() - last.stat().st_mtime > 2 * _WAIT_S:
-                raise EOFError  # it waits inside a library, where no signal reaches it
-        answer: tuple[float, Counter[str], dict[str, bytes]] = ours.recv()
+        while not words and not ours.poll(1.0):
+            since = max(
+                begun, last.stat().st_mtime if last.exists() else begun
+            )  # an older process's is no input of ours
+            if time.time() - since > waited:
+                words = f"did not come back from a library in {waited:g} s, where no signal reaches it"
+        if not words:
+            answer: tuple[float, Counter[str], dict[str, bytes]] = ours.recv()
     except EOFError:
-        content = last.read_bytes() if last.exists() else b""
-        process.join(1.0)
-        answer = 0.0, Counter(finding=1), {f"ended its process or hung (exit {process.exitcode})": content}
+        process.join(_PATIENCE_S)
+        words = f"ended its process (exit {process.exitcode})"
+    if words:
+        content = last.read_bytes() if last.exists() and last.stat().st_mtime >= begun else b""
+        answer = 0.0, Counter(finding=1), {words: content}
     process.kill()
     process.join()
     last.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import signal
 import sys
 from importlib import import_module
 from itertools import islice
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cfsearch.errors import DataError
 
@@ -104,6 +106,34 @@ def test_what_a_library_prints_is_a_fault(way: str, tmp_path: Path) -> None:
 
     assert FUZZ.tried(READERS.Reader(read, (b"",)), b"", tmp_path) == ("finding", "prints 'odd'")
     assert FUZZ.tried(READERS.Reader(lambda *_: None, (b"",)), b"", tmp_path) == ("read", "")
+
+
+def test_a_reader_computes_in_a_process_of_its_own_after_this_one_used_threads() -> None:
+    def read(*_: object) -> float:
+        return float(torch.ones(2_000_000).exp().sum())
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    read()
+    try:
+        _, count, found = FUZZ.fuzzed_apart(READERS.Reader(read, (b"a",)), seconds=0.05, seed=1, waited=60.0)
+    finally:
+        torch.set_num_threads(before)
+    assert found == {}
+    assert count["read"] > 0
+
+
+def test_what_ends_its_process_and_what_hangs_in_a_library_have_words_of_their_own() -> None:
+    ends = READERS.Reader(lambda *_: os._exit(7), (b"ends",))
+    _, _, found = FUZZ.fuzzed_apart(ends, seconds=1.0, seed=1)
+    assert found == {"ended its process (exit 7)": b"ends"}
+
+    def waits(*_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGPROF})
+        signal.sigwait({signal.SIGUSR1})
+
+    _, _, found = FUZZ.fuzzed_apart(READERS.Reader(waits, (b"waits",)), seconds=1.0, seed=1, waited=0.5)
+    assert found == {"did not come back from a library in 0.5 s, where no signal reaches it": b"waits"}
 
 
 def test_mutants_are_the_same_for_a_seed_and_mostly_new() -> None:
