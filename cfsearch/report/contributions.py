@@ -62,4 +62,4 @@ def contribution_tables(document: Mapping[str, Any]) -> list[ContributionTable]:
 
 
 def _words(rate: Mapping[str, float] | None) -> str:
-    return "too few" if rate is None else f"{rate['value']:.0%} ({wording.span(rate)})"
+    return "too few" if rate is None else f"{wording.percent(rate['value'])} ({wording.span(rate)})"

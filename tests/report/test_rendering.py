@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +259,15 @@ def test_templates_escape_fail_on_what_is_undefined_and_leave_no_blank_lines() -
     assert environment.filters["breaking"] is breaking
     assert breaking("a_<b>_c") == "a_<wbr>&lt;b&gt;_<wbr>c"
     assert ceiling(1) > 0
+
+
+def test_no_sentence_of_a_template_runs_into_the_next() -> None:
+    """A tag at the end of a line takes the line's end with it."""
+    names = [one.name for one in files("cfsearch.report").iterdir() if one.name.endswith(".html")]
+    assert len(names) > 10
+    for name in names:
+        text = files("cfsearch.report").joinpath(name).read_text("utf-8")
+        text = re.sub(r"\{#.*?#\}\n?|(?m:^[ \t]+(?=\{%))|(?<=%\})\n", "", text, flags=re.DOTALL)
+        text = re.sub(r"\{%-?\s*(else|elif).*?%\}", "\n", text, flags=re.DOTALL)
+        text = re.sub(r"\{%.*?%\}", "", re.sub(r"\{\{.*?\}\}", "·", text, flags=re.DOTALL), flags=re.DOTALL)
+        assert re.findall(r".*[\w·)][.;:][A-Z“].*", text) == [], name
