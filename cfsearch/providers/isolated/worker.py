@@ -205,7 +205,8 @@ def state_of_torch() -> Message:
 def _set_up(state: Message) -> None:
     torch.set_num_threads(state["threads"])
     torch.set_float32_matmul_precision(state["precision"])
-    torch.use_deterministic_algorithms(state["deterministic"])
+    if state["deterministic"] != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(state["deterministic"])  # imports torch's compiler, for a second
     torch.set_default_dtype(getattr(torch, state["dtype"]))
 
 
