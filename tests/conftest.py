@@ -2,11 +2,17 @@
 
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.nursery import Fork
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -25,3 +31,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"no data sets in {DATA} (set CFSEARCH_DATA)"))
         if item.get_closest_marker("slow") and "slow" not in (config.option.markexpr or ""):
             item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    """Models' processes are forks of one that has imported torch; not with ``from_scratch``."""
+    with pytest.MonkeyPatch.context() as patch:
+        if sys.platform == "linux":
+            patch.setattr(
+                "cfsearch.providers.isolated.process.subprocess",
+                SimpleNamespace(**{**vars(subprocess), "Popen": Fork}),
+            )
+        yield
+
+
+@pytest.fixture
+def from_scratch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models' processes are started as users have them started."""
+    monkeypatch.setattr("cfsearch.providers.isolated.process.subprocess", subprocess)

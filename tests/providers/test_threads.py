@@ -29,6 +29,7 @@ def predict(x):
 """
 
 
+@pytest.mark.usefixtures("from_scratch")
 def test_libraries_are_bounded_in_the_process_of_a_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -187,6 +187,32 @@ def test_a_process_that_holds_too_much_is_ended(monkeypatch: pytest.MonkeyPatch)
     session.close()
 
 
+@pytest.mark.usefixtures("from_scratch")
+def test_a_process_from_scratch_answers_as_this_one(unruly: Path) -> None:
+    model = isolated_provider("unruly_model:predict", isolation=Isolation(), sidecar=unruly / "unruly.toml")
+    here = open_provider("unruly_model:predict", sidecar=unruly / "unruly.toml")
+    assert torch.equal(model.predict(grey(0.2)), here.predict(grey(0.2)))
+    with pytest.raises(ProviderCrashedError, match="was ended by SIGABRT .* it printed last: '.*seen 1"):
+        model.predict(grey(ABORTS))
+    model.host.close()
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_settings_of_torch_come_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enabled: bool) -> None:
+    (tmp_path / "set_model.py").write_text(
+        "import sys, torch\n"
+        "def predict(x):\n"
+        "    p = float(torch.are_deterministic_algorithms_enabled()) / 2 + x.mean((1, 2, 3)) / 8\n"
+        "    return torch.stack([torch.as_tensor(p), torch.as_tensor(1 - p)], 1)\n"
+    )
+    (tmp_path / "set.toml").write_text('labels = ["a", "b"]\nscores = "probabilities"\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: enabled)
+    model = isolated_provider("set_model:predict", isolation=Isolation(), sidecar=tmp_path / "set.toml")
+    assert (model.predict(grey(0.2))[0, 0].item() >= 0.5) is enabled
+    model.host.close()
+
+
 def test_a_model_that_changed_while_it_was_used_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +280,7 @@ def test_a_model_of_tables_answers_rows_and_data_frames_alike(
     there.host.close()
 
 
+@pytest.mark.usefixtures("from_scratch")
 def test_errors_of_opening_keep_their_class_and_words(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as there:
         isolated_provider(str(tmp_path / "none.onnx"), isolation=Isolation())
