@@ -54,6 +54,12 @@ def _no_nan(token: str) -> None:
     raise AssertionError(f"{token} in JSON")
 
 
+def called(*words: object) -> Answer:
+    """What ``cfsearch`` answers to these words, here."""
+    result: Result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    return Answer(result.exit_code, result.stdout, result.stderr)
+
+
 class Toys:
     """Makes models and pictures in a folder."""
 
@@ -171,12 +177,7 @@ def faces(toys: Toys) -> Path:
 @pytest.fixture
 def call() -> Call:
     """Runs ``cfsearch`` with these words, here."""
-
-    def run(*words: object) -> Answer:
-        result: Result = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-        return Answer(result.exit_code, result.stdout, result.stderr)
-
-    return run
+    return called
 
 
 @pytest.fixture

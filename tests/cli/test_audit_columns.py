@@ -3,7 +3,9 @@
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from cfsearch.config import Config, overlaid
 from cfsearch.numerics.intervals import share_difference, wilson
 from cfsearch.schemas import schema
 
-from .conftest import Answer, Call
+from .conftest import Answer, called
 
 BUILD = "import torch\n\ndef build():\n    return torch.nn.Linear(2, 2)\n"
 SIDECAR = (
@@ -55,44 +57,60 @@ def written(path: Path, rows: list[dict[str, object]]) -> Path:
     return path
 
 
-@pytest.fixture
-def audit(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> Audit:
+def auditing(folder: Path, patch: pytest.MonkeyPatch) -> Audit:
     """An audit of 240 people whose model takes income and hours alone: income + hours > 80 is approved."""
-    written(tmp_path / "people.csv", people())
-    (tmp_path / "group_model.py").write_text(BUILD)
-    (tmp_path / "net.toml").write_text(SIDECAR)
+    written(folder / "people.csv", people())
+    (folder / "group_model.py").write_text(BUILD)
+    (folder / "net.toml").write_text(SIDECAR)
     save_file(
         {"weight": torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), "bias": torch.zeros(2)},
-        tmp_path / "net.safetensors",
+        folder / "net.safetensors",
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(__import__("sys").modules, "group_model", raising=False)
+    patch.syspath_prepend(folder)
+    patch.delitem(sys.modules, "group_model", raising=False)
 
-    def run(*words: object, out: str = "run") -> Answer:
-        return call(
-            *("audit", "--data", tmp_path / "people.csv", "--model", tmp_path / "net.safetensors"),
-            *(
-                "--arch",
-                "group_model:build",
-                "--immutable",
-                "hours",
-                "--target",
-                "approve",
-                "--out",
-                tmp_path / out,
-            ),
+    def run(*words: object) -> Answer:
+        return called(
+            *("audit", "--data", folder / "people.csv", "--model", folder / "net.safetensors"),
+            *("--arch", "group_model:build", "--immutable", "hours", "--target", "approve"),
+            *("--out", folder / "run", "--no-isolation"),
             *("--evaluations", 40, "--population", 20, "--threads", 1, "--seed", 3, *words),
         )
 
     return run
 
 
-def test_groups_of_a_column_that_the_model_does_not_take(audit: Audit, tmp_path: Path) -> None:
-    answer = audit("--by", "sex,race", "--json")
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Audit:
+    return auditing(tmp_path, monkeypatch)
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """What an audit by three columns printed, its document and its page."""
+
+    printed: str
+    document: dict[str, Any]
+    page: str
+
+
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Grouped:
+    folder = tmp_path_factory.mktemp("grouped")
+    with pytest.MonkeyPatch.context() as patch:
+        audit = auditing(folder, patch)
+        answer = audit("--by", "sex,race,age")
     assert answer.code == 0, answer.err
-    document = answer.document
+    run = folder / "run"
+    return Grouped(
+        answer.out, json.loads((run / "audit.json").read_text()), (run / "report.html").read_text()
+    )
+
+
+def test_groups_of_a_column_that_the_model_does_not_take(grouped: Grouped) -> None:
+    document = grouped.document
     jsonschema.validate(document, schema("audit"))
-    by_sex, by_race = document["groups"]
+    by_sex, by_race, by_age = document["groups"]
     assert {c["variable"] for c in document["changes"]} == {"income"}
     rows = dict(zip((i["name"] for i in document["instances"]), people(), strict=True))
     approved = {name: int(str(row["income"])) + int(str(row["hours"])) > 80 for name, row in rows.items()}
@@ -118,8 +136,8 @@ def test_groups_of_a_column_that_the_model_does_not_take(audit: Audit, tmp_path:
     }
     assert by_race["groups"][-1]["name"] == "missing"
     assert [c["against"] for c in by_race["comparisons"]] == ["all others"] * 4
-    told = [*compared(by_sex), *compared(by_race)]
-    assert by_sex["family"] == by_race["family"] == len(told) > 10
+    told = [*compared(by_sex), *compared(by_race), *compared(by_age)]
+    assert by_sex["family"] == by_race["family"] == by_age["family"] == len(told) > 10
     before = [fisher_exact([[k, n - k], [j, m - j]])[1] for (k, n), (j, m), _ in told]
     order = np.argsort(before, kind="stable")
     holm = np.maximum.accumulate(np.array(before)[order] * np.arange(len(told), 0, -1)).clip(max=1)
@@ -158,25 +176,23 @@ def plain(interval: Any) -> Any:  # Any: an interval or None
     return None if interval is None else interval.to_dict()
 
 
-def test_it_is_printed_and_stands_on_the_page(audit: Audit, tmp_path: Path) -> None:
-    answer = audit("--by", "sex,age")
-    assert answer.code == 0, answer.err
-    text = " ".join(answer.out.split())
+def test_it_is_printed_and_stands_on_the_page(grouped: Grouped) -> None:
+    text = " ".join(grouped.printed.split())
     assert "by sex, verified counterfactuals: female" in text
     assert re.search(r"^by sex, the model says \S+: female \S+, \S+ to \S+ of \d+; male", text), (
         "it comes first"
     )
     assert re.search(r"female less male: \S+ points, \S+ to \S+; p \S+ after Holm", text)
     assert "age 18 to 28 less all others:" in text
-    section = BeautifulSoup((tmp_path / "run" / "report.html").read_text(), "html.parser").find(id="groups")
+    section = BeautifulSoup(grouped.page, "html.parser").find(id="groups")
     assert section is not None
-    document = json.loads((tmp_path / "run" / "audit.json").read_text())
+    document = grouped.document
     share = document["groups"][0]["groups"][0]["decided"]["value"]
     assert f"{100 * share:.0f}\u202f%" in section.get_text()
     family = document["groups"][0]["family"]
     assert f"corrected (Holm) for all {family} comparisons of groups on this page" in section.get_text()
-    assert [h.get_text() for h in section.find_all("h3")] == ["By sex", "By age"]
-    assert [g["name"] for g in document["groups"][1]["groups"]] == [
+    assert [h.get_text() for h in section.find_all("h3")] == ["By sex", "By race", "By age"]
+    assert [g["name"] for g in document["groups"][2]["groups"]] == [
         "age 18 to 28",
         "age 30 to 40",
         "age 42 to 52",
