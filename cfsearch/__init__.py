@@ -10,6 +10,8 @@ from cfsearch.lazy import lazy_names
 if TYPE_CHECKING:
     from cfsearch.api.auditing import audit as audit
     from cfsearch.api.columns import column_effects as column_effects
+    from cfsearch.api.explaining import explain as explain
+    from cfsearch.api.explanation import ExplainResult as ExplainResult
     from cfsearch.api.searching import search as search
     from cfsearch.api.settings import Settings as Settings
     from cfsearch.assembly.search import Assembly as Assembly
@@ -59,6 +61,7 @@ _HOME: Final = {
     "Critic": "contracts.generator",
     "DifferentiableProvider": "contracts.provider",
     "Evaluation": "contracts.records",
+    "ExplainResult": "api.explanation",
     "Explainer": "contracts.explainer",
     "Explanation": "contracts.explainer",
     "Fronts": "fronts.collection",
@@ -81,6 +84,7 @@ _HOME: Final = {
     "assemble": "assembly.search",
     "audit": "api.auditing",
     "column_effects": "api.columns",
+    "explain": "api.explaining",
     "open_audit": "audits.result",
     "open_provider": "providers.opening",
     "search": "api.searching",
@@ -99,6 +103,7 @@ __all__ = [
     "Critic",
     "DifferentiableProvider",
     "Evaluation",
+    "ExplainResult",
     "Explainer",
     "Explanation",
     "Fronts",
@@ -121,6 +126,7 @@ __all__ = [
     "assemble",
     "audit",
     "column_effects",
+    "explain",
     "open_audit",
     "open_provider",
     "search",

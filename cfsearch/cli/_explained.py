@@ -1,57 +1,23 @@
 """Inputs of ``cfsearch explain``: images, rows, texts and recordings, each as a subject."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
-from cfsearch.errors import CapabilityError, ConfigError, DataError
-from cfsearch.files import read_text, reason
+from cfsearch.errors import ConfigError
 
 from ._settings import is_recording, settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from cfsearch.assembly.table import TableInput
-    from cfsearch.config import Config
-    from cfsearch.contracts.explainer_task import Subject
     from cfsearch.contracts.provider import Provider
-    from cfsearch.datasets.tables import TableSchema
     from cfsearch.providers.surrogate import SurrogateProvider
-    from cfsearch.providers.tabular import TabularProvider
-    from cfsearch.providers.text import TextProvider
+    from cfsearch.report.explained import ExplainedInputs
 
 
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Inputs:
-    """Inputs of one kind, the model that they are shown to, and what their numbers mean.
-
-    Args:
-        kind: "image", "row", "text" or "sound".
-        names: one an input.
-        x: the inputs in the form that the model takes: images in [0, 1], rows as numbers, texts as tokens.
-        reference: reads the inputs to compare with; None where none were named.
-        schema: of rows.
-        texts, reader: of texts: as they were given, and what turns numbers into words.
-        notes: what a reader must know.
-        queries: to the model, before anything was explained.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    x: "Tensor"
-    subject: "Subject"
-    reference: "Callable[[], Tensor] | None"
-    notes: tuple[str, ...] = ()
-    schema: "TableSchema | None" = None
-    texts: tuple[str, ...] = ()
-    reader: "TextProvider | None" = None
-    queries: int = 0
-
-
-def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[str, Any]) -> Inputs:
+def open_explained(
+    given: Sequence[Path], texts: Sequence[str], *, flags: dict[str, Any]
+) -> "ExplainedInputs":
     """The inputs that the arguments mean, and the model.
 
     Raises:
@@ -80,75 +46,42 @@ def open_explained(given: Sequence[Path], texts: Sequence[str], *, flags: dict[s
     return _images(given, flags)
 
 
-def _images(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
-    import torch
-
-    from cfsearch.assembly.images import read_fitting, reference_images
-    from cfsearch.datasets.images import read_image
+def _images(given: Sequence[Path], flags: dict[str, Any]) -> "ExplainedInputs":
+    from cfsearch.api.explained import explained_pictures
 
     from .search import image_refs
 
-    model = _model(flags)
-    surrogate = _surrogate(flags, model)
-    refs = image_refs(given)
-    size = flags.get("size")
-    if surrogate is not None:
-        shape = surrogate.surrogate.shape
-    elif size is not None:
-        shape = (3, size, size)
-    else:
-        shape = (3, *(_size(model) or tuple(read_image(refs[0]).pixels.shape[1:])))
-    records = [read_fitting(ref, shape) for ref in refs]
-    where = flags.get("reference")
-
-    def reference() -> "Tensor":
-        return reference_images(str(where), shape)
-
-    return Inputs(
-        kind="image",
-        names=tuple(record.name for record in records),
-        x=torch.stack([record.x for record in records]).to(flags["device"]),
-        subject=_pictured(model, shape, surrogate, flags),
-        reference=None if where is None else reference,
-        notes=_notes(model, surrogate),
+    model, size = _model(flags), flags.get("size")
+    return explained_pictures(
+        model,
+        image_refs(given),
+        size=_size(model) if size is None else (size, size),
+        **_pictured(model, flags),
     )
 
 
-def _sounds(given: Sequence[Path], flags: dict[str, Any]) -> Inputs:
-    import torch
+def _sounds(given: Sequence[Path], flags: dict[str, Any]) -> "ExplainedInputs":
+    from cfsearch.api.explained import explained_sounds
+    from cfsearch.datasets.sound import Spectrogram
 
-    from cfsearch.datasets.sound import Spectrogram, read_recordings
-
-    path = Path(str(flags["model"]))
-    form = Spectrogram.of_file(path)
+    form = Spectrogram.of_file(Path(str(flags["model"])))
     model = _model(flags)
-    surrogate = _surrogate(flags, model)
-    found = [read_recordings(one, rate=form.rate, seconds=form.seconds) for one in given]
-    where = flags.get("reference")
-    return Inputs(
-        kind="sound",
-        names=tuple(name for one in found for name in one.names),
-        x=form(torch.cat([one.waves for one in found])).to(flags["device"]),
-        subject=_pictured(model, form.shape, surrogate, flags),
-        reference=None
-        if where is None
-        else lambda: form(read_recordings(Path(where), rate=form.rate, seconds=form.seconds).waves),
-        notes=(
-            *_notes(model, surrogate),
-            *(
-                f"{name}: {text}."
-                for one in found
-                for name, text in zip(one.names, one.notes, strict=True)
-                if text
-            ),
-        ),
-    )
+    return explained_sounds(model, given, form=form, **_pictured(model, flags))
 
 
-def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
-    from cfsearch.assembly.images import MOST_REFERENCES
-    from cfsearch.datasets.text import tokens
-    from cfsearch.explainers.text_subject import text_subject
+def _pictured(model: "Provider", flags: dict[str, Any]) -> dict[str, Any]:
+    """What pictures and recordings have in common."""
+    return {
+        "surrogate": _surrogate(flags, model),
+        "reference": flags.get("reference"),
+        "block": flags["block"],
+        "follow": flags["follow"],
+        "device": flags["device"],
+    }
+
+
+def _texts(texts: Sequence[str], flags: dict[str, Any]) -> "ExplainedInputs":
+    from cfsearch.api.explained import explained_texts
     from cfsearch.providers.text import TextProvider
 
     if flags.get("surrogate") is not None:
@@ -156,41 +89,14 @@ def _texts(texts: Sequence[str], flags: dict[str, Any]) -> Inputs:
             "--surrogate goes with images, rows and recordings; texts are followed as they are."
         )
     model = TextProvider.open(str(flags.get("model") or ""), device=flags["device"])
-    where = flags.get("reference")
-    lines: list[str] = []
-    if where is not None:
-        try:
-            lines = [line.strip() for line in read_text(Path(where)).split("\n") if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"--reference {str(where)!r} must be a UTF-8 file of one text a line, but {reason(error)}."
-            ) from error
-    x = model.encode(texts)
-    length = int(x.shape[1])
-    fitting = [line for line in lines if 0 < len(tokens(line)) <= length]
-
-    def reference() -> "Tensor":
-        if not fitting:
-            raise DataError(
-                f"--reference: no text has {length} words or fewer, as many as the explained text has. Give others."
-            )
-        return model.encode(fitting[:MOST_REFERENCES], length=length)
-
-    return Inputs(
-        kind="text",
-        names=tuple(f"text {i}" for i in range(len(texts))),
-        x=x,
-        subject=text_subject(model, length=length),
-        reference=None if where is None else reference,
-        notes=(model.note,) if model.note else (),
-        texts=tuple(texts),
-        reader=model,
-    )
+    return explained_texts(model, texts, reference=flags.get("reference"))
 
 
-def _rows(flags: dict[str, Any]) -> Inputs:
+def _rows(flags: dict[str, Any]) -> "ExplainedInputs":
+    from cfsearch.api.explained import explained_rows
     from cfsearch.assembly.model import open_model
-    from cfsearch.explainers.subjects import table_subject
+
+    from ._progress import progress
 
     own = ("method", "follow", "surrogate", "size", "block")
     flags = {**flags, "isolate": flags["isolate"] if _only_queried(flags) else False}
@@ -201,98 +107,14 @@ def _rows(flags: dict[str, Any]) -> Inputs:
     model, table = opened.tabular, opened.table
     if table is None:
         raise ConfigError("explain: --data names no table.")
-    surrogate, made = _surrogate(flags, model), ""
-    if surrogate is None and flags["follow"] and not model.white_box:
-        surrogate = _distilled(model, table, config, flags=flags)
-        made = _MADE.format(
-            queries=queries_of(surrogate),
-            model=model.name,
-            from_="--reference" if table.reference is not None else "the table",
-        )
-    immutable = [table.schema.column(name).name for name in config.search.immutable]
-    subject = table_subject(model, surrogate=surrogate, immutable=immutable, follow=flags["follow"])
-    reference = table.reference
-    return Inputs(
-        kind="row",
-        names=table.names,
-        x=table.x,
-        subject=subject,
-        reference=None if reference is None else lambda: reference.x,
-        notes=(*opened.notes, *((made,) if made else ()), *(() if surrogate is None else (surrogate.note,))),
-        schema=table.schema,
-        queries=queries_of(surrogate) if made and surrogate is not None else 0,
+    surrogate, follow = _surrogate(flags, model), flags["follow"]
+    made = partial(
+        explained_rows, model, table, config, surrogate=surrogate, follow=follow, notes=opened.notes
     )
-
-
-_MADE = (
-    "{model} gives no gradients, which this method follows: a surrogate was distilled on the way, from {queries:,} "
-    "queries about mixtures of rows of {from_}. Keep one with `cfsearch distill`, and give it with --surrogate."
-)
-
-
-def queries_of(surrogate: "SurrogateProvider") -> int:
-    """How often the model was queried while its surrogate was distilled.
-
-    Args:
-        surrogate: the surrogate.
-    """
-    return int(surrogate.surrogate.about["queries"]["spent"])
-
-
-def _distilled(
-    model: "TabularProvider", table: "TableInput", config: "Config", *, flags: dict[str, Any]
-) -> "SurrogateProvider":
-    """A surrogate of a model of rows without gradients, from the reference table or else all rows of the file."""
-    from cfsearch.datasets.tables import read_table
-    from cfsearch.distill.on_the_way import MOST_ROWS, surrogate_of_rows
-
-    from ._progress import progress
-
-    known, data = table.reference, config.data
-    if known is None:
-        known = read_table(
-            str(data.table), schema=table.schema, encoding=data.encoding, delimiter=data.delimiter
-        )
+    if surrogate is not None or model.white_box or not follow:
+        return made()
     with progress("distill") as line:
-        return surrogate_of_rows(
-            model,
-            known.spread(MOST_ROWS).x,
-            seed=flags["seed"],
-            device=flags["device"],
-            report=lambda what, share: line.update(what, share=share),
-        )
-
-
-def _pictured(
-    model: "Provider", shape: tuple[int, ...], surrogate: "SurrogateProvider | None", flags: dict[str, Any]
-) -> "Subject":
-    """The subject of pictures: a surrogate's gradients, the model's own, or those of an ONNX file."""
-    from cfsearch.contracts.explainer_task import Subject
-    from cfsearch.contracts.provider import DifferentiableProvider
-    from cfsearch.contracts.scores import verdict_scores
-    from cfsearch.explainers.pixel_domain import PixelDomain
-    from cfsearch.explainers.subjects import image_subject, no_gradient
-    from cfsearch.providers.onnx.provider import OnnxProvider
-
-    block = flags["block"]
-    if surrogate is not None:
-        if surrogate.encoding is not None:
-            raise ConfigError("--surrogate: it was distilled from rows of a table, not from pictures.")
-        return image_subject(model, shape, surrogate=surrogate, block=block)
-    if isinstance(model, DifferentiableProvider):
-        return image_subject(model, shape, block=block)
-    if isinstance(model, OnnxProvider):
-        from cfsearch.providers.differentiable import differentiable
-
-        followed = differentiable(model, device=flags["device"])
-        return replace(image_subject(model, shape, surrogate=followed, block=block), white_box=True)
-    if not flags["follow"]:
-
-        def network(u: "Tensor") -> "Tensor":
-            return verdict_scores(model.predict(u), model)
-
-        return Subject(model, network, PixelDomain(shape, block=block))
-    raise CapabilityError(no_gradient(model))
+        return made(report=lambda what, share: line.update(what, share=share))
 
 
 def _only_queried(flags: dict[str, Any]) -> bool:
@@ -323,7 +145,3 @@ def _surrogate(flags: dict[str, Any], model: "Provider") -> "SurrogateProvider |
     from cfsearch.providers.surrogate import SurrogateProvider
 
     return SurrogateProvider.open(flags["surrogate"], audited=model, device=flags["device"])
-
-
-def _notes(model: "Provider", surrogate: "SurrogateProvider | None") -> tuple[str, ...]:
-    return tuple(one.note for one in (model, surrogate) if one is not None and one.note)

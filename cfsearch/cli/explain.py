@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from cfsearch.contracts.explainer import Explainer, Explanation
+    from cfsearch.report.explained import ExplainedInputs
     from cfsearch.report.explanations import Shown
-
-    from ._explained import Inputs
 
 FORMAT = "cfsearch-explain/1"
 _SUFFIXES = (".html", ".png")
@@ -145,7 +144,7 @@ def explain(
     )
     for text in explanation.note:
         note(text)
-    from ._render_explanation import document, shown, stored_flips
+    from cfsearch.report.explained import document, shown, stored_flips
 
     stored = stored_flips(explanation, inputs)
     items = shown(explanation, inputs, stored=stored)
@@ -185,7 +184,7 @@ def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
     return made
 
 
-def _ready(explainer: "Explainer", inputs: "Inputs", flags: dict[str, Any]) -> "Explainer":
+def _ready(explainer: "Explainer", inputs: "ExplainedInputs", flags: dict[str, Any]) -> "Explainer":
     from cfsearch.contracts.records import Need
 
     if inputs.reference is None:
@@ -225,7 +224,9 @@ def _check_out(out: Path | None) -> None:
         )
 
 
-def _write(out: Path, items: "Sequence[Shown]", explanation: "Explanation", inputs: "Inputs") -> None:
+def _write(
+    out: Path, items: "Sequence[Shown]", explanation: "Explanation", inputs: "ExplainedInputs"
+) -> None:
     from importlib.metadata import version
 
     from cfsearch.files import write_atomically

@@ -11,6 +11,7 @@ from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CapabilityError, ConfigError
+from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
 
@@ -108,6 +109,54 @@ def table_subject(
         return verdict_scores(model.predict(model.encoding.invert(u)), model).float()
 
     return replace(row_subject(model, model.encoding, network, immutable=immutable), asks=True)
+
+
+def picture_subject(
+    model: Provider,
+    shape: tuple[int, ...],
+    *,
+    surrogate: SurrogateProvider | None = None,
+    block: int = 1,
+    follow: bool = True,
+    device: str = "cpu",
+) -> Subject:
+    """Subject of an opened model of pictures or spectrograms: a surrogate's gradients, its own, or those of its ONNX graph.
+
+    Args:
+        model: the audited model.
+        shape: (channels, height, width) of its inputs.
+        surrogate: distilled from such pictures; None for the model's own gradients.
+        block: side of a feature in pixels.
+        follow: whether gradients are needed; without, a model without gradients will do.
+        device: where the graph of an ONNX file is followed.
+
+    Raises:
+        ConfigError: the surrogate is of rows.
+        CapabilityError: gradients are needed, and there are none.
+
+    Example:
+        >>> from cfsearch.testing import FakeProvider
+        >>> picture_subject(FakeProvider(), (3, 8, 8), follow=False).white_box
+        False
+    """
+    if surrogate is not None:
+        if surrogate.encoding is not None:
+            raise ConfigError("--surrogate: it was distilled from rows of a table, not from pictures.")
+        return image_subject(model, shape, surrogate=surrogate, block=block)
+    if isinstance(model, DifferentiableProvider):
+        return image_subject(model, shape, block=block)
+    if isinstance(model, OnnxProvider):
+        from cfsearch.providers.differentiable import differentiable
+
+        followed = differentiable(model, device=device)
+        return replace(image_subject(model, shape, surrogate=followed, block=block), white_box=True)
+    if follow:
+        raise CapabilityError(no_gradient(model))
+
+    def network(u: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+        return verdict_scores(model.predict(u), model)
+
+    return Subject(model, network, PixelDomain(shape, block=block))
 
 
 def no_gradient(model: Provider) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from cfsearch.cli import _explained
 from cfsearch.cli._explained import open_explained
-from cfsearch.errors import CapabilityError, ConfigError, DataError
+from cfsearch.errors import ConfigError, DataError
 from cfsearch.providers.isolated.session import Isolation
 from cfsearch.testing import FakeProvider
 
@@ -156,7 +156,7 @@ class TestImages:
             surrogate=SimpleNamespace(shape=(3, 10, 10)), encoding=None, note="approximate"
         )
         monkeypatch.setattr(_explained, "_surrogate", lambda flags, model: small)
-        monkeypatch.setattr(_explained, "_pictured", lambda *given: None)
+        monkeypatch.setattr("cfsearch.api.explained.picture_subject", lambda *given, **more: None)
         followed = _explained._images([face], never | {"size": 16})
         assert (followed.x.shape, followed.notes) == ((1, 3, 10, 10), ("approximate",))
 
@@ -166,23 +166,6 @@ class TestImages:
         )
         assert inputs.reference is not None
         assert inputs.reference().shape == (3, 3, 16, 16)
-
-    def test_a_model_without_gradients_is_refused_where_they_are_followed(
-        self, opened: FakeProvider, toys: Toys, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        class Bare:
-            name, labels, note = "bare", ("a", "b"), ""
-
-        with pytest.raises(CapabilityError, match="bare"):
-            _explained._pictured(Bare(), (3, 8, 8), None, flags(model="m"))  # type: ignore[arg-type] # no more is read
-        subject = _explained._pictured(opened, (3, 8, 8), None, flags(model="m", follow=False, block=4))
-        assert subject.provider is opened
-        assert len(set(subject.domain.owner.flatten().tolist())) == 4
-
-    def test_a_surrogate_of_rows_is_none_of_pictures(self, opened: FakeProvider) -> None:
-        rows: Any = SimpleNamespace(encoding=object())
-        with pytest.raises(ConfigError, match="distilled from rows of a table"):
-            _explained._pictured(opened, (3, 8, 8), rows, flags(model="m"))
 
 
 class TestTexts:

@@ -172,7 +172,7 @@ _DISTIL = "cfsearch.distill.distil"
 _EXPLAINED = "explain {face} --model m.onnx"
 _EXPLAINED_ROWS = "explain --data t.csv --row 0 --model m.skops"
 _CREATE = "cfsearch.registry.create"
-_PICTURED = "cfsearch.cli._explained._pictured"
+_PICTURED = "cfsearch.api.explained.picture_subject"
 _INFER = "cfsearch.datasets.tables.infer_schema"
 _DEMO = "cfsearch.demo.run_demo"
 
@@ -302,7 +302,7 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ),
     ("explain", "--reference"): Row(
         "explain {face} --model {model} --reference others",
-        "cfsearch.assembly.images.reference_images", argument("path"), "others",
+        "cfsearch.api.explained.reference_images", argument("path"), "others",
     ),
     ("explain", "--data"): Row(_EXPLAINED_ROWS, OPEN_MODEL, setting("data.table"), "t.csv"),
     ("explain", "--row"): Row(f"{_EXPLAINED_ROWS} --row 2", OPEN_MODEL, setting("data.rows"), (0, 2)),

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.cli._render_explanation import _where, _which, document, shown
 from cfsearch.contracts.target_range import TargetRange
+from cfsearch.report.explained import _where, _which, document, shown
 from cfsearch.report.explanations import Word
 from cfsearch.schemas import schema
 

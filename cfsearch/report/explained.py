@@ -1,30 +1,71 @@
-"""An explanation in the words of its inputs: for the page, the terminal and JSON."""
+"""An explanation in the words of its inputs: for the page, the terminal, JSON and a notebook."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cfsearch.contracts.explainer import Explanation
+from cfsearch.contracts.explainer_task import Subject
+from cfsearch.contracts.modality import PICTURES
+from cfsearch.contracts.records import flipped
+from cfsearch.contracts.scores import verdict_scores
+from cfsearch.datasets.tables import TableSchema, Variables
 from cfsearch.errors import PluginError
 from cfsearch.fronts.predicted import predicted_numbers, predicted_words
+from cfsearch.providers.text import TextProvider
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from .explanations import HEAT, Line, Shown, Tile, Word, heat, picture, spotlight
 
-    from cfsearch.contracts.explainer import Explanation
-    from cfsearch.datasets.tables import TableSchema
-    from cfsearch.report.explanations import Shown, Word
-
-    from ._explained import Inputs
-
-_FEW = 3
+_FEW: Final = 3
 """Words that are named."""
-_TOP = 10
+_TOP: Final = 10
 """Places of a picture that JSON names."""
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ExplainedInputs:
+    """Inputs of one kind, the model that they are shown to, and what their numbers mean.
+
+    Args:
+        kind: "image", "row", "text" or "sound".
+        names: one an input.
+        x: the inputs in the form that the model takes: images in [0, 1], rows as numbers, texts as tokens.
+        subject: the model, what is followed of it, and the domain of its inputs.
+        reference: reads the inputs to compare with; None where none were named.
+        notes: what a reader must know.
+        schema: of rows.
+        texts: as they were given, of texts.
+        reader: what turns numbers into words, of texts.
+        queries: to the model, before anything was explained.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    x: Float[Tensor, "n *x"]
+    subject: Subject
+    reference: Callable[[], Tensor] | None
+    notes: tuple[str, ...] = ()
+    schema: TableSchema | None = None
+    texts: tuple[str, ...] = ()
+    reader: TextProvider | None = None
+    queries: int = 0
+
+
 def document(
-    explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | None
+    explanation: Explanation, inputs: ExplainedInputs, *, stored: list[bool] | None
 ) -> list[dict[str, Any]]:
-    """One JSON object an input; holds no pixels. ``stored`` as ``stored_flips`` says."""
+    """One JSON object an input; holds no pixels.
+
+    Args:
+        explanation: of the inputs.
+        inputs: in the same order.
+        stored: as ``stored_flips`` says.
+    """
     out = []
     for i, name in enumerate(inputs.names):
         found = None if explanation.counterfactuals is None else explanation.counterfactuals[i]
@@ -82,10 +123,14 @@ def document(
     return out
 
 
-def shown(explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | None) -> "list[Shown]":
-    """The inputs as page, strip and terminal show them. ``stored`` as ``stored_flips`` says."""
-    from cfsearch.report.explanations import Line, Shown
+def shown(explanation: Explanation, inputs: ExplainedInputs, *, stored: list[bool] | None) -> list[Shown]:
+    """The inputs as page, strip and terminal show them.
 
+    Args:
+        explanation: of the inputs.
+        inputs: in the same order.
+        stored: as ``stored_flips`` says.
+    """
     out = []
     for i, name in enumerate(inputs.names):
         says = _says(explanation, i)
@@ -119,7 +164,7 @@ def shown(explanation: "Explanation", inputs: "Inputs", *, stored: list[bool] | 
     return out
 
 
-def _predicted(explanation: "Explanation", i: int) -> dict[str, Any]:
+def _predicted(explanation: Explanation, i: int) -> dict[str, Any]:
     """The numbers before and after, where the model predicts one."""
     before = predicted_numbers(explanation.labels, explanation.original_scores[i : i + 1])
     if before is None:
@@ -129,7 +174,7 @@ def _predicted(explanation: "Explanation", i: int) -> dict[str, Any]:
     return {"predicted": {"before": before[0], "after": None if after is None else after[0]}}
 
 
-def _says(explanation: "Explanation", i: int) -> tuple[str, ...]:
+def _says(explanation: Explanation, i: int) -> tuple[str, ...]:
     p = _probabilities(explanation, explanation.original_scores[i])
     source, target = explanation.labels[int(explanation.source[i])], int(explanation.target[i])
     wanted = "any other class" if target < 0 else explanation.labels[target]
@@ -147,7 +192,7 @@ def _says(explanation: "Explanation", i: int) -> tuple[str, ...]:
     return (first, f"Nothing found: of what the method ended with, the model still says {became}.")
 
 
-def _which(explanation: "Explanation", words: "Sequence[Word]") -> tuple[str, ...]:
+def _which(explanation: Explanation, words: Sequence[Word]) -> tuple[str, ...]:
     """The words that count most, in words: a pipe shows no colours."""
     if explanation.attributions is None:
         return ()
@@ -157,7 +202,7 @@ def _which(explanation: "Explanation", words: "Sequence[Word]") -> tuple[str, ..
     return (f"Counts most: {', '.join(f'{w.text} ({w.strength:.0%} of the most)' for w in order)}.",)
 
 
-def _where(explanation: "Explanation", inputs: "Inputs", i: int) -> tuple[str, ...]:
+def _where(explanation: Explanation, inputs: ExplainedInputs, i: int) -> tuple[str, ...]:
     """Where in a picture it counts most."""
     if explanation.attributions is None:
         return ()
@@ -178,8 +223,7 @@ def _where(explanation: "Explanation", inputs: "Inputs", i: int) -> tuple[str, .
     return (f"Counts most: around {place}.{share}",)
 
 
-def _tiles(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple[str, Any], ...]":
-    from cfsearch.report.explanations import HEAT, heat, picture, spotlight
+def _tiles(explanation: Explanation, inputs: ExplainedInputs, i: int) -> tuple[tuple[str, Tile], ...]:
 
     x, owner = explanation.x[i], inputs.subject.domain.owner[0]
     tiles = [("original" if len(x) > 1 else "original: time to the right, pitch upwards", picture(x))]
@@ -192,25 +236,23 @@ def _tiles(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[tuple
     return tuple(tiles)
 
 
-def _lost(explanation: "Explanation", i: int, stored: list[bool] | None) -> tuple[str, ...]:
+def _lost(explanation: Explanation, i: int, stored: list[bool] | None) -> tuple[str, ...]:
     if stored is None or explanation.flipped is None or stored[i] or not bool(explanation.flipped[i]):
         return ()
     return ("Rounded to the 8 bits of a stored picture, the counterfactual no longer flips the model.",)
 
 
-def stored_flips(explanation: "Explanation", inputs: "Inputs") -> list[bool] | None:
+def stored_flips(explanation: Explanation, inputs: ExplainedInputs) -> list[bool] | None:
     """Whether counterfactual images still flip once they are stored with 8 bits a channel; asks the model.
 
     None for other inputs than images, and where there are no counterfactuals.
+
+    Args:
+        explanation: of the inputs.
+        inputs: in the same order.
     """
     if inputs.kind != "image" or explanation.counterfactuals is None:
         return None
-    import torch
-
-    from cfsearch.contracts.modality import PICTURES
-    from cfsearch.contracts.records import flipped
-    from cfsearch.contracts.scores import verdict_scores
-
     model = inputs.subject.provider
     with torch.no_grad():
         raw = model.predict(PICTURES.restored(PICTURES.stored(explanation.counterfactuals)))
@@ -220,7 +262,7 @@ def stored_flips(explanation: "Explanation", inputs: "Inputs") -> list[bool] | N
     return done
 
 
-def _of_picture(explanation: "Explanation", i: int) -> dict[str, Any]:
+def _of_picture(explanation: Explanation, i: int) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     layout = _plane(explanation)
     if explanation.counterfactuals is not None:
@@ -243,8 +285,7 @@ def _of_picture(explanation: "Explanation", i: int) -> dict[str, Any]:
     return entry
 
 
-def _words(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[Word, ...]":
-    from cfsearch.report.explanations import Word
+def _words(explanation: Explanation, inputs: ExplainedInputs, i: int) -> tuple[Word, ...]:
 
     if inputs.reader is None:
         raise PluginError("explain: texts came without their vocabulary")
@@ -265,12 +306,8 @@ def _words(explanation: "Explanation", inputs: "Inputs", i: int) -> "tuple[Word,
     )
 
 
-def _by_column(
-    explanation: "Explanation", schema: "TableSchema", i: int
-) -> tuple[dict[str, float], set[str]]:
+def _by_column(explanation: Explanation, schema: TableSchema, i: int) -> tuple[dict[str, float], set[str]]:
     """How much each column counts, over the most; of linked columns all count as their variable."""
-    from cfsearch.datasets.tables import Variables
-
     variables = Variables.of(schema)
     feature = [variables.all[j].name for j in variables.owner]
     picked: set[str] = set()
@@ -284,7 +321,7 @@ def _by_column(
     return {c: share[f] for c, f in zip(schema.names, feature, strict=True)}, picked
 
 
-def _probabilities(explanation: "Explanation", scores: "Tensor") -> dict[str, float]:
+def _probabilities(explanation: Explanation, scores: Tensor) -> dict[str, float]:
     p = scores.double().softmax(-1).tolist()
     return {label: _number(value) for label, value in zip(explanation.labels, p, strict=True)}
 
@@ -294,12 +331,12 @@ def _number(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _plane(explanation: "Explanation") -> tuple[int, int]:
+def _plane(explanation: Explanation) -> tuple[int, int]:
     height, width = explanation.layout
     return height, width
 
 
-def _schema(inputs: "Inputs") -> "TableSchema":
+def _schema(inputs: ExplainedInputs) -> TableSchema:
     if inputs.schema is None:
         raise PluginError("explain: rows came without their schema")
     return inputs.schema
