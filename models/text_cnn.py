@@ -70,7 +70,7 @@ class TextCnn(nn.Module):
             "windows": list(windows),
             "filters": filters,
         }
-        self.embedding: nn.Embedding = nn.Embedding(words, width, padding_idx=PADDING)
+        self.embedding: nn.Embedding = _embedding(words, width)
         nn.init.uniform_(self.embedding.weight, -0.25, 0.25)
         with torch.no_grad():
             self.embedding.weight[PADDING] = 0.0
@@ -101,6 +101,13 @@ class TextCnn(nn.Module):
             maxima.append((answer.relu() * held).amax(-1))  # after ReLU nothing is below 0
         logits: Tensor = self.dense(self.dropout(torch.cat(maxima, dim=1)))
         return logits
+
+
+def _embedding(words: int, width: int) -> nn.Embedding:
+    weight = torch.empty(words, width)
+    if weight.is_meta:  # where drawing normal numbers imports torch's compiler, for two seconds
+        return nn.Embedding(words, width, padding_idx=PADDING, _weight=weight)
+    return nn.Embedding(words, width, padding_idx=PADDING)
 
 
 @final

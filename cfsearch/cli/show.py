@@ -62,11 +62,11 @@ def one_front(source: Path, name: str | None) -> "ParetoFront":
     Raises:
         RunError, ConfigError: there is none, or it is unclear which.
     """
+    if not source.exists():  # before torch is imported
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
     from cfsearch.audits.pages import open_run
     from cfsearch.fronts.front import ParetoFront
 
-    if not source.exists():
-        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
     if not source.is_dir():
         front = ParetoFront.load(source)
         if name is not None and name != front.name:

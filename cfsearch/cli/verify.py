@@ -105,6 +105,12 @@ def verify(
     Counts inputs whose original class is kept, and inputs whose picked counterfactual (and any
     of its front) still flips, with 95 % Wilson intervals. Only what was verified in the run counts.
     """
+    if key is not None and attestation is None:
+        raise ConfigError("verify: --key goes with --attestation.")
+    if attestation is not None and not source.is_dir():
+        raise ConfigError("verify: --attestation speaks of a run; give its directory, not a front.")
+    if not source.exists():
+        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
     isolation = isolation_of(
         isolate,
         model=model,
@@ -114,12 +120,6 @@ def verify(
         offline=trust_model is not None,
     )
     use_threads(threads)
-    if key is not None and attestation is None:
-        raise ConfigError("verify: --key goes with --attestation.")
-    if attestation is not None and not source.is_dir():
-        raise ConfigError("verify: --attestation speaks of a run; give its directory, not a front.")
-    if not source.exists():
-        raise RunError(f"{str(source)!r}: there is no such run directory or front file. Check the path.")
 
     with interruptible("interrupted; verify keeps nothing. Run it again."):
         found = _fronts(source)

@@ -329,13 +329,16 @@ def test_verify_of_nothing_reaches_no_share(
     assert "there is no sparsest counterfactual to verify" in answer.error
 
 
-def test_a_run_is_listed_without_torch(run: Path) -> None:
+@pytest.mark.parametrize(
+    ("there", "code", "said"), [(True, None, "face0.png"), (False, 2, "there is no such run")]
+)
+def test_a_run_is_listed_or_missed_without_torch(run: Path, there: bool, code: int | None, said: str) -> None:
     program = (
         "import sys; from cfsearch.cli import main\n"
-        f"try: main(['show', {str(run)!r}])\n"
-        "except SystemExit as end: assert not end.code\n"
+        f"try: main(['show', {str(run if there else run / 'none')!r}])\n"
+        f"except SystemExit as end: assert (end.code or None) == {code!r}\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "face0.png" in done.stdout
+    assert said in done.stdout + done.stderr

@@ -72,6 +72,20 @@ def test_a_file_gives_the_model_back(tmp_path: Path) -> None:
     assert len(again.source) == 64 and not again.network.training
 
 
+def test_a_file_is_read_without_a_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save_text_model(
+        tmp_path / "model.safetensors", TextModel(network(), Vocabulary(WORDS), POLARITY, {})
+    )
+    drawn: list[str] = []
+    monkeypatch.setattr(torch.nn.init, "normal_", lambda tensor, *_: drawn.append("normal"))
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    again = read_text_model(path)
+    assert drawn == [], "on the meta device it imports torch's compiler"
+    assert torch.equal(torch.get_rng_state(), before)
+    assert again.network.embedding.padding_idx == network().embedding.padding_idx
+
+
 def test_files_that_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="found none"):
         read_text_model(tmp_path / "nothing.safetensors")
