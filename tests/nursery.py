@@ -85,6 +85,15 @@ class Fork(subprocess.Popen[Any]):
         self._close_pipe_fds(*ours)  # type: ignore[attr-defined]
 
 
+def forked(code: str, *more: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    """What a program printed and ended with, as ``subprocess.run`` says it; a fork where there can be one."""
+    words = [sys.executable, "-c", code, *more]
+    start = Fork if sys.platform == "linux" else subprocess.Popen
+    with start(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
 def born(control: int) -> Any:  # Any: a code object
     """Fork for as long as the other side lives; returns in each fork, with what it has to run."""
     import gc
@@ -138,6 +147,9 @@ def _become(order: dict[str, Any], descriptors: list[int], end: socket.socket, s
     sys.argv[:] = ["-c", *order["words"][1:]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     tempfile.tempdir = None
+    # what the nursery writes to may be a file
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     os.write(ready, os.getpid().to_bytes(_LENGTH, "big"))
     os.close(ready)
     return compile(order["words"][0], "<string>", "exec")

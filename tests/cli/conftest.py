@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from cfsearch.cli import main
+from tests.nursery import Fork
 
 SIZE = 32
 START = "from cfsearch.cli import main; main()"
@@ -183,9 +184,18 @@ def call() -> Call:
 @pytest.fixture
 def spawn() -> Spawn:
     """Starts ``cfsearch`` with these words in a process of its own."""
+    return started_by(subprocess.Popen)
 
+
+@pytest.fixture
+def fork() -> Spawn:
+    """As ``spawn``, for a process that need not import torch anew."""
+    return started_by(Fork if sys.platform == "linux" else subprocess.Popen)
+
+
+def started_by(kind: "type[subprocess.Popen[Any]]") -> Spawn:
     def start(*words: object, **environment: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+        return kind(
             [sys.executable, "-c", START, *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -222,10 +222,10 @@ def long(toys: Toys, model: Path) -> Flags:
 
 
 def test_f61_a_killed_audit_goes_on_and_its_fronts_are_those_of_an_uninterrupted_one(
-    call: Call, spawn: Spawn, long: Flags, tmp_path: Path
+    call: Call, fork: Spawn, long: Flags, tmp_path: Path
 ) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
-    with spawn(*long, "--out", run) as process:
+    with fork(*long, "--out", run) as process:
         wait_for_rows(run, 2, process=process)
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
@@ -239,12 +239,14 @@ def test_f61_a_killed_audit_goes_on_and_its_fronts_are_those_of_an_uninterrupted
     assert kept.items() <= fronts(run).items()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    ("number", "how"), [(signal.SIGINT, "spawn"), (signal.SIGTERM, "fork")], ids=["ctrl-c", "sigterm"]
+)
 def test_f62_a_signal_saves_the_state_and_prints_the_line_that_resumes(
-    spawn: Spawn, long: Flags, tmp_path: Path, number: signal.Signals
+    request: pytest.FixtureRequest, long: Flags, tmp_path: Path, number: signal.Signals, how: str
 ) -> None:
-    run = tmp_path / "run"
-    with spawn(*long, "--out", run, "--json") as process:
+    run, start = tmp_path / "run", request.getfixturevalue(how)
+    with start(*long, "--out", run, "--json") as process:
         wait_for_rows(run, 1, process=process)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
@@ -259,7 +261,7 @@ def test_f62_a_signal_saves_the_state_and_prints_the_line_that_resumes(
 
 
 def test_a_model_that_does_not_come_back_cannot_hold_a_stop_up(
-    spawn: Spawn, faces: Path, tmp_path: Path
+    fork: Spawn, faces: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     sidecar = tmp_path / "slow.toml"
@@ -276,7 +278,7 @@ def test_a_model_that_does_not_come_back_cannot_hold_a_stop_up(
         tmp_path / "run",
     )
     goals = ("--objective", "adversarial", "--objective", "intensity", "--generator", "pixels:grid=2")
-    with spawn(*words, *goals, "--no-isolation", PYTHONPATH=str(tmp_path)) as process:
+    with fork(*words, *goals, "--no-isolation", PYTHONPATH=str(tmp_path)) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "hanging\n"
         process.send_signal(signal.SIGINT)

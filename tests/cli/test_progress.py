@@ -14,6 +14,7 @@ from rich.console import Console
 from cfsearch.cli import _progress
 from cfsearch.cli._invocation import Invocation
 from cfsearch.cli._progress import fitting, progress
+from tests.nursery import Fork
 
 from .conftest import START, Call, Flags
 
@@ -121,7 +122,8 @@ def test_a_real_terminal_of_any_width_sees_whole_words(
 ) -> None:
     ours, theirs = pty.openpty()
     words = ("audit", "--images", faces, "--model", model, *fast, "--out", tmp_path / "run")
-    with subprocess.Popen(
+    start = Fork if sys.platform == "linux" else subprocess.Popen
+    with start(
         [sys.executable, "-c", START, *map(str, words)],
         stdout=theirs,
         stderr=theirs,

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from cfsearch.providers.onnx.file import read_onnx_file
 from cfsearch.providers.onnx.provider import OnnxProvider, check_runtime
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.torch_module import TorchProvider
+from tests.nursery import forked
 
 
 def model(
@@ -269,9 +269,7 @@ def test_f07_the_runtime_writes_nothing_of_its_own(tmp_path: Path) -> None:
         "for ask in (lambda: OnnxProvider.open('broken.onnx'), lambda: p.predict(torch.zeros(1, 5))):\n"
         "    try:\n        ask()\n    except CfsearchError:\n        pass\n    else:\n        sys.exit(1)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = forked(code, cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

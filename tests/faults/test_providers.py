@@ -1,8 +1,6 @@
 """F09 and F37 to F48: providers that answer badly, late or not at all, as the rest of the house sees them."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -33,6 +31,7 @@ from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.torch_module import TorchProvider
 from cfsearch.providers.votes import VotingProvider
+from tests.nursery import forked
 
 SHAPE = (3, 4, 4)
 
@@ -150,9 +149,7 @@ def test_f47_a_program_is_not_held_up_by_a_call_that_hangs(tmp_path: Path) -> No
         "try:\n    open_provider('hanging:predict', deadline_s=0.2)\n"
         "except DeadlineError as error:\n    print(error); raise SystemExit(error.exit_code)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = forked(code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (3, "")
     assert "did not answer 4 inputs within 0.2 s" in done.stdout
 

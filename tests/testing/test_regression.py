@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from cfsearch.audits.run import Audit
 from cfsearch.config import Config
+from tests.nursery import forked
 
 Run = Callable[..., tuple[int, str]]
 MODEL = """
@@ -55,8 +57,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_pytest(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Run":
     """Runs pytest in the folder, in this process; its exit code and what it printed."""
 
+    def command(words: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        assert words[:3] == [sys.executable, "-m", "cfsearch"]
+        return forked("from cfsearch.cli import main; main()", *words[3:])
+
     def run(*words: str) -> tuple[int, str]:
         monkeypatch.chdir(folder)
+        if "nowhere" not in words:
+            monkeypatch.setattr("cfsearch.testing.regression.subprocess", SimpleNamespace(run=command))
         for name in [name for name in os.environ if name.startswith("PYTEST")]:
             monkeypatch.delenv(name)
         capsys.readouterr()
