@@ -20,6 +20,8 @@ from cfsearch.providers.served.messages import Response
 from cfsearch.providers.served.oip import OpenInference
 from cfsearch.providers.served.single import HuggingFace, TorchServe
 from cfsearch.providers.served.template import Template
+from cfsearch.runs.compact import compacted, expanded
+from cfsearch.runs.guard import guarded
 
 Read = Callable[[bytes, Path], object]
 """Bytes, and a folder of its own to write them to -> whatever the reader makes of them."""
@@ -184,6 +186,14 @@ def _front(content: bytes, _: Path) -> object:
 
     front = ParetoFront.from_bytes(content)
     return front.to_bytes()
+
+
+def _stored_front(content: bytes, _: Path) -> object:
+    from cfsearch.fronts.front import ParetoFront
+
+    with guarded("a stored front"):
+        front = ParetoFront.from_bytes(expanded(content))
+    return compacted(front.to_bytes())
 
 
 def _store(content: bytes, folder: Path) -> object:
@@ -437,5 +447,6 @@ def readers(*, runs: bool = True) -> dict[str, Reader]:
             "store": Reader(_store, (store,)),
             "audit.json": Reader(_audit, (audit,)),
             "front": Reader(_front, (front,)),
+            "stored front": Reader(_stored_front, (front, compacted(front))),
         }
     return found

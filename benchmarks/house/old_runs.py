@@ -7,7 +7,7 @@ Without ``--against`` the second is this checkout.
 Pictures (attributes, pixels), rows of a table (linear and forest, with and without training rows, ranges and levels), texts
 and sounds; fixed seeds, one thread, models that ship or are trained here. The older code is taken from a fresh worktree of
 its commit, built as a wheel and put in front of the path; packages that it needs are those of this environment.
-Fronts are compared as they lie in the store: each tensor (z, f, scores, inputs, ...) to the last bit, and what else a
+Fronts are compared as the store gives them: each tensor (z, f, scores, inputs, ...) to the last bit, and what else a
 front says by name. Exits with 1 where a tensor differs, a front is missing or a run fails in one of the two.
 """
 
@@ -35,6 +35,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cfsearch.demo import demo_faces
+from cfsearch.runs.compact import expanded
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SMALL: Final = (
@@ -168,7 +169,7 @@ def run(options: Sequence[str], *, where: Path, out: str, package: Path | None) 
 
 
 def stored(path: Path) -> dict[str, Front]:
-    """The fronts of a run as they lie in its store, by input.
+    """The fronts of a run from its store, by input.
 
     Args:
         path: the run directory.
@@ -176,7 +177,7 @@ def stored(path: Path) -> dict[str, Front]:
     store = sqlite3.connect(f"file:{path / 'run.sqlite'}?mode=ro", uri=True)
     with contextlib.closing(store):
         rows = store.execute("SELECT name, front FROM instances WHERE front IS NOT NULL").fetchall()
-    return {name: front_of(blob) for name, blob in rows}
+    return {name: front_of(expanded(blob)) for name, blob in rows}
 
 
 def front_of(blob: bytes) -> Front:

@@ -63,10 +63,13 @@ class Leading:
 
 
 def front(i: int) -> ParetoFront:
-    """A front of the size of a face's, of noise."""
+    """A front of the size of a face's, of noise; its members differ from one to the next as those of a face do when compressed."""
     rng = torch.Generator().manual_seed(i)
     d = 13
-    pictures = torch.randint(0, 256, (MEMBERS, 3, SIDE, SIDE), generator=rng, dtype=torch.uint8)
+    first = torch.randint(0, 256, (1, 3, SIDE, SIDE), generator=rng, dtype=torch.uint8)
+    pictures = first + torch.randint(0, 2, (MEMBERS, 3, SIDE, SIDE), generator=rng, dtype=torch.int8).to(
+        torch.uint8
+    )
     return ParetoFront(
         name=f"{i:07d}.png",
         labels=("no", "yes"),

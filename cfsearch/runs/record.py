@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 from cfsearch.errors import DamagedError
 from cfsearch.fronts.header import FrontHeader
 
+from .compact import compacted, expanded, outlined
 from .guard import REMEDY, digest, guarded
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ListedRow:
 
 
 class Stored(NamedTuple):
-    """A row as it stands in the store, in the order of its columns."""
+    """A row as it stands in the store, in the order of its columns; ``front`` is compact, or of an older store a front's own bytes."""
 
     name: str
     position: int
@@ -69,7 +70,7 @@ def stored(row: InstanceRow) -> Stored:
     Args:
         row: what is kept of one instance.
     """
-    front = None if row.front is None else row.front.to_bytes()
+    front = None if row.front is None else compacted(row.front.to_bytes())
     return sealed(
         (row.name, row.position, row.status, row.code, row.message, row.sha256, json.dumps(row.notes), front)
     )
@@ -137,7 +138,7 @@ def row_of(values: Sequence[object], *, run: str) -> InstanceRow:
             str(message),
             str(sha256),
             tuple(found),
-            None if blob is None else ParetoFront.from_bytes(blob),
+            None if blob is None else ParetoFront.from_bytes(expanded(blob)),
         )
 
 
@@ -153,7 +154,7 @@ def listed_row(values: Sequence[object], *, run: str) -> ListedRow:
     """
     name, _, status, code, message, _, _, blob = values[:8]
     with guarded(f"run {run}: the result of {str(name)[:100]!r}"):
-        header = FrontHeader.read(blob) if isinstance(blob, bytes) else None
+        header = FrontHeader.read(outlined(blob)) if isinstance(blob, bytes) else None
         return ListedRow(str(name), str(status), str(code), str(message), header)
 
 

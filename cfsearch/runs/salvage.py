@@ -13,7 +13,7 @@ from cfsearch.errors import CfsearchError, DamagedError, RunError
 from . import checksums
 from .guard import digest, read_object
 from .record import Stored
-from .store import STORE, Store
+from .store import SCHEMA, STORE, Store
 
 _NEW: Final = ".new"
 
@@ -45,7 +45,7 @@ def settings(config: dict[str, Any], hashes: dict[str, str]) -> dict[str, str]:
 def mended(path: Path, *, config: dict[str, Any], hashes: dict[str, str]) -> tuple[str, ...]:
     """Take away what of a stored run is not what was written; returns the parts that were damaged.
 
-    A run of schema 1 is migrated, with a backup beside it.
+    A run of an older schema is migrated, with a backup beside it.
 
     Args:
         path: the run directory, held by this process.
@@ -75,20 +75,22 @@ def _examined(file: Path) -> tuple[dict[str, str], bool]:
         return {}, False
     with store:
         if not store.checksummed:
-            _migrate(file)
+            _migrate(file, store.schema)
             return {}, True
         meta = _read(store)
         with contextlib.suppress(DamagedError):
-            if not meta and not store.names():
-                return {}, True  # killed before its settings were written
-            if "config" in meta:
-                store.check()
+            unused = not meta and not store.names()  # killed before its settings were written
+            if unused or "config" in meta:
+                if not unused:
+                    store.check()
+                if store.schema < SCHEMA:
+                    _migrate(file, store.schema)
                 return meta, True
         return meta, False
 
 
-def _migrate(file: Path) -> None:
-    backup(file, suffix="schema-1")
+def _migrate(file: Path, schema: int) -> None:
+    backup(file, suffix=f"schema-{schema}")
     with Store.write(file) as store:
         store.migrate()
 

@@ -1,9 +1,9 @@
 """The SQLite store of a run: one row an instance, each with its checksums.
 
-Schema 2. ``instances`` has a SHA-256 of each front and of each row (that of the front included);
+Schema 3. ``instances`` has a SHA-256 of each front as it is stored and of each row (that of the front included);
 ``meta`` holds the settings of the run, a tally of the rows (how many, and the sum of their
-checksums, so that a row which is gone is missed) and a SHA-256 of itself. Schema 1 had no
-checksums: it is read as it is, and migrated with a backup where a run goes on.
+checksums, so that a row which is gone is missed) and a SHA-256 of itself. Schema 2 held fronts that were not
+compact, schema 1 no checksums either: both are read as they are, and migrated with a backup where a run goes on.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from .guard import REMEDY, digest, guarded
 from .record import InstanceRow, ListedRow, Stored, Tally, listed_row, row_of, sealed, verified
 from .tables import INSERT, SELECT, TABLES
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 STORE: Final = "run.sqlite"
 _PLAUSIBLE: Final = 999
 """No schema of any version will have a number beyond this."""
@@ -346,23 +346,24 @@ class Store:
             return False
 
     def migrate(self) -> None:
-        """Take a store of schema 1 to the present one: checksums of what it holds now.
+        """Take a store of an older schema to the present one, with the checksums that it lacks; fronts stay in their form.
 
         Raises:
             RunError: it cannot be written.
             DamagedError: a row cannot be read.
         """
-        rows = [self._first(values) for values in self.raw()]
+        first = [] if self.checksummed else [self._first(values) for values in self.raw()]
         kept = self.meta()
         with self._writing():
-            self._connection.execute("DROP TABLE instances")
-            self._connection.execute("CREATE TABLE" + TABLES.split("CREATE TABLE")[2].split(";")[0])
-            self._connection.executemany(INSERT, rows)
+            if not self.checksummed:
+                self._connection.execute("DROP TABLE instances")
+                self._connection.execute("CREATE TABLE" + TABLES.split("CREATE TABLE")[2].split(";")[0])
+                self._connection.executemany(INSERT, first)
+                kept["tally"] = str(Tally().plus([row.row_sha256 for row in first]))
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
-            self.schema = SCHEMA
-            self._set_meta(
-                {**kept, "schema": str(SCHEMA), "tally": str(Tally().plus([row.row_sha256 for row in rows]))}
-            )
+            if kept:  # a run may have been killed before its settings were written
+                self._set_meta({**kept, "schema": str(SCHEMA)})
+        self.schema = SCHEMA
 
     def _first(self, values: Sequence[object]) -> Stored:
         row = row_of(values, run=self._run)
@@ -395,6 +396,5 @@ class Store:
 
 
 def _meta_digest(values: Mapping[str, str]) -> str:
-    return digest(
-        json.dumps({key: value for key, value in values.items() if key != "meta_sha256"}, sort_keys=True)
-    )
+    kept = {key: value for key, value in values.items() if key != "meta_sha256"}
+    return digest(json.dumps(kept, sort_keys=True))
