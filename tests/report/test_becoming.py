@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cfsearch.report.becoming import becoming
 from cfsearch.report.page import build_page
 
 from .conftest import MakeAudit, MakeFront, parsed
@@ -31,6 +32,30 @@ def test_the_table_counts_from_rows_to_columns(page: Any) -> None:
     assert [th.get_text() for th in table.select("thead th")] == ["from, to", "four", "five", "all"]
     rows = [[cell.get_text() for cell in tr.select("th, td")] for tr in table.select("tbody tr")]
     assert rows == [["four", "·", "2", "2"], ["nine", "7", "3", "10"]]
+
+
+def test_of_many_classes_the_rarest_stand_together_and_nothing_is_lost() -> None:
+    labels = [f"class {k}" for k in range(1000)]
+    pairs = [(k, (k + j) % 1000) for k in range(0, 1000, 2) for j in (1, 2)]
+    transitions = [
+        {"model": "m", "from": labels[a], "to": labels[b], "count": 1 + (a < 60)} for a, b in pairs
+    ]
+    document = {"models": [{"id": "m", "name": "m", "labels": labels}], "transitions": transitions}
+    [table] = becoming(document)
+    heads = [name for name, _ in table.rows]
+    assert heads == [*labels[:60:2], "470 others"]
+    assert len(table.after) == 31
+    assert table.after[-1] == "970 others"
+    assert sum(sum(counts) for _, counts in table.rows) == 1060
+    assert sum(table.rows[-1][1]) == 940
+
+
+def test_one_class_more_than_the_most_frequent_is_no_group_of_its_own() -> None:
+    labels = [f"class {k}" for k in range(31)]
+    transitions = [{"model": "m", "from": label, "to": labels[0], "count": 1} for label in labels[1:]]
+    [table] = becoming({"models": [{"id": "m", "name": "m", "labels": labels}], "transitions": transitions})
+    assert [name for name, _ in table.rows] == labels[1:]
+    assert table.after == ("class 0",)
 
 
 def test_galleries_name_the_class_that_it_became_and_the_true_one(page: Any) -> None:
