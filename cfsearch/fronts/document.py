@@ -1,6 +1,7 @@
 """A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from .predicted import predicted_entry
 if TYPE_CHECKING:
     from .front import ParetoFront
 
+_MOST_CLASSES: Final = 1000
 _DIGITS: Final = 6
 """Decimals of a value of a variable, behind the first digit of start or change: what follows is rounding of their sum."""
 
@@ -35,7 +37,9 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         >>> document["name"], document["source"], len(document["members"]) == len(front)
         ('grey', 'dark', True)
     """
-    p, won = front.p.tolist(), front.lead().tolist()
+    shown, won = named_classes(front), front.lead().tolist()
+    p = front.p[:, shown].tolist()
+    names = [front.labels[k] for k in shown]
     changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
     verified, picked, predicted = front.verified.tolist(), front.picks(), front.predicted
     members = [
@@ -54,7 +58,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             "words": list(front.words(i)),
             **_text(front.text_of(i)),
             "objectives": {name: _number(v) for name, v in zip(front.objectives, measured[i], strict=True)},
-            "probabilities": {name: _number(v) for name, v in zip(front.labels, p[i], strict=True)},
+            "probabilities": {name: _number(v) for name, v in zip(names, p[i], strict=True)},
             **({} if predicted is None else {"predicted": predicted[i]}),
             "lead": _number(won[i]),
             "verified": verified[i],
@@ -80,8 +84,8 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
             {"name": n, "unit": u, "reference": _number(r)}
             for n, u, r in zip(front.objectives, front.units, front.reference_point.tolist(), strict=True)
         ],
-        "original": _probabilities(front.labels, front.original_scores),
-        "reconstruction": _probabilities(front.labels, front.reconstruction_scores),
+        "original": _probabilities(front.labels, front.original_scores, shown),
+        "reconstruction": _probabilities(front.labels, front.reconstruction_scores, shown),
         "found": front.found,
         "reason": front.reason.code,
         "reason_text": front.reason.value,
@@ -123,9 +127,35 @@ def _sum(value: float, *, change: float) -> float:
     return round(value, max(2, _DIGITS - math.floor(math.log10(scale)))) + 0.0 if scale > 0 else value
 
 
-def _probabilities(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> dict[str, float]:
-    p = torch.softmax(scores.double(), dim=-1).tolist()
-    return {name: _number(v) for name, v in zip(labels, p, strict=True)}
+def _probabilities(
+    labels: tuple[str, ...], scores: Float[Tensor, " k"], shown: Sequence[int]
+) -> dict[str, float]:
+    p = torch.softmax(scores.double(), dim=-1)[shown].tolist()
+    return {labels[k]: _number(v) for k, v in zip(shown, p, strict=True)}
+
+
+def named_classes(front: "ParetoFront") -> list[int]:
+    """Classes whose probabilities documents and tables name, ascending: all of at most 1,000.
+
+    Of more these: the input's own and the next, the target, and each that a member is given; 100 members of 50,000 classes would
+    be five million numbers, nearly all of them 0.
+
+    Args:
+        front: with its members.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> scores = torch.arange(5000.0)
+        >>> labels = [str(k) for k in range(5000)]
+        >>> front = SimpleNamespace(labels=labels, source=4999, target=None, original_scores=scores, scores=-scores[None])
+        >>> named_classes(front)
+        [0, 4998, 4999]
+    """
+    if len(front.labels) <= _MOST_CLASSES:
+        return list(range(len(front.labels)))
+    own = {front.source, *front.original_scores.topk(2).indices.tolist()}
+    aimed = set() if front.target is None else {front.target}
+    return sorted(own | aimed | set(front.scores.argmax(dim=1).tolist()))
 
 
 def _text(text: str | None) -> dict[str, str]:

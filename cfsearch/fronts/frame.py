@@ -4,7 +4,8 @@ Columns: ``name``, ``member``, ``source``, ``target``, ``verified``, (``genuinen
 measured, ``robustness`` where small changes were tried, NaN of members that were not,) ``origin``, ``picked_as``, ``lead``,
 ``words``, (``predicted_original`` and ``predicted``, the numbers before and after, where the model predicts one,) then
 ``objective_NAME``, ``change_VARIABLE`` (0 where
-it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL``.
+it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL`` (of a model of more than 1,000 classes those of
+``named_classes``).
 
 Of rows of a table ``original_COLUMN`` and ``value_COLUMN`` hold what stands in each column, numbers in
 its own unit and levels as their names; of texts ``original_text`` and ``text`` hold them; ``change_VARIABLE`` is a difference in that unit, in levels of an
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
+from .document import named_classes
 from .predicted import predicted_of
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
         >>> first["name"], first["member"], first["source"]
         ('grey', 0, 'dark')
     """
-    picks, p, lead, predicted = front.picks(), front.p, front.lead(), predicted_of(front)
+    shown = named_classes(front)
+    picks, p, lead, predicted = front.picks(), front.p[:, shown].tolist(), front.lead(), predicted_of(front)
     schema = schema_of_front(front)
     for i in range(len(front)):
         row: dict[str, Cell] = {
@@ -70,7 +73,7 @@ def front_rows(front: "ParetoFront") -> Iterator[dict[str, Cell]]:
             row |= {"predicted_original": predicted[0], "predicted": predicted[1 + i]}
         row |= {f"objective_{n}": v for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)}
         row |= _changed(front, i, schema)
-        row |= {f"p_{n}": v for n, v in zip(front.labels, p[i].tolist(), strict=True)}
+        row |= {f"p_{front.labels[k]}": v for k, v in zip(shown, p[i], strict=True)}
         yield row
 
 
