@@ -29,7 +29,11 @@ an exit code for the command line. A message has four parts: who, what was expec
 came, what to do.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+_LONG: Final = 60
+"""Letters of a name in a sentence."""
 
 
 class CfsearchError(Exception):
@@ -180,6 +184,25 @@ def cause_of(error: BaseException, *, most: int = 240) -> str:
     except Exception:  # noqa: BLE001  # whatever an exception's own __str__ raises
         text = "its text cannot be made"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def listed(names: Iterable[str], *, most: int = 12) -> str:
+    """Names as a part of a sentence: all of a few, of many the first and how many more there are.
+
+    Args:
+        names: of classes, columns or files, in their order; of one longer than 60 letters the first are taken.
+        most: names that are written out.
+
+    Example:
+        >>> listed(("no", "yes"))
+        'no, yes'
+        >>> listed(map(str, range(1000)), most=3)
+        '0, 1, 2 and 997 more'
+    """
+    every = list(names)
+    shown = every if len(every) <= most + 1 else every[:most]
+    words = ", ".join(name if len(name) <= _LONG else f"{name[: _LONG - 1]}…" for name in shown)
+    return words if len(shown) == len(every) else f"{words} and {len(every) - len(shown):,} more"
 
 
 class BudgetExhausted(CfsearchError, RuntimeError):

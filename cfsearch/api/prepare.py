@@ -20,7 +20,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.generator import Generator
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, listed
 from cfsearch.files import write_atomically
 from cfsearch.providers.isolated.live import isolated_live_provider, isolated_live_tabular
 from cfsearch.providers.live import fitted_on, live_provider, live_tabular
@@ -205,8 +205,8 @@ def _check_alone(x: object, given: Mapping[str, Any]) -> None:
 def _check_declared(provider: Provider, labels: Sequence[str] | None) -> None:
     if labels is not None and tuple(labels) != provider.labels:
         raise ConfigError(
-            f"labels: the model {provider.name!r} has the classes {', '.join(provider.labels)}, got "
-            f"{', '.join(labels)}. Leave `labels` out, or give them in the model's order."
+            f"labels: the model {provider.name!r} has the classes {listed(provider.labels)}, got "
+            f"{listed(labels)}. Leave `labels` out, or give them in the model's order."
         )
 
 

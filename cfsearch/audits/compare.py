@@ -10,7 +10,7 @@ from typing import Any, final
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly
 from cfsearch.config import Config
-from cfsearch.errors import ConfigError, RunError
+from cfsearch.errors import ConfigError, RunError, listed
 from cfsearch.runs.directory import now
 
 from .document import audit_document
@@ -85,7 +85,7 @@ def check_alike(assemblies: Mapping[str, Assembly]) -> None:
         if other.model.labels != one.model.labels:
             raise ConfigError(
                 f"audit: models side by side must have the same labels in the same order; {first!r} has "
-                f"{', '.join(one.model.labels)} and {name!r} has {', '.join(other.model.labels)}. "
+                f"{listed(one.model.labels)} and {name!r} has {listed(other.model.labels)}. "
                 "Set `labels` in the sidecar of one of them, or audit them apart."
             )
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from cfsearch.errors import RunError
+from cfsearch.errors import RunError, listed
 from cfsearch.numerics.intervals import Interval, holm, mcnemar, paired_mean, paired_share_difference
 from cfsearch.report.diff_page import Pair
 from cfsearch.runs.directory import InstanceRow
@@ -153,8 +153,8 @@ def compare(
     """
     if first.document.models[0].labels != second.document.models[0].labels:
         raise RunError(
-            f"diff: {str(first.path)!r} is of the classes {', '.join(first.document.models[0].labels)}, "
-            f"{str(second.path)!r} of {', '.join(second.document.models[0].labels)}; give two audits of the same classes."
+            f"diff: {str(first.path)!r} is of the classes {listed(first.document.models[0].labels)}, "
+            f"{str(second.path)!r} of {listed(second.document.models[0].labels)}; give two audits of the same classes."
         )
     shared = [key for key in first.rows if key in second.rows]
     if not shared:

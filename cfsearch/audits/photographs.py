@@ -8,7 +8,7 @@ from cfsearch.assembly.search import Assembly
 from cfsearch.config import DataConfig
 from cfsearch.contracts.generator import AttributeTaker
 from cfsearch.datasets.images.labelled import LabelledPhotographs, open_photographs
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, listed
 
 
 def audited_photographs(data: DataConfig) -> LabelledPhotographs:
@@ -62,12 +62,12 @@ def label_notes(data: DataConfig, photographs: LabelledPhotographs, assembly: As
     if not known and data.attributes is not None and not data.by:
         raise ConfigError(
             f"attributes: {photographs.source!r} says nothing that generator {generator.name!r} can be "
-            f"given (it takes {', '.join(names) or 'no attributes'}). Give other labels, or name "
+            f"given (it takes {listed(names) or 'no attributes'}). Give other labels, or name "
             "attributes to compare by with --by."
         )
     if known:
         others = [name for name in names if name not in known]
-        rest = f"; {', '.join(others)} are estimated" if others else ""
+        rest = f"; {listed(others)} are estimated" if others else ""
         notes.append(
             f"What the images show is taken from {photographs.source} and not estimated{rest}. A change "
             "is counted from there: where a label is wrong, so is what a change is called."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, listed
 
 from . import _forms
 from ._help import Command
@@ -217,7 +217,7 @@ def _show(
     model, seen = document["model"], document["handshake"]
     lines = [
         ("model", model["name"]),
-        ("classes", ", ".join(model["labels"])),
+        ("classes", listed(model["labels"])),
         ("scores", f"{model['scores']} (its numbers look like {seen['looks_like']})"),
         ("input", _input(document, noun=noun)),
         (

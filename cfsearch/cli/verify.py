@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import ConfigError, ProviderError, RunError
+from cfsearch.errors import ConfigError, ProviderError, RunError, listed
 
 from ._errors import BelowThreshold
 from ._help import Command
@@ -237,8 +237,8 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
 
     if provider.labels != front.labels:
         raise ConfigError(
-            f"verify: the front of {front.name!r} has the classes {', '.join(front.labels)}, the model "
-            f"{provider.name!r} has {', '.join(provider.labels)}. Name them alike, in the same order."
+            f"verify: the front of {front.name!r} has the classes {listed(front.labels)}, the model "
+            f"{provider.name!r} has {listed(provider.labels)}. Name them alike, in the same order."
         )
     stored = stored_inputs(front)
     with torch.no_grad():

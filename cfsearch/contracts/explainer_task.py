@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.errors import CfsearchError, ConfigError, NonFiniteError, PluginError, ShapeError
+from cfsearch.errors import CfsearchError, ConfigError, NonFiniteError, PluginError, ShapeError, listed
 
 from .domain import Domain
 from .provider import Provider
@@ -151,7 +151,7 @@ def checked_task(
     unknown = [label for label in targets if label is not None and label not in labels]
     if unknown:
         raise ConfigError(
-            f"explain: unknown class {unknown[0]!r}; {subject.provider.name} has {', '.join(labels)}."
+            f"explain: unknown class {unknown[0]!r}; {subject.provider.name} has {listed(labels)}."
         )
     u = domain.encode(x)
     if tuple(u.shape) != (len(x), *domain.shape):

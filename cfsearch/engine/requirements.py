@@ -1,6 +1,6 @@
 """Checks before a search begins: plug-ins keep their contracts, inputs can be searched."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Sized
 from typing import Any
 
 import torch
@@ -12,8 +12,11 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import UNTARGETED, Need
 from cfsearch.contracts.small_changes import knows_small_changes
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import CapabilityError, ConfigError, DataError, PluginError, ShapeError
+from cfsearch.errors import CapabilityError, ConfigError, DataError, PluginError, ShapeError, listed
 
+_MOST_SCORES = 2**25
+_FEWEST = 10
+"""Candidates below which a search finds nothing."""
 _TOLERANCE = 1e-6
 """How far pixels may lie outside [0, 1] by rounding."""
 
@@ -262,6 +265,36 @@ def check_values(x: Tensor, *, what: str, generator: Generator[Any]) -> None:
         )
 
 
+def check_scores_held(provider: Provider, *, population: int, capacity: int) -> None:
+    """Refuses a search whose generation or front would hold more scores than memory is kept for.
+
+    Args:
+        provider: the audited model.
+        population: candidates in a generation.
+        capacity: members of a front.
+
+    Raises:
+        CapabilityError: classes times candidates or members are more than 2**25 numbers (128 MiB, several times over).
+
+    Example:
+        >>> from cfsearch.testing import FakeProvider
+        >>> check_scores_held(FakeProvider(), population=100, capacity=100)
+    """
+    labels: object = getattr(provider, "labels", ())
+    k = (
+        len(labels) if isinstance(labels, Sized) else 0
+    )  # what is no provider is refused where the problem is made
+    most = _MOST_SCORES // max(1, k)
+    if max(population, capacity) <= most:
+        return
+    smaller = f"Set `population` and `capacity` to at most {most}, or have" if most >= _FEWEST else "Have"
+    raise CapabilityError(
+        f"search: the model {provider.name!r} has {k:,} classes, and each of {max(population, capacity):,} candidates or "
+        f"members holds a score for every one of them; a search holds at most {_MOST_SCORES:,} scores. {smaller} the model "
+        "give only the classes that matter."
+    )
+
+
 def target_index(provider: Provider, target: str | None) -> int:
     """The class index of a target label, ``UNTARGETED`` for None.
 
@@ -277,6 +310,6 @@ def target_index(provider: Provider, target: str | None) -> int:
     if target not in provider.labels:
         raise ConfigError(
             f"target: the model {provider.name!r} has no class {target!r}; "
-            f"its classes are {', '.join(provider.labels)}."
+            f"its classes are {listed(provider.labels)}."
         )
     return provider.labels.index(target)

@@ -24,6 +24,7 @@ from .course import Course
 from .enumeration import every_point
 from .problem import Problem
 from .progress import Failure, Watcher
+from .requirements import check_scores_held
 from .robustness import check_robustness, measured_robustness, most_queries
 from .schedule import Schedule, allowance
 from .verification import FrontBuilder
@@ -145,6 +146,7 @@ class Search:
         if not 0.0 <= self.pruning < 1.0:
             raise ConfigError(f"search: `pruning` must lie in [0, 1), got {self.pruning!r}.")
         check_robustness(self.robustness, self.generator)
+        check_scores_held(self.provider, population=self.population, capacity=self.capacity)
         if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
             raise ConfigError(
                 f"search: `reference_point` needs one number for each of the {len(self.objectives)} "

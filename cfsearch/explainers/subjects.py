@@ -10,7 +10,7 @@ from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.provider import DifferentiableProvider, Provider
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.datasets.tables import Encoding
-from cfsearch.errors import CapabilityError, ConfigError
+from cfsearch.errors import CapabilityError, ConfigError, listed
 from cfsearch.providers.onnx.provider import OnnxProvider
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.tabular import TabularProvider
@@ -96,8 +96,8 @@ def table_subject(
         its, ours = (tuple((c.name, c.levels) for c in s.columns) for s in (encoding.schema, schema))
         if its != ours:
             raise ConfigError(
-                f"--surrogate: its columns are {', '.join(encoding.schema.names)}; those of the table are "
-                f"{', '.join(schema.names)}, or their levels differ. Distil it with this table's schema."
+                f"--surrogate: its columns are {listed(encoding.schema.names)}; those of the table are "
+                f"{listed(schema.names)}, or their levels differ. Distil it with this table's schema."
             )
         return row_subject(model, replace(encoding, schema=schema), surrogate.network, immutable=immutable)
     if model.white_box:

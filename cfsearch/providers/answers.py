@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import ProviderError, ShapeError
+from cfsearch.errors import ProviderError, ShapeError, listed
 
 RawArray = NDArray[Any]  # Any: models answer in float, integer or string arrays
 
@@ -99,7 +99,7 @@ def indices_of(raw: RawArray, *, labels: tuple[str, ...], who: str) -> NDArray[n
     if strange:
         raise ProviderError(
             f"{who}: the model answered {', '.join(map(repr, strange[:3]))}, expected one of "
-            f"the labels {', '.join(map(repr, labels))}. Correct `labels`."
+            f"the labels {listed(map(repr, labels))}. Correct `labels`."
         )
     return np.array([place[w] for w in words], dtype=np.int64)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
-from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.errors import ConfigError, DataError, ShapeError, listed
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks, large_block_for
@@ -297,14 +297,14 @@ def _labels(
         raise ConfigError(f"{who}: {len(given)} labels are given, but the model has {len(classes)} classes.")
     if given and set(given) == set(classes) and given != classes:
         raise DataError(
-            f"{who}: the labels {', '.join(given)} stand in another order than the model's classes, "
-            f"{', '.join(classes)}. Write them in the model's order."
+            f"{who}: the labels {listed(given)} stand in another order than the model's classes, "
+            f"{listed(classes)}. Write them in the model's order."
         )
     labels = given or classes
     if set(labels) == set(schema.labels) and labels != schema.labels:
         raise DataError(
-            f"{who}: the model's classes {', '.join(labels)} stand in another order than those of the table, "
-            f"{', '.join(schema.labels)}. Write the labels of [target] in the model's order."
+            f"{who}: the model's classes {listed(labels)} stand in another order than those of the table, "
+            f"{listed(schema.labels)}. Write the labels of [target] in the model's order."
         )
     return labels
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
-from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.errors import ConfigError, ShapeError, listed
 
 from .answers import ask_in_pieces
 from .surrogate_file import Surrogate
@@ -47,8 +47,8 @@ class SurrogateProvider(DifferentiableProvider):
     ) -> None:
         if audited is not None and audited.labels != surrogate.labels:
             raise ConfigError(
-                f"surrogate: its classes are {', '.join(surrogate.labels)}, those of {audited.name} are "
-                f"{', '.join(audited.labels)}. Distil the model that is audited."
+                f"surrogate: its classes are {listed(surrogate.labels)}, those of {audited.name} are "
+                f"{listed(audited.labels)}. Distil the model that is audited."
             )
         self.surrogate: Final = surrogate
         self.audited: Final = audited

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, final
 
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import ConfigError, DataError, listed
 
 from ._columns import Column, ColumnKind, Missing, is_number
 from ._csv import TextTable, read_text_table
@@ -52,10 +52,10 @@ class Inference:
         ]
         lines.append("")
         if self.schema.target is not None:
-            lines.append(f"target: {self.schema.target.name} ({', '.join(self.schema.labels)})")
+            lines.append(f"target: {self.schema.target.name} ({listed(self.schema.labels)})")
         lines += [f"linked: {link.title} ({len(link.rows)} combinations)" for link in self.schema.links]
         if self.schema.ignore:
-            lines.append(f"left out: {', '.join(self.schema.ignore)}")
+            lines.append(f"left out: {listed(self.schema.ignore, most=30)}")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines) + "\n"
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, final
 
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, listed
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -252,7 +252,7 @@ class _Reader:
             ]
             if self._kind == "name" and spaced:
                 hint = f' Write names that are not one word in quotes: "{spaced[0]}".'
-            raise self._refusal(place, f"no column {word!r}.{hint} Columns: {', '.join(self._columns)}")
+            raise self._refusal(place, f"no column {word!r}.{hint} Columns: {listed(self._columns, most=30)}")
         return self.take()
 
     def _refusal(self, place: int, what: str) -> ConfigError:

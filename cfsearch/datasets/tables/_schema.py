@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.errors import ConfigError, DataError, ShapeError, listed
 
 from ._cells import NOT_AVAILABLE
 from ._columns import Cell, Column, ColumnKind, Missing
@@ -151,7 +151,7 @@ class TableSchema:
                 return column
         near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"table schema: no column {name!r}.{hint} Columns: {', '.join(self.names)}.")
+        raise ConfigError(f"table schema: no column {name!r}.{hint} Columns: {listed(self.names, most=30)}.")
 
     def ruled(
         self, *, immutable: Sequence[str] = (), monotone: Mapping[str, int] = MappingProxyType({})

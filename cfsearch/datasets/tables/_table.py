@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.errors import DataError, ShapeError
+from cfsearch.errors import DataError, ShapeError, listed
 
 from ._columns import Cell, Column, Missing
 from ._csv import TextTable, read_text_table
@@ -281,9 +281,9 @@ def check_labels(schema: TableSchema, labels: Sequence[str], *, beside: str = ""
         return
     same = set(schema.labels) == set(labels)
     raise DataError(
-        f"table: the model's classes {', '.join(labels)} "
+        f"table: the model's classes {listed(labels)} "
         + ("stand in another order than" if same else "are not")
-        + f" those of column {schema.target.name!r}, {', '.join(schema.labels)}. "
+        + f" those of column {schema.target.name!r}, {listed(schema.labels)}. "
         + _way_out(schema.labels, labels, beside=beside)
     )
 
