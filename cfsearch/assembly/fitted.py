@@ -118,7 +118,8 @@ def _held_fixed(schema: TableSchema, *, immutable: Sequence[str], x: Float[Tenso
         ConfigError: then nothing of any row ``x`` may change.
     """
     variables = Variables.of(schema)
-    columns = [schema.names.index(schema.column(name).name) for name in immutable]
+    places = {name: place for place, name in enumerate(schema.names)}
+    columns = [places[schema.column(name).name] for name in immutable]
     owners = [variables.all[i].name for column in columns for i in variables.turners(column)]
     fixed = [variable.name for variable in variables.all if variable.immutable]
     held = tuple(dict.fromkeys([*owners, *fixed]))

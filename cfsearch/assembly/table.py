@@ -38,7 +38,7 @@ from cfsearch.datasets.tables import (
     sample_of,
     table_of_text,
 )
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import ConfigError, DataError, listed
 from cfsearch.registry import unknown
 
 from .inputs import InputRecord, Inputs
@@ -232,7 +232,8 @@ def _schema(
     if data.label is not None and data.label not in header:
         raise ConfigError(f"label: {unknown('column', data.label, list(header))}")
     keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
-    ignore = [name for name in header if name not in keep]
+    kept = frozenset(keep)
+    ignore = [name for name in header if name not in kept]
     _check_taken(source, columns or (), known=header)
     if number and data.label is not None and data.label not in ignore:
         ignore.append(data.label)
@@ -270,11 +271,12 @@ def _narrowed(schema: TableSchema, columns: Sequence[str] | None) -> tuple[Table
     A column of a link stays: without it the rule could not be kept, and the model's refusal names it.
     """
     linked = {name for link in schema.links for name in link.columns}
-    kept = [c for c in schema.columns if columns is None or c.name in columns or c.name in linked]
-    left = [c.name for c in schema.columns if c not in kept]
+    wanted = None if columns is None else linked.union(columns)
+    kept = [c for c in schema.columns if wanted is None or c.name in wanted]
+    left = [c.name for c in schema.columns if wanted is not None and c.name not in wanted]
     if columns is None or not left or set(columns) - set(schema.names):
         return schema, ()
-    note = f"The model does not take {', '.join(left)}, which the schema names: left out of the search."
+    note = f"The model does not take {listed(left)}, which the schema names: left out of the search."
     return replace(schema, columns=tuple(kept), ignore=(*schema.ignore, *left)), (note,)
 
 
@@ -289,19 +291,21 @@ def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:
 
 
 def _check_taken(source: str, columns: Sequence[str], *, known: Sequence[str]) -> None:
-    lacking = [name for name in columns if name not in known]
+    had = frozenset(known)
+    lacking = [name for name in columns if name not in had]
     if lacking:
         raise DataError(
             f"table: the model takes the column {lacking[0]!r}, which {Path(source).name!r} does not have, or "
-            f"which looks like no input there. It has {', '.join(known)}. Correct the file, or give --schema."
+            f"which looks like no input there. It has {listed(known, most=30)}. Correct the file, or give --schema."
         )
 
 
 def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str:
     kinds = ", ".join(f"{c.name} {c.kind.value}" for c in guess.schema.columns[:6])
     more = f" and {guess.schema.d - 6} more" if guess.schema.d > 6 else ""
-    left = [name for name in guess.schema.ignore if name not in ignore]
-    gone = f" Left out: {', '.join([*ignore, *left])}." if ignore or left else ""
+    known = frozenset(ignore)
+    left = [name for name in guess.schema.ignore if name not in known]
+    gone = f" Left out: {listed([*ignore, *left], most=30)}." if ignore or left else ""
     label = "" if guess.schema.target is None else f" The class stands in {guess.schema.target.name}."
     return (
         f"No schema was given for {text.name}: its columns were guessed from {guess.rows} rows of "

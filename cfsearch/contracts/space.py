@@ -177,12 +177,13 @@ class SearchSpace:
         if any(sign not in (-1, 1) for _, sign in self.monotone):
             raise ConfigError(f"search space: monotone signs are +1 or -1, got {self.monotone!r}.")
         lower, upper = self.lower.clone(), self.upper.clone()
-        for name in self.immutable:
-            lower[:, self.names.index(name)] = 0.0
-            upper[:, self.names.index(name)] = 0.0
+        places = {name: at for at, name in reversed(list(enumerate(self.names)))}
+        held = [places[name] for name in self.immutable]
+        lower[:, held] = 0.0
+        upper[:, held] = 0.0
         for name, sign in self.monotone:
             bound = lower if sign > 0 else upper
-            bound[:, self.names.index(name)] = 0.0
+            bound[:, places[name]] = 0.0
         if not ((lower <= 0).all() and (upper >= 0).all()):
             raise ConfigError("search space: bounds must contain 0 (no change) for every variable.")
         object.__setattr__(self, "lower", lower)

@@ -312,8 +312,9 @@ def _labels(
 def _check_names(named: list[str], schema: TableSchema, *, who: str) -> None:
     if named == list(schema.names):
         return
-    lacking = [name for name in named if name not in schema.names]
-    extra = [name for name in schema.names if name not in named]
+    ours, theirs = frozenset(schema.names), frozenset(named)
+    lacking = [name for name in named if name not in ours]
+    extra = [name for name in schema.names if name not in theirs]
     what = (
         f"the schema lacks {', '.join(lacking[:4])}"
         if lacking
@@ -323,7 +324,7 @@ def _check_names(named: list[str], schema: TableSchema, *, who: str) -> None:
     )
     raise ConfigError(
         f"{who}: the columns of the schema must be those that the model was fitted on, but {what}. It was "
-        f"fitted on {', '.join(named)}."
+        f"fitted on {listed(named, most=30)}."
     )
 
 

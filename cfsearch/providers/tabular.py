@@ -112,7 +112,8 @@ class ColumnOrder:
         if table is None:
             return cls(Encoding.plain(schema), torch.arange(schema.d))
         columns = {column.name: column for column in table.columns}
-        strange = [name for name in columns if name not in schema.names]
+        known = frozenset(schema.names)
+        strange = [name for name in columns if name not in known]
         if strange:
             raise ConfigError(f"{where}, [encoding]: {unknown('column', strange[0], list(schema.names))}")
         if len(columns) != len(table.columns):

@@ -1,5 +1,6 @@
 """Beside the list: models of very many classes, tables of very many columns."""
 
+import random
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ from click.testing import CliRunner
 
 from cfsearch.cli import main
 from cfsearch.contracts.records import Reason
+from cfsearch.datasets.tables import infer_schema
+from cfsearch.datasets.tables._notes import joined_notes
 from cfsearch.engine.requirements import check_scores_held, target_index
-from cfsearch.errors import CapabilityError, ConfigError, listed
+from cfsearch.errors import CapabilityError, ConfigError, DataError, listed
 from cfsearch.fronts.document import front_document
 from cfsearch.fronts.frame import front_rows
 from cfsearch.fronts.front import ParetoFront
@@ -129,3 +132,48 @@ def test_doctor_prints_a_dozen_classes_of_very_many(tmp_path: Path, monkeypatch:
     assert result.exit_code == 0, result.output
     [line] = [one for one in result.output.splitlines() if one.startswith("classes")]
     assert re.fullmatch(r"classes     0, 1, .*, 11 and 4,988 more", line)
+
+
+def written(path: Path, columns: dict[str, list[str]]) -> Path:
+    rows = zip(*columns.values(), strict=True)
+    path.write_text("\n".join([",".join(columns), *(",".join(row) for row in rows)]) + "\n")
+    return path
+
+
+def test_links_among_thousands_of_columns_are_those_that_say_the_same(tmp_path: Path) -> None:
+    drawn = random.Random(3)
+    columns = {f"rs{i}": drawn.choices(("aa", "ab", "bb"), k=40) for i in range(3000)}
+    renamed = {"aa": "0-0", "ab": "0-1", "bb": "1-1"}
+    columns["again"] = [renamed[cell] for cell in columns["rs7"]]
+    columns["coarser"] = ["aa" if cell == "aa" else "b" for cell in columns["rs7"]]
+    columns["third"] = columns["rs2999"]
+    schema = infer_schema(written(tmp_path / "t.csv", columns)).schema
+    assert [link.columns for link in schema.links] == [("rs7", "again"), ("rs2999", "third")]
+    assert schema.column("rs2999").levels == ("aa", "ab", "bb")
+
+
+def test_notes_on_thousands_of_columns_name_a_dozen(tmp_path: Path) -> None:
+    columns = {f"a: {i}": [str((i + j * j) % 5) for j in range(30)] for i in range(600)}
+    guess = infer_schema(written(tmp_path / "t.csv", columns))
+    [note] = [one for one in guess.notes if "whole numbers" in one]
+    assert "a: 0, a: 1, " in note
+    assert "a: 11 and " in note
+    assert all(len(one) < 1500 for one in guess.notes)
+    assert len(guess.schema.columns) == 600
+
+
+def test_a_note_has_a_dozen_things_that_are_so_of_columns() -> None:
+    names = [f"c{i}" for i in range(50)]
+    [note] = joined_notes([f"{name}: gap at {name[1:]}; look." for name in names], columns=names)
+    assert note.startswith("c0: gap at 0; c1: gap at 1; ")
+    assert note.endswith("c11: gap at 11; 38 more columns alike; look.")
+
+
+def test_a_refusal_names_thirty_columns_of_thousands(tmp_path: Path) -> None:
+    columns = {f"c{i}": ["1.5", "2.5"] for i in range(3000)}
+    path = written(tmp_path / "t.csv", columns)
+    with pytest.raises(DataError, match=r"no column 'nope'; .*, c29 and 2,970 more\."):
+        infer_schema(path, ignore=["nope"])
+    with pytest.raises(ConfigError, match="and 2,970 more") as refused:
+        infer_schema(path).schema.column("c29999")
+    assert len(str(refused.value)) < 400

@@ -4,8 +4,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
 
@@ -48,10 +48,15 @@ class TextTable:
     encoding: str = "utf-8"
     delimiter: str = ","
     as_written: bool = True
+    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {name: at for at, name in reversed(list(enumerate(self.header)))}
+        object.__setattr__(self, "_places", places)
 
     def column(self, name: str) -> list[str]:
-        """The cells of one column."""
-        at = self.header.index(name)
+        """The cells of one column; of names that come twice the first."""
+        at = self._places[name]
         return [row[at] for row in self.rows]
 
 

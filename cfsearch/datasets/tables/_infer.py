@@ -1,10 +1,13 @@
 """A schema guessed from a file, for people to read and correct."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, final
+
+import numpy as np
 
 from cfsearch.errors import ConfigError, DataError, listed
 
@@ -100,16 +103,17 @@ def infer_schema(
         ConfigError: the rules do not fit the columns.
     """
     text = read_text_table(path, encoding=encoding, delimiter=delimiter)
+    known, ignored = frozenset(text.header), frozenset(ignore)
     for name in (*ignore, *immutable, *monotone, *categorical, *([target] if target else [])):
-        if name not in text.header:
+        if name not in known:
             raise DataError(
-                f"table: {text.name!r} has no column {name!r}; its columns are {', '.join(text.header)}."
+                f"table: {text.name!r} has no column {name!r}; its columns are {listed(text.header, most=30)}."
             )
     found = Guesses(text, missing_values, categorical=categorical, needed=needed)
     left_out = list(ignore)
     columns: list[Column] = []
     for name in text.header:
-        if name in ignore or name == target:
+        if name in ignored or name == target:
             continue
         column = found.column(name)
         if column is None:
@@ -156,23 +160,17 @@ def _target(name: str, cells: list[str], markers: Sequence[str]) -> Column:
 
 def _links(schema: TableSchema, text: TextTable) -> tuple[Link, ...]:
     """Columns that say the same thing one to one."""
-    cells = {c.name: text.column(c.name) for c in schema.columns}
-    few = {
-        name: count
-        for name, column in cells.items()
-        if _FEWEST_LINKED <= (count := len(set(column))) <= min(_MOST_LINKED, len(text.rows) // 3)
-    }
-    links, taken = [], set[str]()
-    for i, a in enumerate(few):
-        group = [a]
-        for b in list(few)[i + 1 :]:
-            if a in taken or b in taken or few[a] != few[b]:
-                continue
-            if len(set(zip(cells[a], cells[b], strict=True))) == few[a]:
-                group.append(b)
+    alike: dict[bytes, list[str]] = {}
+    for column in schema.columns:
+        order: dict[str, int] = {}
+        first = [order.setdefault(cell, len(order)) for cell in text.column(column.name)]
+        if _FEWEST_LINKED <= len(order) <= min(_MOST_LINKED, len(text.rows) // 3):
+            # columns are one to one where their values come up for the first time in the same rows, and again in the same
+            alike.setdefault(hashlib.sha256(np.array(first).tobytes()).digest(), []).append(column.name)
+    links = []
+    for group in alike.values():
         if len(group) > 1:
-            taken.update(group)
-            found = sorted(set(zip(*(cells[name] for name in group), strict=True)))
+            found = sorted(set(zip(*(text.column(name) for name in group), strict=True)))
             link = _link(schema, group, found)
             links += [link] if link is not None else []
     return tuple(links)

@@ -1,6 +1,13 @@
 """Notes on guesses, each piece of advice given once."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from cfsearch.errors import listed
+
+_MOST: Final = 12
+"""What is so of different columns, in one note."""
 
 
 def joined_notes(notes: Sequence[str], *, columns: Sequence[str]) -> tuple[str, ...]:
@@ -19,16 +26,23 @@ def joined_notes(notes: Sequence[str], *, columns: Sequence[str]) -> tuple[str, 
         ('a, c: steps of 5; kept.',)
     """
     made: dict[str, dict[str, list[str]]] = {}
+    known = frozenset(columns)
     for note in notes:
         # the longest name, where one begins with another
-        names = [name for name in columns if note.startswith(f"{name}: ")]
-        name = max(names, key=len, default="")
+        ends = [end.start() for end in re.finditer(": ", note)]
+        name = next((note[:end] for end in reversed(ends) if note[:end] in known), "")
         what, _, follows = note[len(name) + 2 :].partition("; ")
         if name and follows:
             made.setdefault(follows, {}).setdefault(what, []).append(name)
         else:
             made.setdefault(note, {})
     return tuple(
-        "; ".join([*(f"{', '.join(names)}: {what}" for what, names in parts.items()), follows])
+        "; ".join([*_first(f"{listed(names)}: {what}" for what, names in parts.items()), follows])
         for follows, parts in made.items()
     )
+
+
+def _first(parts: Iterable[str]) -> list[str]:
+    every = list(parts)
+    more = len(every) - _MOST
+    return every if more <= 1 else [*every[:_MOST], f"{more:,} more columns alike"]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from cfsearch.errors import listed
+
 from ._schema import TableSchema
 
 _WORDS: Final = {
@@ -67,10 +69,11 @@ def left_free(schema: TableSchema, *, immutable: Sequence[str] = ()) -> tuple[st
         schema: of the table.
         immutable: columns that are held besides those of the schema.
     """
+    held = frozenset(immutable)
     return tuple(
         column.name
         for column in schema.columns
-        if not column.immutable and column.name not in immutable and protected_kind(column.name) is not None
+        if not column.immutable and column.name not in held and protected_kind(column.name) is not None
     )
 
 
@@ -87,7 +90,7 @@ def free_note(schema: TableSchema, *, immutable: Sequence[str] = ()) -> str:
     kinds = dict.fromkeys(protected_kind(name) or "" for name in free)
     one = len(free) == 1
     return (
-        f"{', '.join(free)} {'looks' if one else 'look'} protected ({', '.join(kinds)}) and {'is' if one else 'are'} left "
+        f"{listed(free)} {'looks' if one else 'look'} protected ({', '.join(kinds)}) and {'is' if one else 'are'} left "
         f"free: a counterfactual may change {'it' if one else 'them'}. Hold {'it' if one else 'them'} with --immutable "
         f"{','.join(free)}; an audit compares by {'it' if one else 'them'} with --by."
     )

@@ -4,8 +4,9 @@ import difflib
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Self, final
 
@@ -78,20 +79,22 @@ class TableSchema:
     ignore: tuple[str, ...] = ()
     missing_values: tuple[str, ...] = MISSING_VALUES
     relations: tuple[str, ...] = ()
+    _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.columns:
             raise ConfigError("table schema: there is no column.")
         names = [*self.names, *([self.target.name] if self.target else []), *self.ignore]
         if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = next(name for name, count in Counter(names).items() if count > 1)
             raise ConfigError(f"table schema: column {twice!r} stands there twice.")
         if self.target is not None and not (self.target.has_levels and len(self.target.levels) >= 2):
             raise ConfigError("table schema: `target` needs two labels or more.")
-        linked = [name for link in self.links for name in link.columns]
-        for name in linked:
+        object.__setattr__(self, "_by_name", {column.name: column for column in self.columns})
+        linked = Counter(name for link in self.links for name in link.columns)
+        for name, count in linked.items():
             self.column(name)
-            if linked.count(name) > 1:
+            if count > 1:
                 raise ConfigError(f"table schema: column {name!r} stands in two links; join them to one.")
         for link in self.links:
             self._check_link(link)
@@ -146,9 +149,8 @@ class TableSchema:
         Raises:
             ConfigError: no column has that name; says which is nearest.
         """
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if name in self._by_name:
+            return self._by_name[name]
         near = difflib.get_close_matches(name, self.names, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"table schema: no column {name!r}.{hint} Columns: {listed(self.names, most=30)}.")
@@ -163,10 +165,9 @@ class TableSchema:
         """
         for name in (*immutable, *monotone):
             self.column(name)
+        held = frozenset(immutable)
         columns = tuple(
-            replace(
-                c, immutable=c.immutable or c.name in immutable, monotone=monotone.get(c.name, c.monotone)
-            )
+            replace(c, immutable=c.immutable or c.name in held, monotone=monotone.get(c.name, c.monotone))
             for c in self.columns
         )
         return replace(self, columns=columns)
@@ -181,7 +182,7 @@ class TableSchema:
         row = np.empty(self.d)
         for j, column in enumerate(self.columns):
             if column.name not in cells:
-                raise DataError(f"the column {column.name!r} is missing; it has {', '.join(cells)}.")
+                raise DataError(f"the column {column.name!r} is missing; it has {listed(cells, most=30)}.")
             cell = cells[column.name]
             if is_missing(cell, self.missing_values) and cell not in column.levels:
                 cell = stand_in(column)
@@ -233,7 +234,8 @@ class TableSchema:
             DataError: says which row, which combination, and what occurs.
         """
         for link in self.links:
-            at = [self.names.index(name) for name in link.columns]
+            places = {name: at for at, name in enumerate(self.names)}
+            at = [places[name] for name in link.columns]
             known = set(link.rows)
             for i, row in enumerate(rows[:, at].tolist()):
                 if tuple(row) not in known:

@@ -195,7 +195,7 @@ def _assembled(
     for name in schema.names:
         if name not in places:
             raise DataError(
-                f"{where(lines[0])}: the column {name!r} is missing. It has {', '.join(header)}. "
+                f"{where(lines[0])}: the column {name!r} is missing. It has {listed(header, most=30)}. "
                 "Add it, or take it out of the schema and of the model."
             )
     drop = {
@@ -225,7 +225,7 @@ def _assembled(
     strange = [name for name in header if name not in known]
     notes = []
     if strange:
-        notes.append(f"columns that the schema does not know were left out: {', '.join(strange)}.")
+        notes.append(f"columns that the schema does not know were left out: {listed(strange, most=30)}.")
     if drop:
         notes.append(
             f"{len(drop)} of {len(rows)} rows were dropped for a missing cell (first: {_lines(lines, drop)})."

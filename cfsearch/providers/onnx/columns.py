@@ -120,7 +120,8 @@ class ColumnInputs:
                     f"{path}: takes the input {entry.name!r}, which is no column of the table: "
                     f"{unknown('column', entry.name, rest or list(schema.names))}"
                 )
-        extra = [name for name in schema.names if name not in names]
+        taken = frozenset(names)
+        extra = [name for name in schema.names if name not in taken]
         if extra:
             raise ConfigError(
                 f"{path}: takes {len(inputs)} columns ({_listed(inputs)}), and {extra[0]!r} of the table is none of "
@@ -132,8 +133,9 @@ class ColumnInputs:
                 f"{path}: its inputs take different numbers of rows at once ({', '.join(map(str, sorted(sizes)))}). "
                 "Export it with a free first dimension."
             )
+        places = {name: place for place, name in enumerate(schema.names)}
         made = tuple(
-            _fitted(path, entry, schema.column(str(name)), place=schema.names.index(str(name)))
+            _fitted(path, entry, schema.column(str(name)), place=places[str(name)])
             for entry, name in zip(inputs, names, strict=True)
         )
         return cls(schema, made, next(iter(sizes), None))
