@@ -17,6 +17,8 @@ from .attainment import attainment_rows
 from .columns.figures import column_rows
 from .columns.store import COLUMNS, load_columns
 from .columns.words import column_verdicts
+from .contributions import contribution_rows
+from .contributions_file import CONTRIBUTIONS, load_contributions
 from .document import error_entry
 from .figures import Figures
 from .findings import Caught, CheckResult, Finding, difference
@@ -230,6 +232,7 @@ class _Check:
         fronts: list[dict[str, Any]] = []
         columns: list[dict[str, Any]] = []
         shared: list[dict[str, Any]] = []
+        shares: list[dict[str, Any]] = []
         complete = True
         for model, part in figures.items():
             folder = self.path / model if inside else self.path
@@ -254,6 +257,7 @@ class _Check:
                     fronts += attainment_rows(model, run.rows(), members=load_groups(folder / GROUPS))
             columns += self._columns(folder, model, document)
             shared += self._shared(folder, model, document)
+            shares += self._contributions(folder, model, plain)
         for name, again in (
             ("counts", [part.counts() for part in figures.values()]),
             ("instances", [entry for part in figures.values() for entry in part.instances]),
@@ -274,6 +278,8 @@ class _Check:
             self._same("figures", "audit.json", "`columns`", plain.get("columns", []), columns)
         if shared or not plain.get("shared"):
             self._same("figures", "audit.json", "`shared`", plain.get("shared", []), shared)
+        if shares or not plain.get("contributions"):
+            self._same("figures", "audit.json", "`contributions`", plain.get("contributions", []), shares)
         noun = modality_named("" if document.inputs == "pictures" else document.inputs).noun
         again_verdicts = verdicts(
             effects if complete else plain["effects"],
@@ -322,22 +328,26 @@ class _Check:
         return None
 
     def _columns(self, folder: Path, model: str, document: AuditDocument) -> list[dict[str, Any]]:
-        if not any(column.model == model for column in document.columns):
-            return []
         kept = load_columns(folder / COLUMNS)
         if kept is None:
-            self._missing(folder, COLUMNS, "protected columns")
+            if any(column.model == model for column in document.columns):
+                self._missing(folder, COLUMNS, "protected columns")
             return []
         return column_rows(model, kept[0], practical=document.practical, members=kept[1])
 
     def _shared(self, folder: Path, model: str, document: AuditDocument) -> list[dict[str, Any]]:
-        if not any(row.model == model for row in document.shared):
-            return []
         kept = load_shared(folder / SHARED)
         if kept is None:
-            self._missing(folder, SHARED, "shared changes")
+            if any(row.model == model for row in document.shared):
+                self._missing(folder, SHARED, "shared changes")
             return []
         return shared_rows(model, kept, members=load_groups(folder / GROUPS))
+
+    def _contributions(self, folder: Path, model: str, plain: Mapping[str, Any]) -> list[dict[str, Any]]:
+        kept = load_contributions(folder / CONTRIBUTIONS)
+        if kept is None and any(row["model"] == model for row in plain.get("contributions", ())):
+            self._missing(folder, CONTRIBUTIONS, "contributions")
+        return contribution_rows(model, kept)
 
     def _missing(self, folder: Path, file: str, what: str) -> None:
         known = checksums.sums(folder)

@@ -9,6 +9,7 @@ from cfsearch.numerics.intervals import paired_mean
 from cfsearch.runs.directory import RunDirectory
 
 from .contributing import MeasuredContributions, measured_contributions
+from .contributions_file import CONTRIBUTIONS, save_contributions
 from .effects import known_attributes
 from .inputs import AuditedInputs
 from .shares import LEAST, Share, plain
@@ -72,7 +73,7 @@ def _counted(count: int, n: int) -> dict[str, Any]:
 def audited_contributions(
     run: RunDirectory, assembly: Assembly, inputs: AuditedInputs
 ) -> list[dict[str, Any]]:
-    """What changes contribute, on the inputs of an audit; empty where that is not wanted or cannot be measured.
+    """What changes contribute, on the inputs of an audit, kept in its run; empty where that is not wanted or cannot be measured.
 
     Args:
         run: the run directory.
@@ -82,4 +83,7 @@ def audited_contributions(
     if not assembly.config.audit.contribution_queries:
         return []
     known = known_attributes(assembly, inputs.photographs, range(len(inputs.refs)))
-    return contribution_rows("model", measured_contributions(run, assembly, attributes=known))
+    measured = measured_contributions(run, assembly, attributes=known)
+    if measured is not None:
+        save_contributions(run.path / CONTRIBUTIONS, measured)
+    return contribution_rows("model", measured)

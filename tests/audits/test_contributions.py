@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from jsonschema import Draft202012Validator
 from torch import Tensor
 
 import cfsearch
+from cfsearch.audits.checking import check_run
 from cfsearch.audits.contributing import (
     Contribution,
     MeasuredContributions,
@@ -21,6 +23,7 @@ from cfsearch.audits.contributing import (
     most_queries_of,
 )
 from cfsearch.audits.contributions import contribution_rows
+from cfsearch.audits.contributions_file import load_contributions, save_contributions
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.engine.search import Search
@@ -29,6 +32,8 @@ from cfsearch.generators.rows.generator import Rows
 from cfsearch.numerics.shapley import Shapley
 from cfsearch.objectives import Adversarial, Changed, Gower, Intensity
 from cfsearch.providers.budget import CountingProvider
+from cfsearch.report import wording
+from cfsearch.runs import checksums
 from cfsearch.schemas import schema
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
@@ -202,7 +207,67 @@ def test_an_audit_of_rows_says_what_each_change_contributes(tmp_path: Path) -> N
     assert frame["a"]["share"] + frame["b"]["share"] > 0.95
     page = result.report().read_text(encoding="utf-8")
     assert "What each change contributes" in page and "<em>necessary</em> where the flip is lost" in page
-    assert "0% (0 to 20 %)" in page or "0% (0 to 20" in page
+    assert f"{wording.percent(0.0)} (0 to 20" in page
+
+
+def test_kept_contributions_are_those_that_were_measured(tmp_path: Path) -> None:
+    shared = Shapley(torch.tensor([0.75, -0.25]), torch.tensor([0.0, 0.125]))
+    measured = MeasuredContributions(
+        ("a", "b", "c"),
+        {
+            "one": Contribution({"a": Tried(True, False), "c": Tried(False, True)}, ("a", "c"), shared, 9),
+            "two": Contribution({"b": Tried(True, True)}, ("b",), None, 2),
+            "three": Contribution({}, (), None, 0),
+        },
+        left_out=4,
+    )
+    again = load_contributions(save_contributions(tmp_path / "c.safetensors", measured))
+    assert again is not None
+    assert (again.variables, again.left_out, list(again.inputs)) == (
+        measured.variables,
+        4,
+        list(measured.inputs),
+    )
+    for name, one in measured.inputs.items():
+        other = again.inputs[name]
+        assert (other.tried, other.changed, other.queries) == (one.tried, one.changed, one.queries)
+        assert (other.shapley is None) == (one.shapley is None)
+    kept = again.inputs["one"].shapley
+    assert kept is not None and kept.values.tolist() == [0.75, -0.25] and kept.errors.tolist() == [0.0, 0.125]
+    assert load_contributions(tmp_path / "none.safetensors") is None
+    assert contribution_rows("m", again) == contribution_rows("m", measured)
+
+
+def test_check_computes_contributions_again(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    audited(run, 2000)
+    assert check_run(run).findings == ()
+    kept = (run / "audit.json").read_text()
+
+    def forge(change: Callable[[dict[str, Any]], None]) -> list[str]:
+        document = json.loads(kept)
+        change(document)
+        (run / "audit.json").write_text(json.dumps(document))
+        checksums.seal(run)  # whoever forges a figure can write the checksums anew
+        return [finding.message for finding in check_run(run, page=False).findings]
+
+    def entry(document: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = document["contributions"][0]["variables"][0]
+        return found
+
+    for change in (
+        lambda d: entry(d)["sufficient"].update(count=12),
+        lambda d: entry(d)["shapley"]["share"].update(value=0.01),
+        lambda d: d["contributions"][0].update(left_out=3),
+        lambda d: d["contributions"][0]["variables"].pop(),
+        lambda d: d.pop("contributions"),
+    ):
+        assert any("`contributions`" in message for message in forge(change)), change
+    (run / "audit.json").write_text(kept)
+    (run / "contributions.safetensors").unlink()
+    checksums.seal(run)
+    [finding] = check_run(run, page=False).findings
+    assert finding.part == "contributions.safetensors"
 
 
 def test_queries_hold_it_back_and_none_leave_it_out(tmp_path: Path) -> None:

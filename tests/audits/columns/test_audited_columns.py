@@ -1,6 +1,7 @@
 """Protected columns in an audit: in its document, on its page, in a gate, and computed again by a check."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -16,6 +17,7 @@ from cfsearch.audits.conditions import fail_if
 from cfsearch.audits.gate import judge
 from cfsearch.audits.metrics import METRICS, catalogue
 from cfsearch.audits.reading import AuditDocument
+from cfsearch.runs import checksums
 from cfsearch.schemas import schema
 
 DIRECT = 1.5
@@ -111,8 +113,6 @@ def test_conditions_can_be_put_on_it(run: Path) -> None:
 
 def test_a_check_computes_every_figure_again_and_finds_another_one(run: Path, tmp_path: Path) -> None:
     assert check_run(run).findings == ()
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     file = copy / "columns.safetensors"
@@ -126,6 +126,16 @@ def test_a_check_computes_every_figure_again_and_finds_another_one(run: Path, tm
     found = [f.message for f in check_run(copy).findings]
     assert any("`columns`" in message for message in found)
     assert any("`verdicts`" in message for message in found)
+
+
+def test_a_check_misses_columns_that_were_left_out_as_a_whole(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    document = json.loads((copy / "audit.json").read_text())
+    del document["columns"], document["verdicts"]
+    (copy / "audit.json").write_text(json.dumps(document))
+    checksums.seal(copy)
+    assert any("`columns`" in f.message for f in check_run(copy, page=False).findings)
 
 
 def test_no_rows_measured_leaves_it_out(run: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from cfsearch.contracts.space import SearchSpace
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import DamagedError
 from cfsearch.report import wording
+from cfsearch.runs import checksums
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.testing import FakeGenerator, FakeProvider
 
@@ -145,6 +146,10 @@ def test_check_computes_it_again_and_finds_what_was_forged(
     document = json.loads((copy / "audit.json").read_text())
     document["shared"][0]["sets"][0]["changes"][0]["alone"]["count"] += 1
     (copy / "audit.json").write_text(json.dumps(document))
+    assert any("`shared`" in finding.message for finding in check_run(copy, page=False).findings)
+    del document["shared"]  # left out as a whole
+    (copy / "audit.json").write_text(json.dumps(document))
+    checksums.seal(copy)
     assert any("`shared`" in finding.message for finding in check_run(copy, page=False).findings)
     (copy / SHARED).write_bytes(b"\0" * 64)
     with pytest.raises(DamagedError):
