@@ -1,5 +1,6 @@
 """What all tests share: one thread for torch, and marks that say why a test is skipped."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from tests.nursery import Fork
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=30)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 torch.set_num_threads(1)
+gc.set_threshold(100_000, 50, 100)  # a tenth of the suite's time went into looking for garbage
 DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
@@ -31,6 +33,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"no data sets in {DATA} (set CFSEARCH_DATA)"))
         if item.get_closest_marker("slow") and "slow" not in (config.option.markexpr or ""):
             item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave out of every later search for garbage what stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
