@@ -1,7 +1,8 @@
 """Settings that refuse unknown names, and the sentence about the first fault of a file."""
 
 import difflib
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,8 +43,27 @@ def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text
     context = fault.get("ctx", {})
     if isinstance(context.get("error"), ConfigError):
         return f"{where}: {context['error']}"
-    message = fault["msg"].removeprefix("Value error, ")
+    message = words_of_fault(fault)
     return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
+
+
+def words_of_fault(fault: Mapping[str, Any]) -> str:  # Any: as pydantic gives it
+    """What pydantic found wrong with a value, in words of a file of settings.
+
+    Args:
+        fault: one of ``ValidationError.errors()``.
+
+    Example:
+        >>> fault = {"type": "too_short", "msg": "Tuple should have at least 2 items after validation, not 0"}
+        >>> words_of_fault(fault | {"ctx": {"min_length": 2, "actual_length": 0}})
+        'must be a list of 2 or more, not of 0'
+    """
+    context = fault.get("ctx", {})
+    if fault["type"] == "too_short" and "min_length" in context:
+        return f"must be a list of {context['min_length']} or more, not of {context['actual_length']}"
+    if fault["type"] == "too_long" and "max_length" in context:
+        return f"must be a list of {context['max_length']} or fewer"
+    return str(fault["msg"]).removeprefix("Value error, ")
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -33,13 +33,16 @@ A model with a single output is widened to two classes: a probability ``p`` beco
 
 import re
 import tomllib
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cfsearch.config.checking import words_of_fault
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, listed
 from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
 
@@ -221,14 +224,26 @@ def read_sidecar(path: str | Path) -> Sidecar:
         sidecar = Sidecar.model_validate(table)
     except ValidationError as error:
         raise ConfigError(_sentence(path, text, error)) from error
-    labels = sidecar.labels or ()
-    if len(set(labels)) != len(labels):
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        raise ConfigError(
-            f"{path}{_line(text, ['labels'])}: labels must differ, but "
-            f"{', '.join(map(repr, twice))} stands twice."
-        )
+    wrong = _wrong_labels(sidecar.labels or ())
+    if wrong:
+        raise ConfigError(f"{path}{_line(text, ['labels'])}: labels {wrong}")
     return sidecar
+
+
+def _wrong_labels(labels: tuple[str, ...]) -> str:
+    """What a reader of results could not tell apart; empty where all is well."""
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
+    if twice:
+        return f"must differ, but {listed(map(repr, twice))} stands twice."
+    seen: dict[str, str] = {}
+    for at, label in enumerate(labels):
+        printed = " ".join(unicodedata.normalize("NFC", label).split())
+        if not printed:
+            return f"must be words, but that of output {at} is blank ({label!r}). Give it a name."
+        if printed in seen:
+            return f"must differ, but {seen[printed]!a} and {label!a} look alike. Rename one."
+        seen[printed] = label
+    return ""
 
 
 def _sentence(path: Path, text: str, error: ValidationError) -> str:
@@ -241,7 +256,7 @@ def _sentence(path: Path, text: str, error: ValidationError) -> str:
         return f"{place}: {unknown('setting', keys[-1], known)}"
     more = error.error_count() - 1
     rest = f" ({more} more)" if more else ""
-    return f"{place}: `{'.'.join(keys)}`: {first['msg']}, got {_short(first['input'])}{rest}."
+    return f"{place}: `{'.'.join(keys)}`: {words_of_fault(first)}, got {_short(first['input'])}{rest}."
 
 
 _TABLES: dict[tuple[str, ...], type[BaseModel]] = {

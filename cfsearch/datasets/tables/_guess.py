@@ -15,6 +15,7 @@ from ._support import support_of
 
 _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
+_CONSTANT: Final = "one value only: nothing to change to"
 _NAN: Final = "NaN"
 """The name of the level for cells that pandas reads as NaN."""
 _CODES: Final = 12
@@ -203,7 +204,7 @@ class Guesses:
         self.notes += support.notes
         inside = [number for number in numbers if number not in support.codes]
         what = "whole numbers" if whole else "numbers" if fine else f"numbers with {places} decimals"
-        self.reasons[name] = f"{len(values)} different {what}"
+        self.reasons[name] = f"{len(values)} different {what}" if len(values) > 1 else _CONSTANT
         return Column(
             name=name,
             kind=ColumnKind.INTEGER if whole else ColumnKind.REAL,
@@ -244,7 +245,7 @@ class Guesses:
             levels += words
             self.notes.append(f"{name}: {absent} cells are missing and get a level of their own, {last!r}.")
             levels.append(last)
-        self.reasons.setdefault(name, f"{len(values)} different texts")
+        self.reasons.setdefault(name, f"{len(values)} different texts" if len(levels) > 1 else _CONSTANT)
         return Column(
             name=name,
             kind=ColumnKind.CATEGORICAL,
