@@ -119,7 +119,7 @@ def leading(pictures: int) -> Leading:
         figures = Figures("model")
 
         def count() -> None:
-            for row in run.rows():
+            for row in run.figures():
                 figures.add(row)
 
         count_ms = _ms(count, pictures)

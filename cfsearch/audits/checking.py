@@ -171,7 +171,7 @@ class _Check:
             self._same("identity", "manifest.json", "the seed", manifest.get("seed"), seed)
             self._same("identity", "manifest.json", "the hashes", manifest.get("hashes"), hashes)
             self._same("identity", "manifest.json", "the id of the run", manifest.get("run_id"), name)
-            for row in run.rows():
+            for row in run.figures():
                 if row.front is not None:
                     stated = row.front.extra.get("model")
                     self._same(
@@ -184,7 +184,7 @@ class _Check:
                 "identity", "audit.json", "the model's fingerprint", entry.fingerprint, hashes.get("model")
             )
             self._same("identity", "audit.json", "the seed", document.search.seed, seed)
-            labels = {row.front.labels for row in run.rows() if row.front is not None}
+            labels = {row.front.labels for row in run.figures() if row.front is not None}
             if labels:
                 self._same("identity", "audit.json", "the labels", entry.labels, next(iter(labels)))
             if alone:
@@ -254,7 +254,7 @@ class _Check:
                     )
             if any(row.model == model for row in document.attainment):
                 with self._finding("fronts", "run.sqlite"), RunDirectory.read(folder) as run:
-                    fronts += attainment_rows(model, run.rows(), members=load_groups(folder / GROUPS))
+                    fronts += attainment_rows(model, run.figures(), members=load_groups(folder / GROUPS))
             columns += self._columns(folder, model, document)
             shared += self._shared(folder, model, document)
             shares += self._contributions(folder, model, plain)

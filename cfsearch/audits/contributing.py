@@ -215,7 +215,7 @@ def measured_contributions(
         return None
     places = {
         row.name: row.position
-        for row in run.rows()
+        for row in run.figures()
         if row.status == "found" and row.front is not None and not row.front.reconstruction_flips
     }
     scored = assembly.model.scores is not ScoreKind.LABELS

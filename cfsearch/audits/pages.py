@@ -92,14 +92,15 @@ def page_text(directory: str | Path) -> str:
     for model in models:
         most, room = len(instances) + MOST_FRONTS // len(models), read + MOST_READ // len(models)
         with open_run(directory / model if together else directory) as run:
-            for row in run.rows():
-                if row.front is None:
+            for row in run.listed():
+                if row.header is None:
                     continue
                 if len(instances) >= most or read >= room:
                     left_out += 1
                     continue
-                read += _weight(row.front)
-                instances.append(ReportInstance(key=f"{model}/{row.name}", model=model, front=row.front))
+                front = run.front(row.name)
+                read += _weight(front)
+                instances.append(ReportInstance(key=f"{model}/{row.name}", model=model, front=front))
     return build_page(document, instances, left_out=left_out)
 
 

@@ -15,6 +15,7 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator
+from cfsearch.contracts.modality import PICTURES
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.providers.served.messages import ServerDownError
@@ -241,11 +242,12 @@ class Audit:
             )
         judged = {} if stopping is None else stopping.effects
         figures, kept, images = Figures("model", groups=tally), list[InstanceRow](), list[Tensor]()
-        for row in run.rows():
+        for row in run.figures():
             figures.add(row)
-            original = None if row.front is None else row.front.original
             wanted = row.name in judged if judged else len(images) < MOST_MEASURED
-            if original is not None and wanted:
+            pictured = row.front is not None and row.front.modality is PICTURES
+            original = run.front(row.name).original if pictured and wanted else None
+            if original is not None:
                 kept.append(dataclasses.replace(row, front=None))
                 images.append(original.clone())  # its front is let go
         known = known_attributes(assembly, photographs, [row.position for row in kept])
@@ -292,7 +294,7 @@ class Audit:
             effects=rows,
             errors={} if error is None else {"model": error},
             groups=groups,
-            attainment=attainment_rows("model", run.rows(), members=members),
+            attainment=attainment_rows("model", run.figures(), members=members),
             stopping=None if stopping is None else stopping.document(),
             columns=columns,
             shared=audited_changes(run, assembly, inputs, members=members) if self._effects else [],

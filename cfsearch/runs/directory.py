@@ -21,7 +21,7 @@ from cfsearch.files import dump_json, read_file, write_atomically
 
 from . import checksums
 from .guard import digest, guarded
-from .record import InstanceRow, ListedRow, Stored, stored, verified
+from .record import InstanceRow, ListedRow, Stored, figures_of, listed_row, stored, verified
 from .reservation import Reservation, refuse_other_settings
 from .salvage import mended, settings
 from .store import SCHEMA, STORE, Store
@@ -235,13 +235,21 @@ class RunDirectory:
         """
         return self._store.rows()
 
+    def figures(self) -> Iterable[InstanceRow]:
+        """As ``rows``, with fronts that keep no pictures: for what counts and compares.
+
+        Raises:
+            DamagedError: one of them, or their number, is not what was written.
+        """
+        return self._store.read_as(figures_of)
+
     def listed(self) -> Iterable[ListedRow]:
         """As ``rows``, without what a list does not show; needs no torch.
 
         Raises:
             DamagedError: one of them, or their number, is not what was written.
         """
-        return self._store.listed()
+        return self._store.read_as(listed_row)
 
     def front(self, name: str) -> "ParetoFront":
         """The front of one instance.

@@ -77,7 +77,7 @@ def run_rows(run: RunDirectory, *, table: Table = "members") -> Iterator[dict[st
         ['0.png', '1.png']
         >>> folder.cleanup()
     """
-    for row in run.rows():
+    for row in run.figures():
         if table == "instances":
             yield instance_row(row)
         elif row.front is not None:

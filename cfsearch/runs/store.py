@@ -10,16 +10,18 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeVar, final
 from urllib.parse import quote
 
 from cfsearch.errors import DamagedError, RunError
 
 from .guard import REMEDY, digest, guarded
-from .record import InstanceRow, ListedRow, Stored, Tally, listed_row, row_of, sealed, verified
+from .record import InstanceRow, Stored, Tally, row_of, sealed, verified
 from .tables import INSERT, SELECT, TABLES
+
+Made = TypeVar("Made")
 
 SCHEMA: Final = 3
 STORE: Final = "run.sqlite"
@@ -184,22 +186,18 @@ class Store:
         Raises:
             DamagedError: one of them, or the number of them, is not what was written.
         """
-        seen: list[str] = []
-        for values in self.raw():
-            seen.append(self._verified(values))
-            yield row_of(values, run=self._run)
-        self._counted(seen)
+        return self.read_as(row_of)
 
-    def listed(self) -> Iterator[ListedRow]:
-        """As ``rows``, without what a list does not show; needs no torch.
+    def read_as(self, made: Callable[..., Made]) -> Iterator[Made]:
+        """As ``rows``, what is made of the columns of each.
 
-        Raises:
-            DamagedError: one of them, or the number of them, is not what was written.
+        Args:
+            made: of the columns and, as ``run``, the name of the run.
         """
         seen: list[str] = []
         for values in self.raw():
             seen.append(self._verified(values))
-            yield listed_row(values, run=self._run)
+            yield made(values, run=self._run)
         self._counted(seen)
 
     def check(self) -> None:

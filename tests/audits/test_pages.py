@@ -63,8 +63,11 @@ class Opened:
     ) -> None:
         return
 
-    def rows(self) -> list[Any]:
-        return self._rows
+    def listed(self) -> list[Any]:
+        return [SimpleNamespace(name=row.name, header=row.front and "header") for row in self._rows]
+
+    def front(self, name: str) -> Any:
+        return next(row.front for row in self._rows if row.name == name)
 
 
 @pytest.fixture

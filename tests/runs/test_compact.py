@@ -15,12 +15,13 @@ import torch
 from hypothesis import given
 from safetensors.numpy import save
 
+from cfsearch.audits.figures import Figures
 from cfsearch.errors import DamagedError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.header import FrontHeader
 from cfsearch.runs.compact import MARK, compacted, expanded, outlined
 from cfsearch.runs.directory import RunDirectory
-from cfsearch.runs.record import listed_row, row_of, sealed, stored, verified
+from cfsearch.runs.record import figures_of, listed_row, row_of, sealed, stored, verified
 
 from .test_directory import CONFIG, HASHES, front, row
 
@@ -147,6 +148,39 @@ def test_a_list_reads_the_header_as_it_is_in_the_front() -> None:
     listed = listed_row(stored(replace(row("a", 0), front=given)), run="r")
     assert listed.header == FrontHeader.read(given.to_bytes())
     assert listed.header == FrontHeader(source="a", members=6, verified=3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("compact", [True, False])
+def test_figures_are_read_as_they_are_without_pictures(kind: str, compact: bool) -> None:
+    given = KINDS[kind]
+    values = stored(replace(row("a", 0), front=given)) if compact else resealed(given.to_bytes())
+    front = figures_of(values, run="r").front
+    assert front is not None
+    expected = replace(given, images=None, original=None, reconstruction=None)
+    assert front.to_bytes() == expected.to_bytes()
+    assert front.modality is given.modality
+
+
+def test_figures_of_a_run_are_those_of_its_rows(tmp_path: Path) -> None:
+    fronts = {name: of_pictures(name, seed=i) for i, name in enumerate("abc")}
+    with RunDirectory.start(tmp_path / "run", config=CONFIG, hashes=HASHES) as run:
+        run.add([replace(row(name, i), front=one) for i, (name, one) in enumerate(fronts.items())])
+        run.add([row("d", 3, failed=True)])
+        whole, bare = Figures.of("model", run.rows()), Figures.of("model", run.figures())
+        assert [r.name for r in run.figures()] == [*fronts, "d"]
+        assert all(r.front is None or r.front.images is None for r in run.figures())
+    assert (bare.counts(), bare.changes()) == (whole.counts(), whole.changes())
+    assert (bare.transitions(), bare.instances) == (whole.transitions(), whole.instances)
+    store = sqlite3.connect(tmp_path / "run" / "run.sqlite")
+    with store:
+        store.execute("DELETE FROM instances WHERE name = 'b'")
+    store.close()
+    with (
+        RunDirectory.read(tmp_path / "run") as run,
+        pytest.raises(DamagedError, match="4 results were written"),
+    ):
+        list(run.figures())
 
 
 def test_a_front_in_its_own_form_is_left_as_it_is() -> None:
