@@ -301,7 +301,7 @@ def _check_taken(source: str, columns: Sequence[str], *, known: Sequence[str]) -
 
 
 def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str:
-    kinds = ", ".join(f"{c.name} {c.kind.value}" for c in guess.schema.columns[:6])
+    kinds = ", ".join(f"{listed([c.name])} {c.kind.value}" for c in guess.schema.columns[:6])
     more = f" and {guess.schema.d - 6} more" if guess.schema.d > 6 else ""
     known = frozenset(ignore)
     left = [name for name in guess.schema.ignore if name not in known]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MOST_WORDS: Final = 4
+_LONGEST: Final = 200
+"""Letters of a change."""
 _CHANGES: Final = 34
 """Columns that changes need beside the others; where they are fewer, members become lines."""
 _FIXED, _EACH, _NAMED = 38, 10, 14
@@ -246,9 +248,14 @@ def _joined(parts: Sequence[str], *, width: int, indent: int, mark: str = ";") -
 
 
 def _changes(front: ParetoFront, i: int) -> list[str]:
-    words = [plain(word) for word in front.words(i)]
+    words = [_shortened(plain(word)) for word in front.words(i)]
     more = len(words) - _MOST_WORDS
     return [*words[:_MOST_WORDS], *([f"and {more} more"] if more > 0 else [])] or ["nothing"]
+
+
+def _shortened(word: str) -> str:
+    """A change without the middle of a column's name that would fill the terminal; its values stand at the end."""
+    return word if len(word) <= _LONGEST else f"{word[: _LONGEST // 2]} … {word[-_LONGEST // 2 :]}"
 
 
 def _left_out(front: ParetoFront, shown: Sequence[int]) -> str:

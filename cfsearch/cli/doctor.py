@@ -256,7 +256,7 @@ def _show(
 
 def _input(document: dict[str, Any], *, noun: str) -> str:
     if "columns" in document:
-        kinds = [f"{name} {kind}" for name, kind in document["columns"].items()]
+        kinds = [f"{listed([name])} {kind}" for name, kind in document["columns"].items()]
         more = f" and {len(kinds) - _COLUMNS} more" if len(kinds) > _COLUMNS else ""
         return f"{len(kinds)} columns: {', '.join(kinds[:_COLUMNS])}{more}; queried with {document['asked_with'][0]} rows"
     taken = document["input"]

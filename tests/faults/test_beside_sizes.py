@@ -177,3 +177,22 @@ def test_a_refusal_names_thirty_columns_of_thousands(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="and 2,970 more") as refused:
         infer_schema(path).schema.column("c29999")
     assert len(str(refused.value)) < 400
+
+
+def test_a_search_prints_the_ends_of_very_long_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "longly.py").write_text(
+        "import numpy as np\n"
+        "def predict(x):\n"
+        "    p = 1 / (1 + np.exp(-3 * np.asarray(x, dtype=float)[:, 0]))\n"
+        "    return np.stack([1 - p, p], 1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    drawn = random.Random(1)
+    columns = {f"begin{'x' * 5000}end{i}": [f"{drawn.gauss(0, 1):.3f}" for _ in range(40)] for i in range(3)}
+    written(tmp_path / "t.csv", columns)
+    words = ["longly:predict", "--data", "t.csv", "--row", "0", "--evaluations", "60"]
+    result = CliRunner().invoke(main, ["search", *words], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    assert re.search(r"begin(x|\s)+… (x|\s)+end0\s+-?\d+\.\d+\s+->\s+-?\d", result.stdout)
+    assert len(result.output) < 12_000
