@@ -33,6 +33,16 @@ def test_products_bind_closer_than_sums_and_brackets_closer_still() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "sign"),
+    [("-b", "-"), ("+b", ""), ("--b", ""), ("-+-b", ""), ("+-b", "-"), ("-(b)", "-")],
+)
+def test_a_sign_may_stand_before_a_name(text: str, sign: str) -> None:
+    [rule] = parse_rule(f"{text} <= 1", columns=COLUMNS)
+    negated = Term(sign="-", parts=(Term(), Term(name="b")))
+    assert rule.left == (negated if sign else Term(name="b"))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "at letter 1: expected a column, a number or '\\(', but it ends here"),
