@@ -1,14 +1,23 @@
 """What ``plan`` prints: every figure on its line; how long is measured."""
 
 import io
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
 import pytest
+import torch
 from rich.console import Console
 
 from cfsearch.cli import plan
+from cfsearch.cli.plan import _timed
+from cfsearch.engine.search import Search
+from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.intensity import Intensity
 from cfsearch.schemas import schema
+from cfsearch.solvers.random import RandomSearch
+from cfsearch.testing import FakeGenerator, FakeProvider
 
 from .conftest import Call, Flags, Toys
 
@@ -63,8 +72,6 @@ def test_time_is_that_of_one_generation_and_of_what_comes_before(
     call: Call, toys: Toys, fast: Flags, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock that a search moves by 2 s, whatever its size, makes 24 candidates take 1/12 s each."""
-    from cfsearch.engine.search import Search
-
     now, runs = [0.0], []
     run = Search.run
 
@@ -89,6 +96,30 @@ def test_time_is_that_of_one_generation_and_of_what_comes_before(
         "nsga2",
     )
     assert (document["objectives"], document["constraints"]) == (["adversarial", "intensity"], [])
+
+
+def test_what_comes_before_a_search_is_timed_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes 2 s, and 5 s more where it begins with explainers."""
+    now = [0.0]
+
+    def timed(self: Search, x: Any, **_: Any) -> list[None]:
+        now[0] += 2.0 if self.seeds is None else 7.0
+        return [None]
+
+    monkeypatch.setattr(Search, "run", timed)
+    monkeypatch.setattr("cfsearch.cli.plan.time.perf_counter", lambda: now[0])
+    plain = Search(
+        FakeProvider(),
+        FakeGenerator(),
+        [Adversarial(), Intensity()],
+        lambda population: RandomSearch(population=population),
+        evaluations=80,
+        population=20,
+    )
+    config = SimpleNamespace(run=SimpleNamespace(device="cpu"))
+    for search, before in ((plain, 0.0), (replace(plain, seeds=lambda _: []), 5.0)):
+        pace = _timed(SimpleNamespace(search=search, config=config), torch.zeros(3, 16, 16), None)  # type: ignore[arg-type] # no more is read
+        assert (pace.candidate, pace.before) == (2.0 / 20, before)
 
 
 @pytest.mark.parametrize(("votes", "candidates", "queries"), [(0, 78, 100), (4, 79, 400)])

@@ -296,6 +296,16 @@ def test_linked_columns_move_along_as_they_are_with_the_nearest_of_the_group() -
     assert title[:2] == [1, 2] and set(title[2:]) <= {1, 2}
 
 
+def test_a_linked_column_of_numbers_is_moved_by_rank() -> None:
+    links = (Link(columns=("sex", "hours"), rows=((0, 10), (0, 20), (1, 30), (1, 40))),)
+    schema = TableSchema(columns=(SEX, HOURS, INCOME), links=links)
+    rows = torch.tensor([[0, 20, 5], [0, 10, 5], [1, 30, 5], [1, 40, 5]]).double()
+    found = measured(rows, schema=schema)
+    assert found.moves is not None and found.moves.columns == ("income", "hours")
+    # women less men: 20 of the women's goes to 40 of the men's, 10 to 30, and back, each 20 hours
+    assert found.moves.logits[0, 1].tolist() == pytest.approx([-20 * WEIGHTS[1]] * 4)
+
+
 def test_columns_that_follow_move_along() -> None:
     double = Column(name="double", kind=REAL, low=0, high=100)
     number = Column(name="sex", kind=REAL, low=0, high=50)
