@@ -144,7 +144,12 @@ def test_columns_are_computed_again_from_what_was_kept(
     one = check(tmp_path)
     assert one._columns(tmp_path, "m", made) == ["row"]
     assert asked == [(("m", "kept"), {"practical": 0.5, "members": "members"})]
+    # what is kept of a model that the document names no columns of is computed too, and then missed there
+    assert one._columns(tmp_path, "other", made) == ["row"]
+    assert asked[1] == (("other", "kept"), {"practical": 0.5, "members": "members"})
+    monkeypatch.setattr(checking, "load_columns", lambda path: None)
     assert one._columns(tmp_path, "other", made) == []
+    assert one.findings == []
     monkeypatch.setattr(checking, "load_columns", lambda path: None)
     assert one._columns(tmp_path, "m", made) == []
     assert one.notes == [
