@@ -14,7 +14,7 @@ from torch import Tensor
 from cfsearch.errors import RunError, listed
 from cfsearch.numerics.intervals import Interval, holm, mcnemar, paired_mean, paired_share_difference
 from cfsearch.report.diff_page import Pair
-from cfsearch.runs.directory import InstanceRow
+from cfsearch.runs.directory import InstanceRow, RunDirectory
 
 from .family import signed_rank
 from .measured import EFFECTS, Measured, load_effects
@@ -91,7 +91,7 @@ class Side:
     Args:
         path: its run directory.
         document: its ``audit.json``.
-        rows: its inputs, by SHA-256.
+        rows: its inputs, by SHA-256; their fronts hold no pictures.
         measured: its effects input by input; None where none were kept.
     """
 
@@ -112,7 +112,7 @@ class Side:
         """
         path = Path(directory)
         with open_run(path) as run:
-            rows = {row.sha256: row for row in run.rows() if row.sha256}
+            rows = {row.sha256: row for row in run.figures() if row.sha256}
         return cls(path, AuditDocument.read(path), rows, load_effects(path / EFFECTS))
 
     @property
@@ -344,13 +344,19 @@ def _reading(row: Row, *, p: float | None, size: float) -> tuple[str, str]:
 
 
 def pairs_of(first: Side, second: Side) -> list[Pair]:
-    """The shared inputs, for the page.
+    """The shared inputs, for the page; whole fronts are read one pair at a time.
 
     Args:
         first: the audit before.
         second: the audit after.
     """
-    return [_pair(first.rows[key], second.rows[key]) for key in first.rows if key in second.rows]
+    shared = [(row, second.rows[key]) for key, row in first.rows.items() if key in second.rows]
+    with open_run(first.path) as before, open_run(second.path) as after:
+        return [_pair(_whole(before, one), _whole(after, other)) for one, other in shared]
+
+
+def _whole(run: RunDirectory, row: InstanceRow) -> InstanceRow:
+    return row if row.front is None else dataclasses.replace(row, front=run.front(row.name))
 
 
 def _pair(one: InstanceRow, other: InstanceRow) -> Pair:

@@ -12,6 +12,7 @@ import torch
 from scipy.stats import norm, t
 
 from cfsearch.audits.difference import Row, Side, _pair, _read, compare, pairs_of
+from cfsearch.audits.pages import open_run
 from cfsearch.errors import RunError
 from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
 from cfsearch.report.diff_page import build_diff_page
@@ -154,6 +155,21 @@ def test_where_one_audit_did_not_measure_the_generators_error_neither_is_correct
     assert [hair["first"], hair["second"]] == pytest.approx([float(value) for value in raw], abs=1e-5)
     assert hair["difference"]["value"] == pytest.approx(float(raw[1] - raw[0]), abs=1e-5)
     assert "its own error included" in build_diff_page(document, [])
+
+
+def test_only_the_page_reads_pictures(both: tuple[Path, Path]) -> None:
+    sides = [Side.read(path) for path in both]
+    assert all(row.front is not None and row.front.picture is None for row in sides[0].rows.values())
+    with open_run(both[0]) as run:
+        whole = {row.name: row.front for row in run.rows()}
+    for pair in pairs_of(*sides):
+        front = whole[pair.name]
+        assert front is not None and front.picture is not None and pair.original is not None
+        assert torch.equal(pair.original, front.picture)
+        member = front.pick("sparsest")
+        assert (pair.changed[0] is None) == (member is None)
+        if member is not None:
+            assert torch.equal(pair.changed[0], front.picture_of(member))  # type: ignore[arg-type] # both are there
 
 
 def test_runs_that_share_no_input_or_no_classes_are_refused(both: tuple[Path, Path], tmp_path: Path) -> None:
