@@ -303,7 +303,7 @@ def fuzzed_apart(
     process.start()
     theirs.close()
     last = last_of(process.pid)
-    words = ""
+    words, answer = "", (0.0, Counter[str](), dict[str, bytes]())
     try:
         while not words and not ours.poll(1.0):
             since = max(
@@ -312,7 +312,7 @@ def fuzzed_apart(
             if time.time() - since > waited:
                 words = f"did not come back from a library in {waited:g} s, where no signal reaches it"
         if not words:
-            answer: tuple[float, Counter[str], dict[str, bytes]] = ours.recv()
+            answer = ours.recv()
     except EOFError:
         process.join(_PATIENCE_S)
         words = f"ended its process (exit {process.exitcode})"

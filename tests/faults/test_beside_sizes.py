@@ -142,7 +142,7 @@ def written(path: Path, columns: dict[str, list[str]]) -> Path:
 
 def test_links_among_thousands_of_columns_are_those_that_say_the_same(tmp_path: Path) -> None:
     drawn = random.Random(3)
-    columns = {f"rs{i}": drawn.choices(("aa", "ab", "bb"), k=40) for i in range(3000)}
+    columns: dict[str, list[str]] = {f"rs{i}": drawn.choices(("aa", "ab", "bb"), k=40) for i in range(3000)}
     renamed = {"aa": "0-0", "ab": "0-1", "bb": "1-1"}
     columns["again"] = [renamed[cell] for cell in columns["rs7"]]
     columns["coarser"] = ["aa" if cell == "aa" else "b" for cell in columns["rs7"]]
