@@ -15,7 +15,6 @@ from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config
 from cfsearch.contracts.generator import AttributeEstimator
-from cfsearch.contracts.modality import PICTURES
 from cfsearch.errors import ConfigError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.providers.served.messages import ServerDownError
@@ -245,8 +244,8 @@ class Audit:
         for row in run.figures():
             figures.add(row)
             wanted = row.name in judged if judged else len(images) < MOST_MEASURED
-            pictured = row.front is not None and row.front.modality is PICTURES
-            original = run.front(row.name).original if pictured and wanted else None
+            read = wanted and row.front is not None and assembly.modality.pictured
+            original = run.front(row.name).original if read else None
             if original is not None:
                 kept.append(dataclasses.replace(row, front=None))
                 images.append(original.clone())  # its front is let go

@@ -142,9 +142,10 @@ def _front_without_pictures(blob: bytes) -> "ParetoFront":
     from cfsearch.fronts.front import ParetoFront  # torch is slow to import, and a list needs none
 
     front = ParetoFront.from_bytes(outlined(blob))
-    if front.sound is not None or front.sounds is not None:  # they say that it is of sounds
-        return _front(blob)
-    return replace(front, images=None, original=None, reconstruction=None)
+    bare = replace(front, images=None, original=None, reconstruction=None, sound=None, sounds=None)
+    return (
+        bare if bare.modality is front.modality else _front(blob)
+    )  # its inputs alone say of what kind they are
 
 
 def _row(values: Sequence[object], *, run: str, read: Callable[[bytes], "ParetoFront"]) -> InstanceRow:

@@ -339,9 +339,9 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
         OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m",
     ),
     **_alone(),
-    ("verify", "--isolation"): Row("verify x --model m --no-isolation", _VERIFIED_ALONE, argument("isolate"), False),
-    ("verify", "--deadline"): Row("verify x --model m --deadline 9", _VERIFIED_ALONE, argument("deadline"), 9.0),
-    ("verify", "--memory"): Row("verify x --model m --memory 2", _VERIFIED_ALONE, argument("memory"), 2.0),
+    ("verify", "--isolation"): Row("verify {faces} --model m --no-isolation", _VERIFIED_ALONE, argument("isolate"), False),
+    ("verify", "--deadline"): Row("verify {faces} --model m --deadline 9", _VERIFIED_ALONE, argument("deadline"), 9.0),
+    ("verify", "--memory"): Row("verify {faces} --model m --memory 2", _VERIFIED_ALONE, argument("memory"), 2.0),
     ("doctor", "--protocol"): Row(
         "doctor http://localhost:1/m --protocol oip", OPEN_PROVIDER, argument("spec"), "oip+http://localhost:1/m"
     ),

@@ -17,6 +17,7 @@ from cfsearch.contracts.records import Reason
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import SCHEMA, InstanceRow, RunDirectory
+from cfsearch.runs.record import figures_of, listed_row
 from cfsearch.runs.store import Store
 
 CONFIG: dict[str, Any] = {"model": {"path": "m.onnx"}, "search": {"seed": 7, "evaluations": 100}}
@@ -235,14 +236,15 @@ def test_files_are_written_whole(start: Start, tmp_path: Path) -> None:
     assert {p.name for p in path.iterdir()} <= names
 
 
-@pytest.mark.parametrize("reading", ["rows", "listed", "check"])
+@pytest.mark.parametrize("reading", ["rows", "figures", "listed", "check"])
 def test_no_front_goes_through_a_sort(start: Start, tmp_path: Path, reading: str) -> None:
     with start() as run:
         run.add([row("b", 0), row("a", 1), row("c", 2, failed=True)])
     statements: list[str] = []
     with Store.read(tmp_path / "run" / "run.sqlite") as store:
         store._connection.set_trace_callback(statements.append)
-        found = getattr(store, reading)()
+        parts: dict[str, Any] = {"figures": figures_of, "listed": listed_row}
+        found = store.read_as(parts[reading]) if reading in parts else getattr(store, reading)()
         if reading != "check":
             assert [one.name for one in found] == ["b", "a", "c"]
     with sqlite3.connect(tmp_path / "run" / "run.sqlite") as connection:
