@@ -149,9 +149,8 @@ def ranked(front: ParetoFront, *, most: int) -> list[int]:
     valid, sizes = front.valid, front.sizes
     number = front.changed.sum(1)
     along = [i for i in front.along(most=len(front)) if bool(valid[i]) and i not in picks]
-    room = max(most - len(picks), 0)
-    step = max(len(along) / room, 1.0) if room else 1.0
-    spread = [along[int(k * step)] for k in range(min(room, len(along)))]
+    room = min(max(most - len(picks), 0), len(along))
+    spread = [along[k * len(along) // room] for k in range(room)]
     spread.sort(key=lambda i: (int(number[i]), float(sizes[i])))
     lead = front.lead()
     rest = sorted((i for i in range(len(front)) if not bool(valid[i])), key=lambda i: -float(lead[i]))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, t, wilcoxon
 
-from cfsearch.audits.correction import CorrectedEffect, GeneratorError, corrected_effect
+from cfsearch.audits.correction import CorrectedEffect, GeneratorError, _combined, corrected_effect
 from cfsearch.audits.effects import Effects, effect_rows, effects_through_generator
 from cfsearch.audits.genuineness_check import measured_error
 from cfsearch.audits.measured import Measured, load_effects, save_effects
@@ -219,3 +219,11 @@ def test_an_interval_without_scatter_or_error_is_a_point() -> None:
         torch.zeros(4), torch.zeros(4), intended={"Hat": torch.ones(4)}, own="Hat", error=error
     )
     assert nothing.estimate == Interval(0.0, 0.0, 0.0) and nothing.p == 1.0
+
+
+def test_of_two_estimates_an_exact_one_counts_alone() -> None:
+    assert _combined((1.0, 0.0), (5.0, 2.0)) == (Interval(1.0, 1.0, 1.0), 0.0)
+    assert _combined((1.0, 2.0), (5.0, 0.0)) == (Interval(5.0, 5.0, 5.0), 0.0)
+    interval, variance = _combined((1.0, 1.0), (4.0, 2.0))  # weights 2 to 1
+    assert (interval.value, variance) == pytest.approx((2.0, 2 / 3))
+    assert interval.high - interval.value == pytest.approx(norm.ppf(0.975) * math.sqrt(2 / 3), rel=1e-4)

@@ -5,13 +5,15 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jsonschema
 import pytest
 import torch
-from scipy.stats import norm, t
+from scipy.stats import norm, t, wilcoxon
 
-from cfsearch.audits.difference import Row, Side, _pair, _read, compare, pairs_of
+from cfsearch.audits.difference import Row, Side, _effect, _pair, _read, compare, pairs_of
 from cfsearch.audits.pages import open_run
 from cfsearch.errors import RunError
 from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
@@ -212,3 +214,23 @@ def test_a_pair_differs_by_status_or_by_the_class_of_the_original(
     pair = _pair(one, other)
     assert (pair.name, pair.differs) == ("a", differs)
     assert pair.sides[0].startswith("failed: " if one.front is None else "no; becomes yes by: ")
+
+
+def test_effects_without_the_generators_error_are_compared_pair_by_pair() -> None:
+    draw = torch.Generator().manual_seed(5)
+    before, after = torch.randn(12, generator=draw), torch.randn(12, generator=draw) + 1.0
+    sides: Any = [
+        SimpleNamespace(
+            effects=SimpleNamespace(by_variable={"Male": values}), edited=lambda _name, _places: None
+        )
+        for values in (before, after)
+    ]
+    places = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
+    row = _effect("Male", (sides[0], places), (sides[1], places), because="why")
+    gap = (after - before)[places].double().numpy()
+    assert (row.n, row.because, row.only_first, row.only_second) == (10, "why", None, None)
+    assert (row.first, row.second) == pytest.approx(
+        (float(before[places].mean()), float(after[places].mean())), abs=1e-6
+    )
+    assert row.difference is not None and row.difference.value == pytest.approx(gap.mean(), abs=1e-6)
+    assert row.p == pytest.approx(wilcoxon(gap).pvalue, abs=1e-6)

@@ -7,6 +7,8 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -54,6 +56,13 @@ def test_the_live_line_fits_and_says_how_far(width: int, monkeypatch: pytest.Mon
         assert "..." not in text
         assert "…" not in text
     assert ("━" in file.getvalue()) == (width >= 100)
+
+
+def test_a_drawn_line_begins_with_its_title_alone() -> None:
+    tasks: list[tuple[str, dict[str, Any]]] = []
+    bar: Any = SimpleNamespace(add_task=lambda title, **more: tasks.append((title, more)))
+    _progress._Live(bar, "audit", width=80)
+    assert tasks == [("audit", {"total": 1.0, "state": ""})]
 
 
 def test_a_pipe_gets_a_line_after_5_seconds_and_then_one_in_30(

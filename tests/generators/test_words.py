@@ -166,3 +166,15 @@ def test_what_does_not_fit_is_refused() -> None:
         made().encode(torch.zeros(1, 2))
     with pytest.raises(ConfigError, match="made of the texts that are searched"):
         Words.open(None, settings={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "counted"),
+    [(torch.int64, torch.float64), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
+def test_the_space_of_whole_tokens_is_counted_in_double_precision(
+    kind: torch.dtype, counted: torch.dtype
+) -> None:
+    generator = made()
+    space = generator.space(generator.encode(encoded(generator, kind)))
+    assert (space.lower.dtype, space.upper.dtype) == (counted, counted)

@@ -1,13 +1,14 @@
 """Charts as numbers: scales with round steps, rows in their order, positions in per cent of the width."""
 
 import math
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from cfsearch.contracts.modality import ROWS
-from cfsearch.report.charts import Chart, count_chart, effect_chart, judged
+from cfsearch.report.charts import Chart, Row, count_chart, effect_chart, judged
 
 MODELS = {"a": "Model A", "b": "Model B"}
 
@@ -227,3 +228,9 @@ class TestCounts:
         assert chart.panels[0].rows[0].label == "income lowered"
         assert count_chart([], MODELS) is None
         assert count_chart([change("x", 1) | {"rate": None}], MODELS) is None
+
+
+def test_what_a_row_has_no_figure_for_is_blank() -> None:
+    row = Row("Hat", None, None, "3 of 4", "cannot tell")
+    given = {"label": "Hat", "estimate": None, "truth": None, "n": "3 of 4", "verdict": "cannot tell"}
+    assert asdict(row) == dict.fromkeys(asdict(row), "") | given

@@ -221,6 +221,10 @@ def test_page_and_terminal_show_them(result: cfsearch.AuditResult) -> None:
     printed = console.export_text()
     assert f"{first['alone']['count']}/{first['alone']['n']}" in printed and first["words"] in printed
     assert "man less woman" in printed
+    heading, figure = (next(one for one in printed.splitlines() if word in one) for word in ("alone", "/"))
+    assert heading.index("alone") + len("alone") == figure.index(f"/{first['alone']['n']}") + len(
+        f"/{first['alone']['n']}"
+    ), "counts end where their heading ends"
 
 
 def test_words_of_changes_of_columns() -> None:

@@ -241,3 +241,16 @@ def test_advice_on_columns_of_the_same_codes_is_given_once(tmp_path: Path) -> No
     assert note.startswith(
         "a: -9 (30 rows) far from the others, 31 to 89; b: -9 (30 rows) far from the others, "
     )
+
+
+WORDS = """
+- -- --- . .. ... ? ?? * n.a. n.a n/a na n\\a nan nil null none missing unknown unk undefined void blank empty (blank)
+(null) (empty) not-available not_available #n/a #na #null! #div/0! #value! #ref! #name? k.a. k.a ka unbekannt inconnu
+inconnue desconocido desconhecido sconosciuto onbekend nieznany okänd bilinmiyor nd n.d. s/d nr n.r. tbd tba x
+"""
+"""What people and programs write for a missing number, in the languages that we know of."""
+
+
+def test_these_words_are_missing_among_numbers() -> None:
+    phrases = {"not available", "not known", "keine angabe", "no data", "k. a.", "n. a."}
+    assert {*WORDS.split(), *phrases} == ABSENT
