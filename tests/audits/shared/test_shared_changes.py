@@ -1,5 +1,6 @@
 """Shared changes of whole audits, against processes whose coverage has a closed form."""
 
+import copy
 import io
 import json
 import shutil
@@ -221,10 +222,13 @@ def test_page_and_terminal_show_them(result: cfsearch.AuditResult) -> None:
     printed = console.export_text()
     assert f"{first['alone']['count']}/{first['alone']['n']}" in printed and first["words"] in printed
     assert "man less woman" in printed
-    heading, figure = (next(one for one in printed.splitlines() if word in one) for word in ("alone", "/"))
-    assert heading.index("alone") + len("alone") == figure.index(f"/{first['alone']['n']}") + len(
-        f"/{first['alone']['n']}"
-    ), "counts end where their heading ends"
+    few = copy.deepcopy(result.document)
+    few["shared"][0]["sets"][0]["changes"][0]["alone"] |= {"count": 1, "n": 9}
+    show_shared(console, few, noun="row")
+    lines = console.export_text().splitlines()
+    [heading] = (line for line in lines if "alone" in line and "with those above" in line)
+    [figure] = (line for line in lines if " 1/9 " in line)
+    assert heading.index("alone ") + len("alone") == figure.index("1/9 ") + len("1/9"), "counts end alike"
 
 
 def test_words_of_changes_of_columns() -> None:
