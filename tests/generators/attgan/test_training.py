@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -163,12 +165,18 @@ def test_metrics_checkpoints_and_sheets_are_written(tmp_path: Path) -> None:
         assert np.asarray(sheet)[2 + 32, 2 + 32].tolist() == [128, 128, 128]
 
 
-def test_minutes_end_a_training_and_drive_the_rate(tmp_path: Path) -> None:
+def test_minutes_end_a_training_and_drive_the_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step takes 1/16 s, by a clock of the test's own: 0.6 s are over in the tenth."""
+    ticks = count()
+    monkeypatch.setattr(
+        "cfsearch.generators.attgan.session.time", SimpleNamespace(monotonic=lambda: next(ticks) / 16)
+    )
     training = replace(HINGE, steps=10**6, minutes=0.01, checkpoint_every=0)
     seen: list[StepMetrics] = []
     done = train(Photographs(), config=SPECTRAL, training=training, folder=tmp_path, watch=seen.append)
     assert done.finished
-    assert 1 < done.step < 1000
+    assert (done.step, done.seconds) == (10, 10 / 16)
+    assert seen[0].rate == training.rate
     assert seen[-1].rate < training.rate
 
 
