@@ -262,3 +262,34 @@ def test_damage_is_refused_with_its_first_finding(monkeypatch: pytest.MonkeyPatc
         f"run 'r' is not what was written: finding 0.{more} Give --unchecked to use it as it is."
     )
     assert seen == [("r", False)]
+
+
+def test_groups_of_every_model_are_computed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Again:
+        grouped = SimpleNamespace(rows=lambda model, **_: [{"model": model, "n": 3}])
+        instances: tuple[()] = ()
+
+        def counts(self) -> dict[str, int]:
+            return {}
+
+        def changes(self) -> tuple[()]:
+            return ()
+
+        transitions = changes
+
+    for name in ("load_effects", "load_columns", "load_shared", "load_contributions"):
+        monkeypatch.setattr(checking, name, lambda path: None)
+    for name in ("verdicts", "column_verdicts"):
+        monkeypatch.setattr(checking, name, lambda *_, **__: [])
+    made = document(
+        effects=(), attainment=(), columns=(), shared=(), practical=0.5, inputs="pictures", protected=()
+    )
+    both = [{"model": name, "n": 3} for name in ("a", "b")]
+    for groups, differs in ((both, False), (both[1:], True), (both[:1], True)):
+        one = check(tmp_path)
+        plain = {"groups": groups, "effects": [], "counts": [{}, {}], "models": []}
+        one._figures(made, plain, {"a": Again(), "b": Again()}, inside=True)
+        assert [message for _, _, message in found(one) if "`groups`" in message] == [
+            message for _, _, message in found(one)
+        ]
+        assert bool(found(one)) == differs

@@ -198,3 +198,8 @@ def test_a_forecast_is_sooner_where_the_figure_is_clearer() -> None:
     assert near.least < near.holds[1] < 200
     assert far.holds[1] is None  # 5 points from the bound: 200 inputs do not tell
     assert "passes after about" in near.sentence and "open to the end" in far.sentence
+
+
+def test_only_what_measured_the_generators_error_says_whether_effects_were_corrected() -> None:
+    stopping = Stopping(watched("|probability:Hat| > 0.5"), names=["a", "b"], seed=0)
+    assert "corrected" not in stopping.document()

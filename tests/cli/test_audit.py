@@ -2,6 +2,7 @@
 
 import contextlib
 import html
+import io
 import json
 import os
 import signal
@@ -11,11 +12,13 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
-from cfsearch.cli.audit import _rate_of
+from cfsearch.cli.audit import _rate_of, _show
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.reservation import Reservation
 from cfsearch.schemas import schema
@@ -396,3 +399,19 @@ def test_a_group_with_too_few_searched_inputs_is_not_one_without_any() -> None:
     assert _rate_of(few) == "too few of 8"
     assert _rate_of({"searched": 0, "found_rate": None}) == "none searched"
     assert _rate_of(many) == "50%, 25% to 75% of 12"
+
+
+def test_the_terminal_shows_the_twelve_most_frequent_changes(tmp_path: Path) -> None:
+    rate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    changes = [
+        {"model": "m", "variable": f"v{i:02}", "direction": "changed", "count": 9, "n": 20, "rate": rate}
+        for i in range(15)
+    ]
+    made: Any = {
+        "models": [{"id": "m", "name": "m", "labels": ["no", "yes"]}], "counts": [], "changes": changes,
+        "search": {"target": None}, "effects": [], "inputs": "pictures", "instances": [],
+    }  # fmt: skip
+    console = Console(file=io.StringIO(), width=120, record=True)
+    _show(console, made, tmp_path / "report.html", noun="picture")
+    printed = console.export_text()
+    assert [f"v{i:02}" in printed for i in range(15)] == [True] * 12 + [False] * 3

@@ -277,3 +277,12 @@ def test_the_first_readable_image_stands_for_the_others(toys: Toys) -> None:
     good = toys.picture()
     assert first_readable([broken, good]) == good
     assert first_readable([broken, broken]) == first_readable([broken]) == broken
+
+
+def test_fronts_go_into_a_folder_that_is_there_already(tmp_path: Path) -> None:
+    folder = tmp_path / "fronts"
+    folder.mkdir()
+    output = _Output.of("front", folder, count=2)
+    assert output.several
+    output.write([])
+    assert folder.is_dir()

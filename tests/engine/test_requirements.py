@@ -196,6 +196,11 @@ def as_method(function: Callable[..., Any]) -> Callable[..., Any]:
             lambda self, state, z: z.numpy(),
             "decode must return a floating-point tensor .* got ndarray",
         ),
+        (
+            "decode",
+            lambda self, state, z: torch.zeros(1, 30, 3, 16, 16, dtype=torch.int64),
+            "decode must return a floating-point tensor .* got torch.int64",
+        ),
         ("decode", lambda self, state, z: z.new_zeros(1, 30, 3, 16, 16).to("meta"), "on cpu, like its input"),
         ("realism", lambda self, x: x, r"realism must return shape \(2, 1\), got \(2, 1, 3, 16, 16\)"),
     ],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 
 from cfsearch.contracts.records import Reason
 from cfsearch.errors import DataError
@@ -98,3 +98,12 @@ def test_a_long_class_widens_its_cell_and_is_not_cut() -> None:
 def test_rows_have_no_strip() -> None:
     with pytest.raises(DataError, match="no images to draw"):
         strip_png(replace(front(28), images=None, original=None))
+
+
+def test_a_cell_is_as_wide_as_its_caption_in_letters_of_13() -> None:
+    words = "a caption that is far wider than its tile"
+    tile = np.zeros((20, 20, 3), dtype=np.uint8)
+    sheet = strips._drawn([tile], [(words,)])
+    wide = int(np.ceil(ImageFont.load_default(strips._SIZE).getlength(words)))
+    assert sheet.width == wide + 2 * strips._GAP
+    assert wide != int(np.ceil(ImageFont.load_default().getlength(words)))

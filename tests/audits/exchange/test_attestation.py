@@ -140,6 +140,11 @@ def test_statements_are_read_as_they_were_written(tmp_path: Path, predicate: str
     assert read_statement(written(tmp_path, stated(predicate))) == stated(predicate)
 
 
+def test_statements_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    earlier = stated("svr") | {"predicateType": "https://in-toto.io/attestation/svr/v0.1"}
+    assert read_statement(written(tmp_path, earlier)) == earlier
+
+
 @pytest.mark.parametrize(
     "broken",
     [
