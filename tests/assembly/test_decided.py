@@ -8,6 +8,7 @@ from torch import Tensor
 from cfsearch.assembly.decided import chosen_by_decision
 from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.table import TableInput
+from cfsearch.contracts.modality import ROWS
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import ConfigError, DataError
@@ -80,3 +81,7 @@ def test_a_class_that_is_none_or_has_no_row_is_refused() -> None:
         chosen_by_decision(table(), Above40(), decided="yess", limit=None)
     with pytest.raises(DataError, match="none of the 5 rows into 'maybe'"):
         chosen_by_decision(table(), Above40(), decided="maybe", limit=None)
+
+
+def test_a_table_is_of_rows() -> None:
+    assert TableInput.modality is ROWS

@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from cfsearch.cli.audit import _rate_of, _show
+from cfsearch.cli.audit import _rate_of, _ratios, _show
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.reservation import Reservation
 from cfsearch.schemas import schema
@@ -415,3 +415,18 @@ def test_the_terminal_shows_the_twelve_most_frequent_changes(tmp_path: Path) -> 
     _show(console, made, tmp_path / "report.html", noun="picture")
     printed = console.export_text()
     assert [f"v{i:02}" in printed for i in range(15)] == [True] * 12 + [False] * 3
+
+
+def test_ratios_are_those_of_their_column_wherever_it_stands() -> None:
+    def group(attribute: str, ratio: float) -> dict[str, Any]:
+        one = {"name": attribute, "ratio": {"value": ratio, "low": ratio, "high": ratio}}
+        return {
+            "attribute": attribute,
+            "model": "m",
+            "impact": {"groups": [one], "unknown": 0, "most_selected": "them"},
+        }
+
+    made = {"groups": [{"attribute": "age", "model": "m"}, group("sex", 0.5), group("race", 0.25)]}
+    [line] = _ratios(made, "race", "m")
+    assert "race 0.25, 0.25 to 0.25" in line and "0.50" not in line
+    assert _ratios(made, "age", "m") == []

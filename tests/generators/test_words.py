@@ -178,3 +178,16 @@ def test_the_space_of_whole_tokens_is_counted_in_double_precision(
     generator = made()
     space = generator.space(generator.encode(encoded(generator, kind)))
     assert (space.lower.dtype, space.upper.dtype) == (counted, counted)
+
+
+def test_the_texts_that_a_density_was_learned_from_are_part_of_the_fingerprint() -> None:
+    one, other, again = (
+        made().with_density(texts).fingerprint
+        for texts in (
+            ["a dull film", "a slow plot"],
+            ["a dull film", "a fine plot"],
+            ["a dull film", "a slow plot"],
+        )
+    )
+    assert one == again != other
+    assert one != made().fingerprint
