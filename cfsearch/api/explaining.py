@@ -16,16 +16,15 @@ from cfsearch.assembly.model import open_model
 from cfsearch.assembly.plugins import plugin_config
 from cfsearch.contracts.explainer import Explainer
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.contracts.records import Need
 from cfsearch.datasets.images import find_images, read_image
 from cfsearch.datasets.sound import Spectrogram
-from cfsearch.errors import CapabilityError, ConfigError, PluginError
+from cfsearch.errors import ConfigError, PluginError
 from cfsearch.providers.live import live_provider
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.text import TextProvider
-from cfsearch.report.explained import ExplainedInputs, stored_flips
+from cfsearch.report.explained import ExplainedInputs
 
 from .explained import explained_pictures, explained_rows, explained_sounds, explained_texts
 from .explanation import ExplainResult
@@ -106,9 +105,14 @@ def explain(
         else:
             inputs = _pictures(model, x, folder, explainer, block, labels, score_kind(scores), given)
         seed = int(given.get("seed", 0))
-        ready = _ready(explainer, inputs, seed=seed)
-        found = ready.explain(inputs.x, subject=inputs.subject, target=target, seed=seed)
-    return ExplainResult(found, inputs, stored=stored_flips(found, inputs))
+        return ExplainResult.of(
+            explainer,
+            inputs,
+            target=target,
+            seed=seed,
+            unlearned=f"method {explainer.name!r} learns from reference inputs: give reference=, pictures, recordings, "
+            "a training table or texts.",
+        )
 
 
 def _explainer(method: ExplainerLike) -> Explainer:
@@ -123,17 +127,6 @@ def _explainer(method: ExplainerLike) -> Explainer:
             f"method: expected the name, the class or an object of a cfsearch Explainer, got {type(made).__name__}."
         )
     return made
-
-
-def _ready(explainer: Explainer, inputs: ExplainedInputs, *, seed: int) -> Explainer:
-    if inputs.reference is None:
-        if Need.REFERENCE in explainer.needs:
-            raise CapabilityError(
-                f"method {explainer.name!r} learns from reference inputs: give reference=, pictures, recordings, "
-                "a training table or texts."
-            )
-        return explainer
-    return explainer.fit(inputs.subject, inputs.reference().to(inputs.x.device), seed=seed)
 
 
 def _taken(kind: str, given: Mapping[str, object]) -> None:

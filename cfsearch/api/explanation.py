@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from torch import Tensor
 
-from cfsearch.contracts.explainer import Explanation
+from cfsearch.contracts.explainer import Explainer, Explanation
+from cfsearch.contracts.records import Need
 from cfsearch.datasets.tables import TableSchema, Variables
-from cfsearch.errors import ConfigError, PluginError
+from cfsearch.errors import CapabilityError, ConfigError, PluginError
 from cfsearch.files import write_atomically
-from cfsearch.report.explained import ExplainedInputs, document, shown
+from cfsearch.report.explained import ExplainedInputs, document, shown, stored_flips
 from cfsearch.report.explanations import Shown, page, png, strip
 from cfsearch.report.pictures import data_uri
 
@@ -50,6 +51,37 @@ class ExplainResult:
         self.explanation = explanation
         self._inputs, self._stored = inputs, None if stored is None else list(stored)
 
+    @classmethod
+    def of(
+        cls,
+        explainer: Explainer,
+        inputs: ExplainedInputs,
+        *,
+        target: str | None,
+        seed: int,
+        unlearned: str,
+    ) -> "ExplainResult":
+        """What a method finds about inputs whose model is open.
+
+        Args:
+            explainer: the method.
+            inputs: with their model.
+            target: the class to reach; any other class when None.
+            seed: of all random numbers.
+            unlearned: what to do where the method learns from reference inputs and there are none, a sentence.
+
+        Raises:
+            CapabilityError: there are no reference inputs to learn from.
+            CfsearchError: as ``Explainer.explain``.
+        """
+        ready = explainer
+        if inputs.reference is not None:
+            ready = explainer.fit(inputs.subject, inputs.reference().to(inputs.x.device), seed=seed)
+        elif Need.REFERENCE in explainer.needs:
+            raise CapabilityError(unlearned)
+        found = ready.explain(inputs.x, subject=inputs.subject, target=target, seed=seed)
+        return cls(found, inputs, stored=stored_flips(found, inputs))
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -82,7 +114,7 @@ class ExplainResult:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the model says of each input and of its counterfactual."""
-        return tuple(" ".join((*one.says, *one.notes)) for one in self._shown)
+        return tuple(" ".join((*one.says, *one.notes)) for one in self.shown)
 
     @property
     def counterfactuals(self) -> "pd.DataFrame | Tensor | tuple[str, ...] | None":
@@ -103,7 +135,7 @@ class ExplainResult:
         if self._inputs.kind == "text":
             return tuple(
                 " ".join(word.text if word.becomes is None else word.becomes for word in one.words)
-                for one in self._shown
+                for one in self.shown
             )
         return found
 
@@ -141,11 +173,12 @@ class ExplainResult:
             "explanations": self._document,
         }
 
-    def report(self, path: str | Path) -> Path:
+    def report(self, path: str | Path, *, command: str = "") -> Path:
         """Write a page, or of pictures and recordings a strip.
 
         Args:
             path: ends in ``.html`` or ``.png``.
+            command: the command line that makes the page again, to stand on it; empty for none.
 
         Raises:
             ConfigError: it ends otherwise, or rows and texts are to be a picture.
@@ -154,18 +187,19 @@ class ExplainResult:
         if place.suffix == ".png":
             if self._inputs.kind in ("row", "text"):
                 raise ConfigError(f"report: a {self._inputs.kind} makes no picture; name an .html file.")
-            return write_atomically(place, png(strip(self._shown)))
+            return write_atomically(place, png(strip(self.shown)))
         if place.suffix != ".html":
             raise ConfigError(f"report: expected a name ending in .html or .png, got {str(path)!r}.")
         called = self.names[0] if len(self) == 1 else f"{len(self)} inputs"
         html = page(
-            self._shown,
+            self.shown,
             title=f"{model.name}: {called}",
             method=self.method,
             notes=self.notes,
             version=version("cfsearch"),
             model=model.name,
             fingerprint=model.fingerprint,
+            command=command,
         )
         return write_atomically(place, html.encode())
 
@@ -178,7 +212,7 @@ class ExplainResult:
     def _repr_html_(self) -> str:
         parts = [f"<p><strong>{escape(repr(self))}</strong></p>"]
         parts += [f"<p>{escape(note)}</p>" for note in self.notes[:_NOTES]]
-        for one, sentence in zip(self._shown, self.sentences, strict=True):
+        for one, sentence in zip(self.shown, self.sentences, strict=True):
             parts.append(f"<p><strong>{escape(one.name)}</strong>: {escape(sentence)}</p>")
             if one.tiles:
                 parts.append(f'<img alt="{escape(sentence)}" src="{data_uri(png(strip([one])), "png")}">')
@@ -187,7 +221,8 @@ class ExplainResult:
         return "".join(parts)
 
     @cached_property
-    def _shown(self) -> list[Shown]:
+    def shown(self) -> list[Shown]:
+        """One an input, as page, strip and terminal show it."""
         return shown(self.explanation, self._inputs, stored=self._stored)
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import CapabilityError, ConfigError, RunError
+from cfsearch.errors import ConfigError, RunError
 
 from ._completion import classes, columns, conditions, plugins
 from ._help import Command
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from cfsearch.contracts.explainer import Explainer, Explanation
+    from cfsearch.api.explanation import ExplainResult
+    from cfsearch.contracts.explainer import Explainer
     from cfsearch.report.explained import ExplainedInputs
     from cfsearch.report.explanations import Shown
 
@@ -139,38 +140,44 @@ def explain(
         note(text)
     if out is not None and out.suffix == ".png" and inputs.kind in ("row", "text"):
         raise ConfigError(f"--out {out}: a {inputs.kind} makes no picture; name an .html file.")
-    explanation = _ready(explainer, inputs, flags).explain(
-        inputs.x, subject=inputs.subject, target=flags["target"], seed=flags["seed"]
-    )
-    for text in explanation.note:
-        note(text)
-    from cfsearch.report.explained import document, shown, stored_flips
+    from cfsearch.api.explanation import ExplainResult
 
-    stored = stored_flips(explanation, inputs)
-    items = shown(explanation, inputs, stored=stored)
-    written = {
+    result = ExplainResult.of(
+        explainer,
+        inputs,
+        target=flags["target"],
+        seed=flags["seed"],
+        unlearned=f"--method {explainer.name} learns from reference inputs: give --reference, a folder of images or "
+        "recordings, a table, or a text file.",
+    )
+    for text in result.explanation.note:
+        note(text)
+    written = _document(result, inputs, chosen, seed=flags["seed"], out=out)
+    if out is not None:
+        result.report(out, command=Invocation.current().command)
+    detail(f"{result.explanation.queries} queries, {duration(time.monotonic() - begin)} in all")
+    return Outcome(document=written, show=lambda console: _show(console, result, out))
+
+
+def _document(
+    result: "ExplainResult", inputs: "ExplainedInputs", chosen: Sequence[str], *, seed: int, out: Path | None
+) -> dict[str, Any]:
+    """The result with what the call chose, its model and its file."""
+    found, model = result.to_dict(), inputs.subject.provider
+    return {
         "format": FORMAT,
-        "method": explanation.method,
+        "method": found["method"],
         "settings": dict(_setting(one) for one in chosen),
-        "kind": inputs.kind,
-        "model": {"name": inputs.subject.provider.name, "fingerprint": inputs.subject.provider.fingerprint},
-        "labels": list(explanation.labels),
-        "surrogate": explanation.surrogate,
-        "queries": inputs.queries + explanation.queries + len(stored or ()),
-        "seed": flags["seed"],
-        "notes": [*inputs.notes, *explanation.note],
-        "explanations": document(explanation, inputs, stored=stored),
+        "kind": found["kind"],
+        "model": {"name": model.name, "fingerprint": model.fingerprint},
+        "labels": found["labels"],
+        "surrogate": found["surrogate"],
+        "queries": found["queries"],
+        "seed": seed,
+        "notes": found["notes"],
+        "explanations": found["explanations"],
         "file": None if out is None else str(out),
     }
-    if out is not None:
-        _write(out, items, explanation, inputs)
-    detail(f"{explanation.queries} queries, {duration(time.monotonic() - begin)} in all")
-    return Outcome(
-        document=written,
-        show=lambda console: _show(
-            console, items, explanation, out, stored=len(stored or ()) + inputs.queries
-        ),
-    )
 
 
 def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
@@ -182,20 +189,6 @@ def _explainer(name: str, chosen: Sequence[str]) -> "Explainer":
     if not isinstance(made, Explainer):
         raise PluginError(f"explainer {name!r} must be a cfsearch Explainer, got {type(made).__name__}.")
     return made
-
-
-def _ready(explainer: "Explainer", inputs: "ExplainedInputs", flags: dict[str, Any]) -> "Explainer":
-    from cfsearch.contracts.records import Need
-
-    if inputs.reference is None:
-        if Need.REFERENCE in explainer.needs:
-            raise CapabilityError(
-                f"--method {explainer.name} learns from reference inputs: give --reference, a folder of images or "
-                "recordings, a table, or a text file."
-            )
-        return explainer
-    reference = inputs.reference().to(inputs.x.device)
-    return explainer.fit(inputs.subject, reference, seed=flags["seed"])
 
 
 def _setting(text: str) -> tuple[str, Any]:  # Any: what the method takes
@@ -224,37 +217,11 @@ def _check_out(out: Path | None) -> None:
         )
 
 
-def _write(
-    out: Path, items: "Sequence[Shown]", explanation: "Explanation", inputs: "ExplainedInputs"
-) -> None:
-    from importlib.metadata import version
-
-    from cfsearch.files import write_atomically
-    from cfsearch.report.explanations import page, png, strip
-
-    if out.suffix == ".png":
-        write_atomically(out, png(strip(items)))
-        return
-    html = page(
-        items,
-        title=f"{inputs.subject.provider.name}: {inputs.names[0] if len(inputs.names) == 1 else f'{len(items)} inputs'}",
-        method=explanation.method,
-        notes=(*inputs.notes, *explanation.note),
-        version=version("cfsearch"),
-        model=inputs.subject.provider.name,
-        fingerprint=inputs.subject.provider.fingerprint,
-        command=Invocation.current().command,
-    )
-    write_atomically(out, html.encode())
-
-
-def _show(
-    console: "Console", items: "Sequence[Shown]", explanation: "Explanation", out: Path | None, *, stored: int
-) -> None:
+def _show(console: "Console", result: "ExplainResult", out: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    for one in items:
+    for one in result.shown:
         console.print(Text(plain(one.name), style="bold"))
         for sentence in (*one.says, *one.notes):
             console.print(Text(plain(sentence)))
@@ -273,8 +240,8 @@ def _show(
                 table.add_row(first, *others, style="" if line.after is not None else "dim")
             console.print(table)
         console.print()
-    number = explanation.queries + stored
-    queries = f"{number:,} {'query' if number == 1 else 'queries'} to the model, method {explanation.method}."
+    number = result.queries
+    queries = f"{number:,} {'query' if number == 1 else 'queries'} to the model, method {result.method}."
     console.print(Text(queries if out is None else f"{queries} Wrote {plain(str(out))}."))
 
 

@@ -1,5 +1,6 @@
 """``cfsearch explain``: each kind of input, what it says, and every refusal."""
 
+import html
 import re
 import wave
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from bs4 import BeautifulSoup
 from PIL import Image
 
+import cfsearch
 from cfsearch.contracts import network as networks
 from cfsearch.datasets.tables import Encoding, read_schema
 from cfsearch.providers.surrogate_file import Surrogate
@@ -96,6 +98,30 @@ class TestImages:
         assert "<b>x & y.png" in page.select("section h2")[0].get_text()
         policy = page.select_one("meta[http-equiv]")
         assert policy is not None and "default-src 'none'" in str(policy["content"])
+
+    def test_the_command_and_python_end_alike(
+        self, call: Call, face: Path, model: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / "page.html"
+        words = ("--method", "pgd", "--target", "bright", "--seed", 3, "--threads", 1, "--out", out)
+        document = call("explain", face, "--model", model, *words, "--json").document
+        result = cfsearch.explain(model, face, method="pgd", target="bright", seed=3)
+        found = result.to_dict()
+        assert {key: document[key] for key in found} == found
+        page = out.read_text(encoding="utf-8")
+        command = html.unescape(re.findall(r"<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)[0])
+        again = result.report(tmp_path / "again.html", command=command)
+        assert again.read_text(encoding="utf-8") == page
+        assert command not in result.report(tmp_path / "bare.html").read_text(encoding="utf-8")
+
+    def test_a_method_that_learns_names_the_flag_that_it_lacks(
+        self, call: Call, face: Path, model: Path
+    ) -> None:
+        answer = call("explain", face, "--model", model, "--method", "gradual", "--threads", 1)
+        assert (
+            answer.code == 2
+            and "--method gradual learns from reference inputs: give --reference" in answer.error
+        )
 
     def test_settings_reach_the_method(self, call: Call, face: Path, model: Path) -> None:
         answer = call(
