@@ -63,22 +63,22 @@ def load_contributions(path: Path) -> MeasuredContributions | None:
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        meta, tensors = read_tensors(path, kind=_FORMAT)
-        variables = tuple(meta["variables"])
-        shape = torch.Size((len(meta["inputs"]), len(variables)))
-        if any(tensors[name].shape != shape for name in (*_FLAGS, "values", "errors")):
-            raise ValueError("its tensors do not fit its names")
+        kept = read_tensors(path, kind=_FORMAT)
+        variables, inputs = kept.names("variables"), kept.names("inputs")
+        shape = (len(inputs), len(variables))
+        flags = [kept.taken(name, shape=shape, kind="booleans") for name in _FLAGS]
+        values, errors = (kept.taken(name, shape=shape) for name in ("values", "errors"))
         found = {}
-        rows = zip(meta["inputs"], meta["valued"], meta["queries"], strict=True)
+        rows = zip(inputs, kept.meta["valued"], kept.meta["queries"], strict=True)
         for i, (name, valued, queries) in enumerate(rows):
-            tried, sufficient, necessary, changed = (tensors[flag][i].tolist() for flag in _FLAGS)
+            tried, sufficient, necessary, changed = (flag[i].tolist() for flag in flags)
             where = [j for j, one in enumerate(changed) if one]
-            found[str(name)] = Contribution(
+            found[name] = Contribution(
                 tried={
                     variables[j]: Tried(sufficient[j], necessary[j]) for j, one in enumerate(tried) if one
                 },
                 changed=tuple(variables[j] for j in where),
-                shapley=Shapley(tensors["values"][i, where], tensors["errors"][i, where]) if valued else None,
+                shapley=Shapley(values[i, where], errors[i, where]) if valued else None,
                 queries=int(queries),
             )
-        return MeasuredContributions(variables, found, int(meta["left_out"]))
+        return MeasuredContributions(variables, found, int(kept.meta["left_out"]))

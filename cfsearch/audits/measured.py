@@ -21,7 +21,7 @@ from cfsearch.runs.guard import guarded, read_object
 from .correction import EditedEffect, GeneratorError
 from .effects import PARTS, Effects, effect_rows
 from .input_effects import InputEffects, input_effects
-from .tensor_file import read_tensors, write_tensors
+from .tensor_file import KeptTensors, read_tensors, write_tensors
 
 EFFECTS: Final = "effects.safetensors"
 GROUPS: Final = "groups.json"
@@ -136,17 +136,21 @@ def load_effects(path: Path) -> Measured | None:
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        meta, tensors = read_tensors(path, kind=EFFECTS_FORMAT)
-        names = tuple(str(name) for name in meta["names"])
-        truths = {name: tensors[f"truth {name}"] for name in names if f"truth {name}" in tensors}
-        effects = Effects(names, *(tensors[part] for part in PARTS if part in tensors))
-        if effects.logits.shape != (len(effects), len(names)):
-            raise ValueError("its tensors do not fit its names")
+        kept = read_tensors(path, kind=EFFECTS_FORMAT)
+        meta, names = kept.meta, kept.names("names")
+        n = len(kept.tensors["kept"])
+        effects = Effects(names, **_parts(kept, n, len(names)))
+        truths = {
+            name: kept.taken(f"truth {name}", shape=(n,)) for name in names if f"truth {name}" in kept.tensors
+        }
+        inputs, sha256 = (kept.names(key, distinct=False) for key in ("inputs", "sha256"))
+        if len(inputs) not in (0, n) or len(sha256) not in (0, n):
+            raise ValueError(f"it names {len(inputs)} inputs of {n}")
         error = meta.get("error")
         return Measured(
             effects,
-            tuple(meta["inputs"]),
-            tuple(meta["sha256"]),
+            inputs,
+            sha256,
             dict(meta["edit_success"]),
             truths or None,
             edit_strength=dict(meta.get("edit_strength", {})),
@@ -154,6 +158,20 @@ def load_effects(path: Path) -> Measured | None:
             before_errors="error" not in meta,
             before_groups="by_group" not in meta,
         )
+
+
+def _parts(kept: KeptTensors, n: int, d: int) -> dict[str, Tensor]:
+    """The tensors of ``Effects``; ``intended`` was not kept in all versions."""
+    shapes: dict[str, tuple[int, ...]] = {"kept": (n,), "intended": (n, d, d)}
+    return {
+        part: kept.taken(
+            part,
+            shape=shapes.get(part, (n, d)),
+            kind="booleans" if part in ("flips", "kept") else "finite numbers",
+        )
+        for part in PARTS
+        if part != "intended" or part in kept.tensors
+    }
 
 
 def save_groups(

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
-from cfsearch.audits.tensor_file import read_tensors, write_tensors
+from cfsearch.audits.tensor_file import KeptTensors, read_tensors, write_tensors
 from cfsearch.runs.guard import guarded
 
 from .measuring import MeasuredColumn, Moves
 from .members import MemberFigures
-from .protection import Protected
+from .protection import Protected, pairs
 
 COLUMNS: Final = "columns.safetensors"
 _FORMAT: Final = "cfsearch-columns/1"
@@ -83,38 +82,55 @@ def load_columns(path: Path) -> tuple[list[MeasuredColumn], dict[str, MemberFigu
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        meta, tensors = read_tensors(path, kind=_FORMAT)
+        kept = read_tensors(path, kind=_FORMAT)
         measured, members = [], {}
-        for i, entry in enumerate(meta["columns"]):
-            measured.append(_measured(tensors, i, entry))
+        for i, entry in enumerate(kept.meta["columns"]):
+            measured.append(_measured(kept, i, entry))
             if entry["members"] is not None:
-                parts = [tensors[f"{i} members {part}"] for part in _MEMBERS]
-                members[str(entry["column"])] = MemberFigures(tuple(entry["members"]), *parts)
+                rows = kept.names("members", entry, distinct=False)
+                members[str(entry["column"])] = MemberFigures(rows, *_members(kept, i, len(rows)))
         return measured, members
 
 
-def _measured(tensors: Mapping[str, Tensor], i: int, entry: Mapping[str, Any]) -> MeasuredColumn:
+def _members(kept: KeptTensors, i: int, n: int) -> list[Tensor]:
+    """Shares are NaN where no member changes the column."""
+    return [
+        kept.taken(
+            f"{i} members {part}",
+            shape=(n,),
+            kind="finite numbers" if part == "cost" else "numbers or NaN",
+        )
+        for part in _MEMBERS
+    ]
+
+
+def _measured(kept: KeptTensors, i: int, entry: Mapping[str, Any]) -> MeasuredColumn:
+    names, rows, linked = (kept.names(key, entry, distinct=False) for key in ("names", "rows", "linked"))
+    n, k = len(rows), len(names) if len(names) > 1 else 0
     protected = Protected(
         entry["column"],
         entry["kind"],
         entry["guessed"],
         entry["taken"],
-        tuple(entry["names"]),
-        tensors[f"{i} of"],
+        names,
+        kept.taken(f"{i} of", shape=(n,), kind="whole numbers"),
         None,
         entry["unknown"],
-        tuple(entry["small"]),
+        kept.names("small", entry, distinct=False),
         entry["because"],
         entry["note"],
     )
-    part = {name: tensors[f"{i} {name}"] for name in _PARTS}
-    rows = tuple(entry["rows"])
-    k = len(protected.names) if len(protected.names) > 1 else 0
-    if len(protected.of) != len(rows) or part["odds"].shape != torch.Size((len(rows), k)):
-        raise ValueError("its tensors do not fit its names")
-    moves = None
-    if entry["moves"] is not None:
-        moves = Moves(tuple(entry["moves"]), *(tensors[f"{i} moves {name}"] for name in _MOVES))
+    shapes: dict[str, tuple[int, ...]] = {"own": (n,)}
+    for name in ("linked_odds", "linked_p"):
+        shapes[name] = (n, k) if linked else (len(kept.tensors[f"{i} {name}"]), 0)
+    part = {
+        name: kept.taken(
+            f"{i} {name}",
+            shape=shapes.get(name, (n, k)),
+            kind="whole numbers" if name in ("classes", "own") else "finite numbers",
+        )
+        for name in _PARTS
+    }
     return MeasuredColumn(
         protected,
         rows,
@@ -123,10 +139,30 @@ def _measured(tensors: Mapping[str, Tensor], i: int, entry: Mapping[str, Any]) -
         part["p"],
         part["classes"],
         part["own"],
-        tuple(entry["linked"]),
+        linked,
         part["linked_odds"],
         part["linked_p"],
-        moves,
+        _moved(kept, i, entry),
         entry["graded"],
         entry["clipped"],
+    )
+
+
+def _moved(kept: KeptTensors, i: int, entry: Mapping[str, Any]) -> Moves | None:
+    if entry["moves"] is None:
+        return None
+    columns = kept.names("moves", entry, distinct=False)
+    c, d = len(pairs(entry["names"])), len(columns)
+    m = len(kept.tensors[f"{i} moves rows"])
+    shapes = {"rows": (m,), "error": (c, d), "error_p": (c, d)}
+    return Moves(
+        columns,
+        *(
+            kept.taken(
+                f"{i} moves {name}",
+                shape=shapes.get(name, (c, d, m)),
+                kind="whole numbers" if name == "rows" else "finite numbers",
+            )
+            for name in _MOVES
+        ),
     )

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-import torch
+from torch import Tensor
 
-from cfsearch.audits.tensor_file import read_tensors, write_tensors
+from cfsearch.audits.tensor_file import KeptTensors, read_tensors, write_tensors
 from cfsearch.runs.guard import guarded
 
 from .candidates import Move, SharedChange
@@ -62,15 +62,14 @@ def load_shared(path: Path) -> list[MeasuredChanges] | None:
     if not path.exists():
         return None
     with guarded(repr(str(path))):
-        meta, tensors = read_tensors(path, kind=_FORMAT)
+        kept = read_tensors(path, kind=_FORMAT)
         found = []
-        for i, entry in enumerate(meta["classes"]):
+        for i, entry in enumerate(kept.meta["classes"]):
+            count, words = len(entry["changes"]), kept.names("words", entry, distinct=False)
             sides = []
             for side in _SIDES:
-                parts = [tensors[f"{i} {side} {part}"] for part in _PARTS]
-                if any(part.shape != torch.Size((len(entry["changes"]), len(entry[side]))) for part in parts):
-                    raise ValueError("its tensors do not fit its names")
-                sides.append(Trials(tuple(entry[side]), *parts))
+                inputs = kept.names(side, entry, distinct=False)
+                sides.append(Trials(inputs, *_trials(kept, f"{i} {side}", (count, len(inputs)))))
             changes = tuple(
                 SharedChange(tuple(Move(**move) for move in change["moves"]), change["support"])
                 for change in entry["changes"]
@@ -81,12 +80,19 @@ def load_shared(path: Path) -> list[MeasuredChanges] | None:
                     source=entry["source"],
                     target=entry["target"],
                     changes=changes,
-                    words=tuple(entry["words"]),
+                    words=words,
                     first=first,
                     second=second,
-                    tried=tensors[f"{i} tried"],
+                    tried=kept.taken(f"{i} tried", shape=(count,), kind="booleans"),
                     left_out=entry["left_out"],
                     queries=entry["queries"],
                 )
             )
         return found
+
+
+def _trials(kept: KeptTensors, side: str, shape: tuple[int, int]) -> list[Tensor]:
+    return [
+        kept.taken(f"{side} {part}", shape=shape, kind="finite numbers" if part == "cost" else "booleans")
+        for part in _PARTS
+    ]

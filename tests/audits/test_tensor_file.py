@@ -1,0 +1,171 @@
+"""What an audit keeps as tensors is read by one reader, which refuses whatever was not written so."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from cfsearch.audits.columns.measuring import MeasuredColumn, Moves
+from cfsearch.audits.columns.members import MemberFigures
+from cfsearch.audits.columns.protection import Protected
+from cfsearch.audits.columns.store import load_columns, save_columns
+from cfsearch.audits.contributing import Contribution, MeasuredContributions, Tried
+from cfsearch.audits.contributions_file import load_contributions, save_contributions
+from cfsearch.audits.effects import Effects
+from cfsearch.audits.measured import Measured, load_effects, save_effects
+from cfsearch.audits.shared.candidates import Move, SharedChange
+from cfsearch.audits.shared.measuring import MeasuredChanges, Trials
+from cfsearch.audits.shared.store import load_shared, save_shared
+from cfsearch.audits.tensor_file import read_tensors, write_tensors
+from cfsearch.errors import DamagedError, RunError
+from cfsearch.numerics.shapley import Shapley
+
+
+def effects(path: Path) -> None:
+    base = torch.arange(6.0).reshape(3, 2)
+    found = Effects(
+        ("a", "b"), base, base + 1, base > 2, torch.tensor([True, False, True]), base + 2, base + 3
+    )
+    save_effects(path, Measured(found, ("x", "y", "z"), ("1", "2", "3"), {}, {"b": torch.ones(3)}))
+
+
+def contributions(path: Path) -> None:
+    shared = Shapley(torch.tensor([0.75, -0.25]), torch.tensor([0.0, 0.125]))
+    one = Contribution({"a": Tried(True, False)}, ("a", "b"), shared, 9)
+    save_contributions(path, MeasuredContributions(("a", "b"), {"x": one, "y": one}, left_out=0))
+
+
+def ones(*shape: int) -> torch.Tensor:
+    """A tensor of its own: files refuse those that share memory."""
+    return torch.ones(shape)
+
+
+def columns(path: Path) -> None:
+    of, own, classes = torch.tensor([0, 1, -1]), torch.tensor([1, 0, 1]), ones(3, 2).long()
+    sex = Protected("sex", "sex", True, True, ("f", "m"), of, None, 0, (), "", "")
+    moves = Moves(
+        ("hours",), torch.tensor([0, 1]), ones(1, 1, 2), ones(1, 1, 2), error=ones(1, 1), error_p=ones(1, 1)
+    )
+    linked = (("job",), ones(3, 2), ones(3, 2))
+    one = MeasuredColumn(sex, ("a", "b", "c"), "yes", ones(3, 2), ones(3, 2), classes, own, *linked, moves)
+    shares = (ones(1), ones(1), torch.tensor([math.nan]))
+    save_columns(path, [one], {"sex": MemberFigures(("a",), ones(1), *shares)})
+
+
+def shared(path: Path) -> None:
+    change = SharedChange((Move(0, "hat", "+", "to", 1.0),), 3)
+    first, second = (
+        Trials(names, ones(1, 2).bool(), ones(1, 2), ones(1, 2).bool()) for names in (("x", "y"), ("u", "v"))
+    )
+    save_shared(
+        path, [MeasuredChanges("no", None, (change,), ("hat on",), first, second, ones(1).bool(), 0, 4)]
+    )
+
+
+class Kept(NamedTuple):
+    """A kind of file: how it is written and read, and where its names and numbers stand."""
+
+    save: Callable[[Path], None]
+    load: Callable[[Path], object]
+    names: Callable[[dict[str, Any]], tuple[dict[str, Any], str]]
+
+
+KINDS = {
+    "effects": Kept(effects, load_effects, lambda meta: (meta, "names")),
+    "contributions": Kept(contributions, load_contributions, lambda meta: (meta, "inputs")),
+    "columns": Kept(columns, load_columns, lambda meta: (meta["columns"][0], "rows")),
+    "shared": Kept(shared, load_shared, lambda meta: (meta["classes"][0], "second")),
+}
+MAY_BE_NAN = {"0 members changed", "0 members necessary", "0 members sufficient"}
+
+
+@pytest.fixture(params=KINDS)
+def kept(request: pytest.FixtureRequest) -> Kept:
+    return KINDS[request.param]
+
+
+def changed(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], object]) -> None:
+    """The file with its metadata and tensors changed."""
+    head = path.read_bytes()
+    kind = next(
+        k for k in ("effects", "contributions", "columns", "shared") if f"cfsearch-{k}/1".encode() in head
+    )
+    file = read_tensors(path, kind=f"cfsearch-{kind}/1")
+    meta, tensors = dict(file.meta), dict(file.tensors)
+    change(meta, tensors)
+    write_tensors(path, tensors, meta)
+
+
+def names_of(path: Path, kept: Kept) -> list[str]:
+    found: list[str] = []
+    kept.save(path)
+    changed(path, lambda _meta, tensors: found.extend(tensors))
+    assert kept.load(path) is not None
+    return found
+
+
+def test_every_tensor_must_be_there_in_its_shape_and_kind(tmp_path: Path, kept: Kept) -> None:
+    path = tmp_path / "kept.safetensors"
+
+    def refused(change: Callable[[dict[str, Any], dict[str, torch.Tensor]], object]) -> str:
+        kept.save(path)
+        changed(path, change)
+        with pytest.raises(DamagedError) as error:
+            kept.load(path)
+        assert isinstance(error.value, RunError)
+        text = str(error.value)
+        assert repr(str(path)) in text and "damaged" in text and "Give the `cfsearch audit` command" in text
+        return text
+
+    for name in names_of(path, kept):
+        wider = refused(lambda _m, t, name=name: t.update({name: torch.cat([t[name], t[name]])}))
+        assert "its shape is" in wider or "names" in wider, name
+        other = refused(lambda _m, t, name=name: t.update({name: t[name].to(torch.uint8)}))
+        assert f"{name!r} must be" in other and "it holds uint8:" in other
+        if not name.startswith(("intended", "truth")):  # which not every audit has
+            assert name in refused(lambda _m, t, name=name: t.pop(name))
+
+
+def test_numbers_must_be_finite(tmp_path: Path, kept: Kept) -> None:
+    path = tmp_path / "kept.safetensors"
+    numbers: list[str] = []
+    kept.save(path)
+    changed(path, lambda _m, tensors: numbers.extend(n for n, t in tensors.items() if t.is_floating_point()))
+    assert numbers
+    for name in numbers:
+        for value in (math.nan, math.inf):
+            kept.save(path)
+            changed(path, lambda _m, t, at=name, by=value: t.update({at: t[at].clone().fill_(by)}))
+            if name in MAY_BE_NAN and math.isnan(value):
+                assert kept.load(path) is not None
+                continue
+            with pytest.raises(DamagedError, match=f"'{name}' must be .*, but it holds NaN or infinity"):
+                kept.load(path)
+
+
+def test_names_are_a_list_of_texts_as_many_as_rows(tmp_path: Path, kept: Kept) -> None:
+    path = tmp_path / "kept.safetensors"
+    for wrong in ("xyz", [1, 2, 3], ["one too few"], None):
+        kept.save(path)
+
+        def rename(meta: dict[str, Any], _tensors: dict[str, torch.Tensor], *, wrong: object = wrong) -> None:
+            where, key = kept.names(meta)
+            where[key] = wrong
+
+        changed(path, rename)
+        with pytest.raises(DamagedError):
+            kept.load(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("effects", "names"), ("contributions", "variables"), ("contributions", "inputs")]
+)
+def test_what_is_looked_up_by_name_has_no_name_twice(tmp_path: Path, kind: str, key: str) -> None:
+    path = tmp_path / "kept.safetensors"
+    KINDS[kind].save(path)
+    changed(path, lambda meta, _tensors: meta.update({key: ["same"] * len(meta[key])}))
+    with pytest.raises(DamagedError, match=f"`{key}` has a name twice"):
+        KINDS[kind].load(path)
