@@ -14,6 +14,7 @@ from cfsearch.contracts.scores import lead
 from cfsearch.datasets.tables import Table, TableSchema, Variables
 from cfsearch.errors import DataError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.predicted import predicted_entry
 from cfsearch.metrics.diversity import mean_distance
 from cfsearch.numerics.intervals import wilson
 from cfsearch.numerics.pareto import non_dominated
@@ -101,6 +102,7 @@ def _judged(bench: Bench, one: Theirs, *, table: Table, fronts: Mapping[str, Par
     return {
         "name": one.name or f"row {one.row}",
         "source": bench.model.labels[source],
+        **predicted_entry(bench.model.labels, before),
         "original": bench.schema.decode(x.tolist()),
         "theirs": members,
         "ours": ours,
@@ -160,6 +162,7 @@ def _members(
                 "because": "",
                 "valid": valid,
                 "reached": bench.model.labels[reached],
+                **predicted_entry(bench.model.labels, score),
                 "lead": round(float(margin.flatten()[0]), 6),
                 "changes": list(bench.schema.words(x.tolist(), row.tolist())),
                 "broken": list(rules_broken(bench.schema, x, row)),

@@ -182,6 +182,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     from rich.table import Table
     from rich.text import Text
 
+    from cfsearch.fronts.predicted import numbered
     from cfsearch.report.judge_page import headline, measures, overview
 
     console.print(Text(plain(headline(document))))
@@ -196,9 +197,9 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     for rule, count in document["summary"]["theirs"]["broken"].items():
         console.print(Text(f"broken {count} times: {plain(rule)}"))
     for entry in document["inputs"]:
-        console.print(Text(plain(f"{entry['name']}, {entry['source']}:")))
+        console.print(Text(plain(f"{entry['name']}, {numbered(entry['source'], entry.get('predicted'))}:")))
         for k, one in enumerate(entry["theirs"], start=1):
-            says = one.get("reached", "not read")
+            says = numbered(one.get("reached", "not read"), one.get("predicted"))
             words = "; ".join(one.get("changes", ())) or one["because"]
             marks = "".join(f" ! {rule}" for rule in one["broken"])
             mark = "flips" if one["valid"] else "does not flip"

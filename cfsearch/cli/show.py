@@ -105,6 +105,8 @@ def _instances(source: Path) -> Outcome:
 
 
 def _entry(row: "InstanceRow") -> dict[str, Any]:
+    from cfsearch.fronts.predicted import predicted_entry
+
     front = row.front
     return {
         "name": row.name,
@@ -112,6 +114,7 @@ def _entry(row: "InstanceRow") -> dict[str, Any]:
         "reason": row.code,
         "message": row.message,
         "source": None if front is None else front.labels[front.source],
+        **({} if front is None else predicted_entry(front.labels, front.original_scores)),
         "members": 0 if front is None else len(front),
         "verified": 0 if front is None else int(front.verified.sum()),
         "picks": {} if front is None else front.picks(),
@@ -127,9 +130,19 @@ def _listed(row: "ListedRow") -> dict[str, Any]:
         "reason": row.code,
         "message": row.message,
         "source": None if header is None else header.source,
+        **({} if header is None or header.predicted is None else {"predicted": header.predicted}),
         "members": 0 if header is None else header.members,
         "verified": 0 if header is None else header.verified,
     }
+
+
+def _class(entry: dict[str, Any]) -> str:
+    """The class of an input, after the number where the model predicts one."""
+    if "predicted" not in entry:
+        return str(entry["source"] or "")
+    from cfsearch.fronts.predicted import numbered
+
+    return numbered(entry["source"], entry["predicted"])
 
 
 def _why(entry: dict[str, Any]) -> str:
@@ -153,7 +166,7 @@ def _list(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     for entry in document["instances"]:
         table.add_row(
             Text(plain(entry["name"])),
-            Text(plain(entry["source"] or "")),
+            Text(plain(_class(entry))),
             entry["status"].replace("_", " "),
             str(entry["members"]),
             str(entry["verified"]),

@@ -206,12 +206,25 @@ def _below(document: dict[str, Any], *, at_least: float) -> BelowThreshold | Non
 
 def _line(row: dict[str, Any], *, pick: str) -> str:
     """What became of one input, for ``-v``."""
-    now = "" if row["original_kept"] else f", the original is {row['now']} now"
+    from cfsearch.fronts.predicted import numbered
+
+    then, today = (
+        numbered(row[label], row.get(number))
+        for label, number in (("source", "predicted"), ("now", "predicted_now"))
+    )
+    now = "" if today == then else f", the original is {today} now"
     still = {True: "still flips", False: "no longer flips", None: "was not found"}[row["pick_still"]]
     return (
-        f"{row['name']}: {row['source']}{now}; its {pick} counterfactual {still}; "
+        f"{row['name']}: {then}{now}; its {pick} counterfactual {still}{_to(row)}; "
         f"{row['still']} of {row['verified_then']} members still flip"
     )
+
+
+def _to(row: dict[str, Any]) -> str:
+    """The number that the model predicts of the picked counterfactual now, ", at 252,094"; empty of a classifier."""
+    from cfsearch.fronts.predicted import number_text
+
+    return f", at {number_text(row['pick_predicted_now'])}" if "pick_predicted_now" in row else ""
 
 
 def _fronts(source: Path) -> "Iterator[tuple[int, int, ParetoFront]]":
@@ -234,6 +247,7 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
 
     from cfsearch.contracts.records import UNTARGETED, flipped
     from cfsearch.contracts.scores import verdict_scores
+    from cfsearch.fronts.predicted import predicted_numbers
 
     if provider.labels != front.labels:
         raise ConfigError(
@@ -254,17 +268,21 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
     flips = flipped(scores[1:], source=torch.full((n,), front.source), target=torch.full((n,), target))
     known = "plausibility" in front.objectives or pick != "crossing"
     picked = front.pick(pick) if known else None
-    then = front.verified
+    then, numbers = front.verified, predicted_numbers(front.labels, scores)
+    before = predicted_numbers(front.labels, front.original_scores[None])
     return {
         "name": front.name,
         "source": front.labels[front.source],
+        **({} if before is None else {"predicted": before[0]}),
         "now": front.labels[int(scores[0].argmax())],
+        **({} if numbers is None else {"predicted_now": numbers[0]}),
         "original_kept": int(scores[0].argmax()) == front.source,
         "verified_then": int(then.sum()),
         "still": int((flips & then).sum()),
         "new": int((flips & ~then).sum()),
         "pick": picked,
         "pick_still": None if picked is None else bool(flips[picked]),
+        **({} if numbers is None or picked is None else {"pick_predicted_now": numbers[1 + picked]}),
     }
 
 
@@ -312,7 +330,7 @@ def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     for claim in document.get("attestation", {}).get("claims", []):
         holds = "holds" if claim["holds"] else f"does not hold, {claim['because']}"
         console.print(Text(f"  {claim['stated']}: {plain(claim['claim'])}: {plain(holds)}"))
-    lost = [row["name"] for row in document["instances"] if row["pick_still"] is False]
+    lost = [f"{row['name']}{_to(row)}" for row in document["instances"] if row["pick_still"] is False]
     for name in lost[:10]:
         console.print(Text(f"no longer: {plain(name)}"))
     if len(lost) > 10:

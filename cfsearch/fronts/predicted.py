@@ -50,6 +50,20 @@ def number_text(value: float) -> str:
     return f"{value:,.0f}" if _WHOLE <= abs(value) < _WHOLE**3 else f"{value:,.6g}"
 
 
+def numbered(label: str, value: float | None) -> str:
+    """A class after the number that lies in it, "218,108 (below 250000)"; the class alone without a number.
+
+    Args:
+        label: of the class.
+        value: the predicted number; None of a classifier.
+
+    Example:
+        >>> numbered("below 250000", 218_108.4), numbered("refused", None)
+        ('218,108 (below 250000)', 'refused')
+    """
+    return label if value is None else f"{number_text(value)} ({label})"
+
+
 def predicted_words(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> str:
     """The number and where it lies, "218,108 (below 250000)"; empty of a classifier.
 
@@ -65,7 +79,7 @@ def predicted_words(labels: tuple[str, ...], scores: Float[Tensor, " k"]) -> str
         '218,108 (below 250000)'
     """
     numbers = predicted_numbers(labels, scores[None])
-    return "" if numbers is None else f"{number_text(numbers[0])} ({labels[int(scores.argmax())]})"
+    return "" if numbers is None else numbered(labels[int(scores.argmax())], numbers[0])
 
 
 def predicted_change(front: "ParetoFront", i: int) -> str:

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from markupsafe import Markup
 from torch import Tensor
 
+from cfsearch.fronts.predicted import numbered
+
 from . import wording
 from .page import asset, policy, template
 from .pictures import Codec
@@ -154,7 +156,7 @@ def _input(entry: Mapping[str, Any], pictures: Sequence[Tensor]) -> dict[str, An
     near = entry["nearest"]
     return {
         "name": entry["name"],
-        "source": entry["source"],
+        "source": numbered(entry["source"], entry.get("predicted")),
         "original": shown[0] if shown else None,
         "cells": entry["original"],
         "theirs": theirs,
@@ -173,7 +175,7 @@ def _line(one: Mapping[str, Any], name: str, picture: str | None) -> dict[str, A
     return {
         "name": name,
         "valid": one["valid"],
-        "reached": one.get("reached", ""),
+        "reached": numbered(one.get("reached", ""), one.get("predicted")),
         "measures": measures(one),
         "words": "; ".join(one.get("changes", ())) or one["because"],
         "broken": one["broken"],

@@ -12,6 +12,7 @@ from cfsearch.audits.theirs import Theirs
 from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.tables import Table
 from cfsearch.errors import DataError
+from cfsearch.providers.live import live_tabular
 
 from .fronts import front_of
 from .test_judging import SCHEMA, TABLE, Scorecard, cells, row
@@ -58,6 +59,23 @@ def test_an_entry_as_a_whole() -> None:
         },
         "diversity": {"theirs": None, "ours": None},
     }  # fmt: skip
+
+
+def test_a_predicted_number_stands_beside_each_class() -> None:
+    model = live_tabular(
+        lambda frame: 1000 * frame["income"].to_numpy(), schema=SCHEMA, probes=TABLE.x, target="50000..60000"
+    )
+    bench = Bench.of(model, TABLE, target="50000..60000")
+    theirs = (cells(30, "f", 55, 10), cells(30, "f", 65, 10), cells(30, "x", 55, 10))
+    fronts = {ROWS.fingerprint(ROW): ours((30, 0, 60, 10), verified=(True,))}
+    [entry] = judge_rows(
+        bench, [Theirs(cells(30, "f", 40, 10), None, theirs, "i")], table=TABLE, fronts=fronts
+    )
+    assert (entry["source"], entry["predicted"]) == ("below 50000", 40000.0)
+    said = [(one.get("reached"), one.get("predicted")) for one in (*entry["theirs"], *entry["ours"])]
+    assert said == [
+        ("50000..60000", 55000.0), ("above 60000", 65000.0), (None, None), ("50000..60000", 60000.0),
+    ]  # fmt: skip
 
 
 def test_one_that_only_cannot_be_read_leaves_nothing_to_query() -> None:

@@ -37,6 +37,13 @@ def test_each_figure_stands_in_its_column() -> None:
     assert printed(entry(), noun="row")[0].startswith("row class")
 
 
+def test_a_predicted_number_stands_before_its_class() -> None:
+    lines = printed(
+        entry(source="below 250000", predicted=218108.4), entry(source="below -1", predicted=-2.5)
+    )
+    assert lines[2:] == ["face.png 218,108 (below 250000) found 12 7", "face.png -2.5 (below -1) found 12 7"]
+
+
 def test_why_nothing_was_found() -> None:
     lines = printed(
         entry(status="not_found", reason="stalled", verified=0),
@@ -55,6 +62,7 @@ def test_an_entry_counts_members(front: bool) -> None:
     members = SimpleNamespace(
         labels=("dark", "bright"),
         source=1,
+        original_scores=torch.tensor([0.0, 1.0]),
         verified=torch.tensor([True, False, True]),
         picks=lambda: {"knee": 2},
         __len__=lambda _: 3,

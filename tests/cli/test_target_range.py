@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import jsonschema
 import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
 
 from cfsearch.providers.surrogate import SurrogateProvider
+from cfsearch.schemas import schema
 
 from .conftest import Call
 
@@ -54,3 +56,35 @@ def test_a_range_goes_with_a_table(call: Call, tmp_path: Path) -> None:
     assert "--data TABLE.csv" in call("doctor", "m.onnx", "--target", "5..6").error
     words = ("distill", "m.onnx", "--images", tmp_path, "--out", tmp_path / "s.safetensors")
     assert "--data TABLE.csv" in call(*words, "--target", "5..6").error
+
+
+def test_a_run_is_listed_verified_and_compared_with_others_in_numbers(
+    call: Call, houses: tuple[object, ...], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    small = ("--evaluations", 60, "--population", 20, "--no-isolation", "--threads", 1)
+    done = call(
+        "audit", "--model", *houses, "--target", "100..", "--row", 0, "--row", 39, *small, "--out", run
+    )
+    assert done.code == 0, done.err
+    # 20 square metres for 40, and 137 for 274
+    assert "row 0 40 (below 100) found" in " ".join(call("show", run).out.split())
+    listed = call("show", run, "--json").document
+    jsonschema.validate(listed, schema("instances"))
+    assert [one["predicted"] for one in listed["instances"]] == pytest.approx([40.0, 274.0], rel=1e-6)
+    again = call("verify", run, "--model", houses[0], "--no-isolation", "--json").document
+    jsonschema.validate(again, schema("verify"))
+    first = again["instances"][0]
+    assert (first["predicted"], first["predicted_now"]) == pytest.approx((40.0, 40.0), rel=1e-6)
+    assert first["pick_predicted_now"] >= 100.0
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("original,area\n0,51\n0,49\n")
+    words = ("judge", theirs, "--model", *houses, "--target", "100..", "--no-isolation", "--run", run)
+    document = call(*words, "--json").document
+    jsonschema.validate(document, schema("judge"))
+    [entry] = document["inputs"]
+    assert [one["predicted"] for one in (entry, *entry["theirs"])] == pytest.approx([40.0, 102.0, 98.0])
+    assert all(one["predicted"] >= 100.0 for one in entry["ours"])
+    shown = call(*words)
+    assert "row 0, 40 (below 100):" in shown.out
+    assert "flips (102 (100..)" in shown.out and "does not flip (98 (below 100)" in shown.out

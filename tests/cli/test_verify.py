@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 from rich.console import Console
@@ -11,8 +12,10 @@ from rich.console import Console
 from cfsearch.cli import verify
 from cfsearch.cli._stored_inputs import model_of_front
 from cfsearch.contracts.records import Reason
+from cfsearch.contracts.target_range import TargetRange
 from cfsearch.errors import ConfigError, ProviderError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.schemas import schema
 from cfsearch.testing import FakeProvider
 
 BRIGHTNESS = (60, 200, 140, 100)
@@ -102,6 +105,38 @@ def test_other_classes_and_answers_that_are_no_numbers_are_refused(front: Pareto
         again(front, FakeProvider(labels=("bright", "dark")))
     with pytest.raises(ProviderError, match=r"answered NaN or infinity for what is stored of 'face.png'"):
         again(front, FakeProvider(bias=(float("nan"), 0.0)))
+
+
+def test_numbers_then_and_now(front: ParetoFront) -> None:
+    """A model that predicts how bright a picture is, 0 to 255, and one that predicts 10 more."""
+    wanted = TargetRange("150..", 150.0, torch.inf)
+    numbers = torch.tensor(BRIGHTNESS, dtype=torch.float64)
+    before = wanted.scores(torch.tensor([50.0], dtype=torch.float64))[0]
+    priced = replace(
+        front, labels=wanted.labels, scores=wanted.scores(numbers), original_scores=before, target=1
+    )
+
+    def darker(by: float) -> FakeProvider:
+        each = 255 / (3 * wanted.scale)
+        offset = (150 + by) / wanted.scale
+        return FakeProvider(weight=((-each,) * 3, (each,) * 3), bias=(offset, -offset), labels=wanted.labels)
+
+    row = again(priced, darker(0.0))
+    assert (row["predicted"], row["pick_predicted_now"]) == (50.0, pytest.approx(200.0, abs=1e-3))
+    assert row["predicted_now"] == pytest.approx(50.0, abs=1e-3)
+    picked = front.pick("sparsest")
+    assert verify._line(row, pick="sparsest") == (
+        "face.png: 50 (below 150); its sparsest counterfactual still flips, at 200; 1 of 2 members still flip"
+    )
+    row = again(priced, darker(60.0))
+    assert (row["pick"], row["pick_still"]) == (picked, False)
+    assert verify._line(row, pick="sparsest") == (
+        "face.png: 50 (below 150), the original is -10 (below 150) now; its sparsest counterfactual no longer flips, at "
+        "140; 0 of 2 members still flip"
+    )
+    document = verify._document(darker(60.0), [row], pick="sparsest")
+    jsonschema.validate(document, schema("verify"))
+    assert printed(document)[-1] == "no longer: face.png, at 140"
 
 
 def test_a_front_without_inputs_is_refused(front: ParetoFront) -> None:

@@ -154,3 +154,13 @@ def test_pictures_stand_beside_what_they_are_of(more: int) -> None:
     assert len(sources) == len(set(sources)) == 3 + more
     text = lines(page)
     assert "b.png" in text and text.index("first") < text.index("later")
+
+
+def test_a_predicted_number_stands_before_its_class() -> None:
+    one = entry(
+        source="below 250000", predicted=218108.4, theirs=[member(reached="250000..", predicted=252094.0)]
+    )
+    page = parsed(build_judge_page(document(one)))
+    assert "row 0, decided 218,108 (below 250000)" in flat(page.get_text())
+    cells = [flat(cell.get_text()) for cell in page.select("section[aria-labelledby=each-title] td")]
+    assert cells[0].startswith("yes, 252,094 (250000..)")
