@@ -13,12 +13,13 @@ from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
-from cfsearch.errors import ConfigError, DataError, ShapeError, listed
+from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, listed
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks, large_block_for
 from .foreign import foreign_code
 from .plain_array import plain_array
+from .sklearn_categories import way_out
 from .sklearn_frame import FittedFrames
 from .skops_file import check_skops, load_skops
 from .tabular import TabularProvider, numbers_of
@@ -234,8 +235,14 @@ class SklearnProvider(TabularProvider):
         return None if numbers is None else self._scores(numbers, n=len(frame))
 
     def _scores(self, ready: Any, *, n: int) -> Tensor:  # Any: an array or a data frame
-        with foreign_code(self.name, part="the model", given=f"{n} rows", n=n):
-            answer = self._ask(ready)
+        try:
+            with foreign_code(self.name, part="the model", given=f"{n} rows", n=n):
+                answer = self._ask(ready)
+        except ProviderError as error:
+            advice = way_out(str(error))
+            if not advice:
+                raise
+            raise ProviderError(f"{error} {advice}") from error
         raw = plain_array(answer, labels=self.labels, who=self.name)
         if self.regression:
             raw = raw.astype(np.float64, copy=False)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_levels, written_numbers
-from cfsearch.errors import ConfigError
 
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _IDENTITIES: Final = ("SimpleImputer",)
@@ -39,12 +38,18 @@ def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:  #
     elif name == "ColumnTransformer":
         for _, part, chosen in step.transformers_:
             if not isinstance(part, str):
-                yield from _found(part, _names(chosen, columns))
+                yield from _found(part, chosen_names(chosen, columns))
     elif name in _ENCODERS and len(getattr(step, "categories_", ())) == len(columns):
         yield from ((c, values.tolist()) for c, values in zip(columns, step.categories_, strict=True))
 
 
-def _names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places, a slice or a mask
+def chosen_names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places, a slice or a mask
+    """The columns that a part of a ColumnTransformer takes.
+
+    Args:
+        chosen: as the ColumnTransformer holds it.
+        columns: all columns.
+    """
     if isinstance(chosen, str):
         return [chosen]
     if isinstance(chosen, slice):
@@ -57,42 +62,6 @@ def _names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places,
     if listed.dtype == bool:
         return [c for c, taken in zip(columns, listed, strict=True) if taken]
     return [v if isinstance(v, str) else columns[int(v)] for v in listed.tolist()]
-
-
-def category_values(estimator: Any) -> dict[str, list[Any] | None]:  # Any: as above
-    """The columns that LightGBM or XGBoost were fitted on as pandas categories, with their values.
-
-    Args:
-        estimator: the classifier itself, or a pipeline that hands the data frame on.
-
-    Returns:
-        By column the categories in their order; None where the model finds their order itself.
-
-    Raises:
-        ConfigError: an XGBoost that keeps no categories.
-    """
-    names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
-    while type(estimator).__name__ == "Pipeline" and all(
-        s in (None, "passthrough") for _, s in estimator.steps[:-1]
-    ):
-        estimator = estimator.steps[-1][1]
-    package = type(estimator).__module__.split(".")[0]
-    if package == "lightgbm":
-        booster = estimator.booster_
-        listed = booster.pandas_categorical or []
-        infos = booster.dump_model()["feature_infos"]
-        taken = [name for name in names if infos.get(name.replace(" ", "_"), {}).get("values")]
-        return dict(zip(taken, listed, strict=True)) if len(taken) == len(listed) else {}
-    if package == "xgboost":
-        booster = estimator.get_booster()
-        types = booster.feature_types or []
-        if "c" in types and not hasattr(booster, "get_categories"):
-            raise ConfigError(
-                "xgboost: this version does not keep the names of categories with a model, so cells cannot be "
-                "given to it safely. Upgrade to xgboost 3.1 or later, and save the model with it."
-            )
-        return {name: None for name, kind in zip(names, types, strict=False) if kind == "c"}
-    return {}
 
 
 def matched_levels(

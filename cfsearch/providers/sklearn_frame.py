@@ -9,7 +9,8 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import TableSchema, frame_of, is_absent, values_of_levels, written_numbers
 
-from .sklearn_columns import category_values, encoder_values, matched_levels, texts_wanted
+from .sklearn_categories import category_values, unwrapped
+from .sklearn_columns import encoder_values, matched_levels, texts_wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ class FittedFrames:
         self, estimator: Any, *, schema: TableSchema
     ) -> None:  # Any: scikit-learn has no type for it
         self._schema: Final = schema
-        known = encoder_values(estimator)
+        known = encoder_values(unwrapped(estimator))
         self._categories: Final = category_values(estimator)
         # boosters take an absent category for a missing one, beside those that they learned
         known |= {
@@ -66,11 +67,13 @@ class FittedFrames:
             words |= dict(zip(column.levels, values.tolist(), strict=True))
             made[name] = [words.get(str(cell).strip(), cell) for cell in frame[name].tolist()]
             made[name] = made[name].astype(values.dtype)
+        for column in self._schema.columns:
+            if column.dtype == "category" and column.name not in self._categories:
+                values = self._levels.get(column.name, values_of_levels(column))
+                made[column.name] = _categorical(made[column.name], values.tolist())
         return self._converted(made)
 
     def _converted(self, frame: "pd.DataFrame") -> "pd.DataFrame":
-        import pandas as pd
-
         for name in self._texts:
             frame[name] = [self._text(name, cell) for cell in frame[name].tolist()]
         for name, categories in self._categories.items():
@@ -81,7 +84,7 @@ class FittedFrames:
                 known = (
                     values_of_levels(column).tolist() if column.has_levels else sorted(set(values.tolist()))
                 )
-            frame[name] = pd.Categorical(values, categories=[v for v in known if not is_absent(v)])
+            frame[name] = _categorical(values, known)
         return frame
 
     def _text(self, name: str, cell: Any) -> Any:  # Any: a number, a text or a missing one
@@ -89,3 +92,9 @@ class FittedFrames:
             return cell
         text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
         return self._texts[name].get(text, text)
+
+
+def _categorical(values: "pd.Series[Any]", known: list[Any]) -> "pd.Categorical":  # Any: numbers or texts
+    import pandas as pd
+
+    return pd.Categorical(values, categories=[v for v in known if not is_absent(v)])

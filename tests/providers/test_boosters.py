@@ -9,7 +9,13 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import cfsearch
 from cfsearch.datasets.tables import (
@@ -20,7 +26,7 @@ from cfsearch.datasets.tables import (
     read_text_table,
     sample_of,
 )
-from cfsearch.errors import ConfigError, DataError, UnsafeModelError
+from cfsearch.errors import ConfigError, DataError, ProviderError, UnsafeModelError
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.sklearn import SklearnProvider
 from cfsearch.schemas import schema as json_schema
@@ -72,6 +78,103 @@ def test_every_row_is_answered_as_the_model_answers_it(tmp_path: Path, kind: str
         sample = sample_of(read_text_table(path), path, schema=schema)
         assert sample is not None
         assert check_agreement(provider, sample) == ""
+
+
+def before(form: str) -> Any:  # Any: a transformer
+    """A transformer of numbers that lets categories pass, by the names that it gives them."""
+    numbers, others = StandardScaler(), ["job", "grade", "owner"]
+    match form:
+        case "remainder":
+            made = ColumnTransformer([("n", numbers, ["income"])], remainder="passthrough")
+        case "named":
+            made = ColumnTransformer([("as it is", "passthrough", others), ("n", numbers, ["income"])])
+        case "bare":
+            parts = [("n", numbers, [3]), ("c", FunctionTransformer(feature_names_out="one-to-one"), others)]
+            made = ColumnTransformer(parts, verbose_feature_names_out=False)
+        case "format":
+            parts = [("c", Pipeline([("none", "passthrough")]), others), ("n", numbers, ["income"])]
+            made = ColumnTransformer(parts, verbose_feature_names_out="{feature_name} of {transformer_name}")
+        case "function":
+            parts = [("c", "passthrough", others), ("n", numbers, ["income"])]
+            made = ColumnTransformer(parts, verbose_feature_names_out=_backwards)
+    return made.set_output(transform="pandas")
+
+
+def _backwards(part: str, column: str) -> str:
+    return f"{column}_{part}"
+
+
+def categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as it was fitted: orders of levels of its own, which the file does not show."""
+    return frame.assign(
+        job=pd.Categorical(frame["job"], categories=["pilot", "cook", "clerk"]),
+        grade=pd.Categorical(frame["grade"], categories=[3, 1, 2]),
+    )
+
+
+@pytest.mark.parametrize("form", ["remainder", "named", "bare", "format", "function"])
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost", "histograms"])
+def test_categories_behind_a_transformer_are_those_of_the_model(tmp_path: Path, kind: str, form: str) -> None:
+    path = tmp_path / "people.csv"
+    frame = categories(people(path))
+    fitted = Pipeline([("before", before(form)), ("model", model(kind))]).fit(frame, target(frame))
+    schema = infer_schema(path, categorical=["grade"]).schema
+    provider = SklearnProvider(fitted, schema=schema, fingerprint="b")
+    answer = provider.predict(read_table(path, schema=schema).x).numpy()
+    assert np.allclose(answer, fitted.predict_proba(frame), atol=1e-6)
+    assert len(np.unique(answer.argmax(1))) == 2
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    assert sample is not None
+    assert check_agreement(provider, sample) == ""
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_categories_inside_a_grid_search_a_threshold_and_a_calibration(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "people.csv"
+    frame = categories(people(path))
+    schema = infer_schema(path, categorical=["grade"]).schema
+    x = read_table(path, schema=schema).x
+    for wrapper in (
+        GridSearchCV(model(kind), {"n_estimators": [4, 8]}, cv=2),
+        FixedThresholdClassifier(model(kind)),
+        CalibratedClassifierCV(model(kind), cv=2),
+    ):
+        fitted = wrapper.fit(frame, target(frame))
+        provider = SklearnProvider(fitted, schema=schema, fingerprint="b")
+        assert np.allclose(provider.predict(x).numpy(), fitted.predict_proba(frame), atol=1e-6)
+
+
+class Hiding(BaseEstimator, TransformerMixin):  # type: ignore[misc]  # scikit-learn has no types
+    """A transformer that says nothing of what it does: it hands everything on."""
+
+    def fit(self, x: Any, y: Any = None) -> "Hiding":
+        self.n_features_in_ = x.shape[1]
+        self.feature_names_in_ = np.array(x.columns, dtype=object)
+        return self
+
+    def transform(self, x: Any) -> Any:
+        return x
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "xgboost"])
+def test_hidden_categories_are_refused_with_a_way_out_that_works(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "people.csv"
+    frame = categories(people(path))
+    fitted = Pipeline([("before", Hiding()), ("model", model(kind))]).fit(frame, target(frame))
+    schema = infer_schema(path, categorical=["grade"]).schema
+    provider = SklearnProvider(fitted, schema=schema, fingerprint="b")
+    x = read_table(path, schema=schema).x
+    with pytest.raises(
+        ProviderError, match=r"hides: set `dtype = \"category\"` for these columns in the schema"
+    ):
+        provider.predict(x)
+    columns = tuple(replace(c, dtype="category") if c.name in ("job", "grade") else c for c in schema.columns)
+    declared = replace(schema, columns=columns)
+    taken = SklearnProvider(fitted, schema=declared, fingerprint="b")
+    assert np.allclose(taken.predict(x).numpy(), fitted.predict_proba(frame), atol=1e-6)
+    sample = sample_of(read_text_table(path), path, schema=declared)
+    assert sample is not None
+    assert check_agreement(taken, sample) == ""
 
 
 def gapped(path: Path, *, words: bool) -> pd.DataFrame:
