@@ -219,6 +219,15 @@ def test_subjects_by_name_protected_or_all_and_the_chance_is_divided() -> None:
     assert found[2].interval.high == pytest.approx(mean.interval.high, abs=1e-8)
 
 
+def test_a_correction_without_a_reason_leaves_a_condition_that_can_be_decided() -> None:
+    conditions = [Condition("probability", "<", 0.5, subject="Hat")]
+    [watch] = watches(conditions, attributes=("Hat",), protected=(), members=None)
+    watch.correct()
+    assert watch.because == ""
+    watch.correct("its edits were never measured")
+    assert watch.because == "its edits were never measured"
+
+
 @pytest.mark.parametrize("subject", ["", "*", "protected"])
 def test_a_change_must_be_named(subject: str) -> None:
     with pytest.raises(ConfigError, match="change_rate needs a change, such as change_rate:.Blond_Hair"):

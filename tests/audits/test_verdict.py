@@ -85,6 +85,12 @@ def test_the_strongest_effect_of_a_protected_attribute_stands_first() -> None:
     )
 
 
+def test_of_several_classes_the_sentence_is_about_the_last() -> None:
+    models = [{"id": "m", "name": "net", "labels": ["low", "middle", "high"]}]
+    [found] = verdicts(effects=[effect()], models=models, protected=("Male",), practical=0.25, noun="image")
+    assert "high" in found["detail"] and "middle" not in found["detail"]
+
+
 def test_what_one_can_tell_goes_before_what_is_larger() -> None:
     effects = [effect("Male", -9.0, edited=None), effect("Young", 0.0, 0.1), effect("Bald", -1.0)]
     found = verdicts_of(effects, protected=("Male", "Young", "Bald"))

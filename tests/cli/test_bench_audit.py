@@ -93,9 +93,12 @@ def test_methods_are_ranked_and_noise_is_last(call: Call, tmp_path: Path) -> Non
     assert (first["method"], last["method"]) == ("rendered", "noise")
     assert first["by_model"]["gender_balanced"]["false"]["count"] == 0
     assert first["to_rerender"] == 0.0 and first["realism"] > last["realism"]
-    file = io.StringIO()
-    _show(Console(file=file, width=100, color_system=None), document)
-    text = file.getvalue()
-    assert "1. rendered" in text and "2. noise" in text
-    assert f"{first['genuine']['value']:.0%} [" in text
+    for apart, lines in ((True, 0), (False, 1)):
+        last["apart"] = apart
+        file = io.StringIO()
+        _show(Console(file=file, width=100, color_system=None), document)
+        text = file.getvalue()
+        assert "1. rendered" in text and "2. noise" in text
+        assert f"{first['genuine']['value']:.0%} [" in text
+        assert text.count("noise cannot be distinguished from the method above it.") == lines
     assert "18 tasks: 6 faces, 3 classifiers" in " ".join(text.split())

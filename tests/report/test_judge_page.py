@@ -154,6 +154,8 @@ def test_pictures_stand_beside_what_they_are_of(more: int) -> None:
     assert len(sources) == len(set(sources)) == 3 + more
     text = lines(page)
     assert "b.png" in text and text.index("first") < text.index("later")
+    heads = [head.get_text() for head in page.select("th[scope=row]")]
+    assert [head for head in heads if head[-1:].isdigit()] == ["1", "2", "ours 2", "ours 1"]
 
 
 def test_a_predicted_number_stands_before_its_class() -> None:

@@ -1,5 +1,6 @@
 """The view of a front in a notebook."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,15 @@ def test_strip_table_and_chart(make_front: MakeFront) -> None:
     assert not soup.select("svg bdi")
     assert "8 members more" in soup.get_text()
     assert {"closest", "sparsest", "knee"} <= set(soup.find("table").get_text(" ").replace(",", " ").split())
+
+
+def test_points_lie_between_the_axes_and_reach_their_ends(make_front: MakeFront) -> None:
+    [svg] = parsed(front_html(make_front(n=20))).select("svg")
+    width, height = (float(svg[side]) for side in ("width", "height"))
+    left, top, low, right = (float(v) for v in re.findall(r"[0-9.]+", svg.path["d"]))
+    xs, ys = ([float(c[key]) for c in svg.select("circle")] for key in ("cx", "cy"))
+    assert (min(xs), max(xs), max(ys)) == (left, right, low)
+    assert top < min(ys) < low < height and right < width
 
 
 @pytest.mark.parametrize("n", [0, 1])

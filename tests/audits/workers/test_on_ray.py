@@ -176,10 +176,15 @@ def test_a_cluster_that_ran_before_is_used_and_left_running(
 ) -> None:
     played = PlayedRay()
     played.running = running
-    begun: list[bool] = []
-    monkeypatch.setattr(played, "init", lambda **_: begun.append(True))
+    begun: list[dict[str, object]] = []
+    monkeypatch.setattr(played, "init", lambda **words: begun.append(words))
     ended: list[bool] = []
     monkeypatch.setattr(played, "shutdown", lambda: ended.append(True))
     monkeypatch.setitem(sys.modules, "ray", played)
     RayWorkers(Task(settings(workers="ray"), {}, None)).close()
-    assert begun == ended == ([] if running else [True])
+    assert ended == ([] if running else [True])
+    quiet: dict[str, object] = {
+        "log_to_driver": False,  # None, which is ray's default, prints what the workers print
+        "configure_logging": False,
+    }
+    assert begun == ([] if running else [quiet])

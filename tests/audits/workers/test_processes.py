@@ -95,6 +95,22 @@ def test_a_worker_that_is_killed_while_it_starts_has_begun_nothing(
         workers.close()
 
 
+def test_a_worker_that_dies_without_work_is_no_answer(
+    settings: Settings, started: list[ModelProcess]
+) -> None:
+    config = settings(threads=1)
+    workers = LocalWorkers(Task(config, audited_inputs(assemble(config)).hashes, None), count=2)
+    try:
+        workers.give(0, [4])
+        assert [row.position for row in workers.take().rows] == [4]
+        os.kill(started[0].pid, signal.SIGKILL)
+        workers.give(1, [1])
+        came = workers.take()
+        assert (came.worker, [row.position for row in came.rows], came.death) == (1, [1], "")
+    finally:
+        workers.close()
+
+
 def test_a_worker_searches_by_position(settings: Settings, tmp_path: Path) -> None:
     config = settings(threads=1)
     searcher = Searcher(Task(config, audited_inputs(assemble(config)).hashes, None))

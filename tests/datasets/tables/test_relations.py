@@ -205,6 +205,15 @@ class TestBetweenColumns:
                 "breaks d = a * 2 + b",
             )
 
+    def test_where_a_sum_cannot_be_kept_all_sums_that_hang_together_with_it_go_back(self) -> None:
+        rules = ("a + b = 100", "b + c = 100", "c + d = 100")
+        for order in (rules, rules[::-1]):
+            schema = TableSchema(
+                columns=(*numbers("a", "b", "c"), *numbers("d", max_change=1.0), *numbers("e")),
+                relations=order,
+            )
+            assert moved(schema, [50, 50, 50, 50, 50], [60, 40, 60, 50, 60]) == [50, 50, 50, 50, 60]
+
     def test_chains_and_immutable_followers(self) -> None:
         schema = TableSchema(columns=numbers("a", "b", "c"), relations=("a <= b <= c",))
         assert moved(schema, [1, 5, 10], [30, 20, 10]) == [10, 10, 10]

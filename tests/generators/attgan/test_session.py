@@ -192,3 +192,18 @@ def test_a_young_mean_follows_and_an_old_one_keeps_its_share(tmp_path: Path) -> 
         mean.fill_(0.0)
         made._average()
         torch.testing.assert_close(mean, torch.full_like(mean, 1.0 - decay))
+
+
+def test_the_classifier_learns_from_pictures_a_random_part_of_the_way_along_its_gradient(
+    tmp_path: Path,
+) -> None:
+    made = session(tmp_path, robust=0.5, batch=8)
+    faces, *_ = made._draw(0)
+    x = faces.images.clone().requires_grad_(True)
+    loss = functional.binary_cross_entropy_with_logits(made.critic(x).logits, faces.labels)
+    [gradient] = torch.autograd.grad(loss, x)
+    step = (made._adversarial(faces, salt=0) - faces.images).flatten(1)
+    length = step.norm(dim=1)
+    assert 0.0 < float(length.min()) < float(length.max()) <= 0.5 + 1e-5
+    along = functional.cosine_similarity(step, gradient.flatten(1))
+    torch.testing.assert_close(along, torch.ones(len(x)), rtol=0.0, atol=1e-3)

@@ -67,6 +67,16 @@ def lines(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_the_published_recipe_is_the_papers() -> None:
+    """He et al. 2019, section 4, and the authors' code."""
+    recipe, weights = TrainingConfig.published(), LossWeights()
+    assert (recipe.adversarial, recipe.critic_steps, recipe.critic_every) == (Adversarial.WGAN_GP, 5, 1)
+    assert (recipe.batch, recipe.rate, recipe.critic_rate) == (32, 2e-4, 2e-4)
+    assert recipe.weights == weights
+    assert (weights.reconstruction, weights.attribute, weights.critic_attribute) == (100.0, 10.0, 1.0)
+    assert (weights.adversarial, weights.penalty) == (1.0, 10.0)
+
+
 def test_the_sources_are_recognised_by_what_they_can() -> None:
     assert isinstance(Photographs(), FaceSource)
     assert not isinstance(Photographs(), PairedSource)
