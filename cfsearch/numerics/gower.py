@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .sifting import Sift
+
 _PIECE: Final = 2**16
 """Distances of one variable that are held at a time."""
 
@@ -76,6 +78,7 @@ class GowerIndex:
         levels: of each category that is counted by a product, its values in order, by its place.
         hot: one column a level of these, 1 where a row has it.
         ends: the smallest and the largest value of each variable; None without rows.
+        sift: finds known rows that may be near; None where it would not help.
 
     Shapes:
         rows ``(r, v)``; hot ``(r, l)``, float32; ends ``(2, v)``.
@@ -91,6 +94,7 @@ class GowerIndex:
     levels: dict[int, Float[Tensor, " l"]]
     hot: Float[Tensor, "r l"]
     ends: Float[Tensor, "2 v"] | None = None
+    sift: Sift | None = None
 
     @classmethod
     def of(cls, rows: Float[Tensor, "r v"], *, categorical: Sequence[bool]) -> Self:
@@ -102,7 +106,8 @@ class GowerIndex:
         """
         levels = {i: torch.unique(rows[:, i]) for i, category in enumerate(categorical) if category}
         levels = {i: values for i, values in levels.items() if len(values) <= _LEVELS}
-        return cls(rows, tuple(categorical), levels, _hot(rows, levels), _ends(rows) if len(rows) else None)
+        ends, sift = _ends(rows) if len(rows) else None, Sift.of(rows, categorical=categorical)
+        return cls(rows, tuple(categorical), levels, _hot(rows, levels), ends, sift)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -130,30 +135,70 @@ class GowerIndex:
     def nearest(self, rows: Float[Tensor, "n v"], *, k: int) -> Float[Tensor, "n k"]:
         """Gower's distance of every given row to its nearest known ones, the nearest first.
 
-        The ``k`` smallest values of ``distance``, to the last bit: only these are divided.
+        The ``k`` smallest values of ``distance`` of each row alone, to the last bit, whatever rows stand beside it. On a
+        CPU small whole numbers say first which known rows may be among them.
 
         Args:
             rows: each variable as a share of its range.
             k: how many, at most as many as there are.
         """
-        near = self._summed(rows).topk(k, dim=-1, largest=False).values
-        return near.div_(len(self.categorical))
+        within = self._within(rows)
+        if not len(rows) or bool((within == within[0]).all()):
+            return self._nearest_alike(rows, k=k)
+        out = rows.new_empty(len(rows), k)
+        for pattern in torch.unique(within, dim=0):
+            alike = (within == pattern).all(1)
+            out[alike] = self._nearest_alike(rows[alike], k=k)
+        return out
+
+    def _nearest_alike(self, rows: Tensor, *, k: int) -> Float[Tensor, "n k"]:
+        """``nearest`` of rows whose differences exceed the range in the same variables."""
+        within = self._within(rows).all(0).tolist()
+        pairs = None
+        if self.sift is not None and len(rows) and rows.dtype is torch.float64 and rows.device.type == "cpu":
+            pairs = self.sift.pairs(rows, within=within, k=k)
+        if pairs is None:
+            pieces = torch.split(rows, max(1, 2 * _PIECE // max(1, len(self))))
+            near = torch.cat([self._summed(part).topk(k, dim=-1, largest=False).values for part in pieces])
+            return near.div_(len(self.categorical))
+        i, j = pairs
+        place = torch.arange(len(i)) - torch.searchsorted(i, torch.arange(len(rows)))[i]
+        found = rows.new_full((len(rows), int(place.max()) + 1), torch.inf)
+        found[i, place] = self._pairs(rows[i], self.rows[j], within=within)
+        return found.topk(k, dim=-1, largest=False).values.div_(len(self.categorical))
+
+    def _pairs(self, mine: Tensor, known: Tensor, *, within: Sequence[bool]) -> Float[Tensor, " p"]:
+        """``_summed`` of some pairs alone, to the same bits."""
+        summed, rest = self._kinds(within)
+        out: Tensor = torch.cdist(mine[:, None, summed], known[:, None, summed], p=1.0)[:, 0, 0]
+        levels = list(self.levels)
+        if levels:
+            out += (mine[:, levels] != known[:, levels]).sum(1)
+        for at in rest:
+            a, b = mine[:, at], known[:, at]
+            out += a != b if self.categorical[at] else (a - b).abs_().clamp_(max=1.0)
+        return out
+
+    def _within(self, rows: Tensor) -> Bool[Tensor, "n v"]:
+        """Of each row and variable whether no difference exceeds the range, so that none has to be cut; NaN does."""
+        low, high = _ends(self.rows) if self.ends is None else self.ends
+        return torch.maximum(rows, high) - torch.minimum(rows, low) <= 1.0
+
+    def _kinds(self, within: Sequence[bool]) -> tuple[list[int], list[int]]:
+        """The numbers that are summed in one pass, and what is compared one by one."""
+        summed = [i for i, category in enumerate(self.categorical) if not category and within[i]]
+        rest = [i for i in range(len(self.categorical)) if i not in self.levels and i not in summed]
+        return summed, rest
 
     def _summed(self, rows: Tensor) -> Float[Tensor, "n r"]:
         """Differences summed over the variables; the tensor is the caller's to change."""
         if not len(rows) or self.ends is None:
             return rows.new_zeros(len(rows), len(self.rows))
-        ends = _ends(rows), self.ends
-        # where no difference exceeds the range none has to be cut; what is no number is compared one by one
-        within = (
-            torch.maximum(ends[0][1], ends[1][1]) - torch.minimum(ends[0][0], ends[1][0]) <= 1.0
-        ).tolist()
-        summed = [i for i, category in enumerate(self.categorical) if not category and within[i]]
+        summed, rest = self._kinds(self._within(rows).all(0).tolist())
         out = torch.cdist(rows[:, summed], self.rows[:, summed].to(rows.dtype), p=1.0)
         if self.levels:
             # in place: each tensor of this size costs more to get than to fill
             out += (_hot(rows, self.levels) @ self.hot.T).neg_().add_(len(self.levels))
-        rest = [i for i in range(len(self.categorical)) if i not in self.levels and i not in summed]
         for i in rest:
             mine, known = rows[:, i, None], self.rows[:, i]
             out += mine != known if self.categorical[i] else (mine - known).abs_().clamp_(max=1.0)
