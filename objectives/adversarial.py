@@ -51,6 +51,7 @@ class Adversarial(Objective):
     floor: float | None = None
     name: ClassVar[str] = "adversarial"
     unit: ClassVar[str] = "nat"
+    batch_invariant: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.floor is not None and not -math.inf < self.floor < 0.0:

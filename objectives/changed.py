@@ -31,6 +31,7 @@ class Changed(Objective):
 
     name: ClassVar[str] = "changed"
     unit: ClassVar[str] = "variables"
+    batch_invariant: ClassVar[bool] = True
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         return (candidates.z != 0).sum(-1).to(candidates.z.dtype)

@@ -51,6 +51,7 @@ class Cost(Objective):
     schema: TableSchema | str
     name: ClassVar[str] = "cost"
     unit: ClassVar[str] = "cost"
+    batch_invariant: ClassVar[bool] = True
     _fixed: Float[Tensor, " c"] = field(init=False, repr=False)
     _each: Float[Tensor, " c"] = field(init=False, repr=False)
 

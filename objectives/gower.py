@@ -40,6 +40,7 @@ class Gower(Objective):
 
     name: ClassVar[str] = "gower"
     unit: ClassVar[str] = "share of the range"
+    batch_invariant: ClassVar[bool] = True
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         z = candidates.z

@@ -41,6 +41,7 @@ class MaxChanged(Constraint):
     threshold: float = 1e-3
     name: ClassVar[str] = "max_changed"
     unit: ClassVar[str] = "variables"
+    batch_invariant: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.k < 1:

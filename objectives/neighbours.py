@@ -64,6 +64,7 @@ class Neighbours(Objective):
     k: int = 5
     name: ClassVar[str] = "neighbours"
     unit: ClassVar[str] = "share of the range"
+    batch_invariant: ClassVar[bool] = True
     _variables: Variables = field(init=False, repr=False)
     _values: Float[Tensor, "r v"] = field(init=False, repr=False)
     _target: Int[Tensor, " r"] = field(init=False, repr=False)

@@ -14,6 +14,8 @@ class _Measure(ABC):
     name: ClassVar[str]
     unit: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset()
+    batch_invariant: ClassVar[bool] = False
+    """Whether a value has the same bits whatever stands beside its candidate; on a CPU all queries are measured together then."""
 
     @abstractmethod
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:

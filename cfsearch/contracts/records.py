@@ -1,6 +1,6 @@
 """Records of a search: queries, candidates under evaluation, and evaluations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, final
@@ -94,9 +94,17 @@ class Queries:
         Args:
             i: which query.
         """
-        part = slice(i, i + 1)
+        return self.taken([i])
+
+    def taken(self, queries: Sequence[int]) -> "Queries":
+        """Some of the queries, in this order.
+
+        Args:
+            queries: which ones.
+        """
+        part = list(queries)
         return Queries(
-            names=self.names[part],
+            names=tuple(self.names[i] for i in part),
             x=self.x[part],
             scores=self.scores[part],
             source=self.source[part],

@@ -18,14 +18,13 @@ from torch import Tensor
 from cfsearch.errors import ConfigError, ShapeError
 from cfsearch.registry import unknown
 
+from .exclusive import ON, one_raised
+
 _SLACK = 1e-3
 """A value this near to a step, in steps, is that step: tenths have no exact floating point form."""
 
 _EXACT = {True: 1e-10, False: 1e-6}
 """Two values this near, in scales, are one value: in float64, and in float32."""
-
-_ON = 0.5
-"""A member of an exclusive group counts as on above this value."""
 
 
 class Kind(Enum):
@@ -241,12 +240,23 @@ class SearchSpace:
 
     def query(self, i: int) -> Self:
         """The space of query ``i`` alone, with ``b = 1``."""
-        return self._with(
-            lower=self.lower[i : i + 1],
-            upper=self.upper[i : i + 1],
-            origin=self.origin[i : i + 1],
-            rule=None if self.rule is None else self.rule.query(i),
-        )
+        return self._part([i], rule=None if self.rule is None else self.rule.query(i))
+
+    def bounds_of(self, queries: Sequence[int]) -> Self:
+        """Bounds, kinds and units of some queries, without their rule: for what moves no candidates.
+
+        Args:
+            queries: which ones, in their order.
+        """
+        return self._part(queries, rule=None)
+
+    def _part(self, queries: Sequence[int], *, rule: Rule | None) -> Self:
+        """Some queries; what was checked of all of them holds of each."""
+        made = object.__new__(type(self))
+        part = {"rule": rule, **{n: getattr(self, n)[list(queries)] for n in ("lower", "upper", "origin")}}
+        for name in self.__dataclass_fields__:
+            object.__setattr__(made, name, part[name] if name in part else getattr(self, name))
+        return made
 
     def restrict(
         self,
@@ -358,7 +368,7 @@ class SearchSpace:
         scale, steps = self.scale[index], self.steps[index]
         own = z.index_select(-1, index)
         part, base = own * scale, self.origin[:, None, index]
-        on = base + part > _ON
+        on = base + part > ON
         raised = (part > 0) & on
         several = raised.any(-1) & (on.sum(-1) > 1)
         if z.device.type == "cpu":  # where few points break a rule, only these are looked at
@@ -366,9 +376,9 @@ class SearchSpace:
             if not len(query):
                 return z
             low = self.lower[query[:, None], index] * scale
-            kept = _one_raised(part[query, row], base[query, 0], low, raised[query, row], steps)
+            kept = one_raised(part[query, row], base[query, 0], low, raised[query, row], steps)
             return z.index_put((query[:, None], row[:, None], index), (kept / scale).to(z.dtype))
-        kept = _one_raised(part, base, self.lower[:, None, index] * scale, raised, steps) / scale
+        kept = one_raised(part, base, self.lower[:, None, index] * scale, raised, steps) / scale
         return z.index_copy(-1, index, torch.where(several[..., None], kept.to(z.dtype), own))
 
     def contains(self, z: Float[Tensor, "b n d"], *, tolerance: float = 1e-6) -> Bool[Tensor, "b n"]:
@@ -381,20 +391,3 @@ class SearchSpace:
             raise ShapeError(
                 f"search space: expected points of shape (b={self.b}, n, d={self.d}), got {tuple(z.shape)}."
             )
-
-
-def _one_raised(part: Tensor, base: Tensor, low: Tensor, raised: Tensor, steps: Tensor) -> Tensor:
-    """Changes of a group, in its own units, of which only the strongest raised member stays on if it can."""
-    strength = torch.where(raised, part, torch.full_like(part, -torch.inf))
-    winner = strength.argmax(-1, keepdim=True) == torch.arange(part.shape[-1], device=part.device)
-    clash = raised.any(-1, keepdim=True) & ~winner
-    # a loser that was off at the query returns there, one that was on goes to value 0;
-    # where its bounds do not let it go off, the winner is refused instead
-    off = torch.where(base > _ON, torch.minimum(part, -base), part.clamp(max=0.0))
-    off = torch.where(base + part > _ON, torch.maximum(off, low), part)
-    # a value that goes in steps cannot stop half-way: it goes to 0 or it is stuck
-    off = torch.where((steps > 0) & (base > _ON) & (off > -base), part, off)
-    stuck = (clash & (base + off > _ON)).any(-1, keepdim=True)
-    kept = torch.where(clash, off, part)
-    blocked = torch.where(raised, torch.zeros_like(part), part)
-    return torch.where(stuck, blocked, kept)

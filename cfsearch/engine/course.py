@@ -22,7 +22,7 @@ from .descent import Descent
 from .plugin_checks import proposed, raising
 from .problem import Problem
 from .progress import Progress, Watcher
-from .pruning import pruned
+from .pruning import pruned_together
 from .schedule import Schedule
 from .tracker import Tracker
 
@@ -167,7 +167,7 @@ class Course:
         for n in self._schedule.sizes[self._schedule.searching :]:
             if self.stopped:
                 return
-            ideas = [self._simpler(i, n) for i in range(problem.b)]
+            ideas = self._simpler(n)
             idle = [i for i, z in enumerate(ideas) if not len(z)]
             if len(idle) == problem.b:
                 return
@@ -236,17 +236,16 @@ class Course:
             out[i, : len(z)] = z.to(out)
         return out
 
-    def _simpler(self, i: int, n: int) -> Float[Tensor, "i d"]:
-        problem, archive = self._problem, self.tracker.archives[i]
-        if i in problem.failures or not len(archive.z):
-            return torch.zeros(0, problem.space.d)
-        return pruned(
-            archive.z,
-            lead=leads(archive.scores, problem, i),
-            space=problem.space.query(i),
-            n=n,
-            known=lambda z: problem.known(z, query=i),
-        )
+    def _simpler(self, n: int) -> list[Float[Tensor, "i d"]]:
+        problem, archives = self._problem, self.tracker.archives
+        members = {
+            i: (archive.z, leads(archive.scores, problem, i))
+            for i, archive in enumerate(archives)
+            if i not in problem.failures and len(archive.z)
+        }
+        made = pruned_together(members, space=problem.space, n=n, known=problem.known)
+        none = torch.zeros(0, problem.space.d)
+        return [made.get(i, none) for i in range(problem.b)]
 
     def _started_solver(self) -> Solver:
         problem, search = self._problem, self._search

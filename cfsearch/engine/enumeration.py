@@ -25,10 +25,10 @@ def every_point(space: SearchSpace, *, most: int) -> Float[Tensor, "n d"] | None
     Shapes:
         the points are distinct, on the CPU.
     """
-    space = space.to("cpu")
     free = space.upper[0] > space.lower[0]
     if bool((free & (space.steps <= 0)).any()):
         return None
+    space, free = space.to("cpu"), free.cpu()
     ends = [_ends(space, j) if free[j] else (0, -1) for j in range(space.d)]
     if math.prod(max(1, high - low + 1) for low, high in ends) > most:
         return None  # counted before they are listed: one variable alone may have millions

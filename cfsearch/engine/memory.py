@@ -77,4 +77,5 @@ class Memory:
 
 def _keys(points: Tensor) -> list[bytes]:
     rows = points.detach().cpu().flatten(1).numpy() + 0.0  # minus zero is zero
-    return [row.tobytes() for row in rows]
+    every, width = rows.tobytes(), rows.itemsize * rows.shape[1]
+    return [every[at : at + width] for at in range(0, len(every), width)] if width else [b""] * len(rows)

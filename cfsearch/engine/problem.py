@@ -5,9 +5,10 @@ name. A solver never sees the model, and the author of an objective writes mathe
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, final
+from functools import partial
+from typing import Any, TypeVar, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,13 +21,13 @@ from cfsearch.contracts.records import Candidates, Evaluation, Queries
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import BudgetExhausted, CfsearchError, QueryError
 
-from .answers import QUERY_FAILURES, first_answers, original_scores
+from .answers import QUERY_FAILURES, original_scores
 from .clock import Clock
-from .evaluations import Ahead, joined, remembered_values
+from .evaluations import Ahead, evaluated, joined, one_of, remembered_values
 from .finiteness import Finiteness
 from .memory import Memory
 from .networks import Networks, encoded
-from .plugin_checks import measured, proposed, raising
+from .plugin_checks import proposed, raising
 from .requirements import (
     check_generator,
     check_inputs,
@@ -37,6 +38,8 @@ from .requirements import (
     check_values,
     target_index,
 )
+
+Made = TypeVar("Made")
 
 _ROWS_ON_GPU = 4096
 
@@ -134,6 +137,7 @@ class Problem:
         self._networks = Networks(provider, generator, clock)
         self.nearby: Counter[int] = self._networks.beside  # queries to the provider by objectives, by query
         self._by_inputs = generator.batch_invariant and not queries_beside(self.objectives, self.constraints)
+        self._as_one = all(one.batch_invariant for one in (*self.objectives, *self.constraints))
         goal = target_index(provider, target)
         with torch.no_grad():
             scores = original_scores(self._networks, x, failures=self.failures) if scores is None else scores
@@ -159,7 +163,10 @@ class Problem:
         self.target: Tensor = self.queries.target.cpu()
         self._alone = [self.queries.pick(i) for i in range(len(x))]
         self._spaces = [self.space.query(i) for i in range(len(x))]
-        self._memories = [self._memory_of(i) for i in range(len(x))]
+        width = len(provider.labels) + (0 if self._by_inputs else len(self.objectives) + 1)
+        self._memories = [Memory(width) for _ in range(len(x))]
+        for i in set(range(len(x))) - set(self.failures) if self._by_inputs else ():  # the originals
+            self._memories[i].add(x[i : i + 1], self.queries.scores[i : i + 1])
 
     def __repr__(self) -> str:
         """One line: queries, model, generator, objectives."""
@@ -207,16 +214,15 @@ class Problem:
             except (*QUERY_FAILURES, BudgetExhausted):
                 pass  # measured one by one it shows which query it is
         z = self.space.repair(proposed(z, self.space, who=proposed_by, checks=checks))
-        self.unanswered, self.fresh = {}, [z.shape[1]] * self.b
+        self.unanswered, self.fresh = {}, [0] * self.b
         active = [i for i in range(self.b) if i not in self.failures and i not in resting]
-        ahead = self._ahead(z, active) if self._by_inputs and active else Ahead()
-        return joined(
-            [
-                self._measure_alone(i, z[i : i + 1], ahead) if i in active else self._worst(i, z[i : i + 1])
-                for i in range(self.b)
-            ],
-            dim=0,
-        )
+        memories = {i: self._memories[i] for i in active if self._by_inputs}
+        ahead = Ahead.of(z, networks=self._networks, state=self.state, memories=memories)
+        if self._as_one and ahead.x is not None:
+            made = self._measure_as_one(z, active, ahead, ahead.x)
+        else:
+            made = {i: self._measure_alone(i, z[i : i + 1], ahead) for i in active}
+        return joined([made[i] if i in made else self._worst(i, z[i : i + 1]) for i in range(self.b)], dim=0)
 
     def allowed(self, z: Float[Tensor, "n d"], *, query: int) -> Bool[Tensor, " n"]:
         """True, on the CPU, for changes of one query that keep every rule of its space.
@@ -253,19 +259,19 @@ class Problem:
         ]
         return joined(parts, dim=1)
 
-    def known(self, z: Float[Tensor, "n d"], *, query: int) -> Bool[Tensor, " n"]:
-        """Which permitted changes of one query were evaluated before; none of them on a GPU.
+    def known(self, z: Float[Tensor, "b n d"], queries: Sequence[int]) -> dict[int, Bool[Tensor, " n"]]:
+        """Which permitted changes of some queries were evaluated before, on the CPU; none of them on a GPU.
 
         Args:
-            z: the changes.
-            query: which query.
-
-        Returns:
-            On the CPU.
+            z: changes of all queries.
+            queries: which ones are looked at.
         """
-        if self._by_inputs:
-            return self._memories[query].known(self.decode(z[None].to(self.space.lower), query=query))
-        return self._memories[query].known(z.to(self.space.lower))
+        z = z.to(self.space.lower)
+        try:
+            points = self._networks.decode(z, self.state) if self._by_inputs else z
+        except QueryError:  # of a query that failed before
+            return {i: self._memories[i].known(self.decode(z[i : i + 1], query=i)) for i in queries}
+        return {i: self._memories[i].known(points[i]) for i in queries}
 
     def remembered(self, x: Float[Tensor, "n *x"], *, query: int) -> Float[Tensor, "n k"] | None:
         """The model's scores of inputs that were all evaluated before; None where they are not known.
@@ -279,57 +285,55 @@ class Problem:
             return None
         return memory.recall(x)
 
-    def _memory_of(self, i: int) -> Memory:
-        """An empty memory, or one of the original where inputs are what is remembered."""
-        k = len(self.provider.labels)
-        if not self._by_inputs:
-            return Memory(len(self.objectives) + 1 + k)
-        memory = Memory(k)
-        if i not in self.failures:
-            memory.add(self.queries.x[i : i + 1], self.queries.scores[i : i + 1])
-        return memory
-
-    def _ahead(self, z: Tensor, active: Sequence[int]) -> Ahead:
-        """All candidates decoded in one go, and queried where the model allows it."""
+    def _measure_as_one(
+        self, z: Tensor, active: Sequence[int], ahead: Ahead, x: Tensor
+    ) -> dict[int, Evaluation]:
+        """Candidates of all queries whose scores are had, measured in one pass."""
+        had = ((i, self._noted(i, partial(self._scores_of, i, x[i], ahead))) for i in active)
+        scores = {i: one for i, one in had if one is not None}
+        if not (found := list(scores)):
+            return {}
+        of, space = self.queries.taken(found), self.space.bounds_of(found)
+        stacked = torch.stack([scores[i].to(z.device) for i in found])
         try:
-            x = self._networks.decode(z, self.state)
-        except QueryError:
-            return Ahead()  # decoded one by one it shows for which query the generator fails
-        if not self.provider.batch_invariant:
-            return Ahead(x)
-        new = {i: x[i][self._memories[i].new(x[i])] for i in active}
-        if not any(len(rows) for rows in new.values()):
-            return Ahead(x)  # models refuse to be queried about nothing
-        found: dict[int, Tensor] = {}
-        left = first_answers(self._networks, torch.cat(list(new.values())))
-        for i, rows in new.items():
-            if len(left) < len(rows):
-                break
-            found[i], left = left[: len(rows)], left[len(rows) :]
-        return Ahead(x, found)
+            made = self._measure(z[found], of, space, self.state, x=x[found], scores=stacked)
+        except QUERY_FAILURES:  # measured one by one it shows which query it is
+            return {i: self._measure_alone(i, z[i : i + 1], ahead) for i in found}
+        return {i: one_of(made, k) for k, i in enumerate(found)}
 
     def _measure_alone(self, i: int, z: Tensor, ahead: Ahead) -> Evaluation:
+        made = self._noted(
+            i, lambda: self._measure_inputs(i, z, ahead) if self._by_inputs else self._recalled(i, z)
+        )
+        return self._worst(i, z) if made is None else made
+
+    def _noted(self, i: int, work: Callable[[], Made]) -> Made | None:
+        """The result of work for query ``i``; None where its failure, or the end of the budget, was noted."""
         try:
-            return self._measure_inputs(i, z, ahead) if self._by_inputs else self._recalled(i, z)
+            return work()
         except QUERY_FAILURES as error:
             self.failures[i] = error
         except BudgetExhausted as error:
             self.unanswered[i] = error
-        return self._worst(i, z)
+        return None
 
     def _measure_inputs(self, i: int, z: Tensor, ahead: Ahead) -> Evaluation:
         """Candidates of query ``i``, whose inputs are queried unless they were before."""
         x = self._networks.decode(z, self._states[i]) if ahead.x is None else ahead.x[i : i + 1]
-        memory, space = self._memories[i], self._spaces[i]
-        new = memory.new(x[0])
+        scores = self._scores_of(i, x[0], ahead)[None].to(z.device)
+        return self._measure(z, self._alone[i], self._spaces[i], self._states[i], x=x, scores=scores)
+
+    def _scores_of(self, i: int, x: Tensor, ahead: Ahead) -> Float[Tensor, "n k"]:
+        """Scores of inputs of query ``i``, from its memory, where those that are new are added."""
+        memory = self._memories[i]
+        new = memory.new(x)
         if new:
-            rows, answer = x[0][new], ahead.answers.get(i)
+            rows, answer = x[new], ahead.answers.get(i)
             memory.add(
                 rows, self._networks.score(rows) if answer is None else self._networks.understood(answer)
             )
-        self.fresh[i] = len(new)
-        scores = memory.recall(x[0])[None].to(z.device)
-        return self._measure(z, self._alone[i], space, self._states[i], x=x, scores=scores)
+            self.fresh[i] += len(new)
+        return memory.recall(x)
 
     def _recalled(self, i: int, z: Tensor) -> Evaluation:
         """Candidates of query ``i``, which are decoded and measured unless they were before."""
@@ -369,12 +373,7 @@ class Problem:
         candidates = self._networks.candidates(
             z, queries=queries, space=space, state=state, x=x, scores=scores, first=first
         )
-        answered, checks = candidates.scores, self._networks.checks
-        f = torch.stack([measured("objective", o, candidates, checks) for o in self.objectives], dim=-1)
-        violation = torch.zeros_like(f[..., 0])
-        for constraint in self.constraints:
-            violation = violation + measured("constraint", constraint, candidates, checks).clamp_min(0)
-        return Evaluation(z, f, violation, answered)
+        return evaluated(candidates, self.objectives, self.constraints, checks=self._networks.checks)
 
     def candidates(
         self,

@@ -7,7 +7,7 @@ strengthened instead. All of it is evaluated like any other candidate and paid f
 evaluated before.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,6 +16,9 @@ from torch import Tensor
 from cfsearch.contracts.space import SearchSpace
 
 _PUSHES = (1.15, 1.3, 1.5, 1.75, 2.0)
+
+_TOGETHER = 2
+"""So many times as many ideas as are wanted are looked at together."""
 
 
 def pruned(
@@ -38,17 +41,63 @@ def pruned(
     Returns:
         Different points that keep every rule of the space; none where there is no idea left.
     """
-    ideas = _without(z[lead > 0]) if bool((lead > 0).any()) else _pushed(z, lead)
-    fixed = _different(space.repair(ideas[None].to(space.lower))[0].to(z))
-    if known is not None and len(fixed):
-        fixed = fixed[~known(fixed)]
-    return fixed[:n]
+
+    def there(fixed: Tensor, _: Sequence[int]) -> dict[int, Tensor]:
+        return {} if known is None else {0: known(fixed[0].to(z))}
+
+    return pruned_together({0: (z, lead)}, space=space, n=n, known=there)[0]
 
 
-def _different(z: Float[Tensor, "i d"]) -> Float[Tensor, "u d"]:
-    """The points without repetitions, in their order."""
-    first = {(row + 0.0).tobytes(): i for i, row in reversed(list(enumerate(z.cpu().numpy())))}
-    return z[sorted(first.values())]
+def pruned_together(
+    members: Mapping[int, tuple[Float[Tensor, "e d"], Float[Tensor, " e"]]],
+    *,
+    space: SearchSpace,
+    n: int,
+    known: Callable[[Float[Tensor, "b i d"], Sequence[int]], Mapping[int, Bool[Tensor, " i"]]] | None = None,
+) -> dict[int, Float[Tensor, "i d"]]:
+    """``pruned`` of several queries at once.
+
+    Args:
+        members: of each query that is looked at, with their leads.
+        space: of all queries.
+        n: how many candidates of each.
+        known: which changes of some queries were evaluated before; None where nobody knows.
+    """
+    ideas = {i: _ideas(z, lead) for i, (z, lead) in members.items()}
+    found = {i: [z[:0]] for i, (z, _) in members.items()}
+    seen: dict[int, set[bytes]] = {i: set() for i in members}
+    left, at, step = list(members), 0, _TOGETHER * n
+    while left:  # there may be many more ideas than are wanted
+        parts = {i: ideas[i][at : at + step] for i in left}
+        filled = space.lower.new_zeros(space.b, max(map(len, parts.values())), space.d)
+        for i, part in parts.items():
+            filled[i, : len(part)] = part.to(filled)
+        fixed = space.repair(filled)
+        masks = {} if known is None else known(fixed, left)
+        for i, part in parts.items():
+            own = fixed[i, : len(part)].to(members[i][0])
+            new = _unseen(own, seen[i])
+            if i in masks:
+                new = [row for row, there in zip(new, masks[i][new].tolist(), strict=True) if not there]
+            found[i].append(own[new])
+        at += step
+        left = [i for i in left if sum(map(len, found[i])) < n and at < len(ideas[i])]
+    return {i: torch.cat(parts)[:n] for i, parts in found.items()}
+
+
+def _ideas(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> Float[Tensor, "i d"]:
+    return _without(z[lead > 0]) if bool((lead > 0).any()) else _pushed(z, lead)
+
+
+def _unseen(z: Float[Tensor, "i d"], seen: set[bytes]) -> list[int]:
+    """Places of the points that were not seen, in their order; they are seen from now on."""
+    new = []
+    for i, row in enumerate(z.cpu().numpy() + 0.0):
+        key = row.tobytes()
+        if key not in seen:
+            seen.add(key)
+            new.append(i)
+    return new
 
 
 def _without(z: Float[Tensor, "e d"]) -> Float[Tensor, "i d"]:

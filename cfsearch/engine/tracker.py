@@ -4,17 +4,22 @@ from collections.abc import Collection
 from typing import final
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.records import Evaluation, Reason, flipped
+from cfsearch.contracts.scores import lead
 
-from .archive import Archive, leads
+from .archive import Archive
 from .convergence import Convergence
 from .evaluations import on_host
 from .problem import Problem
 
 _SAME = 1e-6
 _STALL_SHARE = 0.3
+_CELLS = 2**20
+"""Scores of several queries that are looked at together, at most."""
 
 
 @final
@@ -68,28 +73,40 @@ class Tracker:
         problem = self._problem
         if self.reference is None:
             self.reference = evaluation.f.amax(dim=1).double()
+        references = self.reference.tolist()
+        gains, moved = self._gains(evaluation.scores)
         for i in range(problem.b):
             if i in problem.failures or i in problem.unanswered or i in resting:
                 continue
             self.spent[i] += problem.fresh[i]
             self.archives[i] = self.archives[i].updated(evaluation, i, capacity=self._capacity)
-            self._convergence[i].add(self.archives[i], reference=self.reference[i].tolist())
-            gain = float(leads(evaluation.scores[i], problem, i).amax())
-            if gain > self._best[i] + _SAME:
-                self._best[i], self._last_gain[i] = gain, generation
-            change = evaluation.scores[i].double() - self._originals[i]
-            self._moved[i] = self._moved[i] or bool((change.abs() > _SAME).any())
+            self._convergence[i].add(self.archives[i], reference=references[i])
+            if gains[i] > self._best[i] + _SAME:
+                self._best[i], self._last_gain[i] = gains[i], generation
+            self._moved[i] = self._moved[i] or moved[i]
             if self._best[i] > 0 and self._convergence[i].still:
                 self.still.add(i)
+
+    def _gains(self, scores: Float[Tensor, "b n k"]) -> tuple[list[float], list[bool]]:
+        """The largest lead among the candidates of each query, and whether the model's output differs anywhere."""
+        gains, moved = list[float](), list[bool]()
+        step = max(1, _CELLS // scores[0].numel())
+        for at in range(0, len(scores), step):
+            part = slice(at, at + step)
+            own = scores[part].double()
+            p, source, target = own.softmax(dim=-1), self._problem.source[part], self._problem.target[part]
+            gains += lead(p, source=source, target=target).amax(1).tolist()
+            moved += ((own - self._originals[part, None]).abs() > _SAME).flatten(1).any(1).tolist()
+        return gains, moved
 
     @property
     def flipped(self) -> int:
         """For how many queries a candidate flips."""
-        problem = self._problem
-        return sum(
-            bool(flipped(e.scores, source=problem.source[i], target=problem.target[i]).any())
-            for i, e in enumerate(self.archives)
-        )
+        problem, sizes = self._problem, [len(archive.scores) for archive in self.archives]
+        of = torch.repeat_interleave(torch.arange(problem.b), torch.tensor(sizes))
+        scores = torch.cat([archive.scores for archive in self.archives])
+        flips = flipped(scores, source=problem.source[of], target=problem.target[of])
+        return len(set(of[flips].tolist()))
 
     def reason(self, i: int, *, generations: int) -> Reason:
         """Why a search that came to its end ended.

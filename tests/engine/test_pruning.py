@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.engine.pruning import pruned
+from cfsearch.engine.pruning import pruned, pruned_together
 
 SPACE = SearchSpace(
     names=("a", "b", "c", "d"),
@@ -60,3 +60,34 @@ def test_what_was_evaluated_before_is_no_idea() -> None:
     assert (
         len(pruned(z, lead=lead, space=SPACE, n=20, known=lambda ideas: torch.ones(len(ideas)).bool())) == 0
     )
+
+
+def test_the_first_ideas_that_are_left_are_those_of_all_at_once() -> None:
+    rng = torch.Generator().manual_seed(4)
+    z = SPACE.repair(2 * torch.rand(1, 60, 4, generator=rng) - 1)[0]
+    lead = torch.ones(60)
+    every = pruned(z, lead=lead, space=SPACE, n=1000)
+    assert len(every) > 60
+    looked_at: list[int] = []
+
+    def known(ideas: torch.Tensor) -> torch.Tensor:
+        looked_at.append(len(ideas))
+        return (ideas[:, None] == every[:40]).all(-1).any(-1)
+
+    assert torch.equal(pruned(z, lead=lead, space=SPACE, n=7, known=known), every[40:47])
+    assert max(looked_at) <= 14 and sum(looked_at) < len(every), "the others are never looked at"
+
+
+def test_several_queries_have_each_its_own_ideas() -> None:
+    two = SearchSpace(
+        names=SPACE.names, lower=-torch.ones(2, 4), upper=torch.ones(2, 4), origin=SPACE.origin.repeat(2, 1),
+        groups=SPACE.groups,
+    )  # fmt: skip
+    rng = torch.Generator().manual_seed(5)
+    z = SPACE.repair(2 * torch.rand(1, 30, 4, generator=rng) - 1)[0]
+    members = {0: (z[:20], torch.ones(20)), 1: (z[20:], -torch.ones(10))}
+    found = pruned_together(members, space=two, n=12)
+    for i, (own, lead) in members.items():
+        assert torch.equal(found[i], pruned(own, lead=lead, space=SPACE, n=12))
+    assert list(pruned_together({1: members[1]}, space=two, n=3)) == [1]
+    assert pruned_together({}, space=two, n=3) == {}

@@ -34,6 +34,7 @@ class Variables:
     relations: Relations = field(default_factory=Relations)
     _conditions: tuple[tuple[int, Condition], ...] = field(init=False, repr=False)
     _units: Float[Tensor, "u v"] = field(init=False, repr=False)
+    _decimal: bool = field(init=False, repr=False)
     _turners: dict[int, tuple[int, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +52,7 @@ class Variables:
              v.max_change or inf, v.max_change_share or inf)
             for v in self.all
         ]  # fmt: skip
+        object.__setattr__(self, "_decimal", any(v.decimals for v in self.all))
         object.__setattr__(self, "_units", torch.tensor(units, dtype=torch.float64).T.contiguous())
 
     @classmethod
@@ -111,7 +113,8 @@ class Variables:
         low, high, span, step, tens, *_ = self._units.to(values.device)
         values, hair = values.double(), _HAIR * span
         nearest = torch.round(values / torch.where(step > 0, step, 1.0)) * step
-        nearest = torch.where(tens > 1, torch.round(nearest * tens) / tens, nearest)
+        if self._decimal:
+            nearest = torch.where(tens > 1, torch.round(nearest * tens) / tens, nearest)
         new = torch.where(step > 0, nearest, values)
         new = torch.where((new < low) & (new >= low - hair), low, new)
         new = torch.where((new > high) & (new <= high + hair), high, new)
@@ -158,7 +161,8 @@ class Variables:
         for i, v in enumerate(self.all):
             if v.codes:
                 right[..., i] &= ~v.is_code(new[..., i])
-            right[..., i] &= v.keeps(new[..., i], old[..., i])
+            if v.rows is not None:
+                right[..., i] &= v.keeps(new[..., i], old[..., i])
         new = torch.where(right, new, old)
         if not (self.relations.limits or self.relations.follows):
             return new
