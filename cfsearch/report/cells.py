@@ -8,6 +8,7 @@ from cfsearch.fronts.frame import schema_of_front
 from cfsearch.fronts.front import ParetoFront
 
 from . import wording
+from .plan import MOST_LINES
 
 
 @final
@@ -24,26 +25,46 @@ class Line:
 @final
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The columns that at least one counterfactual changes, and those that all leave as they are."""
+    """The columns that at least one counterfactual changes, and those that all leave as they are.
+
+    Args:
+        changed: with their cells.
+        kept: with the original's cell.
+        changed_more: further columns that are changed.
+        kept_more: further columns that are not.
+    """
 
     changed: tuple[Line, ...]
     kept: tuple[tuple[str, str], ...]
+    changed_more: int = 0
+    kept_more: int = 0
 
 
-def build_cells(front: ParetoFront, members: Sequence[int]) -> Cells | None:
-    """The cells of some members beside the original's; None for fronts that are not of rows."""
+def build_cells(front: ParetoFront, members: Sequence[int], *, most: int = MOST_LINES) -> Cells | None:
+    """The cells of some members beside the original's; None for fronts that are not of rows.
+
+    Args:
+        front: of a row.
+        members: those that are shown.
+        most: columns of each kind; of more that are changed those that the most members change.
+    """
     schema, original, every = schema_of_front(front), front.stored_original, front.stored_members
     if schema is None or original is None or every is None:
         return None
     old = original.tolist()
     new = [every[i].tolist() for i in members]
+    counts = [sum(row[j] != old[j] for row in new) for j in range(len(schema.columns))]
+    moved = sorted((j for j, count in enumerate(counts) if count), key=lambda j: -counts[j])
+    still = [j for j, count in enumerate(counts) if not count]
     changed, kept = [], []
-    for j, column in enumerate(schema.columns):
+    for j in sorted([*moved[:most], *still[:most]]):
+        column = schema.columns[j]
         before = wording.mark(column.text(old[j]))
         after = tuple(wording.mark(column.text(row[j])) if row[j] != old[j] else None for row in new)
         name = wording.mark(column.name)
-        if any(cell is not None for cell in after):
+        if counts[j]:
             changed.append(Line(name, wording.mark(column.unit), before, after))
         else:
             kept.append((name, f"{before} {wording.mark(column.unit)}".strip()))
-    return Cells(tuple(changed), tuple(kept))
+    more = (max(0, len(some) - most) for some in (moved, still))
+    return Cells(tuple(changed), tuple(kept), *more)

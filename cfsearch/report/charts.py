@@ -8,6 +8,7 @@ from typing import Any, final
 from cfsearch.contracts.modality import PICTURES, Modality
 
 from . import wording
+from .plan import MOST_LINES
 from .wording import finite
 
 LEAST_EDITED = 0.5
@@ -71,7 +72,7 @@ class Panel:
 @final
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Panels side by side, with the same scale and rows; the first ``drawn`` rows are drawn."""
+    """Panels side by side, with the same scale and rows; the first ``drawn`` rows are drawn, ``left_out`` have none."""
 
     ticks: tuple[Tick, ...]
     panels: tuple[Panel, ...]
@@ -80,6 +81,7 @@ class Chart:
     has_edited: bool = False
     has_ends: bool = False
     has_corrected: bool = False
+    left_out: int = 0
 
 
 def effect_chart(effects: Sequence[Mapping[str, Any]], models: Mapping[str, str]) -> Chart | None:
@@ -137,7 +139,8 @@ def count_chart(
     for c in entries:
         key = (c["variable"], c["direction"])
         top[key] = max(top.get(key, 0.0), wording.rate(c["rate"]) or 0.0)
-    keys = sorted(top, key=lambda k: (-top[k], k))
+    every = sorted(top, key=lambda k: (-top[k], k))
+    keys = every[:MOST_LINES]
     found = {(c["model"], c["variable"], c["direction"]): c for c in entries}
     panels = tuple(
         Panel(
@@ -153,6 +156,7 @@ def count_chart(
         panels=panels,
         has_truth=False,
         drawn=min(len(keys), _MOST_ROWS),
+        left_out=len(every) - len(keys),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from . import wording
+from .plan import MOST_LINES
 
 READINGS = {"leans": "sets them apart", "does not lean": "too small to matter", "cannot tell": "cannot tell"}
 """What a reading is called beside one figure."""
@@ -29,10 +30,11 @@ class Line:
 @final
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One group against another, with its figures."""
+    """One group against another, with its figures; ``more`` single columns do less than those."""
 
     title: str
     lines: tuple[Line, ...]
+    more: int = 0
 
 
 @final
@@ -89,7 +91,11 @@ def protected_columns(document: Mapping[str, Any]) -> tuple[ProtectedColumn, ...
             headlines.get((row["model"], row["column"]), ""),
             _held(row),
             tuple(
-                Compared(f"{c['name']} less {c['against']}", tuple(_lines(row, c)))
+                Compared(
+                    f"{c['name']} less {c['against']}",
+                    tuple(_lines(row, c)),
+                    max(0, len(c["proxies"]) - MOST_LINES),
+                )
                 for c in row["comparisons"]
             ),
             tuple(_groups(row)),
@@ -126,7 +132,7 @@ def _lines(row: Mapping[str, Any], c: Mapping[str, Any]) -> Iterator[Line]:
     if c["linked"] is not None:
         yield _line(f"with {wording.listing(row['linked'])} moved along", "alone", c["linked"])
     yield _line("all other columns together", "together", c["through"])
-    for proxy in sorted(c["proxies"], key=lambda p: -abs(p["logits"]["value"])):
+    for proxy in sorted(c["proxies"], key=lambda p: -abs(p["logits"]["value"]))[:MOST_LINES]:
         yield _line(proxy["column"], "proxy", proxy)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from . import wording
+from .plan import MOST_LINES
 
 
 @final
@@ -22,7 +23,7 @@ class ContributionLine:
 @final
 @dataclass(frozen=True, slots=True)
 class ContributionTable:
-    """The variables of one model, and what it took to measure them."""
+    """The variables of one model, the most often changed first, how many more there are, and what it took to measure them."""
 
     model: str
     inputs: int
@@ -30,6 +31,7 @@ class ContributionTable:
     queries: int
     sampled: bool
     lines: tuple[ContributionLine, ...]
+    more: int = 0
 
 
 def contribution_tables(document: Mapping[str, Any]) -> list[ContributionTable]:
@@ -54,8 +56,9 @@ def contribution_tables(document: Mapping[str, Any]) -> list[ContributionTable]:
                     _words(row["necessary"]["rate"]),
                     _words(row["shapley"]["share"]),
                 )
-                for row in entry["variables"]
+                for row in entry["variables"][:MOST_LINES]
             ),
+            max(0, len(entry["variables"]) - MOST_LINES),
         )
         for entry in document.get("contributions", ())
     ]

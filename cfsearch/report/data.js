@@ -77,7 +77,9 @@ function withValues(change) {
 
 // The changes of member i of a front, strongest first.
 function changes(front, i) {
-  if (front.words) return front.words[i].map((words) => ({ words, values: "", named: true }));
+  const left = front.left?.[i] ?? 0;
+  const rest = left ? [{ words: `and ${left} more`, values: "", named: true }] : [];
+  if (front.words) return [...front.words[i].map((words) => ({ words, values: "", named: true })), ...rest];
   const space = data.spaces[front.space];
   const flat = front.z[i];
   const found = [];
@@ -88,7 +90,7 @@ function changes(front, i) {
     const after = before + step;
     found.push({ words: changeWords(variable, before, after), values: changeValues(variable, before, after), named: !isSwitch(before, after) || Math.abs(step) >= 0.01 });
   }
-  return found;
+  return [...found, ...rest];
 }
 
 const STATES = {
@@ -121,12 +123,12 @@ function measures(front) {
     values: front.f[c],
     objective: true,
   }));
-  const size = front.z.map((flat) => Math.hypot(...flat.filter((_, k) => k % 2)));
+  const size = front.size ?? front.z.map((flat) => Math.hypot(...flat.filter((_, k) => k % 2)));
   const repeated = objectives.some((m) => m.values.every((v, i) => v !== null && Math.abs(v - size[i]) < 0.005 * (1 + size[i])));
   return [
     ...objectives,
     front.predicted ? { id: "p", label: "predicted", values: front.predicted } : { id: "p", label: `p(${wanted})`, values: front.p, fixed: [0, 1] },
-    { id: "#changed", label: "changed variables", values: front.z.map((flat) => flat.length / 2), whole: true },
+    { id: "#changed", label: "changed variables", values: front.changed ?? front.z.map((flat) => flat.length / 2), whole: true },
     ...(repeated ? [] : [{ id: "#size", label: "size of the change (L2)", values: size }]),
   ];
 }

@@ -297,7 +297,7 @@ def _strip(
         members=len(front),
         best=sparsest or (tiles[-1] if tiles else None),
         genuine=f"{sum(judged)} of {len(judged)}" if judged else None,
-        cells=build_cells(front, entry.shown),
+        cells=build_cells(front, entry.shown, most=plan.changes),
         several=len(front.labels) > 2,
         predicts=TargetRange.of_labels(front.labels) is not None,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from . import wording
+from .plan import MOST_LINES
 
 _SURE = 0.05
 _SIDES = ("with", "without")
@@ -68,6 +69,7 @@ class Grouping:
             that is compared have none of two groups, which their interval then decides.
         family: how many tests were corrected together; None in such runs.
         impact: what impact ratios are of; empty where there are none.
+        more: changes beyond those in ``details``.
     """
 
     title: str
@@ -82,6 +84,7 @@ class Grouping:
     corrected: bool
     family: int | None
     impact: str = ""
+    more: int = 0
 
 
 def groupings(document: Mapping[str, Any]) -> tuple[Grouping, ...]:
@@ -162,12 +165,13 @@ def _of_rows(entry: Mapping[str, Any], model: str, label: str) -> Grouping:
                     for one in change["comparisons"]
                 ),
             )
-            for change in entry["changes"]
+            for change in entry["changes"][:MOST_LINES]
         ),
         of_changes=True,
         corrected=corrected,
         family=family,
         impact=_impact(entry.get("impact")),
+        more=max(0, len(entry["changes"]) - MOST_LINES),
     )
 
 

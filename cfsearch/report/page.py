@@ -31,7 +31,7 @@ from .groups import groupings
 from .maker import page_maker
 from .payload import build_payload, script_json
 from .pictures import CIVIDIS
-from .plan import MOST_FRONTS, MOST_LISTED, MOST_SAMPLED, Plan, ceiling, fitting, thinned
+from .plan import MOST_FRONTS, MOST_LINES, MOST_LISTED, MOST_SAMPLED, Plan, ceiling, fitting, thinned
 from .shared import shared_classes
 from .stopping import standing
 from .story import tell
@@ -171,6 +171,8 @@ def _render(
             plan=plan,
             ramp=CIVIDIS,
             complete=all(len(e.shown) == len(e.front) for e in entries),
+            lines=MOST_LINES,
+            unnamed=any("left" in front for front in payload["fronts"]),
             explored_all=all(len(e.explored) == len(e.front) for e in entries),
             fronts_left_out=left_out,
             failures=failures[:MOST_ROWS],

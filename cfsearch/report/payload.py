@@ -18,11 +18,13 @@ def build_payload(groups: Sequence[Group], *, plan: Plan, models: dict[str, str]
     fronts = []
     for g, group in enumerate(groups):
         for entry in group.entries:
-            space = json.dumps(_space(entry), sort_keys=True)
+            changed = [_sparse(z) for z in entry.front.z[list(entry.explored)].tolist()]
+            named = _named(entry, changed, most=plan.changes)
+            space = json.dumps(_space(entry, named), sort_keys=True)
             number = spaces.setdefault(space, len(spaces))
             fronts.append(
                 {"group": g, "space": number, "model": models.get(entry.model, entry.model)}
-                | _front(entry, plan)
+                | _front(entry, plan, changed, named)
             )
     return {
         "kind": plan.codec.kind,
@@ -38,7 +40,15 @@ def script_json(value: Any) -> str:  # Any: plain JSON
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _space(entry: Entry) -> dict[str, Any]:
+def _named(entry: Entry, changed: Sequence[Sequence[tuple[int, float]]], *, most: int) -> list[int]:
+    """Variables whose names, values and scales the script is given: of very many those that it names."""
+    front = entry.front
+    if len(front.variables) <= most:
+        return list(range(len(front.variables)))
+    return [] if front.described else sorted({j for one in changed for j, _ in one[:most]})
+
+
+def _space(entry: Entry, named: Sequence[int]) -> dict[str, Any]:
     front = entry.front
     return {
         "labels": [wording.mark(label) for label in front.labels],
@@ -51,16 +61,19 @@ def _space(entry: Entry) -> dict[str, Any]:
                 "subject": wording.mark(wording.subject(name)),
                 "negated": wording.negated(name),
             }
-            for name in front.variables
+            for name in (front.variables[j] for j in named)
         ],
         "origins": sorted({wording.mark(o) for o in front.origins}),
     }
 
 
-def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
+def _front(
+    entry: Entry, plan: Plan, changed: Sequence[Sequence[tuple[int, float]]], named: Sequence[int]
+) -> dict[str, Any]:
     front = entry.front
     members = list(entry.explored)
-    p, f, z = entry.p, front.f.tolist(), front.z.tolist()
+    p, f = entry.p, front.f.tolist()
+    place = {j: k for k, j in enumerate(named)}
     before = probabilities(front.original_scores)[entry.wanted]
     predicted = predicted_of(front)
     origins = sorted({wording.mark(o) for o in front.origins})
@@ -74,12 +87,16 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
         "p": [_short(float(p[i, entry.wanted])) for i in members],
         **({} if predicted is None else {"predicted": [predicted[1 + i] for i in members]}),
         "now": [int(p[i].argmax()) for i in members],
-        "z": [_sparse(z[i]) for i in members],
-        "scale": None if front.scale is None else [_short(v) for v in front.scale.tolist()],
-        "words": [[wording.mark(w).replace(" -> ", " → ") for w in front.described[i]] for i in members]
+        "z": [_flat(one[: plan.changes], place) for one in changed],
+        "scale": None if front.scale is None else [_short(v) for v in front.scale[named].tolist()],
+        "words": [
+            [wording.mark(w).replace(" -> ", " → ") for w in front.described[i][: plan.changes]]
+            for i in members
+        ]
         if front.described
         else None,
-        "start": [_short(v) for v in front.origin_values.tolist()],
+        **_whole(entry, plan, changed),
+        "start": [_short(v) for v in front.origin_values[named].tolist()],
         "status": "".join(status_of(entry, i)[0] for i in members),
         "origin": [origins.index(wording.mark(front.origins[i])) for i in members],
         "picks": dict(entry.picks),
@@ -89,12 +106,29 @@ def _front(entry: Entry, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _sparse(z: Sequence[float]) -> list[float | int | None]:
-    """Variable, change, variable, change, ...; strongest first."""
-    order = sorted((j for j, v in enumerate(z) if abs(v) > 1e-6), key=lambda j: -abs(z[j]))
+def _whole(entry: Entry, plan: Plan, changed: Sequence[Sequence[tuple[int, float]]]) -> dict[str, Any]:
+    """Of members that change more than is named: how many changes are not, how many there are, and their size."""
+    front = entry.front
+    stated = [len(front.described[i]) for i in entry.explored] if front.described else list(map(len, changed))
+    if max([*stated, *map(len, changed)], default=0) <= plan.changes:
+        return {}
+    return {
+        "left": [max(0, count - plan.changes) for count in stated],
+        "changed": [len(one) for one in changed],
+        "size": [_short(math.hypot(*(value for _, value in one))) for one in changed],
+    }
+
+
+def _sparse(z: Sequence[float]) -> list[tuple[int, float]]:
+    """What changes and by how much, strongest first."""
+    return sorted(((j, v) for j, v in enumerate(z) if abs(v) > 1e-6), key=lambda one: -abs(one[1]))
+
+
+def _flat(changes: Sequence[tuple[int, float]], place: dict[int, int]) -> list[float | int | None]:
+    """Variable, change, variable, change, ...; variables by their place among those that are named."""
     flat: list[float | int | None] = []
-    for j in order:
-        flat += [j, _short(z[j], digits=3)]
+    for j, value in changes:
+        flat += [place.get(j, j), _short(value, digits=3)]
     return flat
 
 

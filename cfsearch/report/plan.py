@@ -14,6 +14,8 @@ MOST_BYTES, MOST_PAGE = 17_500_000, 19_900_000
 MOST_FRONTS = 2_000
 MOST_LISTED = 2_000
 """Inputs in the page's table of all inputs; audit.json lists all."""
+MOST_LINES = 200
+"""Lines of a table or a list with one for each column or each change; audit.json has all."""
 MOST_SAMPLED = 16
 """Fronts whose page is rendered to foresee the size of the whole one."""
 MOST_READ = 400_000_000
@@ -33,6 +35,7 @@ class Plan:
         strip: members in the strip, beside those that are picked.
         pictured: further members that the explorer can show as pictures.
         members: members in the explorer.
+        changes: changes of a member that are named in the explorer, and lines of a table of cells.
         heat: whether difference maps are drawn.
         rerenders: whether true re-renders are drawn.
     """
@@ -41,6 +44,7 @@ class Plan:
     strip: int
     pictured: int
     members: int
+    changes: int = MOST_LINES
     heat: bool = True
     rerenders: bool = True
 
@@ -74,14 +78,14 @@ PLANS = (
     Plan(Codec("png", 100, 128), strip=8, pictured=1000, members=1000),
     Plan(Codec("webp", 92, 128), strip=8, pictured=1000, members=1000),
     Plan(Codec("webp", 90, 128), strip=8, pictured=40, members=1000),
-    Plan(Codec("webp", 88, 128), strip=8, pictured=12, members=400),
-    Plan(Codec("webp", 85, 128), strip=7, pictured=0, members=200),
-    Plan(Codec("webp", 82, 96), strip=6, pictured=0, members=120),
-    Plan(Codec("webp", 80, 96), strip=5, pictured=0, members=100),
-    Plan(Codec("webp", 78, 64), strip=4, pictured=0, members=60),
-    Plan(Codec("webp", 75, 64), strip=3, pictured=0, members=40, rerenders=False),
-    Plan(Codec("webp", 70, 64), strip=2, pictured=0, members=30, heat=False, rerenders=False),
-    Plan(Codec("webp", 60, 48), strip=1, pictured=0, members=16, heat=False, rerenders=False),
+    Plan(Codec("webp", 88, 128), strip=8, pictured=12, members=400, changes=100),
+    Plan(Codec("webp", 85, 128), strip=7, pictured=0, members=200, changes=100),
+    Plan(Codec("webp", 82, 96), strip=6, pictured=0, members=120, changes=100),
+    Plan(Codec("webp", 80, 96), strip=5, pictured=0, members=100, changes=50),
+    Plan(Codec("webp", 78, 64), strip=4, pictured=0, members=60, changes=50),
+    Plan(Codec("webp", 75, 64), strip=3, pictured=0, members=40, changes=50, rerenders=False),
+    Plan(Codec("webp", 70, 64), strip=2, pictured=0, members=30, changes=25, heat=False, rerenders=False),
+    Plan(Codec("webp", 60, 48), strip=1, pictured=0, members=16, changes=12, heat=False, rerenders=False),
 )
 """From "everything, exactly" to "one small picture of each front"."""
 
@@ -155,7 +159,7 @@ def _weigh_heat(sample: Sequence[tuple[Picture, Picture]]) -> float:
 def _cost(front: ParetoFront, plan: Plan, *, weight: _Weight, rerenders: bool) -> float:
     n, m = len(front), len(front.objectives)
     members, strip = min(n, plan.members), min(n, plan.strip)
-    words = 8 * len(front.variables)
+    words = 8 * min(len(front.variables), plan.changes)
     data = members * (_MEMBER_DATA + 7 * m + words)
     if not front.modality.pictured:
         return data + strip * _TILE_MARKUP + _ROW_MARKUP
