@@ -19,7 +19,7 @@ from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreK
 from cfsearch.datasets.tables import RowGroups, Table, TableSchema, Variables
 from cfsearch.engine.clock import Clock
 from cfsearch.engine.progress import Watcher
-from cfsearch.engine.requirements import target_index
+from cfsearch.engine.requirements import check_scores_held, target_index
 from cfsearch.engine.search import Search
 from cfsearch.errors import ConfigError
 from cfsearch.explainers.seeding import NEAREST, follows_gradients, seeding
@@ -160,6 +160,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
                 registry.load_object(kind, plugin_config(kind, plugin).name)
     opened = open_model(config, table=table or parts.table, model=parts.model)
     model, table = opened.model, opened.table
+    check_scores_held(model, population=config.search.population, capacity=config.search.capacity)
     generator = opened.generator or parts.generator or open_generator(config, table=table)
     generator = generator.to(config.run.device)
     inputs = opened.inputs

@@ -12,7 +12,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from cfsearch.assembly.search import assemble
 from cfsearch.cli import main
+from cfsearch.config import Config
 from cfsearch.contracts.records import Reason
 from cfsearch.datasets.tables import infer_schema
 from cfsearch.datasets.tables._notes import joined_notes
@@ -108,6 +110,19 @@ def test_a_search_that_would_hold_too_many_scores_is_refused(
     with pytest.raises(CapabilityError, match=rf"'m' has {k:,} classes, .*{fix}"):
         check_scores_held(model, population=population, capacity=capacity)
     check_scores_held(model, population=8, capacity=8)
+
+
+def test_too_many_scores_are_refused_before_the_model_is_queried_with_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def queried(*_: object, **__: object) -> None:
+        raise AssertionError("the model was queried")
+
+    monkeypatch.setattr("cfsearch.engine.requirements._MOST_SCORES", 2 * 30)
+    monkeypatch.setattr("cfsearch.assembly.search.handshake", queried)
+    config = Config.check({"data": {"texts": ["a dull film"]}, "search": {"population": 31, "capacity": 20}})
+    with pytest.raises(CapabilityError, match="has 2 classes, and each of 31 candidates"):
+        assemble(config)
 
 
 def test_a_sentence_names_a_dozen_classes_of_very_many() -> None:
