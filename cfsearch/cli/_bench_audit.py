@@ -9,7 +9,7 @@ from cfsearch.errors import ConfigError
 
 from ._help import Command
 from ._options import FILE, json_option, threads_option
-from ._output import Outcome, note, plain
+from ._output import Outcome, note, plain, shortened
 from ._progress import progress
 from ._settings import use_threads
 
@@ -162,15 +162,17 @@ _MEANS = {
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
+    from ._tables import ResultTable
+
     methods = document["methods"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table = ResultTable()
     table.add_column("figure", overflow="fold")
     for row in methods:
-        table.add_column(Text(plain(f"{row['rank']}. {row['method']}")), justify="right", overflow="fold")
+        table.add_column(
+            Text(shortened(plain(f"{row['rank']}. {row['method']}"))), justify="right", overflow="fold"
+        )
     nets = (row["net"] for row in methods)
     table.add_row(
         "true less false", *(f"{n['value']:+.2f} [{n['low']:+.2f}, {n['high']:+.2f}]" for n in nets)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ._output import plain
+from ._output import plain, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,22 +23,22 @@ def show_columns(console: "Console", document: Mapping[str, Any]) -> None:
     rows = [row for row in document.get("columns", ()) if row["comparisons"]]
     if not rows:
         return
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.report import wording
     from cfsearch.report.columns import READINGS
 
+    from ._tables import ResultTable
+
     several = len(document["models"]) > 1
     names = {model["id"]: model["name"] for model in document["models"]}
     console.print(
         Text(
-            f"what sets groups apart on {plain(rows[0]['label'])!r}: log-odds (logits), probability (points)"
+            f"what sets groups apart on {shortened(plain(rows[0]['label']))!r}: log-odds (logits), probability (points)"
         )
     )
     wide = console.width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="", padding=(0, 1))
+    table = ResultTable()
     table.add_column("group", overflow="fold")
     table.add_column("what differs", overflow="fold")
     for title in ("logits", *(["points"] if wide else []), "p"):
@@ -46,7 +46,7 @@ def show_columns(console: "Console", document: Mapping[str, Any]) -> None:
     table.add_column("reading", no_wrap=True)
     left = 0
     for row in rows:
-        who = f"{plain(names[row['model']])}: " if several else ""
+        who = f"{shortened(plain(names[row['model']]))}: " if several else ""
         compared = sorted(row["comparisons"], key=lambda c: -_size(c))
         left += max(0, len(compared) - _MOST_COMPARED)
         for c in compared[:_MOST_COMPARED]:

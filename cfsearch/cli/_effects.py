@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._output import plain
+from cfsearch.errors import listed
+
+from ._output import plain, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,11 +46,12 @@ def show_effects(console: "Console", document: Mapping[str, Any]) -> None:
 def _of_model(
     console: "Console", model: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, several: bool
 ) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    label, who = plain(model["labels"][-1]), f"{plain(model['name'])}: " if several else ""
+    from ._tables import ResultTable
+
+    label = shortened(plain(model["labels"][-1]))
+    who = f"{shortened(plain(model['name']))}: " if several else ""
     console.print(
         Text(
             f"{who}effect of each attribute alone on {label!r}: log-odds (logits{_how(rows)}), probability (points), "
@@ -56,7 +59,7 @@ def _of_model(
         )
     )
     wide = console.width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="", padding=(0, 1))
+    table = ResultTable()
     table.add_column("attribute", overflow="fold")
     for title in ("from, to", "logits", *(["points"] if wide else []), "flips"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -75,7 +78,7 @@ def _of_model(
     if len(rows) > _MOST:
         console.print(f"{len(rows) - _MOST} smaller effects are in audit.json and on the page.")
     for reason, names in _reasons(rows).items():
-        who = "all of them" if len(names) == len(rows) else ", ".join(names)
+        who = "all of them" if len(names) == len(rows) else listed(names, most=len(names))
         found_from = _found_from([row for row in rows if row["variable"] in names])
         console.print(Text(plain(f"cannot tell of {who}: {reason}{found_from}.")))
 

@@ -10,11 +10,12 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import predicted_words
 from cfsearch.fronts.reading import robust
 
-from ._output import plain
+from ._output import plain, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+
+    from ._tables import ResultTable
 
 _MOST_WORDS: Final = 4
 _LONGEST: Final = 200
@@ -172,12 +173,12 @@ _ADVICE = {
 }
 
 
-def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table":
-    from rich import box
-    from rich.table import Table
+def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "ResultTable":
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    from ._tables import ResultTable
+
+    table = ResultTable(longest=(1 + _MOST_WORDS) * _LONGEST)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("picked as", overflow="fold", min_width=10)
     table.add_column("changes", overflow="fold", ratio=1, min_width=16)
@@ -185,7 +186,7 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Table"
     if front.robustness is not None:
         table.add_column("robust", justify="right", no_wrap=True)
     for j, name in enumerate(front.objectives):
-        title = plain(name) if width >= _WIDE else f"f{j + 1}"
+        title = shortened(plain(name)) if width >= _WIDE else f"f{j + 1}"
         table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
     roles = _roles(front)
     for i in members:
@@ -247,14 +248,9 @@ def _joined(parts: Sequence[str], *, width: int, indent: int, mark: str = ";") -
 
 
 def _changes(front: ParetoFront, i: int) -> list[str]:
-    words = [_shortened(plain(word)) for word in front.words(i)]
+    words = [shortened(plain(word), most=_LONGEST) for word in front.words(i)]
     more = len(words) - _MOST_WORDS
     return [*words[:_MOST_WORDS], *([f"and {more} more"] if more > 0 else [])] or ["nothing"]
-
-
-def _shortened(word: str) -> str:
-    """A change without the middle of a column's name that would fill the terminal; its values stand at the end."""
-    return word if len(word) <= _LONGEST else f"{word[: _LONGEST // 2]} … {word[-_LONGEST // 2 :]}"
 
 
 def _left_out(front: ParetoFront, shown: Sequence[int]) -> str:

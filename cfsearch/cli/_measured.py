@@ -83,9 +83,9 @@ def show_measured(console: "Console", figures: Mapping[str, Any]) -> None:
         console: printed to.
         figures: as ``measured`` gives them.
     """
-    from rich.table import Table
+    from ._tables import ResultTable
 
-    table = Table(box=None, pad_edge=False, title_justify="left")
+    table = ResultTable(box=None, header_style="table.header")
     for name, justify in (
         ("attribute", "left"), ("edits seen", "right"), ("95 %", "right"), ("images", "right"),
         ("others kept", "right"), ("strength", "right"), ("moves too", "left"),

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, final
+from typing import TYPE_CHECKING, Any, Final, TextIO, final
 
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.files import dump_json
@@ -19,6 +19,9 @@ from ._invocation import Invocation
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+LONGEST: Final = 300
+"""Letters of a cell of a table that are shown where a table sets no other number."""
 
 
 @final
@@ -175,3 +178,17 @@ def plain(text: str) -> str:
 
 def _harmless(letter: str) -> bool:
     return letter == " " or unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def shortened(text: str, *, most: int = LONGEST) -> str:
+    """A text without its middle where it is longer than ``most``: names differ at their ends.
+
+    Args:
+        text: to be shown.
+        most: letters that are kept.
+
+    Example:
+        >>> shortened("age"), shortened("abcdefgh", most=4)
+        ('age', 'ab … gh')
+    """
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-(most // 2) :]}"

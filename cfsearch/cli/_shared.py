@@ -20,12 +20,12 @@ def show_shared(console: "Console", document: Mapping[str, Any], *, noun: str) -
     entries = document.get("shared", ())
     if not entries:
         return
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.audits.shared.words import compared, sentence
     from cfsearch.report import wording
+
+    from ._tables import ResultTable
 
     several = len(document["models"]) > 1
     names = {model["id"]: model["name"] for model in document["models"]}
@@ -34,7 +34,7 @@ def show_shared(console: "Console", document: Mapping[str, Any], *, noun: str) -
         console.print(Text(who + plain(sentence(entry, noun=noun))))
         whole = entry["sets"][0]
         if whole["changes"]:
-            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+            table = ResultTable()
             table.add_column("shared change", overflow="fold")
             table.add_column("alone", justify="right", no_wrap=True)
             table.add_column("with those above, 95 %", justify="right", no_wrap=True)

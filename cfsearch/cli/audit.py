@@ -12,7 +12,7 @@ from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
 from ._options import FILE, GENUINENESS, WORKERS, json_option, search_options
-from ._output import Outcome, detail, note, plain
+from ._output import Outcome, detail, note, plain, shortened
 from ._progress import AuditMeter, progress
 from ._settings import settings
 from ._shared import show_shared
@@ -147,13 +147,13 @@ def _details(document: dict[str, Any]) -> list[str]:
 
 
 def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.audits.attainment import sentence
     from cfsearch.contracts.modality import modality_named
     from cfsearch.report.decisions import decisions
+
+    from ._tables import ResultTable
 
     kind = modality_named(document.get("inputs", ""))
     if "stopping" in document:
@@ -167,7 +167,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             console.print(Text(f"  {plain(difference.sentence)}"))
     show_verdicts(console, document)
     show_columns(console, document)
-    names = {entry["id"]: entry["name"] for entry in document["models"]}
+    names = {entry["id"]: shortened(entry["name"]) for entry in document["models"]}
     for count in document["counts"]:
         rate = count["found_rate"]
         share = "" if rate is None else f" ({_percent(rate)})"
@@ -183,7 +183,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             continue
         if len(names) > 1:
             console.print(Text(f"{plain(name)}:"))
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+        table = ResultTable()
         table.add_column("the sparsest flip changes", overflow="fold")
         table.add_column(f"{noun}s", justify="right")
         table.add_column("share, 95 % interval", justify="right")
@@ -202,7 +202,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     show_shared(console, document, noun=noun)
     for row in document["instances"]:
         if row["status"] == "failed":
-            console.print(Text(f"failed: {plain(row['name'])}: {plain(row['message'])}"))
+            console.print(Text(f"failed: {shortened(plain(row['name']))}: {plain(row['message'])}"))
     console.print(Text(f"The page: {page}"), soft_wrap=True)
 
 
@@ -210,7 +210,7 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
     """An attribute's groups with their rates, and each comparison of them on a line of its own."""
     from cfsearch.report import wording
 
-    name = plain(group["attribute"])
+    name = shortened(plain(group["attribute"]))
     if "with" in group:
         parts = [(side, group[side]) for side in ("with", "without")]
         compared = [

@@ -235,11 +235,11 @@ def _numbers(point: "torch.Tensor") -> list[float]:
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    from ._tables import ResultTable
+
+    table = ResultTable()
     for title in ("rank", "solver", "hypervolume, mean", "sd", "images flipped", "time a run"):
         table.add_column(title, justify="left" if title == "solver" else "right", overflow="fold")
     for row in document["solvers"]:

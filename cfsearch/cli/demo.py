@@ -75,11 +75,11 @@ def demo(out: Path, faces: int, evaluations: int, seed: int, opened: bool, threa
 
 
 def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    from ._tables import ResultTable
+
+    table = ResultTable()
     table.add_column("model", overflow="fold")
     table.add_column("verified counterfactuals", justify="right")
     table.add_column("reacts most to", overflow="fold", ratio=1)

@@ -71,12 +71,12 @@ def diff(
 
 
 def _show(console: "Console", document: dict[str, Any], page: Path | None) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.report import wording
     from cfsearch.report.diff_page import headlines, how
+
+    from ._tables import ResultTable
 
     first, second = (plain(document[side]["model"]) for side in ("first", "second"))
     console.print(Text(f"{first} (first) and {second} (second) on {document['shared']} shared inputs"))
@@ -84,7 +84,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
         console.print(Text(plain(text)))
     if sentence := how(document):
         console.print(Text(sentence))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table = ResultTable()
     table.add_column("figure", overflow="fold")
     for title in ("first", "second", "difference, 95 % interval", "p (Holm)"):
         table.add_column(title, justify="right")

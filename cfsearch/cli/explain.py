@@ -218,8 +218,9 @@ def _check_out(out: Path | None) -> None:
 
 
 def _show(console: "Console", result: "ExplainResult", out: Path | None) -> None:
-    from rich.table import Table
     from rich.text import Text
+
+    from ._tables import ResultTable
 
     for one in result.shown:
         console.print(Text(plain(one.name), style="bold"))
@@ -228,7 +229,7 @@ def _show(console: "Console", result: "ExplainResult", out: Path | None) -> None
         if one.words:
             console.print(_sentence(one))
         if one.lines:
-            table = Table(box=None, pad_edge=False)
+            table = ResultTable(box=None, header_style="table.header")
             for heading in ("column", "is", "becomes", *([one.counts] if one.counts else [])):
                 table.add_column(heading)
             for line in one.lines:

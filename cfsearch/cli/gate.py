@@ -178,13 +178,13 @@ def _listed(audit: "AuditDocument") -> Outcome:
 
 
 def _table(console: "Console", figures: "list[Measurement]") -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.audits.metrics import METRICS
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    from ._tables import ResultTable
+
+    table = ResultTable()
     table.add_column("figure", overflow="fold")
     table.add_column("model", overflow="fold")
     table.add_column("value, 95 % interval", justify="right")

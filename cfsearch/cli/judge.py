@@ -178,15 +178,15 @@ def _document(
 
 
 def _show(console: "Console", document: dict[str, Any], page: Path | None) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     from cfsearch.fronts.predicted import numbered
     from cfsearch.report.judge_page import headline, measures, overview
 
+    from ._tables import ResultTable
+
     console.print(Text(plain(headline(document))))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    table = ResultTable()
     table.add_column("figure", overflow="fold")
     sides = ["theirs", *(["ours"] if document["summary"]["ours"] else [])]
     for side in sides:

@@ -153,11 +153,11 @@ def _why(entry: dict[str, Any]) -> str:
 
 
 def _list(console: "Console", document: dict[str, Any], *, noun: str) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="")
+    from ._tables import ResultTable
+
+    table = ResultTable(longest=1000)
     for title in (noun, "class", "status"):
         table.add_column(title, overflow="fold")
     for title in ("members", "verified"):
