@@ -10,6 +10,7 @@ from torch import Tensor
 from cfsearch.assembly.images import MOST_REFERENCES, read_fitting, reference_images
 from cfsearch.assembly.table import TableInput
 from cfsearch.config import Config
+from cfsearch.contracts.labels import doubt_of_labels
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.images import ImageRef, read_image
 from cfsearch.datasets.sound import Spectrogram, read_recordings
@@ -161,7 +162,7 @@ def explained_texts(
         x=x,
         subject=text_subject(model, length=length),
         reference=None if reference is None else compared,
-        notes=(model.note,) if model.note else (),
+        notes=_notes(model, None),
         texts=tuple(texts),
         reader=model,
     )
@@ -208,10 +209,16 @@ def explained_rows(
         x=table.x,
         subject=table_subject(model, surrogate=surrogate, immutable=immutable, follow=follow),
         reference=None if reference is None else lambda: reference.x,
-        notes=(*notes, *((made,) if made else ()), *(() if surrogate is None else (surrogate.note,))),
+        notes=(*notes, *_of_rows(model, made, surrogate)),
         schema=table.schema,
         queries=queries_of(surrogate) if made and surrogate is not None else 0,
     )
+
+
+def _of_rows(model: Provider, made: str, surrogate: SurrogateProvider | None) -> tuple[str, ...]:
+    """What a reader must know beside the notes of the table and its model."""
+    alike = doubt_of_labels(model.labels, who=model.name)
+    return tuple(note for note in (alike, made, "" if surrogate is None else surrogate.note) if note)
 
 
 def queries_of(surrogate: SurrogateProvider) -> int:
@@ -243,4 +250,5 @@ def _distilled(
 
 
 def _notes(model: Provider, surrogate: SurrogateProvider | None) -> tuple[str, ...]:
-    return tuple(one.note for one in (model, surrogate) if one is not None and one.note)
+    alike = doubt_of_labels(model.labels, who=model.name)
+    return tuple(note for note in (model.note, alike, "" if surrogate is None else surrogate.note) if note)

@@ -15,6 +15,7 @@ from cfsearch.assembly.inputs import (
 from cfsearch.assembly.model import open_model
 from cfsearch.assembly.plugins import plugin_config
 from cfsearch.contracts.explainer import Explainer
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.images import find_images, read_image
 from cfsearch.datasets.sound import Spectrogram
@@ -91,6 +92,7 @@ def explain(
         ExplainResult('wachter': 1 of 1 pictures flipped)
     """
     check_names(settings)
+    check_distinct(labels, where="labels")
     explainer = _explainer(method)
     given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     named = settings_of_inputs(x)

@@ -18,6 +18,7 @@ from cfsearch.assembly.plugins import plugin_config
 from cfsearch.assembly.table import TableInput, open_table
 from cfsearch.config import Config
 from cfsearch.contracts.generator import Generator
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, listed
@@ -71,6 +72,7 @@ def prepared(
         CfsearchError: something of it cannot be used; says what to give instead.
     """
     check_names(given)
+    check_distinct(labels, where="labels")
     kind, declared = score_kind(scores), preprocessing_of(given)  # type: ignore[arg-type]  # checked there
     named = settings_of_inputs(x)
     rows = named is None and kind_of_inputs(x) == "table"

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.labels import doubt_of_labels
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ModelFileError, NonFiniteError, ProviderCrashedError, ShapeError
 
@@ -173,7 +174,8 @@ def handshake(
             p=_as_probable(provider, first),
             name=provider.name,
         )
-    more = tuple(text for text in (constant_class, died, other) if text)
+    alike = doubt_of_labels(provider.labels, who=provider.name)
+    more = tuple(text for text in (constant_class, died, other, alike) if text)
     return replace(seen, warnings=(*seen.warnings, *more), queries=seen.queries + queries)
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import TableSchema
@@ -87,6 +88,7 @@ def live_provider(
     """
     if isinstance(model, Provider):
         return model
+    check_distinct(labels, where="labels")
     called = name or model_name(model)
     network = isinstance(model, torch.nn.Module)
     if not network and (is_estimator(model) or not callable(model)):
@@ -143,6 +145,7 @@ def live_tabular(
         ConfigError: it is no model of rows, or was not fitted.
         ModelFileError: the labels do not fit its answers.
     """
+    check_distinct(labels, where="labels")
     wanted = TargetRange.parse(target)
     opened = _live_rows(
         model,

@@ -33,16 +33,15 @@ A model with a single output is widened to two classes: a probability ``p`` beco
 
 import re
 import tomllib
-import unicodedata
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from cfsearch.config.checking import words_of_fault
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.errors import ConfigError, listed
+from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
 
@@ -224,26 +223,8 @@ def read_sidecar(path: str | Path) -> Sidecar:
         sidecar = Sidecar.model_validate(table)
     except ValidationError as error:
         raise ConfigError(_sentence(path, text, error)) from error
-    wrong = _wrong_labels(sidecar.labels or ())
-    if wrong:
-        raise ConfigError(f"{path}{_line(text, ['labels'])}: labels {wrong}")
+    check_distinct(sidecar.labels, where=f"{path}{_line(text, ['labels'])}: labels")
     return sidecar
-
-
-def _wrong_labels(labels: tuple[str, ...]) -> str:
-    """What a reader of results could not tell apart; empty where all is well."""
-    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
-    if twice:
-        return f"must differ, but {listed(map(repr, twice))} stands twice."
-    seen: dict[str, str] = {}
-    for at, label in enumerate(labels):
-        printed = " ".join(unicodedata.normalize("NFC", label).split())
-        if not printed:
-            return f"must be words, but that of output {at} is blank ({label!r}). Give it a name."
-        if printed in seen:
-            return f"must differ, but {seen[printed]!a} and {label!a} look alike. Rename one."
-        seen[printed] = label
-    return ""
 
 
 def _sentence(path: Path, text: str, error: ValidationError) -> str:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
 from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, listed
@@ -300,6 +301,7 @@ def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:
 def _labels(
     classes: tuple[str, ...], *, given: tuple[str, ...], schema: TableSchema, who: str
 ) -> tuple[str, ...]:
+    check_distinct(given, where=f"{who}: labels")
     if given and len(given) != len(classes):
         raise ConfigError(f"{who}: {len(given)} labels are given, but the model has {len(classes)} classes.")
     if given and set(given) == set(classes) and given != classes:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.text import Lexicon, Vocabulary, closed
 from cfsearch.errors import ConfigError, DataError, ShapeError
@@ -237,6 +238,7 @@ def live_text_model(
     """
     if isinstance(model, Provider):
         return model
+    check_distinct(labels, where="labels")
     called, function = name or model_name(model), model
     if is_estimator(model):
         function = getattr(model, "predict_proba", None)

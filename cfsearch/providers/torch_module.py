@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.errors import ConfigError, ProviderError
 from cfsearch.registry import object_at
@@ -71,6 +72,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
     ) -> None:
         if len(labels) < 2:
             raise ConfigError(f"torch: `labels` must name at least 2 classes, got {labels!r}.")
+        check_distinct(labels, where="torch: `labels`")
         if max_batch < 1:
             raise ConfigError(f"torch: `max_batch` must be at least 1, got {max_batch}.")
         if preprocessing is not None and not preprocessing.differentiable:
