@@ -62,7 +62,7 @@ def main() -> None:
     agreed = made.fidelity
     if agreed is not None:
         print(
-            f"the surrogate agrees with the model on {agreed.value:.0%} of held-out rows, at least {agreed.low:.0%}"
+            f"the surrogate agrees with the model on {100 * agreed.value:.0f} % of held-out rows, at least {100 * agreed.low:.0f} %"
         )
     surrogate = SurrogateProvider(made.surrogate, audited=model)
 

@@ -145,7 +145,7 @@ def table(pictures: int, share: float, one: Leading) -> list[str]:
     host_s = GENERATIONS * HOST_MS / 1000
     lead_s = (one.message_ms + one.write_ms) / 1000
     lines = [
-        f"a picture: networks {networks_s:.3f} s of a GPU (assumed: {share:.0%} of {PEAK_TFLOPS:.0f} TFLOP/s), beside them "
+        f"a picture: networks {networks_s:.3f} s of a GPU (assumed: {100 * share:.0f} % of {PEAK_TFLOPS:.0f} TFLOP/s), beside them "
         f"{host_s:.3f} s of a worker's core (measured before), leading {lead_s:.4f} s (measured now)",
         " GPUs  networks h  host h  together h  leading h  counting h  bound by",
     ]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.attainment import attained, compare_fronts, levels_of
+from cfsearch.numerics.percent import percent
 from cfsearch.report import wording
 from cfsearch.runs.directory import InstanceRow
 
@@ -155,6 +156,6 @@ def sentence(entry: Mapping[str, Any]) -> str:
     )
     return (
         f"by {entry['attribute']}, fronts away from {entry['from']}: at no more than {goal}, "
-        f"{entry['name']} {shares['first']:.0%} and {entry['against']} {shares['second']:.0%} have a counterfactual "
+        f"{entry['name']} {percent(shares['first'])} and {entry['against']} {percent(shares['second'])} have a counterfactual "
         f"({100 * gap['low']:.0f} to {100 * gap['high']:.0f} points apart); {tests} after Holm"
     )

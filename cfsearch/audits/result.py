@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.fronts.collection import Fronts
 from cfsearch.fronts.frame import Cell, frame_of_rows
+from cfsearch.numerics.percent import percent
 from cfsearch.runs.directory import RunDirectory
 
 from .pages import read_audit, write_report
@@ -273,6 +274,7 @@ def _interval(rate: Mapping[str, float] | None) -> dict[str, Cell]:
 def _words(interval: Mapping[str, float] | None, *, share: bool = False) -> str:
     if interval is None:
         return "cannot tell"
-    form = "{:.0%}" if share else "{:+.2f}"
-    value, low, high = (form.format(interval[key]) for key in ("value", "low", "high"))
+    value, low, high = (
+        percent(interval[key]) if share else f"{interval[key]:+.2f}" for key in ("value", "low", "high")
+    )
     return f"{value} ({low} to {high})"

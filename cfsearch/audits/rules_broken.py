@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cfsearch.datasets.tables import Column, Follow, Limit, TableSchema, Variables, condition_of, holds
 from cfsearch.errors import DataError
+from cfsearch.numerics.percent import percent
 
 _HAIR = 1e-9
 _ROUNDING = 1e-6
@@ -92,5 +93,5 @@ def _of_column(
     if column.max_change and abs(new - old) > column.max_change * (1 + _HAIR):
         found.append(f"{name} changes by more than {column.max_change:g}")
     if column.max_change_share and abs(new - old) > column.max_change_share * abs(old) * (1 + _HAIR):
-        found.append(f"{name} changes by more than {column.max_change_share:.0%}")
+        found.append(f"{name} changes by more than {percent(column.max_change_share)}")
     return found

@@ -7,6 +7,7 @@ from typing import Any, Final, final
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
 from cfsearch.errors import ConfigError
+from cfsearch.numerics.percent import percent
 from cfsearch.registry import unknown
 from cfsearch.report import wording
 
@@ -107,7 +108,7 @@ def hardly_edited(success: float) -> str:
     Args:
         success: share that was.
     """
-    return f"the generator hardly edits it ({success:.0%} of edits were seen)"
+    return f"the generator hardly edits it ({percent(success)} of edits were seen)"
 
 
 def weakly_edited(strength: float) -> str:
@@ -116,7 +117,7 @@ def weakly_edited(strength: float) -> str:
     Args:
         strength: as a share of that difference.
     """
-    return f"the generator hardly edits it (by {strength:.0%} of the difference that labels make)"
+    return f"the generator hardly edits it (by {percent(strength)} of the difference that labels make)"
 
 
 def _size(estimate: Mapping[str, float], *, practical: float) -> int | None:

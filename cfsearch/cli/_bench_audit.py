@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import ConfigError
+from cfsearch.numerics.percent import percent
 
 from ._help import Command
 from ._options import FILE, json_option, threads_option
@@ -194,7 +195,11 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
 
 
 def _percent(share: dict[str, Any] | None) -> str:
-    return "-" if share is None else f"{share['value']:.0%} [{share['low']:.0%}, {share['high']:.0%}]"
+    return (
+        "-"
+        if share is None
+        else f"{percent(share['value'])} [{percent(share['low'])}, {percent(share['high'])}]"
+    )
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfsearch.errors import CapabilityError
+from cfsearch.numerics.percent import percent
 
 from ._output import plain
 
@@ -95,10 +96,10 @@ def show_measured(console: "Console", figures: Mapping[str, Any]) -> None:
         seen = row["success"]
         table.add_row(
             plain(name),
-            "cannot tell" if seen is None else f"{seen['value']:.0%}",
-            "" if seen is None else f"{seen['low']:.0%} to {seen['high']:.0%}",
+            "cannot tell" if seen is None else percent(seen["value"]),
+            "" if seen is None else f"{percent(seen['low'])} to {percent(seen['high'])}",
             str(row["n"]),
-            "" if row["kept"] is None else f"{row['kept']:.0%}",
+            "" if row["kept"] is None else percent(row["kept"]),
             "" if row["strength"] is None else f"{row['strength']:.2f}",
             plain(_moves(row["moved"])),
         )
@@ -123,7 +124,7 @@ def _words(figures: Mapping[str, Any]) -> str:
     ]
     if figures["effectiveness"] is not None:
         lines.append(
-            f"Effectiveness {figures['effectiveness']:.0%}; minimality {figures['minimality']:.2f} (smaller is better)."
+            f"Effectiveness {percent(figures['effectiveness'])}; minimality {figures['minimality']:.2f} (smaller is better)."
         )
     lines.append(
         "Realism (Frechet distance in the judge's features): photographs to photographs "

@@ -144,10 +144,34 @@ def discarded() -> None:
 
 
 def lenient_streams() -> None:
-    """Letters that a terminal's encoding lacks are written as escapes, not as an error."""
+    """Letters that a terminal's encoding lacks are written as their nearest or as escapes, not as an error."""
+    codecs.register_error(_NEAREST, _nearest)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_NEAREST)
+
+
+_NEAREST: Final = "cfsearch.nearest"
+_PLAIN: Final = {
+    "\u202f": " ",
+    "\u00a0": " ",
+    "\u2212": "-",
+    "\u2013": "-",
+    "\u2026": "...",
+    "\u201c": '"',
+    "\u201d": '"',
+}
+
+
+def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for letters that an encoding lacks: spaces, signs and quotes of ASCII, else an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letter = error.object[error.start]
+    if letter in _PLAIN:
+        return _PLAIN[letter], error.start + 1
+    alone = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+    return codecs.lookup_error("backslashreplace")(alone)
 
 
 def stderr() -> "Console":

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, final
 
+from cfsearch.numerics.percent import SPACE, percent
+
 from ._invocation import Invocation
 from ._output import stderr
 
@@ -70,7 +72,7 @@ class _Plain:
         now = time.monotonic()
         if now - self._last >= _EVERY_S:
             self._last = now
-            print(f"{self._title} {share:.0%} {text}", file=sys.stderr, flush=True)
+            print(f"{self._title} {percent(share)} {text}", file=sys.stderr, flush=True)
 
 
 def fitting(text: str, width: int) -> str:
@@ -105,7 +107,7 @@ def progress(title: str) -> Iterator[Line]:
     columns = (
         TextColumn("{task.description}", markup=False),
         *bars,
-        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn(f"{{task.percentage:>3.0f}}{SPACE}%"),
         TextColumn("{task.fields[state]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as bar:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
+from cfsearch.numerics.percent import percent
 
 from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
@@ -266,7 +267,7 @@ def _points(interval: dict[str, float]) -> str:
 
 
 def _percent(interval: dict[str, float]) -> str:
-    return f"{interval['value']:.0%}, {interval['low']:.0%} to {interval['high']:.0%}"
+    return f"{percent(interval['value'])}, {percent(interval['low'])} to {percent(interval['high'])}"
 
 
 def _verdict(document: dict[str, Any], *, allowed: bool, noun: str) -> CfsearchError | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import click
 
 from cfsearch.errors import ConfigError, PartialFailure
+from cfsearch.numerics.percent import percent
 
 from ._bench_audit import audit, originals
 from ._completion import plugins
@@ -248,7 +249,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
             row["solver"],
             f"{row['mean']:.4f}",
             "" if row["sd"] is None else f"{row['sd']:.4f}",
-            f"{row['found']:.0%}",
+            percent(row["found"]),
             duration(row["seconds"]) if row["seconds"] >= 10 else f"{row['seconds']:.1f} s",
         )
     console.print(table)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import ConfigError, DataError, RunError
+from cfsearch.numerics.percent import percent
 from cfsearch.registry import unknown
 
 from ._completion import column, plugins
@@ -183,7 +184,7 @@ def distill(model: str | None, **flags: Any) -> Outcome:  # Any: the options, by
 def _summary(document: dict[str, Any]) -> str:
     found, queries = document["fidelity"], document["queries"]
     agreed = (
-        f"same class as the model on {found['value']:.1%} ({found['low']:.1%} to {found['high']:.1%}) of held-out "
+        f"same class as the model on {percent(found['value'], digits=1)} ({percent(found['low'], digits=1)} to {percent(found['high'], digits=1)}) of held-out "
         "inputs"
         if found
         else "fidelity not measured"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import ConfigError, ProviderError, RunError, listed
+from cfsearch.numerics.percent import percent
 
 from ._errors import BelowThreshold
 from ._help import Command
@@ -200,7 +201,7 @@ def _below(document: dict[str, Any], *, at_least: float) -> BelowThreshold | Non
         return None
     return BelowThreshold(
         f"verify: {share['count']} of {share['n']} {pick} counterfactuals still flip "
-        f"({share['count'] / share['n']:.0%}), fewer than --at-least {at_least:g}."
+        f"({percent(share['count'] / share['n'])}), fewer than --at-least {at_least:g}."
     )
 
 
@@ -341,4 +342,4 @@ def _share_text(share: dict[str, Any]) -> str:
     rate = share["rate"]
     if rate is None:
         return "none to verify"
-    return f"{share['count']} of {share['n']} ({rate['value']:.0%}, {rate['low']:.0%} to {rate['high']:.0%})"
+    return f"{share['count']} of {share['n']} ({percent(rate['value'])}, {percent(rate['low'])} to {percent(rate['high'])})"

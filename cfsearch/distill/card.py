@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cfsearch.numerics import percent as shares
 from cfsearch.numerics.intervals import Interval
 
 
@@ -21,7 +22,7 @@ def card(name: str, about: dict[str, Any]) -> str:  # Any: plain JSON values, se
     )
     searched = (
         f"{about['trials']} trials ({about['pruned']} given up early), mean agreement on left-out examples "
-        f"{about['agreement']:.1%}"
+        f"{shares.percent(about['agreement'], digits=1)}"
         if about["agreement"] is not None
         else "not searched"
     )
@@ -55,4 +56,5 @@ verified on the audited model itself.
 def percent(found: "dict[str, float] | Interval") -> str:
     """A share with its 95 % interval: "97.1 % (96.4 % to 97.7 %)"."""
     interval = found.to_dict() if isinstance(found, Interval) else found
-    return f"{interval['value']:.1%} ({interval['low']:.1%} to {interval['high']:.1%})"
+    value, low, high = (shares.percent(interval[key], digits=1) for key in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"

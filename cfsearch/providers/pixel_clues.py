@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cfsearch.numerics.percent import percent
+
 from .preprocessing import Preprocessing, Range
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
@@ -236,7 +238,7 @@ def answers_clue(
             continue
         because = (
             f"on 0..1 its answers to {len(x)} different pictures are all but the same (they differ by "
-            f"{before:.1%} on average), and so they differ by {_spread(answers):.0%} and name {winners} classes"
+            f"{percent(before, digits=1)} on average), and so they differ by {percent(_spread(answers))} and name {winners} classes"
         )
         return Clue(because, range=clue.range, mean=clue.mean, std=clue.std)
     return None

@@ -10,6 +10,7 @@ from torch import Tensor
 from cfsearch.contracts.provider import DifferentiableProvider, Provider, ScoreKind
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import ConfigError, ShapeError, listed
+from cfsearch.numerics.percent import percent
 
 from .answers import ask_in_pieces
 from .surrogate_file import Surrogate
@@ -92,8 +93,8 @@ class SurrogateProvider(DifferentiableProvider):
         fidelity = self.surrogate.about.get("fidelity")
         if isinstance(fidelity, dict):
             sentence += (
-                f" Both gave the same class for {fidelity['value']:.1%} of inputs it had not learned from "
-                f"({fidelity['low']:.1%} to {fidelity['high']:.1%})."
+                f" Both gave the same class for {percent(fidelity['value'], digits=1)} of inputs it had not learned from "
+                f"({percent(fidelity['low'], digits=1)} to {percent(fidelity['high'], digits=1)})."
             )
         if self.audited is not None and not self.learned_from:
             sentence += " It was distilled from another model, or the model has changed since."

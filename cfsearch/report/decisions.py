@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from cfsearch.numerics.percent import percent
+
 from . import wording
 
 
@@ -65,7 +67,11 @@ class Decisions:
         """For a terminal: "the model says yes: male 75 %, 66 % to 82 %, of 100; female ..."."""
         parts = [
             f"{name} "
-            + ("too few" if share is None else f"{share[0]:.0%}, {share[1]:.0%} to {share[2]:.0%}")
+            + (
+                "too few"
+                if share is None
+                else f"{percent(share[0])}, {percent(share[1])} to {percent(share[2])}"
+            )
             + f" of {n}"
             for name, share, n in self.shares
         ]
@@ -141,12 +147,12 @@ def headline(found: Decisions) -> str:
     first, _, second = apart.less.partition(" less ")
     shares = {name: share for name, share, _ in found.shares}
     one, other = shares.get(first), shares.get(second)
-    beside = f", {second} in {other[0]:.0%}" if other is not None else ""
+    beside = f", {second} in {percent(other[0])}" if other is not None else ""
     p = "" if apart.p is None else f", p {wording.small(apart.p)} after Holm"
     if one is None:
         return ""
     return (
-        f"By {found.column}, the model says {found.label} for {first} in {one[0]:.0%}{beside}: "
+        f"By {found.column}, the model says {found.label} for {first} in {percent(one[0])}{beside}: "
         f"{100 * apart.value:+.0f} points against {second} (95 % interval {100 * apart.low:+.0f} to "
         f"{100 * apart.high:+.0f}{p})."
     )

@@ -16,6 +16,7 @@ from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import TableSchema, Variables
 from cfsearch.errors import PluginError
 from cfsearch.fronts.predicted import predicted_numbers, predicted_words
+from cfsearch.numerics.percent import percent
 from cfsearch.providers.text import TextProvider
 
 from .explanations import HEAT, Line, Shown, Tile, Word, heat, picture, spotlight
@@ -199,7 +200,7 @@ def _which(explanation: Explanation, words: Sequence[Word]) -> tuple[str, ...]:
     order = sorted((w for w in words if w.strength > 0.0), key=lambda w: -w.strength)[:_FEW]
     if not order:
         return ("No word counts.",)
-    return (f"Counts most: {', '.join(f'{w.text} ({w.strength:.0%} of the most)' for w in order)}.",)
+    return (f"Counts most: {', '.join(f'{w.text} ({percent(w.strength)} of the most)' for w in order)}.",)
 
 
 def _where(explanation: Explanation, inputs: ExplainedInputs, i: int) -> tuple[str, ...]:
@@ -214,11 +215,11 @@ def _where(explanation: Explanation, inputs: ExplainedInputs, i: int) -> tuple[s
     rows, columns = (strong // width).double(), (strong % width).double()
     across, down = float(columns.mean() + 0.5) / width, float(rows.mean() + 0.5) / height
     up = down if inputs.kind == "sound" else 1.0 - down
-    place = f"{across:.0%} from the left, {up:.0%} from the bottom"
+    place = f"{percent(across)} from the left, {percent(up)} from the bottom"
     share = (
         ""
         if explanation.chosen is None
-        else f" The explanation covers {float(explanation.chosen[i].float().mean()):.0%}."
+        else f" The explanation covers {percent(float(explanation.chosen[i].float().mean()))}."
     )
     return (f"Counts most: around {place}.{share}",)
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cfsearch.contracts.modality import PICTURES, ROWS, Modality
+from cfsearch.numerics import percent as shares
+from cfsearch.numerics.percent import SPACE
 
 MISSING = "\u2013"
 SMALL = 0.05
 """An attribute that changes less than this is counted but not named."""
 MINUS = "\u2212"
-SPACE = "\u202f"  # narrow and non-breaking, between a number and its unit
 _JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
 _CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
 
@@ -59,7 +60,7 @@ def number(value: float | None, *, signed: bool = False, digits: int = 2) -> str
 def percent(value: float | None) -> str:
     """``0.917`` as "92 %"."""
     value = finite(value)
-    return MISSING if value is None else f"{100 * value:.0f}{SPACE}%"
+    return MISSING if value is None else shares.percent(value)
 
 
 def points(value: float | None) -> str:

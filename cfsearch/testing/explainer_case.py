@@ -13,6 +13,7 @@ from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema
 from cfsearch.explainers.subjects import image_subject, row_subject
+from cfsearch.numerics.percent import percent
 
 from ._watch import CARD, CARD_TOLERANCE, assert_same, global_randomness_untouched, need_card
 from .fakes import FakeProvider, FakeWhiteBox
@@ -74,8 +75,8 @@ class ExplainerCase:
         )
         share = float(explanation.flipped.float().mean())
         assert share >= self.least_flipped, (
-            f"{explainer.name}: flipped {share:.0%} of a linear model's verdicts, expected "
-            f"{self.least_flipped:.0%} or more."
+            f"{explainer.name}: flipped {percent(share)} of a linear model's verdicts, expected "
+            f"{percent(self.least_flipped)} or more."
         )
 
     def test_what_it_proposes_is_a_valid_input(self, explainer: Explainer, case: "Case") -> None:

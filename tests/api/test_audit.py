@@ -12,6 +12,7 @@ from PIL import Image
 import cfsearch
 from cfsearch import AuditResult, Config, Fronts, RunDirectory
 from cfsearch.errors import ConfigError, ModelFileError, RunError
+from cfsearch.numerics.percent import percent
 from cfsearch.testing import FakeGenerator, FakeProvider
 
 FAST: Any = {"evaluations": 60, "population": 20}
@@ -90,7 +91,7 @@ def test_it_shows_itself_in_one_line_and_as_html(result: AuditResult) -> None:
     )
     html = result._repr_html_()
     first = result.document["changes"][0]
-    assert f"<td>{first['direction']}{first['variable']}</td><td>{first['rate']['value']:.0%} (" in html
+    assert f"<td>{first['direction']}{first['variable']}</td><td>{percent(first['rate']['value'])} (" in html
     assert "<script" not in html
 
 

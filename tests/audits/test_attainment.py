@@ -141,7 +141,7 @@ def test_gates_name_it_with_and_without_the_class(entry: dict[str, Any]) -> None
 
 def test_the_terminal_and_the_page_say_who_pays_more(entry: dict[str, Any]) -> None:
     line = sentence(entry)
-    assert "f 100% and m 0% have a counterfactual" in line
+    assert "f 100\u202f% and m 0\u202f% have a counterfactual" in line
     assert "p <0.001 by attainment" in line
     audit = {"models": [{"id": "m", "name": "M", "labels": ["a", "b"]}], "attainment": [entry]}
     [pair] = front_pairs(audit)

@@ -170,7 +170,7 @@ def test_what_is_hardly_edited_is_not_divided_by_next_to_nothing() -> None:
     }
     assert (
         rows["light"]["because"]
-        == "the generator hardly edits it (by 49% of the difference that labels make)"
+        == "the generator hardly edits it (by 49\u202f% of the difference that labels make)"
     )
     assert rows["light"]["correction"]["strength"] is None and rows["light"]["edit_strength"] == 0.49
     assert rows["ghost"]["correction"]["strength"] == 1.0

@@ -132,4 +132,4 @@ def test_an_interval_in_words(tmp_path: Path) -> None:
     html = given(tmp_path, effects=[row("a", 2.0), row("b", None)], changes=[change("v", 4)])._repr_html_()
     assert "<td>a</td><td>+2.00 (+1.75 to +2.25)</td>" in html
     assert "<td>b</td><td>cannot tell</td>" in html
-    assert "<td>-v</td><td>50% (20% to 80%)</td>" in html
+    assert "<td>-v</td><td>50\u202f% (20\u202f% to 80\u202f%)</td>" in html

@@ -96,11 +96,11 @@ def test_a_share_keeps_all_of_its_chance() -> None:
         ({"success": {}, "strength": {}, "measured": True}, "edits were never measured"),
         (
             {"success": {"Hat": 0.3}, "strength": {}, "measured": True},
-            "the generator hardly edits it (30% of edits were seen)",
+            "the generator hardly edits it (30\u202f% of edits were seen)",
         ),
         (
             {"success": SEEN, "strength": {"Hat": 0.4}, "measured": True},
-            "the generator hardly edits it (by 40% of the difference that labels make)",
+            "the generator hardly edits it (by 40\u202f% of the difference that labels make)",
         ),
         (
             {"success": SEEN, "strength": {}, "measured": False},

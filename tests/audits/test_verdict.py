@@ -52,7 +52,7 @@ def effect(
         ({"value": -2.0, "p": None}, "cannot tell", "too few"),
         ({"value": -2.0, "edited": None}, "cannot tell", "edits were never measured"),
         ({"value": 0.0, "half": 0.1, "edited": None}, "cannot tell", "edits were never measured"),
-        ({"value": -2.0, "edited": 0.49}, "cannot tell", "hardly edits it (49%"),
+        ({"value": -2.0, "edited": 0.49}, "cannot tell", "hardly edits it (49\u202f%"),
         ({"value": -2.0, "edited": 0.5}, "leans", ""),
         ({"value": -2.0, "edited": None, "truth": -1.0}, "leans", ""),
         ({"value": -2.0, "edited": None, "truth": 1.0}, "cannot tell", "contradicts"),

@@ -71,7 +71,8 @@ def test_an_audit_writes_its_documents(
     run = tmp_path / "runs" / "one"
     answer = call("audit", "--images", faces, "--model", model, *fast, "--out", run)
     assert answer.code == 0, answer.err
-    assert "4 of 4 searched images have a verified counterfactual (100%, 51% to 100%)" in " ".join(
+    assert not re.search(r"\d%", answer.out)
+    assert "4 of 4 searched images have a verified counterfactual (100 %, 51 % to 100 %)" in " ".join(
         answer.out.split()
     )
     assert answer.out.rstrip().endswith("report.html")
@@ -398,7 +399,7 @@ def test_a_group_with_too_few_searched_inputs_is_not_one_without_any() -> None:
     many = {"searched": 12, "found_rate": {"value": 0.5, "low": 0.25, "high": 0.75}}
     assert _rate_of(few) == "too few of 8"
     assert _rate_of({"searched": 0, "found_rate": None}) == "none searched"
-    assert _rate_of(many) == "50%, 25% to 75% of 12"
+    assert _rate_of(many) == "50\u202f%, 25\u202f% to 75\u202f% of 12"
 
 
 def test_the_terminal_shows_the_twelve_most_frequent_changes(tmp_path: Path) -> None:

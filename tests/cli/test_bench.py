@@ -100,8 +100,8 @@ def test_the_table_shows_each_figure_in_its_column(document: dict[str, Any]) -> 
     assert lines[0].split("  ")[0] == "rank"
     columns = ["rank", "solver", "hypervolume, mean", "sd", "images flipped", "time a run"]
     assert [part.strip() for part in lines[0].split("  ") if part.strip()] == columns
-    assert lines[2].split() == ["1", "good", "0.4062", "0.4861", "67%", "2.5", "s"]
-    assert lines[3].split() == ["2", "slow", "0.4062", "0.2210", "50%", "13", "s"]
+    assert lines[2].split() == ["1", "good", "0.4062", "0.4861", "67", "%", "2.5", "s"]
+    assert lines[3].split() == ["2", "slow", "0.4062", "0.2210", "50", "%", "13", "s"]
     text = " ".join(lines[4:])
     assert "2 seeds, 240 candidates an image, 1 image. Hypervolume as a share of the box" in text
     assert "Reference point: adversarial 4, intensity 4" in lines
@@ -112,7 +112,7 @@ def test_several_images_are_counted_and_none_is_left_out(document: dict[str, Any
     both = {**document, "images": document["images"] * 2, "left_out": []}
     both["solvers"] = [{**row, "sd": None} for row in document["solvers"]]
     lines = printed(both)
-    assert lines[2].split() == ["1", "good", "0.4062", "67%", "2.5", "s"]
+    assert lines[2].split() == ["1", "good", "0.4062", "67", "%", "2.5", "s"]
     assert "240 candidates an image, 2 images." in " ".join(lines)
     assert not [line for line in lines if line.startswith(("Reference point", "Left out"))]
 

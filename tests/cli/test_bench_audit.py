@@ -13,6 +13,7 @@ from rich.console import Console
 from cfsearch.cli._bench_audit import _show
 from cfsearch.datasets import faces
 from cfsearch.files import write_atomically
+from cfsearch.numerics.percent import percent
 from cfsearch.providers.opening import open_provider
 from cfsearch.runs.pictures import png
 from cfsearch.schemas import schema
@@ -99,6 +100,6 @@ def test_methods_are_ranked_and_noise_is_last(call: Call, tmp_path: Path) -> Non
         _show(Console(file=file, width=100, color_system=None), document)
         text = file.getvalue()
         assert "1. rendered" in text and "2. noise" in text
-        assert f"{first['genuine']['value']:.0%} [" in text
+        assert f"{percent(first['genuine']['value'])} [" in text
         assert text.count("noise cannot be distinguished from the method above it.") == lines
     assert "18 tasks: 6 faces, 3 classifiers" in " ".join(text.split())

@@ -74,7 +74,7 @@ def test_a_pipe_gets_a_line_after_5_seconds_and_then_one_in_30(
     for later, text in ((4.5, "early"), (1.0, "first"), (29.0, "too soon"), (1.5, "second")):
         now[0] += later
         line.update(text, share=0.03)
-    assert capsys.readouterr().err == "audit 3% first\naudit 3% second\n"
+    assert capsys.readouterr().err == "audit 3\u202f% first\naudit 3\u202f% second\n"
 
 
 def test_each_line_names_its_command_and_how_far_it_is(
@@ -97,16 +97,18 @@ def test_each_line_names_its_command_and_how_far_it_is(
         return [line for line in answer.err.splitlines() if not line.startswith("note: ")]
 
     assert lines("bench", face, *searching, "--solvers", "random,nsga2", "--seeds", 2) == [
-        "bench 0% random, seed 7",
-        "bench 25% random, seed 8",
-        "bench 50% nsga2, seed 7",
-        "bench 75% nsga2, seed 8",
+        "bench 0\u202f% random, seed 7",
+        "bench 25\u202f% random, seed 8",
+        "bench 50\u202f% nsga2, seed 7",
+        "bench 75\u202f% nsga2, seed 8",
     ]
     search = lines("search", face, *searching)
     assert search and all(line.startswith("search ") for line in search)
     audit = lines("audit", "--images", faces, *searching, "--out", run)
-    assert audit[-1].startswith("audit 100% 4/4 images, 4 found")
-    assert lines("verify", run, "--model", model) == [f"verify {25 * i}% {i}/4 images" for i in (1, 2, 3, 4)]
+    assert audit[-1].startswith("audit 100\u202f% 4/4 images, 4 found")
+    assert lines("verify", run, "--model", model) == [
+        f"verify {25 * i}\u202f% {i}/4 images" for i in (1, 2, 3, 4)
+    ]
 
 
 def test_verbose_adds_to_audit_and_verify(
@@ -172,4 +174,4 @@ def test_a_pipe_gets_lines_under_their_title_and_quiet_none(
         with progress("verify") as line:
             now[0] += 10.0
             line.update("1/4 images", share=0.25)
-        assert capsys.readouterr().err == ("" if quiet else "verify 25% 1/4 images\n")
+        assert capsys.readouterr().err == ("" if quiet else "verify 25\u202f% 1/4 images\n")

@@ -193,9 +193,9 @@ def printed(document: dict[str, Any], *, noun: str = "image") -> list[str]:
 def test_each_figure_stands_on_its_line_and_ten_lost_ones_are_named(document: dict[str, Any]) -> None:
     assert printed(document) == [
         "fake, queried again about what is stored:",
-        "  15 of 16 (94%, 72% to 99%)  originals that keep their class",
-        "  3 of 15 (20%, 7% to 45%)  sparsest counterfactuals that still flip",
-        "  3 of 15 (20%, 7% to 45%)  images with any that still flips",
+        "  15 of 16 (94\u202f%, 72\u202f% to 99\u202f%)  originals that keep their class",
+        "  3 of 15 (20\u202f%, 7\u202f% to 45\u202f%)  sparsest counterfactuals that still flip",
+        "  3 of 15 (20\u202f%, 7\u202f% to 45\u202f%)  images with any that still flips",
         "  6 of 45 members that were verified then still flip",
         *(f"no longer: {i:02}.png" for i in range(3, 13)),
         "and 2 more (--json lists all)",
@@ -206,8 +206,8 @@ def test_where_nothing_is_lost_none_is_named() -> None:
     made = verify._document(FakeProvider(), ROWS[:3], pick="knee")
     lines = printed(made, noun="row")
     assert lines[2:4] == [
-        "  3 of 3 (100%, 44% to 100%)  knee counterfactuals that still flip",
-        "  3 of 3 (100%, 44% to 100%)  rows with any that still flips",
+        "  3 of 3 (100\u202f%, 44\u202f% to 100\u202f%)  knee counterfactuals that still flip",
+        "  3 of 3 (100\u202f%, 44\u202f% to 100\u202f%)  rows with any that still flips",
     ]
     assert len(lines) == 5
     ten = verify._document(FakeProvider(), ROWS[3:13], pick="knee")
@@ -233,7 +233,7 @@ def test_verbose_names_what_became_of_an_input(number: int, text: str) -> None:
     [
         (0.2, None),
         (0.0, None),
-        (0.21, "verify: 3 of 15 sparsest counterfactuals still flip (20%), fewer than"),
+        (0.21, "verify: 3 of 15 sparsest counterfactuals still flip (20\u202f%), fewer than"),
     ],
 )
 def test_the_least_share(document: dict[str, Any], least: float, message: str | None) -> None:

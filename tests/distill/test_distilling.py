@@ -13,6 +13,7 @@ from cfsearch.datasets.tables import TableSchema
 from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Recipe, distil, preset
 from cfsearch.distill.recipe import Tuning
 from cfsearch.errors import BudgetExhausted, ConfigError, DataError, NonFiniteError
+from cfsearch.numerics.percent import percent
 from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.providers.votes import VotingProvider
@@ -102,7 +103,7 @@ def test_a_surrogate_comes_back_from_its_file_as_it_was(
         assert f"{again.about['queries']['spent']:,} of at most 100" in text
         assert "verified on the audited model itself" in text
         assert made.fidelity is not None
-        assert f"{made.fidelity.value:.1%} ({made.fidelity.low:.1%} to" in text
+        assert f"{percent(made.fidelity.value, digits=1)} ({percent(made.fidelity.low, digits=1)} to" in text
 
 
 def test_an_interrupted_run_asks_nothing_twice(tmp_path: Path, schema: TableSchema) -> None:

@@ -79,7 +79,7 @@ def test_a_file_gives_identical_answers(tmp_path: Path, made: Surrogate) -> None
 def test_it_tells_what_it_is_and_whom_it_stands_for() -> None:
     surrogate = SurrogateProvider(untrained("lenet5", (3, 16, 16)), audited=FakeProvider())
     assert surrogate.learned_from
-    assert "not the audited model's. Both gave the same class for 95.0%" in surrogate.note
+    assert "not the audited model's. Both gave the same class for 95.0\u202f%" in surrogate.note
     other = SurrogateProvider(untrained("lenet5", (3, 16, 16)), audited=FakeProvider(bias=(0.0, -5.0)))
     assert not other.learned_from
     assert "distilled from another model" in other.note

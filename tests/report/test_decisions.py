@@ -42,12 +42,12 @@ def document(
 def test_the_share_of_the_target_and_the_difference_are_given() -> None:
     [found] = decisions(document(target="yes"))
     assert found.sentence == (
-        "by sex, the model says yes: male 75%, 66% to 82% of 100; female 31%, 23% to 41% of 100."
+        "by sex, the model says yes: male 75\u202f%, 66\u202f% to 82\u202f% of 100; female 31\u202f%, 23\u202f% to 41\u202f% of 100."
     )
     [difference] = found.differences
     assert difference.sentence == "male less female: +44 points, +31 to +55; p <0.001 after Holm"
     assert headline(found) == (
-        "By sex, the model says yes for male in 75%, female in 31%: +44 points against female "
+        "By sex, the model says yes for male in 75\u202f%, female in 31\u202f%: +44 points against female "
         "(95 % interval +31 to +55, p <0.001 after Holm)."
     )
 

@@ -19,7 +19,7 @@ def test_at_most_three_words_are_named_the_strongest_first() -> None:
     words = [Word(text, strength=strength) for text, strength in strengths.items()]
     explained = SimpleNamespace(attributions=object())
     assert _which(explained, words) == (  # type: ignore[arg-type] # it looks at the attributions alone
-        "Counts most: b (90% of the most), d (70% of the most), c (50% of the most).",
+        "Counts most: b (90\u202f% of the most), d (70\u202f% of the most), c (50\u202f% of the most).",
     )
     assert _which(explained, words[-1:]) == ("No word counts.",)  # type: ignore[arg-type] # likewise
 
@@ -97,7 +97,7 @@ def test_attributions_of_words_keep_their_sign_in_json_and_their_share_on_the_pa
     assert page.says == (
         "The model says no (p 0.750); wanted: yes.",
         "This method says what counts, and gives no counterfactual.",
-        "Counts most: dull (100% of the most), a (25% of the most).",
+        "Counts most: dull (100\u202f% of the most), a (25\u202f% of the most).",
     )
 
 
@@ -135,14 +135,14 @@ def test_a_picture_names_its_strongest_places_and_how_far_it_changed() -> None:
     assert "stored_flipped" not in document(found, picture, stored=None)[0]
 
 
-@pytest.mark.parametrize(("kind", "up"), [("image", "75%"), ("sound", "25%")])
+@pytest.mark.parametrize(("kind", "up"), [("image", "75\u202f%"), ("sound", "25\u202f%")])
 def test_the_strongest_place_is_named_from_the_left_and_from_the_bottom(kind: str, up: str) -> None:
     """The first row of a picture is its top; that of a sound its lowest pitch."""
     places = torch.tensor([[0.0, 0.0, 0.0, -3.0, 0.0, 1.0, 0.0, 0.0]])
     inputs: Any = SimpleNamespace(kind=kind)
     where = _where(explained(attributions=places, chosen=places != 0, layout=(2, 4)), inputs, 0)
     assert where == (
-        f"Counts most: around 88% from the left, {up} from the bottom. The explanation covers 25%.",
+        f"Counts most: around 88\u202f% from the left, {up} from the bottom. The explanation covers 25\u202f%.",
     )
     assert _where(explained(attributions=0 * places, layout=(2, 4)), inputs, 0) == ("No place counts.",)
     assert _where(explained(layout=(2, 4)), inputs, 0) == ()

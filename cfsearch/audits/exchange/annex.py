@@ -5,6 +5,7 @@ from typing import Final, Literal, final
 
 from cfsearch.audits.reading import AuditDocument, GroupFigures
 from cfsearch.audits.reading_shared import SharedRow
+from cfsearch.numerics.percent import percent
 
 from .card import plain
 from .subjects import digest_of, limits
@@ -151,7 +152,7 @@ def _section(part: Part, document: AuditDocument) -> list[str]:
             return [
                 f"- {plain(c.model)}: a verified change of class was found for {c.found} of {c.searched} searched inputs"
                 + (
-                    f" (95 % interval {c.found_rate.low:.0%} to {c.found_rate.high:.0%})."
+                    f" (95 % interval {percent(c.found_rate.low)} to {percent(c.found_rate.high)})."
                     if c.found_rate
                     else "."
                 )
@@ -181,7 +182,7 @@ def _shared(row: SharedRow) -> list[str]:
     last, rate = changes[-1].together, changes[-1].together.rate
     return [
         f"- {plain(row.model)}: of inputs of {plain(row.source)}, {last.count} of {last.n} change class by "
-        f"{' or '.join(plain(change.words) for change in changes)} (95 % interval {rate.low:.0%} to {rate.high:.0%})."
+        f"{' or '.join(plain(change.words) for change in changes)} (95 % interval {percent(rate.low)} to {percent(rate.high)})."
     ]
 
 
@@ -196,7 +197,7 @@ def _groups(document: AuditDocument) -> list[str]:
             words = (
                 "too few for a share"
                 if rate is None
-                else f"{rate.value:.0%} decided as the last class (95 % interval {rate.low:.0%} to {rate.high:.0%})"
+                else f"{percent(rate.value)} decided as the last class (95 % interval {percent(rate.low)} to {percent(rate.high)})"
             )
             found.append(
                 f"- {plain(row.model)}, {plain(row.attribute)} = {plain(name)}: {part.instances} inputs, {words}."

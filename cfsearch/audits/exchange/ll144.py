@@ -9,6 +9,7 @@ from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
 from cfsearch.audits.reading_parts import Estimate
 from cfsearch.audits.shares import LEAST
 from cfsearch.numerics.intervals import share_ratio
+from cfsearch.numerics.percent import percent
 
 from .subjects import digest_of, limits
 
@@ -168,7 +169,11 @@ def _few(n: int) -> str:
 
 
 def _small(n: int, *, total: int) -> str:
-    return f"{n / total:.1%} of the inputs, fewer than {SMALL:.0%}" if total and n < SMALL * total else ""
+    return (
+        f"{percent(n / total, digits=1)} of the inputs, fewer than {percent(SMALL)}"
+        if total and n < SMALL * total
+        else ""
+    )
 
 
 def _ratio(rate: Estimate, n: int, best: Estimate, best_n: int, *, same: bool) -> Estimate | None:
@@ -288,13 +293,15 @@ def ll144_markdown(found: ImpactRatios) -> str:
 
 def _line(one: Category, name: str) -> str:
     rate, ratio = (
-        ("", "")
-        if part is None
-        else (f"{part.value:.{digits}}", f"{part.low:.{digits}} to {part.high:.{digits}}")
-        for part, digits in ((one.rate, "1%"), (one.ratio, "2f"))
+        ("", "") if part is None else (form(part.value), f"{form(part.low)} to {form(part.high)}")
+        for part, form in ((one.rate, _to_a_tenth), (one.ratio, "{:.2f}".format))
     )
     selected = "" if one.selected is None else str(one.selected)
     return f"| {name} | {one.inputs} | {selected} | {rate[0]} | {rate[1]} | {ratio[0]} | {ratio[1]} |"
+
+
+def _to_a_tenth(share: float) -> str:
+    return percent(share, digits=1)
 
 
 def _limits(found: ImpactRatios) -> list[str]:

@@ -48,7 +48,7 @@ def test_every_section_of_a_plain_audit() -> None:
         "- Protected attributes: Male, Young.",
     ]
     assert found["How close a change of class lies"] == [
-        "- model: a verified change of class was found for 38 of 40 searched inputs (95 % interval 91% to 99%)."
+        "- model: a verified change of class was found for 38 of 40 searched inputs (95 % interval 91\u202f% to 99\u202f%)."
     ]
     assert found["What the model leans on"] == [
         "- Male \\| &lt;b&gt;counts&lt;/b&gt; by -1.5 logits \\*here\\*.",
@@ -136,7 +136,7 @@ def test_figures_without_an_interval_and_by_group() -> None:
     assert found["How close a change of class lies"] == [
         "- model: a verified change of class was found for 0 of 0 searched inputs."
     ]
-    rate = "50% decided as the last class (95 % interval 25% to 75%)."
+    rate = "50\u202f% decided as the last class (95 % interval 25\u202f% to 75\u202f%)."
     assert found["Figures by group"] == [
         f"- model, Male = yes: 12 inputs, {rate}", "- model, Male = no: 3 inputs, too few for a share.",
         f"- model, a\\_b = x\\*: 12 inputs, {rate}", "- model, a\\_b = y: 3 inputs, too few for a share.",

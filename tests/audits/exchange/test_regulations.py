@@ -57,7 +57,7 @@ def test_small_and_unknown_groups_are_counted_and_left_out_with_a_reason() -> No
     found = impact_ratios(people())
     by_name = {one.category: one for one in found.categories}
     assert set(by_name) == {"women", "men", "other", "few"}
-    assert by_name["other"].left_out == "1.2% of the inputs, fewer than 2%"
+    assert by_name["other"].left_out == "1.2\u202f% of the inputs, fewer than 2\u202f%"
     assert by_name["other"].rate is not None and by_name["other"].ratio is None
     assert by_name["few"].left_out.startswith("fewer than 10 inputs")
     assert (by_name["few"].rate, by_name["few"].selected) == (None, None)
@@ -85,7 +85,7 @@ def test_all_three_forms_hold_the_same_figures() -> None:
     assert float(rows[0]["impact_ratio"]) == document["categories"][0]["ratio"]["value"]
     assert rows[-1]["inputs"] == str(document["unknown"][0]["inputs"]) == "13"
     text = ll144_markdown(found)
-    assert "| women | 400 | 30 | 7.5% | 5.3% to 10.5% | 0.35 | 0.24 to 0.51 |" in text
+    assert "| women | 400 | 30 | 7.5\u202f% | 5.3\u202f% to 10.5\u202f% | 0.35 | 0.24 to 0.51 |" in text
     assert "Inputs of unknown category: 13." in text
     assert "Left out: few, fewer than 10 inputs" in text
     assert "A \\| made list" in text
@@ -116,7 +116,7 @@ def test_ratios_that_the_audit_measured_are_taken_as_they_are() -> None:
     women, men = by_name["women"], by_name["men"]
     assert women.ratio is not None and women.ratio.value == 0.35 and women.selected == 30
     assert men.ratio is not None and men.ratio.value == 1.0
-    assert by_name["other"].ratio is None and "fewer than 2%" in by_name["other"].left_out
+    assert by_name["other"].ratio is None and "fewer than 2\u202f%" in by_name["other"].left_out
     assert "fewer than 10" in by_name["few"].left_out
     assert found.unknown == {("model", "sex"): 7}
     assert "left out: x (3)." in ll144_markdown(found)
@@ -143,4 +143,4 @@ def test_the_map_names_every_heading_and_points_to_what_is_there(document: Audit
     assert "accuracy for specific groups of persons | nothing: not in this audit |" in text
     assert "compliant" not in text.lower() and "<b>" not in text
     with_groups = annex_map(people())
-    assert "women: 400 inputs, 8% decided as the last class" in with_groups
+    assert "women: 400 inputs, 8\u202f% decided as the last class" in with_groups
