@@ -144,6 +144,8 @@ def _missing(condition: Condition, every: Sequence[Measurement], document: Audit
         wanted = condition.words.split(f" {condition.op} ")[0]
         near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.4) or list(names)[:1]
         why = f"the audit has no {wanted}" + (f"; it has {near[0]}, for example" if near else "")
+        if condition.metric.startswith("contribution") and not document.contributions:
+            why += "; `cfsearch audit --contribution-queries N` measures what changes contribute"
     return Judgement(condition, None, None, None, FAIL, f"{why}.")
 
 

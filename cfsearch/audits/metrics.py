@@ -7,6 +7,7 @@ from typing import Final, final
 from .correction import LEAST_STRENGTH
 from .reading import AttainmentRow, AuditDocument, EffectRow, GroupFigures, GroupRow
 from .reading_columns import ColumnEffect, ColumnRow
+from .reading_contributions import ContributionsRow
 from .reading_parts import Estimate
 from .reading_shared import SharedRow
 from .verdict import ERROR_UNMEASURED, LEAST_EDITED, hardly_edited, weakly_edited
@@ -42,6 +43,9 @@ METRICS: Final = {
     "shared_rate": "share of the inputs of a class that the few changes shared by all of them flip; by group too",
     "shared_gap": "difference of that between two groups, its size",
     "shared_p": "p of that difference, after Holm",
+    "contribution": "mean Shapley share of a change of what its counterfactual does, where that changes it",
+    "contribution_necessity": "share of the inputs whose counterfactual with a change is lost without it",
+    "contribution_sufficiency": "share of them that the change flips alone",
 }
 """What each metric is."""
 BY_CLASS: Final = (
@@ -100,6 +104,7 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *(found for row in document.attainment for found in _attainment(row)),
         *(found for column in document.columns for found in column_figures(column)),
         *(found for shared in document.shared for found in _shared(shared)),
+        *(found for row in document.contributions for found in _contributions(row)),
         *_genuine(document),
     ]
 
@@ -295,6 +300,33 @@ def _shared(row: SharedRow) -> Iterator[Measurement]:
         yield Measurement("shared_p", row.model, row.source, group, c.p, c.p, c.p, because=few)
 
 
+def _contributions(row: ContributionsRow) -> Iterator[Measurement]:
+    """What changes contribute to the counterfactuals, by variable."""
+    for one in row.variables:
+        share = one.shapley.share
+        yield _of(
+            "contribution",
+            row.model,
+            share,
+            subject=one.variable,
+            n=one.shapley.n,
+            because=_few_inputs(share),
+        )
+        for metric, counted in (
+            ("contribution_necessity", one.necessary),
+            ("contribution_sufficiency", one.sufficient),
+        ):
+            yield _share(
+                metric,
+                row.model,
+                counted.rate,
+                subject=one.variable,
+                count=counted.count,
+                n=counted.n,
+                because=_few_inputs(counted.rate),
+            )
+
+
 def _genuine(document: AuditDocument) -> Iterator[Measurement]:
     for entry in document.genuine:
         rate = entry.get("rate")
@@ -304,6 +336,10 @@ def _genuine(document: AuditDocument) -> Iterator[Measurement]:
 
 def _few(estimate: Estimate | None) -> str:
     return "a group has fewer than 10 inputs" if estimate is None else ""
+
+
+def _few_inputs(estimate: Estimate | None) -> str:
+    return "fewer than 10 inputs have such a counterfactual" if estimate is None else ""
 
 
 def _size(estimate: Estimate | None) -> Estimate | None:

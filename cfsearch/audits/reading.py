@@ -14,6 +14,7 @@ from cfsearch.errors import DamagedError, RunError
 from cfsearch.runs.guard import read_object
 
 from .reading_columns import ColumnRow
+from .reading_contributions import ContributionsRow
 from .reading_parts import (
     About,
     Correction,
@@ -331,6 +332,7 @@ class AuditDocument(Part):
     attainment: tuple[AttainmentRow, ...] = ()
     columns: tuple[ColumnRow, ...] = ()
     shared: tuple[SharedRow, ...] = ()
+    contributions: tuple[ContributionsRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

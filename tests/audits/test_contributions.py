@@ -15,6 +15,7 @@ from torch import Tensor
 
 import cfsearch
 from cfsearch.audits.checking import check_run
+from cfsearch.audits.conditions import fail_if
 from cfsearch.audits.contributing import (
     Contribution,
     MeasuredContributions,
@@ -24,6 +25,8 @@ from cfsearch.audits.contributing import (
 )
 from cfsearch.audits.contributions import contribution_rows
 from cfsearch.audits.contributions_file import load_contributions, save_contributions
+from cfsearch.audits.gate import PASS, judge
+from cfsearch.audits.reading import AuditDocument
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.engine.search import Search
@@ -202,6 +205,15 @@ def test_an_audit_of_rows_says_what_each_change_contributes(tmp_path: Path) -> N
             rows[name]["sufficient"]["count"] == 0
             and rows[name]["necessary"]["count"] == rows[name]["flips"] == 15
         )
+    conditions = (
+        "contribution_necessity:a < 50%",
+        "contribution_sufficiency:a > 30%",
+        "contribution:a > 99%",
+    )
+    judged = judge(AuditDocument.read(result.path), [fail_if(one) for one in conditions])
+    assert [one.result for one in judged] == [PASS, PASS, PASS]
+    assert judged[0].low == pytest.approx(0.796, abs=1e-3) and judged[0].figure is not None
+    assert judged[2].figure is not None and judged[2].figure.n == 15
     frame = result.contributions.set_index("variable").to_dict("index")
     assert frame["a"]["necessary"] == 1.0 and frame["a"]["necessary_low"] == pytest.approx(0.796, abs=1e-3)
     assert frame["a"]["share"] + frame["b"]["share"] > 0.95
@@ -262,7 +274,7 @@ def test_check_computes_contributions_again(tmp_path: Path) -> None:
         lambda d: d["contributions"][0]["variables"].pop(),
         lambda d: d.pop("contributions"),
     ):
-        assert any("`contributions`" in message for message in forge(change)), change
+        assert any("`contributions" in message for message in forge(change)), change
     (run / "audit.json").write_text(kept)
     (run / "contributions.safetensors").unlink()
     checksums.seal(run)

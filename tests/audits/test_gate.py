@@ -134,6 +134,16 @@ def test_several_subjects_are_judged_each() -> None:
     )
 
 
+def test_contributions_that_were_not_measured_name_the_option() -> None:
+    [found] = judge(document(), [fail_if("contribution:Male > 20%")])
+    assert found.result == FAIL
+    assert found.message == (
+        "the audit has no contribution:Male; `cfsearch audit --contribution-queries N` measures what changes contribute."
+    )
+    [other] = judge(document(), [fail_if("found_gap > 20%")])
+    assert "contribution" not in other.message
+
+
 def test_what_is_missing_says_what_there_is() -> None:
     [missing] = judge(document(), [fail_if("effect:Mal > 0.5")])
     assert missing.message == "the audit has no effect:Mal; it has effect:Male, for example."

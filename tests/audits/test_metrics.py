@@ -299,7 +299,7 @@ def test_the_names_of_figures_are_stable() -> None:
         "edit_success", "change_rate", "decided", "decided_gap", "impact_ratio", "found_gap", "effect_gap",
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "through", "abs_through", "proxy",
         "abs_proxy", "necessity", "sufficiency", "cost_gap", "genuine_rate",
-        "shared_rate", "shared_gap", "shared_p",
+        "shared_rate", "shared_gap", "shared_p", "contribution", "contribution_necessity", "contribution_sufficiency",
     ]  # fmt: skip
     assert BY_CLASS == (
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "shared_rate", "shared_gap", "shared_p",
@@ -354,3 +354,32 @@ def test_where_no_shared_change_flips_any_the_coverage_is_none_of_them() -> None
     low, high = binomtest(0, 20).proportion_ci(method="wilson")
     assert found[:4] == ("shared_rate", "no", "", 0.0) and found[6:] == (0, 20, "")
     assert found[4:6] == pytest.approx((low, high), abs=1e-6)
+
+
+def test_contributions_are_figures_of_each_variable() -> None:
+    def variable(
+        name: str, n: int, *rates: Interval | None, counts: tuple[int | None, int | None]
+    ) -> dict[str, Any]:
+        share, necessary, sufficient = rates
+        return {
+            "variable": name,
+            "flips": n,
+            "necessary": {"count": counts[0], "n": n, "rate": necessary},
+            "sufficient": {"count": counts[1], "n": n, "rate": sufficient},
+            "shapley": {"n": n - 1, "share": share, "logits": None, "sampling_error": 0.0},
+        }
+
+    row: dict[str, Any] = {"model": "m", "inputs": 20, "left_out": 1, "queries": 99}
+    row["variables"] = [
+        variable("Hat", 20, RATE, between(0.5, 0.6, 0.7), between(0.05, 0.1, 0.15), counts=(12, 2)),
+        variable("Young", 9, None, None, None, counts=(None, None)),
+    ]
+    few = "fewer than 10 inputs have such a counterfactual"
+    assert figures(contributions=[row]) == [
+        ("contribution", "Hat", "", *ENDS, None, 19, ""),
+        ("contribution_necessity", "Hat", "", 0.6, 0.5, 0.7, 12, 20, ""),
+        ("contribution_sufficiency", "Hat", "", 0.1, 0.05, 0.15, 2, 20, ""),
+        ("contribution", "Young", "", None, None, None, None, 8, few),
+        ("contribution_necessity", "Young", "", None, None, None, None, 9, few),
+        ("contribution_sufficiency", "Young", "", None, None, None, None, 9, few),
+    ]

@@ -5,6 +5,7 @@ import html
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
