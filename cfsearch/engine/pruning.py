@@ -8,9 +8,11 @@ evaluated before.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.space import SearchSpace
@@ -19,6 +21,32 @@ _PUSHES = (1.15, 1.3, 1.5, 1.75, 2.0)
 
 _TOGETHER = 2
 """So many times as many ideas as are wanted are looked at together."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fewer:
+    """Members without some of their changes, made as they are taken: of very many variables memory holds not all of them.
+
+    Args:
+        z: the members, the sparsest first.
+        rank: places of their variables from the weakest change to the strongest; those that do not change come last.
+        at: member, place and kind (that change alone, or all up to it) of each point, as one number.
+    """
+
+    z: Float[Tensor, "e d"]
+    rank: Int[Tensor, "e d"]
+    at: Int[Tensor, " i"]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, part: slice) -> Float[Tensor, "i d"]:
+        at, d = self.at[part], self.z.shape[1]
+        member, place, together = at // (2 * d), at // 2 % d, (at % 2).bool()[:, None]
+        rank = self.rank[member]
+        gone = torch.where(together, rank <= place[:, None], rank == place[:, None])
+        return self.z[member].masked_fill(gone, 0.0)
 
 
 def pruned(
@@ -85,7 +113,7 @@ def pruned_together(
     return {i: torch.cat(parts)[:n] for i, parts in found.items()}
 
 
-def _ideas(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> Float[Tensor, "i d"]:
+def _ideas(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> _Fewer | Tensor:
     return _without(z[lead > 0]) if bool((lead > 0).any()) else _pushed(z, lead)
 
 
@@ -100,20 +128,14 @@ def _unseen(z: Float[Tensor, "i d"], seen: set[bytes]) -> list[int]:
     return new
 
 
-def _without(z: Float[Tensor, "e d"]) -> Float[Tensor, "i d"]:
+def _without(z: Float[Tensor, "e d"]) -> _Fewer | Tensor:
     count = (z != 0).sum(1).double() + 1e-3 * z.double().norm(dim=1)
     z = z[torch.argsort(count, stable=True)]
-    e, d = z.shape
     changed = (z != 0).sum(1, keepdim=True)
-    # places of the variables from the weakest change to the strongest; those that do not change come last
     weakest = z.abs().masked_fill(z == 0, torch.inf).argsort(dim=1, stable=True)
-    rank = weakest.argsort(dim=1)
-    at = torch.arange(d, device=z.device)
-    one = rank[:, None] == at[:, None]  # the j-th weakest alone
-    some = rank[:, None] <= at[:, None]  # and all up to it
-    ideas = torch.stack([z[:, None].masked_fill(one, 0.0), z[:, None].masked_fill(some, 0.0)], dim=2)
-    wanted = torch.stack([at < changed, (at > 0) & (at < changed - 1)], dim=2)
-    return ideas.reshape(2 * e * d, d)[wanted.flatten()] if bool(wanted.any()) else z
+    at = torch.arange(z.shape[1], device=z.device)
+    wanted = torch.stack([at < changed, (at > 0) & (at < changed - 1)], dim=2).flatten()
+    return _Fewer(z, weakest.argsort(dim=1), wanted.nonzero().flatten()) if bool(wanted.any()) else z
 
 
 def _pushed(z: Float[Tensor, "e d"], lead: Float[Tensor, " e"]) -> Float[Tensor, "i d"]:

@@ -91,3 +91,20 @@ def test_several_queries_have_each_its_own_ideas() -> None:
         assert torch.equal(found[i], pruned(own, lead=lead, space=SPACE, n=12))
     assert list(pruned_together({1: members[1]}, space=two, n=3)) == [1]
     assert pruned_together({}, space=two, n=3) == {}
+
+
+def test_very_many_variables_are_dropped_without_holding_all_candidates() -> None:
+    d = 20_000  # all at once would be 2 x 2 x 20,000 x 20,000 numbers, 6.4 GB
+    names = tuple(map(str, range(d)))
+    space = SearchSpace(names=names, lower=-torch.ones(1, d), upper=torch.ones(1, d))
+    z = torch.linspace(0.1, 1.0, d).repeat(2, 1)
+    z[1] *= 0.5  # of two with as many changes the smaller one comes first
+    found = pruned(z, lead=torch.tensor([0.1, 0.1]), space=space, n=3)
+    assert (found != 0).sum(1).tolist() == [d - 1, d - 1, d - 2]
+    assert [(row == 0).nonzero().flatten().tolist() for row in found] == [[0], [1], [0, 1]]
+    assert float(found[0, -1]) == 0.5
+
+
+def test_a_member_without_changes_is_its_own_idea() -> None:
+    z = torch.zeros(2, 4)
+    assert pruned(z, lead=torch.tensor([0.1, 0.2]), space=SPACE, n=5).tolist() == [[0.0] * 4]
