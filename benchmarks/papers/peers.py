@@ -2,7 +2,7 @@
 
     python benchmarks/papers/peers.py [--data ../shared/data] [--rows 100] [--skip 0] [--seeds 3]
         [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 60] [--json FILE]
-        [--keep FOLDER]
+        [--keep FOLDER] [--again cfsearch]
 
 Test rows that the model and the truth refuse are to get the other outcome; some columns must not change. Every
 method has the same fitted scikit-learn pipeline, the same rows and training table, and gives four
@@ -20,7 +20,8 @@ row's four; share of answers that change an immutable column; queries to the mod
 (opening, reading, indexing). Means over valid answers. Then, for each peer, what share of its answers one of ours
 dominates in columns, Gower and true5, and of ours one of its. A method stops after ``--cap`` CPU seconds a seed, and
 is compared on the rows that it came to. With ``--keep`` each method's
-answers of a seed are stored once measured, and not made again when the command is given again.
+answers of a seed are stored, and measured but not made again when the command is given again; ``--again`` names methods
+that are made again all the same. ``peers_undominated.py`` says of what is stored why it is not dominated.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from statistics import mean
 import torch
 from peers_measures import COLUMNS, Answers, Ruler, dominated, summary
 from peers_methods import Dice, Method, Moc, Ours, Run, guessed_schema, nearest_unlike
-from peers_setting import TABLES, prepared
+from peers_setting import TABLES, Case, prepared
 
 
 def methods(cap: float) -> dict[str, Method]:
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--cap", type=float, default=60.0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--again", default="", help="methods that are made again, whatever is kept")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     every = methods(arguments.cap)
@@ -84,12 +86,12 @@ def main() -> None:
                 for name in arguments.methods.split(","):
                     results = []
                     for seed in range(arguments.seeds):
-                        place = f"{table}-{kind}-{arguments.skip}-{arguments.rows}-{seed}-{name}.pickle"
-                        rows, line = _measured(
-                            arguments.keep and arguments.keep / place,
-                            lambda name=name, seed=seed: every[name](case, seed),  # noqa: B023
-                            ruler,
-                        )
+                        kept = arguments.keep and arguments.keep / place(case, name, seed, arguments.skip)
+                        if kept and name in arguments.again.split(","):
+                            kept.unlink(missing_ok=True)
+                        run = _made(kept, lambda name=name, seed=seed: every[name](case, seed))  # noqa: B023
+                        rows = ruler.rows(run)
+                        line = summary(run, rows)
                         found.setdefault(name, []).append(rows)
                         results.append(line)
                     written.setdefault(f"{table} {kind}", {})[name] = line = {
@@ -111,20 +113,21 @@ def main() -> None:
             arguments.json.write_text(json.dumps(written, indent=1))
 
 
-def _measured(
-    kept: Path | None, make: Callable[[], Run], ruler: Ruler
-) -> tuple[list[Answers], dict[str, float]]:
-    """A run's answers, measured, and their summary; read where they were stored by this command before."""
+def place(case: Case, name: str, seed: int, skip: int) -> str:
+    """The file's name under which a run is kept."""
+    return f"{case.data.name}-{case.kind}-{skip}-{len(case.rows)}-{seed}-{name}.pickle"
+
+
+def _made(kept: Path | None, make: Callable[[], Run]) -> Run:
+    """A run; read where it was stored by this command before."""
     if kept is not None and kept.exists():
-        stored: tuple[list[Answers], dict[str, float]] = pickle.loads(kept.read_bytes())  # our own
+        stored: Run = pickle.loads(kept.read_bytes())  # our own
         return stored
     run = make()
-    rows = ruler.rows(run)
-    line = summary(run, rows)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(pickle.dumps((rows, line)))
-    return rows, line
+        kept.write_bytes(pickle.dumps(run))
+    return run
 
 
 def _centre(values: list[float]) -> float:

@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from peers_methods import COUNT, Run, rows_of
 from peers_setting import Case
 from sklearn.neighbors import LocalOutlierFactor
@@ -71,9 +71,30 @@ class Ruler:
 
     def rows(self, run: Run) -> list[Answers]:
         """The answers of each row that the method came to."""
-        return [self._measured(i, frame) for i, frame in enumerate(run.answers)]
+        return [self.measured(i, frame) for i, frame in enumerate(run.answers)]
 
-    def _measured(self, i: int, frame: Any) -> Answers:  # a data frame
+    def placed(self, values: Float[Tensor, "n v"], home: Float[Tensor, "1 v"]) -> Float[Tensor, "n 3"]:
+        """Columns changed, Gower and mean Gower to the nearest true rows, of values."""
+        changed = (values != home).sum(1).double()
+        apart = self.case.variables.gower_values(values, home)[:, 0]
+        near = self.case.variables.gower_values(values, self._truth).topk(_K, dim=1, largest=False)
+        return torch.stack([changed, apart, near.values.mean(1)], dim=1)
+
+    def isolated(self, values: Float[Tensor, "n v"]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """Local outlier factor of values, and 1 for an outlier."""
+        to = self.case.variables.gower_values(values, self._inliers).numpy()
+        return (
+            torch.from_numpy(-self._factor.score_samples(to)),
+            torch.from_numpy((self._factor.predict(to) == -1).astype(float)),
+        )
+
+    def nearest_true(self, values: Float[Tensor, "n v"], *, count: int) -> Float[Tensor, "n k v"]:
+        """Values of the training rows nearest to each given one whose outcome is the target."""
+        near = self.case.variables.gower_values(values, self._truth)
+        return self._truth[near.topk(count, dim=1, largest=False).indices]
+
+    def measured(self, i: int, frame: Any) -> Answers:  # a data frame
+        """The valid ones of some answers of a row."""
         case, variables = self.case, self.case.variables
         requested = len(frame)
         if requested:
@@ -86,16 +107,13 @@ class Ruler:
             return Answers(torch.zeros(0, 3), none, none, math.nan, requested, broken)
         values = variables.values(rows_of(case, frame))
         home = variables.values(rows_of(case, case.rows.iloc[i : i + 1]))
-        changed = (values != home).sum(1).double()
-        apart = variables.gower_values(values, home)[:, 0]
-        near = variables.gower_values(values, self._truth).topk(_K, dim=1, largest=False).values.mean(1)
-        to = variables.gower_values(values, self._inliers).numpy()
+        factor, outlier = self.isolated(values)
         between = variables.gower_values(values, values)
         n = len(values)
         return Answers(
-            f=torch.stack([changed, apart, near], dim=1),
-            lof=torch.from_numpy(-self._factor.score_samples(to)),
-            outlier=torch.from_numpy((self._factor.predict(to) == -1).astype(float)),
+            f=self.placed(values, home),
+            lof=factor,
+            outlier=outlier,
             diversity=float(between.sum() / (n * (n - 1))) if n > 1 else math.nan,
             requested=requested,
             broken=broken,
@@ -132,10 +150,13 @@ def dominated(theirs: list[Answers], ours: list[Answers]) -> float:
     hits = total = 0
     for their, our in zip(theirs, ours, strict=False):
         total += len(their.f)
-        for f in their.f:
-            no_worse = (our.f <= f + 1e-12).all(1)
-            hits += bool((no_worse & (our.f < f - 1e-9).any(1)).any())
+        hits += sum(bool(better(our.f, f).any()) for f in their.f)
     return hits / total if total else math.nan
+
+
+def better(ours: Float[Tensor, "n 3"], f: Float[Tensor, " 3"]) -> Bool[Tensor, " n"]:
+    """Which of ours dominate one answer."""
+    return (ours <= f + 1e-12).all(1) & (ours < f - 1e-9).any(1)
 
 
 def _mean(values: Tensor) -> float:

@@ -36,12 +36,14 @@ class Run:
         cpu: CPU seconds of all these rows.
         once: CPU seconds spent once.
         queries: inputs that the model was queried about for these rows.
+        fronts: of ours, each row's front as bytes.
     """
 
     answers: tuple[Frame, ...]
     cpu: float
     once: float
     queries: float
+    fronts: tuple[bytes, ...] = ()
 
 
 Method = Callable[[Case, int], Run]
@@ -86,7 +88,8 @@ class Ours:
         each = max(total - once, 0.0) / max(len(case.rows) - 1, 1)
         queries = sum(front.queries or 0 for front in fronts.values())
         answers = tuple(self._answers(case, fronts.get(i)) for i in range(len(case.rows)))
-        return Run(answers, each * len(case.rows), once - each, queries)
+        blobs = tuple(fronts[i].to_bytes() if i in fronts else b"" for i in range(len(case.rows)))
+        return Run(answers, each * len(case.rows), once - each, queries, blobs)
 
     def _searched(self, case: Case, seed: int, rows: Sequence[int]) -> tuple[float, dict[int, ParetoFront]]:
         from skops.io import get_untrusted_types
