@@ -14,6 +14,9 @@ from .picks import PICKS
 _FAR: Final = 10.0
 """Beyond this all members are equally isolated."""
 
+_ISOLATED: Final = 2.0
+"""The same beside other measures, so that what one member is isolated by hides no difference of the others."""
+
 if TYPE_CHECKING:
     from .front import ParetoFront
 
@@ -72,7 +75,7 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
     if not front.found:
         return []
     among, costs = front.valid, _costs(front)
-    inside = among
+    inside, excess = among, None
     if front.outlierness is not None:
         inside = picks.inliers(front.outlierness, among=among)
         inside = inside if bool(inside.any()) else among
@@ -80,15 +83,29 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
         costs = costs + picks.ISOLATION * excess
     first = picks.sparsest(front.z, sizes=_effort(front), among=inside)
     members = among.nonzero().flatten()
-    z = front.z[members]
+    z, at = front.z[members], int((members == first).nonzero())
+    covering = [at]
+    if "neighbours" in front.objectives:
+        covering = picks.covering(
+            _judged(front, excess)[members], first=at, count=count, among=inside[members]
+        )
+    # where nothing else is better in anything, what differs
     chosen = picks.diverse(
         front.distances((z[:, None] - z).flatten(0, 1)).reshape(len(z), len(z)),
         costs=costs[members],
-        first=int((members == first).nonzero()),
+        first=at,
         count=count,
         preferred=inside[members],
+        more=covering[1:],
     )
     return members[chosen].tolist()
+
+
+def _judged(front: "ParetoFront", excess: Float[Tensor, " n"] | None) -> Float[Tensor, "n m"]:
+    """What is weighed of a row: how many variables change, how much, how far known rows are, and how isolated it is."""
+    count = front.changed.sum(1).double()
+    every = [count, _effort(front).double(), front.column("neighbours").double()]
+    return torch.stack(every if excess is None else [*every, excess.clamp_max(_ISOLATED)], dim=1)
 
 
 def flips(front: "ParetoFront", scores: Float[Tensor, " k"]) -> bool:

@@ -290,15 +290,15 @@ class ParetoFront:
         return every_pick(self)
 
     def answers(self, count: int | None = None) -> list[int]:
-        """The members to read first: the sparsest, and others that differ from it and from each other.
+        """The members to read first: the sparsest, and others that are better in something, or differ.
 
-        Where members were measured among known inputs (``outlierness``), local outliers come only after all others. What
-        a member adds to those before, its distance from them, is weighed against its cost: half its distance from
-        the original; where the distance to known rows was an objective (``neighbours``), one and a half times its
-        distance from the original and twice that to known rows; and a fifth of how far its outlier factor exceeds 1.
-        They are valid ones; fewer where the front holds fewer, none where it holds none. Distances are
-        those of the modality: Gower's for rows, of the changes themselves for pictures; see
-        ``cfsearch.fronts.picks.diverse``.
+        Local outliers among known inputs (``outlierness``) come only after all others. Where the distance to known rows was an
+        objective (``neighbours``), they are the members that together dominate the most in the number of changes, the
+        distance from the original, that to known rows and ``outlierness`` (``cfsearch.fronts.picks.covering``). For other places a member's
+        distance from those taken is weighed against its cost (``cfsearch.fronts.picks.diverse``): half its distance from
+        the original, or one and a half times that and twice its distance to known rows, and a fifth of how far its
+        outlier factor exceeds 1. All are valid; fewer where the front holds fewer. Distances are those of the
+        modality: Gower's for rows, of the changes themselves for pictures.
 
         Args:
             count: how many, at least 1; what the search declared (``extra["answers"]``), else 4, when left out.

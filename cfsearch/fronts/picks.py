@@ -1,10 +1,13 @@
 """Picking one member of a front."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from cfsearch.numerics import pareto
 
 PICKS: Final = ("closest", "sparsest", "knee", "crossing")
 """Ways to pick one member of a front; each has a function here."""
@@ -13,7 +16,7 @@ UNCHANGED: Final = 1e-6
 """Changes up to this size are none."""
 
 
-OUTLYING: Final = 1.3
+OUTLYING: Final = 1.4
 """Local outlier factor above which a member is no answer where others are."""
 
 ISOLATION: Final = 0.2
@@ -21,6 +24,12 @@ ISOLATION: Final = 0.2
 
 ANSWERS: Final = 4
 """Members that are shown first where nothing else is declared."""
+
+_CORNER: Final = 1.1
+"""Up to where dominated volume is measured, in ranges: the worst member of an objective counts too."""
+
+_NOTHING: Final = 1e-12
+"""A volume that is no more than rounding."""
 
 
 def closest(sizes: Float[Tensor, " n"], *, among: Bool[Tensor, " n"]) -> int:
@@ -96,6 +105,7 @@ def diverse(
     first: int,
     count: int,
     preferred: Bool[Tensor, " n"] | None = None,
+    more: Sequence[int] = (),
 ) -> list[int]:
     """Members that are far from each other at a small cost, the first one given.
 
@@ -108,6 +118,7 @@ def diverse(
         first: the member to begin with.
         count: how many members at most.
         preferred: members that are taken before any other; None for all.
+        more: members that were taken after the first one already.
 
     References:
         Gonzalez 1985, https://doi.org/10.1016/0304-3975(85)90224-5 (farthest-first traversal); Carbonell and
@@ -119,8 +130,8 @@ def diverse(
         >>> diverse(gaps, costs=torch.zeros(3), first=0, count=2)
         [0, 2]
     """
-    taken = [first]
-    nearest = gaps[first].double().clone()
+    taken = [first, *more]
+    nearest = gaps[taken].double().amin(0)
     while len(taken) < count:
         new = nearest > 0
         if not bool(new.any()):
@@ -130,6 +141,44 @@ def diverse(
         worth = nearest - costs.double()
         taken.append(int(worth.masked_fill(~new, -torch.inf).argmax()))
         nearest = torch.minimum(nearest, gaps[taken[-1]].double())
+    return taken
+
+
+def covering(
+    f: Float[Tensor, "n m"], *, first: int, count: int, among: Bool[Tensor, " n"] | None = None
+) -> list[int]:
+    """Members that together dominate as much as they can, the first one given.
+
+    One after the other, the member that adds most to the volume that those taken before dominate, each objective
+    scaled to [0, 1] over all members and the volume measured up to 1.1. Fewer than ``count`` where no other adds anything.
+
+    Args:
+        f: what the members are judged by, smaller is better.
+        first: the member to begin with.
+        count: how many members at most.
+        among: the members that may be taken after it; None for all.
+
+    References:
+        Guerreiro, Fonseca and Paquete 2016, https://doi.org/10.1162/EVCO_a_00188 (greedy hypervolume subset selection).
+
+    Example:
+        >>> import torch
+        >>> f = torch.tensor([[0.0, 1.0], [0.02, 0.98], [1.0, 0.0]])
+        >>> covering(f, first=0, count=2)  # the second is nearly a copy
+        [0, 2]
+    """
+    low, high = f.double().amin(0), f.double().amax(0)
+    scaled = (f.double() - low) / (high - low).clamp_min(1e-12)
+    corner = scaled.new_full((f.shape[1],), _CORNER)
+    taken = [first]
+    while len(taken) < count:
+        gains = pareto.gains(scaled, scaled[taken], corner)
+        new = gains > _NOTHING
+        if among is not None:
+            new &= among
+        if not bool(new.any()):
+            break
+        taken.append(int(gains.masked_fill(~new, -torch.inf).argmax()))
     return taken
 
 

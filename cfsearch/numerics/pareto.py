@@ -117,8 +117,37 @@ def hypervolume(f: Float[Tensor, "n m"], reference: Float[Tensor, " m"]) -> floa
     """
     values = _matrix(f, who="hypervolume")
     corner = _point(reference, m=values.shape[1])
-    inside = values[(values < corner).all(axis=1)]
-    return float(_moocore().hypervolume(inside, ref=corner)) if len(inside) else 0.0
+    return _volume(values, corner)
+
+
+def gains(
+    f: Float[Tensor, "n m"], beside: Float[Tensor, "k m"], reference: Float[Tensor, " m"]
+) -> Float[Tensor, " n"]:
+    """By how much each point alone would enlarge the volume that other points dominate, up to a reference point.
+
+    Raises:
+        ShapeError: ``f`` or ``beside`` is no matrix, or they or the reference do not fit each other.
+        ConfigError: a value is not finite.
+
+    References:
+        Guerreiro, Fonseca and Paquete 2016, https://doi.org/10.1162/EVCO_a_00188.
+
+    Example:
+        >>> points, others = torch.tensor([[0.0, 1.0], [1.5, 1.5]]), torch.tensor([[1.0, 0.0]])
+        >>> gains(points, others, torch.tensor([2.0, 2.0])).tolist()  # 2 less the square that is shared
+        [1.0, 0.0]
+    """
+    values, others = _matrix(f, who="gains"), _matrix(beside, who="gains")
+    if values.shape[1] != others.shape[1]:
+        raise ShapeError(
+            f"gains: expected as many objectives of the points as of those beside them, got {values.shape[1]} and "
+            f"{others.shape[1]}."
+        )
+    corner = _point(reference, m=values.shape[1])
+    own = np.prod((corner - values).clip(min=0.0), axis=1)
+    # what a point shares with the others are the parts of their boxes inside its own
+    shared = np.array([_volume(np.maximum(value, others), corner) for value in values])
+    return torch.from_numpy((own - shared).clip(min=0.0)).to(f.device)
 
 
 def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
@@ -286,6 +315,11 @@ def _matrix(f: Tensor, *, who: str) -> _Floats:
     if f.ndim != 2:
         raise ShapeError(f"{who}: expected objective values of shape (n, m), got {tuple(f.shape)}.")
     return _points(f, who=who)
+
+
+def _volume(values: _Floats, corner: _Floats) -> float:
+    inside = values[(values < corner).all(axis=1)]
+    return float(_moocore().hypervolume(inside, ref=corner)) if len(inside) else 0.0
 
 
 def _point(reference: Tensor, *, m: int) -> _Floats:

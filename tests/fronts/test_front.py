@@ -78,13 +78,35 @@ def test_answers_of_rows_are_distinguished_by_gower() -> None:
     assert rows.answers(2) == [1, 2]
 
 
-def test_answers_far_from_known_rows_cost_more() -> None:
-    # gaps from 2 and sizes as above; in the order 1, 3 that neighbours of .6 and 0 turn round:
-    # 1.42 - 1.06 - 1.2 is less than 1.68 - 2.12
+def test_answers_beside_known_rows_dominate_the_most() -> None:
+    # changes 3, 1, 2; sizes .71, .9, 1.41; known rows .6, .5, 0 away: from 2, 1 adds only what is nearer than .9 with two
+    # changes more, 3 what lies nearer to known rows than .5 with one change more
+    known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
+    f = known.f.clone()
+    f[:, 2] = torch.tensor([0.0, 0.6, 0.5, 0.0])
+    assert known.answers(2) == [2, 1] and replace(known, f=f).answers() == [2, 3, 1]
+
+
+def test_how_isolated_members_are_is_weighed_beside_known_rows() -> None:
+    # as above, with known rows .5 away from all but the first: 2 dominates 3 unless that is less isolated
+    known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
+    f = known.f.clone()
+    f[:, 2] = torch.tensor([0.0, 0.6, 0.5, 0.5])
+    assert replace(known, f=f).answers(2) == [2, 1]
+    factors = torch.tensor([1.0, 1.25, 1.25, 1.0], dtype=torch.float64)
+    assert replace(known, f=f, outlierness=factors).answers(2) == [2, 3]
+
+
+def test_what_is_dominated_beside_known_rows_comes_by_its_difference() -> None:
     known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
     f = known.f.clone()
     f[:, 2] = torch.tensor([0.0, 0.6, 0.0, 0.0])
-    assert replace(known, f=f).answers() == [2, 3, 1]
+    # 2 dominates 3, 1 is smaller than 2; 3 comes last, though it differs more for what it costs
+    assert replace(known, f=f).answers() == [2, 1, 3]
+    # nothing adds anything to 2: gaps .77 and 1.42, costs 1.06 + 1.2 and 2.12
+    z = front().z.clone()
+    z[2] = torch.tensor([0.0, -0.1, 0.0])
+    assert replace(known, f=f, z=z).answers() == [2, 3, 1]
 
 
 def test_outliers_among_known_inputs_are_no_answers_where_others_are() -> None:
@@ -96,8 +118,8 @@ def test_outliers_among_known_inputs_are_no_answers_where_others_are() -> None:
 
 
 def test_the_more_isolated_outlier_costs_more() -> None:
-    # from 2, and with half the sizes off, 1 is worth 1.07 and 3 .98; a fifth of 1 and of .4 turns them round
-    isolated = replace(front(), outlierness=torch.tensor([1.0, 2.0, 1.0, 1.4], dtype=torch.float64))
+    # from 2, and with half the sizes off, 1 is worth 1.07 and 3 .97; a fifth of 1.2 and of .6 turns them round
+    isolated = replace(front(), outlierness=torch.tensor([1.0, 2.2, 1.0, 1.6], dtype=torch.float64))
     assert isolated.answers() == [2, 3, 1]
     assert replace(isolated, outlierness=torch.tensor([1.0, 2.0, 1.0, 1.7]).double()).answers() == [2, 1, 3]
 

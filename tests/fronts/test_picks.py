@@ -1,5 +1,9 @@
 """Picks by hand, at the places where one step decides."""
 
+import math
+from itertools import combinations
+
+import numpy as np
 import pytest
 import torch
 
@@ -58,8 +62,54 @@ def test_cost_is_weighed_against_difference() -> None:
     assert picks.diverse(torch.zeros(3, 3), costs=torch.zeros(3), first=2, count=3) == [2]
 
 
-@pytest.mark.parametrize(("factor", "kept"), [(1.3, True), (1.31, False)])
-def test_a_local_outlier_factor_above_1_3_is_outlying(factor: float, kept: bool) -> None:
+def cells(f: torch.Tensor) -> int:
+    """How many of the unit cells of the cube from 0 to 11 some point dominates, counted one by one."""
+    cube = torch.cartesian_prod(*[torch.arange(11)] * f.shape[1])
+    return int((f[:, None] <= cube).all(2).any(0).sum())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_member_taken_adds_the_most_cells_of_all(seed: int) -> None:
+    f = torch.from_numpy(np.random.default_rng(seed).integers(0, 11, size=(9, 3)))
+    f = torch.cat(
+        [f, torch.tensor([[0, 10, 10], [10, 0, 0]])]
+    )  # each from 0 to 10, so that a tenth is a cell
+    taken = picks.covering(f.float(), first=4, count=4)
+    assert taken[0] == 4 and len(set(taken)) == len(taken)
+    for k in range(1, len(taken)):
+        each = [cells(f[[*taken[:k], i]]) for i in range(len(f))]
+        assert each[taken[k]] == max(each) > cells(f[taken[:k]])
+    if len(taken) < 4:
+        assert all(cells(f[[*taken, i]]) == cells(f[taken]) for i in range(len(f))), (
+            "nothing else adds anything"
+        )
+
+
+def test_greedy_covering_is_near_the_best_of_all_choices() -> None:
+    f = torch.from_numpy(np.random.default_rng(1).integers(0, 11, size=(10, 3)))
+    f = torch.cat([f, torch.tensor([[0, 10, 10], [10, 0, 0]])])
+    found = cells(f[picks.covering(f.float(), first=10, count=4)])
+    best = max(cells(f[[10, *others]]) for others in combinations(range(12), 3))
+    assert best * (1 - 1 / math.e) <= found <= best
+
+
+def test_covering_takes_only_whom_it_may_and_stops_where_nothing_is_added() -> None:
+    f = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.4, 0.4], [1.0, 1.0]])
+    assert picks.covering(f, first=0, count=4) == [0, 2, 1], "the last is dominated"
+    assert picks.covering(f, first=0, count=2) == [0, 2]
+    may = torch.tensor([True, True, False, True])
+    assert picks.covering(f, first=0, count=4, among=may) == [0, 1]
+    assert picks.covering(1000.0 * f, first=0, count=4) == [0, 2, 1], "scales do not count"
+
+
+def test_what_was_taken_already_is_not_taken_again() -> None:
+    gaps = torch.tensor([[0.0, 0.6, 0.9], [0.6, 0.0, 0.8], [0.9, 0.8, 0.0]])
+    assert picks.diverse(gaps, costs=torch.zeros(3), first=0, count=3, more=[1]) == [0, 1, 2]
+    assert picks.diverse(gaps, costs=torch.zeros(3), first=0, count=2, more=[1]) == [0, 1]
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(1.4, True), (1.41, False)])
+def test_a_local_outlier_factor_above_1_4_is_outlying(factor: float, kept: bool) -> None:
     factors = torch.tensor([1.0, factor, 1.1], dtype=torch.float64)
     assert picks.inliers(factors, among=ALL).tolist() == [True, kept, True]
 

@@ -69,6 +69,30 @@ def test_hypervolume_by_hand() -> None:
     assert pareto.hypervolume(torch.zeros(0, 2), torch.ones(2)) == 0.0
 
 
+def test_gains_by_hand() -> None:
+    # beside (1, 0), whose box up to 2 is 1 x 2: the first box is 2 x 1 and shares a square, the second is inside, the
+    # third is beyond the corner
+    f, beside = torch.tensor([[0.0, 1.0], [1.5, 1.5], [-9.0, 2.0]]), torch.tensor([[1.0, 0.0]])
+    corner = torch.tensor([2.0, 2.0])
+    assert pareto.gains(f, beside, corner).tolist() == [1.0, 0.0, 0.0]
+    assert pareto.gains(f, torch.zeros(0, 2), corner).tolist() == [2.0, 0.25, 0.0], (
+        "beside nothing its own box"
+    )
+    with pytest.raises(ShapeError, match="gains: expected as many objectives .* got 2 and 3"):
+        pareto.gains(f, torch.zeros(1, 3), corner)
+
+
+@given(values(least=2), st.integers(1, 9))
+def test_a_gain_is_what_the_volume_grows_by(f: Tensor, cut: int) -> None:
+    corner, cut = torch.full((f.shape[1],), 1.1), min(cut, len(f) - 1)
+    beside = f[:cut]
+    grown = [
+        pareto.hypervolume(torch.cat([beside, one[None]]), corner) - pareto.hypervolume(beside, corner)
+        for one in f
+    ]
+    assert pareto.gains(f, beside, corner).tolist() == pytest.approx(grown, abs=1e-9)
+
+
 def test_igd_plus_by_hand() -> None:
     front = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
     assert pareto.igd_plus(front, front) == 0.0
@@ -183,10 +207,11 @@ def test_answers_are_on_the_device_of_the_argument_and_leave_it_alone() -> None:
         pareto.ranks,
         pareto.crowding,
         lambda f: pareto.hypervolume(f, torch.ones(2)),
+        lambda f: pareto.gains(f, torch.zeros(1, 2), torch.ones(2)),
         lambda f: pareto.igd_plus(f, torch.ones(1, 2)),
         lambda f: pareto.truncated(f, torch.zeros(2), 1),
     ],
-    ids=["non_dominated", "ranks", "crowding", "hypervolume", "igd_plus", "elite"],
+    ids=["non_dominated", "ranks", "crowding", "hypervolume", "gains", "igd_plus", "elite"],
 )
 def test_values_must_be_finite(call: Any, bad: float) -> None:  # Any: six different functions
     with pytest.raises(ConfigError, match="every objective value must be finite, got 1 that"):
