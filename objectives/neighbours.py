@@ -34,12 +34,14 @@ class Neighbours(Objective):
             or the path of their CSV file; its schema stands beside it: ``train.csv``, ``train.toml``.
             Labels are in the order of the model's classes (``check_labels`` says whether).
         k: how many rows count, >= 1.
+        outcomes: rows with their true classes, among which local outliers are measured: counterfactuals lie close beyond
+            the model's decision, where few of the rows lie that it gives the class. ``table`` when left out.
 
     Shapes:
         ``x`` ``(b, n, c)`` -> ``(b, n)``, each value in ``[0, 1]``.
 
     Raises:
-        ConfigError: ``k`` is under 1, or the schema cannot be read.
+        ConfigError: ``k`` is under 1, ``outcomes`` is no table, or the schema cannot be read.
         DataError: the rows have no class, or a target class has fewer than ``k``.
         ShapeError: the model has another number of classes than the table.
 
@@ -62,6 +64,7 @@ class Neighbours(Objective):
 
     table: Table | str
     k: int = 5
+    outcomes: Table | None = None
     name: ClassVar[str] = "neighbours"
     unit: ClassVar[str] = "share of the range"
     batch_invariant: ClassVar[bool] = True
@@ -76,6 +79,10 @@ class Neighbours(Objective):
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ConfigError(f"neighbours: `k` must be a whole number >= 1, got {self.k!r}.")
+        if self.outcomes is not None and not isinstance(self.outcomes, Table):
+            raise ConfigError(
+                f"neighbours: `outcomes` must be a Table, which no file of settings can hold, got {self.outcomes!r}."
+            )
         table = self.table if isinstance(self.table, Table) else _opened(Path(self.table))
         if table.target is None:
             raise DataError(
@@ -113,7 +120,8 @@ class Neighbours(Objective):
     def outlierness(self, x: Float[Tensor, "n c"], *, queries: Queries, i: int) -> Float[Tensor, " n"] | None:
         """The local outlier factor of rows among training rows of the class that query ``i`` asks for.
 
-        By Gower's distance, of 20 neighbours (scikit-learn's default) among at most 2,000 rows; None where the class has no more than 20.
+        By Gower's distance, of 20 neighbours (scikit-learn's default) among at most 2,000 rows: those of the true class
+        where ``outcomes`` has more than 20, else those of ``table``; None where that has no more either.
 
         Args:
             x: rows.
@@ -126,7 +134,9 @@ class Neighbours(Objective):
         """
         target, source = int(queries.target[i]), int(queries.source[i])
         if (target, source) not in self._dense:
-            known = self._of_class(target, source)
+            known = self._of_outcome(target, source)
+            if len(known) <= _AROUND:
+                known = self._of_class(target, source)
             if len(known) > _MOST:
                 known = known[torch.linspace(0, len(known) - 1, _MOST).round().long()]
             if len(known) <= _AROUND:
@@ -141,6 +151,13 @@ class Neighbours(Objective):
         """Values of the rows of the class that is wanted, or of every other than the present one."""
         of = self._target
         return self._values[of != source if target == UNTARGETED else of == target]
+
+    def _of_outcome(self, target: int, source: int) -> Float[Tensor, "r v"]:
+        """The same by the true class; none where it is not known."""
+        if self.outcomes is None or self.outcomes.target is None:
+            return self._values[:0]
+        of = self.outcomes.target
+        return self._variables.values(self.outcomes.x[of != source if target == UNTARGETED else of == target])
 
     def _known(self, target: int, source: int) -> GowerIndex:
         key = (target, source if target == UNTARGETED else UNTARGETED)

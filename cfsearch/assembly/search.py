@@ -204,13 +204,13 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         )
         notes.append(queried.note)
     members = partial(ensemble, model, decided, seed=config.search.seed)
-    objectives = tuple(objective_of(_filled(given, generator, decided, members)) for given in wanted)
+    objectives = tuple(objective_of(_filled(given, generator, decided, members, known)) for given in wanted)
     if not objectives:
         goal = target_index(model, config.search.target)
         near = config.search.critic is None and has_neighbours(
             decided, classes=len(model.labels), target=goal
         )
-        objectives = default_objectives(generator, decided=decided if near else None)
+        objectives = default_objectives(generator, decided=decided if near else None, known=known)
     constraints = tuple(constraint_of(given) for given in kept)
     solver_of(chosen, population=4)
     seeds = None
@@ -270,6 +270,7 @@ def default_objectives(
     generator: Generator[Any],  # Any: a generator's state is its own business
     *,
     decided: Table | None = None,
+    known: Table | None = None,
 ) -> tuple[Objective, ...]:
     """Default objectives, by the modality of the generator.
 
@@ -281,13 +282,14 @@ def default_objectives(
     Args:
         generator: makes the inputs.
         decided: reference rows with the classes that the model gives them; None for none.
+        known: reference rows with their true classes, where these are known; None for none.
     """
     names = generator.modality.objectives(critic=decided is None and isinstance(generator, Critic))
     if decided is not None:
         names = (*names, "neighbours")
     if isinstance(generator, Tabled) and generator.schema.has_costs:
         names = tuple("cost" if name == "gower" else name for name in names)
-    return tuple(objective_of(_filled(name, generator, decided)) for name in names)
+    return tuple(objective_of(_filled(name, generator, decided, known=known)) for name in names)
 
 
 def _begun(
@@ -332,6 +334,7 @@ def _filled(
     generator: Generator[Any],
     decided: Table | None,  # Any: as above
     members: Callable[[], Members] | None = None,
+    known: Table | None = None,
 ) -> ObjectiveLike | Filled:
     """With settings that no file can hold: rows of ``neighbours``, vectors of ``word_distance``, members of an ensemble."""
     if not isinstance(given, PluginConfig | str):
@@ -340,7 +343,7 @@ def _filled(
     if plugin.name == "word_distance" and isinstance(generator, Embedded):
         return Filled(plugin.name, {**plugin.settings, "vectors": generator.embedding()})
     if plugin.name == "neighbours" and "table" not in plugin.settings and decided is not None:
-        return Filled(plugin.name, {**plugin.settings, "table": decided})
+        return Filled(plugin.name, {**plugin.settings, "table": decided, "outcomes": known})
     if plugin.name == "cost" and "schema" not in plugin.settings and isinstance(generator, Tabled):
         return Filled(plugin.name, {**plugin.settings, "schema": generator.schema})
     if plugin.name == "uncertainty" and "members" not in plugin.settings and members is not None:

@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 from cfsearch.assembly.isolation import isolation_of
 from cfsearch.assembly.search import Assembly, assemble
 from cfsearch.config import Config, overlaid
+from cfsearch.datasets.tables import Table
 from cfsearch.errors import CfsearchError, ConfigError
+from cfsearch.objectives.neighbours import Neighbours
 
 CODE = """
 import numpy as np
@@ -302,6 +304,21 @@ def test_every_setting_has_a_wiring_test() -> None:
 def test_a_test_that_is_named_elsewhere_is_there(key: str) -> None:
     file, _, name = ELSEWHERE[key].partition("::")
     assert f"def {name}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("declared", [["adversarial", "neighbours"], None], ids=["declared", "by default"])
+def test_nearness_goes_by_the_models_classes_and_outliers_by_the_true_ones(
+    declared: list[str] | None,
+) -> None:
+    search = {"target": "yes"} if declared is None else {"target": "yes", "objectives": declared}
+    data = ROWS["data"] | {"reference": "train.csv", "label": "ok"}
+    made = assemble(Config.check(ROWS | {"data": data, "search": search}))
+    near = next(o for o in made.search.objectives if isinstance(o, Neighbours))
+    assert isinstance(near.table, Table) and near.table.target is not None and near.outcomes is not None
+    # the model says yes above .5 in column a, where each outcome of train.csv but that at .5 itself is no
+    assert near.table.target.tolist() == (near.table.x[:, 0] > 0.5).int().tolist()
+    assert near.outcomes.target is not None
+    assert near.outcomes.target.tolist() == (near.outcomes.x[:, 0] < 0.5).int().tolist()
 
 
 def test_images_of_sub_folders_are_only_found_where_they_are_looked_for() -> None:

@@ -128,6 +128,54 @@ def test_outlierness_is_scikit_learns_factor_among_rows_of_the_wanted_class() ->
         )
 
 
+def test_outliers_are_those_among_rows_of_the_true_class_where_it_is_known() -> None:
+    draw = np.random.default_rng(7)
+    schema = random_schema(draw, labels=("0", "1", "2"))
+    table, outcomes = (random_table(schema, n=n, draw=draw) for n in (90, 150))
+    objective, variables = Neighbours(table, outcomes=outcomes), Variables.of(schema)
+    x = random_rows(schema, n=8, draw=draw)
+    queries = make_queries(x=x[:2], source=[0, 2], target=[1, UNTARGETED], dtype=torch.float64)
+    assert outcomes.target is not None
+    for i, fits in enumerate((outcomes.target == 1, outcomes.target != 2)):
+        known = outcomes.x[fits]
+        theirs = LocalOutlierFactor(n_neighbors=20, novelty=True, metric="precomputed").fit(
+            variables.gower_table(known, known).numpy()
+        )
+        ours = objective.outlierness(x, queries=queries, i=i)
+        assert ours is not None
+        np.testing.assert_allclose(
+            ours.numpy(), -theirs.score_samples(variables.gower_table(x, known).numpy()), rtol=1e-6
+        )
+    candidates = make_candidates(x=x[None], queries=make_queries(x=x[:1], target=[1]), dtype=torch.float64)
+    assert torch.equal(objective(candidates), Neighbours(table)(candidates)), "nearness is that of the table"
+
+
+@pytest.mark.parametrize("rows", [20, 21])
+def test_too_few_rows_of_the_true_class_leave_those_of_the_table(rows: int) -> None:
+    draw = np.random.default_rng(8)
+    schema = random_schema(draw, labels=("0", "1", "2"))
+    table, other = (random_table(schema, n=120, draw=draw) for _ in range(2))
+    few = other.take(range(rows)).labelled(torch.ones(rows, dtype=torch.long))
+    x = random_rows(schema, n=4, draw=draw)
+    queries = make_queries(x=x[:1], source=[0], target=[1], dtype=torch.float64)
+    own, given, unknown = (
+        made.outlierness(x, queries=queries, i=0)
+        for made in (
+            Neighbours(table),
+            Neighbours(table, outcomes=few),
+            Neighbours(table, outcomes=replace(few, target=None)),
+        )
+    )
+    assert own is not None and given is not None and unknown is not None
+    assert torch.equal(own, unknown)
+    assert torch.equal(own, given) is (rows == 20), "20 neighbours need 21 rows"
+
+
+def test_outcomes_that_are_no_table_are_refused() -> None:
+    with pytest.raises(ConfigError, match="`outcomes` must be a Table, .* got 'train.csv'"):
+        Neighbours(TABLE, outcomes="train.csv")  # type: ignore[arg-type]  # what a file of settings would give
+
+
 def test_too_few_rows_have_no_outliers() -> None:
     queries = make_queries(x=ROWS[:1], source=[0], target=[1], dtype=torch.float64)
     assert Neighbours(TABLE, k=1).outlierness(ROWS, queries=queries, i=0) is None
