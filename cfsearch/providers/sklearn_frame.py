@@ -94,7 +94,9 @@ class FittedFrames:
         return self._texts[name].get(text, text)
 
 
-def _categorical(values: "pd.Series[Any]", known: list[Any]) -> "pd.Categorical":  # Any: numbers or texts
+def _categorical(
+    values: "pd.Series[Any]", known: list[Any]
+) -> "pd.Categorical[Any]":  # Any: numbers or texts
     import pandas as pd
 
     return pd.Categorical(values, categories=[v for v in known if not is_absent(v)])

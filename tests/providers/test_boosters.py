@@ -94,7 +94,7 @@ def before(form: str) -> Any:  # Any: a transformer
         case "format":
             parts = [("c", Pipeline([("none", "passthrough")]), others), ("n", numbers, ["income"])]
             made = ColumnTransformer(parts, verbose_feature_names_out="{feature_name} of {transformer_name}")
-        case "function":
+        case _:
             parts = [("c", "passthrough", others), ("n", numbers, ["income"])]
             made = ColumnTransformer(parts, verbose_feature_names_out=_backwards)
     return made.set_output(transform="pandas")
