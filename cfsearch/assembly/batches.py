@@ -1,7 +1,7 @@
 """One search over a few inputs, batch by batch: the loop of ``cfsearch.search`` and of ``cfsearch search``."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import torch
@@ -93,9 +93,16 @@ def searched(
         watchers = () if watching is None else watching(start, len(records))
         x = torch.stack([record.x for record in group]).to(run.device)
         search = assembly.watched(*watchers, clock=clock)
-        for result in search.run(x, names=[record.name for record in group]):
+        results = search.run(x, names=[record.name for record in group])
+        for record, result in zip(group, results, strict=True):
             if isinstance(result, Failure):
                 found.failures.append(result)
             else:
-                found.fronts.append(result)
+                found.fronts.append(replace(result, note=(*_as_read(record), *result.note)))
     return found
+
+
+def _as_read(record: ImageRecord | InputRecord) -> Sequence[str]:
+    """A sentence on what was done to an input when it was read; none where nothing was."""
+    done = "; ".join(note.rstrip(".") for note in record.notes)
+    return [f"When it was read: {done}."] if done else []

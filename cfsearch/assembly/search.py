@@ -169,7 +169,11 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     generator, immutable, reference = made.generator, made.immutable, made.reference
     known = None if table is None else table.reference
     contact = handshake(
-        model, generator.shape, device=config.run.device, inputs=None if inputs is None else inputs.probes
+        model,
+        generator.shape,
+        device=config.run.device,
+        inputs=None if inputs is None else inputs.probes,
+        noun=config.data.noun,
     )
     notes += [note for note in (*opened.notes, *contact.warnings) if note]
     if generator.terms:

@@ -97,14 +97,24 @@ def counts(front: ParetoFront) -> str:
     valid, verified = int(front.valid.sum()), int(front.verified.sum())
     parts = [f"{valid} verified counterfactual{'s' * (valid != 1)}"]
     if verified > valid:
-        parts.append(f"{verified - valid} flips that are not genuine")
+        parts.append(_counted(verified - valid, "flip that is not genuine", "flips that are not genuine"))
     if len(front) > verified:
-        parts.append(f"{len(front) - verified} members that do not flip the model")
-    tried = f"{front.evaluations:,} candidates"
+        parts.append(
+            _counted(
+                len(front) - verified,
+                "member that does not flip the model",
+                "members that do not flip the model",
+            )
+        )
+    tried = _counted(front.evaluations, "candidate", "candidates")
     if front.queries is not None:
         before = f", {front.seeding:,} of them by explainers before" if front.seeding else ""
-        tried += f" ({front.queries:,} queries to the model{before})"
+        tried += f" ({_counted(front.queries, 'query', 'queries')} to the model{before})"
     return f"{', '.join(parts)}; {tried}."
+
+
+def _counted(n: int, one: str, several: str) -> str:
+    return f"{n:,} {one if n == 1 else several}"
 
 
 def becomes(front: ParetoFront, i: int) -> str:
@@ -121,7 +131,7 @@ def remarks(front: ParetoFront) -> list[str]:
     lines = []
     if not front.found:
         lines.append(f"Nothing found: {front.reason.value}.")
-        if len(front) and front.reason is not Reason.ALREADY_TARGET:
+        if len(front) and front.reason not in (Reason.ALREADY_TARGET, Reason.FIXED):
             nearest = int(front.lead().argmax())
             lead = float(front.lead()[nearest])
             number = predicted_words(front.labels, front.scores[nearest])
@@ -170,6 +180,7 @@ _ADVICE = {
     Reason.STALLED: "More candidates will hardly help; try another --solver, or free --immutable variables.",
     Reason.INFEASIBLE: "Relax or drop a --constraint.",
     Reason.CONSTANT: "Check the model's preprocessing with `cfsearch doctor`.",
+    Reason.FIXED: "Let more of it change (--immutable, ranges, settings of the generator), or leave it out.",
 }
 
 

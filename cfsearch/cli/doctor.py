@@ -150,7 +150,9 @@ def _of_given(config: "Config", sidecar: Path | None) -> Outcome:
     if given is None:
         raise ConfigError("doctor: no inputs to ask about. Give --data, --text, --texts or --sounds.")
     probes = given.probes
-    seen = handshake(opened.model, tuple(probes.shape[1:]), device=config.run.device, inputs=probes)
+    seen = handshake(
+        opened.model, tuple(probes.shape[1:]), device=config.run.device, inputs=probes, noun=noun
+    )
     document = _document(opened.model, None, seen, shape=tuple(probes.shape), where=where)
     if opened.table is not None:
         document["columns"] = {column.name: column.kind.value for column in opened.table.schema.columns}

@@ -1,7 +1,8 @@
 """``cfsearch show``: a run or a front again, in the terminal."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 INSTANCES = "cfsearch-instances/1"
 MEMBER = "cfsearch-member/1"
+_NOUNS: Final = {"table": "row", "texts": "text", "sounds": "recording"}
 
 
 @click.command(
@@ -93,7 +95,7 @@ def _instances(source: Path) -> Outcome:
             if Invocation.current().json
             else [_listed(row) for row in run.listed()]  # without torch
         )
-        noun = "row" if "table" in run.config.get("data", {}) else "image"
+        noun = _noun(run.config.get("data", {}))
         document = {
             "format": INSTANCES,
             "run_id": run.run_id,
@@ -102,6 +104,11 @@ def _instances(source: Path) -> Outcome:
             "instances": entries,
         }
     return Outcome(document=document, show=lambda console: _list(console, document, noun=noun))
+
+
+def _noun(data: Mapping[str, Any]) -> str:
+    """What one input of a run is called, by its settings; ``DataConfig.noun`` would import torch."""
+    return next((noun for kind, noun in _NOUNS.items() if data.get(kind) is not None), "image")
 
 
 def _entry(row: "InstanceRow") -> dict[str, Any]:

@@ -49,6 +49,7 @@ class Reason(Enum):
     ALREADY_TARGET = "already_target: the model already gives the target class"
     INFEASIBLE = "constraints_infeasible: no candidate kept every constraint"
     CONSTANT = "no_cf_reason: the model's output never changed"
+    FIXED = "nothing_may_change: the rules allow no change that makes another input of it"
     NOT_GENUINE = "not_genuine: the model flips on generated inputs, but on none clearly enough to be distinguished from the generator's own error"
     PROVIDER = "provider_error: the model failed while it was queried"
 

@@ -194,6 +194,8 @@ class Course:
             evaluations: the budget.
         """
         spent = self.tracker.spent[i]
+        if self.reason(i) is Reason.FIXED:
+            return []
         if i in self._exact:
             return [
                 f"The front is exact: all {self._exact[i]} candidates that the rules allow were evaluated."

@@ -1,6 +1,7 @@
 """State of a running search, query by query."""
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -49,6 +50,13 @@ class Tracker:
         self._last_gain = [0] * problem.b
         self._best = [-np.inf] * problem.b
         self._moved = [False] * problem.b
+
+    @cached_property
+    def fixed(self) -> list[bool]:
+        """Whether no variable of a query may change at all, by query; read once, as a device waits for it."""
+        space = self._problem.space
+        held: list[bool] = (~(space.upper > space.lower).any(1)).cpu().tolist()
+        return held
 
     @property
     def resting(self) -> frozenset[int]:
@@ -117,6 +125,8 @@ class Tracker:
         """
         if i in self.still:
             return Reason.CONVERGED
+        if not self.spent[i] or self.fixed[i]:
+            return Reason.FIXED
         idle = generations - 1 - self._last_gain[i] > _STALL_SHARE * generations
         if not self._moved[i]:
             return Reason.CONSTANT

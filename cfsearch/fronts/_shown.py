@@ -43,7 +43,7 @@ def one_line(front: "ParetoFront") -> str:
     now = predicted_words(front.labels, front.original_scores) or front.labels[front.source]
     goal = "any other class" if front.target is None else front.labels[front.target]
     return (
-        f"ParetoFront({front.name!r}, {now} -> {goal}, {len(front)} members, "
+        f"ParetoFront({front.name!r}, {now} -> {goal}, {len(front)} member{'s' * (len(front) != 1)}, "
         f"{int(front.verified.sum())} verified, {front.reason.code})"
     )
 

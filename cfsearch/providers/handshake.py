@@ -73,6 +73,7 @@ def handshake(
     seed: int = 0,
     device: str = "cpu",
     inputs: Float[Tensor, "p *x"] | None = None,
+    noun: str = "row",
 ) -> Handshake:
     """Probe a model with known inputs, in several batchings, and compare the answers.
 
@@ -89,6 +90,7 @@ def handshake(
         device: where the inputs lie.
         inputs: real ones to ask about instead of known ones, all different: rows of a table, which
             has no others that a model must be able to answer.
+        noun: what one of ``inputs`` is called: row, text or recording.
 
     Raises:
         NonFiniteError: every answer is NaN or infinite.
@@ -101,6 +103,7 @@ def handshake(
         raise ConfigError(f"handshake: `n` must be at least 2, got {n}.")
     x = (known_inputs(shape, n=max(n, large), seed=seed) if inputs is None else inputs[:large]).to(device)
     n = min(n, len(x))
+    kind, advice = ("known inputs", _OF_PICTURES) if inputs is None else (f"{noun}s", _ADVICE[noun])
     few, seconds = x[:n], {}
     try:
         first = _query(provider, few)  # warms the model up as well, so its time does not count
@@ -108,7 +111,7 @@ def handshake(
         x = few = _survived(provider, few)  # one input that ends the model must not end all of it
         first = _query(provider, few)
     deadly, n = n - len(few), len(few)
-    _check_finite(provider, first, advice=_ADVICE[inputs is None])
+    _check_finite(provider, first, advice=advice)
     _check_kind(provider, first)
     start = time.perf_counter()
     again = _query(provider, few)
@@ -146,21 +149,21 @@ def handshake(
         eps_batch=eps_batch,
         repeatable=repeatable,
         batch_dependent=batch_dependent,
-        constant=bool((known == known[0]).all()),
+        constant=len(known) > 1 and bool((known == known[0]).all()),
         seconds=dict(sorted(seconds.items())),
         queries=queries,
         warnings=(),
     )
     winners = first[torch.isfinite(first).all(dim=1)].argmax(dim=1)
-    one_class = inputs is not None and not seen.constant and bool((winners == winners[0]).all())
-    constant_class = f"{provider.name} gave all {n} rows of the check one class, " if one_class else ""
+    one_class = (
+        inputs is not None and len(winners) > 1 and not seen.constant and bool((winners == winners[0]).all())
+    )
+    constant_class = f"{provider.name} gave all {n} {kind} of the check one class, " if one_class else ""
     if constant_class:
         constant_class += f"{provider.labels[int(winners[0])]}; look whether it ever gives another."
-    seen = _with_warnings(
-        seen, provider, broken=n - len(known), n=n, kind=_KIND[inputs is None], advice=_ADVICE[inputs is None]
-    )
+    seen = _with_warnings(seen, provider, broken=n - len(known), n=n, kind=kind, advice=advice)
     died = (
-        f"{provider.name}: its process died on {deadly} of {n + deadly} {_KIND[inputs is None]} that it was queried with "
+        f"{provider.name}: its process died on {deadly} of {n + deadly} {kind} that it was queried with "
         "first."
         if deadly
         else ""
@@ -186,10 +189,11 @@ def _as_probable(provider: Provider, scores: Float[Tensor, "n k"]) -> Float[Tens
 
 
 _NOT_FINITE: Final = {True: "", False: ", and is NaN or infinite in one of them"}
-_KIND: Final = {True: "known inputs", False: "rows"}
+_OF_PICTURES: Final = "`range`, `mean` and `std` in [input]"
 _ADVICE: Final = {
-    True: "`range`, `mean` and `std` in [input]",
-    False: "`centre`, `scale` and the order of the columns in [encoding]",
+    "row": "`centre`, `scale` and the order of the columns in [encoding]",
+    "text": "that it takes texts as they are given here",
+    "recording": "that its spectrograms are those that it was trained on",
 }
 
 

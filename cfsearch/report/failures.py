@@ -98,6 +98,8 @@ def _advice(reason: str, search: Mapping[str, Any]) -> str:
         )
     if reason == "no_cf_reason":
         return "Check the model's input range and labels with cfsearch doctor."
+    if reason == "nothing_may_change":
+        return _sentence([*widen, "widen the bounds of the changes", "leave this input out"])
     if reason == "provider_crashed":
         return (
             "The model ended its own process on this input, twice: ask it about this input alone, outside "

@@ -127,7 +127,7 @@ def test_a_flip_that_is_not_genuine_is_no_answer(front: ParetoFront) -> None:
     )
     assert "becomes bright (p 0.700) with 2 changes" in headline(judged)
     assert counts(judged).startswith(
-        "2 verified counterfactuals, 1 flips that are not genuine, 2 members that do not flip the model"
+        "2 verified counterfactuals, 1 flip that is not genuine, 2 members that do not flip the model"
     )
     assert any("#1 not genuine: bright (p 0.600)" in line for line in printed(judged, width=80))
 

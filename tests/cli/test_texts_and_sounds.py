@@ -315,3 +315,46 @@ def test_sounds_of_a_run_can_be_heard(call: Call, tmp_path: Path) -> None:
     assert other.code == 2 and "'1.wav' is another recording now" in other.error
     none = call("export", run, "--format", "pictures", "--out", tmp_path / "none")
     assert none.code == 2 and "has no pictures to export" in none.error
+
+
+def silent(path: Path, *, channels: int = 1, seconds: float = 0.5) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * channels * round(8000 * seconds)))
+    return path
+
+
+def test_where_nothing_may_change_the_answer_says_so_and_blames_no_model(call: Call, tmp_path: Path) -> None:
+    for inputs in (("--text", "?! ... 123"), ("--sounds", silent(tmp_path / "still.wav"))):
+        found = call("search", *inputs, *SMALL)
+        assert found.code == 0, found.err
+        said = " ".join(found.out.split())
+        assert "Nothing found: nothing_may_change: the rules allow no change" in said
+        assert "or leave it out" in said and "1 member that does not flip" in said
+        for other in ("doctor", "nearest miss", "exact", "1 members"):
+            assert other not in said
+        assert "encoding" not in found.err and "never changed" not in found.err
+
+
+def test_what_was_done_to_a_recording_stands_in_its_notes(call: Call, tmp_path: Path) -> None:
+    found = call("search", "--sounds", silent(tmp_path / "a.wav", channels=6, seconds=3.0), *SMALL, "--json")
+    assert found.document["fronts"][0]["note"] == [
+        "When it was read: 6 channels mixed to one; cut from 3.00 s."
+    ]
+
+
+def test_a_text_that_is_a_book_is_refused_before_anything_is_searched(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{FUNNY}\n{'good film ' * 5001}\n")
+    refused = call("search", "--texts", tmp_path / "a.txt", *SMALL)
+    assert refused.code == 2
+    assert "at most 10,000 words and signs in a text, got 10,002 in 'good film" in refused.error
+    assert "Shorten it" in refused.error
+
+
+def test_a_run_of_texts_is_listed_as_texts(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(f"{DULL}\n")
+    assert call("audit", "--texts", tmp_path / "a.txt", *SMALL, "--out", tmp_path / "run").code == 0
+    head = call("show", tmp_path / "run").out.split()
+    assert head[0] == "text" and "image" not in head

@@ -132,6 +132,14 @@ def test_a_model_that_never_moves_is_reported_as_constant() -> None:
     assert not front.found
 
 
+def test_what_may_not_change_at_all_is_reported_as_such_and_not_as_a_constant_model() -> None:
+    every = tuple(GENERATOR.space(images(0.3)).names)
+    front = fronts(search(immutable=every).run(images(0.3), names=["a"]))[0]
+    assert front.reason is Reason.FIXED
+    assert (len(front), front.note, front.found) == (1, (), False)
+    assert repr(front).endswith("1 member, 0 verified, nothing_may_change)")
+
+
 def test_constraints_that_cannot_be_met_are_reported_as_such() -> None:
     fixed = tuple(GENERATOR.space(images(0.3)).names)[:3]
     front = fronts(

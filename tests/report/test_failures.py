@@ -32,6 +32,7 @@ def document(reason: str, **search: Any) -> dict[str, Any]:  # Any: lists of wor
         ("constraints_infeasible", "widen the bounds of the changes"),
         ("already_target", "another target class"),
         ("no_cf_reason", "input range and labels"),
+        ("nothing_may_change", "leave this input out"),
         ("provider_crashed", "ended its own process"),
         ("not_genuine", "take a generator whose reconstructions"),
         ("unreadable", "repeat the run"),
@@ -45,7 +46,9 @@ def test_each_reason_has_its_own_advice(reason: str, advice: str) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("reason", ["budget_exhausted", "stalled", "constraints_infeasible"])
+@pytest.mark.parametrize(
+    "reason", ["budget_exhausted", "stalled", "constraints_infeasible", "nothing_may_change"]
+)
 def test_what_holds_the_search_back_is_named(reason: str) -> None:
     [failure] = build_failures(document(reason, immutable=["Male"], constraints=["flip"]), {}, {})
     assert "let Male change" in failure.advice[0].lower() + failure.advice[1:]

@@ -16,6 +16,8 @@ from ._function_words import FUNCTION_WORDS
 from ._texts import PADDING, TOKEN, Vocabulary
 from ._vectors import WordVectors
 
+MOST_PIECES: Final = 10_000
+"""A text of more would need gigabytes for one generation of a hundred candidates."""
 NOTHING: Final = 0
 """The number of no piece: behind the end of a text, or where one was removed."""
 
@@ -121,12 +123,18 @@ class Lexicon:
             length: t; without it that of the longest text.
 
         Raises:
-            DataError: a text without a word, with an unknown piece, or longer than ``length``.
+            DataError: a text without a word, with an unknown piece, longer than ``length``, or of more than 10,000 pieces.
         """
         rows = [[self.number(piece) for piece in cut(text)] for text in texts]
         longest = max((len(row) for row in rows), default=1)
         if any(not text.strip() for text in texts):
             raise DataError("texts: expected one word or more in each text, got an empty one. Leave it out.")
+        if longest > MOST_PIECES:
+            text = max(texts, key=lambda one: len(cut(one)))
+            raise DataError(
+                f"texts: expected at most {MOST_PIECES:,} words and signs in a text, got {longest:,} in {text[:40]!r} ... "
+                "Shorten it, or give its parts one by one."
+            )
         if length is not None and longest > length:
             raise DataError(f"texts: expected at most {length} words, got {longest}. Shorten the text.")
         out = torch.zeros(len(rows), longest if length is None else length, dtype=torch.float64)
