@@ -309,7 +309,7 @@ def test_verify_fails_below_the_share_that_was_set(call: Call, run: Path, toys: 
     answer = call("verify", run, "--model", later, "--at-least", 0.5, "--json")
     assert answer.code == 1
     assert answer.error == (
-        "error: verify: 0 of 4 sparsest counterfactuals still flip (0\u202f%), fewer than --at-least 0.5. "
+        "error: verify: 0 of 4 sparsest counterfactuals still flip (0 %), fewer than --at-least 0.5. "
         "[below_threshold]"
     )
     jsonschema.validate(answer.document, schema("verify"))
