@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 ISOLATED_BY_DEFAULT = True
 """Whether commands that offer ``--no-isolation`` isolate where neither flag nor file says."""
+_MODELS = frozenset(
+    (".pkl", ".pickle", ".joblib", ".sav", ".pt2", ".ptl", ".torchscript", ".h5", ".keras", ".pb", ".tflite", ".ubj", ".cbm")
+)  # fmt: skip
+"""Endings of models that no plug-in opens; the refusal of one names a way out."""
 _PLACE = {
     "model": ("model", "path"),
     "sidecar": ("model", "sidecar"),
@@ -191,6 +195,29 @@ def with_model(given: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
             f"With --data the argument is one model, got {len(given)}: {', '.join(given)}."
         )
     return {**flags, "model": given[0]} if given else flags
+
+
+def model_first(given: Sequence[str], flags: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Arguments and flags where the first argument may be the model, as it is beside a table or texts: ``search m.onnx a.png``.
+
+    Args:
+        given: the arguments, in their order.
+        flags: by name; where ``model`` is among them every argument is an input.
+    """
+    if flags.get("model") is not None or not given or not _names_a_model(given[0]):
+        return tuple(given), flags
+    return tuple(given[1:]), {**flags, "model": given[0]}
+
+
+def _names_a_model(text: str) -> bool:
+    """Whether an argument is an address, ``MODULE:FUNCTION``, or a file that by its ending is a model, taken or not."""
+    from cfsearch import registry
+    from cfsearch.providers.served.address import is_address
+
+    ending = Path(text).suffix.lower()
+    if ending in _MODELS or (ending and ending in registry.installed("providers")):
+        return True
+    return is_address(text) or (registry.is_path(text) and not Path(text).exists())
 
 
 def use_threads(count: int | None) -> None:

@@ -29,7 +29,7 @@ from ._options import (
 )
 from ._output import Outcome, detail, note, plain
 from ._progress import duration
-from ._settings import use_threads
+from ._settings import model_first, use_threads
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +54,7 @@ _SUFFIXES = (".html", ".png")
         "cfsearch explain seven.wav --model digits.safetensors --arch pkg.mod:build --method axai",
     ),
 )
-@click.argument("given", nargs=-1, type=FILE, metavar="[IMAGE|SOUND.wav]...")
+@click.argument("given", nargs=-1, type=FILE, metavar="[MODEL] [IMAGE|SOUND.wav]...")
 @click.option(
     "--method",
     default="gradient",
@@ -135,6 +135,8 @@ def explain(
     from ._explained import open_explained
 
     begin = time.monotonic()
+    named, flags = model_first([str(path) for path in given], flags)
+    given = tuple(Path(name) for name in named)
     inputs = open_explained(given, texts, flags={**flags, "follow": explainer.follows_gradients})
     for text in inputs.notes:
         note(text)

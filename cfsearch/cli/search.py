@@ -14,7 +14,7 @@ from ._help import Command
 from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, detail, note
 from ._progress import Line, duration, progress
-from ._settings import is_recording, kind_of_inputs, settings, with_model
+from ._settings import is_recording, kind_of_inputs, model_first, settings, with_model
 from ._signals import interruptible
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ FORMAT = "cfsearch-search/1"
         "cfsearch search seven.wav",
     ),
 )
-@click.argument("given", nargs=-1, metavar="IMAGE... | SOUND.wav... | MODEL")
+@click.argument("given", nargs=-1, metavar="[MODEL] IMAGE... | SOUND.wav... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @search_options(images=False, tables=True, isolated=True)
 @click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several inputs).")
@@ -63,12 +63,14 @@ def search(
     """Search a Pareto front of counterfactuals for one or a few images, rows, texts or recordings.
 
     With --data, --text, --texts or --sounds the argument is the MODEL (unless --model names it), and
-    --row and --where say which rows; without these the arguments are images, or wave files. Texts and
-    recordings have a model that ships: film reviews, spoken digits.
+    --row and --where say which rows; without these the arguments are images, or wave files, after the MODEL
+    where --model does not name it. Texts and recordings have a model that ships: film reviews, spoken digits.
     """
     table = None
-    images = tuple(Path(name) for name in given)
     kind = kind_of_inputs(config, flags)
+    if kind == "images":
+        given, flags = model_first(given, flags)
+    images = tuple(Path(name) for name in given)
     if kind == "images" and images and all(is_recording(path) for path in images):
         chosen, images = settings(config, {**flags, "sounds": tuple(given)}), ()
     elif kind in ("texts", "sounds"):

@@ -8,9 +8,9 @@ from typing import Any
 
 from cfsearch.contracts.modality import PICTURES, ROWS, Modality
 from cfsearch.numerics import percent as shares
-from cfsearch.numerics.percent import SPACE
 
 MISSING = "\u2013"
+SPACE = shares.SPACE
 SMALL = 0.05
 """An attribute that changes less than this is counted but not named."""
 MINUS = "\u2212"

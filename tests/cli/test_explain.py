@@ -214,7 +214,7 @@ class TestRows:
         assert f"of rows of {'--reference' if reference else 'the table'}." in notes
         spent = int(re.findall(r"from ([\d,]+) queries", notes)[0].replace(",", ""))
         assert 1000 < spent <= 5000 and spent < answer.document["queries"] < spent + 1000
-        assert re.search(r"Both gave the same class for [\d.]+% of inputs", notes)
+        assert re.search(r"Both gave the same class for [\d.]+\u202f% of inputs", notes)
 
     def test_a_surrogate_is_followed_and_the_model_has_the_last_word(self, bank: Bank) -> None:
         described = read_schema(bank.schema())

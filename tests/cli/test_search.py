@@ -30,6 +30,18 @@ def test_the_document_is_the_same_twice_but_for_times(
     assert set(first.document["times"]) == {"seconds", "networks"}
 
 
+def test_the_model_may_stand_before_the_images(call: Call, model: Path, face: Path, fast: Flags) -> None:
+    named, first = (
+        call("search", *words, *fast, "--json").out.partition('  "times": ')[0]
+        for words in ((face, "--model", model), (model, face))
+    )
+    assert named == first
+    assert "Missing argument 'IMAGE...'" in call("search", model).error
+    assert "there is no module 'nowhere_at_all'" in call("search", "nowhere_at_all:predict", face).error
+    assert "model.pkl: there is no such model file" in call("search", "model.pkl", face).error
+    assert "--model is missing" in call("search", face).error
+
+
 def test_the_document_keeps_its_schema(call: Call, model: Path, face: Path, fast: Flags) -> None:
     answer = call("search", face, "--model", model, *fast, "--json")
     jsonschema.validate(answer.document, schema("search"))
