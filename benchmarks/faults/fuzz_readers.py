@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from fuzz_kept import kept
 from PIL import Image
 
 from cfsearch.providers.served.json_protocols import MLflow, TensorFlowServing
@@ -441,6 +442,7 @@ def readers(*, runs: bool = True) -> dict[str, Reader]:
             (_json({"r": {"s": scores, "o": [1, 0]}}),),
         ),
     }  # fmt: skip
+    found |= {name: Reader(_file(".kept", load), (seed,)) for name, (load, seed) in kept().items()}
     if runs:
         store, audit, front = _run_files()
         found |= {
