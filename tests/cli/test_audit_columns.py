@@ -179,7 +179,7 @@ def plain(interval: Any) -> Any:  # Any: an interval or None
 def test_it_is_printed_and_stands_on_the_page(grouped: Grouped) -> None:
     text = " ".join(grouped.printed.split())
     assert "by sex, verified counterfactuals: female" in text
-    assert re.search(r"^by sex, the model says \S+: female \S+, \S+ to \S+ of \d+; male", text), (
+    assert re.search(r"^by sex, the model says \S+: female \d+ %, \d+ % to \d+ % of \d+; male", text), (
         "it comes first"
     )
     assert re.search(r"female less male: \S+ points, \S+ to \S+; p \S+ after Holm", text)
