@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 import torch
@@ -87,7 +87,23 @@ def kept(request: pytest.FixtureRequest) -> Kept:
     return KINDS[request.param]
 
 
-def changed(path: Path, change: Callable[[dict[str, Any], dict[str, torch.Tensor]], object]) -> None:
+Change: TypeAlias = Callable[[dict[str, Any], dict[str, torch.Tensor]], object]
+"""What is done to the metadata and the tensors of a file."""
+
+
+def put(name: str, make: Callable[[torch.Tensor], torch.Tensor]) -> Change:
+    return lambda _meta, tensors: tensors.update({name: make(tensors[name])})
+
+
+def without(name: str) -> Change:
+    return lambda _meta, tensors: tensors.pop(name)
+
+
+def filled(name: str, value: float) -> Change:
+    return put(name, lambda tensor: tensor.clone().fill_(value))
+
+
+def changed(path: Path, change: Change) -> None:
     """The file with its metadata and tensors changed."""
     head = path.read_bytes()
     kind = next(
@@ -110,7 +126,7 @@ def names_of(path: Path, kept: Kept) -> list[str]:
 def test_every_tensor_must_be_there_in_its_shape_and_kind(tmp_path: Path, kept: Kept) -> None:
     path = tmp_path / "kept.safetensors"
 
-    def refused(change: Callable[[dict[str, Any], dict[str, torch.Tensor]], object]) -> str:
+    def refused(change: Change) -> str:
         kept.save(path)
         changed(path, change)
         with pytest.raises(DamagedError) as error:
@@ -121,12 +137,12 @@ def test_every_tensor_must_be_there_in_its_shape_and_kind(tmp_path: Path, kept: 
         return text
 
     for name in names_of(path, kept):
-        wider = refused(lambda _m, t, name=name: t.update({name: torch.cat([t[name], t[name]])}))
+        wider = refused(put(name, lambda tensor: torch.cat([tensor, tensor])))
         assert "its shape is" in wider or "names" in wider, name
-        other = refused(lambda _m, t, name=name: t.update({name: t[name].to(torch.uint8)}))
+        other = refused(put(name, lambda tensor: tensor.to(torch.uint8)))
         assert f"{name!r} must be" in other and "it holds uint8:" in other
         if not name.startswith(("intended", "truth")):  # which not every audit has
-            assert name in refused(lambda _m, t, name=name: t.pop(name))
+            assert name in refused(without(name))
 
 
 def test_numbers_must_be_finite(tmp_path: Path, kept: Kept) -> None:
@@ -138,7 +154,7 @@ def test_numbers_must_be_finite(tmp_path: Path, kept: Kept) -> None:
     for name in numbers:
         for value in (math.nan, math.inf):
             kept.save(path)
-            changed(path, lambda _m, t, at=name, by=value: t.update({at: t[at].clone().fill_(by)}))
+            changed(path, filled(name, value))
             if name in MAY_BE_NAN and math.isnan(value):
                 assert kept.load(path) is not None
                 continue
