@@ -4,13 +4,17 @@ import gzip
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from cfsearch.datasets.tables import (
+    Column,
+    ColumnKind,
     Missing,
+    TableSchema,
     infer_schema,
     protected_kind,
     read_table,
@@ -260,3 +264,24 @@ def test_guesses_come_with_reasons_and_say_what_is_left_free(write: Write) -> No
     assert "why" in found.summary() and "40 different whole numbers" in found.summary()
     assert "sex, age look protected (sex, age) and are left free" in found.notes[-1]
     assert "left free" not in infer_schema(path, immutable=["sex", "age"]).summary()
+
+
+@pytest.mark.parametrize(
+    ("kind", "ways"),
+    [
+        ({"kind": ColumnKind.CATEGORICAL, "levels": ("a", "b")}, "'drop', 'fill' or 'level'"),
+        (
+            {"kind": ColumnKind.REAL, "low": 0.0, "high": 1.0},
+            "'drop', 'fill', or 'keep' where the model takes missing numbers",
+        ),
+    ],
+)
+def test_the_refusal_of_a_missing_cell_names_the_ways_that_its_kind_has(
+    write: Write, kind: dict[str, Any], ways: str
+) -> None:
+    schema = TableSchema(
+        columns=(Column(name="x", **kind), Column(name="y", kind=ColumnKind.REAL, low=0, high=9))
+    )
+    with pytest.raises(DataError) as caught:
+        read_table(write("x,y\n,1\n"), schema=schema)
+    assert str(caught.value).endswith(f"set `missing` in the schema to {ways}.")
