@@ -211,7 +211,8 @@ def _signature(signature: Json, side: str) -> tuple[TensorInfo, ...]:
     made: list[TensorInfo] = []
     for name, entry in (entries if isinstance(entries, dict) else {}).items():
         sizes = _inside(entry, "tensor_shape", "dim")
-        shape = [one.get("size", "-1") if isinstance(one, dict) else "-1" for one in sizes or ()]
+        each = sizes if isinstance(sizes, list) else []  # a server may describe it as anything
+        shape = [one.get("size", "-1") if isinstance(one, dict) else "-1" for one in each]
         sizes_known = [whole_number(str(size)) for size in shape]
         whole = [-1 if size is None else size for size in sizes_known]
         kind = str(entry.get("dtype", "")) if isinstance(entry, dict) else ""
