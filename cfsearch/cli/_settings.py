@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 ISOLATED_BY_DEFAULT = True
 """Whether commands that offer ``--no-isolation`` isolate where neither flag nor file says."""
-_MODELS = frozenset(
-    (".pkl", ".pickle", ".joblib", ".sav", ".pt2", ".ptl", ".torchscript", ".h5", ".keras", ".pb", ".tflite", ".ubj", ".cbm")
-)  # fmt: skip
-"""Endings of models that no plug-in opens; the refusal of one names a way out."""
 _PLACE = {
     "model": ("model", "path"),
     "sidecar": ("model", "sidecar"),
@@ -212,10 +208,11 @@ def model_first(given: Sequence[str], flags: dict[str, Any]) -> tuple[tuple[str,
 def _names_a_model(text: str) -> bool:
     """Whether an argument is an address, ``MODULE:FUNCTION``, or a file that by its ending is a model, taken or not."""
     from cfsearch import registry
+    from cfsearch.providers.endings import UNOPENED
     from cfsearch.providers.served.address import is_address
 
     ending = Path(text).suffix.lower()
-    if ending in _MODELS or (ending and ending in registry.installed("providers")):
+    if ending in UNOPENED or (ending and ending in registry.installed("providers")):
         return True
     return is_address(text) or (registry.is_path(text) and not Path(text).exists())
 

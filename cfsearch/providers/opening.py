@@ -9,29 +9,13 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
 from cfsearch.registry import is_path, load, load_object
 
+from .endings import BOOSTED, OTHER_FRAMEWORKS, RUNS_CODE
 from .request import ModelRequest
 from .served.address import is_address
 
 _NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
 _NO_NETWORK_S_SIZE: Final = (73, 73)
 """Pictures of this size are taken as they are only by a network that takes any."""
-_OTHER_FRAMEWORKS: Final = {
-    ".h5": "Keras",
-    ".keras": "Keras",
-    ".pb": "TensorFlow",
-    ".tflite": "TensorFlow Lite",
-    ".mlmodel": "Core ML",
-    ".engine": "TensorRT",
-    ".xml": "OpenVINO or PMML",
-}
-
-_BOOSTED: Final = {
-    ".json": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
-    ".ubj": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
-    ".txt": ("LightGBM", "onnxmltools.convert_lightgbm(model, ...)"),
-    ".cbm": ("CatBoost", 'model.save_model("model.onnx", format="onnx")'),
-}
-"""Libraries of boosted trees by the endings of their own files, and what exports these to ONNX."""
 
 
 @runtime_checkable
@@ -177,14 +161,12 @@ def runs_code(suffix: str) -> bool:
     Args:
         suffix: in lower case, ``.pkl``.
     """
-    from .weights import RUNS_CODE
-
     return suffix in RUNS_CODE
 
 
 def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
     """The error for a file that is no model of any form."""
-    from .weights import RUNS_CODE, refusal
+    from .weights import refusal
 
     suffix = path.suffix.lower()
     if path.name.endswith(" in memory>"):
@@ -200,13 +182,13 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
         return ModelFileError(f"{path}: expected a model file, got a pipe, socket or device. Name a file.")
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
-    if suffix in _OTHER_FRAMEWORKS:
+    if suffix in OTHER_FRAMEWORKS:
         return ConfigError(
-            f"{path}: looks like a model of {_OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
+            f"{path}: looks like a model of {OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
             "name a function that asks it: pkg.mod:predict."
         )
-    if suffix in _BOOSTED:
-        library, export = _BOOSTED[suffix]
+    if suffix in BOOSTED:
+        library, export = BOOSTED[suffix]
         return ConfigError(
             f"{path}: looks like a model that {library} itself saved. Export it to ONNX ({export}), name a function that queries "
             "it (pkg.mod:predict), or give the fitted classifier to cfsearch.audit in Python."

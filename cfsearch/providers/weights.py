@@ -17,19 +17,8 @@ from torch import Tensor
 from cfsearch.errors import ModelFileError, UnsafeModelError
 from cfsearch.files import open_file
 
+from .endings import RUNS_CODE
 from .onnx.file import ordinary_file
-
-RUNS_CODE: Final[Mapping[str, str]] = {
-    ".pkl": "a pickle",
-    ".pickle": "a pickle",
-    ".joblib": "a joblib pickle",
-    ".sav": "a pickle",
-    ".pt2": "a torch.export archive",
-    ".ptl": "a TorchScript archive",
-    ".torchscript": "a TorchScript archive",
-    ".npy": "an array that may hold pickles",
-}
-"""Endings of files that can run code when they are loaded, and what they are."""
 
 _FIX: Final = (
     'Save its weights alone, torch.save(model.state_dict(), "weights.pt") or safetensors, and give '
