@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from cfsearch.engine.finiteness import Finiteness
@@ -41,3 +44,27 @@ def test_on_a_device_the_first_is_refused_at_the_end_by_one_read() -> None:
         assert card.reads == 1
         assert looked(checks, ("d", fine)) == ["d"]  # what came before does not count any more
         assert card.reads == 2
+
+
+@given(
+    sizes=st.lists(st.integers(0, 70), min_size=0, max_size=3),
+    dtype=st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
+    bad=st.sampled_from([None, torch.nan, torch.inf, -torch.inf]),
+    turned=st.booleans(),
+    data=st.data(),
+)
+def test_it_refuses_what_torch_calls_not_finite_wherever_it_stands(
+    sizes: list[int], dtype: torch.dtype, bad: float | None, turned: bool, data: st.DataObject
+) -> None:
+    value = torch.full(sizes, torch.finfo(dtype).max, dtype=dtype)  # a sum of these would overflow
+    value.view(-1)[::2] *= -1
+    if bad is not None and value.numel():
+        value.view(-1)[data.draw(st.integers(0, value.numel() - 1))] = bad
+    value = value.mT if turned and value.dim() > 1 else value
+    finite = bool(torch.isfinite(value).all())
+    assert looked(Finiteness(), ("1", value), ("2", value)) == (["1", "2"] if finite else ["1"])
+
+
+@pytest.mark.parametrize("value", [torch.arange(3), torch.tensor([True]), torch.zeros(0, 4)])
+def test_whole_numbers_truth_values_and_nothing_are_finite(value: Tensor) -> None:
+    assert looked(Finiteness(), ("1", value), ("2", value)) == ["1", "2"]
