@@ -122,6 +122,7 @@ def judge_pictures(
     records = [read_image(pair.original, size=size) for pair in pairs]
     originals = [record.x for record in records]
     scores = [_scores(model, x) for x in originals]
+    classes = [model.labels[int(score.argmax())] for score in scores]
     entries, pictures = [], []
     for i, (pair, x) in enumerate(zip(pairs, originals, strict=True)):
         source = int(scores[i].argmax())
@@ -154,7 +155,9 @@ def judge_pictures(
                 "original": {},
                 "theirs": members,
                 "ours": ours,
-                "nearest": _nearest(x, originals, [pairs[j].original.name for j in others], others),
+                "nearest": _nearest(
+                    x, originals, others, names=[pair.original.name for pair in pairs], reached=classes
+                ),
                 "diversity": {"theirs": None, "ours": None},
             }
         )
@@ -207,10 +210,15 @@ def _distance(x: Float[Tensor, "c h w"], y: Float[Tensor, "c h w"]) -> dict[str,
 
 
 def _nearest(
-    x: Tensor, originals: Sequence[Tensor], names: Sequence[str], others: Sequence[int]
+    x: Tensor,
+    originals: Sequence[Tensor],
+    others: Sequence[int],
+    *,
+    names: Sequence[str],
+    reached: Sequence[str],
 ) -> dict[str, Any] | None:
+    """The nearest of some originals, each with its name and the class that the model gives it."""
     if not others:
         return None
-    gaps = [float((x - originals[j]).abs().mean()) for j in others]
-    best = min(range(len(gaps)), key=gaps.__getitem__)
-    return {"name": names[best], **_distance(x, originals[others[best]])}
+    best = min(others, key=lambda j: float((x - originals[j]).abs().mean()))
+    return {"name": names[best], "reached": reached[best], **_distance(x, originals[best])}

@@ -218,7 +218,10 @@ def _unlike(bench: Bench, x: Tensor, source: int) -> dict[str, Any] | None:
         return None
     distances = Variables.of(bench.schema).gower_table(x[None], others)[0]
     row = others[int(distances.argmin())]
+    score = bench.scores(row[None])[0]
     return {
+        "reached": bench.model.labels[int(score.argmax())],
+        **predicted_entry(bench.model.labels, score),
         "gower": round(float(distances.min()), 6),
         "changed": int((x != row).sum()),
         "changes": list(bench.schema.words(x.tolist(), row.tolist())),

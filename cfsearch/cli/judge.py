@@ -209,6 +209,10 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
             )
         near = entry["nearest"]
         if near is not None:
-            console.print(Text(plain(f"  nearest decided otherwise: {measures(near)}")), soft_wrap=True)
+            says = numbered(near["reached"], near.get("predicted"))
+            words = "; ".join(near.get("changes", ())) or near["name"]
+            console.print(
+                Text(plain(f"  nearest decided otherwise ({says}) {measures(near)} {words}")), soft_wrap=True
+            )
     if page is not None:
         console.print(Text(f"The page: {page}"), soft_wrap=True)

@@ -165,6 +165,7 @@ def _input(entry: Mapping[str, Any], pictures: Sequence[Tensor]) -> dict[str, An
         "nearest": None
         if near is None
         else {
+            "reached": numbered(near.get("reached", ""), near.get("predicted")),
             "measures": measures(near),
             "words": "; ".join(near.get("changes", ())) or near.get("name", ""),
         },

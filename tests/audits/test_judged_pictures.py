@@ -164,7 +164,7 @@ def test_an_entry_as_a_whole(folder: Path) -> None:
         ],
         "ours": None,
         "nearest": {
-            "name": "b.png", "pixels": 1.0, "l1": 0.4,
+            "name": "b.png", "reached": "white", "pixels": 1.0, "l1": 0.4,
             "ssim": round(float(ssim(a[None], torch.full_like(a, 0.6)[None])[0]), 6),
         },
         "diversity": {"theirs": None, "ours": None},

@@ -54,7 +54,7 @@ def test_an_entry_as_a_whole() -> None:
         ],
         "ours": None,
         "nearest": {
-            "gower": round((30 / 52 + 0.5 + 0.2) / 4, 6), "changed": 3,
+            "reached": "yes", "gower": round((30 / 52 + 0.5 + 0.2) / 4, 6), "changed": 3,
             "changes": ["age 30 -> 60", "income 40 -> 90", "debt 10.0 -> 0.0"],
         },
         "diversity": {"theirs": None, "ours": None},
@@ -88,7 +88,12 @@ def test_a_wanted_class_decides_what_is_valid_and_what_is_nearest() -> None:
     entry = judged(cells(30, "f", 60, 10), cells(30, "f", 45, 10), target="no")
     assert [one["valid"] for one in entry["theirs"]] == [False, True]
     assert [one["lead"] for one in entry["theirs"]] == [-lead(60), -lead(45)]
-    assert entry["nearest"] == {"gower": 0.0, "changed": 0, "changes": []}  # the row itself is one of them
+    assert entry["nearest"] == {
+        "reached": "no",
+        "gower": 0.0,
+        "changed": 0,
+        "changes": [],
+    }  # the row itself is one of them
 
 
 def test_cells_by_index_and_those_that_are_no_index() -> None:

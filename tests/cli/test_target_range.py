@@ -85,6 +85,10 @@ def test_a_run_is_listed_verified_and_compared_with_others_in_numbers(
     [entry] = document["inputs"]
     assert [one["predicted"] for one in (entry, *entry["theirs"])] == pytest.approx([40.0, 102.0, 98.0])
     assert all(one["predicted"] >= 100.0 for one in entry["ours"])
+    near = entry["nearest"]  # of a table of whole square metres, half the number each
+    area = float(near["changes"][0].split("-> ")[1])
+    assert near["reached"] == "100.." and near["predicted"] == pytest.approx(2 * area) and area >= 50
     shown = call(*words)
     assert "row 0, 40 (below 100):" in shown.out
+    assert f"nearest decided otherwise ({2 * area:g} (100..))" in shown.out
     assert "flips (102 (100..)" in shown.out and "does not flip (98 (below 100)" in shown.out

@@ -159,10 +159,19 @@ def test_pictures_stand_beside_what_they_are_of(more: int) -> None:
 
 
 def test_a_predicted_number_stands_before_its_class() -> None:
+    near = {
+        "reached": "250000..",
+        "predicted": 300000.0,
+        "gower": 0.25,
+        "changed": 2,
+        "changes": ["a 1 -> 2"],
+    }
     one = entry(
-        source="below 250000", predicted=218108.4, theirs=[member(reached="250000..", predicted=252094.0)]
-    )
+        source="below 250000", predicted=218108.4, nearest=near,
+        theirs=[member(reached="250000..", predicted=252094.0)],
+    )  # fmt: skip
     page = parsed(build_judge_page(document(one)))
     assert "row 0, decided 218,108 (below 250000)" in flat(page.get_text())
     cells = [flat(cell.get_text()) for cell in page.select("section[aria-labelledby=each-title] td")]
     assert cells[0].startswith("yes, 252,094 (250000..)")
+    assert any(cell == "yes, 300,000 (250000..)" for cell in cells)
