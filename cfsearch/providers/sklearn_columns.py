@@ -10,7 +10,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cfsearch.datasets.tables import Column, TableSchema, is_absent, values_of_levels, written_numbers
+from cfsearch.datasets.tables import (
+    Column,
+    TableSchema,
+    is_absent,
+    number_of,
+    values_of_levels,
+    written_numbers,
+)
 
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _IDENTITIES: Final = ("SimpleImputer",)
@@ -76,7 +83,7 @@ def matched_levels(
     """
     values = values_of_levels(column)
     texts: dict[str, Any] = {str(value).strip(): value for value in known}  # Any: as above
-    texts = {plain: texts[text] for plain, text in written_numbers(texts).items()} | texts
+    numbers = {value: text for value, text in written_numbers(texts).items() if text not in column.levels}
     same = [_knows(known, value) for value in values.tolist()]
     if all(same):
         return values, ()
@@ -86,6 +93,8 @@ def matched_levels(
             chosen.append(value)
         elif level in texts or str(value) in texts:
             chosen.append(texts.get(level, texts.get(str(value))))
+        elif (number := number_of(level)) is not None and number in numbers:
+            chosen.append(texts[numbers[number]])
         else:
             chosen.append(value)
             strange.append(level)

@@ -7,7 +7,14 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.datasets.tables import TableSchema, frame_of, is_absent, values_of_levels, written_numbers
+from cfsearch.datasets.tables import (
+    TableSchema,
+    frame_of,
+    is_absent,
+    number_of,
+    values_of_levels,
+    written_numbers,
+)
 
 from .sklearn_categories import category_values, unwrapped
 from .sklearn_columns import encoder_values, matched_levels, texts_wanted
@@ -91,7 +98,8 @@ class FittedFrames:
         if is_absent(cell):
             return cell
         text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
-        return self._texts[name].get(text, text)
+        number = number_of(text)
+        return text if number is None else self._texts[name].get(number, text)
 
 
 def _categorical(

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import skops.io
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .conftest import Call
@@ -53,3 +55,38 @@ def test_every_verified_member_is_a_flip_of_the_fitted_pipeline(call: Call, tmp_
         assert np.allclose(reported, model.predict_proba(cells)[:, 0], atol=1e-6)
         seen += len(members)
     assert seen > 20
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [["007", "042", "100"], ["1.0", "2.0", "3.0"], ["01e1", "+20", "5,000"]],
+    ids=["leading zeros", "numbers as texts of a float", "other spellings"],
+)
+@pytest.mark.parametrize("imputed", [False, True])
+def test_texts_that_write_numbers_reach_the_encoder_as_it_knows_them(
+    call: Call, tmp_path: Path, codes: list[str], imputed: bool
+) -> None:
+    draw = np.random.default_rng(1)
+    x = pd.DataFrame({"code": draw.choice(codes, 200), "income": draw.integers(10, 90, 200)})
+    y = np.where(x["income"] + 30 * (x["code"] == codes[0]) > 65, "grant", "refuse")
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    words = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder) if imputed else encoder
+    encode = ColumnTransformer([("words", words, ["code"]), ("numbers", StandardScaler(), ["income"])])
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
+    skops.io.dump(model, tmp_path / "m.skops")
+    x.to_csv(tmp_path / "x.csv", index=False)
+    chosen = [int((x["code"] == c).to_numpy().argmax()) for c in codes]
+    rows = [word for i in chosen for word in ("--row", i)]
+    fast = ("--evaluations", 60, "--population", 20, "--threads", 1)
+    answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", *rows, *fast, "--json")
+    assert answer.code == 0, answer.err
+    for i, front in zip(chosen, answer.document["fronts"], strict=True):
+        truth = model.predict_proba(x.iloc[[i]])[0, 0]
+        assert abs(front["original"]["grant"] - truth) < 1e-6
+        for member in front["members"]:
+            codes_there = [word.split(" -> ")[1] for word in member["words"] if word.startswith("code")]
+            cells = x.iloc[[i]].assign(income=member["values"].get("income", x["income"][i]))
+            if codes_there:
+                number = float(codes_there[0].replace(",", ""))
+                cells["code"] = next(c for c in codes if float(c.replace(",", "")) == number)
+            assert abs(member["probabilities"]["grant"] - model.predict_proba(cells)[0, 0]) < 1e-6

@@ -37,7 +37,7 @@ columns the schema lacks            left out, with a note
 
 from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing, on_grid
-from ._csv import TextTable, read_text_table, written_numbers
+from ._csv import TextTable, number_of, read_text_table, written_numbers
 from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, row_groups
@@ -81,6 +81,7 @@ __all__ = [
     "infer_schema",
     "is_absent",
     "is_missing_group",
+    "number_of",
     "on_grid",
     "protected_kind",
     "read_schema",

@@ -11,6 +11,7 @@ from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
 
+from ._columns import is_number
 from ._file import text_of
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -250,24 +251,29 @@ def _plain(cell: str, form: str) -> str:
     return cell
 
 
-def written_numbers(texts: Iterable[str]) -> dict[str, str]:
-    """Numbers in plain form, and how they were written: ``1000`` of ``1,000``; those written plainly are left out.
+def written_numbers(texts: Iterable[str]) -> dict[float, str]:
+    """Numbers, and how they are written: 7 as ``007``, 1000 as ``1,000``, 2 as ``2.0``.
+
+    Of several ways to write a number the shortest holds.
 
     Args:
-        texts: as they stand in a file.
+        texts: as they stand in a file; what is no number is left out.
 
     Example:
-        >>> written_numbers(["1,000", "2 500,5", "many", "7"])
-        {'1000': '1,000', '2500.5': '2 500,5'}
+        >>> written_numbers(["007", "1,000", "2 500,5", "many", "7.50"])
+        {7.0: '007', 1000.0: '1,000', 2500.5: '2 500,5', 7.5: '7.50'}
     """
-    found: dict[str, str] = {}
+    found: dict[float, str] = {}
     for text in texts:
-        plain = next(
-            (p for form in ("thousands", "comma", "spaces") if (p := _plain(text, form)) != text), None
-        )
-        if plain is not None:
-            found.setdefault(plain, text)
+        if (number := number_of(text)) is not None and len(text) < len(found.get(number, text + " ")):
+            found[number] = text
     return found
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text writes, with marks between thousands, a decimal comma or leading zeros; None of other texts."""
+    plain = next((p for form in ("thousands", "comma", "spaces") if (p := _plain(text, form)) != text), text)
+    return float(plain) if is_number(plain) else None
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -137,5 +137,12 @@ def test_what_was_read_otherwise_is_noted_by_column(tmp_path: Path) -> None:
 
 
 def test_numbers_as_they_were_written() -> None:
-    given = ["1,000", "1,5", "2 500,5", "1'000", "many", "7", "-1.5"]
-    assert written_numbers(given) == {"1000": "1,000", "1.5": "1,5", "2500.5": "2 500,5"}
+    given = ["1,000", "1,5", "2 500,5", "1'000", "many", "7.00", "007", "-1.5", "1e400", "+08"]
+    assert written_numbers(given) == {
+        1000.0: "1,000",
+        1.5: "1,5",
+        2500.5: "2 500,5",
+        7.0: "007",
+        -1.5: "-1.5",
+        8.0: "+08",
+    }
