@@ -25,6 +25,7 @@ from .decided import chosen_by_decision
 from .generator import open_words
 from .inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, Inputs, open_sounds, open_texts, shipped_sound_model
 from .isolation import columns_of_model, isolation_of, model_of_inputs, model_of_rows
+from .known_numbers import with_known_numbers
 from .table import TableInput, open_table
 
 _PROBES: Final = 32
@@ -138,6 +139,8 @@ def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -
     compared = ""
     if table.sample is not None and isinstance(model, TabularProvider):
         compared = check_agreement(model, table.sample)
+    if isinstance(model, TabularProvider):
+        table = with_known_numbers(table, model)
     return Opened(config, model, table, _noted(*table.notes, model.note, compared))
 
 

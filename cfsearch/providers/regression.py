@@ -1,6 +1,7 @@
 """Models of tables that predict one number, as classifiers of a target range."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, final
 
 import torch
@@ -79,6 +80,11 @@ class RangeProvider(TabularProvider):
         self.max_batch: int = inner.max_batch
         self.schema: TableSchema = inner.schema
         self.encoding: Encoding = inner.encoding
+
+    @property
+    def known_numbers(self) -> Mapping[str, tuple[float, ...]]:
+        """Those of the model; see ``TabularProvider``."""
+        return self.inner.known_numbers
 
     @property
     def batch_invariant(self) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
 
@@ -221,6 +221,11 @@ class SklearnProvider(TabularProvider):
 
     def _answers(self, x: Tensor) -> Tensor:
         return self._scores(self._ready(x.detach().cpu().double()), n=len(x))
+
+    @property
+    def known_numbers(self) -> Mapping[str, tuple[float, ...]]:
+        """Those of its encoders and boosters; see ``TabularProvider``."""
+        return {} if self._frames is None else self._frames.known_numbers
 
     def given(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
         """The rows as the estimator is given them; see ``TabularProvider``."""

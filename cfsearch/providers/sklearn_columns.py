@@ -4,6 +4,7 @@ A model tells the whole number 1 from the text "1", and the truth value from the
 pipeline shows which of them it was fitted on, rows are handed to it so, whatever a file suggests.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -125,3 +126,21 @@ def texts_wanted(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> tup
         for c in schema.columns
         if not c.has_levels and (seen := known.get(c.name)) and all(isinstance(v, str) for v in seen)
     )
+
+
+def known_numbers(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> dict[str, tuple[float, ...]]:
+    """The numbers that an encoder knows of each column of numbers, in order; it takes any other for unknown.
+
+    Args:
+        schema: what the columns mean.
+        known: what each encoder was fitted on, by column.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    for column in schema.columns:
+        values = [v for v in known.get(column.name, ()) if not is_absent(v)]
+        if column.has_levels or not values:
+            continue
+        texts = [v for v in values if isinstance(v, str)]
+        numbers = written_numbers(texts) if texts else [float(v) for v in values]
+        found[column.name] = tuple(sorted(v for v in numbers if math.isfinite(v)))
+    return found

@@ -17,7 +17,7 @@ from cfsearch.datasets.tables import (
 )
 
 from .sklearn_categories import category_values, unwrapped
-from .sklearn_columns import encoder_values, matched_levels, texts_wanted
+from .sklearn_columns import encoder_values, known_numbers, matched_levels, texts_wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,7 @@ class FittedFrames:
             if column.has_levels and column.name in known:
                 self._levels[column.name], strange[column.name] = matched_levels(column, known[column.name])
         self._texts: Final = {name: written_numbers(known[name]) for name in texts_wanted(schema, known)}
+        self.known_numbers: Final = known_numbers(schema, known)
         self.note: Final = " ".join(
             f"its encoder of {name} never saw {', '.join(map(repr, levels[:_SHOWN]))}"
             f"{' and others' if len(levels) > _SHOWN else ''}, and may take each for any other unknown level."

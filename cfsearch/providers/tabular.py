@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
@@ -57,6 +57,11 @@ class TabularProvider(Provider, ABC):
     def white_box(self) -> bool:
         """Whether the model can be followed by gradients."""
         return False
+
+    @property
+    def known_numbers(self) -> Mapping[str, tuple[float, ...]]:
+        """Of columns of numbers that the model learned as categories, the numbers that it knows, in order."""
+        return {}
 
     def given(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
         """The rows as the model is given them, one column a column, for messages."""

@@ -90,3 +90,61 @@ def test_texts_that_write_numbers_reach_the_encoder_as_it_knows_them(
                 number = float(codes_there[0].replace(",", ""))
                 cells["code"] = next(c for c in codes if float(c.replace(",", "")) == number)
             assert abs(member["probabilities"]["grant"] - model.predict_proba(cells)[0, 0]) < 1e-6
+
+
+def postcodes(folder: Path) -> set[int]:
+    """A model that learned 40 postcodes as categories, and a table with them as whole numbers."""
+    draw = np.random.default_rng(2)
+    places = draw.integers(1000, 99999, 40)
+    x = pd.DataFrame({"zip": draw.choice(places, 300), "income": draw.integers(10, 90, 300)})
+    y = np.where(x["income"] + 40 * (x["zip"] % 3 == 0) > 65, "grant", "refuse")
+    encode = ColumnTransformer(
+        [
+            ("words", OneHotEncoder(handle_unknown="ignore"), ["zip"]),
+            ("numbers", StandardScaler(), ["income"]),
+        ]
+    )
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
+    skops.io.dump(model, folder / "m.skops")
+    x.to_csv(folder / "x.csv", index=False)
+    return set(x["zip"].tolist())
+
+
+@pytest.mark.parametrize("isolation", ["--isolation", "--no-isolation"])
+def test_a_search_stays_among_the_numbers_that_an_encoder_knows(
+    call: Call, tmp_path: Path, isolation: str
+) -> None:
+    known = postcodes(tmp_path)
+    fast = ("--evaluations", 200, "--population", 40, "--threads", 1, "--row", 0, "--row", 1, isolation)
+    answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", *fast, "--json")
+    assert answer.code == 0, answer.err
+    assert (
+        "zip: m.skops learned 40 numbers as categories; a search goes to these alone (values)." in answer.err
+    )
+    found = [
+        m["values"]["zip"] for f in answer.document["fronts"] for m in f["members"] if "zip" in m["values"]
+    ]
+    assert len(found) > 5
+    assert known.issuperset(found)
+
+
+def test_a_schema_that_was_written_is_kept_and_the_numbers_to_write_are_named(
+    call: Call, tmp_path: Path
+) -> None:
+    known = sorted(postcodes(tmp_path))
+    assert call("schema", "table", tmp_path / "x.csv", "--out", tmp_path / "x.schema.toml").code == 0
+    fast = ("--evaluations", 60, "--population", 20, "--threads", 1, "--row", 0, "--no-isolation")
+    search = ("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", *fast)
+    answer = call(*search)
+    assert answer.code == 0, answer.err
+    text = " ".join(answer.err.split())
+    assert f"learned 40 numbers as categories ({known[0]}, {known[1]}" in text
+    assert "List those that it knows as `values` of this column." in text
+    written = (tmp_path / "x.schema.toml").read_text()
+    lines = [line for line in written.splitlines() if not line.startswith("gaps")]
+    at = lines.index('name = "zip"')
+    lines.insert(at + 1, f"values = {known}")
+    (tmp_path / "x.schema.toml").write_text("\n".join(lines))
+    answer = call(*search)
+    assert answer.code == 0, answer.err
+    assert "as categories" not in answer.err

@@ -1,6 +1,7 @@
 """Providers whose model lives in a process of its own, as the rest of cfsearch sees them."""
 
 from abc import ABC
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -102,6 +103,11 @@ class IsolatedTabularProvider(_Hosted, TabularProvider):
         parts = (Part(style=Style(style), centre=c, scale=s) for style, c, s in host.facts["encoding"])
         self.encoding: Encoding = Encoding(schema, tuple(parts))
         _take_over(self, host.facts)
+
+    @property
+    def known_numbers(self) -> Mapping[str, tuple[float, ...]]:
+        """Those of the model; see ``TabularProvider``."""
+        return {str(name): tuple(values) for name, values in self.host.facts["known_numbers"].items()}
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """The model's answer for each row; see ``Provider`` and ``Host.predict``."""

@@ -157,8 +157,9 @@ def facts(model: Provider) -> Message:
     taken: object = getattr(model, "preprocessing", None)
     pictures = taken if isinstance(taken, Preprocessing) else None
     clues = model.pixel_clues if pictures is not None and isinstance(model, Clued) else ()
-    parts = None
+    parts, known = None, dict[str, list[float]]()
     if isinstance(model, TabularProvider):
+        known = {name: list(values) for name, values in model.known_numbers.items()}
         parts = [[part.style.value, part.centre, part.scale] for part in model.encoding.parts]
     return {
         "name": model.name,
@@ -172,6 +173,7 @@ def facts(model: Provider) -> Message:
         "preprocessing": None if pictures is None else asdict(pictures),
         "pixel_clues": [asdict(clue) for clue in clues],
         "encoding": parts,
+        "known_numbers": known,
     }
 
 
