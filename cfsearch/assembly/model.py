@@ -133,8 +133,8 @@ def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -
         file = table.file if read else None
         model = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
     table = replace(table, file=None)
-    onnx = given is None and config.model.path.endswith(".onnx")
-    beside = config.model.sidecar or sidecar_path(Path(config.model.path)) if onnx else ""
+    path = Path(config.model.path)
+    beside = config.model.sidecar or (sidecar_path(path) if given is None and path.is_file() else "")
     check_labels(table.schema, model.labels, beside=str(beside))
     compared = ""
     if table.sample is not None and isinstance(model, TabularProvider):

@@ -117,9 +117,11 @@ class SklearnProvider(TabularProvider):
         named = getattr(estimator, "feature_names_in_", None)
         self.form: Final = form if form is not None else ("codes" if named is None else "frame")
         if self.form == "frame" and named is not None:
-            _check_names([str(n) for n in named], schema, who=name)
+            _check_names([str(n).strip() for n in named], schema, who=name)
         elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
+        elif self.form == "codes":
+            _check_count(getattr(estimator, "n_features_in_", None), schema, who=name)
         self.encoding: Encoding = self.form if isinstance(self.form, Encoding) else Encoding.ranged(schema)
         self._frames: Final = FittedFrames(estimator, schema=schema) if self.form == "frame" else None
         self._fingerprint: Final = fingerprint or _hash_of(estimator)
@@ -340,6 +342,16 @@ def _check_names(named: list[str], schema: TableSchema, *, who: str) -> None:
         f"{who}: the columns of the schema must be those that the model was fitted on, but {what}. It was "
         f"fitted on {listed(named, most=30)}."
     )
+
+
+def _check_count(taken: object, schema: TableSchema, *, who: str) -> None:
+    """Refuses a table of more or fewer columns than an estimator takes that was fitted on arrays."""
+    if isinstance(taken, int) and taken != schema.d:
+        raise ConfigError(
+            f"{who}: takes {taken} columns, without their names, but the table gives it {schema.d}: {listed(schema.names, most=30)}. "
+            "Name the one with the class (--label), write a schema that lists the others under `ignore`, or fit the model "
+            "on a data frame."
+        )
 
 
 def _word(value: Any) -> str:

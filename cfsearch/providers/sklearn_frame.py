@@ -40,8 +40,10 @@ class FittedFrames:
         self, estimator: Any, *, schema: TableSchema
     ) -> None:  # Any: scikit-learn has no type for it
         self._schema: Final = schema
-        known = encoder_values(unwrapped(estimator))
-        self._categories: Final = category_values(estimator)
+        # a header is read without the spaces around its names
+        self._named: Final = {str(n).strip(): str(n) for n in getattr(estimator, "feature_names_in_", ())}
+        known = {name.strip(): values for name, values in encoder_values(unwrapped(estimator)).items()}
+        self._categories: Final = {n.strip(): values for n, values in category_values(estimator).items()}
         # boosters take an absent category for a missing one, beside those that they learned
         known |= {
             name: [*values, math.nan] for name, values in self._categories.items() if values is not None
@@ -93,7 +95,7 @@ class FittedFrames:
                     values_of_levels(column).tolist() if column.has_levels else sorted(set(values.tolist()))
                 )
             frame[name] = _categorical(values, known)
-        return frame
+        return frame.rename(columns=self._named)
 
     def _text(self, name: str, cell: Any) -> Any:  # Any: a number, a text or a missing one
         if is_absent(cell):

@@ -26,7 +26,7 @@ def fitted_columns(path: Path, *, trusted: Sequence[str] = ()) -> tuple[str, ...
     """
     check_skops(path)
     named = getattr(load_skops(path, trusted=tuple(trusted)), "feature_names_in_", None)
-    return None if named is None else tuple(str(name) for name in named)
+    return None if named is None else tuple(str(name).strip() for name in named)  # as headers are read
 
 
 def check_skops(path: Path) -> str:

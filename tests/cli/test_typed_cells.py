@@ -148,3 +148,35 @@ def test_a_schema_that_was_written_is_kept_and_the_numbers_to_write_are_named(
     answer = call(*search)
     assert answer.code == 0, answer.err
     assert "as categories" not in answer.err
+
+
+def test_spaces_around_the_names_of_columns_are_no_other_names(call: Call, tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    x = pd.DataFrame({" job ": draw.choice(["cook", "clerk"], 60), "income ": draw.integers(10, 90, 60)})
+    y = np.where(x["income "] + 30 * (x[" job "] == "cook") > 65, "grant", "refuse")
+    encode = ColumnTransformer([("words", OneHotEncoder(), [" job "])], remainder="passthrough")
+    model = Pipeline([("encode", encode), ("model", LogisticRegression(max_iter=500))]).fit(x, y)
+    skops.io.dump(model, tmp_path / "m.skops")
+    x.to_csv(tmp_path / "x.csv", index=False)
+    fast = ("--evaluations", 40, "--population", 20, "--threads", 1, "--row", 0, "--no-isolation")
+    answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", *fast, "--json")
+    assert answer.code == 0, answer.err
+    truth = model.predict_proba(x.iloc[[0]])[0, 0]
+    assert abs(answer.document["fronts"][0]["original"]["grant"] - truth) < 1e-6
+
+
+def test_a_model_of_nameless_columns_names_what_it_was_given_too_much(call: Call, tmp_path: Path) -> None:
+    draw = np.random.default_rng(4)
+    x = pd.DataFrame({"age": draw.integers(18, 80, 60), "income": draw.integers(10, 90, 60)})
+    y = np.where(x["income"] > 50, "grant", "refuse")
+    skops.io.dump(LogisticRegression().fit(x.to_numpy(), y), tmp_path / "m.skops")
+    x.assign(decision=y).to_csv(tmp_path / "x.csv", index=False)
+    fast = ("--evaluations", 40, "--population", 20, "--threads", 1, "--row", 0, "--no-isolation")
+    search = ("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", *fast)
+    answer = call(*search)
+    assert answer.code == 2
+    assert (
+        "takes 2 columns, without their names, but the table gives it 3: age, income, decision"
+        in " ".join(answer.err.split())
+    )
+    assert call(*search, "--label", "decision").code == 0

@@ -177,6 +177,12 @@ class Guesses:
         whole = all(v == int(v) for v in numbers) and not any(
             "." in cell or "e" in cell.lower() for cell in values
         )
+        if whole and max(map(abs, numbers)) > 2**53:
+            whole = False
+            self.notes.append(
+                f"{name}: whole numbers beyond 2^53, which keep their first 15 digits; taken for real. If it is an identifier, "
+                "list it under `ignore` in a schema."
+            )
         counts = whole and len(values) == rows > _CODES and max(numbers) - min(numbers) == rows - 1
         if name in self.needed:  # the ages of few people may be consecutive numbers too, but not in order
             counts = counts and numbers == sorted(numbers)
@@ -196,6 +202,7 @@ class Guesses:
             )
         places = max(len(cell.partition(".")[2]) for cell in values)
         fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS
+        fine = fine or max(map(abs, numbers)) * 10.0**places > 2**53
         often: Counter[float] = Counter()
         for cell, number in zip(values, numbers, strict=True):
             often[number] += count[cell]

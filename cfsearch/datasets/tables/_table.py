@@ -13,7 +13,8 @@ from torch import Tensor
 
 from cfsearch.errors import DataError, ShapeError, listed
 
-from ._columns import Cell, Column, Missing
+from ._cells import truth_of
+from ._columns import Cell, Column, Missing, is_number
 from ._csv import TextTable, read_text_table
 from ._frame import frame_of
 from ._schema import TableSchema, is_missing, stand_in
@@ -172,7 +173,7 @@ def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] |
         gone = next(line for line in lines if line not in set(kept))
         raise DataError(
             f"{where(gone)} (row {place[gone]}): a cell is missing, and the schema drops such rows. Fill it "
-            "in, or set `missing` of its column to 'fill' or 'level'."
+            "in, or set `missing` of its column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
         )
     x, target, _, notes = parts
     return Table(schema, x, target, kept, (*text.notes, *notes), tuple(place[line] for line in kept))
@@ -209,7 +210,7 @@ def _assembled(
     if not kept:
         raise DataError(
             f"{where(lines[0])}: every row has a missing cell, and the schema drops such rows. Fill them in, "
-            "or set `missing` of its column to 'fill' or 'level'."
+            "or set `missing` of a column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
         )
     x = np.empty((len(kept), schema.d))
     for j, column in enumerate(schema.columns):
@@ -290,11 +291,41 @@ def check_labels(schema: TableSchema, labels: Sequence[str], *, beside: str = ""
 
 def _way_out(known: Sequence[str], labels: Sequence[str], *, beside: str) -> str:
     """What to write where a model and a table name their classes differently."""
-    numbered = list(labels) == [str(i) for i in range(len(known))]
-    if not (beside and numbered):
-        return "Write them in the same order in the schema and beside the model."
-    words = ", ".join(json.dumps(word, ensure_ascii=False) for word in known)
+    if set(known) == set(labels):
+        return f"Write a schema (`cfsearch schema table`) whose [target] has them in the model's order: {_line(labels)}"
+    where = f"in {beside}" if beside else "as the model's labels"
+    alike = _alike(known, labels)
+    if alike:
+        return f"They look like the same in other words: write this line {where}: {_line(alike)}"
+    if len(known) != len(labels):
+        return f"Is {len(known)} classes of {len(labels)} right? Name another column (--label), or leave the label out."
+    if list(labels) == [str(i) for i in range(len(known))]:
+        return (
+            f"The model's are numbers alone: if 0 is {known[0]!r} and so on, write this line {where}, else the words in "
+            f"the order of the model's outputs: {_line(known)}"
+        )
     return (
-        f"The model's are numbers alone: if 0 is {known[0]!r} and so on, write this line in {beside}, else the words in "
-        f"the order of the model's outputs: labels = [{words}]"
+        f"Name another column (--label), leave the label out, or write its words {where}, in the order of the model's "
+        f"outputs: {_line(known)}"
     )
+
+
+def _alike(known: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The table's words in the order of the model's, where they differ in case, spaces or the spelling of a number alone."""
+    forms = [{_form(word): word for word in known}, {_form(word): word for word in labels}]
+    if any(len(found) != len(words) for found, words in zip(forms, (known, labels), strict=True)):
+        return []
+    found = [forms[0].get(_form(word)) for word in labels]
+    return [word for word in found if word is not None] if None not in found else []
+
+
+def _form(word: str) -> str:
+    bare = word.strip().casefold()
+    truth = truth_of(bare)
+    if truth is not None:
+        return str(int(truth))
+    return f"{float(bare):g}" if is_number(bare) else bare
+
+
+def _line(words: Sequence[str]) -> str:
+    return f"labels = [{', '.join(json.dumps(word, ensure_ascii=False) for word in words)}]"

@@ -254,3 +254,12 @@ inconnue desconocido desconhecido sconosciuto onbekend nieznany okänd bilinmiyo
 def test_these_words_are_missing_among_numbers() -> None:
     phrases = {"not available", "not known", "keine angabe", "no data", "k. a.", "n. a."}
     assert {*WORDS.split(), *phrases} == ABSENT
+
+
+def test_whole_numbers_that_a_float_cannot_hold_are_taken_for_real(guesses: Guess) -> None:
+    cells = [2**53 + 7 * i for i in range(1, 40)]
+    guess = guesses(cells)
+    column = guess.column("a")
+    assert column is not None
+    assert (column.kind, column.step, column.code(str(cells[2]))) == (ColumnKind.REAL, 0.0, float(cells[2]))
+    assert guess.notes[0].startswith("a: whole numbers beyond 2^53")

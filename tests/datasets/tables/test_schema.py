@@ -136,15 +136,46 @@ class TestSchemas:
             check_labels(PEOPLE, ("yes", "no"))
         with pytest.raises(DataError, match="approve, refuse are not those of column 'ok'"):
             check_labels(PEOPLE, ("approve", "refuse"))
+        with pytest.raises(DataError, match=r'has them in the model\'s order: labels = \["yes", "no"\]$'):
+            check_labels(PEOPLE, ("yes", "no"))
+        with pytest.raises(DataError, match=r"Is 2 classes of 3 right\? Name another column"):
+            check_labels(PEOPLE, ("a", "b", "c"))
         with pytest.raises(
-            DataError, match="Write them in the same order in the schema and beside the model"
+            DataError, match=r'words in m.toml, in the order .* outputs: labels = \["no", "yes"\]$'
         ):
-            check_labels(PEOPLE, ("0", "1"))
+            check_labels(PEOPLE, ("approve", "refuse"), beside="m.toml")
+
+    @pytest.mark.parametrize(
+        ("model", "line"),
+        [(("YES ", "No"), '["yes", "no"]'), (("no", "Yes"), '["no", "yes"]')],
+    )
+    def test_the_same_classes_in_other_words_get_the_line_to_write(
+        self, model: tuple[str, str], line: str
+    ) -> None:
+        with pytest.raises(DataError) as caught:
+            check_labels(PEOPLE, model, beside="m.toml")
+        assert str(caught.value).endswith(f"other words: write this line in m.toml: labels = {line}")
+
+    @pytest.mark.parametrize(
+        ("known", "model"),
+        [
+            (("0", "1"), ("False", "True")),
+            (("0.0", "1.0"), ("0", "1")),
+            (("FALSE", "TRUE"), ("False", "True")),
+        ],
+    )
+    def test_numbers_and_truth_values_are_the_same_however_written(
+        self, known: tuple[str, str], model: tuple[str, str]
+    ) -> None:
+        goal = Column(name="ok", kind=ColumnKind.CATEGORICAL, levels=known)
+        with pytest.raises(DataError) as caught:
+            check_labels(replace(PEOPLE, target=goal), model)
+        assert str(caught.value).endswith(f'as the model\'s labels: labels = ["{known[0]}", "{known[1]}"]')
 
     def test_numbered_classes_get_the_line_to_write(self) -> None:
         with pytest.raises(DataError, match=r'in rf.toml, else .* outputs: labels = \["no", "yes"\]$'):
             check_labels(PEOPLE, ("0", "1"), beside="rf.toml")
-        with pytest.raises(DataError, match="in the same order in the schema and beside the model"):
+        with pytest.raises(DataError, match="or write its words in rf.toml"):
             check_labels(PEOPLE, ("approve", "refuse"), beside="rf.toml")
 
 
