@@ -43,6 +43,8 @@ from cfsearch.engine.search import Search
 from cfsearch.numerics import pareto
 from cfsearch.providers.differentiable import differentiable
 from cfsearch.providers.onnx.provider import OnnxProvider
+from cfsearch.solvers.batched.solver import BatchedSolver
+from cfsearch.solvers.bayesian import Bayesian
 from cfsearch.solvers.class_path import solver_class
 from cfsearch.solvers.genetic import AgeMoea2, Nsga2
 from cfsearch.solvers.swarm import Smpso
@@ -87,6 +89,11 @@ def searched(
     begin = time.process_time()
     course.solve()
     return Run(spent, values, time.process_time() - begin)
+
+
+def of(kind: type[BatchedSolver]) -> Callable[[int], Solver]:
+    """What makes a solver of a population."""
+    return lambda population: kind(population=population)
 
 
 def boxed(f: Tensor, front: Tensor) -> Tensor:
@@ -165,9 +172,10 @@ def main() -> None:
         "nsga2": (lambda n: Nsga2(population=n), None, 100),
         "pymoo's NSGA-II, our start": (lambda n: pymoo_nsga2(population=n), None, 100),
     }
-    for name, kind in (("nsga2", Nsga2), ("agemoea2", AgeMoea2), ("smpso", Smpso)):
-        kinds[f"{name}, population 50"] = (lambda n, kind=kind: kind(population=n), None, 50)
-        kinds[f"{name}, 50, gradients"] = (lambda n, kind=kind: kind(population=n), network, 50)
+    for kind in (Nsga2, AgeMoea2, Smpso):
+        kinds[f"{kind.name}, population 50"] = (of(kind), None, 50)
+        kinds[f"{kind.name}, 50, gradients"] = (of(kind), network, 50)
+    kinds["bayesian, population 20"] = (of(Bayesian), None, 20)
     kinds["agemoea2, 50, sibling's gradients"] = (lambda n: AgeMoea2(population=n), sibling, 50)
 
     def runs(name: str, evaluations: int) -> list[Run]:
@@ -192,7 +200,7 @@ def main() -> None:
         every = [targets[s].values[-1], *(run[s].values[-1] for run in made.values())]
         merged = [torch.cat([values[i] for values in every]) for i in range(given.faces)]
         best.append([f[pareto.non_dominated(f)] for f in merged])
-    marks = [n for n in (300, 500, 700, 1000, given.budget) if n <= given.budget]
+    marks = [n for n in (100, 200, 300, 500, 700, 1000, given.budget) if n <= given.budget]
     print(
         f"{given.faces} faces x {given.seeds} seeds, target nsga2 at {given.target:,}, budget {given.budget:,}"
     )

@@ -192,7 +192,9 @@ _SEARCH = (
         help="A condition on candidates (flip, max_changed, ...); repeat for more.",
     ),
     click.option(
-        "--evaluations", type=WHOLE, help="Most candidates for each input; default 5000, of a row 900."
+        "--evaluations",
+        type=WHOLE,
+        help="Most candidates for each input; default 5000, of a row 900, of bayesian 400.",
     ),
     click.option("--population", type=WHOLE, help="Candidates in a generation; default 100, of a row 50."),
     click.option(
@@ -304,7 +306,7 @@ _SOLVER = (
         "--solver",
         metavar="NAME[:k=v]",
         shell_complete=plugins("solvers"),
-        help="nsga2 (default), agemoea2, spea2, ..., or pymoo:MODULE.CLASS.",
+        help="nsga2 (default), bayesian (few queries), agemoea2, ..., or pymoo:MODULE.CLASS.",
     ),
 )
 

@@ -20,6 +20,8 @@ _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
 _SEARCHES: Final = {"table": {"evaluations": 900, "population": 50, "patience": 6}}
 """Of a row, queries are what a user pays: docs/tables_peers.md says what these were measured to give."""
+_SOLVERS: Final = {"bayesian": {"evaluations": 400, "population": 20}}
+"""Of a solver that learns from few candidates: docs/choosing.md says what these were measured to give."""
 
 
 @final
@@ -78,6 +80,14 @@ class Config(Strict):
         if kinds[0] in _MODELS and isinstance(model, dict) and "path" not in model:
             value = {**value, "model": {"path": _MODELS[kinds[0]], **model}}
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_a_solver(cls, value: Any) -> Any:  # Any: whatever stands in the file
+        """The budget of a solver that learns from few candidates; it comes before that of rows."""
+        search = value.get("search") if isinstance(value, dict) else None
+        defaults = _SOLVERS.get(_solver_of(search))
+        return value if defaults is None else {**value, "search": _completed(search, defaults)}
 
     @model_validator(mode="after")
     def _critic_has_reference(self) -> Self:
@@ -161,6 +171,17 @@ def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
         else:
             joined[key] = value
     return joined
+
+
+def _solver_of(search: Any) -> str:  # Any: whatever stands in the file
+    """The name of the solver, empty where none is given."""
+    solver = search.solver if isinstance(search, SearchConfig) else None
+    if isinstance(search, dict):
+        solver = search.get("solver")
+    if isinstance(solver, dict):
+        solver = solver.get("name")
+    name = getattr(solver, "name", solver)
+    return name.split(":", 1)[0].strip() if isinstance(name, str) else ""
 
 
 def _completed(search: Any, defaults: Mapping[str, Any]) -> Any:  # Any: whatever stands in the file

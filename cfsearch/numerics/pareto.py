@@ -5,6 +5,7 @@ masks and indices answer on the device of the input. The sorting underneath is m
 (a C library), which is imported on first use: only this file imports it.
 """
 
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
 
@@ -148,6 +149,49 @@ def gains(
     # what a point shares with the others are the parts of their boxes inside its own
     shared = np.array([_volume(np.maximum(value, others), corner) for value in values])
     return torch.from_numpy((own - shared).clip(min=0.0)).to(f.device)
+
+
+def enlarging(
+    f: Float[Tensor, "n m"], beside: Float[Tensor, "k m"], reference: Float[Tensor, " m"], count: int
+) -> Int[Tensor, " c"]:
+    """Points in the order in which each enlarges the dominated volume most, beside those before it.
+
+    Points that enlarge nothing are left out, so there may be fewer than are wanted.
+
+    Args:
+        f: the points.
+        beside: points that are there already.
+        reference: where the volume ends.
+        count: how many are wanted.
+
+    Raises:
+        ShapeError: ``f`` or ``beside`` is no matrix, or they or the reference do not fit each other.
+        ConfigError: a value is not finite.
+
+    References:
+        Minoux 1978, Accelerated greedy algorithms for maximizing submodular set functions (why most gains need not be computed anew).
+
+    Example:
+        >>> points = torch.tensor([[0.5, 0.5], [0.4, 0.6], [0.0, 1.5]])
+        >>> enlarging(points, torch.zeros(0, 2), torch.tensor([2.0, 2.0]), 2).tolist()
+        [0, 2]
+    """
+    alone = gains(f, beside, reference).tolist()
+    values, held = _matrix(f, who="enlarging"), _matrix(beside, who="enlarging")
+    corner = _point(reference, m=values.shape[1])
+    own = np.prod((corner - values).clip(min=0.0), axis=1)
+    # a gain only falls while others are taken, so what is not the largest need not be computed anew
+    heap = [(-gain, i, 0) for i, gain in enumerate(alone) if gain > 0]
+    heapify(heap)
+    taken: list[int] = []
+    while heap and len(taken) < count:
+        _, i, known = heappop(heap)
+        if known == len(taken):
+            taken.append(i)
+            held = np.concatenate([held, values[i : i + 1]])
+        elif (gain := float(own[i]) - _volume(np.maximum(values[i], held), corner)) > 0:
+            heappush(heap, (-gain, i, len(taken)))
+    return torch.tensor(taken, dtype=torch.long, device=f.device)
 
 
 def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from cfsearch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .bayesian import Bayesian as Bayesian
     from .bridged import Nsga3 as Nsga3
     from .bridged import Spea2 as Spea2
     from .differential import Gde3 as Gde3
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOME: Final = {
     "AgeMoea2": "genetic",
+    "Bayesian": "bayesian",
     "Gde3": "differential",
     "Nsga2": "genetic",
     "Nsga3": "bridged",
@@ -25,6 +27,7 @@ _HOME: Final = {
 
 __all__ = [
     "AgeMoea2",
+    "Bayesian",
     "Gde3",
     "Nsga2",
     "Nsga3",

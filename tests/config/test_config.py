@@ -219,3 +219,19 @@ def test_written_settings_keep_the_schema_of_the_document_they_are_in(name: str)
     written_down["audit"]["effect_rows"] = -1
     with pytest.raises(jsonschema.ValidationError, match="-1 is less than the minimum"):
         jsonschema.validate(written_down, embedded)
+
+
+@pytest.mark.parametrize("solver", ["bayesian", "bayesian:optimism=1", {"name": "bayesian", "optimism": 1.0}])
+@pytest.mark.parametrize(("data", "patience"), [({"images": "faces"}, 0), ({"table": "rows.csv"}, 6)])
+def test_a_solver_that_learns_from_few_candidates_has_a_budget_of_its_own(
+    solver: object, data: dict[str, str], patience: int
+) -> None:
+    def search(**given: object) -> tuple[int, int, int]:
+        found = Config.check(
+            {"model": {"path": "m.onnx"}, "data": data, "search": {"solver": solver, **given}}
+        ).search
+        return found.evaluations, found.population, found.patience
+
+    assert search() == (400, 20, patience)
+    assert search(evaluations=77, patience=2) == (77, 20, 2)
+    assert search(population=5) == (400, 5, patience)

@@ -93,6 +93,20 @@ def test_a_gain_is_what_the_volume_grows_by(f: Tensor, cut: int) -> None:
     assert pareto.gains(f, beside, corner).tolist() == pytest.approx(grown, abs=1e-9)
 
 
+@given(values(least=2), st.integers(1, 9), st.integers(1, 6))
+def test_each_point_taken_enlarges_the_volume_most(f: Tensor, cut: int, count: int) -> None:
+    corner, cut = torch.full((f.shape[1],), 1.1), min(cut, len(f) - 1)
+    held, points = f[:cut], f[cut:]
+    taken = pareto.enlarging(points, held, corner, count).tolist()
+    assert len(set(taken)) == len(taken) <= count
+    for i in taken:
+        gains = pareto.gains(points, held, corner)  # all of them anew
+        assert float(gains[i]) == pytest.approx(float(gains.max()), abs=1e-12)
+        held = torch.cat([held, points[i : i + 1]])
+    if len(taken) < count:  # nothing is left that would
+        assert float(pareto.gains(points, held, corner).max()) <= 1e-12
+
+
 def test_igd_plus_by_hand() -> None:
     front = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
     assert pareto.igd_plus(front, front) == 0.0
@@ -208,10 +222,11 @@ def test_answers_are_on_the_device_of_the_argument_and_leave_it_alone() -> None:
         pareto.crowding,
         lambda f: pareto.hypervolume(f, torch.ones(2)),
         lambda f: pareto.gains(f, torch.zeros(1, 2), torch.ones(2)),
+        lambda f: pareto.enlarging(f, torch.zeros(1, 2), torch.ones(2), 1),
         lambda f: pareto.igd_plus(f, torch.ones(1, 2)),
         lambda f: pareto.truncated(f, torch.zeros(2), 1),
     ],
-    ids=["non_dominated", "ranks", "crowding", "hypervolume", "gains", "igd_plus", "elite"],
+    ids=["non_dominated", "ranks", "crowding", "hypervolume", "gains", "enlarging", "igd_plus", "elite"],
 )
 def test_values_must_be_finite(call: Any, bad: float) -> None:  # Any: six different functions
     with pytest.raises(ConfigError, match="every objective value must be finite, got 1 that"):

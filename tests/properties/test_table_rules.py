@@ -155,7 +155,7 @@ def explainer(name: str, case: Case) -> Explainer:
 
 
 def test_every_shipped_solver_and_explainer_is_here() -> None:
-    assert {"agemoea2", "gde3", "nsga2", "nsga3", "random", "smpso", "spea2"} <= set(SOLVERS)
+    assert {"agemoea2", "bayesian", "gde3", "nsga2", "nsga3", "random", "smpso", "spea2"} <= set(SOLVERS)
     assert {"axai", "emap", "gradient", "gradual", "pgd", "wachter"} <= set(EXPLAINERS)
 
 

@@ -5,13 +5,23 @@ from typing import Final
 import pytest
 
 from cfsearch.contracts.solver import Solver
+from cfsearch.solvers.bayesian import Bayesian
 from cfsearch.solvers.bridged import Nsga3, Spea2
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import AgeMoea2, Nsga2
 from cfsearch.solvers.random import RandomSearch
 from cfsearch.solvers.swarm import Smpso
 
-SOLVERS: Final[tuple[type[Solver], ...]] = (AgeMoea2, Gde3, Nsga2, Nsga3, RandomSearch, Smpso, Spea2)
+SOLVERS: Final[tuple[type[Solver], ...]] = (
+    AgeMoea2,
+    Bayesian,
+    Gde3,
+    Nsga2,
+    Nsga3,
+    RandomSearch,
+    Smpso,
+    Spea2,
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,6 +13,8 @@ from cfsearch.solvers.random import RandomSearch
 
 NAMES = tuple("abcdefgh")
 TURNS = 25
+FEW_TURNS = {"bayesian": 8}
+"""What learns from few evaluations is compared with all turns of chance, after these."""
 POPULATION = 32
 
 
@@ -45,6 +47,7 @@ def run(
     first: int = 0,
     turns: int = TURNS,
 ) -> list[Evaluation]:
+    turns = min(turns, FEW_TURNS.get(solver.name, turns))
     solver.start(
         where,
         objectives=m,

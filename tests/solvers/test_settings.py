@@ -84,8 +84,9 @@ def test_of_a_genetic_algorithm_in_tensors(kind: type[BatchedGenetic]) -> None:
 
 
 def test_every_setting_is_tried_above(solver_classes: tuple[type[Solver], ...]) -> None:
-    # those of the swarm in test_smpso.py
+    # those of the swarm in test_smpso.py, those that only bayesian has in test_bayesian.py
     tried = {"population", "crossover_probability", "crossover_eta", "mutation_probability", "mutation_eta"}
     tried |= {"crossover_rate", "scale", "archive", "mutate_every"}
+    tried |= {"optimism", "inner_population", "inner_generations"}
     settings = {f.name for one in solver_classes for f in fields(one) if f.init}  # type: ignore[arg-type]  # all are dataclasses
     assert settings == tried

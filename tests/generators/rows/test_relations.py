@@ -15,6 +15,7 @@ from cfsearch.generators.rows.generator import Rows
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.changed import Changed
 from cfsearch.objectives.gower import Gower
+from cfsearch.solvers.bayesian import Bayesian
 from cfsearch.solvers.bridged import Nsga3, Spea2
 from cfsearch.solvers.differential import Gde3
 from cfsearch.solvers.genetic import AgeMoea2, Nsga2
@@ -23,7 +24,7 @@ from cfsearch.solvers.swarm import Smpso
 from cfsearch.testing import FakeProvider
 from cfsearch.testing.tables import broken_rules, random_rows, random_schema
 
-SOLVERS = (AgeMoea2, Gde3, Nsga2, Nsga3, RandomSearch, Smpso, Spea2)
+SOLVERS = (AgeMoea2, Bayesian, Gde3, Nsga2, Nsga3, RandomSearch, Smpso, Spea2)
 
 
 def searched(schema: TableSchema, x: Tensor, *, solver: type[Solver], evaluations: int) -> list[ParetoFront]:
@@ -36,12 +37,15 @@ def searched(schema: TableSchema, x: Tensor, *, solver: type[Solver], evaluation
         provider,
         Rows(schema),
         [Adversarial(), Gower(), Changed()],
-        lambda population: solver(population=population),  # type: ignore[call-arg]  # as registered ones do
+        lambda population: solver(population=population, **QUICK.get(solver.name, {})),  # type: ignore[call-arg]  # as registered ones do
         evaluations=evaluations,
         population=12,
     )
     found = search.run(x, names=[f"row {i}" for i in range(len(x))])
     return [one for one in found if isinstance(one, ParetoFront)]
+
+
+QUICK: dict[str, dict[str, int]] = {"bayesian": {"inner_population": 12, "inner_generations": 2}}
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=[solver.name for solver in SOLVERS])
