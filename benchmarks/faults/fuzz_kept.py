@@ -1,92 +1,19 @@
 """What a run keeps beside its store, to be fuzzed: measured effects, columns, shared changes, contributions and groups."""
 
-import math
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from cfsearch.audits.columns.measuring import MeasuredColumn, Moves
-from cfsearch.audits.columns.members import MemberFigures
-from cfsearch.audits.columns.protection import Protected
-from cfsearch.audits.columns.store import load_columns, save_columns
-from cfsearch.audits.contributing import Contribution, MeasuredContributions, Tried
-from cfsearch.audits.contributions_file import load_contributions, save_contributions
-from cfsearch.audits.effects import Effects
-from cfsearch.audits.groups import RowGroups
-from cfsearch.audits.measured import Measured, load_effects, load_groups, save_effects, save_groups
-from cfsearch.audits.shared.candidates import Move, SharedChange
-from cfsearch.audits.shared.measuring import MeasuredChanges, Trials
-from cfsearch.audits.shared.store import load_shared, save_shared
-from cfsearch.numerics.shapley import Shapley
-
-
-def _ones(*shape: int) -> Tensor:
-    """A tensor of its own: files refuse those that share memory."""
-    return torch.ones(shape)
-
-
-def _effects(path: Path) -> None:
-    base, passed = torch.arange(6.0).reshape(3, 2), torch.tensor([True, False, True])
-    found = Effects(("a", "b"), base, base + 1, base > 2, passed, base + 2, base + 3)
-    save_effects(path, Measured(found, ("x", "y", "z"), ("1", "2", "3"), {"a": 0.5}, {"b": _ones(3)}))
-
-
-def _groups(path: Path) -> None:
-    columns = [RowGroups("sex", ("f", "m"), (1, 0, 1), "by value")]
-    save_groups(path, labels=None, by=("Hat",), columns=columns, names=("x", "y", "z"))
-
-
-def _contributions(path: Path) -> None:
-    shared = Shapley(torch.tensor([0.75, -0.25]), torch.tensor([0.0, 0.125]))
-    one = Contribution({"a": Tried(True, False)}, ("a", "b"), shared, 9)
-    save_contributions(path, MeasuredContributions(("a", "b"), {"x": one, "y": one}, left_out=0))
-
-
-def _columns(path: Path) -> None:
-    of, own, classes = torch.tensor([0, 1, -1]), torch.tensor([1, 0, 1]), _ones(3, 2).long()
-    sex = Protected("sex", "sex", True, True, ("f", "m"), of, None, 0, (), "", "")
-    moves = Moves(
-        ("hours",),
-        torch.tensor([0, 1]),
-        _ones(1, 1, 2),
-        _ones(1, 1, 2),
-        error=_ones(1, 1),
-        error_p=_ones(1, 1),
-    )
-    linked = (("job",), _ones(3, 2), _ones(3, 2))
-    one = MeasuredColumn(sex, ("a", "b", "c"), "yes", _ones(3, 2), _ones(3, 2), classes, own, *linked, moves)
-    shares = (_ones(1), _ones(1), torch.tensor([math.nan]))
-    save_columns(path, [one], {"sex": MemberFigures(("a",), _ones(1), *shares)})
-
-
-def _shared(path: Path) -> None:
-    change = SharedChange((Move(0, "hat", "+", "to", 1.0),), 3)
-    first, second = (
-        Trials(names, _ones(1, 2).bool(), _ones(1, 2), _ones(1, 2).bool())
-        for names in (("x", "y"), ("u", "v"))
-    )
-    save_shared(
-        path, [MeasuredChanges("no", None, (change,), ("hat on",), first, second, _ones(1).bool(), 0, 4)]
-    )
-
-
-_KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path], object]]] = {
-    "kept effects": (_effects, load_effects),
-    "kept groups": (_groups, load_groups),
-    "kept contributions": (_contributions, load_contributions),
-    "kept columns": (_columns, load_columns),
-    "kept shared changes": (_shared, load_shared),
-}
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+from tests.audits.kept_files import FILES  # the same files as the tests read
 
 
 def kept() -> dict[str, tuple[Callable[[Path], object], bytes]]:
     """The loader of each kind of file by its name, and a file that it takes."""
     found = {}
     with tempfile.TemporaryDirectory() as place:
-        for name, (save, load) in _KINDS.items():
+        for name, (save, load) in FILES.items():
             save(path := Path(place) / "kept")
-            found[name] = (load, path.read_bytes())
+            found[f"kept {name}"] = (load, path.read_bytes())
     return found

@@ -8,61 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 import pytest
 import torch
 
-from cfsearch.audits.columns.measuring import MeasuredColumn, Moves
-from cfsearch.audits.columns.members import MemberFigures
-from cfsearch.audits.columns.protection import Protected
-from cfsearch.audits.columns.store import load_columns, save_columns
-from cfsearch.audits.contributing import Contribution, MeasuredContributions, Tried
-from cfsearch.audits.contributions_file import load_contributions, save_contributions
-from cfsearch.audits.effects import Effects
-from cfsearch.audits.measured import Measured, load_effects, save_effects
-from cfsearch.audits.shared.candidates import Move, SharedChange
-from cfsearch.audits.shared.measuring import MeasuredChanges, Trials
-from cfsearch.audits.shared.store import load_shared, save_shared
 from cfsearch.audits.tensor_file import read_tensors, write_tensors
 from cfsearch.errors import DamagedError, RunError
-from cfsearch.numerics.shapley import Shapley
 
-
-def effects(path: Path) -> None:
-    base = torch.arange(6.0).reshape(3, 2)
-    found = Effects(
-        ("a", "b"), base, base + 1, base > 2, torch.tensor([True, False, True]), base + 2, base + 3
-    )
-    save_effects(path, Measured(found, ("x", "y", "z"), ("1", "2", "3"), {}, {"b": torch.ones(3)}))
-
-
-def contributions(path: Path) -> None:
-    shared = Shapley(torch.tensor([0.75, -0.25]), torch.tensor([0.0, 0.125]))
-    one = Contribution({"a": Tried(True, False)}, ("a", "b"), shared, 9)
-    save_contributions(path, MeasuredContributions(("a", "b"), {"x": one, "y": one}, left_out=0))
-
-
-def ones(*shape: int) -> torch.Tensor:
-    """A tensor of its own: files refuse those that share memory."""
-    return torch.ones(shape)
-
-
-def columns(path: Path) -> None:
-    of, own, classes = torch.tensor([0, 1, -1]), torch.tensor([1, 0, 1]), ones(3, 2).long()
-    sex = Protected("sex", "sex", True, True, ("f", "m"), of, None, 0, (), "", "")
-    moves = Moves(
-        ("hours",), torch.tensor([0, 1]), ones(1, 1, 2), ones(1, 1, 2), error=ones(1, 1), error_p=ones(1, 1)
-    )
-    linked = (("job",), ones(3, 2), ones(3, 2))
-    one = MeasuredColumn(sex, ("a", "b", "c"), "yes", ones(3, 2), ones(3, 2), classes, own, *linked, moves)
-    shares = (ones(1), ones(1), torch.tensor([math.nan]))
-    save_columns(path, [one], {"sex": MemberFigures(("a",), ones(1), *shares)})
-
-
-def shared(path: Path) -> None:
-    change = SharedChange((Move(0, "hat", "+", "to", 1.0),), 3)
-    first, second = (
-        Trials(names, ones(1, 2).bool(), ones(1, 2), ones(1, 2).bool()) for names in (("x", "y"), ("u", "v"))
-    )
-    save_shared(
-        path, [MeasuredChanges("no", None, (change,), ("hat on",), first, second, ones(1).bool(), 0, 4)]
-    )
+from .kept_files import FILES
 
 
 class Kept(NamedTuple):
@@ -74,10 +23,10 @@ class Kept(NamedTuple):
 
 
 KINDS = {
-    "effects": Kept(effects, load_effects, lambda meta: (meta, "names")),
-    "contributions": Kept(contributions, load_contributions, lambda meta: (meta, "inputs")),
-    "columns": Kept(columns, load_columns, lambda meta: (meta["columns"][0], "rows")),
-    "shared": Kept(shared, load_shared, lambda meta: (meta["classes"][0], "second")),
+    "effects": Kept(*FILES["effects"], lambda meta: (meta, "names")),
+    "contributions": Kept(*FILES["contributions"], lambda meta: (meta, "inputs")),
+    "columns": Kept(*FILES["columns"], lambda meta: (meta["columns"][0], "rows")),
+    "shared": Kept(*FILES["shared"], lambda meta: (meta["classes"][0], "second")),
 }
 MAY_BE_NAN = {"0 members changed", "0 members necessary", "0 members sufficient"}
 
@@ -185,3 +134,10 @@ def test_what_is_looked_up_by_name_has_no_name_twice(tmp_path: Path, kind: str, 
     changed(path, lambda meta, _tensors: meta.update({key: ["same"] * len(meta[key])}))
     with pytest.raises(DamagedError, match=f"`{key}` has a name twice"):
         KINDS[kind].load(path)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_what_was_written_is_read(tmp_path: Path, kind: str) -> None:
+    save, load = FILES[kind]
+    save(tmp_path / "kept")
+    assert load(tmp_path / "kept") is not None
