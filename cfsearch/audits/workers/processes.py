@@ -57,12 +57,8 @@ class LocalWorkers(Workers):
     def take(self) -> Answer:
         """As ``Workers.take``."""
         while True:
-            poller = select.poll()
-            numbers = {self._processes[worker].channel.fileno(): worker for worker in self._busy}
-            for descriptor in numbers:
-                poller.register(descriptor, select.POLLIN)
-            for descriptor, _ in poller.poll():
-                answer = self._heard(numbers[descriptor])
+            for worker in self._speaking():
+                answer = self._heard(worker)
                 if answer is not None:
                     self._busy.discard(answer.worker)
                     return answer
@@ -72,6 +68,17 @@ class LocalWorkers(Workers):
         for process in self._processes.values():
             process.close()
         self._processes.clear()
+
+    def _speaking(self) -> list[int]:
+        """Workers of whom a message is there or comes; waits for one."""
+        pending = [worker for worker in self._busy if self._processes[worker].channel.pending]
+        if pending:
+            return pending
+        poller = select.poll()
+        numbers = {self._processes[worker].channel.fileno(): worker for worker in self._busy}
+        for descriptor in numbers:
+            poller.register(descriptor, select.POLLIN)
+        return [numbers[descriptor] for descriptor, _ in poller.poll()]
 
     def _heard(self, worker: int) -> Answer | None:
         """The answer of a worker once it is whole."""

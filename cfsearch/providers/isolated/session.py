@@ -148,10 +148,10 @@ class Session:
         Raises:
             ProviderError: there are none.
         """
-        specs = answer.get("tensors")
-        if not isinstance(specs, list):
+        where = answer.get("tensors")
+        if not isinstance(where, str):
             raise ProviderError(f"{who}: its process answered with what is no answer of ours.")
-        return self._arena.read(specs)
+        return self._arena.read(where)
 
     def close(self) -> None:
         """End the process."""

@@ -50,22 +50,51 @@ def test_several_lie_side_by_side_and_a_larger_one_finds_room(both: tuple[Arena,
 
 
 @pytest.mark.parametrize(
-    "spec",
+    "text",
     [
         None,
         {},
-        {"dtype": "object", "shape": [1], "offset": 0},
-        {"dtype": "float32", "shape": [-1], "offset": 0},
-        {"dtype": "float32", "shape": [2**40], "offset": 0},
-        {"dtype": "float32", "shape": [1], "offset": -4},
-        {"dtype": "float32", "shape": [1], "offset": 2**40},
-        {"dtype": "float32", "shape": ["1"], "offset": 0},
+        ["float32 4 0"],
+        "float32 4",
+        "float32 4 0 0",
+        "object 1 0",
+        "float32 -1 0",
+        "float32 +1 0",
+        "float32 ² 0",
+        "float32 1_0 0",
+        "float32 1x 0",
+        f"float32 {2**40} 0",
+        f"float32 {'9' * 5000} 0",
+        "float32 1 -4",
+        f"float32 1 {2**40}",
+        "float32 4 0,",
     ],
 )
-def test_what_is_no_tensor_is_refused(both: tuple[Arena, Arena], spec: Any) -> None:
+def test_what_is_no_tensor_is_refused(both: tuple[Arena, Arena], text: Any) -> None:
     both[0].write([torch.zeros(4)])
     with pytest.raises(ProviderError, match="answered with what is no tensor"):
-        both[0].read([spec])
+        both[0].read(text)
+
+
+def test_what_is_written_anew_is_read_anew(both: tuple[Arena, Arena]) -> None:
+    ours, theirs = both
+    for n in [3, 5, 3, *range(300), 3]:  # more forms than are remembered
+        x = torch.arange(n * 2.0).reshape(n, 2) + n
+        [back] = theirs.read(ours.write([x]))
+        assert torch.equal(back, x)
+        [answer] = ours.read(theirs.write([back.double() * 2]))
+        assert torch.equal(answer, x.double() * 2)
+
+
+def test_no_tensors_are_none(both: tuple[Arena, Arena]) -> None:
+    assert both[1].read(both[0].write([])) == []
+
+
+def test_a_tensor_that_gradients_follow_leaves_the_memory_alone(both: tuple[Arena, Arena]) -> None:
+    x = torch.ones(3, requires_grad=True)
+    for _ in range(2):
+        [back] = both[1].read(both[0].write([x * 2]))
+        assert not back.requires_grad and back.tolist() == [2.0] * 3
 
 
 def test_the_memory_cannot_be_made_smaller_under_a_reader() -> None:
