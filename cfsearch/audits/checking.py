@@ -263,6 +263,7 @@ class _Check:
             ("instances", [entry for part in figures.values() for entry in part.instances]),
             ("changes", [entry for part in figures.values() for entry in part.changes()]),
             ("transitions", [entry for part in figures.values() for entry in part.transitions()]),
+            ("robustness", [entry for part in figures.values() for entry in part.robustness()]),
         ):
             self._same("figures", "audit.json", f"`{name}`", plain.get(name, []), again)
         if complete:

@@ -71,6 +71,7 @@ def audit_document(
         python: a program that makes the same again (``program``).
     """
     first = next(iter(assemblies.values()))
+    robust = [entry for one in figures.values() for entry in one.robustness()]
     audit = first.config.audit
     noun = first.config.data.noun
     return {
@@ -110,6 +111,7 @@ def audit_document(
         **({"columns": list(columns)} if columns else {}),
         **({"shared": list(shared)} if shared else {}),
         **({"contributions": list(contributions)} if contributions else {}),
+        **({"robustness": robust} if robust else {}),
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),

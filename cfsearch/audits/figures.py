@@ -18,6 +18,7 @@ from cfsearch.runs.directory import InstanceRow
 
 from .changes import ChangeTally
 from .groups import GroupTally
+from .robust_flips import RobustnessTally
 from .transitions import TransitionTally, true_class
 
 _STATUSES = ("found", "not_found", "already_target", "failed")
@@ -41,7 +42,7 @@ class Figures:
         self.constant: int = 0
         self.broken: int = 0
         self.fronts: int = 0
-        self._changes, self._transitions = ChangeTally(), TransitionTally()
+        self._changes, self._transitions, self._robust = ChangeTally(), TransitionTally(), RobustnessTally()
         self._queries: int | None = 0
         self._seeding = 0
 
@@ -82,6 +83,7 @@ class Figures:
         self.broken += bool(len(front)) and front.reconstruction_flips
         self._changes.add(front, sparsest)
         self._transitions.add(front, sparsest)
+        self._robust.add(front, sparsest)
         self._seeding += front.seeding
         if self._queries is not None:
             self._queries = None if front.queries is None else self._queries + front.queries
@@ -132,6 +134,10 @@ class Figures:
     def transitions(self) -> list[dict[str, Any]]:
         """From which class to which the sparsest flips go, and how often."""
         return self._transitions.rows(self.model)
+
+    def robustness(self) -> list[dict[str, Any]]:
+        """How well the sparsest flips stand small changes; nothing where none were tried."""
+        return self._robust.rows(self.model)
 
 
 def _instance(model: str, row: InstanceRow, sparsest: int | None) -> dict[str, Any]:

@@ -146,6 +146,8 @@ def _missing(condition: Condition, every: Sequence[Measurement], document: Audit
         why = f"the audit has no {wanted}" + (f"; it has {near[0]}, for example" if near else "")
         if condition.metric.startswith("contribution") and not document.contributions:
             why += "; `cfsearch audit --contribution-queries N` measures what changes contribute"
+        if condition.metric == "robustness" and not document.robustness:
+            why += "; `cfsearch audit --robustness N` tries N small changes of each flip"
     return Judgement(condition, None, None, None, FAIL, f"{why}.")
 
 

@@ -46,6 +46,7 @@ METRICS: Final = {
     "contribution": "mean Shapley share of a change of what its counterfactual does, where that changes it",
     "contribution_necessity": "share of the inputs whose counterfactual with a change is lost without it",
     "contribution_sufficiency": "share of them that the change flips alone",
+    "robustness": "mean share of small changes under which the sparsest flips still flip",
 }
 """What each metric is."""
 BY_CLASS: Final = (
@@ -105,6 +106,7 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *(found for column in document.columns for found in column_figures(column)),
         *(found for shared in document.shared for found in _shared(shared)),
         *(found for row in document.contributions for found in _contributions(row)),
+        *(_of("robustness", row.model, row.mean, n=row.n) for row in document.robustness),
         *_genuine(document),
     ]
 
@@ -124,15 +126,8 @@ def column_figures(row: ColumnRow) -> Iterator[Measurement]:
             because = _graded(alone)
             for metric, estimate in (("effect", alone.logits), ("probability", alone.probability)):
                 yield _of(metric, model, estimate, subject=of, group=group, n=alone.n, because=because)
-                yield _of(
-                    f"abs_{metric}",
-                    model,
-                    _size(estimate),
-                    subject=of,
-                    group=group,
-                    n=alone.n,
-                    because=because,
-                )
+                size = _size(estimate)
+                yield _of(f"abs_{metric}", model, size, subject=of, group=group, n=alone.n, because=because)
             yield _exact("p", model, alone.p, subject=of, group=group, n=alone.n)
         for metric, figure in (("through", through.logits), ("abs_through", _size(through.logits))):
             yield _of(metric, model, figure, subject=of, group=group, n=through.n, because=_graded(through))

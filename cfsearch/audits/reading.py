@@ -26,6 +26,7 @@ from .reading_parts import (
     GeneratorErrorPart,
     Leaning,
     Part,
+    RobustnessRow,
     Share,
     Text,
 )
@@ -333,6 +334,7 @@ class AuditDocument(Part):
     columns: tuple[ColumnRow, ...] = ()
     shared: tuple[SharedRow, ...] = ()
     contributions: tuple[ContributionsRow, ...] = ()
+    robustness: tuple[RobustnessRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

@@ -123,3 +123,23 @@ class Dataset(Part):
     date_published: Text = ""
     files: tuple[DatasetFile, ...]
     inputs: Literal["same", "other", "unsaid", "not named"]
+
+
+class RobustnessRow(Part):
+    """How well the sparsest flips of one model stand small changes.
+
+    Args:
+        model: its id.
+        changes: small changes that were tried of each.
+        what: which they are.
+        n: inputs whose sparsest flip was tried.
+        left_out: inputs whose sparsest flip was not, as the model failed or no queries were left.
+        mean: of the shares of small changes under which it still flips; None where none was tried.
+    """
+
+    model: Text
+    changes: Count
+    what: Text
+    n: Count
+    left_out: Count
+    mean: Estimate | None

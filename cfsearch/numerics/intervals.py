@@ -93,6 +93,34 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
     return Interval(float(values.mean()), low, high)
 
 
+def share_mean(shares: Float[Tensor, " n"]) -> Interval | None:
+    """The mean of numbers from 0 to 1 with a score interval; None where there is none.
+
+    It is Wilson's interval with the mean in place of the share, and the same for numbers that are 0 or 1. The variance of
+    any other numbers from 0 to 1 is smaller than ``mean (1 - mean)``, so that theirs is wider than it need be, and it is
+    one where all of them are equal, of which resampling makes a point.
+
+    Args:
+        shares: from 0 to 1.
+
+    References:
+        Wilson 1927; Bhatia and Davis 2000, A better bound on the variance.
+
+    Example:
+        >>> import torch
+        >>> mean = share_mean(torch.ones(10))
+        >>> mean.value, round(mean.low, 3), mean.high
+        (1.0, 0.722, 1.0)
+    """
+    n, z = len(shares), 1.959964
+    if not n:
+        return None
+    mean = float(shares.double().mean())
+    middle = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
+    return Interval(mean, max(0.0, min(mean, middle - half)), min(1.0, max(mean, middle + half)))
+
+
 def mcnemar(first: int, second: int) -> float:
     """Two-sided exact p of two shares of the same inputs being equal.
 

@@ -144,6 +144,14 @@ def test_contributions_that_were_not_measured_name_the_option() -> None:
     assert "contribution" not in other.message
 
 
+def test_robustness_that_was_not_measured_names_the_option() -> None:
+    [found] = judge(document(), [fail_if("robustness < 90%")])
+    assert found.result == FAIL
+    assert found.message == (
+        "the audit has no robustness; `cfsearch audit --robustness N` tries N small changes of each flip."
+    )
+
+
 def test_what_is_missing_says_what_there_is() -> None:
     [missing] = judge(document(), [fail_if("effect:Mal > 0.5")])
     assert missing.message == "the audit has no effect:Mal; it has effect:Male, for example."

@@ -300,6 +300,7 @@ def test_the_names_of_figures_are_stable() -> None:
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "through", "abs_through", "proxy",
         "abs_proxy", "necessity", "sufficiency", "cost_gap", "genuine_rate",
         "shared_rate", "shared_gap", "shared_p", "contribution", "contribution_necessity", "contribution_sufficiency",
+        "robustness",
     ]  # fmt: skip
     assert BY_CLASS == (
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "shared_rate", "shared_gap", "shared_p",
@@ -382,4 +383,12 @@ def test_contributions_are_figures_of_each_variable() -> None:
         ("contribution", "Young", "", None, None, None, None, 8, few),
         ("contribution_necessity", "Young", "", None, None, None, None, 9, few),
         ("contribution_sufficiency", "Young", "", None, None, None, None, 9, few),
+    ]
+
+
+def test_robustness_is_a_figure_of_each_model() -> None:
+    row = {"model": "m", "changes": 10, "what": "noise", "n": 9, "left_out": 1, "mean": RATE}
+    assert figures(robustness=[row]) == [("robustness", "", "", *ENDS, None, 9, "")]
+    assert figures(robustness=[{**row, "mean": None}]) == [
+        ("robustness", "", "", None, None, None, None, 9, "")
     ]

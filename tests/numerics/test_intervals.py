@@ -3,9 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from cfsearch.errors import ConfigError
-from cfsearch.numerics.intervals import holm, mcnemar, mean_difference, paired_mean, share_difference, wilson
+from cfsearch.numerics.intervals import (
+    holm,
+    mcnemar,
+    mean_difference,
+    paired_mean,
+    share_difference,
+    share_mean,
+    wilson,
+)
 
 
 def test_wilson_against_newcombes_table() -> None:
@@ -76,3 +85,31 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar(1, 5) == pytest.approx(14 / 64)
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(0, 6) == pytest.approx(2 / 64)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 1), (1, 1), (0, 7), (7, 7), (3, 10), (250, 300)])
+def test_a_mean_of_zeros_and_ones_has_wilsons_interval(count: int, n: int) -> None:
+    found = share_mean(torch.tensor([1.0] * count + [0.0] * (n - count)))
+    ends = binomtest(count, n).proportion_ci(method="wilson")
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high), abs=1e-6)
+    assert found.value == pytest.approx(count / n)
+
+
+def test_a_mean_of_shares_by_hand() -> None:
+    found = share_mean(torch.tensor([0.25, 0.75]))
+    ends = binomtest(1, 2).proportion_ci(method="wilson")  # the same mean of as many numbers
+    assert found is not None and found.value == 0.5
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high), abs=1e-6)
+    assert share_mean(torch.zeros(0)) is None
+
+
+def test_the_interval_of_a_mean_of_shares_holds_it_often_enough() -> None:
+    draw = np.random.default_rng(0)
+    for a, b in ((0.2, 0.1), (2.0, 2.0), (8.0, 0.5)):
+        held = []
+        for _ in range(400):
+            found = share_mean(torch.from_numpy(draw.beta(a, b, size=15)))
+            assert found is not None
+            held.append(found.low <= a / (a + b) <= found.high)
+        assert np.mean(held) >= 0.93
