@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, final, get_args
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import UNTARGETED, Candidates, Need, Queries
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import CapabilityError, ConfigError, DataError
 
 Metric = Literal["euclidean", "mahalanobis"]
 _SHRINKAGE: Final = 0.1
+_MOST_CLASSES: Final = 4096
+"""Of a covariance: 128 MiB, a few times over."""
 
 
 @final
@@ -40,7 +42,7 @@ class LogitCloseness(Objective):
 
     Raises:
         ConfigError: ``metric`` is unknown, or ``samples`` is under 1.
-        CapabilityError: there are no reference inputs.
+        CapabilityError: there are no reference inputs; or more than 4,096 classes (Mahalanobis).
         DataError: none of them is classified as a target; or they do not vary (Mahalanobis).
 
     References:
@@ -76,18 +78,17 @@ class LogitCloseness(Objective):
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         scores, reference = self._level(candidates.scores), self._level(candidates.reference)
-        k = reference.shape[-1]
-        member = torch.nn.functional.one_hot(candidates.reference.argmax(-1), k)
+        classes, of = reference.argmax(-1).unique(return_inverse=True)
+        member = torch.nn.functional.one_hot(of, len(classes))
         member = (member * (member.cumsum(0) <= self.samples)).double()
-        count = member.sum(0)
-        means = (member.T @ reference) / count.clamp_min(1.0)[:, None]
-        goal = _goals(candidates.queries, known=count > 0)
+        means = (member.T @ reference) / member.sum(0)[:, None]
+        goal = _goals(candidates.queries, classes=classes)
         if self.metric == "mahalanobis":
-            white = _whitening(reference - member @ means, used=member.sum(1), classes=int((count > 0).sum()))
+            white = _whitening(reference - member @ means, used=member.sum(1), classes=len(classes))
             scores, means = scores @ white, means @ white
         # the plain sum of squares: the product form would let a row see its neighbours' rounding
         distance = torch.cdist(scores.flatten(0, 1), means, compute_mode="donot_use_mm_for_euclid_dist")
-        distance = distance.reshape(*scores.shape[:2], k).masked_fill(~goal[:, None], torch.inf)
+        distance = distance.reshape(*scores.shape[:2], -1).masked_fill(~goal[:, None], torch.inf)
         return distance.amin(-1).to(candidates.z.dtype)
 
     def _level(self, scores: Tensor) -> Tensor:
@@ -95,11 +96,10 @@ class LogitCloseness(Objective):
         return scores - scores.mean(-1, keepdim=True) if self.centred else scores
 
 
-def _goals(queries: Queries, *, known: Bool[Tensor, " k"]) -> Bool[Tensor, "b k"]:
-    """The classes whose mean each query may approach."""
-    classes = torch.arange(known.shape[0], device=known.device)
+def _goals(queries: Queries, *, classes: Int[Tensor, " c"]) -> Bool[Tensor, "b c"]:
+    """The classes, of those with references, whose mean each query may approach."""
     source, target = queries.source[:, None], queries.target[:, None]
-    goal = torch.where(target == UNTARGETED, classes != source, classes == target) & known
+    goal = torch.where(target == UNTARGETED, classes != source, classes == target)
     lost = (~goal.any(-1)).nonzero()
     if lost.numel():
         i = int(lost[0, 0])
@@ -108,7 +108,7 @@ def _goals(queries: Queries, *, known: Bool[Tensor, " k"]) -> Bool[Tensor, "b k"
         raise DataError(
             f"logit_closeness: no reference input is classified as {which}, which query "
             f"{queries.names[i]!r} asks for; the references cover classes "
-            f"{known.nonzero().flatten().tolist()}. Add reference inputs of that class."
+            f"{classes.tolist()}. Add reference inputs of that class."
         )
     return goal
 
@@ -117,8 +117,13 @@ def _whitening(
     residual: Float[Tensor, "r k"], *, used: Float[Tensor, " r"], classes: int
 ) -> Float[Tensor, "k k"]:
     """The matrix W with ``W W' = S^-1``, of the pooled and shrunk covariance S."""
-    residual = residual * used[:, None]
     rows, k = int(used.sum()), residual.shape[-1]
+    if k > _MOST_CLASSES:
+        raise CapabilityError(
+            f"logit_closeness: mahalanobis holds a number for each pair of classes, and this model has {k:,}; it takes at "
+            f"most {_MOST_CLASSES:,}. Take the euclidean metric."
+        )
+    residual = residual * used[:, None]
     cov = residual.T @ residual / max(rows - classes, 1)
     level = cov.diagonal().sum() / k
     if not level > 0:

@@ -83,7 +83,8 @@ def _of_pandas(answer: "pd.DataFrame | pd.Series[Any]", labels: tuple[str, ...])
             answer = answer.iloc[order]
     named = [str(name) for name in getattr(answer, "columns", ())]
     if named != list(labels) and sorted(named) == sorted(labels) and len(set(named)) == len(named):
-        return np.asarray(answer)[:, [named.index(label) for label in labels]]
+        place = {name: i for i, name in enumerate(named)}
+        return np.asarray(answer)[:, [place[label] for label in labels]]
     return np.asarray(answer)
 
 

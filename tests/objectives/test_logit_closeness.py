@@ -149,3 +149,19 @@ def test_metric_must_be_one_of_two() -> None:
 def test_samples_must_be_one_or_more(metric: Metric) -> None:
     with pytest.raises(ConfigError, match=r"logit_closeness: `samples` must be a whole number >= 1, got 0\."):
         LogitCloseness(metric=metric, samples=0)
+
+
+def test_of_very_many_classes_only_those_with_references_are_held() -> None:
+    k, reference = 200_000, torch.zeros(3, 200_000)
+    reference[0, 7] = reference[1, 7] = 2.0
+    reference[2, 150_000] = 4.0
+    scores = torch.zeros(1, 1, k)
+    scores[0, 0, 7] = 1.0
+    queries = make_queries(scores=scores[:, 0], source=(7,), target=(150_000,), reference=reference)
+    c = make_candidates(scores=scores, queries=queries)
+    # classes by classes would be 298 GiB
+    assert LogitCloseness(centred=False)(c).item() == pytest.approx(17.0**0.5)
+    with pytest.raises(
+        CapabilityError, match=r"this model has 200,000; it takes at most 4,096. Take the eucl"
+    ):
+        LogitCloseness(metric="mahalanobis")(c)

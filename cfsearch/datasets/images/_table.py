@@ -51,14 +51,15 @@ class AttributeTable:
         Raises:
             DataError: the table has no such attribute.
         """
+        place = {name: i for i, name in enumerate(self.names)}
         for name in names:
-            if name not in self.names:
+            if name not in place:
                 near = difflib.get_close_matches(name, self.names, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else "Name one of its columns."
                 raise DataError(
                     f"attributes: the table has no attribute {name!r} among its {len(self.names)}. {hint}"
                 )
-        return self.values[:, [self.names.index(name) for name in names]]
+        return self.values[:, [place[name] for name in names]]
 
     def take(self, rows: Sequence[int]) -> Self:
         """These rows alone, in this order."""
@@ -160,15 +161,18 @@ def _header(header: list[str], extra: Sequence[str], path: Path) -> tuple[int, l
         raise _error(path, 1, "must be a header, but the file is empty")
     if len(header) < 2:
         raise _error(path, 1, f"must name columns separated by commas, got {header[0][:60]!r}")
+    seen: set[str] = set()
     for i, name in enumerate(header):
         if not name:
             raise _error(path, 1, f"has no name for column {i + 1}")
-        if name in header[:i]:
+        if name in seen:
             raise _error(path, 1, f"names column {name!r} twice")
+        seen.add(name)
     missing = [name for name in extra if name not in header]
     if missing:
         raise _error(path, 1, f"must name the column {missing[0]!r}, which the settings name")
     key = next((header.index(name) for name in KEYS if name in header), 0)
     kept = [header.index(name) for name in extra]
-    attributes = [i for i in range(len(header)) if i != key and i not in kept]
+    taken = {key, *kept}
+    attributes = [i for i in range(len(header)) if i not in taken]
     return key, kept, attributes

@@ -356,8 +356,9 @@ def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) ->
     """An answer as numbers. ``answer`` is Any: onnxruntime gives arrays or lists of maps."""
     if isinstance(answer, list):  # scikit-learn's ZipMap: one {class: probability} a row
         keys = list(answer[0])
-        if labels is not None and {str(key) for key in keys} == set(labels):
-            keys.sort(key=lambda key: labels.index(str(key)))
+        named = {str(key): key for key in keys}
+        if labels is not None and len(named) == len(keys) and named.keys() == set(labels):
+            keys = [named[label] for label in labels]
         answer = np.array([[row[key] for key in keys] for row in answer], dtype=np.float32)
     if answer.dtype.kind in "OUS":
         if labels is None:
