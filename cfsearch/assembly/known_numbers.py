@@ -1,7 +1,12 @@
 """Columns of numbers that a model learned as categories: a search goes to the numbers that the model knows."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind
 from cfsearch.errors import listed
@@ -48,10 +53,22 @@ def with_known_numbers(table: TableInput, model: TabularProvider) -> TableInput:
     return replace(
         table,
         schema=schema,
+        probes=_nearest(table, columns),
         reference=None if table.reference is None else replace(table.reference, schema=schema),
         guessed=None if table.guessed is None else replace(table.guessed, schema=schema),
         notes=(*table.notes, *notes),
     )
+
+
+def _nearest(table: TableInput, columns: Mapping[str, Column]) -> Float[Tensor, "p c"]:
+    """The probes, with the nearest of its values in each of these columns: some are drawn between."""
+    probes = table.probes.clone()
+    for name, column in columns.items():
+        values = torch.tensor(column.values, dtype=probes.dtype)
+        at = table.schema.names.index(name)
+        nearest = (probes[:, at, None] - values).abs().argmin(1)
+        probes[:, at] = torch.where(probes[:, at].isnan(), probes[:, at], values[nearest])
+    return probes
 
 
 def _reachable(column: Column, numbers: tuple[float, ...]) -> tuple[float, ...] | None:

@@ -42,6 +42,7 @@ from cfsearch.errors import ConfigError, DataError, listed
 from cfsearch.registry import unknown
 
 from .inputs import InputRecord, Inputs
+from .taken_columns import check_taken
 
 if TYPE_CHECKING:
     from cfsearch.providers.onnx.file import OnnxFile
@@ -234,7 +235,7 @@ def _schema(
     keep = header if columns is None else [*columns, *([data.label] if data.label else [])]
     kept = frozenset(keep)
     ignore = [name for name in header if name not in kept]
-    _check_taken(source, columns or (), known=header)
+    check_taken(source, columns or (), known=header)
     if number and data.label is not None and data.label not in ignore:
         ignore.append(data.label)
     guess = infer_schema(
@@ -286,18 +287,8 @@ def _read(source: str, config: Config) -> TextTable:
 
 def _in_order(guess: Inference, columns: Sequence[str]) -> TableSchema:
     """The guessed schema with the model's columns, in the model's order."""
-    _check_taken(guess.source, columns, known=guess.schema.names)
+    check_taken(guess.source, columns, known=guess.schema.names)
     return replace(guess.schema, columns=tuple(guess.schema.column(name) for name in columns))
-
-
-def _check_taken(source: str, columns: Sequence[str], *, known: Sequence[str]) -> None:
-    had = frozenset(known)
-    lacking = [name for name in columns if name not in had]
-    if lacking:
-        raise DataError(
-            f"table: the model takes the column {lacking[0]!r}, which {Path(source).name!r} does not have, or "
-            f"which looks like no input there. It has {listed(known, most=30)}. Correct the file, or give --schema."
-        )
 
 
 def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str:

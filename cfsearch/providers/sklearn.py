@@ -248,6 +248,9 @@ class SklearnProvider(TabularProvider):
                 answer = self._ask(ready)
         except ProviderError as error:
             advice = way_out(str(error))
+            refusal = None if self._frames is None else self._frames.refusal(str(error))
+            if refusal is not None:
+                raise refusal from error
             if not advice:
                 raise
             raise ProviderError(f"{error} {advice}") from error

@@ -31,11 +31,27 @@ def encoder_values(estimator: Any) -> dict[str, list[Any]]:  # Any: scikit-learn
     Args:
         estimator: fitted on a data frame; a pipeline, with a ColumnTransformer or without.
     """
-    columns = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
-    return dict(_found(estimator, columns))
+    return {name: values for name, values, _ in _encoders(estimator)}
 
 
-def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:  # Any: as above
+def refusing_columns(estimator: Any) -> frozenset[str]:  # Any: as above
+    """The columns whose encoder fails on a value that it was not fitted on.
+
+    Args:
+        estimator: as for ``encoder_values``.
+    """
+    return frozenset(name for name, _, step in _encoders(estimator) if _handling(step) == "error")
+
+
+def _handling(step: Any) -> str:  # Any: as above
+    return str(getattr(step, "handle_unknown", ""))
+
+
+def _encoders(estimator: Any) -> Iterator[tuple[str, list[Any], Any]]:  # Any: as above
+    yield from _found(estimator, [str(name) for name in getattr(estimator, "feature_names_in_", ())])
+
+
+def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any], Any]]:  # Any: as above
     name = type(step).__name__
     if name == "Pipeline":
         for _, part in step.steps:
@@ -48,7 +64,7 @@ def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any]]]:  #
             if not isinstance(part, str):
                 yield from _found(part, chosen_names(chosen, columns))
     elif name in _ENCODERS and len(getattr(step, "categories_", ())) == len(columns):
-        yield from ((c, values.tolist()) for c, values in zip(columns, step.categories_, strict=True))
+        yield from ((c, values.tolist(), step) for c, values in zip(columns, step.categories_, strict=True))
 
 
 def chosen_names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places, a slice or a mask

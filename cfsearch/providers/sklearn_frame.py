@@ -1,6 +1,7 @@
 """Rows as the data frame that a fitted estimator takes."""
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, Final, final
 
 from jaxtyping import Float
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.datasets.tables import (
+    Missing,
     TableSchema,
     frame_of,
     is_absent,
@@ -15,14 +17,17 @@ from cfsearch.datasets.tables import (
     values_of_levels,
     written_numbers,
 )
+from cfsearch.errors import DataError, listed
 
 from .sklearn_categories import category_values, unwrapped
-from .sklearn_columns import encoder_values, known_numbers, matched_levels, texts_wanted
+from .sklearn_columns import encoder_values, known_numbers, matched_levels, refusing_columns, texts_wanted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN: Final = 4
+_NO_NUMBER: Final = re.compile(r"could not convert string to float: '(.{1,80}?)'")
+"""What numpy says of a text where a number should stand."""
 
 
 @final
@@ -53,6 +58,18 @@ class FittedFrames:
         for column in schema.columns:
             if column.has_levels and column.name in known:
                 self._levels[column.name], strange[column.name] = matched_levels(column, known[column.name])
+        strict = {name.strip() for name in refusing_columns(unwrapped(estimator))}
+        for name, levels in strange.items():
+            column = schema.column(name)
+            absent = column.levels[-1] if column.missing is Missing.LEVEL else None
+            odd = [level for level in levels if level != absent]
+            if odd and name in strict:
+                raise DataError(
+                    f"column {name!r}: the model's encoder fails on what it never saw, {listed([repr(v) for v in odd[:_SHOWN]])}"
+                    f"{' and others' if len(odd) > _SHOWN else ''}; it knows {listed([repr(v) for v in known[name]])}. Correct "
+                    "these cells, or write a schema (`cfsearch schema table`) with `levels` that it knows, of which `unknown` "
+                    "stands for any other."
+                )
         self._texts: Final = {name: written_numbers(known[name]) for name in texts_wanted(schema, known)}
         self.known_numbers: Final = known_numbers(schema, known)
         self.note: Final = " ".join(
@@ -61,6 +78,22 @@ class FittedFrames:
             for name, levels in strange.items()
             if levels
         )
+
+    def refusal(self, message: str) -> DataError | None:
+        """What to do where a model takes a number and a column holds texts; None of any other failure.
+
+        Args:
+            message: of the failure.
+        """
+        found = _NO_NUMBER.search(message)
+        text = "" if found is None else found[1].strip()
+        for column in self._schema.columns:
+            if text and column.has_levels and text in column.levels:
+                return DataError(
+                    f"column {column.name!r}: holds texts ({text!r}), where the model takes numbers. Write them plainly in the "
+                    "file (1234.5, without signs or units), or give the file that the model was fitted on."
+                )
+        return None
 
     def of_rows(self, x: Float[Tensor, "n d"]) -> "pd.DataFrame":
         """The data frame for rows, levels as their index."""

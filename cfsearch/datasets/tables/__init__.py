@@ -21,7 +21,7 @@ UTF-16 and 32 with a mark           read
 other encodings                     as declared, else Windows-1252, and noted
 semicolons, tabs, bars              found out, and noted
 decimal commas, 1,234 and 1 234     read where a column is written so, and noted
-.gz, .zip of one file, .parquet     unpacked
+gzip, bzip2, xz, .zip, .parquet     unpacked
 comments above the header, sep=;    skipped
 a column without a name             "Unnamed: 0"; left out at the end where it is empty
 more or fewer cells than names      refused, with the line

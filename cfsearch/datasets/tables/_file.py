@@ -1,13 +1,17 @@
 """The text of a table's file, whatever it is packed and encoded in."""
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
 
 from cfsearch.errors import ConfigError, DataError, MissingExtraError
 from cfsearch.files import open_file, read_most, why_no_file
@@ -37,10 +41,26 @@ _OTHER_KINDS: Final = {
 }  # fmt: skip
 
 
+_PACKED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
+"""How files begin that are packed, and with what."""
+
+_UNPACKED: Final[
+    Mapping[str, Callable[[IO[bytes]], AbstractContextManager[Any]]]
+] = {  # Any: gzip's is no IO[bytes]
+    "": nullcontext,
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+}
+
+
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+
 def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]]:
     """The text of a file, its encoding, and what a reader must know of how it was read.
 
-    ``.gz`` and ``.zip`` are unpacked, ``.parquet`` is read by pyarrow. Without a declared encoding the byte
+    gzip, bzip2, xz and ``.zip`` are unpacked, ``.parquet`` is read by pyarrow. Without a declared encoding the byte
     order mark says which it is; else UTF-8, and where it is none Windows-1252, the usual one of older
     programs, which the notes say.
 
@@ -71,6 +91,14 @@ def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]
             marked = f"{path.name} is {name.upper()} text, by its byte order mark."
             notes = () if name == "utf-8-sig" else (marked,)
             return _decoded(raw, path, name), name, notes
+    if raw.startswith(_ZSTD):
+        raise DataError(
+            f"table: {path.name!r} must be a CSV file, got one packed by zstd. Unpack it (unzstd FILE), or pack it with gzip."
+        )
+    if raw.startswith(b"PAR1"):
+        raise DataError(
+            f"table: {path.name!r} must be a CSV file, got parquet. Give its name the ending .parquet."
+        )
     if b"\0" in raw:
         raise _nul(path, line=raw[: raw.index(b"\0")].count(b"\n") + 1)
     try:
@@ -103,24 +131,36 @@ def bytes_of(path: Path) -> bytes:
         absent = why_no_file(path)
         if absent:
             raise DataError(f"table: {str(path)!r} must be a CSV file, but {absent}. Check the path.")
-        if path.suffix == ".gz":
-            with gzip.open(path) as packed:
-                raw = read_most(packed, MAX_BYTES + 1)
-        elif path.suffix.lower() == ".zip":
+        kind = _packing(path)
+        if kind == "zip":
             raw = _unzipped(path)
         else:
-            with open_file(path) as file:
-                raw = read_most(file, MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        kind = "zip" if path.suffix.lower() == ".zip" else "gzip"
+            with open_file(path) as file, _UNPACKED[kind](file) as unpacked:
+                raw = read_most(unpacked, MAX_BYTES + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError) as error:
         raise DataError(f"table: {path.name!r} is a broken {kind} file ({error}). Copy it again.") from error
     except OSError as error:
+        if error.errno is None:  # what bz2 raises for broken data
+            raise DataError(
+                f"table: {path.name!r} is a broken {kind} file ({error}). Copy it again."
+            ) from error
         raise DataError(
             f"table: {str(path)!r} cannot be read: {error.strerror}. Check its rights."
         ) from error
     if len(raw) > MAX_BYTES:
         raise DataError(f"table: {path.name!r} has more than {MAX_BYTES // 2**20} MiB. Take a part of it.")
     return raw
+
+
+def _packing(path: Path) -> str:
+    """What a file is packed with, by its first bytes; an ending that says gzip or zip is believed."""
+    if path.suffix.lower() == ".zip":
+        return "zip"
+    if path.suffix.lower() == ".gz":
+        return "gzip"
+    with open_file(path) as file:
+        begin = file.read(6)
+    return next((kind for mark, kind in _PACKED.items() if begin.startswith(mark)), "")
 
 
 def _unzipped(path: Path) -> bytes:
@@ -154,7 +194,9 @@ def _parquet(path: Path) -> str:
 
     raw = bytes_of(path)
     try:
-        text: str = pd.read_parquet(io.BytesIO(raw)).to_csv(index=False)
+        frame = pd.read_parquet(io.BytesIO(raw))
+        named = all(name is not None and name not in frame.columns for name in frame.index.names)
+        text: str = frame.to_csv(index=named)
     except (OSError, ValueError) as error:  # pyarrow's errors are of these
         raise DataError(
             f"table: {path.name!r} is no parquet file ({str(error)[:80]}). Copy it again."

@@ -15,6 +15,7 @@ from cfsearch.errors import DataError
 from ._cells import NOT_AVAILABLE
 from ._columns import Column, Missing
 from ._csv import TextTable, as_csv
+from ._file import bytes_of
 from ._frame import require_pandas
 from ._schema import TableSchema, is_missing
 from ._table import table_of_text
@@ -54,8 +55,10 @@ class FileSample:
     def _separator(self) -> str:
         return self.delimiter if self.text is None else ","
 
-    def _source(self) -> Path | io.StringIO:
-        return self.path if self.text is None else io.StringIO("".join(as_csv(self.text)))
+    def _source(self) -> io.BytesIO | io.StringIO:
+        if self.text is None:
+            return io.BytesIO(bytes_of(self.path))  # pandas would unpack by the ending alone
+        return io.StringIO("".join(as_csv(self.text)))
 
     def frame(self, schema: TableSchema) -> "pd.DataFrame | None":
         """The same rows as ``pandas.read_csv`` reads them; None where it counts other rows.
@@ -76,7 +79,11 @@ class FileSample:
             for c in schema.columns
         }
         names = pd.read_csv(
-            self._source(), sep=self._separator, encoding=self.encoding, nrows=0, index_col=False
+            self._source(),
+            sep=self._separator,
+            encoding=self.encoding,
+            nrows=0,
+            index_col=False,
         ).columns
         own = {str(name).strip(): str(name) for name in names}
         try:
