@@ -78,7 +78,7 @@ class LogitCloseness(Objective):
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
         scores, reference = self._level(candidates.scores), self._level(candidates.reference)
-        classes, of = reference.argmax(-1).unique(return_inverse=True)
+        classes, of = reference.argmax(-1).unique(return_inverse=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         member = torch.nn.functional.one_hot(of, len(classes))
         member = (member * (member.cumsum(0) <= self.samples)).double()
         means = (member.T @ reference) / member.sum(0)[:, None]
