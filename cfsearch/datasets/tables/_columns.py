@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, final
 
@@ -240,8 +241,7 @@ class Column:
         """Decimals that a multiple of ``step`` has; None where any number may occur."""
         if self.has_levels:
             return 0
-        exponent = Decimal(repr(self.step)).normalize().as_tuple().exponent
-        return None if self.step == 0.0 else max(0, -int(exponent))
+        return _decimals(self.step)
 
     @property
     def holes(self) -> tuple[tuple[float, float], ...]:
@@ -340,6 +340,13 @@ class Column:
         if places is not None and float(f"{cell:.{places}f}") == cell:
             return f"{cell:.{places}f}"
         return repr(cell)
+
+
+@lru_cache(maxsize=1024)
+def _decimals(step: float) -> int | None:
+    """Decimals of a step, which each text of each cell of a column needs."""
+    exponent = Decimal(repr(step)).normalize().as_tuple().exponent
+    return None if step == 0.0 else max(0, -int(exponent))
 
 
 def on_grid(values: Float[Tensor, "*n"], *, step: float, decimals: int | None) -> Float[Tensor, "*n"]:

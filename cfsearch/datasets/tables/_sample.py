@@ -116,29 +116,36 @@ def sample_of(text: TextTable, path: str | Path, *, schema: TableSchema) -> File
     Returns:
         At most 32 rows; None if no row can be read.
     """
-    rows: list[Tensor] = []
-    places: list[int] = []
-    for place in dict.fromkeys(np.linspace(0, len(text.rows) - 1, _SAMPLED).round().astype(int).tolist()):
+    spread = dict.fromkeys(np.linspace(0, len(text.rows) - 1, _SAMPLED).round().astype(int).tolist())
+    whole: list[int] = []
+    for place in spread:
         cells = dict(zip(text.header, text.rows[place], strict=True))
-        if any(_replaced(cells.get(c.name, ""), c, schema) for c in schema.columns):
-            continue
-        try:
-            rows.append(table_of_text(text, schema, rows=[place]).x[0])
-        except DataError:
-            continue
-        places.append(place)
-    if not rows:
+        if not any(_replaced(cells.get(c.name, ""), c, schema) for c in schema.columns):
+            whole.append(place)
+    places, x = _readable(text, schema, whole)
+    if not places:
         return None
     return FileSample(
         path=Path(path),
         delimiter=text.delimiter,
         encoding="utf-8-sig" if text.encoding.lower() in ("utf-8", "utf8") else text.encoding,
-        x=torch.stack(rows),
+        x=x,
         places=tuple(places),
         lines=tuple(text.lines[i] for i in places),
         total=len(text.rows),
         text=None if text.as_written else text,
     )
+
+
+def _readable(text: TextTable, schema: TableSchema, places: list[int]) -> tuple[list[int], Tensor]:
+    """The rows that can be read, and their numbers: all at once, or where one cannot be read each by itself."""
+    try:
+        return places, table_of_text(text, schema, rows=places).x
+    except DataError:
+        if len(places) <= 1:
+            return [], torch.zeros(0, schema.d, dtype=torch.float64)
+    each = [_readable(text, schema, [place]) for place in places]
+    return [place for found, _ in each for place in found], torch.cat([x for _, x in each])
 
 
 def _replaced(cell: str, column: Column, schema: TableSchema) -> bool:
