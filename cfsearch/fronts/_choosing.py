@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError
+from cfsearch.numerics import pareto
 
 from . import picks
 from .picks import PICKS
@@ -16,6 +17,9 @@ _FAR: Final = 10.0
 
 _ISOLATED: Final = 2.0
 """The same beside other measures, so that what one member is isolated by hides no difference of the others."""
+
+_LEAST: Final = 1e-4
+"""Sizes and distances below this are as good as none."""
 
 if TYPE_CHECKING:
     from .front import ParetoFront
@@ -74,38 +78,50 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
         raise ConfigError(f"answers: `count` must be at least 1, got {count!r}.")
     if not front.found:
         return []
-    among, costs = front.valid, _costs(front)
-    inside, excess = among, None
+    among, costs, excess = front.valid, _costs(front), None
+    inside = among
     if front.outlierness is not None:
         inside = picks.inliers(front.outlierness, among=among)
         inside = inside if bool(inside.any()) else among
         excess = (front.outlierness.double() - 1.0).clamp(0.0, _FAR).nan_to_num(nan=_FAR)
         costs = costs + picks.ISOLATION * excess
-    first = picks.sparsest(front.z, sizes=_effort(front), among=inside)
+    best = _undominated(front, among=inside) if "neighbours" in front.objectives else inside
+    first = picks.sparsest(front.z, sizes=_effort(front), among=best)
     members = among.nonzero().flatten()
-    z, at = front.z[members], int((members == first).nonzero())
-    covering = [at]
+    z, taken = front.z[members], [int((members == first).nonzero())]
     if "neighbours" in front.objectives:
-        covering = picks.covering(
-            _judged(front, excess)[members], first=at, count=count, among=inside[members]
-        )
+        judged = _judged(front) if excess is None else _beside(_judged(front), excess)
+        at = best.nonzero().flatten()
+        covering = picks.covering(judged[at], first=int((at == first).nonzero()), count=count)
+        taken = [int((members == at[k]).nonzero()) for k in covering]
     # where nothing else is better in anything, what differs
     chosen = picks.diverse(
         front.distances((z[:, None] - z).flatten(0, 1)).reshape(len(z), len(z)),
         costs=costs[members],
-        first=at,
+        first=taken[0],
         count=count,
         preferred=inside[members],
-        more=covering[1:],
+        more=taken[1:],
     )
     return members[chosen].tolist()
 
 
-def _judged(front: "ParetoFront", excess: Float[Tensor, " n"] | None) -> Float[Tensor, "n m"]:
-    """What is weighed of a row: how many variables change, how much, how far known rows are, and how isolated it is."""
+def _undominated(front: "ParetoFront", *, among: Bool[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Of some members those that no valid one dominates by what rows are weighed by; all of them where there are none."""
+    members, mask = front.valid.nonzero().flatten(), torch.zeros_like(among)
+    mask[members] = pareto.non_dominated(_judged(front)[members])
+    return among & mask if bool((among & mask).any()) else among
+
+
+def _beside(judged: Float[Tensor, "n 3"], excess: Float[Tensor, " n"]) -> Float[Tensor, "n 4"]:
+    return torch.cat([judged, excess.clamp_max(_ISOLATED)[:, None]], dim=1)
+
+
+def _judged(front: "ParetoFront") -> Float[Tensor, "n 3"]:
+    """What is weighed of a row: how many variables change, how much, and how far known rows are, each by its logarithm."""
     count = front.changed.sum(1).double()
     every = [count, _effort(front).double(), front.column("neighbours").double()]
-    return torch.stack(every if excess is None else [*every, excess.clamp_max(_ISOLATED)], dim=1)
+    return torch.stack(every, dim=1).clamp_min(_LEAST).log()
 
 
 def flips(front: "ParetoFront", scores: Float[Tensor, " k"]) -> bool:

@@ -88,13 +88,24 @@ def test_answers_beside_known_rows_dominate_the_most() -> None:
 
 
 def test_how_isolated_members_are_is_weighed_beside_known_rows() -> None:
-    # as above, with known rows .5 away from all but the first: 2 dominates 3 unless that is less isolated
+    # as above, with known rows .6, .5, .4 away: as shares of the ranges of logarithms 2 lies at (0, .35, .55), 1 at (1, 0, 1) and adds
+    # .0035 to it, 3 at (.63, 1, 0) and adds .026; as the less isolated 1 adds .011, and 3 .0026
+    known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
+    f = known.f.clone()
+    f[:, 2] = torch.tensor([0.0, 0.6, 0.5, 0.4])
+    assert replace(known, f=f).answers(2) == [2, 3]
+    factors = torch.tensor([1.0, 1.0, 1.25, 1.25], dtype=torch.float64)
+    assert replace(known, f=f, outlierness=factors).answers(2) == [2, 1]
+
+
+def test_what_is_dominated_is_no_answer_before_the_rest_however_little_isolated() -> None:
     known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
     f = known.f.clone()
     f[:, 2] = torch.tensor([0.0, 0.6, 0.5, 0.5])
-    assert replace(known, f=f).answers(2) == [2, 1]
     factors = torch.tensor([1.0, 1.25, 1.25, 1.0], dtype=torch.float64)
-    assert replace(known, f=f, outlierness=factors).answers(2) == [2, 3]
+    assert replace(known, f=f, outlierness=factors).answers() == [2, 1, 3], (
+        "2 changes less than 3, and is as near"
+    )
 
 
 def test_what_is_dominated_beside_known_rows_comes_by_its_difference() -> None:
