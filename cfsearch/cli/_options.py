@@ -194,7 +194,7 @@ _SEARCH = (
     click.option(
         "--evaluations",
         type=WHOLE,
-        help="Most candidates for each input; default 5000, of a row 900, of bayesian 400.",
+        help="Most candidates for each input; default 5000, of a row 900, with a reference table 600, of bayesian 400.",
     ),
     click.option("--population", type=WHOLE, help="Candidates in a generation; default 100, of a row 50."),
     click.option(

@@ -22,6 +22,8 @@ _SEARCHES: Final = {"table": {"evaluations": 900, "population": 50, "patience": 
 """Of a row, queries are what a user pays: docs/tables_peers.md says what these were measured to give."""
 _SOLVERS: Final = {"bayesian": {"evaluations": 400, "population": 20}}
 """Of a solver that learns from few candidates: docs/choosing.md says what these were measured to give."""
+_REFINED: Final = {"evaluations": 600, "pruning": 0.34}
+"""The same beside a reference table: the last third of the generations steps towards its rows, and no more are needed."""
 
 
 @final
@@ -75,7 +77,9 @@ class Config(Strict):
         if isinstance(declared, dict) and "source" not in declared:
             value = {**value, "generator": {"source": _GENERATORS[kinds[0]], **declared}}
         if kinds[0] in _SEARCHES:
-            value = {**value, "search": _completed(value.get("search", {}), _SEARCHES[kinds[0]])}
+            refined = isinstance(data, dict) and data.get("reference") is not None
+            own = {**_SEARCHES[kinds[0]], **(_REFINED if refined else {})}
+            value = {**value, "search": _completed(value.get("search", {}), own)}
         model = value.get("model", {})
         if kinds[0] in _MODELS and isinstance(model, dict) and "path" not in model:
             value = {**value, "model": {"path": _MODELS[kinds[0]], **model}}

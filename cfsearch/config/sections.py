@@ -78,8 +78,8 @@ class SearchConfig(Strict):
     (``cfsearch.audits.genuineness``). ``gradients``: whether two generations of three follow gradients of the model, or of a surrogate. ``answers``: how many members, different from each other, are shown first.
     ``robustness``: so many small changes are tried of each member that is shown, 0 for none (``cfsearch.engine.robustness``).
 
-    Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out; with the solver ``bayesian``
-    ``evaluations`` are 400 and ``population`` 20.
+    Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out; with a reference table
+    ``evaluations`` are 600, and ``pruning`` is .34; with the solver ``bayesian`` ``evaluations`` are 400 and ``population`` 20.
     """
 
     solver: PluginConfig = PluginConfig(name="nsga2")

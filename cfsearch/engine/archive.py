@@ -1,5 +1,6 @@
 """Bounded non-dominated archive of the candidates of one query."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -50,21 +51,30 @@ class Archive:
         """True if any candidate keeps every constraint."""
         return len(self.z) > 0 and bool((self.violation <= 0).any())
 
-    def updated(self, evaluation: Evaluation, i: int, *, capacity: int) -> "Archive":
+    def updated(
+        self,
+        evaluation: Evaluation,
+        i: int,
+        *,
+        capacity: int,
+        held: "Callable[[Archive], Bool[Tensor, ' n']] | None" = None,
+    ) -> "Archive":
         """The archive of these and new candidates, thinned to ``capacity``.
 
         Args:
             evaluation: of all queries.
             i: whose candidates are added.
             capacity: most candidates that are kept.
+            held: which of the non-dominated are not dropped, however crowded; called where some have to be.
         """
         # in the space's own dtype: a table's values must come back as they were measured
         z = torch.cat([self.z.to(evaluation.z.dtype), evaluation.z[i].cpu()])
         f = torch.cat([self.f, evaluation.f[i].cpu().float()])
         violation = torch.cat([self.violation, evaluation.violation[i].cpu().float()])
         scores = torch.cat([self.scores, evaluation.scores[i].cpu().float()])
-        keep = pareto.truncated(f, violation, capacity)
-        return Archive(z[keep], f[keep], violation[keep], scores[keep])
+        every = Archive(z, f, violation, scores)
+        kept = None if held is None else lambda at: held(every.taken(at))
+        return every.taken(pareto.truncated(f, violation, capacity, kept=kept))
 
     def thinned(self, capacity: int) -> "Archive":
         """The archive with at most ``capacity`` candidates.

@@ -22,8 +22,10 @@ from .descent import Descent
 from .plugin_checks import proposed, raising
 from .problem import Problem
 from .progress import Progress, Watcher
-from .pruning import pruned_together
+from .pruning import distinct, pruned_together
+from .refinement import MEMBERS, stepped
 from .schedule import Schedule
+from .standing import Standing
 from .tracker import Tracker
 
 ENUMERATION: Final = "enumeration"
@@ -76,6 +78,7 @@ class Course:
     ) -> None:
         self._problem, self._schedule, self._begin, self._search = problem, schedule, begin, search
         self._members, self._generation, self._generations = members, 0, len(schedule.sizes)
+        self._seeds: Tensor | None = None  # (b, s, d)
         self._exact: dict[int, int] = {}  # how many points there were, by query
         self.tracker: Tracker = Tracker(problem, capacity=members, patience=search.patience)
         self.origin: str = ""
@@ -167,7 +170,7 @@ class Course:
         for n in self._schedule.sizes[self._schedule.searching :]:
             if self.stopped:
                 return
-            ideas = self._simpler(n)
+            ideas = self._ideas(n)
             idle = [i for i, z in enumerate(ideas) if not len(z)]
             if len(idle) == problem.b:
                 return
@@ -238,16 +241,30 @@ class Course:
             out[i, : len(z)] = z.to(out)
         return out
 
-    def _simpler(self, n: int) -> list[Float[Tensor, "i d"]]:
+    def _ideas(self, n: int) -> list[Float[Tensor, "i d"]]:
+        """At most ``n`` candidates of each query: one step from its answers where known inputs say what these are."""
         problem, archives = self._problem, self.tracker.archives
+        made = {} if self.tracker.standing is None else self._refined(n, self.tracker.standing)
         members = {
             i: (archive.z, leads(archive.scores, problem, i))
             for i, archive in enumerate(archives)
-            if i not in problem.failures and len(archive.z)
+            if i not in problem.failures and len(archive.z) and i not in made
         }
-        made = pruned_together(members, space=problem.space, n=n, known=problem.known)
+        made |= pruned_together(members, space=problem.space, n=n, known=problem.known)
         none = torch.zeros(0, problem.space.d)
         return [made.get(i, none) for i in range(problem.b)]
+
+    def _refined(self, n: int, standing: Standing) -> dict[int, Float[Tensor, "i d"]]:
+        problem, steps = self._problem, {}
+        for i, archive in enumerate(self.tracker.archives):
+            best = standing.best(archive, i, most=MEMBERS)
+            if i in problem.failures or not len(best):
+                continue
+            z = archive.z[best]
+            known = z[:0] if self._seeds is None else self._seeds[i].to(z)
+            known = known[(known != 0).any(1)]  # without those that fill it up
+            steps[i] = stepped(z, known=known, categorical=standing.categorical)
+        return distinct(steps, space=problem.space, n=n, known=problem.known)
 
     def _started_solver(self) -> Solver:
         problem, search = self._problem, self._search
@@ -262,7 +279,7 @@ class Course:
                 f"solver {type(solver).__name__}: expected a class attribute `name` that is a string; write "
                 "`name: ClassVar[str] = ...` in its class."
             )
-        seeds = None if search.seeds is None else self._stacked(search.seeds(problem))
+        seeds = self._seeds = None if search.seeds is None else self._stacked(search.seeds(problem))
         with raising(PluginError, f"solver {solver.name!r}: start"):
             solver.start(
                 problem.space,

@@ -91,10 +91,27 @@ def pruned_together(
         n: how many candidates of each.
         known: which changes of some queries were evaluated before; None where nobody knows.
     """
-    ideas = {i: _ideas(z, lead) for i, (z, lead) in members.items()}
-    found = {i: [z[:0]] for i, (z, _) in members.items()}
-    seen: dict[int, set[bytes]] = {i: set() for i in members}
-    left, at, step = list(members), 0, _TOGETHER * n
+    return distinct({i: _ideas(z, lead) for i, (z, lead) in members.items()}, space=space, n=n, known=known)
+
+
+def distinct(
+    ideas: Mapping[int, "_Fewer | Tensor"],
+    *,
+    space: SearchSpace,
+    n: int,
+    known: Callable[[Float[Tensor, "b i d"], Sequence[int]], Mapping[int, Bool[Tensor, " i"]]] | None = None,
+) -> dict[int, Float[Tensor, "i d"]]:
+    """The first ``n`` points of each query that differ, keep every rule, and were not evaluated before.
+
+    Args:
+        ideas: points of each query that is looked at, in the order in which they are taken.
+        space: of all queries.
+        n: how many of each.
+        known: which changes of some queries were evaluated before; None where nobody knows.
+    """
+    found = {i: [points[:0]] for i, points in ideas.items()}
+    seen: dict[int, set[bytes]] = {i: set() for i in ideas}
+    left, at, step = list(ideas), 0, _TOGETHER * n
     while left:  # there may be many more ideas than are wanted
         parts = {i: ideas[i][at : at + step] for i in left}
         filled = space.lower.new_zeros(space.b, max(map(len, parts.values())), space.d)
@@ -103,7 +120,7 @@ def pruned_together(
         fixed = space.repair(filled)
         masks = {} if known is None else known(fixed, left)
         for i, part in parts.items():
-            own = fixed[i, : len(part)].to(members[i][0])
+            own = fixed[i, : len(part)].to(part)
             new = _unseen(own, seen[i])
             if i in masks:
                 new = [row for row, there in zip(new, masks[i][new].tolist(), strict=True) if not there]

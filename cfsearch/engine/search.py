@@ -54,7 +54,8 @@ class Search:
         verifier: the model that verifies stored counterfactuals; the provider itself when left out (give the bare model where the provider only estimates it).
         capacity: most members of a front.
         pruning: share of the budget, at its end, for taking out changes that do no work
-            (``cfsearch.engine.pruning``), in [0, 1); 0 leaves the front as the solver found it.
+            (``cfsearch.engine.pruning``), where an objective knows real inputs for steps towards these too
+            (``cfsearch.engine.refinement``), in [0, 1); 0 leaves the front as the solver found it.
         patience: a query's search ends once its front holds a flip and grew by less than 0.1 % of its
             hypervolume over so many generations of the solver; what prunes comes after that. 0 for never.
         max_queries: most inputs that the audited model is queried about for one query: the original, its

@@ -1,12 +1,12 @@
 """State of a running search, query by query."""
 
-from collections.abc import Collection
-from functools import cached_property
+from collections.abc import Callable, Collection
+from functools import cached_property, partial
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.records import Evaluation, Reason, flipped
@@ -16,9 +16,13 @@ from .archive import Archive
 from .convergence import Convergence
 from .evaluations import on_host
 from .problem import Problem
+from .standing import Standing
 
 _SAME = 1e-6
 _STALL_SHARE = 0.3
+_ANSWERING = 0.5
+"""Share of an archive that is kept for the members that answers are chosen from."""
+
 _CELLS = 2**20
 """Scores of several queries that are looked at together, at most."""
 
@@ -46,6 +50,8 @@ class Tracker:
         self._originals = problem.queries.scores.double().cpu()
         self.still: set[int] = set()
         """Queries whose front holds a flip and no longer moves."""
+        self.standing: Standing | None = Standing.of(problem)
+        """What answers are chosen by; None where no objective knows real inputs."""
         self._convergence = [Convergence(patience) for _ in range(problem.b)]
         self._last_gain = [0] * problem.b
         self._best = [-np.inf] * problem.b
@@ -87,13 +93,21 @@ class Tracker:
             if i in problem.failures or i in problem.unanswered or i in resting:
                 continue
             self.spent[i] += problem.fresh[i]
-            self.archives[i] = self.archives[i].updated(evaluation, i, capacity=self._capacity)
+            self.archives[i] = self.archives[i].updated(
+                evaluation, i, capacity=self._capacity, held=self._held(i)
+            )
             self._convergence[i].add(self.archives[i], reference=references[i])
             if gains[i] > self._best[i] + _SAME:
                 self._best[i], self._last_gain[i] = gains[i], generation
             self._moved[i] = self._moved[i] or moved[i]
             if self._best[i] > 0 and self._convergence[i].still:
                 self.still.add(i)
+
+    def _held(self, i: int) -> Callable[[Archive], Bool[Tensor, " n"]] | None:
+        """Which members of query ``i`` answers are chosen from, so that they are not dropped; None where nobody can tell."""
+        if self.standing is None:
+            return None
+        return partial(self.standing.held, i=i, most=max(1, int(_ANSWERING * self._capacity)))
 
     def _gains(self, scores: Float[Tensor, "b n k"]) -> tuple[list[float], list[bool]]:
         """The largest lead among the candidates of each query, and whether the model's output differs anywhere."""

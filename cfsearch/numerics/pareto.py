@@ -5,6 +5,7 @@ masks and indices answer on the device of the input. The sorting underneath is m
 (a C library), which is imported on first use: only this file imports it.
 """
 
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any
@@ -219,14 +220,20 @@ def igd_plus(f: Float[Tensor, "n m"], front: Float[Tensor, "r m"]) -> float:
     return float(_moocore().igd_plus(values, ref=known)) if len(values) else float("inf")
 
 
-def truncated(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity: int) -> Int[Tensor, " k"]:
+def truncated(
+    f: Float[Tensor, "n m"],
+    violation: Float[Tensor, " n"],
+    capacity: int,
+    *,
+    kept: Callable[[Int[Tensor, " e"]], Bool[Tensor, " e"]] | None = None,
+) -> Int[Tensor, " k"]:
     """Indices, in order, of the points to keep: at most ``capacity``.
 
     Feasible points (violation 0 or less) if there are any, else those of the least violation;
     of these the non-dominated. Where that is too many, the most crowded is dropped and the
     crowding computed anew, again and again; of equally crowded points the later is dropped.
-    The best point of every objective always stays, and then the worst, as far as
-    ``capacity`` allows.
+    The best point of every objective always stays, then the worst, and then the points of which
+    ``kept`` is true, as far as ``capacity`` allows; it is called with the indices of those that are too many.
 
     Raises:
         ShapeError: ``f`` is no matrix, or ``violation`` does not fit it.
@@ -256,18 +263,19 @@ def truncated(f: Float[Tensor, "n m"], violation: Float[Tensor, " n"], capacity:
     index = np.flatnonzero(broken <= max(float(broken.min()), 0.0))
     index = index[np.asarray(_moocore().is_nondominated(values[index]), dtype=bool)]
     if len(index) > capacity:
-        index = index[_spread(values[index], capacity)]
+        held = () if kept is None else kept(torch.from_numpy(index)).nonzero().flatten().tolist()
+        index = index[_spread(values[index], capacity, held=held)]
     return torch.from_numpy(index).long().to(f.device)
 
 
-def _spread(f: _Floats, capacity: int) -> _Ints:
-    """Which points stay when the most crowded is dropped until ``capacity`` are left."""
+def _spread(f: _Floats, capacity: int, *, held: Sequence[int] = ()) -> _Ints:
+    """Which points stay when the most crowded, but for those that are held, is dropped until ``capacity`` are left."""
     n = len(f)
     order = np.argsort(f, axis=0, kind="stable")
     span = f.max(axis=0) - f.min(axis=0)
     f, order = f[:, span > 0] / span[span > 0], order[:, span > 0]
     values, m = f.tolist(), f.shape[1]
-    corners = list(dict.fromkeys([*order[0].tolist(), *order[-1].tolist()]))
+    corners = list(dict.fromkeys([*order[0].tolist(), *order[-1].tolist(), *held]))
     if capacity <= len(corners):
         return np.sort(np.array(corners[:capacity], dtype=np.int64))
     # in each objective a chain of neighbours, so that a drop changes 2 m distances only

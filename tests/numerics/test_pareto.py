@@ -179,6 +179,34 @@ def test_elite_drops_the_most_crowded_one_by_one(m: int) -> None:
     assert pareto.truncated(front, torch.zeros(60), 25).tolist() == naive(front, 25)
 
 
+@given(st.integers(0, 2**16), st.integers(10, 30))
+def test_what_is_held_stays_and_the_most_crowded_of_the_rest_go(seed: int, capacity: int) -> None:
+    draw = np.random.default_rng(seed)
+    f = np.abs(draw.normal(size=(40, 2)))
+    front = torch.from_numpy(f / np.linalg.norm(f, axis=1, keepdims=True))
+    held = set(draw.choice(40, size=draw.integers(0, capacity - 4), replace=False).tolist())
+    index = list(range(40))
+    while len(index) > capacity:
+        crowding = pareto.crowding(front[index]).tolist()
+        loose = [i for i in range(len(index)) if index[i] not in held]
+        index.pop(max(loose, key=lambda i: (-crowding[i], i)))
+    kept = pareto.truncated(
+        front, torch.zeros(40), capacity, kept=lambda at: torch.tensor([int(i) in held for i in at])
+    )
+    assert kept.tolist() == index
+
+
+def test_what_is_held_comes_after_the_ends_of_each_objective_as_far_as_there_is_room() -> None:
+    f = torch.tensor([[0.0, 4.0], [1.0, 3.0], [2.0, 2.0], [3.0, 1.0], [4.0, 0.0]])
+
+    def all_but_the_first(at: Tensor) -> Tensor:
+        assert len(at) == 5, "called only where there are too many"
+        return at > 0
+
+    assert pareto.truncated(f, torch.zeros(5), 4, kept=all_but_the_first).tolist() == [0, 1, 2, 4]
+    assert pareto.truncated(f[:4], torch.zeros(4), 4, kept=all_but_the_first).tolist() == [0, 1, 2, 3]
+
+
 @given(values(most=40), st.integers(1, 12))
 def test_elites_are_non_dominated_and_hold_the_best_of_each_objective(f: Tensor, capacity: int) -> None:
     keep = pareto.truncated(f, torch.zeros(len(f)), capacity)
