@@ -76,7 +76,7 @@ def strict() -> Pipeline:
     fitted: Any = model.fit(
         x, np.where(x["income"] > 30, "grant", "refuse")
     )  # Any: scikit-learn has no types
-    return fitted  # type: ignore[no-any-return] # as above
+    return fitted
 
 
 def test_f32_a_level_that_a_strict_encoder_never_saw_is_refused_with_what_it_knows(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def bytes_of(path: Path) -> bytes:
     Raises:
         DataError: there is no such file, it is broken or too large.
     """
+    kind = ""
     try:
         absent = why_no_file(path)
         if absent:
