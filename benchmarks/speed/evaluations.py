@@ -175,7 +175,8 @@ def main() -> None:
     for kind in (Nsga2, AgeMoea2, Smpso):
         kinds[f"{kind.name}, population 50"] = (of(kind), None, 50)
         kinds[f"{kind.name}, 50, gradients"] = (of(kind), network, 50)
-    kinds["bayesian, population 20"] = (of(Bayesian), None, 20)
+    for population in (10, 20):
+        kinds[f"bayesian, population {population}"] = (of(Bayesian), None, population)
     kinds["agemoea2, 50, sibling's gradients"] = (lambda n: AgeMoea2(population=n), sibling, 50)
 
     def runs(name: str, evaluations: int) -> list[Run]:

@@ -194,9 +194,13 @@ _SEARCH = (
     click.option(
         "--evaluations",
         type=WHOLE,
-        help="Most candidates for each input; default 5000, of a row 900, with a reference table 600, of bayesian 400.",
+        help="Most candidates for each input; default 5000, of a row 900, with a reference table 600, of bayesian 300.",
     ),
-    click.option("--population", type=WHOLE, help="Candidates in a generation; default 100, of a row 50."),
+    click.option(
+        "--population",
+        type=WHOLE,
+        help="Candidates in a generation; default 100, of a row 50, of bayesian 10.",
+    ),
     click.option(
         "--patience",
         type=click.IntRange(min=0),

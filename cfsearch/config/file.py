@@ -20,7 +20,7 @@ _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
 _SEARCHES: Final = {"table": {"evaluations": 900, "population": 50, "patience": 6}}
 """Of a row, queries are what a user pays: docs/tables_peers.md says what these were measured to give."""
-_SOLVERS: Final = {"bayesian": {"evaluations": 400, "population": 20}}
+_SOLVERS: Final = {"bayesian": {"evaluations": 300, "population": 10}}
 """Of a solver that learns from few candidates: docs/choosing.md says what these were measured to give."""
 _REFINED: Final = {"evaluations": 600, "pruning": 0.34}
 """The same beside a reference table: the last third of the generations steps towards its rows, and no more are needed."""

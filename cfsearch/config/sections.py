@@ -79,7 +79,7 @@ class SearchConfig(Strict):
     ``robustness``: so many small changes are tried of each member that is shown, 0 for none (``cfsearch.engine.robustness``).
 
     Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out; with a reference table
-    ``evaluations`` are 600, and ``pruning`` is .34; with the solver ``bayesian`` ``evaluations`` are 400 and ``population`` 20.
+    ``evaluations`` are 600, and ``pruning`` is .34; with the solver ``bayesian`` ``evaluations`` are 300 and ``population`` 10.
     """
 
     solver: PluginConfig = PluginConfig(name="nsga2")

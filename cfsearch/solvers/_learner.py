@@ -126,7 +126,7 @@ class Learner:
         if not len(both):
             return torch.arange(min(count, len(f)))
         low = both.amin(0)
-        span = ((front if len(front) else both).amax(0) - low).clamp_min(1e-12)
+        span = (both[pareto.non_dominated(both)].amax(0) - low).clamp_min(1e-12)
         corner = torch.full((m,), _CORNER, dtype=f.dtype)
         held, points = (front - low) / span, (f - low) / span
         chosen = right[pareto.enlarging(points[right], held, corner, count)].tolist()

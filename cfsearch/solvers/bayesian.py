@@ -70,7 +70,7 @@ class Bayesian(BatchedSolver):
     """
 
     name: ClassVar[str] = "bayesian"
-    population: int = 20
+    population: int = 10
     optimism: float = 0.5
     inner_population: int = 100
     inner_generations: int = 10

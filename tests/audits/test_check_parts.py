@@ -276,6 +276,7 @@ def test_groups_of_every_model_are_computed_again(monkeypatch: pytest.MonkeyPatc
             return ()
 
         transitions = changes
+        robustness = changes
 
     for name in ("load_effects", "load_columns", "load_shared", "load_contributions"):
         monkeypatch.setattr(checking, name, lambda path: None)

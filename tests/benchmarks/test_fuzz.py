@@ -48,7 +48,7 @@ NAMES = (
         "mlflow",
     ),
     *("huggingface", "torchserve", "template"),
-    *("kept effects", "kept groups", "kept contributions", "kept columns", "kept shared changes"),
+    *("kept effects", "kept groups", "kept contributions", "kept columns", "kept shared"),
 )
 
 

@@ -169,7 +169,14 @@ def test_defaults_in_the_help_are_those_of_the_settings() -> None:
         ("population", rows.population),
         ("patience", rows.patience),
     ):
-        assert f"of a row {value}." in helps[name], name
+        assert re.search(rf"of a row {value}[.,]", helps[name]), name
+    for what, given, names in (
+        ("with a reference table", {"data": {"table": "t", "reference": "r"}}, ("evaluations",)),
+        ("of bayesian", {"search": {"solver": "bayesian"}}, ("evaluations", "population")),
+    ):
+        found = Config.check({"model": {"path": "m"}, "data": {"images": "i"}, **given}).search
+        for name in names:
+            assert re.search(rf"{what} {getattr(found, name)}[.,]", helps[name]), name
     config = Config.check({"model": {"path": "m"}, "data": {"images": "i"}})
     assert f"default {config.generator.source}," in helps["generator"]
     assert f"{search.solver.name} (default)" in helps["solver"]

@@ -232,6 +232,6 @@ def test_a_solver_that_learns_from_few_candidates_has_a_budget_of_its_own(
         ).search
         return found.evaluations, found.population, found.patience
 
-    assert search() == (400, 20, patience)
-    assert search(evaluations=77, patience=2) == (77, 20, 2)
-    assert search(population=5) == (400, 5, patience)
+    assert search() == (300, 10, patience)
+    assert search(evaluations=77, patience=2) == (77, 10, 2)
+    assert search(population=5) == (300, 5, patience)

@@ -135,6 +135,15 @@ def test_a_larger_front_is_worth_more_than_a_better_place_in_it(m: int) -> None:
     assert learner.best(torch.tensor([near, far]).double(), torch.zeros(2), 1).tolist() == [1]
 
 
+def test_a_candidate_beyond_the_worst_of_the_front_counts_where_it_is_better_than_all_in_something() -> None:
+    learner = Learner(where(1), objectives=2, constrained=False)
+    z = where(1).sample(20, rngs=[np.random.default_rng(3)])[0]
+    share = torch.linspace(0, 1, 20)
+    learner.learn(z, torch.stack([share, 1 - share], dim=1), torch.zeros(20))
+    beyond, between = [-1.0, 1.5], [0.49, 0.49]
+    assert learner.best(torch.tensor([between, beyond]).double(), torch.zeros(2), 1).tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
