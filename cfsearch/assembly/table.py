@@ -41,6 +41,7 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError, listed
 from cfsearch.registry import unknown
 
+from .chosen_rows import chosen_rows
 from .inputs import InputRecord, Inputs
 from .taken_columns import check_taken
 
@@ -150,7 +151,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     path = Path(data.table)
     text = _read(data.table, config)
     schema, guessed, notes = _schema(config, text, columns)
-    places = _chosen(config, text)
+    places = chosen_rows(config.data, text)
     table = table_of_text(text, schema, rows=places)
     if data.limit is not None and data.decided is None:  # of those that a model decides so, once it is open
         table = table.take(range(min(data.limit, len(table))))
@@ -303,26 +304,6 @@ def _guess_note(guess: Inference, text: TextTable, ignore: Sequence[str]) -> str
         f"{guess.source} ({kinds}{more}).{gone}{label} Write it with `cfsearch schema table`, correct it, and "
         "give it with --schema."
     )
-
-
-def _chosen(config: Config, text: TextTable) -> list[int] | None:
-    """Indices of the rows that are wanted; None for all."""
-    data = config.data
-    if data.rows is not None and len(set(data.rows)) != len(data.rows):
-        raise ConfigError("rows: the same row was given twice.")
-    if data.where is None:
-        return None if data.rows is None else list(data.rows)
-    found = list(range(len(text.rows)))
-    for condition in data.where:
-        name, equals, value = condition.partition("=")
-        if not equals or name.strip() not in text.header:
-            known = unknown("column", name.strip(), list(text.header))
-            raise ConfigError(f"where: expected COLUMN=VALUE, got {condition!r}; {known}")
-        at = text.header.index(name.strip())
-        found = [i for i in found if text.rows[i][at] == value.strip()]
-    if not found:
-        raise DataError(f"where: no row of {text.name!r} has {' and '.join(data.where)}.")
-    return found if data.rows is None else [i for i in data.rows if i in found]
 
 
 def _compared(config: Config, text: TextTable, table: Table) -> dict[str, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,42 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
 WHOLE = click.IntRange(min=1, max=10**9)
-FILE = click.Path(path_type=Path)
+
+
+class _File(click.Path):
+    """A path of a file or folder; what is no name of one is refused before anything is written under it."""
+
+    def convert(
+        self,
+        value: Any,  # Any: click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path.
+
+        Args:
+            value: as it was given.
+            param: of which option.
+            ctx: of the command.
+        """
+        text = os.fspath(value)
+        if isinstance(text, str):
+            if not text.strip():
+                self.fail("expected a path, got an empty text. Is a variable of the shell empty?", param, ctx)
+            if text == "-":
+                self.fail(
+                    "'-' is no file: nothing is read from or written to a pipe. Give a path.", param, ctx
+                )
+            if "://" in text:
+                self.fail(
+                    f"{text!r} is an address, and only models are opened by theirs. Download it, and give the file.",
+                    param,
+                    ctx,
+                )
+        return super().convert(value, param, ctx)
+
+
+FILE = _File(path_type=Path)
 
 
 def json_option(command: Function) -> Function:
@@ -115,7 +151,9 @@ ENCODING = click.option(
     "--encoding", metavar="NAME", help="Of the table's text (cp1252, gbk, ...); found out when left out."
 )
 DELIMITER = click.option(
-    "--delimiter", metavar="CHAR", help="Between the table's cells; found out when left out."
+    "--delimiter",
+    metavar="CHAR",
+    help="Between the table's cells, 'tab' for a tabulator; found out when left out.",
 )
 _TABLE = (
     click.option(

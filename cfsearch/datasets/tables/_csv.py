@@ -16,6 +16,8 @@ from ._file import text_of
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_TABS: Final = ("\\t", "tab", "TAB")
+"""How a tabulator is written where a shell does not know one."""
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
 _WITH_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
@@ -80,8 +82,11 @@ def read_text_table(
         ConfigError: the encoding or delimiter makes no sense.
     """
     path = Path(path)
+    delimiter = "\t" if delimiter in _TABS else delimiter
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise ConfigError(f"table: `delimiter` must be one character, got {delimiter!r}.")
+        raise ConfigError(
+            f"table: `delimiter` must be one character ('tab' for a tabulator), got {delimiter!r}."
+        )
     text, encoding, notes = text_of(path, encoding)
     body, skipped = _without_preface(text)
     if delimiter is None:

@@ -52,6 +52,11 @@ def test_a_header_of_one_name_that_holds_another_delimiter(tmp_path: Path) -> No
     assert read(tmp_path, "a\n1\n", delimiter=",").header == ("a",)
 
 
+@pytest.mark.parametrize("delimiter", ["\t", "\\t", "tab"])
+def test_a_tabulator_may_be_written_in_letters(tmp_path: Path, delimiter: str) -> None:
+    assert read(tmp_path, "a\tb\n1,5\t2\n", delimiter=delimiter).header == ("a", "b")
+
+
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\r"])
 def test_a_delimiter_is_one_character(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(ConfigError, match="must be one character"):
