@@ -22,7 +22,7 @@ _CORNER: Final = 1.05
 _FEW: Final = 40
 """Members of the front that count beside a candidate where there are four objectives or more: a volume is dear there."""
 
-_HALF: Final = 0.5**0.5
+_ROOT_HALF: Final = 0.5**0.5
 
 
 @final
@@ -139,5 +139,5 @@ class Learner:
         span = (self._high - self._low)[self._plain]
         parts = [(z[:, self._plain] - self._low[self._plain]) / span]
         # two levels are as far from each other as the ends of a range
-        parts += [(z[:, j, None] == levels).double() * _HALF for j, levels in self._levels.items()]
+        parts += [(z[:, j, None] == levels).double() * _ROOT_HALF for j, levels in self._levels.items()]
         return torch.cat([*parts, (z[:, self._still] == 0).double()], dim=1)
