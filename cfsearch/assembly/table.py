@@ -196,13 +196,14 @@ def schema_beside(table: str | Path) -> Path:
 
 
 def drawn_rows(schema: TableSchema, *, n: int, seed: int = 0) -> Float[Tensor, "n c"]:
-    """Rows that a search may reach, drawn evenly from the ranges and levels; links are kept."""
+    """Rows that a search may reach, drawn evenly from the ranges and levels; links, steps and gaps are kept."""
     variables, rng = Variables.of(schema), np.random.default_rng(seed)
     values = [v.low + (v.high - v.low) * rng.random(n) for v in variables.all]
     drawn = torch.from_numpy(np.stack(values, axis=1))
     whole = torch.tensor([v.kind is not ColumnKind.REAL or v.step == 1.0 for v in variables.all])
     drawn = torch.where(whole, drawn.round(), drawn)
     free = Variables(schema, variables.all)
+    drawn = free.snapped(drawn)  # a model may refuse a number that never occurs
     # from each row itself, so that no rule on changes holds it back
     return free.rows(free.allowed(drawn, origin=drawn))
 

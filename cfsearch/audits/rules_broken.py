@@ -79,7 +79,7 @@ def _of_column(
     if column.has_levels:
         return found
     if not column.low <= new <= column.high:
-        found.append(f"{name} is outside {column.low:g} to {column.high:g}")
+        found.append(f"{name} is outside {_end(column, column.low)} to {_end(column, column.high)}")
     if new in column.codes:
         found.append(f"{name} goes to the code {new:g}")
     if old in column.codes and not column.leave_codes:
@@ -95,3 +95,7 @@ def _of_column(
     if column.max_change_share and abs(new - old) > column.max_change_share * abs(old) * (1 + _HAIR):
         found.append(f"{name} changes by more than {percent(column.max_change_share)}")
     return found
+
+
+def _end(column: Column, value: float) -> str:
+    return column.text(value) if column.digits else f"{value:g}"

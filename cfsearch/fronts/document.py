@@ -42,6 +42,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     names = [front.labels[k] for k in shown]
     changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
     verified, picked, predicted = front.verified.tolist(), front.picks(), front.predicted
+    codes = _codes(front)
     members = [
         {
             "index": i,
@@ -51,7 +52,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(change) > UNCHANGED
             },
             "values": {
-                name: _number(_sum(value, change=change))
+                name: codes[i].get(name, _number(_sum(value, change=change)))
                 for name, value, change in zip(front.variables, values[i], changes[i], strict=True)
                 if abs(change) > UNCHANGED
             },
@@ -114,6 +115,24 @@ def _finite(name: str, values: Float[Tensor, " n"] | None, i: int) -> dict[str, 
     """What a member was measured to have; nothing of one that was not measured."""
     value = math.nan if values is None else float(values[i])
     return {name: _number(value)} if math.isfinite(value) else {}
+
+
+def _codes(front: "ParetoFront") -> list[dict[str, str]]:
+    """Of each member the codes of so many digits by variable, as written; columns that change together have none."""
+    schema, rows = front.extra.get("schema", {}), front.stored_members
+    linked = {name for link in schema.get("links", ()) for name in link["columns"]}
+    found = [
+        (j, c["name"], c["digits"])
+        for j, c in enumerate(schema.get("columns", ()))
+        if c.get("digits") and c["name"] not in linked
+    ]
+    if rows is None or not found:
+        return [{} for _ in range(len(front))]
+    numbers = rows[:, [j for j, *_ in found]].tolist()
+    return [
+        {name: f"{int(v):0{size}d}" for v, (_, name, size) in zip(row, found, strict=True) if v >= 0}
+        for row in numbers
+    ]
 
 
 def _number(value: float) -> float:

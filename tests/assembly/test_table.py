@@ -98,3 +98,5 @@ def test_drawn_rows_are_rows_of_the_schema(seed: int) -> None:
     for j, column in enumerate(schema.columns):
         low, high = column.bounds
         assert bool(((rows[:, j] >= low) & (rows[:, j] <= high)).all())
+        assert all(value in column.values for value in rows[:, j].tolist() if column.values)
+        assert not any(a < value < b for value in rows[:, j].tolist() for a, b in column.gaps)

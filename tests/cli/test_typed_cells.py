@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from cfsearch.fronts.front import ParetoFront
+
 from .conftest import Call
 
 
@@ -180,3 +182,42 @@ def test_a_model_of_nameless_columns_names_what_it_was_given_too_much(call: Call
         in " ".join(answer.err.split())
     )
     assert call(*search, "--label", "decision").code == 0
+
+
+@pytest.mark.parametrize("dtype", [int, str])
+def test_codes_keep_their_zeros_wherever_they_are_written(call: Call, tmp_path: Path, dtype: type) -> None:
+    draw = np.random.default_rng(2)
+    codes = ["02139", "00501", "90210"]
+    x = pd.DataFrame({"zip": draw.choice(codes, 200), "income": draw.integers(10, 90, 200)})
+    x.to_csv(tmp_path / "x.csv", index=False)
+    y = np.where(x["income"] + 30 * (x["zip"] == "02139") > 65, "grant", "refuse")
+    read = pd.read_csv(tmp_path / "x.csv", dtype={"zip": dtype})
+    encode = ColumnTransformer(
+        [("codes", OneHotEncoder(), ["zip"]), ("numbers", StandardScaler(), ["income"])]
+    )
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(read, y)
+    skops.io.dump(model, tmp_path / "m.skops")
+    rows = ("--row", 0, "--row", 1, "--row", 2, "--row", 3)
+    fast = ("--evaluations", 120, "--population", 40, "--threads", 1, "--trust", "numpy.dtype")
+    saved = tmp_path / "one.front"
+    words = (tmp_path / "m.skops", "--data", tmp_path / "x.csv", *fast)
+    answer = call("search", *words, *rows, "--json")
+    assert answer.code == 0, answer.err
+    seen = 0
+    for i, front in enumerate(answer.document["fronts"]):
+        for member in (m for m in front["members"] if "zip" in m["values"]):
+            assert member["values"]["zip"] in codes
+            assert f"zip {x['zip'][i]} -> {member['values']['zip']}" in member["words"]
+            cells = pd.DataFrame([dict(x.iloc[i]) | member["values"]]).astype({"zip": dtype})
+            reported = member["probabilities"]["grant"]
+            assert model.predict_proba(cells)[0, 0] == pytest.approx(reported, abs=1e-6)
+            seen += 1
+    assert seen
+    assert call("search", *words, "--row", 0, "--save", saved).code == 0
+    frame = ParetoFront.load(saved).to_frame()
+    assert set(frame["original_zip"]) == {x["zip"][0]}
+    assert set(frame["value_zip"]) <= set(codes)
+    assert call("audit", "--model", *words, "--limit", 3, "--out", tmp_path / "run").code == 0
+    table = tmp_path / "run.csv"
+    assert call("export", tmp_path / "run", "--format", "csv", "--out", table).code == 0
+    assert set(pd.read_csv(table, dtype=str)["value_zip"].dropna()) <= set(codes)

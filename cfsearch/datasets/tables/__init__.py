@@ -36,12 +36,13 @@ columns the schema lacks            left out, with a note
 """
 
 from ._cells import is_absent, truth_of
-from ._columns import Cell, Column, ColumnKind, Missing, on_grid
+from ._columns import Cell, Column, ColumnKind, Missing
 from ._csv import TextTable, number_of, read_text_table, written_numbers
 from ._encoding import Encoding, Part, Style
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, row_groups
 from ._infer import Inference, infer_schema
+from ._numbers import on_grid
 from ._protected import free_note, protected_kind
 from ._relations import Follow, Limit, condition_of, holds
 from ._sample import FileSample, sample_of

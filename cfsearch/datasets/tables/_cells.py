@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,24 @@ _INT64: Final = 2**63
 def truth_of(cell: str) -> bool | None:
     """What pandas reads in a word for true or false; None of any other text."""
     return _TRUTH.get(cell)
+
+
+def fixed_digits(cells: Iterable[str]) -> int:
+    """How many digits write each of some codes, of which one begins with a zero; 0 of other cells.
+
+    Args:
+        cells: as they stand in a file.
+
+    Example:
+        >>> fixed_digits(["02139", "90210"]), fixed_digits(["2139", "90210"]), fixed_digits(["07", "007"])
+        (5, 0, 0)
+    """
+    size, zeros = 0, False
+    for cell in cells:
+        if not (cell.isascii() and cell.isdigit()) or len(cell) != (size or len(cell)):
+            return 0
+        size, zeros = len(cell), zeros or cell[0] == "0"
+    return size if zeros and size > 1 else 0
 
 
 def is_absent(value: Any) -> bool:  # Any: what stands in a cell of a data frame

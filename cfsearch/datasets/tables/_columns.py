@@ -2,29 +2,24 @@
 
 import difflib
 import math
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
 from itertools import pairwise
 from typing import Final, final
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 
 from ._cells import DTYPES, level_values, truth_of
+from ._numbers import DECIMAL_COMMA, NUMBER, decimals_of, is_number, plain
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-_COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _HAIR: Final = 1e-9
 """A number this near to a step, in steps, is on it."""
 
 _LARGEST: Final = 2.0**53
 """Whole numbers beyond this have neighbours that cannot be distinguished."""
+
+MOST_DIGITS: Final = 15
+"""Whole numbers of more digits are not all different numbers here."""
 
 MISSING_TEXT: Final = "missing"
 """How a missing number is written for people."""
@@ -89,9 +84,16 @@ class Column:
         dtype: in which type cells reach a model that takes data frames: "bool", "int64",
             "float64", "str" or "category" (of pandas); empty for the one in which
             ``pandas.read_csv`` reads such a column.
+        digits: of whole numbers that are codes (a postcode): so many digits write each, with zeros in front; 0
+            for as many as the number has.
 
     Raises:
         ConfigError: the settings do not go together.
+
+    Example:
+        >>> postcode = Column(name="postcode", kind=ColumnKind.INTEGER, low=501.0, high=99950.0, digits=5)
+        >>> postcode.code("02139"), postcode.cell(2139.0), postcode.text(2139.0)
+        (2139.0, '02139', '02139')
     """
 
     name: str
@@ -116,6 +118,7 @@ class Column:
     immutable_if: str = ""
     cost: float | None = None
     cost_per_step: float = 0.0
+    digits: int = 0
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -154,6 +157,8 @@ class Column:
             )
         if self.max_change or self.max_change_share:
             raise self._wrong("`max_change` is of numbers; levels have no distance")
+        if self.digits:
+            raise self._wrong("`digits` is of whole numbers; levels are written as they are")
         if self.missing is Missing.KEEP:
             raise self._wrong("missing = 'keep' is of numbers; of levels it is missing = 'level'")
         if self.monotone and self.kind is ColumnKind.CATEGORICAL:
@@ -192,7 +197,21 @@ class Column:
                 object.__setattr__(self, "step", 1.0)
             if any(v != int(v) for v in (self.step, self.low, self.high)):
                 raise self._wrong("an integer column has a whole range and a whole step")
+        if self.digits:
+            self._check_digits()
         self._check_support()
+
+    def _check_digits(self) -> None:
+        if self.kind is not ColumnKind.INTEGER:
+            raise self._wrong("`digits` is of whole numbers; make the column integer")
+        if not 1 <= self.digits <= MOST_DIGITS:
+            raise self._wrong(
+                f"`digits` must be 1 to {MOST_DIGITS}, got {self.digits}; make longer codes categorical"
+            )
+        if self.low < 0 or self.high >= 10**self.digits:
+            raise self._wrong(
+                f"`range` must lie in 0 to {10**self.digits - 1} with digits = {self.digits}, got {self.low:g}, {self.high:g}"
+            )
 
     def _check_support(self) -> None:
         """Codes, values, gaps and the largest change of a column of numbers."""
@@ -241,7 +260,7 @@ class Column:
         """Decimals that a multiple of ``step`` has; None where any number may occur."""
         if self.has_levels:
             return 0
-        return _decimals(self.step)
+        return decimals_of(self.step)
 
     @property
     def holes(self) -> tuple[tuple[float, float], ...]:
@@ -285,8 +304,8 @@ class Column:
             return self._level(cell)
         if isinstance(cell, str):
             cell = cell.strip()
-            if not _NUMBER.fullmatch(cell):
-                hint = " (write a decimal point, not a comma)" if _COMMA.fullmatch(cell) else ""
+            if not NUMBER.fullmatch(cell):
+                hint = " (write a decimal point, not a comma)" if DECIMAL_COMMA.fullmatch(cell) else ""
                 raise DataError(
                     f"column {self.name!r}: must be a number, got {_short(cell)}{hint}. Correct it, or "
                     "declare it under `missing_values`."
@@ -309,8 +328,12 @@ class Column:
             return float(self.levels.index(name))
         if isinstance(cell, bool):
             same = [i for i, level in enumerate(self.levels) if truth_of(level) is cell]
-            if same:
-                return float(same[0])
+        elif isinstance(cell, str):
+            same = []
+        else:  # 2139 of the level "02139": whoever read the file as numbers has lost the zeros
+            same = [i for i, level in enumerate(self.levels) if is_number(level) and float(level) == cell]
+        if len(same) == 1:
+            return float(same[0])
         if self.unknown:
             return float(self.levels.index(self.unknown))
         near = difflib.get_close_matches(name[:80], self.levels, n=1)
@@ -322,11 +345,13 @@ class Column:
         )
 
     def cell(self, code: float) -> Cell:
-        """Value that a canonical number stands for: a level's name, an int or a float."""
+        """Value that a canonical number stands for: a level's name, a code of so many digits, an int or a float."""
         if self.has_levels:
             return self.levels[round(code)]
         if math.isnan(code):
             return math.nan
+        if self.digits and code >= 0 and code == int(code):
+            return f"{int(code):0{self.digits}d}"
         return int(code) if self.kind is ColumnKind.INTEGER and code == int(code) else float(code)
 
     def text(self, code: float) -> str:
@@ -340,32 +365,6 @@ class Column:
         if places is not None and float(f"{cell:.{places}f}") == cell:
             return f"{cell:.{places}f}"
         return repr(cell)
-
-
-@lru_cache(maxsize=1024)
-def _decimals(step: float) -> int | None:
-    """Decimals of a step, which each text of each cell of a column needs."""
-    exponent = Decimal(repr(step)).normalize().as_tuple().exponent
-    return None if step == 0.0 else max(0, -int(exponent))
-
-
-def on_grid(values: Float[Tensor, "*n"], *, step: float, decimals: int | None) -> Float[Tensor, "*n"]:
-    """The nearest multiples of ``step``, each the float64 that its decimal text reads as."""
-    values = values.double()
-    if step == 0.0:
-        return values
-    nearest = torch.round(values / step) * step
-    return torch.round(nearest * 10.0**decimals) / 10.0**decimals if decimals else nearest
-
-
-def is_number(cell: str) -> bool:
-    """Whether a text is a finite number as tables write them."""
-    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
-
-
-def plain(cell: Cell) -> str:
-    """A number as a level's name: 1.0 and 1 are both "1"."""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _short(value: object) -> str:

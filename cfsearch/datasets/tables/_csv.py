@@ -11,8 +11,8 @@ from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
 
-from ._columns import is_number
 from ._file import text_of
+from ._numbers import is_number
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, ShapeError
 
-from ._columns import Column, ColumnKind, on_grid
+from ._columns import Column, ColumnKind
+from ._numbers import on_grid
 from ._schema import TableSchema
 
 

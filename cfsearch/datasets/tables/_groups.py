@@ -9,7 +9,9 @@ import numpy as np
 
 from cfsearch.errors import DataError
 
-from ._columns import Column, ColumnKind, Missing, is_number
+from ._cells import fixed_digits
+from ._columns import Column, ColumnKind, Missing
+from ._numbers import is_number
 from ._schema import TableSchema, is_missing
 
 FEWEST: Final = 5
@@ -50,7 +52,7 @@ def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> Row
 
     Args:
         column: its name in the header; a column that the schema does not describe holds numbers
-            where every cell is one, else levels.
+            where every cell is one, else levels; so do codes with zeros in front.
         cells: what stands in the rows, as text.
         schema: says what counts as missing, and the order of levels.
 
@@ -61,6 +63,7 @@ def row_groups(column: str, cells: Sequence[str], *, schema: TableSchema) -> Row
     missing = [_is_missing(cell, declared, schema) for cell in cells]
     numbers = (
         all(gone or is_number(cell) for cell, gone in zip(cells, missing, strict=True))
+        and not fixed_digits(cell for cell, gone in zip(cells, missing, strict=True) if not gone)
         if declared is None
         else not declared.has_levels
     )
@@ -191,6 +194,8 @@ def _named(part: Sequence[float | str], column: str, declared: Column | None, *,
     def text(value: float | str) -> str:
         if isinstance(value, str):
             return value
+        if declared is not None and declared.digits:
+            return declared.text(value)
         if numbers and value == int(value):
             return str(int(value))
         return repr(value) if declared is None else declared.text(value)

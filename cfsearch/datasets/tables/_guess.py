@@ -8,13 +8,16 @@ from typing import Final, final
 
 from cfsearch.errors import DataError
 
-from ._cells import NOT_AVAILABLE
-from ._columns import Column, ColumnKind, Missing, is_number
+from ._cells import NOT_AVAILABLE, fixed_digits
+from ._columns import MOST_DIGITS, Column, ColumnKind, Missing
 from ._csv import TextTable
+from ._numbers import is_number
 from ._support import support_of
 
 _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
+_MOST_CODES: Final = 1000
+"""Codes of at most so many kinds are listed, and a search goes from one to another."""
 _CONSTANT: Final = "one value only: nothing to change to"
 _NAN: Final = "NaN"
 """The name of the level for cells that pandas reads as NaN."""
@@ -137,9 +140,10 @@ class Guesses:
         wrong = [cell for cell in values if not is_number(cell)]
         if wrong and self._are_words(name, count, wrong):
             gone += wrong
-            values = [cell for cell in values if cell not in wrong]
+            words = frozenset(wrong)
+            values = [cell for cell in values if cell not in words]
             wrong = []
-        if wrong:
+        if wrong or fixed_digits(values) > MOST_DIGITS:
             return self._levels(name, values, count, gone)
         return self._numbers(name, values, count, gone)
 
@@ -207,9 +211,13 @@ class Guesses:
         for cell, number in zip(values, numbers, strict=True):
             often[number] += count[cell]
         step = 1.0 if whole else 0.0 if fine else float(f"1e-{places}")
+        digits = fixed_digits(values)
+        if digits:
+            return self._codes(name, often, digits, counts=counts, absent=absent)
         support = support_of(name, often, step=step, whole=whole)
         self.notes += support.notes
-        inside = [number for number in numbers if number not in support.codes]
+        special = frozenset(support.codes)
+        inside = [number for number in numbers if number not in special]
         what = "whole numbers" if whole else "numbers" if fine else f"numbers with {places} decimals"
         self.reasons[name] = f"{len(values)} different {what}" if len(values) > 1 else _CONSTANT
         return Column(
@@ -223,6 +231,34 @@ class Guesses:
             codes=support.codes,
             values=support.values,
             gaps=support.gaps,
+        )
+
+    def _codes(self, name: str, often: Counter[float], digits: int, *, counts: bool, absent: int) -> Column:
+        """Numbers with zeros in front: codes, between which nothing lies."""
+        many = len(often) > _MOST_CODES
+        if many:
+            self.notes.append(
+                f"{name}: {len(often)} different codes; held fixed (immutable), as no number between two codes need be one. "
+                "To let a search change it, list the codes as `values` in the schema, or take `immutable` out of it."
+            )
+        only = "" if many else ", a search goes to those that occur (values)"
+        self.notes.append(
+            f"{name}: codes of {digits} digits with zeros in front; taken for the whole numbers that pandas reads{only}, and "
+            'written with all digits (digits). Where the model takes texts, set `dtype = "str"` in a schema.'
+        )
+        self.reasons[name] = (
+            f"{len(often)} different codes of {digits} digits" if len(often) > 1 else _CONSTANT
+        )
+        return Column(
+            name=name,
+            kind=ColumnKind.INTEGER,
+            low=min(often),
+            high=max(often),
+            step=1.0,
+            digits=digits,
+            immutable=many or counts,
+            missing=Missing.DROP if absent else Missing.REFUSE,
+            values=() if many or len(often) < 2 else tuple(sorted(often)),
         )
 
     def _levels(self, name: str, values: list[str], count: Counter[str], gone: list[str]) -> Column | None:

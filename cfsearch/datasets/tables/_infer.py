@@ -11,10 +11,11 @@ import numpy as np
 
 from cfsearch.errors import ConfigError, DataError, listed
 
-from ._columns import Column, ColumnKind, Missing, is_number
+from ._columns import Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
 from ._guess import Guesses, by_number
 from ._notes import joined_notes
+from ._numbers import is_number
 from ._protected import free_note
 from ._schema import MISSING_VALUES, Link, TableSchema
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ._columns import on_grid
+from ._numbers import on_grid
 from ._relations import Follow, Limit, column_keeps, condition_of, holds
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from cfsearch.errors import ConfigError
 
 from ._columns import Column, ColumnKind, Missing
 from ._language import Comparison, Condition, Term, parse_condition, parse_rule
+from ._numbers import is_number
 
 _HAIR: Final = 1e-9
 """By how much of its size a sum may miss its limit through rounding."""
@@ -236,7 +237,7 @@ def condition_of(text: str, columns: Sequence[Column]) -> Condition:
     condition = parse_condition(text, columns=[column.name for column in columns])
     for test in (one for group in condition for one in group):
         column = next(c for c in columns if c.name == test.name)
-        if isinstance(test.value, str) and not column.has_levels:
+        if isinstance(test.value, str) and not column.has_levels and not _is_code(column, test.value):
             raise ConfigError(
                 f"table schema, condition {text!r}: {test.name!r} holds numbers, but stands beside the text "
                 f"{test.value!r}. Write a number without quotes."
@@ -251,6 +252,10 @@ def condition_of(text: str, columns: Sequence[Column]) -> Condition:
                 f"({', '.join(column.levels[:6])})."
             )
     return condition
+
+
+def _is_code(column: Column, text: str) -> bool:
+    return bool(column.digits) and is_number(text)
 
 
 def holds(condition: Condition, x: Float[Tensor, "*n d"], columns: Sequence[Column]) -> Bool[Tensor, "*n"]:

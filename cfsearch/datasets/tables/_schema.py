@@ -319,6 +319,8 @@ def _plain(column: Column) -> dict[str, Any]:
         out["range"] = [int(v) if whole else v for v in (column.low, column.high)]
         if column.step != (1.0 if whole else 0.0):
             out["step"] = int(column.step) if whole else column.step
+        if column.digits:
+            out["digits"] = column.digits
     if column.unit:
         out["unit"] = column.unit
     if column.immutable:

@@ -14,9 +14,10 @@ from torch import Tensor
 from cfsearch.errors import DataError, ShapeError, listed
 
 from ._cells import truth_of
-from ._columns import Cell, Column, Missing, is_number
+from ._columns import Cell, Column, Missing
 from ._csv import TextTable, read_text_table
 from ._frame import frame_of
+from ._numbers import is_number
 from ._schema import TableSchema, is_missing, stand_in
 
 if TYPE_CHECKING:

@@ -18,6 +18,12 @@
     monotone = "up"                 # or "down"
 
     [[columns]]
+    name = "postcode"
+    kind = "integer"
+    range = [501, 99950]
+    digits = 5                      # written 02139
+
+    [[columns]]
     name = "education"
     kind = "ordinal"
     levels = ["school", "college", "?"]
@@ -69,6 +75,7 @@ _COLUMN: Final[Mapping[str, tuple[type, ...]]] = {
     "immutable_if": (str,),
     "cost": (int, float),
     "cost_per_step": (int, float),
+    "digits": (int,),
 }
 _SHARE: Final = re.compile(r"(\d+\.?\d*)\s*%", re.ASCII)
 _DIRECTIONS: Final = {"up": 1, "down": -1}
@@ -153,7 +160,7 @@ def _column(entry: Mapping[str, Any]) -> Column:
     kind = _choice(entry.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
     settings: dict[str, Any] = {
         key: entry[key]
-        for key in ("unit", "immutable", "fill", "unknown", "dtype", "leave_codes", "immutable_if")
+        for key in ("unit", "immutable", "fill", "unknown", "dtype", "leave_codes", "immutable_if", "digits")
         if key in entry
     }
     if "missing" in entry:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from cfsearch.numerics.gower import GowerIndex, gower, gower_table
 
-from ._columns import ColumnKind, on_grid
+from ._columns import ColumnKind
 from ._language import Condition
 from ._mending import Mender
+from ._numbers import on_grid
 from ._relations import Follow, Relations, condition_of, holds
 from ._schema import TableSchema
 from ._variable import Variable, variables_of

@@ -166,7 +166,11 @@ class ColumnInputs:
                 values = taken.numbers[np.rint(codes).astype(np.int64)]
             elif taken.type == _TEXT:
                 codes = x[:, taken.place].detach().cpu().double().numpy()
-                values = _level_texts(self.schema.column(name))[np.rint(codes).astype(np.int64)]
+                column = self.schema.column(name)
+                if column.has_levels:
+                    values = _level_texts(column)[np.rint(codes).astype(np.int64)]
+                else:
+                    values = _texts(codes, column)
             ready = _typed(values, _TYPES[taken.type], name=name)
             given[taken.name] = ready if taken.flat else ready[:, None]
         return given
@@ -254,7 +258,10 @@ def _level_texts(column: Column) -> RawArray:
 
 
 def _texts(values: RawArray, column: Column) -> RawArray:
-    """Cells as texts; of a missing one the name of the level that stands for it."""
+    """Cells as texts, codes with all digits; of a missing one the name of the level that stands for it."""
+    if column.digits:
+        made = [value if isinstance(value, str) else column.text(float(value)) for value in values.tolist()]
+        return np.array(made, dtype=object)
     made = [column.levels[-1] if is_absent(value) else str(value) for value in values.tolist()]
     return np.array(made, dtype=object)
 
@@ -270,10 +277,10 @@ def _fitted(path: Path, entry: Arg, column: Column, *, place: int) -> ColumnInpu
     numbers: NDArray[np.float64] | None = None
     start = f"{path}: its input {entry.name!r} takes"
     if entry.type == _TEXT:
-        if not column.has_levels:
+        if not column.has_levels and not column.digits:
             raise ConfigError(
                 f"{start} text, but the column {column.name!r} is of numbers ({column.kind.value}). Set kind = "
-                "'categorical' and its `levels` in the schema."
+                "'categorical' and its `levels` in the schema (`cfsearch schema table` with --categorical)."
             )
     elif column.has_levels:
         missing = column.levels[-1] if column.missing is Missing.LEVEL else None

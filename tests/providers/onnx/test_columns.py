@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -44,6 +45,12 @@ INPUTS = {
     "home": TensorProto.BOOL,
 }
 """In another order than the schema's."""
+LOOKED_UP = {
+    "job": BONUS,
+    "grade": {"10": 10.0, "20": 20.0, "40": 40.0},
+    "hours_per_week": {f"{v:03d}": float(v) for v in (30, 36, 40, 44, 50)},
+}
+"""What texts are turned to; every other one to 99."""
 X = torch.tensor(
     [
         [0.0, 2500.0, 0.0, 36.0, 0.0],
@@ -89,8 +96,7 @@ def graph_of(
     for key in INPUTS:
         source = name[key]
         if kinds[key] == TensorProto.STRING:
-            values = list(BONUS.values()) if key == "job" else [10.0, 20.0, 40.0]
-            words = list(BONUS) if key == "job" else list(GRADE.levels)
+            words, values = list(LOOKED_UP[key]), list(LOOKED_UP[key].values())
             nodes.append(
                 helper.make_node(
                     "LabelEncoder",
@@ -293,6 +299,25 @@ class TestNames:
         path = graph_of(tmp_path / "m.onnx", rename={"grade": "grades"})
         with pytest.raises(ConfigError, match=r"takes the input 'grades', which is no column.*mean 'grade'"):
             opened(path)
+
+
+def test_codes_of_digits_go_to_an_input_of_text_with_their_zeros(tmp_path: Path) -> None:
+    path = graph_of(tmp_path / "m.onnx", types={"hours_per_week": TensorProto.STRING})
+    schema = changed("hours-per-week", digits=3)
+    model = opened(path, schema)
+    assert np.abs(model.predict(X).numpy() - truth(X)).max() < 1e-5
+    read = pd.DataFrame(
+        {
+            "job": [list(BONUS)[int(i)] for i in X[:, 0]],
+            "pay (EUR)": X[:, 1].numpy(),
+            "home": X[:, 2].numpy() == 1.0,
+            "hours-per-week": X[:, 3].numpy().astype(int),
+            "grade": np.array([10, 20, 40])[X[:, 4].numpy().astype(int)],
+        }
+    )
+    answer = model.predict_frame(read)
+    assert answer is not None
+    assert np.abs(answer.numpy() - truth(X)).max() < 1e-5
 
 
 class TestRefused:
