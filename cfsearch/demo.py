@@ -39,6 +39,7 @@ from cfsearch.numerics.intervals import wilson
 from cfsearch.report.page import ReportInstance, build_page
 from cfsearch.runs.checksums import seal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
+from cfsearch.runs.reservation import check_own_files
 
 MODELS: Final = {
     "natural": "gender_natural.onnx",
@@ -101,6 +102,7 @@ class Demo:
 
     def run(self) -> dict[str, Any]:
         """Search what is left, write the page, and return the audit document."""
+        check_own_files(self._directory)
         shown = demo_faces(self._count)
         self._write_faces(shown)
         assemblies: dict[str, Assembly] = {}

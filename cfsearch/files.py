@@ -4,8 +4,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedIOBase, BufferedReader
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from cfsearch.errors import RunError
+from cfsearch.places import NOT_OPENED, why_not_written, wrong_place
 
 MOST_BYTES: Final = 2**31
 """The largest file that is read as a whole where no other limit is given."""
@@ -82,16 +83,13 @@ def open_file(path: Path) -> BufferedReader:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, _NOT_OPENED, str(path))
+        raise OSError(errno.EINVAL, NOT_OPENED, str(path))
     # had a pipe taken its place since, opening it would wait for a writer without this
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, _NOT_OPENED, str(path))
+        raise OSError(errno.EINVAL, NOT_OPENED, str(path))
     return os.fdopen(descriptor, "rb")
-
-
-_NOT_OPENED: Final = "it is a pipe, socket or device, which is not opened"
 
 
 def read_text(path: Path, *, most: int = MOST_BYTES) -> str:
@@ -145,13 +143,18 @@ def why_no_file(path: Path) -> str:
     return ""
 
 
-def write_atomically(path: Path, content: bytes | str) -> Path:
+def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o666) -> Path:
     """Write through a temporary file beside the target, flushed to disk, then renamed.
 
+    Args:
+        path: the file.
+        content: all of it; text becomes UTF-8.
+        mode: its rights, of which the process's umask takes away what it always does.
+
     Raises:
-        RunError: the folder does not exist, is read-only, or the disk is full.
+        RunError: as ``cfsearch.places.check_place``.
     """
-    with atomic_writer(path) as file:
+    with atomic_writer(path, mode=mode) as file:
         file.write(_encoded(path, content) if isinstance(content, str) else content)
     return path
 
@@ -167,30 +170,31 @@ def _encoded(path: Path, text: str) -> bytes:
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file to write in parts, which stands at its place when the block ends without an error, and not before.
+
+    A link at its place is replaced, and what it leads to stays as it is.
 
     Args:
         path: the file.
+        mode: as for ``write_atomically``.
 
     Raises:
-        RunError: the folder does not exist, is read-only, or the disk is full.
+        RunError: as ``cfsearch.places.check_place``.
     """
     temporary: Path | None = None
-    if path.exists() and not path.is_file():
-        raise RunError(
-            f"cannot write {str(path)!r}: {'it is a folder' if path.is_dir() else _NOT_OPENED}. Name a file."
-        )
+    if wrong := wrong_place(path):
+        raise RunError(f"cannot write {str(path)!r}: {wrong}")
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}.", delete=False) as file:
-            temporary = Path(file.name)
+        place = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+        with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            temporary = place
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise RunError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
+        raise RunError(f"cannot write {str(path)!r}: {why_not_written(error, path)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)  # it has been renamed where all went well

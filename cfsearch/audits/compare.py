@@ -12,6 +12,7 @@ from cfsearch.assembly.search import Assembly
 from cfsearch.config import Config
 from cfsearch.errors import ConfigError, RunError, listed
 from cfsearch.runs.directory import now
+from cfsearch.runs.reservation import check_own_files
 
 from .document import audit_document
 from .figures import Figures
@@ -61,6 +62,7 @@ def check_directory(directory: Path, ids: Sequence[str]) -> None:
     Raises:
         RunError: there is another run in it.
     """
+    check_own_files(directory)
     if (directory / "run.sqlite").exists():
         raise RunError(f"run {str(directory)!r}: holds the run of one model; give a new directory.")
     others = sorted({path.parent.name for path in directory.glob("*/run.sqlite")} - set(ids))

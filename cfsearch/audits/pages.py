@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfsearch.errors import RunError
+from cfsearch.places import check_place
 from cfsearch.runs.checksums import reseal
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import read_object
@@ -118,6 +119,8 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
 
     directory = Path(directory)
     page = Path(to) if to is not None else directory / PAGE
+    if directory.is_dir():
+        check_place(page)  # before all that is stored is read
     write_atomically(page, page_text(directory))
     if page.resolve() == (directory / PAGE).resolve():
         reseal(directory, PAGE)

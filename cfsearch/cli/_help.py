@@ -9,6 +9,7 @@ import click
 from cfsearch.registry import unknown
 
 from ._invocation import Invocation
+from ._places import check_places
 
 _FEW: Final = 12
 """Up to so many options stand in one list."""
@@ -112,6 +113,7 @@ class Command(click.Command):
             several = given if isinstance(given, list) else [given or ""]
             named = [with_protocol(str(one), protocol) for one in several]
             ctx.params["model"] = named if isinstance(given, list) else named[0]
+        check_places(ctx)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

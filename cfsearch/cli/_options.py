@@ -16,7 +16,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls wit
 WHOLE = click.IntRange(min=1, max=10**9)
 
 
-class _File(click.Path):
+class FilePath(click.Path):
     """A path of a file or folder; what is no name of one is refused before anything is written under it."""
 
     def convert(
@@ -40,6 +40,8 @@ class _File(click.Path):
                 self.fail(
                     "'-' is no file: nothing is read from or written to a pipe. Give a path.", param, ctx
                 )
+            if "\0" in text:
+                self.fail("a NUL is no part of a path. Name another one.", param, ctx)
             if "://" in text:
                 self.fail(
                     f"{text!r} is an address, and only models are opened by theirs. Download it, and give the file.",
@@ -49,7 +51,7 @@ class _File(click.Path):
         return super().convert(value, param, ctx)
 
 
-FILE = _File(path_type=Path)
+FILE = FilePath(path_type=Path)
 
 
 def json_option(command: Function) -> Function:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ._places import check_places_against
+
 if TYPE_CHECKING:
     from cfsearch.config import Config
     from cfsearch.providers.isolated.session import Isolation
@@ -97,6 +99,7 @@ def settings(file: Path | None, flags: dict[str, Any]) -> "Config":
             if key not in over.get(table, {}):
                 raise ConfigError(f"{missing}, or a cfsearch.toml (`cfsearch init` writes one).")
         config = Config.check(over, where="command line")
+    check_places_against(config)
     if "isolate" in flags and config.run.isolate is None:
         config = config.model_copy(
             update={"run": config.run.model_copy(update={"isolate": ISOLATED_BY_DEFAULT})}

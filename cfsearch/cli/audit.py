@@ -14,6 +14,7 @@ from ._help import Command
 from ._invocation import Invocation
 from ._options import FILE, GENUINENESS, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
+from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
 from ._settings import settings
 from ._shared import show_shared
@@ -43,7 +44,7 @@ _MOST_SHOWN = 12
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @click.option(
     "--out",
-    type=FILE,
+    type=FOLDER_PLACE,
     required=True,
     metavar="DIR",
     help="The run directory; an interrupted run in it goes on.",

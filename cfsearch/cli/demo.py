@@ -7,8 +7,9 @@ import click
 
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WHOLE, json_option, threads_option
+from ._options import WHOLE, json_option, threads_option
 from ._output import Outcome, plain
+from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
 from ._settings import use_threads
 from ._signals import interruptible
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
-    type=FILE,
+    type=FOLDER_PLACE,
     default=Path("cfsearch-demo"),
     show_default=True,
     metavar="DIR",

@@ -8,6 +8,7 @@ import click
 from ._help import Command
 from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, note, plain
+from ._places import PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.argument("first", type=FILE, metavar="RUN_A")
 @click.argument("second", type=FILE, metavar="RUN_B")
-@click.option("--out", type=FILE, metavar="PAGE.html", help="Write a page of both side by side.")
+@click.option("--out", type=PLACE, metavar="PAGE.html", help="Write a page of both side by side.")
 @click.option(
     "--practical",
     type=click.FloatRange(min=0.0, min_open=True),

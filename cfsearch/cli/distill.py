@@ -7,6 +7,7 @@ import click
 
 from cfsearch.errors import ConfigError, DataError, RunError
 from cfsearch.numerics.percent import percent
+from cfsearch.places import check_place, why_not_written
 from cfsearch.registry import unknown
 
 from ._completion import column, plugins
@@ -26,6 +27,7 @@ from ._options import (
     threads_option,
 )
 from ._output import Outcome, note, plain
+from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
 from ._settings import settings, use_threads
 from ._signals import stoppable
@@ -77,9 +79,9 @@ _SIZE = 64
 @TARGET_RANGE
 @click.option("--limit", type=WHOLE, help="At most the first N inputs.")
 @click.option(
-    "--out", type=FILE, required=True, metavar="FILE.safetensors", help="The file of the surrogate."
+    "--out", type=PLACE, required=True, metavar="FILE.safetensors", help="The file of the surrogate."
 )
-@click.option("--folder", type=FILE, help="Answers and trials; FILE-distill when left out.")
+@click.option("--folder", type=FOLDER_PLACE, help="Answers and trials; FILE-distill when left out.")
 @click.option(
     "--queries", type=click.IntRange(min=2), help="Most queries; by default m + m (m - 1) / 2 for m inputs."
 )
@@ -131,16 +133,16 @@ def distill(model: str | None, **flags: Any) -> Outcome:  # Any: the options, by
     if flags["trials"] is not None:
         recipe = replace(recipe, tuning=replace(recipe.tuning, trials=flags["trials"]))
     out: Path = flags["out"]
-    if out.suffix != ".safetensors" or out.is_dir():
+    if out.suffix != ".safetensors":
         raise RunError(f"--out: expected FILE.safetensors, got {str(out)!r}.")
-    if not out.parent.is_dir():
-        raise RunError(f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}.")
-    provider, x, schema = _opened(model, flags)
+    check_place(out.with_suffix(".md"))
     folder: Path = flags["folder"] or out.with_name(f"{out.stem}-distill")
+    check_place(folder, folder=True)
+    provider, x, schema = _opened(model, flags)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"cannot write {str(folder)!r}: {error.strerror}.") from error
+        raise RunError(f"cannot write {str(folder)!r}: {why_not_written(error, folder)}") from error
     request = DistillRequest(
         recipe=recipe,
         queries=flags["queries"],

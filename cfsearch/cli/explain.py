@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import ConfigError, RunError
+from cfsearch.errors import ConfigError
 
 from ._completion import classes, columns, conditions, plugins
 from ._help import Command
@@ -28,6 +28,7 @@ from ._options import (
     threads_option,
 )
 from ._output import Outcome, detail, note, plain
+from ._places import PLACE
 from ._progress import duration
 from ._settings import model_first, use_threads
 
@@ -109,7 +110,7 @@ _SUFFIXES = (".html", ".png")
 @click.option(
     "--block", type=WHOLE, default=1, show_default=True, help="Side of a feature of a picture, in pixels."
 )
-@click.option("--out", type=FILE, metavar="FILE.html|FILE.png", help="A page, or of pictures a strip.")
+@click.option("--out", type=PLACE, metavar="FILE.html|FILE.png", help="A page, or of pictures a strip.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
 )
@@ -213,10 +214,6 @@ def _check_out(out: Path | None) -> None:
         return
     if out.suffix not in _SUFFIXES:
         raise ConfigError(f"--out: expected a name ending in .html or .png, got {str(out)!r}.")
-    if out.is_dir() or not out.parent.is_dir():
-        raise RunError(
-            f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}, or it is one itself."
-        )
 
 
 def _show(console: "Console", result: "ExplainResult", out: Path | None) -> None:

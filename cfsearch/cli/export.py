@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from cfsearch.errors import ConfigError, RunError
+from cfsearch.places import check_place
 
 from ._help import Command
 from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, plain
+from ._places import EITHER_PLACE
 
 if TYPE_CHECKING:
     from cfsearch.audits.reading import AuditDocument
@@ -47,7 +49,9 @@ _RECORDS = (
     required=True,
     help="What the file is; pictures are a folder of PNG files, sounds of wave files, the last eight are records for other tools.",
 )
-@click.option("--out", type=FILE, required=True, metavar="FILE", help="The file to write, or the folder.")
+@click.option(
+    "--out", type=EITHER_PLACE, required=True, metavar="FILE", help="The file to write, or the folder."
+)
 @click.option(
     "--table",
     type=click.Choice(["members", "instances", *_WHOLE]),
@@ -81,10 +85,13 @@ def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked
     from cfsearch.audits.pages import open_run
     from cfsearch.runs.export import Format, Table, export_run
 
-    if out.is_dir() and kind not in (_PICTURES, _SOUNDS):
-        raise RunError(f"cannot write {str(out)!r}: it is a folder; name a file in it.")
+    check_place(out, folder=kind in (_PICTURES, _SOUNDS))
     if private and kind not in ("in-toto", "svr"):
         raise ConfigError("export: --private goes with --format in-toto or svr.")
+    if private:
+        from cfsearch.audits.exchange.commitment import key_place
+
+        check_place(key_place(out))
     if not unchecked:
         require_intact(run, page=False)
     if kind in (_PICTURES, _SOUNDS):
@@ -139,7 +146,7 @@ def _folder(run: Path, out: Path, kind: str) -> Outcome:
 
 def _record(run: Path, out: Path, *, kind: str, private: bool) -> Outcome:
     from cfsearch.audits.exchange.aiverify import write_plugin, write_result
-    from cfsearch.audits.exchange.commitment import new_key
+    from cfsearch.audits.exchange.commitment import key_place, new_key
     from cfsearch.audits.reading import AuditDocument
     from cfsearch.files import write_atomically
 
@@ -149,7 +156,7 @@ def _record(run: Path, out: Path, *, kind: str, private: bool) -> Outcome:
     elif kind == "aiverify-plugin":
         write_plugin(out)
     else:
-        key = new_key(out.with_name(f"{out.name}.key")) if private else None
+        key = new_key(key_place(out)) if private else None
         write_atomically(out, _text(document, kind=kind, ending=out.suffix.lower(), key=key))
     return Outcome(
         document={"format": FORMAT, "file": str(out), "rows": len(document.models), "table": kind},

@@ -11,6 +11,7 @@ from ._errors import BelowThreshold
 from ._help import Command
 from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, plain
+from ._places import PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,7 +62,7 @@ LIST = "cfsearch-metrics/1"
 @click.option(
     "--out",
     "outs",
-    type=FILE,
+    type=PLACE,
     multiple=True,
     metavar="FILE",
     help="Write them to this file instead of stdout; the first goes with the first --format, and so on.",

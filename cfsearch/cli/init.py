@@ -8,8 +8,9 @@ import click
 from cfsearch.errors import ConfigError
 
 from ._help import Command
-from ._options import FILE, json_option
+from ._options import json_option
 from ._output import Outcome, plain
+from ._places import PLACE
 
 FORMAT = "cfsearch-init/1"
 
@@ -78,7 +79,7 @@ device = "cpu"                 # or "cuda", "cuda:1"
         "cfsearch init hiring.toml",
     ),
 )
-@click.argument("path", type=FILE, default=Path("cfsearch.toml"), metavar="[FILE]")
+@click.argument("path", type=PLACE, default=Path("cfsearch.toml"), metavar="[FILE]")
 @json_option
 def init(path: Path) -> Outcome:
     """Write a commented file of settings, cfsearch.toml by default; never over an existing file."""

@@ -11,6 +11,7 @@ from ._help import Command
 from ._opened import open_pictured, size_of
 from ._options import DEADLINE, FILE, ISOLATION, MEMORY, TRUST, TRUST_MODEL, UNCHECKED, json_option
 from ._output import Outcome, note, plain
+from ._places import PLACE
 from ._settings import settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ FORMAT = "cfsearch-judge/1"
 @click.option(
     "--run", type=FILE, metavar="RUN", help="An audit of the same inputs, to show our fronts beside theirs."
 )
-@click.option("--out", type=FILE, metavar="PAGE.html", help="Write a page of all of them.")
+@click.option("--out", type=PLACE, metavar="PAGE.html", help="Write a page of all of them.")
 @UNCHECKED
 @json_option
 def judge(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cfsearch.errors import DataError
+from cfsearch.places import check_place
 
 from ._completion import plugins
 from ._help import Command, Family
@@ -62,6 +63,8 @@ def generator(file: Path, **flags: Any) -> Outcome:  # Any: the options, by name
     Give labelled images that FILE was not trained on. Half of them train a classifier; on the other half it says
     whether edits are seen. Audits read the figures from FILE: effects of what it hardly edits count as not known.
     """
+    if flags["write"] and file.is_file():
+        check_place(file)
     use_threads(flags["threads"])
     from cfsearch.contracts.trainer import open_trainer
     from cfsearch.datasets.held_out import split

@@ -15,6 +15,7 @@ from ._completion import columns
 from ._help import Command
 from ._options import DELIMITER, ENCODING, FILE, LABEL, json_option
 from ._output import Outcome, plain
+from ._places import PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[s
 )
 @click.argument("name", required=False, shell_complete=_documents)
 @click.argument("file", required=False, type=FILE, metavar="[TABLE.csv]")
-@click.option("--out", type=FILE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
+@click.option("--out", type=PLACE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
 @LABEL
 @click.option(
     "--ignore", metavar="A,B", shell_complete=columns, help="Of a table: columns that are no inputs."

@@ -3,16 +3,19 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count as numbers_from
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import click
 
 from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
+from cfsearch.places import check_place, why_not_written
 
 from ._help import Command
 from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, detail, note
+from ._places import EITHER_PLACE
 from ._progress import Line, duration, progress
 from ._settings import is_recording, kind_of_inputs, model_first, settings, with_model
 from ._signals import interruptible
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from cfsearch.fronts.front import ParetoFront
 
 FORMAT = "cfsearch-search/1"
+_LONGEST_STEM: Final = 200
+"""Bytes of a file's name that an input's name may take; file systems allow 255 with the ending."""
 
 
 @click.command(
@@ -44,9 +49,11 @@ FORMAT = "cfsearch-search/1"
 @click.argument("given", nargs=-1, metavar="[MODEL] IMAGE... | SOUND.wav... | MODEL")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
 @search_options(images=False, tables=True, isolated=True)
-@click.option("--save", type=FILE, help="Write the front to FILE.front (a folder for several inputs).")
 @click.option(
-    "--strip", type=FILE, help="Write a strip of pictures to FILE.png (a folder for several images)."
+    "--save", type=EITHER_PLACE, help="Write the front to FILE.front (a folder for several inputs)."
+)
+@click.option(
+    "--strip", type=EITHER_PLACE, help="Write a strip of pictures to FILE.png (a folder for several images)."
 )
 @click.option("--rows", type=WHOLE, default=8, show_default=True, help="Members shown.")
 @click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
@@ -142,22 +149,24 @@ class _Output:
     def of(cls, kind: str, path: Path | None, *, count: int) -> "_Output":
         several = count > 1
         if path is not None:
-            folder = path if several and path.exists() else path.parent
             if several and path.is_file():
                 raise ConfigError(f"{str(path)!r} is a file; {count} inputs need a folder.")
-            if not several and path.is_dir():
-                raise ConfigError(f"{str(path)!r} is a folder; name a file in it.")
-            if not folder.is_dir():
-                raise RunError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}.")
+            check_place(path, folder=several)
         return cls(kind, path, several)
 
     def write(self, fronts: "Sequence[ParetoFront]") -> None:
         if self.path is None:
             return
         if self.several:
-            self.path.mkdir(exist_ok=True)
-        for front in fronts:
-            self._one(front, self.path / f"{_stem(front.name)}.{self.kind}" if self.several else self.path)
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise RunError(
+                    f"cannot write {str(self.path)!r}: {why_not_written(error, self.path)}"
+                ) from error
+        stems = file_stems([front.name for front in fronts])
+        for front, stem in zip(fronts, stems, strict=True):
+            self._one(front, self.path / f"{stem}.{self.kind}" if self.several else self.path)
 
     def _one(self, front: "ParetoFront", path: Path) -> None:
         if self.kind == "front":
@@ -169,8 +178,23 @@ class _Output:
         write_atomically(path, strip_png(front))
 
 
-def _stem(name: str) -> str:
-    return name.replace("/", "_")
+def file_stems(names: Sequence[str]) -> list[str]:
+    """Names of files, each of its own, for inputs of any name.
+
+    Args:
+        names: of the inputs, no two alike.
+
+    Example:
+        >>> file_stems(["a/b.png", "a_b.png", "c.png"])
+        ['a_b.png', 'a_b.png-2', 'c.png']
+    """
+    stems: dict[str, None] = {}
+    for name in names:
+        plain = "".join("_" if letter in "/\0" else letter for letter in name)
+        plain = plain.encode()[:_LONGEST_STEM].decode(errors="ignore")
+        numbered = (plain if k == 1 else f"{plain}-{k}" for k in numbers_from(1))
+        stems[next(one for one in numbered if one not in stems)] = None
+    return list(stems)
 
 
 def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") -> _Found:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import RunError
+from cfsearch.places import check_place
 
 from ._completion import columns, plugins
 from ._help import Command, Family
@@ -15,6 +16,7 @@ from ._labelled import labelled_images
 from ._measured import held_out, measured, show_measured
 from ._options import FILE, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
+from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
 from ._settings import use_threads
 from ._signals import stoppable
@@ -66,9 +68,11 @@ _TRAINING = (
         help="Family of generators.",
     ),
     click.option(
-        "--out", type=FILE, required=True, metavar="FILE.safetensors", help="The file of the generator."
+        "--out", type=PLACE, required=True, metavar="FILE.safetensors", help="The file of the generator."
     ),
-    click.option("--folder", type=FILE, help="Metrics, sheets, checkpoints; FILE-training when left out."),
+    click.option(
+        "--folder", type=FOLDER_PLACE, help="Metrics, sheets, checkpoints; FILE-training when left out."
+    ),
     click.option(
         "--resume/--no-resume", default=True, help="Go on with a training in the folder (default), or refuse."
     ),
@@ -273,10 +277,9 @@ def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
 
 
 def _check_places(out: Path, folder: Path, *, resume: bool) -> None:
-    if out.suffix != ".safetensors" or out.is_dir():
+    if out.suffix != ".safetensors":
         raise RunError(f"--out: expected FILE.safetensors, got {str(out)!r}.")
-    if not out.parent.is_dir():
-        raise RunError(f"cannot write {str(out)!r}: there is no folder {str(out.parent)!r}.")
+    check_place(folder, folder=True)
     if not resume and any((folder / "checkpoints").glob("step-*")):
         raise RunError(
             f"{str(folder)!r} holds a training already. Name another --folder, or leave out --no-resume."

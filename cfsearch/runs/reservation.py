@@ -9,10 +9,24 @@ from pathlib import Path
 from typing import IO, Any, Final, Self, final
 
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.places import check_place, why_not_written, wrong_place
 
 from .store import STORE, Store
 
 LOCK: Final = "run.lock"
+OWN: Final = (
+    *(
+        "run.sqlite",
+        "run.sqlite-wal",
+        "run.sqlite-shm",
+        LOCK,
+        "events.jsonl",
+        "checksums.json",
+        "manifest.json",
+    ),
+    *("audit.json", "report.html", "config.resolved.toml", "schema.toml", "genuineness.json", "groups.json"),
+)
+"""Files of a run, besides its tensors."""
 
 
 @final
@@ -41,16 +55,18 @@ class Reservation:
             RunError: it cannot be written, holds other files and no run, or another process holds it.
         """
         path = Path(path)
+        check_place(path, folder=True)
         existing = path.exists()
         if existing and not path.is_dir():
             raise RunError(f"run {str(path)!r}: is a file; give a directory.")
         if existing and any(path.iterdir()) and not (path / STORE).exists() and not _only_ours(path):
             raise RunError(f"run {str(path)!r}: holds other files and no run; give a new directory.")
+        check_own_files(path)
         made = tuple(folder for folder in (path, *path.parents) if not folder.exists())
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(f"run {str(path)!r}: cannot be made: {error.strerror}.") from error
+            raise RunError(f"cannot write {str(path)!r}: {why_not_written(error, path)}") from error
         try:
             return cls(path, _locked(path), made=made)
         except RunError:
@@ -96,6 +112,20 @@ class Reservation:
                 before = json.loads(store.meta().get("config", "null"))
             if isinstance(before, dict):
                 refuse_other_settings(self.path, before, config)
+
+
+def check_own_files(folder: Path) -> None:
+    """Refuse a folder in which something is in the way of the files of a run.
+
+    Args:
+        folder: of the run; none need be there.
+
+    Raises:
+        RunError: a folder, a pipe or a dangling link has the name of one of them.
+    """
+    for name in OWN if folder.is_dir() else ():
+        if wrong := wrong_place(folder / name):
+            raise RunError(f"cannot write {str(folder / name)!r}: {wrong}")
 
 
 def refuse_other_settings(path: Path, before: dict[str, Any], config: dict[str, Any]) -> None:

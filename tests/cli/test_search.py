@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfsearch.cli.search import _Meter, _Output, _verdict, first_readable
+from cfsearch.cli.search import _Meter, _Output, _verdict, file_stems, first_readable
 from cfsearch.engine.progress import Failure, Progress
 from cfsearch.errors import CfsearchError, ConfigError, DataError, PartialFailure, ProviderError, RunError
 from cfsearch.fronts.front import ParetoFront
@@ -272,15 +272,26 @@ def test_where_fronts_may_be_written(tmp_path: Path) -> None:
     assert _Output.of("png", tmp_path / "new.png", count=1).several is False
     assert _Output.of("png", tmp_path / "new", count=2).several is True
     assert _Output.of("png", tmp_path, count=2).several is True
-    for path, count, message in (
-        (tmp_path / "file", 2, "is a file; 2 inputs need a folder"),
-        (tmp_path, 1, "is a folder; name a file in it"),
-    ):
-        with pytest.raises(ConfigError, match=message):
-            _Output.of("front", path, count=count)
-    for count in (1, 2):
-        with pytest.raises(RunError, match="there is no folder"):
-            _Output.of("front", tmp_path / "none" / "x", count=count)
+    with pytest.raises(ConfigError, match="is a file; 2 inputs need a folder"):
+        _Output.of("front", tmp_path / "file", count=2)
+    with pytest.raises(RunError, match="it is a folder. Name a file in it"):
+        _Output.of("front", tmp_path, count=1)
+    with pytest.raises(RunError, match="there is no folder"):
+        _Output.of("front", tmp_path / "none" / "x", count=1)
+
+
+def test_a_folder_of_fronts_is_made_with_those_above_it(tmp_path: Path) -> None:
+    _Output.of("front", tmp_path / "none" / "x", count=2).write([])
+    assert (tmp_path / "none" / "x").is_dir()
+
+
+def test_each_input_has_a_file_of_its_own_whatever_its_name() -> None:
+    long = "\u00e9" * 150
+    stems = file_stems(["a/b.png", "a_b.png", long, f"{long}x", "c"])
+    assert stems[:2] == ["a_b.png", "a_b.png-2"]
+    assert stems[-1] == "c"
+    assert len(set(stems)) == 5
+    assert all(len(f"{stem}.front".encode()) <= 255 for stem in stems)
 
 
 def test_the_first_readable_image_stands_for_the_others(toys: Toys) -> None:

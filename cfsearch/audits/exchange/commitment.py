@@ -45,6 +45,19 @@ def committed(text: str, *, key: bytes) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def key_place(path: Path) -> Path:
+    """Where the key of a private record is written: beside it.
+
+    Args:
+        path: of the record.
+
+    Example:
+        >>> key_place(Path("june.json"))
+        PosixPath('june.json.key')
+    """
+    return path.with_name(f"{path.name}.key")
+
+
 def new_key(path: Path) -> bytes:
     """A key of 256 random bits, written to a file that its owner alone may read.
 
@@ -60,7 +73,7 @@ def new_key(path: Path) -> bytes:
             f"export: the key {str(path)!r} exists; move it away, or what was written under it cannot be verified."
         )
     key = secrets.token_bytes(32)
-    write_atomically(path, key.hex() + "\n").chmod(0o600)
+    write_atomically(path, key.hex() + "\n", mode=0o600)
     return key
 
 
