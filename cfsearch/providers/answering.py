@@ -32,6 +32,10 @@ class AnsweringProvider(Provider, ABC):
     def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
         """The model's own numbers for at most ``max_batch`` inputs, one row each."""
 
+    def in_pieces(self, x: Float[Tensor, "n *x"]) -> Tensor:
+        """The model's own numbers for any number of inputs, one row each."""
+        return ask_in_pieces(x, max_batch=self.max_batch, ask=self.raw)
+
     @property
     def fingerprint(self) -> str:
         """Hash of the model, of its preprocessing and of what its numbers are."""

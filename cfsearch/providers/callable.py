@@ -197,7 +197,7 @@ class CallableProvider(AnsweringProvider):
             fingerprint=fingerprint,
         )
         signature = infer_signature(
-            trial.raw,
+            trial.in_pieces,
             preprocessing=preprocessing,
             labels=labels,
             scores=scores,

@@ -125,6 +125,7 @@ def live_tabular(
     device: str = "cpu",
     name: str | None = None,
     target: str | None = None,
+    remark: str = "",
 ) -> TabularProvider:
     """The provider of an estimator, a torch module or a function that takes rows of a table.
 
@@ -140,6 +141,7 @@ def live_tabular(
         device: where a torch module runs.
         name: for results; its own when left out.
         target: the class that is searched for; a range, ``50000..60000``, of a model that predicts a number.
+        remark: what else the reader must know of a torch module.
 
     Raises:
         ConfigError: it is no model of rows, or was not fitted.
@@ -156,6 +158,7 @@ def live_tabular(
         device=device,
         name=name,
         regression=wanted is not None,
+        remark=remark,
     )
     return within_range(opened, wanted, probes=probes)
 
@@ -170,6 +173,7 @@ def _live_rows(
     device: str,
     name: str | None,
     regression: bool,
+    remark: str,
 ) -> TabularProvider:
     """As ``live_tabular``; a regressor's number is widened to two scores."""
     if isinstance(model, TabularProvider):
@@ -189,6 +193,7 @@ def _live_rows(
             device=device,
             name=called,
             probe=numbers.float(),
+            remark=remark,
         )
         return EncodedProvider(network, order=order, probes=probes)
     if is_estimator(model):
@@ -235,7 +240,7 @@ def _provider(
             device=device,
             name=name,
             probe=probe,
-            remark=remark,
+            assumed=remark,
         )
     function: Callable[[Any], Any] = model  # type: ignore[assignment]  # callable, as was checked
     return CallableProvider.inferred(

@@ -12,6 +12,7 @@ from cfsearch.registry import is_path, load, load_object
 from .endings import BOOSTED, OTHER_FRAMEWORKS, RUNS_CODE
 from .request import ModelRequest
 from .served.address import is_address
+from .shards import is_index
 
 _NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
 _NO_NETWORK_S_SIZE: Final = (73, 73)
@@ -140,6 +141,12 @@ def open_file(request: ModelRequest) -> Provider:
 
         return open_trusted(request, given=request.trust_model)
     if not path.is_file() or not suffix or suffix not in registry.installed("providers"):
+        from .weights import is_checkpoint
+
+        if path.is_file() and (is_index(path) or is_checkpoint(path)):
+            from .torch_opening import open_weights
+
+            return open_weights(request)
         raise refused(path)
     opener = load_object("providers", suffix)
     if isinstance(opener, type):

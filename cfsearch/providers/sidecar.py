@@ -155,6 +155,7 @@ class Sidecar(BaseModel):
     labels: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     scores: Literal["probabilities", "logits", "labels"] | None = None
     output: str | None = None
+    weights: Annotated[str, Field(min_length=1)] | None = None
     max_batch: Annotated[int, Field(ge=1)] | None = None
     input: InputTable = InputTable()
     encoding: EncodingTable | None = None

@@ -10,19 +10,21 @@ from torch import Tensor, nn
 
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
-from cfsearch.errors import ConfigError, ProviderError
+from cfsearch.errors import ConfigError
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
 from .foreign import foreign_code
+from .outputs import scores_in
 from .pixel_clues import Clue, module_clues
 from .preprocessing import Preprocessing
 from .probes import infer_signature
 from .sidecar import assumed_range, sidecar_of, sidecar_path
-from .weights import fill, read_weights
+from .weights import Weights, fill, read_weights
 
 MAX_BATCH: Final = 256
 """Inputs in one call where nobody says otherwise."""
+_SHORT: Final = (torch.float16, torch.bfloat16)
 
 
 @final
@@ -42,6 +44,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         source: a hash of the weights' file, where they came from one.
         note: what the reader of a result must know about the scores.
         assumed: whether ``preprocessing`` was assumed, not declared.
+        output: the part of its answer that holds the scores, where it returns several; None to find it.
 
     Raises:
         ConfigError: fewer than two labels, whole-number pixels (no gradients pass), or a
@@ -69,6 +72,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         source: str | None = None,
         note: str = "",
         assumed: bool = False,
+        output: str | None = None,
     ) -> None:
         if len(labels) < 2:
             raise ConfigError(f"torch: `labels` must name at least 2 classes, got {labels!r}.")
@@ -89,12 +93,17 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         self._module: Final = copy.deepcopy(module).eval().requires_grad_(False).to(self._device)
         self.source: str = source or _hash_of(self._module)
         self.notes = note
+        self.read_as: str = ""
         self._assumed: Final = assumed
+        self._output: Final = output
+        self._dtype: Final = (
+            None if preprocessing and preprocessing.dtype != "float32" else _computes_in(self._module)
+        )
 
     @classmethod
     def open(
         cls,
-        weights: str | Path,
+        weights: str | Path | Weights,
         *,
         arch: str,
         sidecar: str | Path | None = None,
@@ -105,8 +114,8 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         """The network that ``arch`` builds, with the weights of a file.
 
         Args:
-            weights: ``.safetensors``, or a ``state_dict`` in ``.pt`` or ``.pth``; parsed
-                without running anything.
+            weights: ``.safetensors``, or a checkpoint in ``.pt`` or ``.pth``, parsed
+                without running anything; or what was read from one.
             arch: ``pkg.mod:build``, a function without arguments that returns the network;
                 this is the user's own code and is run.
             sidecar: its TOML, by default ``weights.toml`` beside the weights.
@@ -120,13 +129,13 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             ConfigError: ``arch`` or the sidecar is wrong.
             ProviderError: the network failed at its first query.
         """
-        path = Path(weights)
-        read = read_weights(path)
+        read = weights if isinstance(weights, Weights) else read_weights(weights)
+        path = read.path
         declared = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
-        module = _built(arch)
-        fill(module, read, arch=arch)
-        preprocessing = declared.input.over(Preprocessing()) if probe is None else None
         where = str(sidecar or sidecar_path(path))
+        module = _built(arch)
+        taken = fill(module, read, arch=arch, chosen=declared.weights, where=where)
+        preprocessing = declared.input.over(Preprocessing()) if probe is None else None
         return cls.inferred(
             module,
             labels=declared.labels,
@@ -139,7 +148,9 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             probe=probe,
             who=str(path),
             where=where,
-            remark=assumed_range(declared.input, preprocessing, where=where),
+            remark=taken,
+            assumed=assumed_range(declared.input, preprocessing, where=where),
+            output=declared.output,
         )
 
     @classmethod
@@ -158,6 +169,8 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         probe: Float[Tensor, "p *x"] | None = None,
         who: str | None = None,
         remark: str = "",
+        assumed: str = "",
+        output: str | None = None,
     ) -> "TorchProvider":
         """A network whose labels and kind of scores are found out where they are not declared.
 
@@ -173,7 +186,9 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             source: a hash of the weights' file, where they came from one.
             probe: inputs to ask about first, instead of known ones.
             who: for messages; the name when left out.
-            remark: what was assumed about its pictures, for the reader.
+            remark: what else the reader must know.
+            assumed: what was assumed about its pictures, for the reader.
+            output: the part of its answer that holds the scores; None to find it.
 
         Raises:
             ModelFileError: the labels do not fit its answers.
@@ -188,9 +203,10 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             max_batch=max_batch,
             name=name,
             source=source,
+            output=output,
         )
         signature = infer_signature(
-            trial.raw,
+            trial.in_pieces,
             preprocessing=preprocessing,
             labels=labels,
             scores=scores,
@@ -207,8 +223,11 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             max_batch=max_batch,
             name=name,
             source=trial.source,
-            note=" ".join(part for part in (signature.note, remark) if part),
-            assumed=bool(remark),
+            note=" ".join(
+                part for part in (signature.note, trial.read_as, trial.precision, remark, assumed) if part
+            ),
+            assumed=bool(assumed),
+            output=output,
         )
 
     @property
@@ -223,13 +242,27 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             ready = self.preprocessing.apply(x) if self.preprocessing else x
             given = f"inputs of shape {tuple(ready.shape)}"
             with foreign_code(self.name, part="the network", given=given, n=len(x)):
-                answer = self._module(ready)
-        if not isinstance(answer, Tensor):
-            raise ProviderError(
-                f"{self.name}: the network must return one tensor of scores, got "
-                f"{type(answer).__name__}. Return the scores alone."
-            )
-        return answer
+                answer = self._module(ready if self._dtype is None else ready.to(self._dtype))
+        found = scores_in(answer, output=self._output, n=len(x), who=self.name)
+        self.read_as = found.note
+        return found.scores.float() if found.scores.dtype in _SHORT else found.scores
+
+    @property
+    def precision(self) -> str:
+        """That the network computes in few digits, where it does; else empty."""
+        if self._dtype not in _SHORT:
+            return ""
+        kind = str(self._dtype).removeprefix("torch.")
+        return (
+            f"The network computes in {kind}, to which its inputs are rounded; so its scores have few digits."
+        )
+
+
+def _computes_in(module: nn.Module) -> torch.dtype | None:
+    """The one type of a network's weights, where it is another than float32."""
+    kinds = {p.dtype for p in module.parameters() if p.is_floating_point()}
+    only = kinds.pop() if len(kinds) == 1 else torch.float32
+    return only if only in (*_SHORT, torch.float64) else None
 
 
 def _built(arch: str) -> nn.Module:

@@ -10,7 +10,7 @@ from .sidecar import sidecar_at
 from .tabular import ColumnOrder, EncodedProvider
 from .torch_module import TorchProvider
 from .trust import open_trusted
-from .weights import RunsCodeError, read_weights
+from .weights import RunsCodeError, Weights, read_weights
 
 
 def open_weights(request: ModelRequest) -> Provider:
@@ -23,13 +23,26 @@ def open_weights(request: ModelRequest) -> Provider:
         ConfigError: no ``arch`` is given, or it does not build a network.
         ModelFileError, UnsafeModelError: as ``TorchProvider.open``.
     """
-    if request.arch is None or request.trust_model is not None:
-        try:
-            read_weights(Path(request.path))  # a file that would run code is refused as such
-        except RunsCodeError:
-            if request.trust_model is None:
-                raise
-            return open_trusted(request, given=request.trust_model)
+    try:
+        read = read_weights(Path(request.path))  # a file that would run code is refused as such
+    except RunsCodeError:
+        if request.trust_model is None:
+            raise
+        return open_trusted(request, given=request.trust_model)
+    return open_read(request, read=read)
+
+
+def open_read(request: ModelRequest, *, read: Weights) -> Provider:
+    """The network of ``request.arch`` with weights that were read.
+
+    Args:
+        request: as for ``open_weights``.
+        read: the weights.
+
+    Raises:
+        ConfigError: no ``arch`` is given, or it does not build a network.
+        ModelFileError: the weights do not fit the network.
+    """
     if request.arch is None:
         raise ConfigError(
             f"{request.path}: holds weights alone. Name the function that builds the network: --arch pkg.mod:build."
@@ -40,7 +53,7 @@ def open_weights(request: ModelRequest) -> Provider:
         order = ColumnOrder.of(request.schema, declared.encoding, where=where)
         probe = order.arranged(order.encoding.apply(request.probes.double())).float()
     network = TorchProvider.open(
-        request.path,
+        read,
         arch=request.arch,
         sidecar=request.sidecar,
         device=request.device,

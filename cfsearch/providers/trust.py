@@ -4,23 +4,26 @@ import hashlib
 import pickle
 import re
 import zipfile
+from collections.abc import Mapping
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor
 
 from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, MissingExtraError, ModelFileError, UnsafeModelError, cause_of
 
+from .checkpoints import first_of
 from .live import is_estimator, live_tabular
 from .onnx.file import ordinary_file
 from .preprocessing import Preprocessing
+from .programs import Program, exported, script
 from .request import ModelRequest
 from .sidecar import assumed_range, sidecar_at
 from .torch_module import MAX_BATCH, TorchProvider
+from .weights import is_checkpoint, weights_in
 
 _FORM: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _ESTIMATORS: Final = (".pkl", ".pickle", ".joblib", ".sav")
@@ -74,9 +77,16 @@ def open_trusted(request: ModelRequest, *, given: str) -> Provider:
     path = Path(request.path)
     content = ordinary_file(path)
     check_trust(path, content, given=given)
-    model = _loaded(path, content, device=request.device)
     declared, where = sidecar_at(path, given=request.sidecar)
+    loaded = _loaded(path, content, device=request.device)
+    model = _model_in(path, loaded, chosen=declared.weights, where=where)
+    if isinstance(model, Mapping):
+        from .torch_opening import open_read
+
+        read = weights_in(path, model, sha256=hashlib.sha256(content).hexdigest())
+        return open_read(request, read=read)
     name = declared.name or path.stem
+    remark = model.remark if isinstance(model, Program) else ""
     if request.schema is not None and request.probes is not None:
         if is_estimator(model):
             from .sklearn import SklearnProvider
@@ -97,11 +107,13 @@ def open_trusted(request: ModelRequest, *, given: str) -> Provider:
             scores=declared.kind,
             device=request.device,
             name=name,
+            remark=remark,
         )
     if not isinstance(model, torch.nn.Module):
         what = "models of tables. Give --data TABLE.csv with it" if is_estimator(model) else "no network"
         raise ConfigError(f"{path}: holds a {type(model).__name__}; such files hold {what}.")
-    preprocessing = declared.input.over(Preprocessing())
+    stated = model.takes.picture if isinstance(model, Program) and model.takes is not None else {}
+    preprocessing = declared.input.over(Preprocessing(**stated))
     return TorchProvider.inferred(
         model,
         labels=declared.labels,
@@ -112,8 +124,28 @@ def open_trusted(request: ModelRequest, *, given: str) -> Provider:
         source=trust_of(content),
         who=str(path),
         where=where,
-        remark=assumed_range(declared.input, preprocessing, where=where),
+        remark=remark,
+        assumed=assumed_range(declared.input, preprocessing, where=where),
+        output=declared.output,
         max_batch=request.max_batch or declared.max_batch or MAX_BATCH,
+    )
+
+
+def _model_in(path: Path, loaded: object, *, chosen: str | None, where: str) -> object:
+    """What was loaded, or the one network in a checkpoint that holds networks whole."""
+    if not isinstance(loaded, Mapping):
+        return loaded
+    networks = {str(key): value for key, value in loaded.items() if isinstance(value, torch.nn.Module)}
+    if not networks:
+        return loaded
+    if chosen is None and len(networks) == 1:
+        return next(iter(networks.values()))
+    if chosen in networks:
+        return networks[chosen]
+    wrong = f", none named {chosen!r}" if chosen is not None else ""
+    raise ConfigError(
+        f"{path}: holds {len(networks)} networks ({first_of(networks)}){wrong}. Name one in {where}: "
+        f'weights = "{next(iter(networks))}".'
     )
 
 
@@ -143,30 +175,19 @@ def trusted_types(path: Path, *, given: str) -> tuple[str, ...]:
         ) from error
 
 
-class _Script(torch.nn.Module):
-    """A TorchScript program as a module; its own kind does not let all of a module's methods be called."""
-
-    def __init__(self, program: torch.nn.Module) -> None:
-        super().__init__()
-        self._program = (program.eval(),)  # no submodule: it stays as it was loaded
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The program's answer."""
-        answer: Tensor = self._program[0](x)
-        return answer
-
-
 def _loaded(path: Path, content: bytes, *, device: str) -> object:
     try:
-        if path.suffix.lower() in _ESTIMATORS:
+        if path.suffix.lower() in _ESTIMATORS and not is_checkpoint(BytesIO(content)):
             return _estimator(content)
         parts = zipfile.ZipFile(BytesIO(content)).namelist() if zipfile.is_zipfile(BytesIO(content)) else []
         inner = {name.split("/")[1] for name in parts if "/" in name}
         if {"archive_format", "models"} & inner or any("exported_program" in name for name in parts):
-            return torch.export.load(BytesIO(content)).module()
+            return exported(content)
         if "code" in inner:
-            return _Script(torch.jit.load(BytesIO(content), map_location=device))  # type: ignore[no-untyped-call]  # untyped
+            return script(content, device=device)
         return torch.load(BytesIO(content), map_location="cpu", weights_only=False)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: is {error}.") from error
     except Exception as error:  # whatever the code in it raises
         raise ModelFileError(f"{path}: cannot be loaded: {cause_of(error)}.") from error
 

@@ -398,14 +398,14 @@ def state(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"1__bias": None}, "1.bias missing"),
-        ({"head__bias": torch.zeros(2)}, "head.bias unexpected"),
+        ({"1__bias": None}, "missing 1.bias"),
+        ({"head__bias": torch.zeros(2)}, "unexpected head.bias"),
         ({"1__weight": torch.zeros(3, 5)}, r"1.weight has shape \(3, 5\), not \(3, 48\)"),
-        ({f"x{i}": torch.zeros(1) for i in range(9)}, "(x[0-9] unexpected; ){4}x4 unexpected, and 4 more"),
+        ({f"x{i}": torch.zeros(1) for i in range(9)}, "unexpected x0, x1, x2, x3, x4 and 4 more"),
     ],
     ids=["missing", "extra", "shape", "many"],
 )
-def test_f19_weights_that_do_not_fit_are_named_at_most_five(
+def test_f19_weights_that_do_not_fit_are_named_at_most_five_a_side(
     tmp_path: Path, arch: str, suffix: str, changes: dict[str, torch.Tensor | None], says: str
 ) -> None:
     from safetensors.torch import save_file
