@@ -23,6 +23,7 @@ from .programs import Program, exported, script
 from .request import ModelRequest
 from .sidecar import assumed_range, sidecar_at
 from .torch_module import MAX_BATCH, TorchProvider
+from .torch_weights import open_read
 from .weights import is_checkpoint, weights_in
 
 _FORM: Final = re.compile(r"sha256:([0-9a-f]{64})")
@@ -81,8 +82,6 @@ def open_trusted(request: ModelRequest, *, given: str) -> Provider:
     loaded = _loaded(path, content, device=request.device)
     model = _model_in(path, loaded, chosen=declared.weights, where=where)
     if isinstance(model, Mapping):
-        from .torch_opening import open_read
-
         read = weights_in(path, model, sha256=hashlib.sha256(content).hexdigest())
         return open_read(request, read=read)
     name = declared.name or path.stem
