@@ -30,7 +30,7 @@ def scores_in(answer: object, *, output: str | None, n: int, who: str) -> FoundS
         who: the network, for messages.
 
     Raises:
-        ProviderError: there is none, or it cannot be told which.
+        ProviderError: there is none, or several may be it.
 
     Example:
         >>> import torch

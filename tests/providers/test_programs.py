@@ -212,7 +212,7 @@ def test_an_output_of_a_file_is_named_in_its_sidecar(tmp_path: Path) -> None:
     assert torch.allclose(model.predict(images()), -Net().eval()(images()), atol=1e-5)
 
 
-def test_a_network_that_takes_one_input_at_a_time_is_asked_so_from_the_first() -> None:
+def test_a_network_that_takes_one_input_at_a_time_is_queried_so_from_the_first() -> None:
     class One(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x.reshape(1, -1)[:, :3]
