@@ -35,6 +35,10 @@ _LINE: Final = re.compile(
     (?:\s+at\s+(?P<confidence>\d+\.?\d*)\s*%)?\s*""",
     re.VERBOSE,
 )
+_SIGNED: Final = ("effect", "through", "proxy", "contribution")
+_SIZES: Final = (
+    *("abs_effect", "effect_gap", "abs_through", "abs_proxy", "impact_ratio", "cost_gap", "hypervolume_gap"),
+)
 PROTECTED: Final = "protected"
 EVERY: Final = "*"
 
@@ -55,7 +59,12 @@ class Condition:
         name: what the condition is called; what it says when left out.
 
     Raises:
-        ConfigError: no such metric or operator, or a number that is none or out of range.
+        ConfigError: no such metric or operator, a number that is none or out of range, or a bound beyond all that
+            the metric can be, so that the condition would hold of every audit or of none.
+
+    Example:
+        >>> Condition("flip_rate", "<=", 0.05, subject="Male").words
+        'flip_rate:Male <= 0.05'
     """
 
     metric: str
@@ -78,6 +87,9 @@ class Condition:
             raise ConfigError(
                 f"gate: `confidence` must lie in 0.5 to 1, for example 0.95, got {self.confidence!r}."
             )
+        low, high = limits(self.metric)
+        if not low <= self.value <= high:
+            raise ConfigError(f"gate: {_idle(self, low=low, high=high)}")
 
     @property
     def words(self) -> str:
@@ -94,6 +106,36 @@ class Condition:
     def title(self) -> str:
         """What it is called."""
         return self.name or self.words
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """The least and the largest value that a metric can have; infinite where there is none.
+
+    Args:
+        metric: its name, one of ``METRICS``.
+
+    Example:
+        >>> limits("failed_rate"), limits("probability"), limits("abs_effect")
+        ((0.0, 1.0), (-1.0, 1.0), (0.0, inf))
+    """
+    if metric in _SIGNED:
+        return -math.inf, math.inf
+    if metric in _SIZES:
+        return 0.0, math.inf
+    return (-1.0 if metric == "probability" else 0.0), 1.0
+
+
+def _idle(condition: Condition, *, low: float, high: float) -> str:
+    """Why a condition with a bound beyond all values judges nothing."""
+    value = condition.value
+    always = (value > high) == condition.op.startswith("<")
+    extent = f"goes from {low:g} to {high:g}" if math.isfinite(high) else f"is never below {low:g}"
+    what = (
+        f"{condition.metric} {extent}, so {condition.words!r} holds of {'every' if always else 'no'} audit."
+    )
+    if high < value <= 100.0 * high:
+        return f"{what} Write {value:g}% (on the command line) or {value / 100:g}."
+    return f"{what} Give a bound that it can reach."
 
 
 def fail_if(text: str) -> Condition:

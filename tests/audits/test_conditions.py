@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cfsearch.audits.conditions import Condition, fail_if, read_conditions
+from cfsearch.audits.conditions import Condition, fail_if, limits, read_conditions
+from cfsearch.audits.metrics import METRICS, catalogue
 from cfsearch.errors import ConfigError
+
+from .test_gate import document, group
 
 
 @pytest.mark.parametrize(
@@ -14,7 +17,7 @@ from cfsearch.errors import ConfigError
         ("found_rate < 50%", Condition("found_rate", ">=", 0.5)),
         ("found_rate <= .5", Condition("found_rate", ">", 0.5)),
         ("  found_rate>+1e-1  ", Condition("found_rate", "<=", 0.1)),
-        ("found_rate >= 5.", Condition("found_rate", "<", 5.0)),
+        ("effect >= 5.", Condition("effect", "<", 5.0)),
         ("effect:Male > -2.5E+1", Condition("effect", "<=", -25.0, subject="Male")),
         ("|effect:Male| > 0.5", Condition("abs_effect", "<=", 0.5, subject="Male")),
         ("| probability : Male @ sex | > 0.5", Condition("abs_probability", "<=", 0.5, subject="Male", group="sex")),
@@ -76,6 +79,38 @@ def test_numbers_out_of_range_are_refused_at_both_ends() -> None:
         Condition("effect", "<", float("nan"))
     with pytest.raises(ConfigError, match="`op` must be one of <, <=, >, >=, got '='"):
         Condition("effect", "=", 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("failed_rate > 20", "failed_rate goes from 0 to 1, so 'failed_rate <= 20' holds of every audit. Write 20% (on the command line) or 0.2."),
+        ("found_rate < 90", "so 'found_rate >= 90' holds of no audit. Write 90% (on the command line) or 0.9."),
+        ("found_rate < 250", "so 'found_rate >= 250' holds of no audit. Give a bound that it can reach."),
+        ("p:Male < -0.05", "p goes from 0 to 1, so 'p:Male >= -0.05' holds of every audit. Give a bound that it can reach."),
+        ("p:Male > -0.05", "so 'p:Male <= -0.05' holds of no audit."),
+        ("|effect:Male| > -1", "abs_effect is never below 0, so 'abs_effect:Male <= -1' holds of no audit."),
+        ("probability:Male < -5", "probability goes from -1 to 1, so 'probability:Male >= -5' holds of every audit."),
+    ],
+)  # fmt: skip
+def test_a_bound_beyond_all_that_a_figure_can_be_is_refused(line: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        fail_if(line)
+    assert message in str(caught.value)
+
+
+def test_no_figure_of_an_audit_lies_beyond_the_limits_of_its_metric() -> None:
+    found = catalogue(document(groups=[group(few=False)]))
+    for figure in found:
+        low, high = limits(figure.metric)
+        assert figure.value is None or low <= figure.value <= high, figure
+    assert {limits(figure.metric) for figure in found} >= {(0, 1), (-1, 1), (0, float("inf"))}
+
+
+def test_metrics_without_limits_are_those_that_have_a_sign() -> None:
+    signed = {metric for metric in METRICS if limits(metric)[0] == -float("inf")}
+    assert signed == {"effect", "through", "proxy", "contribution"}
+    assert {f"abs_{metric}" for metric in signed - {"contribution"}} <= set(METRICS)
 
 
 def written(folder: Path, text: str) -> Path:

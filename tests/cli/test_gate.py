@@ -90,7 +90,7 @@ def test_the_list_names_every_figure_and_each_can_be_judged(call: Call, run: Pat
     assert names[:2] == ["found_rate", "failed_rate"]
     for name in names:
         metric, colon, subject = name.partition(":")
-        line = f'{metric}{colon}"{subject}" > 2' if colon else f"{name} > 2"
+        line = f'{metric}{colon}"{subject}" > 1' if colon else f"{name} > 1"
         assert call("gate", run, "--fail-if", line).code == 0, line
     assert "share of inputs that failed" in " ".join(call("gate", run, "--list").out.split())
 
