@@ -65,8 +65,12 @@ class Opened:
         return self.model
 
 
-def open_inputs(config: Config) -> TableInput:
+def open_inputs(config: Config, *, spare: bool = False) -> TableInput:
     """The table of ``[data]``, with the columns that the model of ``[model]`` says it takes.
+
+    Args:
+        config: all settings.
+        spare: as of ``cfsearch.assembly.table.open_table``.
 
     Raises:
         ConfigError, DataError: as ``cfsearch.assembly.table.open_table``.
@@ -76,16 +80,19 @@ def open_inputs(config: Config) -> TableInput:
     rows = config.data.reference or config.data.table
     file = onnx_file_of(settings.path)
     taken = columns_of_model(config, table=rows, file=file)
-    return replace(open_table(config, columns=taken), file=file)
+    return replace(open_table(config, columns=taken, spare=spare), file=file)
 
 
-def open_model(config: Config, *, table: TableInput | None = None, model: Provider | None = None) -> Opened:
+def open_model(
+    config: Config, *, table: TableInput | None = None, model: Provider | None = None, spare: bool = False
+) -> Opened:
     """The model that ``[model]`` names, and the table of ``[data]`` where inputs are rows.
 
     Args:
         config: all settings.
         table: where it was opened before.
         model: where it is an object of the running program.
+        spare: leave out rows of the table that cannot be read, see ``cfsearch.assembly.table.open_table``.
 
     Raises:
         ConfigError: settings that do not go together, or an unknown class as target.
@@ -93,7 +100,8 @@ def open_model(config: Config, *, table: TableInput | None = None, model: Provid
         DataError: the table cannot be read, has other classes than the model, or the model answers
             its rows otherwise as pandas reads them.
     """
-    opened = _OPENED[config.data.modality](config, table, model)
+    read = table or (open_inputs(config, spare=True) if spare else None)
+    opened = _OPENED[config.data.modality](config, read, model)
     if config.data.decided is not None and opened.table is not None:
         chosen = chosen_by_decision(
             opened.table, opened.model, decided=config.data.decided, limit=config.data.limit

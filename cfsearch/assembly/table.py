@@ -34,6 +34,7 @@ from cfsearch.datasets.tables import (
     protected_kind,
     read_schema,
     read_text_table,
+    readable_rows,
     row_groups,
     sample_of,
     table_of_text,
@@ -76,6 +77,7 @@ class TableInput(Inputs):
         protected_reference: the same of the reference rows, where their file has the column.
         whole: all rows from which the model's decision chose these; None where it chose none.
         guessed_protected: whether the names of columns alone made them protected.
+        unread: by place in the file why a row is left out, where single rows may be.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -96,6 +98,7 @@ class TableInput(Inputs):
     protected_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     guessed_protected: bool = False
     whole: "TableInput | None" = None
+    unread: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def x(self) -> Float[Tensor, "n c"]:
@@ -129,7 +132,7 @@ class TableInput(Inputs):
         )
 
 
-def open_table(config: Config, *, columns: Sequence[str] | None = None) -> TableInput:
+def open_table(config: Config, *, columns: Sequence[str] | None = None, spare: bool = False) -> TableInput:
     """The table that ``[data]`` names, with the rows that it asks for.
 
     The schema is that of ``data.schema``; else of ``applicants.schema.toml`` beside
@@ -139,6 +142,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     Args:
         config: all settings.
         columns: those that the model says it takes; a guessed schema keeps these alone.
+        spare: leave out a row that cannot be read (``unread`` says why), instead of refusing the table.
 
     Raises:
         ConfigError: ``[data]`` names no table, an unknown column, or a schema that is none.
@@ -151,8 +155,12 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
     path = Path(data.table)
     text = _read(data.table, config)
     schema, guessed, notes = _schema(config, text, columns)
-    places = chosen_rows(config.data, text)
-    table = table_of_text(text, schema, rows=places)
+    unread: Mapping[int, str] = {}
+    if spare:
+        found = readable_rows(text, schema)
+        table, unread = found.table, found.unread
+    else:
+        table = table_of_text(text, schema, rows=chosen_rows(config.data, text))
     if data.limit is not None and data.decided is None:  # of those that a model decides so, once it is open
         table = table.take(range(min(data.limit, len(table))))
     records = tuple(
@@ -180,6 +188,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None) -> Table
         protected=_cells(text, table, protected),
         protected_reference=reference_cells,
         guessed_protected=not config.audit.protected,
+        unread=unread,
     )
 
 

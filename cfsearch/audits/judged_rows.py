@@ -1,7 +1,8 @@
 """Counterfactuals of another tool on rows of a table: put to the model again, measured, and beside our own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, final
 
 import torch
@@ -41,6 +42,10 @@ class Bench:
     schema: TableSchema
     known: Table
     target: int | None
+    variables: Variables = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variables", Variables.of(self.schema))
 
     @classmethod
     def of(cls, model: Provider, rows: Table, *, target: str | None) -> "Bench":
@@ -72,20 +77,48 @@ def judge_rows(
     *,
     table: Table,
     fronts: Mapping[str, ParetoFront],
+    unread: Mapping[int, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """What becomes of each input: theirs, ours, and the nearest row that the model decides otherwise.
+
+    An input that is no row of the table has ``because`` instead, and no counterfactuals.
 
     Args:
         bench: what they are judged by.
         theirs: by input.
         table: the rows that inputs are places of.
         fronts: our own, by SHA-256 of the row.
+        unread: by place why a row of the table is not among them.
     """
-    return [_judged(bench, one, table=table, fronts=fronts) for one in theirs]
+    places: dict[int | None, int] = {place: i for i, place in enumerate(table.places or range(len(table)))}
+    why: dict[int | None, str] = dict(unread.items())
+    entries = []
+    for one in theirs:
+        try:
+            x = _original(bench.schema, one, table, places, why)
+        except DataError as error:
+            entries.append(_unjudged(one, str(error)))
+            continue
+        entries.append(_judged(bench, one, x, fronts=fronts))
+    return entries
 
 
-def _judged(bench: Bench, one: Theirs, *, table: Table, fronts: Mapping[str, ParetoFront]) -> dict[str, Any]:
-    x = _original(bench.schema, one, table)
+def _unjudged(one: Theirs, because: str) -> dict[str, Any]:
+    return {
+        "name": one.name or f"row {one.row}",
+        "source": "",
+        "because": because,
+        "original": {},
+        "theirs": [],
+        "ours": None,
+        "nearest": None,
+        "diversity": {"theirs": None, "ours": None},
+    }
+
+
+def _judged(
+    bench: Bench, one: Theirs, x: Float[Tensor, " d"], *, fronts: Mapping[str, ParetoFront]
+) -> dict[str, Any]:
     before = bench.scores(x[None])[0]
     source = int(before.argmax())
     rows: list[Tensor] = []
@@ -111,23 +144,33 @@ def _judged(bench: Bench, one: Theirs, *, table: Table, fronts: Mapping[str, Par
     }
 
 
-def _original(schema: TableSchema, one: Theirs, table: Table) -> Float[Tensor, " d"]:
+def _original(
+    schema: TableSchema,
+    one: Theirs,
+    table: Table,
+    places: Mapping[int | None, int],
+    unread: Mapping[int | None, str],
+) -> Float[Tensor, " d"]:
     if one.original is not None:
         try:
             return _encoded(schema, one.original)
         except DataError as error:
-            raise DataError(f"judge: {one.name}: the original is no row of the table: {error}") from error
-    places = list(table.places) or list(range(len(table)))
-    if one.row not in places:
-        raise DataError(f"judge: there is no row {one.row} in the table; it has {len(places)} rows, from 0.")
-    return table.x[places.index(one.row)]
+            raise DataError(f"the original is no row of the table: {error}") from error
+    place = places.get(one.row)
+    if place is None:
+        total = len(places) + len(unread)
+        raise DataError(
+            unread.get(one.row, f"there is no row {one.row} in the table; it has {total} rows, from 0.")
+        )
+    return table.x[place]
 
 
 def _encoded(schema: TableSchema, cells: Mapping[str, object]) -> Float[Tensor, " d"]:
     """A row in canonical form; a whole number in a column of levels that is none of them is the index of one."""
     plain: dict[str, Any] = {}
+    known = frozenset(schema.names)
     for name, cell in cells.items():
-        if name not in schema.names:
+        if name not in known:
             continue
         levels = schema.column(name).levels
         place = float(cell) if isinstance(cell, int | float) and str(cell) not in levels else -1.0
@@ -173,11 +216,10 @@ def _members(
 
 
 def _measured(bench: Bench, x: Tensor, row: Tensor, reached: int) -> dict[str, Any]:
-    variables = Variables.of(bench.schema)
     like = bench.known.x[bench.known.target == reached] if bench.known.target is not None else bench.known.x
-    near = float(variables.gower_table(row[None], like).min()) if len(like) else None
+    near = float(bench.variables.gower_table(row[None], like).min()) if len(like) else None
     return {
-        "gower": round(float(variables.gower(x[None], row[None])[0]), 6),
+        "gower": round(float(bench.variables.gower(x[None], row[None])[0]), 6),
         "changed": int((x != row).sum()),
         "nearest": None if near is None else round(near, 6),
     }
@@ -216,7 +258,7 @@ def _unlike(bench: Bench, x: Tensor, source: int) -> dict[str, Any] | None:
     others = bench.known.x[wanted]
     if not len(others):
         return None
-    distances = Variables.of(bench.schema).gower_table(x[None], others)[0]
+    distances = bench.variables.gower_table(x[None], others)[0]
     row = others[int(distances.argmin())]
     score = bench.scores(row[None])[0]
     return {
@@ -233,7 +275,7 @@ def _diversity(bench: Bench, members: Sequence[Mapping[str, Any]], rows: Sequenc
     if len(kept) < 2:
         return None
     together = torch.stack(kept)
-    return round(mean_distance(Variables.of(bench.schema).gower_table(together, together)), 6)
+    return round(mean_distance(bench.variables.gower_table(together, together)), 6)
 
 
 def summary(inputs: Sequence[Mapping[str, Any]], side: str) -> dict[str, Any]:
@@ -247,9 +289,10 @@ def summary(inputs: Sequence[Mapping[str, Any]], side: str) -> dict[str, Any]:
     valid = [one for one in every if one["valid"]]
     share = wilson(len(valid), len(every))
     kept = wilson(sum(not one["broken"] and one["readable"] for one in every), len(every))
+    judged = [entry for entry in inputs if not entry.get("because")]
     served = wilson(
-        sum(any(one["valid"] and not one["broken"] for one in entry[side] or ()) for entry in inputs),
-        len(inputs),
+        sum(any(one["valid"] and not one["broken"] for one in entry[side] or ()) for entry in judged),
+        len(judged),
     )
     medians = {
         name: _median([one[name] for one in valid if one.get(name) is not None])

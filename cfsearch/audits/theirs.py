@@ -1,18 +1,22 @@
 """Counterfactuals that another tool wrote, read as they are: dice-ml's JSON, alibi's explanations, CSV files."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeGuard, final
 
-from cfsearch.errors import DataError
-from cfsearch.files import read_text, reason
+from cfsearch.datasets.tables import TextTable, bytes_of, number_of, read_text_table
+from cfsearch.errors import DataError, listed
+from cfsearch.files import read_file, reason
 
 Cells = Mapping[str, object]
 IDS: Final = ("original", "original_index", "id", "row", "index", "query_instance")
 """Columns of a CSV that may say of which row a counterfactual is, in this order."""
+_TABLES: Final = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".xlsx", ".xls", ".xlsm", ".ods")
+"""Endings of tables; what is no table that can be read is refused as `--data` refuses it."""
+_PACKED: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+"""How files packed by gzip, bzip2 and xz begin."""
 
 
 @final
@@ -34,48 +38,77 @@ class Theirs:
 
 
 def read_theirs(
-    path: str | Path, *, columns: Sequence[str], header: Sequence[str] = (), identifier: str | None = None
+    path: str | Path,
+    *,
+    columns: Sequence[str],
+    header: Sequence[str] = (),
+    identifier: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
 ) -> tuple[str, list[Theirs]]:
     """What a file holds, and which tool wrote it.
 
     Args:
         path: JSON of dice-ml (``CounterfactualExplanations.to_json``) or of alibi (``Explanation.to_json``, one or a
-            list), or a CSV.
+            list), or a CSV; packed or as parquet as tables may be.
         columns: of the table, in the order of its schema; alibi's arrays have no names.
         header: of the table's file; a CSV's identifying column may be one of it.
         identifier: column of a CSV that says of which row a counterfactual is; one of ``IDS`` when left out.
+        encoding: of the table's file, for a CSV that is no UTF-8 text either.
+        delimiter: of the table's file, for a CSV in which none is found.
 
     Raises:
         DataError: it is none of these, or holds no counterfactual.
     """
     path = Path(path)
+    document = _document(path)
+    if document is None:
+        table = _text_table(path, encoding=encoding, delimiter=delimiter)
+        kind, found = "a CSV file", _of_csv(table, identifier, header=header)
+    elif isinstance(document, Mapping) and "cfs_list" in document:
+        kind, found = "dice-ml", _of_dice(document, name=path.name)
+    else:
+        entries = document if isinstance(document, list) else [document]
+        kind, found = (
+            "alibi",
+            [_of_alibi(entry, i, columns, name=path.name) for i, entry in enumerate(entries)],
+        )
+    if not any(one.counterfactuals for one in found):
+        raise DataError(f"judge: {path.name!r} holds no counterfactual.")
+    return kind, found
+
+
+def _document(path: Path) -> Any:  # Any: JSON values
+    """What a JSON file holds; None of a table, which is known by its ending or by what it begins with."""
+    endings = [ending.lower() for ending in path.suffixes]
+    if any(ending in _TABLES for ending in endings):
+        return None
     try:
-        text = read_text(path)
+        raw = read_file(path)
+        text = (bytes_of(path) if raw.startswith(_PACKED) else raw).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"judge: {str(path)!r} cannot be read: {reason(error)}. Give the counterfactuals as .csv or .json."
         ) from error
-    if path.suffix.lower() == ".csv":
-        found = _of_csv(text, identifier, name=path.name, header=header)
-        kind = "a CSV file"
-    else:
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"judge: {path.name!r} is no JSON: {error}. Give a .csv under that ending."
-            ) from error
-        if isinstance(document, Mapping) and "cfs_list" in document:
-            kind, found = "dice-ml", _of_dice(document, name=path.name)
-        else:
-            entries = document if isinstance(document, list) else [document]
-            kind, found = (
-                "alibi",
-                [_of_alibi(entry, i, columns, name=path.name) for i, entry in enumerate(entries)],
-            )
-    if not any(one.counterfactuals for one in found):
-        raise DataError(f"judge: {path.name!r} holds no counterfactual.")
-    return kind, found
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"judge: {path.name!r} is no JSON: {error}. Give a .csv under that ending."
+        ) from error
+
+
+def _text_table(path: Path, *, encoding: str | None, delimiter: str | None) -> TextTable:
+    """The cells of a CSV, whose encoding and delimiter need not be those of the table beside it."""
+    try:
+        bytes_of(path).decode("utf-8")
+        own = None
+    except UnicodeDecodeError:
+        own = encoding
+    table = read_text_table(path, encoding=own)
+    if len(table.header) == 1 and delimiter is not None:
+        table = read_text_table(path, encoding=own, delimiter=delimiter)
+    return table
 
 
 def _of_dice(document: Mapping[str, Any], *, name: str) -> list[Theirs]:
@@ -158,33 +191,24 @@ def _rows(values: Any, *, name: str) -> list[list[Any]]:  # Any: nested lists, h
     return [row for part in values for row in _rows(part, name=name)]
 
 
-def _of_csv(text: str, identifier: str | None, *, name: str, header: Sequence[str]) -> list[Theirs]:
-    try:
-        dialect: Any = csv.Sniffer().sniff(text[:4096], delimiters=",;\t|")  # Any: a class of csv
-    except csv.Error:
-        dialect = csv.excel
-    reader = csv.DictReader(text.splitlines(), dialect=dialect)
-    try:
-        rows = [dict(row) for row in reader]
-        given = list(reader.fieldnames or ())
-    except csv.Error as error:
-        raise DataError(
-            f"judge: {name!r}, line {reader.line_num} is no row of a table ({error}). Correct it."
-        ) from error
-    known = [column for column in IDS if column in given and column not in header]
+def _of_csv(table: TextTable, identifier: str | None, *, header: Sequence[str]) -> list[Theirs]:
+    given, name = table.header, table.name
+    taken = frozenset(header)
+    known = [column for column in IDS if column in given and column not in taken]
     column = identifier if identifier is not None else next(iter(known), None)
     if column is None or column not in given:
         raise DataError(
-            f"judge: {name!r}: no column says of which row each counterfactual is; it has {', '.join(given)}. Add one called "
-            f"{IDS[0]!r} with the row's place in --data (from 0), or name it with --id."
+            f"judge: {name!r}: no column says of which row each counterfactual is; it has {listed(given, most=30)}. Add one "
+            f"called {IDS[0]!r} with the row's place in --data (from 0), or name it with --id."
         )
+    at = given.index(column)
     groups: dict[int, list[Cells]] = {}
-    for line, row in enumerate(rows, start=2):
-        place = row.pop(column)
-        try:
-            groups.setdefault(int(float(str(place))), []).append(row)
-        except (ValueError, OverflowError) as error:
+    for line, row in zip(table.lines, table.rows, strict=True):
+        cells = {name: cell for i, (name, cell) in enumerate(zip(given, row, strict=True)) if i != at}
+        number = number_of(row[at])
+        if number is None or not number.is_integer():
             raise DataError(
-                f"judge: {name!r}, line {line}: {column!r} must be the place of a row, from 0, got {place!r}."
-            ) from error
+                f"judge: {name!r}, line {line}: {column!r} must be the place of a row, from 0, got {row[at]!r}."
+            )
+        groups.setdefault(int(number), []).append(cells)
     return [Theirs(None, place, tuple(cells), f"row {place}") for place, cells in groups.items()]

@@ -5,11 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, DataError, PartialFailure
 
 from ._help import Command
 from ._opened import open_pictured, size_of
-from ._options import DEADLINE, FILE, ISOLATION, MEMORY, TRUST, TRUST_MODEL, UNCHECKED, json_option
+from ._options import (
+    DEADLINE,
+    DELIMITER,
+    ENCODING,
+    FILE,
+    ISOLATION,
+    MEMORY,
+    TRUST,
+    TRUST_MODEL,
+    UNCHECKED,
+    json_option,
+)
 from ._output import Outcome, note, plain
 from ._places import PLACE
 from ._settings import settings
@@ -47,6 +58,8 @@ FORMAT = "cfsearch-judge/1"
     "--schema", type=FILE, help="What its columns mean and may do; beside it, or guessed, when left out."
 )
 @click.option("--label", metavar="COLUMN", help="The column of the true class.")
+@ENCODING
+@DELIMITER
 @click.option("--immutable", metavar="A,B", help="Columns that must not change; a change of one is marked.")
 @click.option(
     "--target",
@@ -63,6 +76,7 @@ FORMAT = "cfsearch-judge/1"
     "--run", type=FILE, metavar="RUN", help="An audit of the same inputs, to show our fronts beside theirs."
 )
 @click.option("--out", type=PLACE, metavar="PAGE.html", help="Write a page of all of them.")
+@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs are not judged.")
 @UNCHECKED
 @json_option
 def judge(
@@ -70,12 +84,13 @@ def judge(
     identifier: str | None,
     run: Path | None,
     out: Path | None,
+    allow_partial: bool,
     unchecked: bool,
     **flags: Any,  # Any: what opens the model and the table, by name
 ) -> Outcome:
     """Ask a model again about counterfactuals of another tool, measure them, and mark the rules that they break.
 
-    Reads dice-ml's JSON, alibi's explanations, a CSV whose column `original` holds the place of each row, and a folder of
+    Reads dice-ml's JSON, alibi's explanations, a table whose column `original` holds the place of each row, and a folder of
     pictures (NAME.png with NAME.cf1.png, ...). Beside them stand the fronts of --run, and the nearest input that
     the model decides otherwise already.
     """
@@ -93,7 +108,22 @@ def judge(
         note(text)
     if out is not None:
         write_atomically(out, build_judge_page(document, shown))
-    return Outcome(document=document, show=lambda console: _show(console, document, out))
+    return Outcome(
+        document=document,
+        show=lambda console: _show(console, document, out),
+        error=_verdict(document, allowed=allow_partial),
+    )
+
+
+def _verdict(document: dict[str, Any], *, allowed: bool) -> PartialFailure | None:
+    """Which inputs could not be judged; None where all were, or that is accepted."""
+    failed = [entry for entry in document["inputs"] if entry.get("because")]
+    if not failed or allowed:
+        return None
+    return PartialFailure(
+        f"{len(failed)} of {len(document['inputs'])} {document['noun']}s are not judged; {failed[0]['name']}: "
+        f"{failed[0]['because']} Give --allow-partial to accept that."
+    )
 
 
 def _fronts(run: Path, *, unchecked: bool) -> "dict[str, ParetoFront]":
@@ -118,7 +148,7 @@ def _rows(
     if flags["data"] is None:
         raise ConfigError("judge: rows need the table that they are of: give --data TABLE.csv.")
     config = settings(None, {name: value for name, value in flags.items() if name != "images"})
-    opened = open_model(config)
+    opened = open_model(config, spare=True)
     table = opened.table
     if table is None:
         raise ConfigError("judge: the model takes no rows.")
@@ -130,10 +160,14 @@ def _rows(
         tuple(range(len(table.records))),
         places=tuple(int(name.removeprefix("row ")) for name in table.names),
     )
-    header = read_text_table(flags["data"]).header
-    tool, found = read_theirs(theirs, columns=schema.names, header=header, identifier=identifier)
+    form = {"encoding": flags["encoding"], "delimiter": flags["delimiter"]}
+    header = read_text_table(flags["data"], **form).header
+    tool, found = read_theirs(theirs, columns=schema.names, header=header, identifier=identifier, **form)
     bench = Bench.of(opened.model, rows, target=config.search.target)
-    inputs = judge_rows(bench, found, table=rows, fronts=fronts)
+    inputs = judge_rows(bench, found, table=rows, fronts=fronts, unread=table.unread)
+    unjudged = [entry for entry in inputs if "because" in entry]
+    if len(unjudged) == len(inputs):
+        raise DataError(f"judge: {unjudged[0]['name']}: {unjudged[0]['because']}")
     return _document(theirs, tool, opened.model.name, inputs, noun="row", notes=list(opened.notes)), []
 
 
@@ -143,7 +177,7 @@ def _pictures(
     from cfsearch.audits.judged_pictures import judge_pictures, read_pairs
     from cfsearch.registry import unknown
 
-    for name in ("data", "schema", "label", "immutable"):
+    for name in ("data", "schema", "label", "encoding", "delimiter", "immutable"):
         if flags[name] is not None:
             raise ConfigError(f"judge: --{name} is of tables; {str(theirs)!r} is a folder of pictures.")
     if identifier is not None:
@@ -198,6 +232,9 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     for rule, count in document["summary"]["theirs"]["broken"].items():
         console.print(Text(f"broken {count} times: {plain(rule)}"))
     for entry in document["inputs"]:
+        if entry.get("because"):
+            console.print(Text(plain(f"{entry['name']}, not judged: {entry['because']}")), soft_wrap=True)
+            continue
         console.print(Text(plain(f"{entry['name']}, {numbered(entry['source'], entry.get('predicted'))}:")))
         for k, one in enumerate(entry["theirs"], start=1):
             says = numbered(one.get("reached", "not read"), one.get("predicted"))

@@ -72,11 +72,14 @@ def headline(document: Mapping[str, Any]) -> str:
     theirs = document["summary"]["theirs"]
     n, valid = theirs["counterfactuals"], theirs["valid"]
     share = "none" if valid is None else f"{round(valid['value'] * n)} of {n}"
+    judged = [entry for entry in document["inputs"] if not entry.get("because")]
+    rest = len(document["inputs"]) - len(judged)
+    unjudged = f"; {wording.counted(rest, document['noun'])} could not be judged" if rest else ""
     broken = 0 if theirs["keep_rules"] is None else n - round(theirs["keep_rules"]["value"] * n)
     return (
         f"{share} counterfactuals of {document['tool']} flip “{document['model']}”, of "
-        f"{wording.counted(len(document['inputs']), document['noun'])}; {broken} "
-        f"{'break a rule or cannot be read' if _ruled(document) else 'cannot be read'}."
+        f"{wording.counted(len(judged), document['noun'])}; {broken} "
+        f"{'break a rule or cannot be read' if _ruled(document) else 'cannot be read'}{unjudged}."
     )
 
 
@@ -156,6 +159,7 @@ def _input(entry: Mapping[str, Any], pictures: Sequence[Tensor]) -> dict[str, An
     near = entry["nearest"]
     return {
         "name": entry["name"],
+        "because": entry.get("because", ""),
         "source": numbered(entry["source"], entry.get("predicted")),
         "original": shown[0] if shown else None,
         "cells": entry["original"],

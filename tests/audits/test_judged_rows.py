@@ -11,7 +11,6 @@ from cfsearch.audits.judged_rows import Bench, judge_rows, summary
 from cfsearch.audits.theirs import Theirs
 from cfsearch.contracts.modality import ROWS
 from cfsearch.datasets.tables import Table
-from cfsearch.errors import DataError
 from cfsearch.providers.live import live_tabular
 
 from .fronts import front_of
@@ -115,10 +114,23 @@ def test_places_are_those_of_the_file_and_an_original_must_be_a_row() -> None:
     bare = Table(SCHEMA, TABLE.x, None, (0, 1, 2, 3))
     [entry] = judge_rows(bench, [Theirs(None, 3, ())], table=bare, fronts={})
     assert entry["original"]["age"] == 20
-    with pytest.raises(DataError, match=r"^judge: there is no row 1 in the table; it has 2 rows, from 0\.$"):
-        judge_rows(bench, [Theirs(None, 1, ())], table=some, fronts={})
-    with pytest.raises(DataError, match=r"^judge: input 3: the original is no row of the table: .*'x'"):
-        judge_rows(bench, [Theirs(cells(30, "x", 1, 1), None, (), "input 3")], table=TABLE, fronts={})
+
+
+def test_an_input_that_is_no_row_is_not_judged_and_says_why() -> None:
+    bench = Bench.of(Scorecard(), TABLE, target=None)
+    some = Table(SCHEMA, TABLE.x[:2], None, (0, 1), places=(5, 9))
+    flip = (cells(35, "m", 45, 10),)
+    named = Theirs(cells(30, "x", 1, 1), None, flip, "input 3")
+    theirs = [Theirs(None, 1, flip), named, Theirs(None, 7, flip), Theirs(None, 9, flip)]
+    entries = judge_rows(bench, theirs, table=some, fronts={}, unread={7: "line 9: no age."})
+    because = [entry.get("because", "") for entry in entries]
+    assert because[0] == "there is no row 1 in the table; it has 3 rows, from 0."
+    assert because[1].startswith("the original is no row of the table: column 'sex': 'x' is none")
+    assert because[2:] == ["line 9: no age.", ""]
+    assert [len(entry["theirs"]) for entry in entries] == [0, 0, 0, 1]
+    found = summary(entries, "theirs")
+    assert (found["inputs"], found["counterfactuals"], found["inputs_served"]["value"]) == (1, 1, 1.0)
+    assert found["inputs_served"] == summary(entries[3:], "theirs")["inputs_served"]
 
 
 def ours(*members: tuple[float, ...], verified: tuple[bool, ...]) -> Any:

@@ -199,8 +199,11 @@ def test_a_row_by_its_place_and_a_class_that_is_wanted() -> None:
     bench = Bench.of(Scorecard(), TABLE, target="no")
     [entry] = judge_rows(bench, [Theirs(None, 1, (cells(35, "m", 45, 10),), "")], table=TABLE, fronts={})
     assert (entry["name"], entry["source"], entry["theirs"][0]["valid"]) == ("row 1", "yes", True)
-    with pytest.raises(DataError, match="there is no row 9 in the table; it has 4 rows"):
-        judge_rows(bench, [Theirs(None, 9, (), "")], table=TABLE, fronts={})
+    [other] = judge_rows(bench, [Theirs(None, 9, (), "")], table=TABLE, fronts={})
+    assert (other["because"], other["theirs"]) == (
+        "there is no row 9 in the table; it has 4 rows, from 0.",
+        [],
+    )
 
 
 def test_levels_may_come_as_their_index() -> None:

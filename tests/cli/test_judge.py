@@ -1,10 +1,16 @@
 """``cfsearch judge``: real output of dice-ml, our front beside it, pairs of pictures, and what is refused."""
 
+import bz2
+import gzip
+import lzma
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -95,7 +101,8 @@ def test_a_schema_a_column_of_places_and_trust_reach_their_place(
     (place / "own.toml").write_text("")
     seen: list[Config] = []
 
-    def stop(config: Config) -> None:
+    def stop(config: Config, *, spare: bool) -> None:
+        assert spare
         seen.append(config)
         raise KeyboardInterrupt
 
@@ -157,3 +164,97 @@ def test_what_does_not_go_together_is_refused(
     assert answer.code == 2
     assert message in answer.err
     assert command.FORMAT == "cfsearch-judge/1"
+
+
+def theirs_of(credit: Path, *places: int) -> list[str]:
+    """Lines of a CSV: of each row one counterfactual with more savings and a smaller amount."""
+    header, *rows = credit.read_text(encoding="utf-8").splitlines()
+    lines = [f"{header},original"]
+    for place in places:
+        cells = dict(zip(header.split(","), rows[place].split(","), strict=True))
+        lines.append(",".join([*(cells | {"amount": "300"}).values(), str(place)]))
+    return lines
+
+
+def changes_of(answer: Any) -> list[tuple[str, list[str]]]:
+    return [(e["name"], one["changes"]) for e in answer.document["inputs"] for one in e["theirs"]]
+
+
+@pytest.mark.parametrize(
+    "ending", [".csv", ".csv.gz", ".csv.xz", ".csv.bz2", ".tsv", ".parquet", "cp1252", "semicolons"]
+)
+def test_tables_are_read_as_a_search_reads_them(call: Call, place: Path, ending: str) -> None:
+    text = "\n".join(theirs_of(place / "credit.csv", 3, 5)) + "\n"
+    plain = place / "t.csv"
+    plain.write_text(text)
+    expected = call("judge", plain, *ROWS, "--json")
+    assert expected.code == 0, expected.err
+    assert [name for name, _ in changes_of(expected)] == ["row 3", "row 5"]
+    flags: tuple[object, ...] = ()
+    other = place / f"u{ending if ending.startswith('.') else '.csv'}"
+    pack: dict[str, Callable[[bytes], bytes]] = {
+        ".csv.gz": gzip.compress,
+        ".csv.xz": lzma.compress,
+        ".csv.bz2": bz2.compress,
+    }
+    if ending in pack:
+        other.write_bytes(pack[ending](text.encode()))
+    elif ending == ".tsv":
+        other.write_text(text.replace(",", "\t"))
+    elif ending == ".parquet":
+        pd.read_csv(plain).to_parquet(other)
+    elif ending == "cp1252":
+        other.write_bytes(
+            text.replace("\n", ",M\u00fcller\n").replace("original,M\u00fcller", "original,n").encode(ending)
+        )
+        flags = ("--encoding", "cp1252")
+        (place / "credit.csv").write_bytes((place / "credit.csv").read_text().encode("cp1252"))
+    elif ending == "semicolons":
+        other.write_text(text.replace(",", ";"))
+        credit = (place / "credit.csv").read_text()
+        (place / "credit.csv").write_text(credit.replace(",", "^"))
+        flags = ("--delimiter", "^")
+    else:
+        other.write_text(text)
+    answer = call("judge", other, *ROWS, *flags, "--json")
+    assert answer.code == 0, answer.err
+    assert changes_of(answer) == changes_of(expected)
+
+
+def test_dice_in_a_packed_file_is_read(call: Call, place: Path) -> None:
+    (place / "theirs.json.gz").write_bytes(gzip.compress((place / "theirs.json").read_bytes()))
+    answer = call("judge", "theirs.json.gz", *ROWS, "--json")
+    assert answer.document["summary"]["theirs"]["counterfactuals"] == 20
+
+
+def test_a_row_that_cannot_be_read_fails_alone(call: Call, place: Path) -> None:
+    (place / "t.csv").write_text("\n".join(theirs_of(place / "credit.csv", 1, 3, 5, 7)) + "\n")
+    data = ("--data", "credit.csv", "--label", "risk", "--ignore", "nothing")
+    assert call("schema", "table", "credit.csv", *data[2:4], "--out", "credit.schema.toml").code == 0
+    credit = place / "credit.csv"
+    lines = credit.read_text().splitlines()
+    lines[2] = lines[2].replace(lines[2].split(",")[1], "unheard of")  # row 1: an unknown level
+    cells = lines[4].split(",")
+    lines[4] = ",".join(["", *cells[1:]])  # row 3: no age
+    credit.write_text("\n".join(lines) + "\n")
+    answer = call("judge", "t.csv", *ROWS, "--json")
+    assert answer.code == 4
+    assert "2 of 4 rows are not judged; row 1: " in answer.err
+    document = answer.document
+    jsonschema.validate(document, schema("judge"))
+    because = {entry["name"]: entry.get("because", "") for entry in document["inputs"]}
+    assert "line 3, column 'sex': 'unheard of' is none of its 2 levels" in because["row 1"]
+    assert "line 5, column 'age': the cell is missing" in because["row 3"]
+    assert (because["row 5"], because["row 7"]) == ("", "")
+    assert document["summary"]["theirs"]["counterfactuals"] == 2
+    assert document["summary"]["theirs"]["inputs"] == 2
+    shown = call("judge", "t.csv", *ROWS, "--out", "page.html", "--allow-partial")
+    assert shown.code == 0, shown.err
+    assert "row 1, not judged: " in " ".join(shown.out.split())
+    assert "2 rows could not be judged" in " ".join(shown.out.split())
+    assert "not judged" in (place / "page.html").read_text()
+    text = "\n".join([*theirs_of(credit, 5)[:1], "30,male,own,rich,car,300,6,good,999"])
+    (place / "t.csv").write_text(f"{text}\n")
+    refused = call("judge", "t.csv", *ROWS, "--allow-partial")
+    assert refused.code == 2
+    assert "row 999: there is no row 999 in the table; it has " in refused.err

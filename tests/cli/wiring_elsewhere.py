@@ -42,6 +42,7 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
     ("bench originals", "--model"): "test_bench_audit.py::test_a_classifier_of_ones_own_is_explained",
     ("bench audit", "--originals"): "test_bench_audit.py::test_methods_are_ranked_and_noise_is_last",
     ("bench audit", "--threads"): "test_wiring.py::test_threads_are_those_of_the_command",
+    ("judge", "--allow-partial"): "test_judge.py::test_a_row_that_cannot_be_read_fails_alone",
     ("judge", "--model"): "test_judge.py::test_real_output_of_dice_is_judged",
     ("judge", "--sidecar"): "test_judge.py::test_real_output_of_dice_is_judged",
     ("judge", "--data"): "test_judge.py::test_real_output_of_dice_is_judged",

@@ -39,11 +39,13 @@ from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing
 from ._csv import TextTable, number_of, read_text_table, written_numbers
 from ._encoding import Encoding, Part, Style
+from ._file import bytes_of
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, row_groups
 from ._infer import Inference, infer_schema
 from ._numbers import on_grid
 from ._protected import free_note, protected_kind
+from ._readable import ReadableRows, readable_rows
 from ._relations import Follow, Limit, condition_of, holds
 from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
@@ -65,6 +67,7 @@ __all__ = [
     "Link",
     "Missing",
     "Part",
+    "ReadableRows",
     "RowGroups",
     "Style",
     "Table",
@@ -72,6 +75,7 @@ __all__ = [
     "TextTable",
     "Variable",
     "Variables",
+    "bytes_of",
     "check_labels",
     "condition_of",
     "crossed",
@@ -88,6 +92,7 @@ __all__ = [
     "read_schema",
     "read_table",
     "read_text_table",
+    "readable_rows",
     "row_groups",
     "sample_of",
     "schema_of",

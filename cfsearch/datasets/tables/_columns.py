@@ -328,10 +328,8 @@ class Column:
             return float(self.levels.index(name))
         if isinstance(cell, bool):
             same = [i for i, level in enumerate(self.levels) if truth_of(level) is cell]
-        elif isinstance(cell, str):
-            same = []
-        else:  # 2139 of the level "02139": whoever read the file as numbers has lost the zeros
-            same = [i for i, level in enumerate(self.levels) if is_number(level) and float(level) == cell]
+        else:
+            same = self._of_number(name, written=isinstance(cell, str))
         if len(same) == 1:
             return float(same[0])
         if self.unknown:
@@ -343,6 +341,14 @@ class Column:
             f"({_listed(self.levels)}).{hint} Correct it, add the level, or set `unknown` in the schema to "
             "the level that stands for it."
         )
+
+    def _of_number(self, name: str, *, written: bool) -> list[int]:
+        """The levels that are the number of a cell: 2139 or "2139.0" of the level "02139"; of texts only where all are numbers."""
+        if not is_number(name) or (written and self.dtype == "str"):
+            return []
+        numbers = {i: float(level) for i, level in enumerate(self.levels) if is_number(level)}
+        texts = len(self.levels) - len(numbers) - (self.missing is Missing.LEVEL)
+        return [] if written and texts > 0 else [i for i, value in numbers.items() if value == float(name)]
 
     def cell(self, code: float) -> Cell:
         """Value that a canonical number stands for: a level's name, a code of so many digits, an int or a float."""

@@ -38,11 +38,13 @@ class Link:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[float, ...], ...]
+    _known: frozenset[tuple[float, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", frozenset(self.rows))
         if len(self.columns) < 2 or len(set(self.columns)) != len(self.columns):
             raise ConfigError(f"table schema: a link joins two columns or more, got {self.columns!r}.")
-        if not self.rows or len(set(self.rows)) != len(self.rows):
+        if not self.rows or len(self._known) != len(self.rows):
             raise ConfigError(f"table schema, link of {self.title}: combinations must be given once each.")
         if any(len(row) != len(self.columns) for row in self.rows):
             raise ConfigError(
@@ -53,6 +55,18 @@ class Link:
     def title(self) -> str:
         """The columns' names, for messages."""
         return " and ".join(self.columns)
+
+    def occurs(self, values: Sequence[float]) -> bool:
+        """Whether values of the columns occur together.
+
+        Args:
+            values: in canonical form, in the order of the columns.
+
+        Example:
+            >>> Link(("job", "job code"), ((0.0, 1.0), (1.0, 7.0))).occurs([1.0, 7.0])
+            True
+        """
+        return tuple(values) in self._known
 
 
 @final
@@ -233,19 +247,22 @@ class TableSchema:
         Raises:
             DataError: says which row, which combination, and what occurs.
         """
+        places = {name: at for at, name in enumerate(self.names)} if self.links else {}
         for link in self.links:
-            places = {name: at for at, name in enumerate(self.names)}
             at = [places[name] for name in link.columns]
-            known = set(link.rows)
             for i, row in enumerate(rows[:, at].tolist()):
-                if tuple(row) not in known:
-                    got = ", ".join(
-                        f"{n} {self.column(n).text(v)}" for n, v in zip(link.columns, row, strict=True)
-                    )
-                    raise DataError(
-                        f"{where(i)}: {link.title} are linked, and {got} do not occur together. Correct the "
-                        "row, or add the combination to the link."
-                    )
+                if not link.occurs(row):
+                    raise DataError(f"{where(i)}: {self.apart(link, row)}")
+
+    def apart(self, link: Link, values: Sequence[float]) -> str:
+        """What to say of values of linked columns that do not occur together.
+
+        Args:
+            link: that does not hold.
+            values: of its columns, in canonical form.
+        """
+        got = ", ".join(f"{n} {self.column(n).text(v)}" for n, v in zip(link.columns, values, strict=True))
+        return f"{link.title} are linked, and {got} do not occur together. Correct the row, or add the combination to the link."
 
     def words(self, before: Sequence[float], after: Sequence[float]) -> tuple[str, ...]:
         """What changed between two rows, in the columns' own units: "age 39 -> 45 years"."""
