@@ -71,12 +71,12 @@ USERS: Final = (
     ),
     Case(
         "that a range was assumed is noted: ONNX", "cfsearch/providers/onnx/provider.py",
-        'note = " ".join(text for text in (signature.note, assumed) if text)', "note = signature.note",
+        "(detected, signature.note, stepped, assumed)", "(detected, signature.note, stepped)",
         ("tests/providers/onnx/test_provider.py::test_a_range_that_nobody_declared_is_reported_as_assumed",),
     ),
     Case(
         "that a range was assumed is noted: torch", "cfsearch/providers/torch_module.py",
-        "            remark=assumed_range(declared.input, preprocessing, where=where),\n", "",
+        "            assumed=assumed_range(declared.input, preprocessing, where=where),\n", "",
         ("tests/providers/test_torch_module.py::test_a_range_that_nobody_declared_is_reported_as_assumed",),
     ),
     Case(

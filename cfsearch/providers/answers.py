@@ -1,17 +1,20 @@
 """Conversion of a model's raw answers to the scores of the contract."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ProviderError, ShapeError, listed
 
+_ROUNDING: Final = 1e-4
+_MOST_OFF: Final = 0.1
+_OFF_GRID: Final = 1e-3
 RawArray = NDArray[Any]  # Any: models answer in float, integer or string arrays
 
 
@@ -58,7 +61,45 @@ def scores_of(
         raw = torch.cat([rest, raw], dim=1)
     if raw.shape[1] != k:
         raise ShapeError(f"{who}: {mismatch(k, raw.shape[1])}")
-    return raw
+    return of_steps(raw) if kind is ScoreKind.PROBABILITIES else raw
+
+
+def of_steps(rows: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Probabilities of 8 bits, which sum to 1 only nearly, divided by their sums; other rows as they are.
+
+    A quantised softmax answers in steps of 1/256 or 1/255, each rounded by half a step.
+
+    Args:
+        rows: of a model that answers with probabilities.
+
+    Example:
+        >>> of_steps(torch.tensor([[64, 128, 63]]) / 256).sum().item()
+        1.0
+    """
+    coarse = stepped(rows)
+    return (
+        torch.where(coarse[:, None], rows / rows.sum(dim=1, keepdim=True), rows)
+        if bool(coarse.any())
+        else rows
+    )
+
+
+def stepped(rows: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
+    """Whether rows are probabilities of 8 bits that sum to 1 only nearly.
+
+    Args:
+        rows: numbers.
+    """
+    numbers = rows.detach().to(torch.float64)
+    off = (numbers.sum(dim=1) - 1).abs()
+    near = (off > _ROUNDING) & (off <= min(rows.shape[1] / 510, _MOST_OFF))
+    near &= ((numbers >= 0) & (numbers <= 1)).all(dim=1)
+    if not bool(near.any()):
+        return near
+    on_grid = torch.stack(
+        [((numbers * n - (numbers * n).round()).abs() < _OFF_GRID).all(dim=1) for n in (256, 255)]
+    )
+    return near & on_grid.any(dim=0)
 
 
 def mismatch(labels: int, outputs: int) -> str:

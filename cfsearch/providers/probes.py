@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import CfsearchError, DeadlineError, ModelFileError, ProviderError, ShapeError
 
-from .answers import flat, mismatch
+from .answers import flat, mismatch, stepped
 from .preprocessing import Preprocessing
 
 _SUM_TOLERANCE: Final = 1e-3
@@ -21,6 +21,8 @@ _ROUNDING: Final = 1e-5
 """Votes of a forest in float32 may add up to a little more than 1."""
 _SIZES_TRIED: Final = (64, 128, 224)
 _PROBES: Final = 4
+_MORE: Final = 6
+"""More of them where a single output leaves open whether it is a logit."""
 
 
 def known_inputs(shape: tuple[int, ...], *, n: int, seed: int = 0) -> Float[Tensor, "n *x"]:
@@ -58,7 +60,8 @@ def kind_of(rows: Float[Tensor, "n w"]) -> ScoreKind:
     rows = rows[torch.isfinite(rows).all(dim=1)]
     if len(rows) == 0 or bool((rows < -_ROUNDING).any()) or bool((rows > 1 + _ROUNDING).any()):
         return ScoreKind.LOGITS
-    if rows.shape[1] == 1 or bool(((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all()):
+    near = ((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE) | stepped(rows)
+    if rows.shape[1] == 1 or bool(near.all()):
         return ScoreKind.PROBABILITIES
     return ScoreKind.LOGITS
 
@@ -112,23 +115,37 @@ def infer_signature(
     if free and probe is None and labels is not None and scores is not None:
         return ModelSignature(labels=labels, scores=scores, note="")
     if probe is None:
-        raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
-        rows = flat(raw, n=_PROBES, who=who)
+        given, raw = _first_answer(ask, preprocessing=preprocessing, columns=columns, who=who, where=where)
     else:
-        rows = flat(ask(probe), n=len(probe), who=who)
+        given, raw = probe, ask(probe)
+    rows = flat(raw, n=len(given), who=who)
     width = rows.shape[1]
     notes: list[str] = []
     if scores is None:
+        if (
+            width == 1
+            and hint is None
+            and rows.is_floating_point()
+            and kind_of(rows) is ScoreKind.PROBABILITIES
+        ):
+            rows = _of_more(ask, rows, shape=tuple(given.shape[1:]), who=who)
         scores, reason = _guess(rows, hint=hint)
+        undo = f"Set `scores` in {where} if that is wrong."
+        if width == 1 and hint is None and scores is ScoreKind.PROBABILITIES:
+            undo = f'If it is a logit, set scores = "logits" in {where}.'
         notes.append(
             f"{who} does not say what its scores are; they were taken for "
-            f"{scores.value.split(':')[0]} because {reason}. Set `scores` in {where} if that is wrong."
+            f"{scores.value.split(':')[0]} because {reason}. {undo}"
         )
         if reason.endswith(_INDEPENDENT):
             notes.append(
                 "The largest of them counts as the class. To audit one alone, as yes or no, read it alone: output = "
                 f'"NAME[0]" in {where} for an ONNX file, counted from 0; of other models hand over a function of that number.'
             )
+    if scores is ScoreKind.PROBABILITIES and rows.is_floating_point() and bool(stepped(rows).any()):
+        notes.append(
+            f"{who} answers in steps of 8 bits, and its probabilities sum to 1 only nearly; each row is divided by its sum."
+        )
     if labels is None:
         if scores is ScoreKind.LABELS and width == 1:
             raise ModelFileError(
@@ -153,11 +170,31 @@ def _guess(rows: Tensor, *, hint: ScoreKind | None) -> tuple[ScoreKind, str]:
     if kind is ScoreKind.PROBABILITIES:
         if hint is kind:
             return kind, "a softmax or sigmoid stands at its end"
-        what = "a single output" if rows.shape[1] == 1 else "rows that sum to 1"
-        return kind, f"known inputs gave {what} in [0, 1]"
+        if rows.shape[1] == 1:
+            low, high = float(rows.min()), float(rows.max())
+            return (
+                kind,
+                f"{len(rows)} known inputs gave a single output in [0, 1] ({low:.3g} to {high:.3g})",
+            )
+        return kind, "known inputs gave rows that sum to 1 in [0, 1]"
     if bool((rows >= 0).all()) and bool((rows <= 1).all()):
         return kind, f"its rows lie in [0, 1] but do not sum to 1 {_INDEPENDENT}"
     return kind, "known inputs gave values outside [0, 1]"
+
+
+def _of_more(ask: Callable[[Tensor], Tensor], rows: Tensor, *, shape: tuple[int, ...], who: str) -> Tensor:
+    """The answers, and of a model of pictures those to more and stranger ones: a logit leaves [0, 1] sooner or later."""
+    if len(shape) != 3:
+        return rows
+    even = torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, *shape)
+    noise = torch.rand((2, *shape), generator=torch.Generator().manual_seed(1))
+    more = torch.cat([known_inputs(shape, n=_MORE, seed=1), even, noise, noise.round()])
+    try:
+        return torch.cat([rows, flat(ask(more), n=len(more), who=who)])
+    except DeadlineError:
+        raise
+    except (ProviderError, ShapeError):
+        return rows  # the few that it answered decide
 
 
 def _first_answer(
@@ -167,16 +204,19 @@ def _first_answer(
     columns: int | None,
     who: str,
     where: str,
-) -> Tensor:
-    """The raw answer to a few known inputs, at a usual size where any may be taken."""
+) -> tuple[Tensor, Tensor]:
+    """A few known inputs, at a usual size where any may be taken, and the raw answer to them."""
     if preprocessing is None and columns is not None:
-        return ask(known_inputs((columns,), n=_PROBES))
+        known = known_inputs((columns,), n=_PROBES)
+        return known, ask(known)
     if preprocessing is not None and preprocessing.size is not None:
-        return ask(known_inputs((3, *preprocessing.size), n=_PROBES))
+        known = known_inputs((3, *preprocessing.size), n=_PROBES)
+        return known, ask(known)
     failure: CfsearchError | None = None
     for size in () if preprocessing is None else _SIZES_TRIED:
+        known = known_inputs((3, size, size), n=_PROBES)
         try:
-            return ask(known_inputs((3, size, size), n=_PROBES))
+            return known, ask(known)
         except DeadlineError:
             raise
         except (ProviderError, ShapeError) as error:

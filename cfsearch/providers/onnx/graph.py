@@ -13,7 +13,17 @@ from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ModelFileError
 
 _SAME_NUMBERS: Final = frozenset(
-    {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Dropout"}
+    {
+        "Identity",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Cast",
+        "Dropout",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    }
 )
 _SAME_CLASSES: Final = frozenset({"Identity", "Reshape", "Cast", "Normalizer", "ZipMap"})
 _UNBOUNDED: Final = frozenset({"Gemm", "MatMul", "Conv", "LogSoftmax"})
@@ -70,11 +80,16 @@ def refuse_regressor(model: onnx.ModelProto, output: str, *, path: Path) -> None
     )
 
 
-def class_names(model: onnx.ModelProto, output: str) -> tuple[str, ...] | None:
+def class_names(model: onnx.ModelProto, output: str, *, numbered: bool = False) -> tuple[str, ...] | None:
     """The classes of scikit-learn's converters, in the order of the scores; None where none are named.
 
     A classifier or a ZipMap at the end names them itself, else the table from which the label beside
     the scores is picked. Classes 0, 1, ... are no names.
+
+    Args:
+        model: the graph.
+        output: that is read.
+        numbered: whether 0, 1, ... are names all the same.
     """
     made_by = {name: node for node in model.graph.node for name in node.output if name}
     kept = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -82,8 +97,8 @@ def class_names(model: onnx.ModelProto, output: str) -> tuple[str, ...] | None:
         node, steps = made_by.get(end), 0
         while node is not None and steps < 100:
             if node.domain == "ai.onnx.ml" and (found := _classes_of(node, kept)):
-                numbered = found == tuple(str(i) for i in range(len(found)))
-                return None if numbered else found
+                counted = found == tuple(str(i) for i in range(len(found)))
+                return None if counted and not numbered else found
             if node.op_type not in _SAME_CLASSES or not node.input:
                 break
             node, steps = made_by.get(node.input[0]), steps + 1

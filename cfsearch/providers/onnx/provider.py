@@ -1,19 +1,18 @@
 """Provider of an audited model in an ONNX file, run by onnxruntime."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast, final
+from typing import TYPE_CHECKING, Final, cast, final
 
-import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, ProviderError, UnsafeModelError
+from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, UnsafeModelError
 from cfsearch.providers.answering import AnsweringProvider
-from cfsearch.providers.answers import RawArray, ask_in_pieces, indices_of, scores_of
+from cfsearch.providers.answers import scores_of
 from cfsearch.providers.pixel_clues import Clue
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import infer_signature
@@ -21,10 +20,13 @@ from cfsearch.providers.sidecar import assumed_range, sidecar_of, sidecar_path
 
 from .file import OnnxFile, check_external, read_onnx_file
 from .graph import class_names, ending, hinted_labels, one_line, refuse_regressor, unsupported
-from .inputs import Arg
+from .outliers import LABELS as OUTLIERS
+from .outliers import outlier_detector
 from .pixel_graph import graph_clues
+from .quantised import quantised, with_free_batch
 from .rows import works_by_row
-from .signature import MAPS, NUMBERS, WORDS, GraphSignature, graph_signature
+from .running import Session, ask, is_out_of_memory, run_feeds
+from .signature import MAPS, NUMBERS, WHOLE, WORDS, GraphSignature, graph_signature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +34,7 @@ if TYPE_CHECKING:
 _FLOOR: Final = (1, 24, 1)
 """Before this version onnxruntime reads external data outside the model's folder."""
 _MAX_BATCH: Final = 256
-
-
-class _Session(Protocol):
-    """The part of ``onnxruntime.InferenceSession`` that is used; it has no types of its own."""
-
-    def get_inputs(self) -> list[Arg]: ...
-    def get_outputs(self) -> list[Arg]: ...
-    def get_providers(self) -> list[str]: ...
-    def run(self, names: list[str], feeds: dict[str, RawArray]) -> list[Any]: ...  # Any: arrays or maps
+_WHOLE: Final = re.compile(r"[+-]?\d{1,18}")
 
 
 @final
@@ -61,7 +55,7 @@ class OnnxProvider(AnsweringProvider):
         self,
         *,
         file: OnnxFile,
-        session: _Session,
+        session: Session,
         signature: GraphSignature,
         name: str,
         labels: tuple[str, ...],
@@ -134,24 +128,35 @@ class OnnxProvider(AnsweringProvider):
             schema=schema,
         )
         who = declared.name or path.stem
-        if not regression and declared.kind is None and declared.labels is None:
-            refuse_regressor(file.model, graph.output, path=path)
         if probe is not None:
             _check_width(path, graph, width=probe.shape[1])
-        hint = ending(file.model, graph.output) if graph.output_type in NUMBERS else None
+        graph = replace(graph, quantised=quantised(file.model, graph.output))
+        numeric = graph.output_type in NUMBERS or graph.quantised is not None
+        hint = ending(file.model, graph.output) if numeric else None
         if graph.output_type.startswith(MAPS):
             hint = ScoreKind.PROBABILITIES
-        known = class_names(file.model, graph.output)
+        whole = graph.output_type in WHOLE and graph.quantised is None
+        known = class_names(file.model, graph.output, numbered=whole)
+        if whole and known is not None and all(_WHOLE.fullmatch(name) for name in known):
+            graph = replace(graph, codes=tuple(int(name) for name in known))
+        kind, detected = declared.kind, ""
+        if known is None and probe is not None and not regression:
+            found = outlier_detector(session, graph, probe)
+            if found is not None:
+                known, kind, detected = OUTLIERS, kind or found.kind, found.note(who)
+                graph = graph if found.scored else replace(graph, codes=(-1, 1))
+        if not regression and declared.kind is None and declared.labels is None and not detected:
+            refuse_regressor(file.model, graph.output, path=path)
         if known is not None and graph.column is not None:
             one = known[graph.column] if graph.column < len(known) else None
             known = None if one is None else (f"not {one}", one)
         named = declared.labels or known
         signature = infer_signature(
-            lambda x: _ask(session, graph, x, labels=named, who=who),
+            lambda x: ask(session, graph, x, labels=named, who=who),
             preprocessing=graph.preprocessing,
             columns=graph.columns,
             labels=named,
-            scores=ScoreKind.LABELS if graph.output_type == WORDS else declared.kind,
+            scores=ScoreKind.LABELS if graph.output_type == WORDS else kind,
             hint=hint,
             probe=probe,
             who=str(path),
@@ -159,7 +164,8 @@ class OnnxProvider(AnsweringProvider):
         )
         hints = hinted_labels(file.model)
         assumed = assumed_range(declared.input, graph.preprocessing, where=str(sidecar or sidecar_path(path)))
-        note = " ".join(text for text in (signature.note, assumed) if text)
+        stepped = graph.quantised.note if graph.quantised is not None else ""
+        note = " ".join(text for text in (detected, signature.note, stepped, assumed) if text)
         if named is None and len(hints) == len(signature.labels):
             note += f" The file's metadata mention the names {', '.join(hints)}: a hint, not used."
         batch = max_batch or declared.max_batch or _MAX_BATCH
@@ -220,12 +226,12 @@ class OnnxProvider(AnsweringProvider):
         feeds = None if taken is None or n > self.max_batch else taken.feeds_of_frame(frame)
         if feeds is None or self.fixed_batch not in (None, n):
             return None
-        raw = _run(self._session, self._signature, feeds, n=n, labels=self.labels, who=self.name)
+        raw = run_feeds(self._session, self._signature, feeds, n=n, labels=self.labels, who=self.name)
         return scores_of(raw, n=n, labels=self.labels, kind=self.scores, who=self.name)
 
     def raw(self, x: Float[Tensor, "n *x"]) -> Tensor:
         """The model's own numbers; see ``AnsweringProvider``."""
-        return _ask(self._session, self._signature, x, labels=self.labels, who=self.name)
+        return ask(self._session, self._signature, x, labels=self.labels, who=self.name)
 
 
 def _check_width(path: Path, signature: GraphSignature, *, width: int) -> None:
@@ -253,7 +259,7 @@ def check_runtime(version: str, *, file: OnnxFile) -> None:
         )
 
 
-def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Session:
+def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> Session:
     import onnxruntime as ort
     from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
 
@@ -271,14 +277,15 @@ def _open_session(file: OnnxFile, *, device: str, threads: int | None) -> _Sessi
         folder = str(file.path.parent.resolve())
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     check_external(file)
+    content = with_free_batch(file.model) or file.content
     try:
         # The bytes that were checked, not the path: the file may have changed since.
-        session = cast(_Session, ort.InferenceSession(file.content, options, providers=engines))
+        session = cast(Session, ort.InferenceSession(content, options, providers=engines))
     except Exception as error:  # onnxruntime's exceptions share no base of their own
         complaint = str(error)
         ops = [(s.domain, s.name) for s in get_all_operator_schema()]
         trouble = unsupported(file.model, complaint=complaint, known_ops=ops)
-        if trouble is None and _is_out_of_memory(complaint):
+        if trouble is None and is_out_of_memory(complaint):
             raise ModelMemoryError(f"{file.path}: out of memory while the model was loaded.") from error
         raise ModelFileError(
             f"{file.path}: {trouble or f'onnxruntime cannot load it: {one_line(complaint)}'}."
@@ -304,65 +311,3 @@ def _no_cuda(device: str, why: str) -> str:
         f"onnx: device {device!r} needs onnxruntime's CUDAExecutionProvider, but {why}. "
         "Run: pip uninstall onnxruntime; pip install onnxruntime-gpu. Or use --device cpu."
     )
-
-
-def _is_out_of_memory(complaint: str) -> bool:
-    return bool(re.search(r"bad_?alloc|[Ff]ailed to allocate|out of memory", complaint))
-
-
-def _ask(
-    session: _Session, signature: GraphSignature, x: Tensor, *, labels: tuple[str, ...] | None, who: str
-) -> Tensor:
-    """The model's own numbers for at most one batch (any number, where it is fixed)."""
-    if signature.batch is not None and x.shape[0] > signature.batch:
-        return ask_in_pieces(
-            x,
-            max_batch=signature.batch,
-            ask=lambda part: _ask(session, signature, part, labels=labels, who=who),
-        )
-    return _run(session, signature, signature.feeds(x), n=len(x), labels=labels, who=who)
-
-
-def _run(
-    session: _Session,
-    signature: GraphSignature,
-    feeds: dict[str, RawArray],
-    *,
-    n: int,
-    labels: tuple[str, ...] | None,
-    who: str,
-) -> Tensor:
-    try:
-        answer = session.run([signature.output], feeds)[0]
-    except Exception as error:  # onnxruntime's exceptions share no base of their own
-        lacking = _is_out_of_memory(str(error))
-        what = "out of memory; lower max_batch" if lacking else one_line(str(error))
-        raise (ModelMemoryError if lacking else ProviderError)(
-            f"{who}: the model failed on inputs of shape {tuple(next(iter(feeds.values())).shape)}: {what}."
-        ) from error
-    rows = _tensor(answer, n=n, labels=labels, who=who)
-    if signature.column is None:
-        return rows
-    width = rows.shape[1] if rows.ndim > 1 else 1
-    if signature.column >= width:
-        raise ModelFileError(
-            f"{who}: `output` names number {signature.column} of {signature.output!r}, which has {width} a row, counted "
-            f"from 0. Name one of 0 to {width - 1}."
-        )
-    return rows.reshape(len(rows), width, -1)[:, signature.column] if rows.ndim > 1 else rows
-
-
-def _tensor(answer: Any, *, n: int, labels: tuple[str, ...] | None, who: str) -> Tensor:
-    """An answer as numbers. ``answer`` is Any: onnxruntime gives arrays or lists of maps."""
-    if isinstance(answer, list):  # scikit-learn's ZipMap: one {class: probability} a row
-        keys = list(answer[0])
-        named = {str(key): key for key in keys}
-        if labels is not None and len(named) == len(keys) and named.keys() == set(labels):
-            keys = [named[label] for label in labels]
-        answer = np.array([[row[key] for key in keys] for row in answer], dtype=np.float32)
-    if answer.dtype.kind in "OUS":
-        if labels is None:
-            raise ModelFileError(f"{who}: answers in words; give `labels` in its sidecar.")
-        answer = indices_of(answer, labels=labels, who=who)
-    rows = torch.from_numpy(np.array(answer, order="C"))
-    return rows[:n] if rows.ndim else rows

@@ -19,6 +19,7 @@ from cfsearch.providers.sidecar import InputTable, sidecar_path
 
 from .columns import ColumnInputs
 from .inputs import Arg, all_columns, by_column
+from .quantised import Quantised
 
 NUMBERS: Final[dict[str, Number]] = {
     "tensor(float)": "float32",
@@ -27,6 +28,7 @@ NUMBERS: Final[dict[str, Number]] = {
     "tensor(uint8)": "uint8",
 }
 WORDS: Final = "tensor(string)"
+WHOLE: Final = ("tensor(int64)", "tensor(int32)")
 MAPS: Final = "seq(map("
 _PART: Final = re.compile(r"(.+)\[(\d{1,6})\]")
 """One of several outputs: its name, and the place of the number in a row."""
@@ -54,6 +56,10 @@ class GraphSignature:
     table: ColumnInputs | None = None
     column: int | None = None
     """Which of several independent outputs is read, as a model of two classes; None for all."""
+    quantised: Quantised | None = None
+    """How the numbers of a quantised model are read; None of any other."""
+    codes: tuple[int, ...] | None = None
+    """Of a model that answers whole numbers, that of each class; None where they are the places of the classes."""
 
     @property
     def fingerprint(self) -> str:
@@ -121,14 +127,16 @@ def graph_signature(
     if len(inputs) != 1:
         raise ModelFileError(
             f"{path}: expected a model with one input, got {len(inputs)} "
-            f"({', '.join(i.name for i in inputs)}). Export it with one."
+            f"({', '.join(i.name for i in inputs)}). Export it with one and the values of the others in it, or name a function "
+            "that gives them: pkg.mod:predict."
         )
     taken = inputs[0]
     number = NUMBERS.get(taken.type)
     if number is None:
         raise ModelFileError(
             f"{path}: its input {taken.name!r} is of type {taken.type}, expected one of "
-            f"{', '.join(NUMBERS)}. Export it for images as numbers."
+            f"{', '.join(NUMBERS)}. Put a Cast from one of these in front of it, or name a function that converts: "
+            "pkg.mod:predict."
         )
     shape = [size if isinstance(size, int) and size > 0 else None for size in taken.shape]
     if len(shape) not in (2, 4):
