@@ -73,8 +73,8 @@ def of_steps(rows: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         rows: of a model that answers with probabilities.
 
     Example:
-        >>> of_steps(torch.tensor([[64, 128, 63]]) / 256).sum().item()
-        1.0
+        >>> [round(p, 4) for p in of_steps(torch.tensor([[51.0, 102.0, 102.0]]) / 256)[0].tolist()]
+        [0.2, 0.4, 0.4]
     """
     coarse = stepped(rows)
     return (
