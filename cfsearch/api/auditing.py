@@ -38,6 +38,7 @@ def audit(
     split: str | None = None,
     title: str = "Counterfactual audit",
     effects: bool = True,
+    second_generator: GeneratorLike | None = None,
     shared_queries: int | None = None,
     contribution_queries: int | None = None,
     practical: float | None = None,
@@ -62,6 +63,8 @@ def audit(
         split: the part of CelebA in its official layout.
         title: what the report is called.
         effects: whether to measure, beside the search, what attributes, protected columns and shared changes do.
+        second_generator: another training of the generator's attributes, as ``generator`` names it; what is genuine by the first
+            generator must be so by its edits, too.
         shared_queries: the most queries that are spent on changes that many inputs share; 10,000 when left out, 0 for none.
         contribution_queries: the most queries that are spent on what each changed variable contributes (which changes are
             necessary, which sufficient, the share of each); none when left out.
@@ -87,7 +90,7 @@ def audit(
     """
     place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
     if isinstance(model, Config):
-        if data is not None or settings:
+        if data is not None or settings or second_generator is not None:
             raise ConfigError("audit: a Config says everything by itself; give it alone, with `out`.")
         config, parts, python = model, Parts(), ""
     else:
@@ -109,6 +112,7 @@ def audit(
                 "split": split,
             },
             given=settings,
+            second_generator=second_generator,
             audit={
                 "protected": list(protected) or None,
                 "shared_queries": shared_queries,

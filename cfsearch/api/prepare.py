@@ -53,6 +53,7 @@ def prepared(
     data: Mapping[str, Any],  # Any: settings of [data]
     given: Mapping[str, Any],  # Any: `Settings`
     audit: Mapping[str, Any] = MappingProxyType({}),  # Any: settings of [audit]
+    second_generator: GeneratorLike | None = None,
 ) -> Prepared:
     """Settings and parts of one call; inputs that are objects are written to a folder.
 
@@ -67,6 +68,7 @@ def prepared(
         data: further settings of the inputs.
         given: further settings of the call.
         audit: settings of what an audit reports on; what is None is left to its default.
+        second_generator: as ``generator``; None for none.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.
@@ -110,15 +112,15 @@ def prepared(
     if target is not None:
         config["search"]["target"] = target
     config["search"] |= _plugins(given)
-    made = generator() if isinstance(generator, type) else generator
-    live = made if isinstance(made, Generator) else None
+    live, declared_generator = _named_generator(generator)
+    second, declared_second = _named_generator(second_generator)
+    if declared_second is not None:
+        config["search"]["second_generator"] = declared_second
     settings: dict[str, Any] = dict(config)  # Any: tables of Config
     if reported := {name: value for name, value in audit.items() if value is not None}:
         settings["audit"] = reported
-    if live is not None:
-        settings["generator"] = {"source": plugin_config("generators", live).name}
-    elif made is not None:
-        settings["generator"] = dict(made) if isinstance(made, Mapping) else str(made)
+    if declared_generator is not None:
+        settings["generator"] = declared_generator
     checked = Config.check(settings, where="cfsearch")
     isolation = isolation_of(checked)
     table: TableInput | None = None
@@ -163,7 +165,7 @@ def prepared(
         )
     if provider is not None:
         _check_declared(provider, labels)
-    return Prepared(checked, _parts(given, provider, live, table))
+    return Prepared(checked, _parts(given, provider, live, table, second))
 
 
 def _plugins(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +184,7 @@ def _parts(
     model: Provider | None,
     generator: Generator[Any] | None,
     table: TableInput | None,
+    second: Generator[Any] | None,
 ) -> Parts:
     return Parts(
         model=model,
@@ -190,7 +193,20 @@ def _parts(
         solver=given.get("solver"),
         objectives=given.get("objectives"),
         constraints=given.get("constraints"),
+        second_generator=second,
     )
+
+
+def _named_generator(
+    given: GeneratorLike | None,
+) -> tuple[Generator[Any] | None, dict[str, Any] | str | None]:
+    """A generator of the running program, None where it is named; and what the settings say of it, None where nothing was given."""
+    made = given() if isinstance(given, type) else given
+    if isinstance(made, Generator):
+        return made, {"source": plugin_config("generators", made).name}
+    if made is None:
+        return None, None
+    return None, dict(made) if isinstance(made, Mapping) else str(made)
 
 
 def _check_alone(x: object, given: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The generator that the settings name: a file, a checkpoint that comes with the package, a plug-in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -70,11 +71,8 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
         if not isinstance(sounds, SoundsFamily):
             raise ConfigError(f"generator {source!r} makes no recordings; leave it out, or give 'bands'.")
         return sounds.of_spectrograms(spectrogram_of(config.model.path), settings=settings)
-    if Path(source).exists():
-        return _family("attgan").open(Path(source), settings=settings)
-    shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
-    if source.isidentifier() and shipped.is_file():
-        with as_file(shipped) as path:
+    with generator_file(source) as path:
+        if path is not None:
             return _family("attgan").open(path, settings=settings)
     if source.endswith((".safetensors", ".pth", ".pt")) or "/" in source:
         raise ConfigError(f"generator: there is no file {source!r}.")
@@ -90,6 +88,23 @@ def open_generator(config: Config, *, table: TableInput | None = None) -> Genera
     if source == "pixels" and "size" not in settings:
         settings["size"] = _first_size(config)
     return named.open(None, settings=settings)
+
+
+@contextmanager
+def generator_file(source: str) -> Iterator[Path | None]:
+    """The file of weights that a setting names, by its path or as a shipped checkpoint; None where it names none.
+
+    Args:
+        source: of the settings.
+    """
+    shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
+    if Path(source).exists():
+        yield Path(source)
+    elif source.isidentifier() and shipped.is_file():
+        with as_file(shipped) as path:
+            yield path
+    else:
+        yield None
 
 
 def open_words(config: Config, inputs: TextInputs) -> Generator[Any]:

@@ -28,6 +28,7 @@ class Parts:
         objectives: names, classes, objects or functions of candidates.
         constraints: likewise.
         table: the rows, where they were opened before.
+        second_generator: another training of the generator's attributes, which must agree with it.
         reference: pictures that stand for the classes, in the generator's size.
 
     Shapes:
@@ -40,4 +41,5 @@ class Parts:
     objectives: Sequence[ObjectiveLike] | None = None
     constraints: Sequence[ConstraintLike] | None = None
     table: TableInput | None = None
+    second_generator: Generator[Any] | None = None  # Any: as above
     reference: Float[Tensor, "r 3 h w"] | None = None

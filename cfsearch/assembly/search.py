@@ -38,6 +38,7 @@ from .model import open_model
 from .parts import Parts
 from .plugins import Filled, ObjectiveLike, constraint_of, objective_of, plugin_config, solver_of
 from .reference import decided_rows, first_points, has_neighbours
+from .second_generator import open_second_generator
 from .table import TableInput
 
 
@@ -84,6 +85,7 @@ class Assembly:
     hashes: dict[str, str]
     notes: tuple[str, ...]
     inputs: Inputs | None = None
+    second_generator: Generator[Any] | None = None  # Any: a generator's state is its own business
 
     @property
     def table(self) -> TableInput | None:
@@ -163,6 +165,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
     check_scores_held(model, population=config.search.population, capacity=config.search.capacity)
     generator = opened.generator or parts.generator or open_generator(config, table=table)
     generator = generator.to(config.run.device)
+    second = open_second_generator(config, generator, given=parts.second_generator)
     inputs = opened.inputs
     notes: list[str] = []
     made = fitted(config, inputs, generator, given=parts.reference, device=device)
@@ -261,13 +264,17 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         seeds=seeds,
     )
     hashes = {"model": model.fingerprint, "generator": generator.fingerprint}
+    if second is not None:
+        hashes["second generator"] = second.fingerprint
+        if second.terms and second.terms != generator.terms:
+            notes.append(f"Terms of the second generator's weights: {second.terms}.")
     if surrogate is not None:
         hashes["surrogate"] = surrogate.fingerprint
     if reference is not None:
         hashes["reference inputs"] = _digest(reference)
     if inputs is not None:
         hashes |= inputs.hashes
-    return Assembly(config, model, search, contact, hashes, tuple(notes), inputs)
+    return Assembly(config, model, search, contact, hashes, tuple(notes), inputs, second)
 
 
 def default_objectives(

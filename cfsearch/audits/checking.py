@@ -13,6 +13,7 @@ from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.salvage import run_id
 
+from .agreement import two_generators
 from .attainment import attainment_rows
 from .columns.figures import column_rows
 from .columns.store import COLUMNS, load_columns
@@ -177,6 +178,8 @@ class _Check:
                     self._same(
                         "identity", "run.sqlite", f"the model of {row.name!r}", stated, hashes.get("model")
                     )
+                    for message in two_generators(row.front, hashes.get("second generator")):
+                        self.add("identity", "run.sqlite", message)
             if document is None:
                 return
             entry = document.model_named(model)
@@ -264,6 +267,7 @@ class _Check:
             ("changes", [entry for part in figures.values() for entry in part.changes()]),
             ("transitions", [entry for part in figures.values() for entry in part.transitions()]),
             ("robustness", [entry for part in figures.values() for entry in part.robustness()]),
+            ("agreement", [entry for part in figures.values() for entry in part.agreement()]),
         ):
             self._same("figures", "audit.json", f"`{name}`", plain.get(name, []), again)
         if complete:

@@ -72,6 +72,7 @@ def audit_document(
     """
     first = next(iter(assemblies.values()))
     robust = [entry for one in figures.values() for entry in one.robustness()]
+    agreed = [entry for one in figures.values() for entry in one.agreement()]
     audit = first.config.audit
     noun = first.config.data.noun
     return {
@@ -87,6 +88,7 @@ def audit_document(
         "command": command,
         "models": list(models),
         "generator": _generator(first, figures),
+        **_second_generator(first),
         "search": _search(first),
         "practical": audit.practical,
         "protected": list(audit.protected),
@@ -112,6 +114,7 @@ def audit_document(
         **({"shared": list(shared)} if shared else {}),
         **({"contributions": list(contributions)} if contributions else {}),
         **({"robustness": robust} if robust else {}),
+        **({"agreement": agreed} if agreed else {}),
         "genuine": list(genuine),
         "warnings": [
             *ended_early(stopping, noun=noun),
@@ -172,6 +175,14 @@ def _generator(assembly: Assembly, figures: Mapping[str, Figures]) -> dict[str, 
         "variables": list(variables),
         **({"terms": generator.terms} if generator.terms else {}),
     }
+
+
+def _second_generator(assembly: Assembly) -> dict[str, Any]:
+    second = assembly.second_generator
+    if second is None:
+        return {}
+    terms = {"terms": second.terms} if second.terms else {}
+    return {"second_generator": {"name": second.name, "fingerprint": second.fingerprint, **terms}}
 
 
 def _search(assembly: Assembly) -> dict[str, Any]:

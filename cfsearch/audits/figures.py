@@ -16,6 +16,7 @@ from cfsearch.fronts.predicted import predicted_of
 from cfsearch.numerics.intervals import wilson
 from cfsearch.runs.directory import InstanceRow
 
+from .agreement import AgreementTally
 from .changes import ChangeTally
 from .groups import GroupTally
 from .robust_flips import RobustnessTally
@@ -43,6 +44,7 @@ class Figures:
         self.broken: int = 0
         self.fronts: int = 0
         self._changes, self._transitions, self._robust = ChangeTally(), TransitionTally(), RobustnessTally()
+        self._agreement = AgreementTally()
         self._queries: int | None = 0
         self._seeding = 0
 
@@ -84,6 +86,7 @@ class Figures:
         self._changes.add(front, sparsest)
         self._transitions.add(front, sparsest)
         self._robust.add(front, sparsest)
+        self._agreement.add(front)
         self._seeding += front.seeding
         if self._queries is not None:
             self._queries = None if front.queries is None else self._queries + front.queries
@@ -138,6 +141,10 @@ class Figures:
     def robustness(self) -> list[dict[str, Any]]:
         """How well the sparsest flips stand small changes; nothing where none were tried."""
         return self._robust.rows(self.model)
+
+    def agreement(self) -> list[dict[str, Any]]:
+        """How far two generators agree on what is genuine; nothing where there is one only."""
+        return self._agreement.rows(self.model)
 
 
 def _instance(model: str, row: InstanceRow, sparsest: int | None) -> dict[str, Any]:

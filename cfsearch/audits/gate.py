@@ -148,6 +148,10 @@ def _missing(condition: Condition, every: Sequence[Measurement], document: Audit
             why += "; `cfsearch audit --contribution-queries N` measures what changes contribute"
         if condition.metric == "robustness" and not document.robustness:
             why += "; `cfsearch audit --robustness N` tries N small changes of each flip"
+        if condition.metric == "agreement" and not document.agreement:
+            why += (
+                "; `cfsearch audit --second-generator FILE` has a second generator agree on what is genuine"
+            )
     return Judgement(condition, None, None, None, FAIL, f"{why}.")
 
 

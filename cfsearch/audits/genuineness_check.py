@@ -17,14 +17,15 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import UNTARGETED, Reason
 from cfsearch.datasets.images import ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
-from cfsearch.errors import DataError
+from cfsearch.errors import DataError, listed
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 
-from .correction import GeneratorError
+from .correction import LEAST_STRENGTH, GeneratorError
 from .effects import known_attributes
 from .genuineness import FEWEST_PHOTOGRAPHS, Calibration, Genuineness
+from .verdict import LEAST_EDITED
 
 GENUINENESS: Final = "genuineness.json"
 """File of a run directory: what was measured of model and generator, and the sentence for the reader."""
@@ -43,12 +44,14 @@ class GenuinenessCheck:
         generator: what painted the fronts.
         calibration: measured with both.
         device: of the computation.
+        second: the check by a second generator, which must agree; None where there is one generator only.
     """
 
     provider: Provider
     generator: Generator[Any]  # Any: a generator's state is its own business
     calibration: Calibration
     device: str = "cpu"
+    second: "GenuinenessCheck | None" = None
 
     def document(self) -> dict[str, Any]:  # Any: plain JSON
         """What was measured: of each class the reconstruction's error and the associations, in logits."""
@@ -56,23 +59,24 @@ class GenuinenessCheck:
         return self.calibration.to_json(labels=self.provider.labels, names=names)
 
     def of(self, front: ParetoFront, z: Float[Tensor, "n d"]) -> Genuineness:
-        """Genuineness of changes of one input.
+        """Genuineness of changes of one input, by this generator alone.
 
         Args:
-            front: of the input.
-            z: the changes.
+            front: of the input; its variables may stand in another order than the generator's attributes.
+            z: the changes, in the order of the front's variables.
 
         Raises:
             DataError: the front keeps no picture.
         """
         if front.original is None:
             raise DataError(f"genuineness: front {front.name!r} holds no picture. Give a front of pictures.")
+        order = _places(self.generator, front.variables)
         return self.calibration.genuineness(
             self.provider,
             self.generator,
             front.original.to(self.device).float() / 255.0,
-            origin=front.origin_values,
-            z=z,
+            origin=front.origin_values[order],
+            z=z[:, order],
             source=front.source,
             target=UNTARGETED if front.target is None else front.target,
             seed=int(str(front.extra["input_sha256"])[:8], 16),
@@ -81,7 +85,10 @@ class GenuinenessCheck:
     def measured(self, front: ParetoFront) -> ParetoFront:
         """The front with the genuineness of its verified members.
 
-        Members that are not verified are not measured (NaN). Queries are added to the front's.
+        Members that are not verified are not measured (NaN). Queries are added to the front's. Where a second generator must
+        agree, members that hold by the first are measured again by its edits, and count by the smaller of both: the two errors are
+        of different trainings, and what one of them paints wrongly is in no variance, so that a mean would let the
+        surer of the two overrule the other.
 
         Args:
             front: of one input.
@@ -92,9 +99,18 @@ class GenuinenessCheck:
         if len(verified) and front.original is not None:
             found = self.of(front, front.z[verified])
             z[verified], queries = found.z, found.queries
+        each = None
+        if self.second is not None:
+            each = torch.stack([z, torch.full_like(z, torch.nan)], dim=1)
+            holds = torch.nonzero(z >= self.calibration.threshold).flatten()
+            if len(holds):
+                again = self.second.of(front, front.z[holds])
+                each[holds, 1], queries = again.z, queries + again.queries
+                z = z.index_copy(0, holds, torch.minimum(z[holds], again.z))
         return replace(
             front,
             genuineness=z,
+            genuineness_each=each,
             queries=None if front.queries is None else front.queries + queries,
             extra={
                 **front.extra,
@@ -102,6 +118,7 @@ class GenuinenessCheck:
                     "threshold": self.calibration.threshold,
                     "photographs": self.calibration.photographs,
                     "associations": self.calibration.association is not None,
+                    **({} if self.second is None else {"second": self.second.generator.fingerprint}),
                 },
             },
         )
@@ -115,11 +132,20 @@ class GenuinenessCheck:
         if front.found or front.genuineness is None or not bool(front.verified.any()):
             return front
         z = front.genuineness.nan_to_num(-torch.inf)
+        each, least = front.genuineness_each, self.calibration.threshold
+        held = 0 if each is None else int((each[:, 0] >= least).sum())
+        if held and each is not None:  # of these the nearest miss is one
+            z = torch.where(each[:, 0] >= least, z, -torch.inf)
         nearest = int(z.argmax())
+        why = (
+            f"and {held} of them hold by the first generator, none by the second"
+            if held
+            else "but none of them clearly"
+        )
         note = (
-            f"{int(front.verified.sum())} members flip the model on the generated image, but none of them clearly. The nearest "
+            f"{int(front.verified.sum())} members flip the model on the generated image, {why}. The nearest "
             f"miss changes {', '.join(front.words(nearest)) or 'nothing'}: its true counterfactual is estimated "
-            f"{float(z[nearest]):.1f} standard errors past the boundary, {self.calibration.threshold:g} are needed."
+            f"{float(z[nearest]):.1f} standard errors past the boundary, {least:g} are needed."
         )
         return replace(front, reason=Reason.NOT_GENUINE, note=(*front.note, note))
 
@@ -187,6 +213,7 @@ def genuineness_check(
     photographs: Callable[[], tuple[Float[Tensor, "n c h w"], Float[Tensor, "n a"] | None]],
     count: int,
     device: str = "cpu",
+    second: Generator[Any] | None = None,  # Any: as above
 ) -> tuple[GenuinenessCheck | None, str]:
     """The check of an audit, or None where it cannot be made; and what a reader must know of it.
 
@@ -196,6 +223,7 @@ def genuineness_check(
         photographs: reads at most 600 of the audit's images and what is known of their attributes.
         count: images of the audit.
         device: of the computation.
+        second: another training of the same attributes, which must agree.
     """
     if not isinstance(generator, AttributeTaker):
         return None, ""
@@ -211,6 +239,11 @@ def genuineness_check(
         return None, "Genuineness was not measured: what the images show is neither known nor estimated."
     if len(x) < FEWEST_PHOTOGRAPHS:
         return None, f"Genuineness was not measured: only {len(x)} images could be read."
+    if second is not None and attributes is None and not isinstance(second, AttributeEstimator):
+        return (
+            None,
+            "Genuineness was not measured: the second generator does not estimate what the images show.",
+        )
     calibration = Calibration.fit(provider, generator, x.to(device), attributes=attributes)
     column = len(provider.labels) - 1
     by = (
@@ -223,7 +256,31 @@ def genuineness_check(
         f"standard errors on. The generator's reconstruction moves the log-odds of {provider.labels[column]!r} by "
         f"{float(calibration.offset.spread[column]):.2f} logits (standard deviation, beyond what attributes explain)."
     )
-    return GenuinenessCheck(provider, generator, calibration, device), note
+    if second is None:
+        return GenuinenessCheck(provider, generator, calibration, device), note
+    known = None if attributes is None else attributes[:, _places(second, generator.attribute_names)]
+    other = Calibration.fit(provider, second, x.to(device), attributes=known)
+    note += f" A second generator must agree on what holds; its reconstruction moves them by {float(other.offset.spread[column]):.2f} logits."
+    faint = [
+        name
+        for name in generator.attribute_names
+        if second.edit_success.get(name, 0.0) < LEAST_EDITED
+        or second.edit_strength.get(name, 1.0) < LEAST_STRENGTH
+    ]
+    if faint:
+        note += f" It hardly edits {listed(faint)}: what flips by these alone hardly holds by both."
+    opinion = GenuinenessCheck(provider, second, other, device)
+    return GenuinenessCheck(provider, generator, calibration, device, opinion), note
+
+
+def _places(
+    generator: Generator[Any],  # Any: a generator's state is its own business
+    names: Sequence[str],
+) -> list[int]:
+    """Where the attributes of a generator stand among names; as they are, where these are others."""
+    if not isinstance(generator, AttributeTaker) or set(generator.attribute_names) != set(names):
+        return list(range(len(names)))
+    return [list(names).index(name) for name in generator.attribute_names]
 
 
 def prepare_check(
@@ -254,11 +311,16 @@ def prepare_check(
         photographs=lambda: _spread(images, photographs, assembly),
         count=len(images),
         device=device,
+        second=assembly.second_generator,
     )
     if check is not None or (note and wanted):
         run.write(
             GENUINENESS,
-            {"note": note if wanted else "", "measured": None if check is None else check.document()},
+            {
+                "note": note if wanted else "",
+                "measured": None if check is None else check.document(),
+                **({} if check is None or check.second is None else {"second": check.second.document()}),
+            },
         )
     return check if wanted else None
 

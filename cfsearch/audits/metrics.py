@@ -8,7 +8,7 @@ from .correction import LEAST_STRENGTH
 from .reading import AttainmentRow, AuditDocument, EffectRow, GroupFigures, GroupRow
 from .reading_columns import ColumnEffect, ColumnRow
 from .reading_contributions import ContributionsRow
-from .reading_parts import Estimate
+from .reading_parts import AgreementRow, Estimate
 from .reading_shared import SharedRow
 from .verdict import ERROR_UNMEASURED, LEAST_EDITED, hardly_edited, weakly_edited
 
@@ -47,6 +47,7 @@ METRICS: Final = {
     "contribution_necessity": "share of the inputs whose counterfactual with a change is lost without it",
     "contribution_sufficiency": "share of them that the change flips alone",
     "robustness": "mean share of small changes under which the sparsest flips still flip",
+    "agreement": "share of inputs with a counterfactual that is genuine by the first generator that have one by both",
 }
 """What each metric is."""
 BY_CLASS: Final = (
@@ -107,6 +108,7 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
         *(found for shared in document.shared for found in _shared(shared)),
         *(found for row in document.contributions for found in _contributions(row)),
         *(_of("robustness", row.model, row.mean, n=row.n) for row in document.robustness),
+        *(_agreement(row) for row in document.agreement),
         *_genuine(document),
     ]
 
@@ -320,6 +322,11 @@ def _contributions(row: ContributionsRow) -> Iterator[Measurement]:
                 n=counted.n,
                 because=_few_inputs(counted.rate),
             )
+
+
+def _agreement(row: AgreementRow) -> Measurement:
+    none = "" if row.n else "by the first generator nothing is genuine"
+    return _share("agreement", row.model, row.rate, count=row.count, n=row.n, because=none)
 
 
 def _genuine(document: AuditDocument) -> Iterator[Measurement]:

@@ -17,6 +17,8 @@ from .reading_columns import ColumnRow
 from .reading_contributions import ContributionsRow
 from .reading_parts import (
     About,
+    AgreementRow,
+    AttainmentP,
     Correction,
     Count,
     Dataset,
@@ -27,8 +29,10 @@ from .reading_parts import (
     Leaning,
     Part,
     RobustnessRow,
+    SecondGeneratorPart,
     Share,
     Text,
+    TwoShares,
 )
 from .reading_shared import SharedRow
 
@@ -232,20 +236,6 @@ class GroupRow(Part):
     impact: Impact | None = None
 
 
-class TwoShares(Part):
-    """A share of each of two groups."""
-
-    first: Share
-    second: Share
-
-
-class AttainmentP(Part):
-    """P-values of two groups' fronts being alike, after Holm."""
-
-    attainment: Share | None = None
-    hypervolume: Share | None = None
-
-
 class AttainmentRow(Part):
     """How the fronts of one group differ from those of another, of inputs of one class.
 
@@ -319,6 +309,7 @@ class AuditDocument(Part):
     inputs: Literal["pictures", "rows", "texts", "sounds"] = "pictures"
     models: tuple[Model, ...] = Field(min_length=1)
     generator: GeneratorPart
+    second_generator: SecondGeneratorPart | None = None
     search: SearchPart
     practical: float = Field(default=0.25, gt=0.0)
     protected: tuple[Text, ...] = ()
@@ -335,6 +326,7 @@ class AuditDocument(Part):
     shared: tuple[SharedRow, ...] = ()
     contributions: tuple[ContributionsRow, ...] = ()
     robustness: tuple[RobustnessRow, ...] = ()
+    agreement: tuple[AgreementRow, ...] = ()
     genuine: tuple[dict[str, Any], ...]  # Any: counts with a rate, of the demo alone
     warnings: tuple[Text, ...]
     reproduce: Reproduce

@@ -125,6 +125,61 @@ class Dataset(Part):
     inputs: Literal["same", "other", "unsaid", "not named"]
 
 
+class TwoShares(Part):
+    """A share of each of two groups."""
+
+    first: Share
+    second: Share
+
+
+class AttainmentP(Part):
+    """P-values of two groups' fronts being alike, after Holm."""
+
+    attainment: Share | None = None
+    hypervolume: Share | None = None
+
+
+class AgreementMembers(Part):
+    """Members that are genuine by the first generator (``n``), and by both (``count``)."""
+
+    count: Count
+    n: Count
+
+
+class AgreementVariable(AgreementMembers):
+    """The same of members that change one variable."""
+
+    variable: Text
+
+
+class AgreementRow(Part):
+    """How far two generators agree on what is genuine, of one model.
+
+    Args:
+        model: its id.
+        count: inputs with a member that is genuine by both.
+        n: inputs with a member that is genuine by the first.
+        rate: their share; None where there are none.
+        members: the same of members.
+        variables: the same of members that change a variable, those on which more is lost than elsewhere first.
+    """
+
+    model: Text
+    count: Count
+    n: Count
+    rate: Estimate | None
+    members: AgreementMembers
+    variables: tuple[AgreementVariable, ...]
+
+
+class SecondGeneratorPart(Part):
+    """The generator that must agree with the first."""
+
+    name: Text
+    fingerprint: Text
+    terms: Text = ""
+
+
 class RobustnessRow(Part):
     """How well the sparsest flips of one model stand small changes.
 

@@ -38,7 +38,7 @@ class AuditProgress:
     model: str = ""
 
 
-_LIVE: Final = ("model", "generator", "solver", "objectives", "constraints", "reference")
+_LIVE: Final = ("model", "generator", "solver", "objectives", "constraints", "reference", "second_generator")
 
 
 def check_workers(assembly: Assembly, *, parts: Parts | None) -> None:
@@ -153,7 +153,12 @@ def _by_workers(
     from .workers.pool import Task, Workers, spread
     from .workers.processes import LocalWorkers
 
-    task = Task(assembly.config, inputs.hashes, None if check is None else check.calibration)
+    task = Task(
+        assembly.config,
+        inputs.hashes,
+        None if check is None else check.calibration,
+        second=None if check is None or check.second is None else check.second.calibration,
+    )
     chosen = assembly.config.run.workers
     workers: Workers
     if isinstance(chosen, int):

@@ -35,5 +35,6 @@ def queries_beside(assembly: Assembly, *, inputs: int, members: int) -> dict[str
             and assembly.model.scores is not ScoreKind.LABELS
         ):
             marked = inputs * queries_of(members) if config.search.genuineness else 0
-            found["genuineness"] = 2 * min(inputs, MOST_PHOTOGRAPHS) + marked
+            generators = 1 if assembly.second_generator is None else 2
+            found["genuineness"] = generators * (2 * min(inputs, MOST_PHOTOGRAPHS) + marked)
     return {what: n for what, n in found.items() if n}

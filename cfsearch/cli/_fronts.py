@@ -8,7 +8,7 @@ import torch
 from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import predicted_words
-from cfsearch.fronts.reading import robust
+from cfsearch.fronts.reading import by_generator, robust
 
 from ._output import plain, shortened
 
@@ -26,6 +26,8 @@ _FIXED, _EACH, _NAMED = 38, 10, 14
 """Columns of a table without changes and objectives, and of one objective, by number or by name."""
 _ROBUST: Final = 9
 """Columns of the number of small changes."""
+_TWO: Final = 15
+"""Columns of the genuineness by two generators."""
 _WIDE: Final = 120
 """Columns from which objectives stand under their names."""
 _ORDER: Final = ("sparsest", "closest", "knee", "crossing")
@@ -53,6 +55,7 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
         chosen = [only] if only is not None else ranked(front, most=most)
         each = _NAMED if width >= _WIDE else _EACH
         fixed = _FIXED + (0 if front.robustness is None else _ROBUST)
+        fixed += 0 if front.genuineness_each is None else _TWO
         if width < fixed + _CHANGES + each * len(front.objectives):
             console.print(Text(_blocks(front, chosen, width=width)))
         else:
@@ -65,6 +68,8 @@ def show_front(console: "Console", front: ParetoFront, *, most: int, only: int |
                     f"robust: of so many small changes, how many still flip: {front.extra['robustness']['what']}."
                 )
             )
+        if front.genuineness_each is not None:
+            console.print(Text(_two_generators(front)))
         if only is None and len(chosen) < len(front):
             console.print(Text(_left_out(front, chosen)))
     for line in remarks(front):
@@ -196,6 +201,8 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Result
     table.add_column("becomes", overflow="fold", min_width=14)
     if front.robustness is not None:
         table.add_column("robust", justify="right", no_wrap=True)
+    if front.genuineness_each is not None:
+        table.add_column("z, both", justify="right", no_wrap=True)
     for j, name in enumerate(front.objectives):
         title = shortened(plain(name)) if width >= _WIDE else f"f{j + 1}"
         table.add_column(Text(title), justify="right", min_width=8, overflow="fold")
@@ -207,10 +214,18 @@ def _table(front: ParetoFront, members: Sequence[int], *, width: int) -> "Result
             Text("; ".join(_changes(front, i))),
             Text(becomes(front, i)),
             *([] if front.robustness is None else [robust(front, i)]),
+            *([] if front.genuineness_each is None else [by_generator(front, i)]),
             *(f"{value:.4g}" for value in front.f[i].tolist()),
             style="" if bool(front.valid[i]) else "dim",
         )
     return table
+
+
+def _two_generators(front: ParetoFront) -> str:
+    return (
+        "z: genuineness by the first and by the second generator, in standard errors; a counterfactual takes "
+        f"{float(front.extra['genuineness']['threshold']):g} of each."
+    )
 
 
 def _blocks(front: ParetoFront, members: Sequence[int], *, width: int) -> str:
@@ -221,6 +236,7 @@ def _blocks(front: ParetoFront, members: Sequence[int], *, width: int) -> str:
 def _block(front: ParetoFront, i: int, *, role: str, width: int) -> str:
     values = [f"{plain(n)} {v:.4g}" for n, v in zip(front.objectives, front.f[i].tolist(), strict=True)]
     values += [f"robust {share}"] if (share := robust(front, i)) else []
+    values += [f"z {both}"] if (both := by_generator(front, i)) else []
     return "\n".join(
         (
             _joined(

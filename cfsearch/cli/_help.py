@@ -49,7 +49,7 @@ _SECTIONS: Final = {
     "Explanation": ("method", "chosen", "block"),
     "Findings": (
         *("by", "protected", "practical", "effect_rows", "shared_queries", "contribution_queries"),
-        *("genuineness", "until_decided"),
+        *("genuineness", "second_generator", "until_decided"),
         *("fail_if", "gates"),
         *("run", "attestation", "key"),
     ),

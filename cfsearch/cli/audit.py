@@ -12,7 +12,7 @@ from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, GENUINENESS, WORKERS, json_option, search_options
+from ._options import FILE, GENUINENESS, SECOND_GENERATOR, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
@@ -51,6 +51,7 @@ _MOST_SHOWN = 12
 )
 @search_options(images=True, tables=True, several=True, isolated=True)
 @GENUINENESS
+@SECOND_GENERATOR
 @WORKERS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option(
@@ -153,6 +154,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
 
     from cfsearch.audits.attainment import sentence
     from cfsearch.contracts.modality import modality_named
+    from cfsearch.report.agreement import agreement_words
     from cfsearch.report.decisions import decisions
 
     from ._tables import ResultTable
@@ -178,6 +180,9 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             f"{who}{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
             f"{count['already_target']} had the target class already, {count['failed']} failed."
         )
+    for entry in document.get("agreement", ()):
+        who = f"{plain(names[entry['model']])}: " if len(names) > 1 else ""
+        console.print(Text(f"{who}{plain(agreement_words(entry, thing=kind.thing))}"))
     show_effects(console, document)
     for model, name in names.items():
         changes = [row for row in document["changes"] if row["model"] == model]

@@ -50,6 +50,7 @@ seed = 0                       # decides all random numbers
 # target = "male"              # the class to reach; any other class when left out
 # immutable = ["Male"]         # variables (of a table: columns) that must not change
 # reference_point = [0.0, 1.0, 3.0]   # of hypervolumes, one number an objective
+# second_generator = "other.safetensors"   # another training that must agree on what is genuine
 
 [audit]                        # what its findings are about; changes no search
 # protected = ["Male"]         # attributes whose effects matter most; they stand first in every result

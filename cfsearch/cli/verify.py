@@ -31,6 +31,7 @@ from ._stored_inputs import model_of_front, stored_inputs, text_model_of_front
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from torch import Tensor
 
     from cfsearch.contracts.provider import Provider
     from cfsearch.fronts.front import ParetoFront
@@ -281,10 +282,18 @@ def _again(front: "ParetoFront", provider: "Provider", *, pick: str, device: str
         "verified_then": int(then.sum()),
         "still": int((flips & then).sum()),
         "new": int((flips & ~then).sum()),
+        **_by_both(front, flips),
         "pick": picked,
         "pick_still": None if picked is None else bool(flips[picked]),
         **({} if numbers is None or picked is None else {"pick_predicted_now": numbers[1 + picked]}),
     }
+
+
+def _by_both(front: "ParetoFront", flips: "Tensor") -> dict[str, int]:
+    """Members that are genuine by two generators, and how many of them still flip; nothing of a front of one generator."""
+    if front.genuineness_each is None:
+        return {}
+    return {"agreed_then": int(front.valid.sum()), "agreed_still": int((flips & front.valid).sum())}
 
 
 def _document(provider: "Provider", rows: list[dict[str, Any]], *, pick: str) -> dict[str, Any]:
@@ -304,6 +313,11 @@ def _document(provider: "Provider", rows: list[dict[str, Any]], *, pick: str) ->
         "any_still": _share(sum(row["still"] > 0 for row in had), len(had)),
         "members_then": sum(row["verified_then"] for row in rows),
         "members_still": sum(row["still"] for row in rows),
+        **{
+            f"agreed_{when}": sum(row.get(f"agreed_{when}", 0) for row in rows)
+            for when in ("then", "still")
+            if any("agreed_then" in row for row in rows)
+        },
         "instances": rows,
     }
 
@@ -328,6 +342,10 @@ def _show(console: "Console", document: dict[str, Any], *, noun: str) -> None:
     console.print(
         f"  {document['members_still']} of {document['members_then']} members that were verified then still flip"
     )
+    if "agreed_then" in document:
+        console.print(
+            f"  {document['agreed_still']} of {document['agreed_then']} members that were genuine by both generators then still flip"
+        )
     for claim in document.get("attestation", {}).get("claims", []):
         holds = "holds" if claim["holds"] else f"does not hold, {claim['because']}"
         console.print(Text(f"  {claim['stated']}: {plain(claim['claim'])}: {plain(holds)}"))

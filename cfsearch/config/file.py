@@ -108,6 +108,21 @@ class Config(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _second_generator_has_a_use(self) -> Self:
+        if self.search.second_generator is None:
+            return self
+        if self.data.images is None:
+            raise ConfigError(
+                "`search.second_generator` goes with images: it edits the counterfactuals of an audit of pictures again. Leave it out."
+            )
+        if not self.search.genuineness:
+            raise ConfigError(
+                "`search.second_generator` says which members are genuine, which `search.genuineness` (--no-genuineness) "
+                "switches off. Leave one of them out."
+            )
+        return self
+
     @classmethod
     def read(cls, path: str | Path, *, over: Mapping[str, Any] = MappingProxyType({})) -> Self:
         """The settings of a TOML file.

@@ -75,7 +75,8 @@ class SearchConfig(Strict):
     explainers whose counterfactuals stand in the first population, and "nearest" (the nearest rows of the target class
     as the model decides them, the default with a reference table; an empty list or "none" for no seeds); of rows only. ``genuineness``: whether
     an audit through a generator of attributes measures which counterfactuals are the generator's own doing
-    (``cfsearch.audits.genuineness``). ``gradients``: whether two generations of three follow gradients of the model, or of a surrogate. ``answers``: how many members, different from each other, are shown first.
+    (``cfsearch.audits.genuineness``). ``second_generator``: another training of the same attributes, which must agree that a member is
+    genuine. ``gradients``: whether two generations of three follow gradients of the model, or of a surrogate. ``answers``: how many members, different from each other, are shown first.
     ``robustness``: so many small changes are tried of each member that is shown, 0 for none (``cfsearch.engine.robustness``).
 
     Of a table, ``evaluations`` are 900, ``population`` 50 and ``patience`` 6 when left out; with a reference table
@@ -99,6 +100,7 @@ class SearchConfig(Strict):
     critic: Literal["density", "forest", "trained"] | None = None
     seed_with: tuple[PluginConfig, ...] | None = None
     genuineness: bool = True
+    second_generator: GeneratorConfig | None = None
     gradients: bool = False
     answers: int = Field(default=4, ge=1, le=10**9)
     robustness: int = Field(default=0, ge=0, le=100)

@@ -49,6 +49,11 @@ def check_parts(front: "ParetoFront") -> None:
             raise ShapeError(
                 f"front {front.name!r}: expected {part} of shape ({n},), got {tuple(kept.shape)}."
             )
+    each = front.genuineness_each
+    if each is not None and (front.genuineness is None or tuple(each.shape) != (n, 2)):
+        raise ShapeError(
+            f"front {front.name!r}: expected genuineness_each of shape ({n}, 2) beside genuineness, got {tuple(each.shape)}."
+        )
     if front.scale is not None and tuple(front.scale.shape) != (d,):
         raise ShapeError(
             f"front {front.name!r}: expected scale of shape ({d},), got {tuple(front.scale.shape)}."

@@ -53,6 +53,9 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         genuineness=_measured(
             front.genuineness, other.genuineness, sizes=(len(front), len(other)), keep=keep
         ),
+        genuineness_each=_measured(
+            front.genuineness_each, other.genuineness_each, sizes=(len(front), len(other)), keep=keep
+        ),
         outlierness=_measured(
             front.outlierness, other.outlierness, sizes=(len(front), len(other)), keep=keep
         ),
@@ -85,17 +88,18 @@ def _joined(
 
 
 def _measured(
-    one: Float[Tensor, " n"] | None,
-    two: Float[Tensor, " m"] | None,
+    one: Float[Tensor, "n *e"] | None,
+    two: Float[Tensor, "m *e"] | None,
     *,
     sizes: tuple[int, int],
     keep: Int[Tensor, " k"],
-) -> Float[Tensor, " k"] | None:
+) -> Float[Tensor, "k *e"] | None:
     """Of the members of both; NaN for those of a front whose members were not measured, so that none holds by default."""
-    if one is None and two is None:
+    known = one if one is not None else two
+    if known is None:
         return None
     parts = [
-        torch.full((n,), torch.nan, dtype=torch.float64) if part is None else part
+        torch.full((n, *known.shape[1:]), torch.nan, dtype=torch.float64) if part is None else part
         for n, part in zip(sizes, (one, two), strict=True)
     ]
     return torch.cat(parts)[keep]

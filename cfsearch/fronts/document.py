@@ -108,7 +108,33 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON v
     if front.genuineness is None:
         return {}
     z = float(front.genuineness[i])
-    return {"genuineness": None if math.isnan(z) else _number(z), "valid": bool(front.valid[i])}
+    return {
+        "genuineness": None if math.isnan(z) else _number(z),
+        **{
+            f"genuineness_{which}": None if z is None else _number(z)
+            for which, z in each_genuineness(front, i).items()
+        },
+        "valid": bool(front.valid[i]),
+    }
+
+
+def each_genuineness(front: "ParetoFront", i: int) -> dict[str, float | None]:
+    """Genuineness of a member by the first and by the second generator, None where one was not queried; empty of one generator.
+
+    Args:
+        front: of the member.
+        i: the member.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> front = SimpleNamespace(genuineness_each=torch.tensor([[2.5, 1.5], [0.5, torch.nan]]))
+        >>> each_genuineness(front, 0), each_genuineness(front, 1)
+        ({'first': 2.5, 'second': 1.5}, {'first': 0.5, 'second': None})
+    """
+    if front.genuineness_each is None:
+        return {}
+    values = front.genuineness_each[i].tolist()
+    return {which: None if math.isnan(z) else z for which, z in zip(("first", "second"), values, strict=True)}
 
 
 def _finite(name: str, values: Float[Tensor, " n"] | None, i: int) -> dict[str, Any]:  # Any: JSON values

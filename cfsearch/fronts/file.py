@@ -43,6 +43,7 @@ _OPTIONAL: Final = (
     "genuineness",
     "outlierness",
     "robustness",
+    "genuineness_each",
 )
 """Tensors that only some fronts have: inputs of their modality, genuineness, outlierness, robustness."""
 
@@ -182,6 +183,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
             genuineness=tensors.get("genuineness"),
             outlierness=tensors.get("outlierness"),
             robustness=tensors.get("robustness"),
+            genuineness_each=tensors.get("genuineness_each"),
             described=tuple(tuple(words) for words in meta.get("described", ())),
             categories=tuple(meta.get("categories", ())),
             queries=meta.get("questions"),

@@ -1,7 +1,7 @@
 """The members of a front as rows of a table: one row a member.
 
 Columns: ``name``, ``member``, ``source``, ``target``, ``verified``, (``genuineness``, ``valid`` where that was
-measured, ``robustness`` where small changes were tried, NaN of members that were not,) ``origin``, ``picked_as``, ``lead``,
+measured, ``genuineness_first`` and ``genuineness_second`` where two generators must agree, ``robustness`` where small changes were tried, NaN of members that were not,) ``origin``, ``picked_as``, ``lead``,
 ``words``, (``predicted_original`` and ``predicted``, the numbers before and after, where the model predicts one,) then
 ``objective_NAME``, ``change_VARIABLE`` (0 where
 it does not change), ``value_VARIABLE`` (what it becomes) and ``p_LABEL`` (of a model of more than 1,000 classes those of
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
-from .document import named_classes
+from .document import each_genuineness, named_classes
 from .predicted import predicted_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,11 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Cell]:
     if front.genuineness is None:
         return {}
     z = float(front.genuineness[i])
-    return {"genuineness": None if math.isnan(z) else z, "valid": bool(front.valid[i])}
+    return {
+        "genuineness": None if math.isnan(z) else z,
+        **{f"genuineness_{which}": z for which, z in each_genuineness(front, i).items()},
+        "valid": bool(front.valid[i]),
+    }
 
 
 def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[str, Cell]:

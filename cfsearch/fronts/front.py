@@ -45,8 +45,7 @@ class ParetoFront:
         objectives, units: names and units of the objectives, all minimised.
         z: the changes.
         f: objective values as the search measured them.
-        origin_values: the variables' values at the query (``z = 0``), for words such as
-            "Eyeglasses 0.02 -> 0.98".
+        origin_values: the variables' values at the query (``z = 0``), for words such as "Eyeglasses 0.02 -> 0.98".
         scores: log-probabilities or logits of the *stored* members.
         original_scores: the same of the original.
         reconstruction_scores: the same of the generator's output without any change; where
@@ -58,8 +57,7 @@ class ParetoFront:
         reason: why the search stopped.
         reference_point: the point that hypervolumes are measured from.
         evaluations: candidates that were evaluated for this query.
-        rows, row: the stored members and the original where inputs are rows of a table;
-            None for images.
+        rows, row: the stored members and the original where inputs are rows of a table; None for images.
         texts, text: the stored members and the original where inputs are texts, cut into pieces; piece
             by piece they stand side by side, and a piece that was removed is "".
         sounds, sound: the stored members and the original where inputs are recordings, as spectrograms.
@@ -70,6 +68,7 @@ class ParetoFront:
         seeding: how many of them explainers made, to find where the search begins.
         genuineness: how far, in standard errors, the lead of each member's *true* counterfactual is estimated to be above zero; NaN
             where a member was not measured, None where none was. From ``extra["genuineness"]["threshold"]`` on it is genuine.
+        genuineness_each: the same by the first and by the second generator, of which ``genuineness`` is the smaller; None without a second.
         outlierness: local outlier factor of each member among known inputs of the wanted class, 1 where it is as
             dense as its neighbours; None where no objective knows any.
         robustness: share of ``extra["robustness"]["changes"]`` small changes (``cfsearch.engine.robustness``) under which
@@ -80,7 +79,7 @@ class ParetoFront:
 
     Shapes:
         z ``(n, d)``; f ``(n, m)``; scores ``(n, k)``; original_scores,
-        reconstruction_scores ``(k,)``; verified, genuineness, outlierness, robustness ``(n,)``; images ``(n, c, h, w)`` uint8;
+        reconstruction_scores ``(k,)``; verified, genuineness, outlierness, robustness ``(n,)``; genuineness_each ``(n, 2)``; images ``(n, c, h, w)`` uint8;
         original, reconstruction ``(c, h, w)`` uint8; origin_values, scale ``(d,)``; rows ``(n, c)``,
         row ``(c,)``; sounds ``(n, 1, f, t)``, sound ``(1, f, t)``; reference_point ``(m,)``. ``n`` may be 0.
 
@@ -137,6 +136,7 @@ class ParetoFront:
     genuineness: Float[Tensor, " n"] | None = None
     outlierness: Float[Tensor, " n"] | None = None
     robustness: Float[Tensor, " n"] | None = None
+    genuineness_each: Float[Tensor, "n 2"] | None = None
 
     def __post_init__(self) -> None:
         check_parts(self)

@@ -1,5 +1,6 @@
-"""What a reader of a front sees first: which members, and under how many small changes each still flips."""
+"""What a reader of a front sees first: which members, under how many small changes each still flips, and by which generator."""
 
+from .document import each_genuineness
 from .front import ParetoFront
 
 
@@ -35,3 +36,21 @@ def robust(front: ParetoFront, i: int) -> str:
         return ""
     changes = int(front.extra["robustness"]["changes"])
     return f"{round(float(front.robustness[i]) * changes)}/{changes}"
+
+
+def by_generator(front: ParetoFront, i: int) -> str:
+    """Genuineness of a member by the first and by the second generator, "2.5, 1.4"; empty where that was not measured.
+
+    Args:
+        front: whose member it is.
+        i: the member.
+
+    Example:
+        >>> import torch
+        >>> from types import SimpleNamespace
+        >>> each = torch.tensor([[2.5, 1.4], [0.5, torch.nan], [torch.nan, torch.nan]])
+        >>> front = SimpleNamespace(genuineness_each=each)
+        >>> by_generator(front, 0), by_generator(front, 1), by_generator(front, 2)
+        ('2.5, 1.4', '0.5', '')
+    """
+    return ", ".join(f"{z:.1f}" for z in each_genuineness(front, i).values() if z is not None)

@@ -12,7 +12,7 @@ from torch import Tensor
 from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import number_text, predicted_numbers
-from cfsearch.fronts.reading import robust
+from cfsearch.fronts.reading import by_generator, robust
 
 from . import wording
 from .cells import Cells, build_cells
@@ -79,6 +79,7 @@ class Tile:
     origin: str
     text: "tuple[Piece, ...]" = ()
     robust: str = ""
+    genuineness: str = ""
 
     @property
     def alt(self) -> str:
@@ -332,6 +333,7 @@ def _tile(
         origin=wording.mark(front.origins[i]),
         text=_pieces(front, i),
         robust=robust(front, i),
+        genuineness=by_generator(front, i),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, final
 from cfsearch.contracts.modality import Modality, modality_named
 
 from . import wording
+from .agreement import agreement_words
 from .charts import judged
 from .decisions import decisions, headline
 from .gallery import Article, Strip
@@ -158,10 +159,7 @@ def _headline(document: Mapping[str, Any], *, thing: str) -> str:
     top = max(changes, key=lambda c: wording.rate(c["rate"]) or 0.0)
     modality = modality_named(document.get("inputs", ""))
     words = wording.shared(top["variable"], direction=top["direction"], modality=modality)
-    return (
-        f"The sparsest flips most often hold: {words}, "
-        f"in {top['count']} of {wording.counted(top['n'], thing)}."
-    )
+    return f"The sparsest flips most often hold: {words}, in {top['count']} of {wording.counted(top['n'], thing)}."
 
 
 def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: str) -> list[Figure]:
@@ -214,6 +212,7 @@ def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[s
             sentences.append(
                 f"{wording.counted(c['already_target'], thing)} had the wanted class from the start."
             )
+    sentences += [agreement_words(a, thing=thing) for a in _of(document.get("agreement", ()), model)]
     sentences += _most_frequent(_of(document["changes"], model), modality_named(document.get("inputs", "")))
     sentences += _effects(document, model)
     for g in _of(document["genuine"], model):

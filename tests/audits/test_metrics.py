@@ -300,7 +300,7 @@ def test_the_names_of_figures_are_stable() -> None:
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "through", "abs_through", "proxy",
         "abs_proxy", "necessity", "sufficiency", "cost_gap", "genuine_rate",
         "shared_rate", "shared_gap", "shared_p", "contribution", "contribution_necessity", "contribution_sufficiency",
-        "robustness",
+        "robustness", "agreement",
     ]  # fmt: skip
     assert BY_CLASS == (
         "attainment_gap", "hypervolume_gap", "attainment_p", "hypervolume_p", "shared_rate", "shared_gap", "shared_p",

@@ -182,7 +182,11 @@ def workers(monkeypatch: pytest.MonkeyPatch, here: SimpleNamespace) -> list[tupl
 
     monkeypatch.setattr(pool, "spread", spread)
     monkeypatch.setattr(
-        searching, "prepare_check", lambda *_, **__: SimpleNamespace(calibration="calibration")
+        searching,
+        "prepare_check",
+        lambda *_, **__: SimpleNamespace(
+            calibration="calibration", second=SimpleNamespace(calibration="other")
+        ),
     )
     return made
 
@@ -199,6 +203,7 @@ def test_several_workers_share_what_is_left(
     (kind, task, asked), shared = workers
     assert (kind, asked, shared) == (name, expected, ([0, 1, 3, 4], 2, {i: f"{i}" for i in range(5)}))
     assert (task.config, task.hashes, task.calibration) == (made.config, {"a": "b"}, "calibration")
+    assert task.second == "other"
     assert run.events == [("worker died", {"how": "was ended"})]
     assert [row.name for row in run.stored] == ["0", "1", "3", "4"]
     assert [(s.done, s.found, s.failed) for s in states] == [
@@ -228,7 +233,7 @@ def test_a_check_without_figures_is_none_for_workers(
     assert workers[0][1].calibration is None
 
 
-PARTS = ("model", "generator", "solver", "objectives", "constraints", "reference")
+PARTS = ("model", "generator", "solver", "objectives", "constraints", "reference", "second_generator")
 
 
 def test_workers_cannot_take_objects_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

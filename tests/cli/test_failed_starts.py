@@ -23,6 +23,7 @@ OF_IMAGES = {
     "sigma": ["--sigma", "0"],
     "surrogate": ["--surrogate", "nowhere.safetensors"],
     "generator": ["--generator", "nothing"],
+    "second_generator": ["--second-generator", "nothing"],
     "solver": ["--solver", "nothing"],
     "objectives": ["--objective", "nothing"],
     "constraints": ["--constraint", "nothing"],

@@ -251,6 +251,12 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("audit", "--genuineness"): Row(
         f"{_AUDITED} --no-genuineness", AUDIT, setting("search.genuineness"), False
     ),
+    ("audit", "--second-generator"): Row(
+        f"{_AUDITED} --second-generator other.safetensors",
+        AUDIT,
+        setting("search.second_generator.source"),
+        "other.safetensors",
+    ),
     ("search", "--config"): Row(
         "search {face} --config {config}", ASSEMBLE, setting("search.evaluations"), 55
     ),

@@ -39,6 +39,7 @@ class Task:
         config: the settings of one model's audit.
         hashes: SHA-256 of what decides results, with which a worker's own must agree.
         calibration: by which it marks genuine members; None where they are not measured.
+        second: the same of a second generator; None where there is none.
         folder: from which paths are meant.
         versions: of what decides results, likewise.
         modules: folders in which modules are looked for, of the process that leads.
@@ -47,6 +48,7 @@ class Task:
     config: Config
     hashes: Mapping[str, str]
     calibration: Calibration | None
+    second: Calibration | None = None
     folder: Path = field(default_factory=Path.cwd)
     versions: Mapping[str, str] = field(default_factory=present_versions)
     modules: tuple[str, ...] = field(default_factory=_module_folders)

@@ -53,13 +53,15 @@ class Searcher:
         assembly = assemble(config)
         inputs = audited_inputs(assembly)
         _alike("files", dict(task.hashes), inputs.hashes)
-        check = (
-            None
-            if task.calibration is None
-            else GenuinenessCheck(
-                assembly.model, assembly.search.generator, task.calibration, config.run.device
+        second, check = None, None
+        if task.second is not None and assembly.second_generator is not None:
+            second = GenuinenessCheck(
+                assembly.model, assembly.second_generator, task.second, config.run.device
             )
-        )
+        if task.calibration is not None:
+            check = GenuinenessCheck(
+                assembly.model, assembly.search.generator, task.calibration, config.run.device, second
+            )
         self._batches = Batches(assembly, assembly.search, inputs.refs, inputs.photographs, check)
 
     def search(self, positions: Sequence[int]) -> tuple[list[Stored], CfsearchError | None]:

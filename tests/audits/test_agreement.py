@@ -1,0 +1,272 @@
+"""Two generators that must agree: a lie of one is caught, what is true is kept, and both stand in every document."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import cfsearch
+from cfsearch.assembly.search import assemble
+from cfsearch.audits.agreement import AgreementTally, two_generators
+from cfsearch.audits.checking import check_run
+from cfsearch.audits.conditions import fail_if
+from cfsearch.audits.gate import judge
+from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_note, prepare_check
+from cfsearch.audits.inputs import audited_inputs
+from cfsearch.audits.pages import write_report
+from cfsearch.audits.reading import AuditDocument
+from cfsearch.audits.run import Audit, AuditProgress
+from cfsearch.audits.workers.pool import Task
+from cfsearch.audits.workers.searcher import Searcher
+from cfsearch.config import Config
+from cfsearch.contracts.records import Reason
+from cfsearch.errors import ConfigError, ShapeError
+from cfsearch.fronts.front import ParetoFront
+from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.record import stored
+
+from .painting import Bright
+from .renders import Honest, Liar, Turned, check_by, front_by, truly_flips, write_photographs
+
+
+def test_what_one_generator_lies_about_is_caught_and_what_is_true_is_kept() -> None:
+    front = front_by(Liar())
+    true = truly_flips(front)
+    alone = check_by(Liar()).marked(front)
+    assert bool((alone.valid & ~true).any()), "the lie must pass the generator that tells it"
+    both = check_by(Liar(), Honest()).marked(front)
+    assert not bool((both.valid & ~true).any())
+    clear = alone.valid & check_by(Honest()).marked(front).valid
+    assert both.valid.equal(clear) and bool(clear.any())
+    assert both.picks() and all(bool(true[i]) for i in both.picks().values())
+
+
+def test_a_front_of_lies_alone_is_found_no_longer_and_says_by_which_generator() -> None:
+    front = front_by(Liar())
+    lies = replace(front, verified=front.verified & ~truly_flips(front))
+    alone, both = check_by(Liar()).marked(lies), check_by(Liar(), Honest()).marked(lies)
+    assert alone.found and not both.found and both.reason is Reason.NOT_GENUINE
+    held = int(alone.valid.sum())
+    assert f"and {held} of them hold by the first generator, none by the second" in both.note[-1]
+    assert both.genuineness is not None
+    nearest = float(both.genuineness[alone.valid].max())
+    assert f"is estimated {nearest:.1f} standard errors past the boundary" in both.note[-1]
+
+
+@pytest.mark.parametrize("one", [Honest(), Liar()], ids=lambda g: g.name)
+def test_which_of_them_is_first_changes_no_verdict_and_no_joined_number(one: Honest) -> None:
+    front, other = front_by(Liar()), Liar() if type(one) is Honest else Honest()
+    a, b = check_by(one, other).marked(front), check_by(other, one).marked(front)
+    assert a.valid.equal(b.valid)
+    assert a.genuineness is not None and b.genuineness is not None
+    assert a.genuineness_each is not None and b.genuineness_each is not None
+    measured = ~(a.genuineness_each.isnan().any(1) | b.genuineness_each.isnan().any(1))
+    assert bool(measured.any())
+    torch.testing.assert_close(a.genuineness[measured], b.genuineness[measured], rtol=0, atol=0)
+    torch.testing.assert_close(
+        a.genuineness_each[measured], b.genuineness_each[measured].flip(1), rtol=0, atol=0
+    )
+
+
+def test_each_number_is_that_of_its_generator_and_only_what_holds_costs_more() -> None:
+    front = front_by(Liar())
+    alone, other = check_by(Liar()).marked(front), check_by(Honest()).marked(front)
+    both = check_by(Liar(), Honest()).marked(front)
+    each = both.genuineness_each
+    assert each is not None and alone.genuineness is not None and other.genuineness is not None
+    assert both.genuineness is not None and both.queries is not None and alone.queries is not None
+    torch.testing.assert_close(each[:, 0], alone.genuineness, rtol=0, atol=0, equal_nan=True)
+    assert each[:, 1].isnan().equal(~alone.valid), "of what does not hold by the first nothing is queried"
+    torch.testing.assert_close(each[alone.valid, 1], other.genuineness[alone.valid])
+    assert both.queries - alone.queries == 11 + 20 * int(alone.valid.sum())
+    expected = torch.where(alone.valid, torch.minimum(each[:, 0], each[:, 1]), each[:, 0])
+    torch.testing.assert_close(both.genuineness, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def test_attributes_in_another_order_are_the_same_edits() -> None:
+    front = front_by(Liar())
+    same, turned = (check_by(Liar(), second).marked(front) for second in (Honest(), Turned()))
+    assert same.genuineness_each is not None and turned.genuineness_each is not None
+    torch.testing.assert_close(same.genuineness_each, turned.genuineness_each, equal_nan=True)
+
+
+def test_a_front_keeps_both_numbers_in_every_form_and_none_of_one_generator() -> None:
+    front = front_by(Liar())
+    both, alone = check_by(Liar(), Honest()).marked(front), check_by(Liar()).marked(front)
+    again = ParetoFront.from_bytes(both.to_bytes())
+    assert again.to_bytes() == both.to_bytes() and again.valid.equal(both.valid)
+    keys = {"genuineness_first", "genuineness_second"}
+    for member, row in zip(both.to_dict()["members"], both.to_frame().to_dict("records"), strict=True):
+        pair = [member[f"genuineness_{which}"] for which in ("first", "second")]
+        known = [z for z in pair if z is not None]
+        assert (min(known) if known else None) == member["genuineness"]
+        framed = [row[f"genuineness_{which}"] for which in ("first", "second")]
+        assert framed == pytest.approx([math.nan if z is None else z for z in pair], rel=1e-6, nan_ok=True)
+    assert not keys & set(alone.to_dict()["members"][0]) and not keys & set(alone.to_frame().columns)
+    assert b"genuineness_each" not in alone.to_bytes()
+    merged = both.merge(alone)
+    assert merged.genuineness_each is not None and len(merged.genuineness_each) == len(merged)
+    assert alone.merge(alone).genuineness_each is None
+    with pytest.raises(ShapeError, match=r"genuineness_each of shape \(\d+, 2\)"):
+        replace(both, genuineness_each=both.genuineness)
+
+
+def test_members_inputs_and_variables_are_counted_as_by_hand() -> None:
+    front = front_by(Liar())
+    assert {"light", "ghost"} == set(front.variables)
+    z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.6]])
+    four = replace(
+        front,
+        z=z,
+        f=torch.zeros(4, 2),
+        scores=torch.zeros(4, 2),
+        verified=torch.tensor([True, True, True, False]),
+        images=None,
+        origins=("",) * 4,
+        described=(),
+        extra={**front.extra, "genuineness": {"threshold": 1.0, "second": "other"}},
+    )
+    kept = torch.tensor([[2.0, 1.5], [3.0, 0.2], [1.0, 1.0], [torch.nan, torch.nan]]).double()
+    lost = torch.tensor([[0.5, torch.nan], [3.0, 0.2], [0.9, torch.nan], [torch.nan, torch.nan]]).double()
+
+    def joined(each: torch.Tensor) -> ParetoFront:
+        smaller = torch.where(each[:, 1].isnan(), each[:, 0], each.amin(1))
+        return replace(four, genuineness=smaller, genuineness_each=each)
+
+    tally = AgreementTally()
+    assert tally.rows("m") == []
+    for one in (front, joined(kept), joined(lost)):
+        tally.add(one)
+    [row] = tally.rows("m")
+    assert (row["model"], row["count"], row["n"]) == ("m", 1, 2)
+    assert row["members"] == {"count": 2, "n": 4}
+    assert row["variables"] == [
+        {"variable": "ghost", "count": 1, "n": 3},
+        {"variable": "light", "count": 2, "n": 2},
+    ]
+    assert list(two_generators(joined(kept), "other")) == []
+    [wrong] = two_generators(joined(kept), "another")
+    assert "is 'other', that of the run 'another'" in wrong
+    [wrong] = two_generators(replace(joined(kept), genuineness=kept[:, 0]), "other")
+    assert "not the smaller one" in wrong
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """An audit through the liar, whom ``Honest`` must confirm."""
+    write_photographs(tmp_path, n=24)
+    here = Honest.__module__
+    return Config.check(
+        {
+            "model": {"path": f"{here}:predict"},
+            "generator": f"{here}:Liar",
+            "data": {"images": str(tmp_path / "photos"), "attributes": str(tmp_path / "shown.csv")},
+            "search": {
+                "target": "1",
+                "evaluations": 60,
+                "population": 20,
+                "solver": "random",
+                "objectives": ["adversarial", "intensity"],
+                "pruning": 0.0,
+                "second_generator": f"{here}:Honest",
+            },
+            "run": {"batch_size": 8},
+        }
+    )
+
+
+def blobs(directory: Path) -> dict[str, bytes]:
+    with RunDirectory.read(directory) as run:
+        return {row.name: row.front.to_bytes() for row in run.rows() if row.front is not None}
+
+
+def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, tmp_path: Path) -> None:
+    document = Audit(config, directory=tmp_path / "run", effects=False).run()
+    write_report(tmp_path / "run")
+    assert document["second_generator"] == {"name": "honest", "fingerprint": "honest"}
+    assert {"what": "second generator", "sha256": "honest"} in document["reproduce"]["hashes"]
+    [agreed] = document["agreement"]
+    assert 0 < agreed["count"] < agreed["n"], "the pictures that only a lie flips are lost, others are not"
+    assert agreed["variables"][0]["variable"] == "ghost"
+    sentence = (
+        f"Of {agreed['n']} pictures with a flip that is genuine by the first generator, {agreed['count']} "
+    )
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert sentence in page and "Genuine by both generators</th>" in page
+    assert f'<td class="num">{agreed["count"]} of {agreed["n"]}</td>' in page
+    measured = json.loads((tmp_path / "run" / GENUINENESS).read_text())
+    spread = measured["second"]["reconstruction_error"]["spread"]
+    assert spread != measured["measured"]["reconstruction_error"]["spread"]
+    label = document["models"][0]["labels"][-1]
+    assert f"its reconstruction moves them by {spread[label]:.2f} logits" in genuineness_note(
+        tmp_path / "run"
+    )
+    assert check_run(tmp_path / "run").findings == ()
+    read = AuditDocument.read(tmp_path / "run")
+    low, high = agreed["rate"]["low"], agreed["rate"]["high"]
+    for bound, passes in ((low / 2, True), ((1 + high) / 2, False)):
+        [found] = judge(read, [fail_if(f"agreement < {bound:.4f}")])
+        assert (found.result == "pass") is passes
+
+    def stop(state: AuditProgress) -> None:
+        if state.done == 8 and state.inside is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Audit(config, directory=tmp_path / "again", effects=False, watch=stop).run()
+    assert len(blobs(tmp_path / "again")) == 8
+    again = Audit(config, directory=tmp_path / "again", effects=False).run()
+    assert blobs(tmp_path / "again") == blobs(tmp_path / "run") and again["agreement"] == [agreed]
+
+
+def test_a_worker_measures_with_both_as_the_process_that_leads(config: Config, tmp_path: Path) -> None:
+    Audit(config, directory=tmp_path / "run", effects=False).run()
+    assembly = assemble(config)
+    inputs = audited_inputs(assembly)
+    with RunDirectory.start(tmp_path / "other", config={}, hashes={}) as run:
+        check = prepare_check(run, assembly, refs=inputs.refs, photographs=inputs.photographs)
+    assert check is not None and check.second is not None
+    task = Task(config, inputs.hashes, check.calibration, second=check.second.calibration)
+    rows, gone = Searcher(Task.unpacked(task.packed())).search(range(8))
+    assert gone is None
+    with RunDirectory.read(tmp_path / "run") as run:
+        assert sorted(rows) == sorted(stored(row) for row in run.rows() if row.position < 8)
+
+
+def test_python_takes_objects_of_the_program_as_both_generators(tmp_path: Path) -> None:
+    write_photographs(tmp_path, n=20)
+    result = cfsearch.audit(
+        Bright(),
+        tmp_path / "photos",
+        out=tmp_path / "run",
+        attributes=tmp_path / "shown.csv",
+        generator=Liar(),
+        second_generator=Honest,
+        effects=False,
+        objectives=["adversarial", "intensity"],
+        evaluations=20,
+        population=20,
+    )
+    assert result.document["second_generator"]["name"] == "honest"
+    assert all(front.genuineness_each is not None for front in result.fronts)
+    with pytest.raises(ConfigError, match="is the first generator again"):
+        cfsearch.audit(
+            Bright(),
+            tmp_path / "photos",
+            generator=Liar(),
+            second_generator=Liar,
+            attributes=tmp_path / "shown.csv",
+        )
+    with pytest.raises(ConfigError, match="workers: each worker opens the model by itself"):
+        cfsearch.audit(
+            f"{Honest.__module__}:predict",
+            tmp_path / "photos",
+            generator=f"{Honest.__module__}:Liar",
+            second_generator=Honest(),
+            attributes=tmp_path / "shown.csv",
+            workers=2,
+            objectives=["adversarial", "intensity"],
+        )
