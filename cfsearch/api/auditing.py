@@ -13,7 +13,7 @@ from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
 
 from .prepare import prepared
-from .settings import GeneratorLike, Settings, plain
+from .settings import GeneratorLike, Settings, names_of, plain
 
 _LIVE = """\
 import cfsearch
@@ -57,8 +57,8 @@ def audit(
         target: the target class; any other class when left out.
         labels: names of the classes, where the model does not say them.
         scores: "logits", "probabilities" or "labels"; found out when left out.
-        protected: attributes whose effects matter most; they stand first in every result.
-        by: attributes or columns by whose groups the figures are compared.
+        protected: attributes whose effects matter most (a list, or "age,sex"); they stand first in every result.
+        by: attributes or columns by whose groups the figures are compared, likewise.
         attributes: a table of what each picture shows, CSV or CelebA's.
         split: the part of CelebA in its official layout.
         title: what the report is called.
@@ -107,18 +107,18 @@ def audit(
             labels=labels,
             scores=scores,
             data={
-                "by": tuple(by) or None,
+                "by": tuple(names_of(by)) or None,
                 "attributes": attributes,
                 "split": split,
             },
             given=settings,
             second_generator=second_generator,
             audit={
-                "protected": list(protected) or None,
+                "protected": names_of(protected) or None,
                 "shared_queries": shared_queries,
                 "contribution_queries": contribution_queries,
                 "practical": practical,
-                "fail_if": list(fail_if) or None,
+                "fail_if": ([fail_if] if isinstance(fail_if, str) else list(fail_if)) or None,
                 "until_decided": until_decided or None,
             },
         )

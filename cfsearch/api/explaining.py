@@ -32,7 +32,7 @@ from .explanation import ExplainResult
 from .inputs import kind_of_inputs, written_pictures, written_texts
 from .models import in_memory, model_file, preprocessing_of, score_kind, written_sidecar
 from .prepare import prepared
-from .settings import PICTURE_SETTINGS, Settings, check_names
+from .settings import PICTURE_SETTINGS, Settings, check_names, coerced
 
 ExplainerLike: TypeAlias = str | type[Explainer] | Explainer
 """A method by name ("gradient", "wachter:steps=300", "package.module:Class"), class or object."""
@@ -94,7 +94,7 @@ def explain(
     check_names(settings)
     check_distinct(labels, where="labels")
     explainer = _explainer(method)
-    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    given = coerced(settings)
     named = settings_of_inputs(x)
     with tempfile.TemporaryDirectory(prefix="cfsearch-") as place:
         folder = Path(place)
@@ -102,7 +102,7 @@ def explain(
             inputs = _texts(model, named["texts"], folder, given)
         elif named is not None:
             inputs = _sounds(model, named["sounds"], explainer, block, given)
-        elif kind_of_inputs(x) == "table":
+        elif kind_of_inputs(x, model=model, given=given) == "table":
             inputs = _rows(model, x, folder, explainer, target, labels, scores, given)
         else:
             inputs = _pictures(model, x, folder, explainer, block, labels, score_kind(scores), given)

@@ -4,10 +4,9 @@ A search in Python and one on the command line then read the same bytes, and an 
 from its directory.
 """
 
-import csv
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,62 +15,35 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cfsearch.datasets.images import SUFFIXES
 from cfsearch.errors import DataError
 from cfsearch.files import write_atomically
 
-_TABLES: Final = (".csv", ".gz", ".tsv")
+from .tables import is_table
+
 _CHANNELS: Final = (1, 3, 4)
 
 
-def kind_of_inputs(x: object) -> Literal["images", "table"]:
+def kind_of_inputs(
+    x: object, *, model: object = None, given: Mapping[str, object] | None = None
+) -> Literal["images", "table"]:
     """Whether inputs are pictures or rows of a table.
+
+    A file is taken for a table unless its ending is that of a picture or of an archive of pictures.
 
     Args:
         x: as for ``cfsearch.search``.
+        model: likewise.
+        given: settings of the call.
+
+    Example:
+        >>> kind_of_inputs("rows.parquet"), kind_of_inputs("face.JPG"), kind_of_inputs("photos/")
+        ('table', 'images', 'images')
     """
     if isinstance(x, str | Path):
-        return "table" if Path(x).suffix.lower() in _TABLES else "images"
-    if _is_frame(x):
-        return "table"
-    if isinstance(x, np.ndarray | torch.Tensor):
-        return "table" if x.ndim == 2 and x.shape[-1] < 8 else "images"
-    return "images"
-
-
-def written_table(x: object, folder: Path, *, columns: Sequence[str] | None = None) -> Path:
-    """A data frame, one row of it, or a matrix of numbers as a CSV file; the path of one is given back.
-
-    Args:
-        x: a data frame, a row of one (``Series``), a matrix, or a path.
-        folder: where the file is written.
-        columns: names of the columns of a matrix; ``x0``, ``x1`` and so on when left out.
-
-    Raises:
-        DataError: it is nothing of that kind.
-    """
-    if isinstance(x, str | Path):
-        return Path(x)
-    path = folder / "table.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    if _is_frame(x):
-        frame: Any = x  # Any: pandas is not imported where nobody uses it
-        frame = frame.to_frame().T if frame.ndim == 1 else frame
-        frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
-        write_atomically(path, frame.to_csv(index=False, lineterminator="\n"))
-        return path
-    if isinstance(x, torch.Tensor):
-        x = x.detach().cpu().numpy()
-    if isinstance(x, np.ndarray) and x.ndim in (1, 2):
-        rows = np.atleast_2d(x)
-        names = columns or [f"x{i}" for i in range(rows.shape[1])]
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([names, *rows.tolist()])
-        write_atomically(path, text.getvalue())
-        return path
-    raise DataError(
-        f"table: expected a data frame, a row of one, a matrix of numbers or the path of a CSV file, got "
-        f"{type(x).__name__}."
-    )
+        ending = Path(x).suffix.lower()
+        return "images" if not ending or ending in (*SUFFIXES, ".zip") or Path(x).is_dir() else "table"
+    return "table" if is_table(x, model=model, given=given) else "images"
 
 
 def written_texts(x: object, folder: Path) -> Path:
@@ -187,7 +159,3 @@ def _outside(low: float, high: float) -> str:
             "own range with mean=(...), std=(...) or range='-1..1'."
         )
     return f"{came} Write x / {255 if high <= 255 else f'{high:.6g}'}."
-
-
-def _is_frame(x: object) -> bool:
-    return type(x).__module__.partition(".")[0] == "pandas" and hasattr(x, "iloc")

@@ -1,12 +1,15 @@
 """The audited model as the user gave it: in a file, or an object of the running program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, final
 
 import tomli_w
+import torch
+from numpy.typing import NDArray
 
-from cfsearch.contracts.provider import ScoreKind
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError
 from cfsearch.files import write_atomically
 from cfsearch.providers.live import model_name
@@ -14,6 +17,7 @@ from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.sidecar import InputTable, sidecar_of
 
 from .settings import PICTURE_SETTINGS, plain
+from .tables import is_matrix
 
 _KINDS: Final = {
     "logits": ScoreKind.LOGITS,
@@ -144,3 +148,49 @@ def in_memory(model: object, name: str | None) -> str:
         name: what it is to be called; its own name when left out.
     """
     return f"<{name or model_name(model)} in memory>"
+
+
+@final
+@dataclass(frozen=True)
+class OfMatrix:
+    """A function of matrices as one of data frames, for rows that were given as a matrix.
+
+    Args:
+        function: ``(n, d)`` array -> scores.
+
+    Example:
+        >>> import numpy as np, pandas
+        >>> OfMatrix(np.sum)(pandas.DataFrame({"x0": [1.0], "x1": [2.0]}))
+        np.float64(3.0)
+    """
+
+    function: Callable[[NDArray[Any]], Any]  # Any: a stranger's
+
+    @property
+    def name(self) -> str:
+        """What the function is called."""
+        return model_name(self.function)
+
+    @property
+    def __wrapped__(self) -> Callable[[NDArray[Any]], Any]:
+        """The function, whose source is looked at."""
+        return self.function
+
+    def __call__(self, frame: Any) -> Any:  # Any: a data frame; what comes back is checked by the provider
+        return self.function(frame.to_numpy())
+
+
+def of_matrix(model: object, x: object) -> object:
+    """A function that takes what the rows came as: arrays where they came as a matrix.
+
+    Args:
+        model: as the user gave it; what is no plain function is given back as it is.
+        x: likewise.
+    """
+    plain_function = (
+        callable(model)
+        and not isinstance(model, torch.nn.Module | Provider)
+        and not hasattr(model, "predict")
+        and not hasattr(getattr(model, "__self__", None), "predict")
+    )
+    return OfMatrix(model) if plain_function and is_matrix(x) else model  # type: ignore[arg-type]  # callable

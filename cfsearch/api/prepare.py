@@ -27,9 +27,10 @@ from cfsearch.providers.isolated.live import isolated_live_provider, isolated_li
 from cfsearch.providers.live import fitted_on, live_provider, live_tabular
 from cfsearch.providers.text import live_text_model
 
-from .inputs import kind_of_inputs, written_pictures, written_table, written_texts
-from .models import in_memory, model_file, preprocessing_of, score_kind, written_sidecar
-from .settings import GeneratorLike, check_names, placed, plain
+from .inputs import kind_of_inputs, written_pictures, written_texts
+from .models import in_memory, model_file, of_matrix, preprocessing_of, score_kind, written_sidecar
+from .settings import GeneratorLike, check_names, placed, plain, coerced
+from .tables import rows_in, written_table
 
 
 @final
@@ -75,9 +76,14 @@ def prepared(
     """
     check_names(given)
     check_distinct(labels, where="labels")
+    if isinstance(model, type):
+        raise ConfigError(
+            f"model: expected a fitted model, got the class {model.__name__} itself. Give an object of it."
+        )
+    given = coerced(given)
     kind, declared = score_kind(scores), preprocessing_of(given)  # type: ignore[arg-type]  # checked there
     named = settings_of_inputs(x)
-    rows = named is None and kind_of_inputs(x) == "table"
+    rows = named is None and kind_of_inputs(x, model=model, given=given) == "table"
     config = placed(given)
     config["data"] |= {name: plain(value) for name, value in data.items() if value is not None}
     columns = fitted_on(model)
@@ -132,7 +138,7 @@ def prepared(
                 live_tabular if isolation is None else partial(isolated_live_tabular, isolation=isolation)
             )
             provider = open_rows(
-                model,
+                of_matrix(model, x),
                 schema=table.schema,
                 probes=table.probes,
                 labels=labels,
@@ -211,9 +217,7 @@ def _named_generator(
 
 def _check_alone(x: object, given: Mapping[str, Any]) -> None:
     """One row says nothing of ranges and levels: a schema, or a table to guess it from, is needed."""
-    shape = getattr(x, "shape", None)
-    one = shape is not None and (len(shape) == 1 or shape[0] == 1)
-    if one and given.get("schema") is None and given.get("reference") is None:
+    if rows_in(x) == 1 and given.get("schema") is None and given.get("reference") is None:
         raise ConfigError(
             "search: one row does not say what its columns may become. Give reference=TRAINING_TABLE (a data frame "
             "or CSV file), or schema=FILE.toml; or give the whole table as x and choose with rows=[17]."

@@ -37,7 +37,8 @@ def search(
             onnxruntime session, a torch module, a scikit-learn estimator or pipeline, a function (pictures
             ``(n, 3, h, w)`` in [0, 1], a data frame, or a list of texts -> scores ``(n, k)``), or a ``Provider``.
         x: the inputs: a file or folder, a PIL image, an array or tensor of one picture or several in
-            [0, 1], a data frame or a row of one, a text, a wave file, or a list of these.
+            [0, 1], rows of a table (a data frame of pandas, polars or pyarrow, a row of one, ``{column: value}`` or a list
+            of such rows, a matrix, a file), a text, a wave file, or a list of these.
         generator: what is changed: a shipped checkpoint ("celeba64"), a plug-in ("pixels"), a file or an
             object; "pixels" for pictures and "rows" for tables when left out.
         target: the target class; any other class when left out.

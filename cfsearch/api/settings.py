@@ -123,6 +123,11 @@ _PLACES: Final[dict[str, tuple[str, ...]]] = {
     "run": ("device", "threads", "workers", "batch_size", "isolate", "deadline", "memory"),
 }
 
+_NAMES: Final = ("immutable", "seed_with")
+"""Settings that are names, which a text may hold with commas between them."""
+_SEVERAL: Final = ("rows", "where", "trust", "objectives", "constraints", "reference_point")
+"""Settings that are sequences, of which one value may stand for one of it."""
+
 
 def check_names(given: Mapping[str, object]) -> None:
     """Refuse a keyword that is no setting, with the nearest one.
@@ -136,6 +141,51 @@ def check_names(given: Mapping[str, object]) -> None:
     for name in given:
         if name not in Settings.__annotations__:
             raise ConfigError(f"search: {unknown('setting', name, list(Settings.__annotations__))}")
+
+
+def coerced(given: Mapping[str, Any]) -> dict[str, Any]:  # Any: any setting
+    """Settings with one value where a sequence is meant as that sequence, and rows chosen by a mask as their numbers.
+
+    Names may be written as on the command line, "age,sex".
+
+    Args:
+        given: the keyword arguments; what is None is left out.
+
+    Example:
+        >>> coerced({"immutable": "age, sex", "rows": 3, "where": "job=cook", "objectives": "adversarial"})
+        {'immutable': ['age', 'sex'], 'rows': [3], 'where': ['job=cook'], 'objectives': ['adversarial']}
+        >>> coerced({"rows": [False, True, True], "evaluations": None})
+        {'rows': [1, 2]}
+    """
+    return {name: _coerced(name, value) for name, value in given.items() if value is not None}
+
+
+def _coerced(name: str, value: Any) -> Any:  # Any: any setting
+    if name in _NAMES:
+        return names_of(value)
+    if name in _SEVERAL and (isinstance(value, str | int | float | type) or not hasattr(value, "__iter__")):
+        return [value]
+    if name == "rows" and hasattr(value, "tolist"):
+        value = value.tolist()
+        value = value if isinstance(value, list) else [value]
+    if name == "rows" and isinstance(value, list) and value and all(isinstance(one, bool) for one in value):
+        return [i for i, chosen in enumerate(value) if chosen]
+    return value
+
+
+def names_of(value: str | Sequence[str] | None) -> list[str]:
+    """Names of columns or attributes, also as one text with commas between them.
+
+    Args:
+        value: as the user gave it.
+
+    Example:
+        >>> names_of("age, sex"), names_of(["age, in years"]), names_of(None)
+        (['age', 'sex'], ['age, in years'], [])
+    """
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return list(value or ())
 
 
 def placed(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
