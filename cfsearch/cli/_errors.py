@@ -5,6 +5,7 @@ import json
 import sys
 import traceback
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import ClassVar, Self, final
 
 import click
@@ -15,6 +16,7 @@ BELOW = 1
 USAGE = 2
 FAILED = 3
 INTERRUPTED = 130
+_ALIKE = 0.7
 
 
 @final
@@ -96,13 +98,23 @@ def say(fault: Fault) -> None:
 
 
 def _usage(error: click.UsageError) -> str:
-    if isinstance(error, click.NoSuchOption) and error.possibilities:
-        return f"No such option {error.option_name!r}. Did you mean {error.possibilities[0]!r}?"
-    message = _one_line(error.format_message())
+    if isinstance(error, click.NoSuchOption):
+        near = [name for name in error.possibilities or () if _alike(name, error.option_name)]
+        message = f"No such option {error.option_name!r}."
+        if near:
+            return f"{message} Did you mean {near[0]!r}?"
+    else:
+        message = _one_line(error.format_message())
     context = error.ctx
     path = context.command_path if context is not None else "cfsearch"
-    hint = "" if "Did you mean" in message else f" See `{path} --help`."
+    hint = "" if "Did you mean" in message or ". Write: " in message else f" See `{path} --help`."
     return message + hint
+
+
+def _alike(known: str, given: str) -> bool:
+    """Whether a mistyped option may mean a known one; click also offers what shares a few letters."""
+    a, b = known.lstrip("-"), given.lstrip("-")
+    return a.startswith(b) or b.startswith(a) or SequenceMatcher(None, a, b).ratio() >= _ALIKE
 
 
 def _memory() -> str:

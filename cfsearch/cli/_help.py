@@ -8,6 +8,7 @@ import click
 
 from cfsearch.registry import unknown
 
+from ._by_place import by_place
 from ._invocation import Invocation
 from ._places import check_places
 
@@ -102,6 +103,17 @@ class Command(click.Command):
             if isinstance(param, click.Option) and param.metavar is None:
                 param.metavar = _metavar(param)
         self.params: list[click.Parameter] = [*self.params, *_common()]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an option that names what the command takes by its place is answered with the right form."""
+        words = tuple(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            sentence = by_place(error, self, path=ctx.command_path, words=words)
+            if not sentence:
+                raise
+            raise click.UsageError(sentence, ctx=ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
         """Run the command; ``--protocol`` becomes part of the model's address."""
