@@ -29,7 +29,7 @@ from cfsearch.providers.text import live_text_model
 
 from .inputs import kind_of_inputs, written_pictures, written_texts
 from .models import in_memory, model_file, of_matrix, preprocessing_of, score_kind, written_sidecar
-from .settings import GeneratorLike, check_names, placed, plain, coerced
+from .settings import GeneratorLike, check_names, coerced, placed, plain
 from .tables import rows_in, written_table
 
 
