@@ -11,6 +11,7 @@ from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
+from cfsearch.places import check_place
 
 from .prepare import prepared
 from .settings import GeneratorLike, Settings, names_of, plain
@@ -88,6 +89,8 @@ def audit(
         [True, True]
         >>> folder.cleanup()
     """
+    if out is not None:
+        check_place(out, folder=True)
     place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
     if isinstance(model, Config):
         if data is not None or settings or second_generator is not None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, SupportsIndex, final, overload
 
 from cfsearch.errors import CfsearchError
+from cfsearch.registry import unknown
 
 from .frame import frame_of_rows, front_rows
 from .front import ParetoFront
@@ -25,6 +26,11 @@ class Fronts(list[ParetoFront]):
         fronts: one an input.
         notes: what a reader must know of all of them, one sentence each.
         failures: inputs without a front, by name, and why.
+
+    ``fronts[0]`` and ``fronts["row 7"]`` give one of them, by place or by the name of its input.
+
+    Raises:
+        KeyError: by a name that is none of theirs.
 
     Example:
         >>> Fronts([])
@@ -46,10 +52,22 @@ class Fronts(list[ParetoFront]):
     def __getitem__(self, index: SupportsIndex, /) -> ParetoFront: ...
     @overload
     def __getitem__(self, index: slice, /) -> "Fronts": ...
-    def __getitem__(self, index: SupportsIndex | slice, /) -> "ParetoFront | Fronts":
+    @overload
+    def __getitem__(self, index: str, /) -> ParetoFront: ...
+    def __getitem__(self, index: SupportsIndex | str | slice, /) -> "ParetoFront | Fronts":
+        if isinstance(index, str):
+            return self._named(index)
         if isinstance(index, slice):
             return Fronts(super().__getitem__(index), notes=self.notes, failures=self.failures)
         return super().__getitem__(index)
+
+    def _named(self, name: str) -> ParetoFront:
+        found = next((front for front in self if front.name == name), None)
+        if found is not None:
+            return found
+        if name in self.failures:
+            raise KeyError(f"fronts: {name!r} failed and has no front: {self.failures[name]}")
+        raise KeyError(f"fronts: {unknown('input', name, [front.name for front in self])}")
 
     @property
     def found(self) -> "Fronts":

@@ -161,3 +161,23 @@ def test_names_of_an_audit_may_be_one_text(tmp_path: Path) -> None:
 def test_a_class_is_no_model() -> None:
     with pytest.raises(CfsearchError, match="expected a fitted model, got the class Linear itself"):
         cfsearch.search(torch.nn.Linear, FRAME)
+
+
+def test_fronts_are_found_by_the_name_of_their_input() -> None:
+    fronts = cfsearch.search(old, FRAME, labels=["young", "old"], rows=[3, 5], evaluations=40)
+    assert fronts["row 5"] is fronts[1]
+    with pytest.raises(KeyError, match=r"unknown input 'row 6'\. .*Known: row 3, row 5"):
+        fronts["row 6"]
+    failed = type(fronts)(fronts, failures={"row 6": DataError("it has a gap.")})
+    with pytest.raises(KeyError, match=r"'row 6' failed and has no front: it has a gap\."):
+        failed["row 6"]
+
+
+def test_an_audit_looks_at_its_place_before_it_queries(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    def never(frame: object) -> None:
+        raise AssertionError("the model was queried")
+
+    with pytest.raises(CfsearchError, match="cannot write"):
+        cfsearch.audit(never, FRAME, out=tmp_path / "file")
