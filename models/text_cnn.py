@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cfsearch.datasets.text import PADDING, Vocabulary
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
+from cfsearch.parsing import parse_json
 
 _FORMAT: Final = "cfsearch.text_cnn/1"
 
@@ -186,11 +187,11 @@ def read_text_model(path: str | Path) -> TextModel:
             "with benchmarks/quality/train_text_classifier.py."
         )
     try:
-        vocabulary = Vocabulary(tuple(str(word) for word in json.loads(metadata["words"])))
-        labels = tuple(str(label) for label in json.loads(metadata["labels"]))
-        card = dict(json.loads(metadata.get("card", "{}")))
+        vocabulary = Vocabulary(tuple(str(word) for word in parse_json(metadata["words"])))
+        labels = tuple(str(label) for label in parse_json(metadata["labels"]))
+        card = dict(parse_json(metadata.get("card", "{}")))
         with torch.device("meta"):  # without memory first: a crafted file can name any size
-            network = TextCnn(**json.loads(metadata["settings"]))
+            network = TextCnn(**parse_json(metadata["settings"]))
         wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
         if wanted != {name: tuple(value.shape) for name, value in tensors.items()}:
             raise ModelFileError(f"text_cnn: the weights in {path} do not fit its settings. Train it again.")

@@ -1,5 +1,6 @@
 """Counterfactuals of another tool on rows of a table: put to the model again, measured, and beside our own."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -172,10 +173,12 @@ def _encoded(schema: TableSchema, cells: Mapping[str, object]) -> Float[Tensor, 
     for name, cell in cells.items():
         if name not in known:
             continue
+        if not isinstance(cell, str | int | float | None):
+            raise DataError(f"column {name!r}: a cell must be a number or a text, got {cell!r:.80}.")
         levels = schema.column(name).levels
         place = float(cell) if isinstance(cell, int | float) and str(cell) not in levels else -1.0
         indexed = bool(levels) and place.is_integer() and 0 <= place < len(levels)
-        plain[name] = levels[int(place)] if indexed else cell
+        plain[name] = math.nan if cell is None else levels[int(place)] if indexed else cell
     return torch.from_numpy(schema.encode(plain)).double()
 
 

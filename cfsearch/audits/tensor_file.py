@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cfsearch.errors import DamagedError
 from cfsearch.files import read_file, write_atomically
+from cfsearch.parsing import parse_json
 from cfsearch.runs.guard import REMEDY
 
 Kind: TypeAlias = Literal["finite numbers", "numbers or NaN", "booleans", "whole numbers"]
@@ -119,7 +120,7 @@ def read_tensors(path: Path, *, kind: str) -> KeptTensors:
     """
     blob = read_file(path)
     size = int.from_bytes(blob[:8], "little")
-    meta: dict[str, Any] = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+    meta: dict[str, Any] = parse_json(parse_json(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
     if meta["format"] != kind:
         raise DamagedError(f"{str(path)!r}: format {meta['format']!r} is not {kind!r}.")
     return KeptTensors(path, meta, load_tensors(blob))

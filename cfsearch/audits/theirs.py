@@ -1,6 +1,5 @@
 """Counterfactuals that another tool wrote, read as they are: dice-ml's JSON, alibi's explanations, CSV files."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final, TypeGuard, final
 from cfsearch.datasets.tables import TextTable, bytes_of, number_of, read_text_table
 from cfsearch.errors import DataError, listed
 from cfsearch.files import read_file, reason
+from cfsearch.parsing import JSONError, parse_json
 
 Cells = Mapping[str, object]
 IDS: Final = ("original", "original_index", "id", "row", "index", "query_instance")
@@ -85,14 +85,14 @@ def _document(path: Path) -> Any:  # Any: JSON values
         return None
     try:
         raw = read_file(path)
-        text = (bytes_of(path) if raw.startswith(_PACKED) else raw).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = bytes_of(path) if raw.startswith(_PACKED) else raw
+    except OSError as error:
         raise DataError(
             f"judge: {str(path)!r} cannot be read: {reason(error)}. Give the counterfactuals as .csv or .json."
         ) from error
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(content, constants=True)  # a missing cell may be NaN there
+    except JSONError as error:
         raise DataError(
             f"judge: {path.name!r} is no JSON: {error}. Give a .csv under that ending."
         ) from error

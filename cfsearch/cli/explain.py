@@ -1,6 +1,5 @@
 """``cfsearch explain``: one input explained by gradients, as a picture, a page, a table or JSON."""
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cfsearch.errors import ConfigError
+from cfsearch.parsing import parse_json
 
 from ._completion import classes, columns, conditions, plugins
 from ._help import Command
@@ -204,8 +204,8 @@ def _setting(text: str) -> tuple[str, Any]:  # Any: what the method takes
 
 def _value(text: str) -> Any:  # Any: a number, true, false, null or a word
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return text
 
 

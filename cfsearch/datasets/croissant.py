@@ -8,7 +8,6 @@ References:
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 from cfsearch.errors import DataError
+from cfsearch.parsing import parse_json
 
 _LARGEST: Final = 64 * 2**20
 _SCHEMA: Final = ("http://mlcommons.org/croissant/", "https://mlcommons.org/croissant/")
@@ -154,7 +154,7 @@ def read_croissant(path: str | Path) -> Croissant:
                 "Give croissant.json, not the data."
             )
         blob = path.read_bytes()
-        value = json.loads(blob.decode("utf-8-sig"))
+        value = parse_json(blob)
     except OSError as error:
         raise DataError(f"croissant {str(path)!r} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ from safetensors.torch import save as save_tensors
 from cfsearch.contracts.records import Reason
 from cfsearch.errors import DataError
 from cfsearch.files import read_file, reason
+from cfsearch.parsing import parse_json
 
 Made = TypeVar("Made")
 
@@ -145,7 +146,7 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
     """
     try:
         size = int.from_bytes(blob[:8], "little")
-        meta = json.loads(json.loads(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+        meta = parse_json(parse_json(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
         if meta["format"] != FORMAT:
             raise DataError(f"front: format {meta['format']!r} is not {FORMAT!r}; update cfsearch.")
         tensors = load_tensors(blob)

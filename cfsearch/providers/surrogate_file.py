@@ -13,6 +13,7 @@ from cfsearch.contracts import network as networks
 from cfsearch.datasets.tables import Encoding, Part, Style, schema_of
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
+from cfsearch.parsing import parse_json
 
 from .weights import fill, read_weights
 
@@ -122,8 +123,8 @@ def _head_of(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             stored = (file.metadata() or {}).get(_KEY, "")
-        head = json.loads(stored) if stored else {}
-    except (SafetensorError, ValueError, RecursionError) as error:
+        head = parse_json(stored) if stored else {}
+    except (SafetensorError, ValueError) as error:
         raise ModelFileError(f"{path}: is no surrogate ({error}). `cfsearch distill` makes one.") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise ModelFileError(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cfsearch.errors import DamagedError
 from cfsearch.files import dump_json, read_file, write_atomically
+from cfsearch.parsing import parse_json
 
 from .guard import digest, file_digest, guarded, read_object
 
@@ -116,7 +117,7 @@ def events(folder: Path) -> list[dict[str, Any]]:  # Any: JSON values
     with guarded(repr(str(path))):
         lines = read_file(path).splitlines() if path.exists() else []
         for number, line in enumerate(lines, start=1):
-            entry = json.loads(line)
+            entry = parse_json(line)
             if entry["before"] != before:
                 raise DamagedError(
                     f"{str(path)!r}, line {number}: the chain of events is broken; a line before it was changed, moved "

@@ -18,6 +18,7 @@ import tomli_w
 
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.files import dump_json, read_file, write_atomically
+from cfsearch.parsing import parse_json
 
 from . import checksums
 from .guard import digest, guarded
@@ -299,7 +300,7 @@ class RunDirectory:
     def _object(self, key: str) -> dict[str, Any]:
         text = self._meta(key)
         with guarded(f"run {str(self.path)!r}: its {key}"):
-            value = json.loads(text)
+            value = parse_json(text)
             if not isinstance(value, dict):
                 raise ValueError("it is no JSON object")
         return value

@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cfsearch.errors import DamagedError, RunError
-from cfsearch.files import open_file, read_text
+from cfsearch.files import open_file, read_file
+from cfsearch.parsing import parse_json
 
 
 @contextlib.contextmanager
@@ -46,14 +46,10 @@ def read_object(path: Path) -> dict[str, Any]:  # Any: JSON values
         DamagedError: it cannot be read, or is no JSON object.
     """
     with guarded(repr(str(path))):
-        value = json.loads(read_text(path), parse_constant=_no_number)
+        value = parse_json(read_file(path))
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")
     return value
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
 
 
 def digest(content: bytes | str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, final
 
 from cfsearch.errors import DamagedError
 from cfsearch.fronts.header import FrontHeader
+from cfsearch.parsing import parse_json
 
 from .compact import compacted, expanded, outlined
 from .guard import REMEDY, digest, guarded
@@ -198,7 +199,7 @@ class Tally:
     @classmethod
     def parsed(cls, text: str) -> "Tally":
         with guarded("the tally of the results"):
-            values = json.loads(text)
+            values = parse_json(text)
             return cls(int(values["count"]), int(values["sum"], 16))
 
     def plus(self, sums: Sequence[str]) -> "Tally":

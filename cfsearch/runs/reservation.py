@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self, final
 
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.parsing import parse_json
 from cfsearch.places import check_place, why_not_written, wrong_place
 
 from .store import STORE, Store
@@ -109,7 +110,7 @@ class Reservation:
             return
         with contextlib.suppress(DamagedError, ValueError):  # what is damaged is mended where the run goes on
             with Store.read(self.path / STORE) as store:
-                before = json.loads(store.meta().get("config", "null"))
+                before = parse_json(store.meta().get("config", "null"))
             if isinstance(before, dict):
                 refuse_other_settings(self.path, before, config)
 

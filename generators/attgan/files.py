@@ -17,6 +17,7 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
+from cfsearch.parsing import parse_json
 
 from .config import AttGANConfig
 from .networks import Critic, Editor
@@ -159,10 +160,10 @@ def load_attgan(path: Path) -> AttGANFile:
             "checkpoints end in .pth; others are trained with `cfsearch train generator`."
         )
     try:
-        config = AttGANConfig.from_json(json.loads(metadata["config"]))
+        config = AttGANConfig.from_json(parse_json(metadata["config"]))
         key = "attribute_range" if "attribute_range" in metadata else "reach"  # its older name
-        low, high = (float(bound) for bound in json.loads(metadata.get(key, "[0, 1]")))
-        card = json.loads(metadata.get("card", "{}"))
+        low, high = (float(bound) for bound in parse_json(metadata.get(key, "[0, 1]")))
+        card = parse_json(metadata.get("card", "{}"))
     except (ConfigError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelFileError(f"attgan: the settings in {path} cannot be read: {error}") from error
     if not (low <= 0.0 and high >= 1.0 and high - low <= 100.0) or not isinstance(card, dict):

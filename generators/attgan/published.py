@@ -9,7 +9,6 @@ References:
 """
 
 import contextlib
-import json
 import math
 import pickle
 import pickletools
@@ -26,6 +25,8 @@ from torch import Tensor
 
 from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, ModelFileError, UnsafeModelError
+from cfsearch.files import read_file
+from cfsearch.parsing import parse_json
 
 from .config import AttGANConfig, Upsampling
 from .networks import Critic, Editor
@@ -166,9 +167,11 @@ def _settings_of(path: Path, settings: Path | None) -> Mapping[str, object]:
     if place is None:
         return {}
     try:
-        content = json.loads(place.read_text(encoding="utf-8"))
+        content = parse_json(read_file(place))
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"published AttGAN: the settings {place} are not readable JSON.") from error
+        raise ModelFileError(
+            f"published AttGAN: the settings {place} are not readable JSON: {error}."
+        ) from error
     if not isinstance(content, dict):
         raise ModelFileError(f"published AttGAN: the settings {place} are not a JSON table.")
     return cast(Mapping[str, object], content)

@@ -30,7 +30,8 @@ from torch import Tensor
 
 from cfsearch.contracts.modality import PICTURES
 from cfsearch.errors import ModelFileError, RunError
-from cfsearch.files import write_atomically
+from cfsearch.files import read_file, write_atomically
+from cfsearch.parsing import parse_json
 
 _KEEP = 2
 
@@ -81,7 +82,7 @@ class TrainingFolder:
         kept = []
         for line in path.read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError):  # a line that a kill cut short
-                if json.loads(line)["step"] <= step:
+                if parse_json(line)["step"] <= step:
                     kept.append(line + "\n")
         write_atomically(path, "".join(kept))
 
@@ -124,7 +125,7 @@ class TrainingFolder:
             return None
         path = complete[-1]
         try:
-            state = json.loads((path / "state.json").read_text())
+            state = parse_json(read_file(path / "state.json"))
             return Checkpoint(
                 step=int(state.pop("step")),
                 weights=load_file(path / "weights.safetensors"),

@@ -31,6 +31,24 @@ def judged(*theirs: dict[str, object], target: str | None = None, **given: Any) 
     return entry
 
 
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (None, "column 'income': the cell is missing"),
+        (float("nan"), "column 'income': the cell is missing"),
+        (float("inf"), "column 'income': must be a finite number, got inf"),
+        ([60], "column 'income': a cell must be a number or a text, got [60]"),
+        ({"a": 1}, "column 'income': a cell must be a number or a text, got {'a': 1}"),
+    ],
+)
+def test_a_cell_that_json_may_hold_and_a_table_not_is_of_its_counterfactual_alone(
+    cell: object, says: str
+) -> None:
+    bad, good = judged({**cells(30, "f", 60, 10), "income": cell}, cells(30, "f", 60, 10))["theirs"]
+    assert (bad["readable"], good["readable"]) == (False, True)
+    assert bad["because"].startswith(says)
+
+
 def test_an_entry_as_a_whole() -> None:
     assert judged(cells(30, "f", 60, 10), cells(30, "f", 40, 10), cells(30, "x", 60, 10)) == {
         "name": "input 0",

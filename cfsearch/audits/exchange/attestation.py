@@ -1,13 +1,13 @@
 """Whether an in-toto statement still holds of a run and a model: digests, claims, stored members."""
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from cfsearch.audits.checking import check_run
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.errors import ConfigError
-from cfsearch.files import read_text, reason
+from cfsearch.files import read_file, reason
+from cfsearch.parsing import JSONError, parse_json
 
 from .commitment import ALGORITHM
 from .statement import STATEMENT, TEST_RESULT, VERIFICATION, VERIFICATION_1, statement
@@ -31,14 +31,17 @@ def read_statement(path: Path) -> dict[str, Any]:
         ConfigError: it is no such statement.
     """
     try:
-        value = json.loads(read_text(path))
-    except (OSError, UnicodeDecodeError) as error:
+        value = parse_json(read_file(path))
+    except OSError as error:
         raise ConfigError(
             f"verify: the statement {str(path)!r} cannot be read: {reason(error)}. Give what `cfsearch export --format "
             "in-toto` wrote."
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"verify: the statement {str(path)!r} cannot be read as JSON ({error}).") from error
+    except JSONError as error:
+        raise ConfigError(
+            f"verify: the statement {str(path)!r} cannot be read as JSON: {error}. Give what `cfsearch export --format "
+            "in-toto` wrote."
+        ) from error
     kinds = (TEST_RESULT, VERIFICATION, VERIFICATION_1)
     known = (
         isinstance(value, dict) and value.get("_type") == STATEMENT and value.get("predicateType") in kinds

@@ -11,6 +11,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, ModelFileError, ShapeError
+from cfsearch.parsing import parse_json
 
 METADATA: Final = "spectrogram"
 """Under this name a model's weights say what pictures they were trained on."""
@@ -108,7 +109,7 @@ class Spectrogram:
             ValueError, TypeError, AttributeError: it is none.
             ConfigError: the settings make no sense.
         """
-        declared = json.loads(text)
+        declared = parse_json(text)
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in declared.items() if name in known})
 

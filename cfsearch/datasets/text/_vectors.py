@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError, ModelFileError
+from cfsearch.parsing import parse_json
 
 from ._texts import tokens
 
@@ -151,7 +152,7 @@ class WordVectors:
                     f"word vectors: expected the format {_FORMAT!r} in {path}, got {about.get('format')!r}."
                 )
             values = torch.nn.functional.normalize(levels.float(), dim=1)
-            return cls(tuple(json.loads(about["words"])), values, about["source"])
+            return cls(tuple(parse_json(about["words"])), values, about["source"])
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(
                 f"word vectors: expected a file of word vectors at {path}, but it cannot be read: {error}. "

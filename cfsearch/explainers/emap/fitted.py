@@ -14,6 +14,7 @@ from cfsearch.contracts import network as networks
 from cfsearch.contracts.domain import Domain
 from cfsearch.errors import ConfigError, ModelFileError
 from cfsearch.files import write_atomically
+from cfsearch.parsing import parse_json
 from cfsearch.providers.weights import read_weights
 
 from .steps import Perturber
@@ -118,7 +119,7 @@ def read(path: Path) -> tuple[dict[str, Any], Fitted]:  # Any: plain values that
             about = file.metadata() or {}
         if about.get("format") != _FORMAT:
             raise ValueError(f"its format is {about.get('format')!r}, not {_FORMAT!r}")
-        card = json.loads(about["emap"])
+        card = parse_json(about["emap"])
         settings: dict[str, Any] = dict(card["settings"])
         settings["hidden"] = tuple(settings["hidden"])
         scope = Scope(

@@ -1,6 +1,5 @@
 """Inspection of an ONNX graph: kind of scores, class names, unsupported operators."""
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import onnx.numpy_helper
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ModelFileError
+from cfsearch.parsing import parse_json
 
 _SAME_NUMBERS: Final = frozenset(
     {
@@ -134,9 +134,9 @@ def hinted_labels(model: onnx.ModelProto) -> tuple[str, ...]:
 
 def _names(text: str) -> tuple[str, ...]:
     try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        pairs = re.findall(r"(\d+)\s*:\s*['\"]([^'\"]*)['\"]", text[:10_000])
+        value: object = parse_json(text)
+    except ValueError:
+        pairs = re.findall(r"(?<!\d)(\d+)\s*:\s*['\"]([^'\"]*)['\"]", text[:10_000])
         value = dict(pairs) if pairs else [w.strip() for w in re.split(r"[,\n]", text[:10_000])]
     if isinstance(value, dict):
         value = list(value.values())

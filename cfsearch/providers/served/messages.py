@@ -1,13 +1,12 @@
 """Requests and responses of a served model, and the errors that they end in."""
 
-import json
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, final
 
 from cfsearch.errors import ProviderError
+from cfsearch.parsing import JSONError, parse_json
 
 Json = Any  # Any: what a server answers is checked, not known
 EXCERPT: Final = 80
@@ -93,28 +92,10 @@ class Response:
                 f"answered with a web page instead of JSON (a login page, a proxy?): {excerpt(body)}."
             )
         try:
-            return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
-        except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
-            if isinstance(error, _NotFinite):
-                raise BadAnswerError(
-                    f"answered with what is no valid JSON ({error}): {excerpt(body)}."
-                ) from error
-            raise UnreadableAnswerError(f"answered with what is no valid JSON: {excerpt(body)}.") from error
-
-
-class _NotFinite(ValueError):
-    """A number that JSON does not have."""
-
-
-def _no_constant(name: str) -> float:
-    raise _NotFinite(f"it holds {name}")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise _NotFinite(f"it holds {text}, which is infinite")
-    return value
+            return parse_json(body)
+        except JSONError as error:
+            kind_of_error = UnreadableAnswerError if error.broken else BadAnswerError
+            raise kind_of_error(f"answered with what is no valid JSON: {excerpt(body)}; {error}.") from error
 
 
 def excerpt(body: bytes, *, most: int = EXCERPT) -> str:

@@ -1,12 +1,12 @@
 """Any JSON endpoint: a template of the body, and a pointer to the scores in the answer."""
 
 import base64
-import json
 from typing import Final, final
 
 import numpy as np
 
 from cfsearch.errors import ConfigError
+from cfsearch.parsing import JSONError, parse_json
 
 from .address import Address
 from .json_protocols import answer_of, listed, packed
@@ -37,8 +37,8 @@ class Template(Protocol):
         super().__init__(address, settings, output=output)
         text = settings.template or '{"inputs": "$inputs"}'
         try:
-            self._template: Final[Json] = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            self._template: Final[Json] = parse_json(text)
+        except JSONError as error:
             raise ConfigError(
                 f"{address.name}: `template` under [served] must be JSON text, {error}. Write it in single quotes: "
                 """template = '{"data": "$inputs"}'."""
