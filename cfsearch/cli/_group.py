@@ -14,9 +14,10 @@ from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.errors import CfsearchWarning
 from cfsearch.registry import unknown
 
-from ._errors import INTERRUPTED, Fault, report, say
+from ._errors import INTERRUPTED, Fault, Interrupted, report, say
 from ._invocation import Invocation
 from ._output import Outcome, deliver, discarded, diverted, lenient_streams, occupied_streams, plain
+from ._signals import attentive, ignored
 
 COMMANDS = {
     "demo": "demo",
@@ -64,6 +65,13 @@ class CommandGroup(click.Group):
             raise click.UsageError(unknown("command", args[0], list(COMMANDS)), ctx=ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
+        """Run the command; a signal is one of our errors before click prints an empty line for it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted.") from None
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -87,7 +95,15 @@ class CommandGroup(click.Group):
                 **extra,
             )
 
-        code = _guarded(work, call=call)
+        try:
+            with attentive(call):
+                code = _guarded(work, call=call)
+                if args is None:
+                    ignored()  # all is done; what libraries do at the end is not to be torn
+        except KeyboardInterrupt as error:  # it came while the result was printed or an error reported
+            code = report(error, json_mode=False, debug=False)
+        if args is None:
+            ignored(for_good=True)
         discarded()
         if code == INTERRUPTED and args is None:
             # the user waits; libraries that take their time to shut down have nothing to save

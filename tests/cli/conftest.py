@@ -20,7 +20,8 @@ from cfsearch.cli import main
 from tests.nursery import Fork
 
 SIZE = 32
-START = "from cfsearch.cli import main; main()"
+START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cfsearch.cli import main; main()"
+"""``cfsearch``, which heeds Ctrl-C also where these tests run in the background."""
 
 
 @dataclass(frozen=True)
