@@ -11,6 +11,7 @@ from cfsearch.contracts.objective import Objective
 from cfsearch.contracts.records import Candidates
 from cfsearch.datasets.tables import TableSchema, read_schema
 from cfsearch.errors import ShapeError
+from cfsearch.numerics.differing import differing
 
 
 @final
@@ -68,7 +69,7 @@ class Cost(Objective):
                 f"cost: the schema has {len(self._fixed)} columns, the rows have {new.shape[-1]}. Give the schema of "
                 "these rows."
             )
-        changed = (new != old) & ~(torch.isnan(new) & torch.isnan(old))
+        changed = differing(new, old)
         # a missing number has no distance
         apart = torch.nan_to_num((new - old).abs(), nan=0.0)
         each = torch.where(changed, self._fixed.to(new.device) + self._each.to(new.device) * apart, 0.0)

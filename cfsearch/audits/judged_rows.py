@@ -13,11 +13,12 @@ from torch import Tensor
 from cfsearch.assembly.reference import decided_rows
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.scores import lead
-from cfsearch.datasets.tables import Table, TableSchema, Variables
+from cfsearch.datasets.tables import Table, TableSchema, Variables, is_absent
 from cfsearch.errors import DataError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import predicted_entry
 from cfsearch.metrics.diversity import mean_distance
+from cfsearch.numerics.differing import differing
 from cfsearch.numerics.intervals import wilson
 from cfsearch.numerics.pareto import non_dominated
 
@@ -137,7 +138,7 @@ def _judged(
         "name": one.name or f"row {one.row}",
         "source": bench.model.labels[source],
         **predicted_entry(bench.model.labels, before),
-        "original": bench.schema.decode(x.tolist()),
+        "original": {n: None if is_absent(v) else v for n, v in bench.schema.decode(x.tolist()).items()},
         "theirs": members,
         "ours": ours,
         "nearest": _unlike(bench, x, source),
@@ -223,7 +224,7 @@ def _measured(bench: Bench, x: Tensor, row: Tensor, reached: int) -> dict[str, A
     near = float(bench.variables.gower_table(row[None], like).min()) if len(like) else None
     return {
         "gower": round(float(bench.variables.gower(x[None], row[None])[0]), 6),
-        "changed": int((x != row).sum()),
+        "changed": int(differing(x, row).sum()),
         "nearest": None if near is None else round(near, 6),
     }
 
@@ -268,7 +269,7 @@ def _unlike(bench: Bench, x: Tensor, source: int) -> dict[str, Any] | None:
         "reached": bench.model.labels[int(score.argmax())],
         **predicted_entry(bench.model.labels, score),
         "gower": round(float(distances.min()), 6),
-        "changed": int((x != row).sum()),
+        "changed": int(differing(x, row).sum()),
         "changes": list(bench.schema.words(x.tolist(), row.tolist())),
     }
 

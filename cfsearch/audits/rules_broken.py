@@ -2,12 +2,12 @@
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Column, Follow, Limit, TableSchema, Variables, condition_of, holds
 from cfsearch.errors import DataError
+from cfsearch.numerics.differing import differing, differs
 from cfsearch.numerics.percent import percent
 
 _HAIR = 1e-9
@@ -31,7 +31,7 @@ def rules_broken(
     broken: list[str] = []
     for j, column in enumerate(schema.columns):
         old, new = float(before[j]), float(after[j])
-        if old == new or (math.isnan(old) and math.isnan(new)):
+        if not differs(old, new):
             continue
         broken += _of_column(schema, column, before, old=old, new=new)
     variables = Variables.of(schema)
@@ -51,9 +51,8 @@ def _binds(
     variables: Variables, rule: Limit | Follow, before: Float[Tensor, " d"], after: Float[Tensor, " d"]
 ) -> bool:
     columns = rule.columns if isinstance(rule, Limit) else (rule.column, *rule.sources)
-    old, new = before[list(columns)], after[list(columns)]
-    same = (old == new) | (torch.isnan(old) & torch.isnan(new))
-    return not bool(same.all()) and not bool(variables.is_void(after, columns))
+    changed = differing(before[list(columns)], after[list(columns)])
+    return bool(changed.any()) and not bool(variables.is_void(after, columns))
 
 
 def _keeps(schema: TableSchema, rule: Limit | Follow, after: Float[Tensor, " d"]) -> bool:
@@ -78,6 +77,10 @@ def _of_column(
         found.append(f"{name} may only {'rise' if column.monotone > 0 else 'fall'}")
     if column.has_levels:
         return found
+    if math.isnan(old):
+        return [*found, f"{name} is missing, and must stay so"]
+    if math.isnan(new):
+        return [*found, f"{name} must not become missing"]
     if not column.low <= new <= column.high:
         found.append(f"{name} is outside {_end(column, column.low)} to {_end(column, column.high)}")
     if new in column.codes:

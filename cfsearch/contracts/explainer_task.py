@@ -13,7 +13,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cfsearch.errors import CfsearchError, ConfigError, NonFiniteError, PluginError, ShapeError, listed
+from cfsearch.errors import (
+    CfsearchError,
+    ConfigError,
+    DataError,
+    NonFiniteError,
+    PluginError,
+    ShapeError,
+    listed,
+)
 
 from .domain import Domain
 from .provider import Provider
@@ -201,6 +209,12 @@ def _guess(subject: Subject, u: Float[Tensor, "b *u"]) -> Float[Tensor, "b k"]:
     if tuple(guess.shape) != expected:
         raise ShapeError(
             f"explain: expected scores of shape {expected} from the network, got {tuple(guess.shape)}."
+        )
+    missing = int(torch.isnan(u).flatten(1).any(1).sum())
+    if missing and not bool(torch.isfinite(guess).all()):
+        raise DataError(
+            f"explain: a number of {missing} of {len(u)} inputs is missing, where no gradient can be followed. Choose other "
+            "inputs, or `cfsearch search`, which leaves a missing number as it is."
         )
     bad = int((~torch.isfinite(guess)).any(1).sum())
     if bad:

@@ -28,6 +28,7 @@ from cfsearch.engine.verification import origin_values
 from cfsearch.errors import CapabilityError, ConfigError, ProviderError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics import pareto
+from cfsearch.numerics.differing import differing
 
 PICTURE: Final = "pixels"
 """The one variable of fronts that are measured as pictures."""
@@ -66,7 +67,7 @@ def explained(
     """
     x, found, done = explanation.x, explanation.counterfactuals, explanation.flipped
     queries = problem.queries
-    if tuple(x.shape) != tuple(queries.x.shape) or not torch.equal(x.to(queries.x), queries.x):
+    if tuple(x.shape) != tuple(queries.x.shape) or bool(differing(x.to(queries.x), queries.x).any()):
         raise ConfigError(f"{explanation.method}: the explanation is of other inputs than the problem.")
     if found is None or done is None:
         raise CapabilityError(

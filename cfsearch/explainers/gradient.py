@@ -13,6 +13,7 @@ from cfsearch.contracts.domain import Domain
 from cfsearch.contracts.explainer import Explainer, Proposal
 from cfsearch.contracts.explainer_task import Task
 from cfsearch.errors import ConfigError
+from cfsearch.numerics.differing import differing
 
 from .goals import changes, goal_gradient, nothing, within
 
@@ -101,7 +102,7 @@ class Gradient(Explainer):
                 break
             u = within(task, task.u[open_] - eps * direction[open_], rows=open_)
             x = task.project(u, open_)
-            fresh = (x != found[open_]).flatten(1).any(1)
+            fresh = differing(x, found[open_]).flatten(1).any(1)
             found[open_] = x
             still = torch.ones_like(fresh)
             still[fresh] = ~task.flips(task.ask(x[fresh]), open_[fresh])

@@ -16,6 +16,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.errors import MissingExtraError
 
@@ -122,8 +124,16 @@ def _changed(front: "ParetoFront", i: int, schema: TableSchema | None) -> dict[s
         else float(f"{new - old:.12g}")
         for n, new, old in zip(front.variables, value, before, strict=True)
     }
-    row |= {f"original_{n}": cell for n, cell in schema.decode(original.tolist()).items()}
-    return row | {f"value_{n}": cell for n, cell in schema.decode(members[i].tolist()).items()}
+    row |= {f"original_{n}": cell for n, cell in _cells(schema, original).items()}
+    return row | {f"value_{n}": cell for n, cell in _cells(schema, members[i]).items()}
+
+
+def _cells(schema: TableSchema, row: Tensor) -> dict[str, Cell]:
+    """What stands in a row by column; None where a number is missing."""
+    return {
+        name: None if isinstance(cell, float) and math.isnan(cell) else cell
+        for name, cell in schema.decode(row.tolist()).items()
+    }
 
 
 def front_frame(front: "ParetoFront") -> "pd.DataFrame":

@@ -1,9 +1,11 @@
 """Sparsity: the number of features that counterfactuals change."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import TableSchema, Variables
+from cfsearch.numerics.differing import differing
 
 from ._pairs import flat_pair
 
@@ -11,7 +13,7 @@ from ._pairs import flat_pair
 def number_changed(
     x: Float[Tensor, "n *x"], y: Float[Tensor, "n *x"], *, threshold: float = 1e-3
 ) -> Float[Tensor, " n"]:
-    """Number of features that differ by at least ``threshold``.
+    """Number of features that differ by at least ``threshold``; a missing one (NaN) differs from any number.
 
     References:
         Jung et al. 2020, equation 9, https://arxiv.org/abs/2008.01897.
@@ -22,7 +24,8 @@ def number_changed(
         [2.0]
     """
     a, b = flat_pair(x, y, who="number_changed")
-    return ((a - b).abs() >= threshold).sum(1).double()
+    far = (a - b).abs() >= threshold
+    return (far | (torch.isnan(a) != torch.isnan(b))).sum(1).double()
 
 
 def columns_changed(
@@ -39,4 +42,4 @@ def columns_changed(
     """
     flat_pair(x, y, who="columns_changed")
     variables = Variables.of(schema)
-    return (variables.values(x) != variables.values(y)).sum(-1).double()
+    return differing(variables.values(x), variables.values(y)).sum(-1).double()

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ShapeError
+from cfsearch.numerics.differing import differing
 
 from ._pairs import flat_pair
 
@@ -33,7 +34,7 @@ def overlap(
         [0.75]
     """
     a, b = flat_pair(x, y, who="overlap")
-    same = (a == b).double()
+    same = (~differing(a, b)).double()
     if weights is None:
         return same.mean(1)
     if weights.shape != same.shape[1:] or abs(float(weights.sum()) - 1.0) > 1e-6:

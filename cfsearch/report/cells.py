@@ -6,6 +6,7 @@ from typing import final
 
 from cfsearch.fronts.frame import schema_of_front
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.differing import differs
 
 from . import wording
 from .plan import MOST_LINES
@@ -53,14 +54,14 @@ def build_cells(front: ParetoFront, members: Sequence[int], *, most: int = MOST_
         return None
     old = original.tolist()
     new = [every[i].tolist() for i in members]
-    counts = [sum(row[j] != old[j] for row in new) for j in range(len(schema.columns))]
+    counts = [sum(differs(row[j], old[j]) for row in new) for j in range(len(schema.columns))]
     moved = sorted((j for j, count in enumerate(counts) if count), key=lambda j: -counts[j])
     still = [j for j, count in enumerate(counts) if not count]
     changed, kept = [], []
     for j in sorted([*moved[:most], *still[:most]]):
         column = schema.columns[j]
         before = wording.mark(column.text(old[j]))
-        after = tuple(wording.mark(column.text(row[j])) if row[j] != old[j] else None for row in new)
+        after = tuple(wording.mark(column.text(row[j])) if differs(row[j], old[j]) else None for row in new)
         name = wording.mark(column.name)
         if counts[j]:
             changed.append(Line(name, wording.mark(column.unit), before, after))

@@ -16,6 +16,7 @@ from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import TableSchema, Variables
 from cfsearch.errors import PluginError
 from cfsearch.fronts.predicted import predicted_numbers, predicted_words
+from cfsearch.numerics.differing import differs
 from cfsearch.numerics.percent import percent
 from cfsearch.providers.text import TextProvider
 
@@ -95,7 +96,7 @@ def document(
             entry["changes"] = {
                 c.name: {"from": c.cell(old), "to": c.cell(new)}
                 for c, old, new in zip(schema.columns, before, after, strict=True)
-                if old != new
+                if differs(old, new)
             }
             entry["words"] = list(schema.words(before, after))
             if values is not None:
@@ -154,7 +155,7 @@ def shown(explanation: Explanation, inputs: ExplainedInputs, *, stored: list[boo
                 Line(
                     f"{c.name} ({c.unit})" if c.unit else c.name,
                     c.text(old),
-                    None if old == new else c.text(new),
+                    c.text(new) if differs(old, new) else None,
                     strength.get(c.name),
                     c.name in picked,
                 )

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.datasets.tables import Column, ColumnKind, Link, Missing, Table, TableSchema
+from cfsearch.numerics.differing import differs
 
 _STEPS: Final = (0.0, 0.0, 0.01, 0.25, 10.0)
 _KINDS: Final = tuple(ColumnKind)
@@ -122,7 +123,7 @@ def broken_rules(schema: TableSchema, *, before: Sequence[float], after: Sequenc
     faults = []
     row = dict(zip(schema.names, after, strict=True))
     for column, old, new in zip(schema.columns, before, after, strict=True):
-        if new == old or (math.isnan(new) and math.isnan(old)):
+        if not differs(new, old):
             continue
         change = f"{column.name!r} went from {old!r} to {new!r}"
         if column.immutable:

@@ -14,7 +14,7 @@ from cfsearch.audits.judged_rows import Bench, judge_rows, summary
 from cfsearch.audits.rules_broken import rules_broken
 from cfsearch.audits.theirs import Theirs, read_theirs
 from cfsearch.contracts.provider import Provider
-from cfsearch.datasets.tables import Column, ColumnKind, Table, TableSchema, Variables
+from cfsearch.datasets.tables import Column, ColumnKind, Missing, Table, TableSchema, Variables
 from cfsearch.errors import DataError
 from cfsearch.testing import FakeProvider
 from cfsearch.testing.tables import broken_rules, random_rows, random_schema
@@ -193,6 +193,15 @@ def test_the_summary_counts_what_flips_and_what_keeps_the_rules(judged: dict[str
     assert found["broken"] == {"sex must not change": 1}
     assert found["median"]["changed"] == 1.5
     assert summary([judged], "ours")["counterfactuals"] == 0
+
+
+def test_a_missing_number_must_stay_missing() -> None:
+    kept = Column(name="age", kind=INTEGER, low=18, high=70, missing=Missing.KEEP)
+    schema = TableSchema(columns=(kept, Column(name="sex", kind=LEVELS, levels=("f", "m"))))
+    nan = float("nan")
+    assert rules_broken(schema, row(nan, 0), row(nan, 1)) == ()
+    assert rules_broken(schema, row(nan, 0), row(30, 0)) == ("age is missing, and must stay so",)
+    assert rules_broken(schema, row(30, 0), row(nan, 0)) == ("age must not become missing",)
 
 
 def test_a_row_by_its_place_and_a_class_that_is_wanted() -> None:

@@ -82,6 +82,21 @@ def test_a_provider_that_answers_nan(fitted: Explainer) -> None:
     )
 
 
+def test_an_input_with_a_missing_number(fitted: Explainer) -> None:
+    subject, _, x = table_subject(1)
+
+    def steady(rows: Tensor) -> Tensor:
+        return torch.tensor([0.6, 0.4]).expand(len(rows), 2)
+
+    x = x.clone()
+    x[3, 0] = torch.nan
+    refused(
+        lambda: fitted.explain(x, subject=answering(subject, answer=steady)),
+        DataError,
+        "a number of 1 of 12 inputs is missing.*cfsearch search",
+    )
+
+
 def test_a_network_whose_logits_are_nan(fitted: Explainer) -> None:
     subject, _, x = table_subject(1)
     spoilt = replace(subject, network=lambda u: subject.network(u) * torch.nan)

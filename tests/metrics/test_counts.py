@@ -47,6 +47,13 @@ def test_linked_columns_count_once() -> None:
     assert columns_changed(x, y, schema=schema).tolist() == [1.0, 0.0, 2.0]
 
 
+def test_a_missing_number_is_the_same_as_a_missing_one_and_another_than_any_other() -> None:
+    nan = float("nan")
+    x, y = torch.tensor([[nan, nan, 1.0, 2.0]]), torch.tensor([[nan, 1.0, nan, 2.0]])
+    assert number_changed(x, y).tolist() == [2.0]
+    assert overlap(x, y).tolist() == [0.5]
+
+
 def test_overlap() -> None:
     x = torch.tensor([[0.0, 1.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
     y = torch.tensor([[0.0, 1.0, 9.0, 9.0], [0.0, 0.0, 0.0, 0.0]])

@@ -19,6 +19,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import Variables
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.differing import differing
 from cfsearch.runs.directory import InstanceRow
 
 MOST_MEMBERS: Final = 8
@@ -89,7 +90,7 @@ def _of_front(
     if at is None or front.rows is None or front.row is None:
         return figures
     row, stored = front.row.double(), front.rows[order].double()
-    moved = stored[:, at] != row[at]
+    moved = differing(stored[:, at], row[at])
     figures[1] = moved.double().mean()
     if not moved.any():
         return figures

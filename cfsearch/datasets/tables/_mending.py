@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.numerics.differing import differing
+
 from ._numbers import on_grid
 from ._relations import Follow, Limit, column_keeps, condition_of, holds
 
@@ -107,7 +109,7 @@ class Mender:
         if isinstance(rule, Follow):
             return self._follows_wrongly(rule, rows)
         columns = list(rule.columns)
-        touched = (rows[..., columns] != self._x[..., columns]).any(-1)
+        touched = differing(rows[..., columns], self._x[..., columns]).any(-1)
         return touched & (rule.excess(rows) != 0) & ~self._variables.is_void(rows, rule.columns)
 
     def _follows_wrongly(self, rule: Follow, rows: Float[Tensor, "*n d"]) -> Bool[Tensor, "*n"]:
@@ -116,7 +118,7 @@ class Mender:
         wrong = ~column_keeps(column, new, old)
         if column.immutable_if:
             columns = self._variables.schema.columns
-            wrong |= holds(condition_of(column.immutable_if, columns), self._x, columns) & (new != old)
+            wrong |= holds(condition_of(column.immutable_if, columns), self._x, columns) & differing(new, old)
         return wrong & ~self._variables.is_void(self._x.expand_as(rows), (rule.column,))
 
     def _pulled(self, rule: Limit | Follow, values: Float[Tensor, "m v"]) -> Float[Tensor, "m v"]:

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError, ShapeError, listed
+from cfsearch.numerics.differing import differs
 
 from ._cells import NOT_AVAILABLE
 from ._columns import Cell, Column, ColumnKind, Missing
@@ -269,7 +270,7 @@ class TableSchema:
         return tuple(
             f"{c.name} {c.text(old)} -> {c.text(new)}{' ' + c.unit if c.unit else ''}"
             for c, old, new in zip(self.columns, before, after, strict=True)
-            if old != new and not (math.isnan(old) and math.isnan(new))
+            if differs(old, new)
         )
 
     def to_dict(self) -> dict[str, Any]:  # Any: plain values, whatever they are

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cfsearch.numerics.differing import differing
 from cfsearch.numerics.gower import GowerIndex, gower, gower_table
 
 from ._columns import ColumnKind
@@ -199,7 +200,7 @@ class Variables:
         out = torch.where(changed, self.rows(values), old)
         for follow in self.relations.follows:
             sources = list(follow.sources)
-            moved = (out[..., sources] != old[..., sources]).any(-1)
+            moved = differing(out[..., sources], old[..., sources]).any(-1)
             void = self.is_void(out, follow.sources) | self.is_void(old, (follow.column,))
             new = torch.where(moved & ~void, self.followed(follow, out), old[..., follow.column])
             out[..., follow.column] = new
