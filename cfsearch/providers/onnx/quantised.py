@@ -1,7 +1,7 @@
 """Outputs of quantised ONNX models: whole numbers of a scale, and rows that sum to 1 only nearly."""
 
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import onnx
 import onnx.numpy_helper
@@ -92,12 +92,17 @@ def with_free_batch(model: onnx.ModelProto) -> bytes | None:
         model: the file.
     """
     firsts = [taken.type.tensor_type.shape.dim[:1] for taken in model.graph.input]
-    if not any(dim.HasField("dim_value") and dim.dim_value == 0 for dims in firsts for dim in dims):
+    if not any(_is_none(dim) for dims in firsts for dim in dims):
         return None
     free = onnx.ModelProto()
-    free.CopyFrom(model)
+    free.CopyFrom(model)  # type: ignore[no-untyped-call]  # protobuf has no types
     for value in (*free.graph.input, *free.graph.output):
         for dim in value.type.tensor_type.shape.dim[:1]:
-            if dim.HasField("dim_value") and dim.dim_value == 0:
+            if _is_none(dim):
                 dim.dim_param = "n"
-    return free.SerializeToString()
+    return bytes(free.SerializeToString())  # type: ignore[no-untyped-call]  # protobuf has no types
+
+
+def _is_none(dim: Any) -> bool:  # Any: protobuf has no types
+    """Whether a dimension is declared, as 0."""
+    return bool(dim.HasField("dim_value") and dim.dim_value == 0)
