@@ -108,8 +108,8 @@ def test_a_quantised_softmax_gives_probabilities(
 
 
 def test_a_quantised_dense_layer_and_sigmoids_are_no_probabilities_of_one_choice(tmp_path: Path) -> None:
-    kept = {"step": np.array(1 / 256, np.float32), "zero": np.array(np.uint8(0))}
-    sigmoids = open_provider(dense(tmp_path / "s.onnx", "Sigmoid", **kept))
+    step, zero = np.array(1 / 256, np.float32), np.array(np.uint8(0))
+    sigmoids = open_provider(dense(tmp_path / "s.onnx", "Sigmoid", step=step, zero=zero))
     assert sigmoids.scores is ScoreKind.LOGITS
     assert "sum to 1 only nearly" not in sigmoids.note
     raw = open_provider(
@@ -254,7 +254,7 @@ def test_several_inputs_name_a_way_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", [0.2, 30.0], ids=["a share", "a logit"])
 def test_a_single_output_is_judged_by_many_pictures(scale: float) -> None:
     def brightness(x: Array) -> Array:
-        return 0.5 + scale * (x.mean(axis=(1, 2, 3)) - 0.5)
+        return np.asarray(0.5 + scale * (x.mean(axis=(1, 2, 3)) - 0.5))
 
     probe = torch.full((2, 3, 8, 8), 0.5) + torch.tensor([0.0, 0.01])[:, None, None, None]
     model = CallableProvider.inferred(
