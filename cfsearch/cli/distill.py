@@ -240,6 +240,8 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.datasets.images import find_images, read_image
 
     provider = open_pictured(model, flags)
+    if provider.note:
+        note(provider.note)
     taken = size_of(provider)
     side = flags["size"] or (taken[0] if taken is not None and taken[0] == taken[1] else _SIZE)
     found = find_images(flags["images"], recursive=flags["recursive"])[: flags["limit"]]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from cfsearch import registry
-from cfsearch.errors import ConfigError, PluginError
+from cfsearch.errors import ConfigError, PluginError, cause_of
 
 _SMALL: Final = 48
 """Images of up to so many pixels a side are taken for digits, larger ones for faces."""
@@ -63,7 +64,29 @@ def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
         ) from error
     if not isinstance(network, nn.Module):
         raise PluginError(f"network {name!r} must be a torch.nn.Module, got {type(network).__name__}.")
+    _check_form(network, name=name, shape=tuple(shape), classes=classes)
     return network
+
+
+def _check_form(network: nn.Module, *, name: str, shape: tuple[int, ...], classes: int) -> None:
+    """Refuse a network that cannot take one input of a shape, such as a network of rows given pictures."""
+    training = network.training
+    try:
+        with torch.no_grad():
+            answer = network.eval()(torch.zeros(1, *shape))
+    except (TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise ConfigError(
+            f"network {name!r}: does not take inputs of shape {shape}: {cause_of(error)}. Choose another: "
+            f"{', '.join(suited(shape))}."
+        ) from error
+    finally:
+        network.train(training)
+    if not isinstance(answer, Tensor) or tuple(answer.shape) != (1, classes):
+        got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise ConfigError(
+            f"network {name!r}: must answer an input of shape {shape} with {classes} numbers, got {got}. Choose another: "
+            f"{', '.join(suited(shape))}."
+        )
 
 
 def suited(shape: Sequence[int]) -> tuple[str, ...]:

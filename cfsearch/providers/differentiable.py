@@ -143,6 +143,6 @@ def _converted(path: Path, model: onnx.ModelProto) -> nn.Module:
         else:
             return network
     raise ModelFileError(
-        f"{path}: cannot be converted to torch: {' '.join(str(trouble).split())[:200]}. Use a solver "
-        "without gradients, or give the torch network itself."
+        f"{path}: cannot be converted to torch: {' '.join(str(trouble).split())[:200]}. Use a method or solver "
+        "without gradients, a surrogate (`cfsearch distill`), or give the torch network itself."
     ) from trouble

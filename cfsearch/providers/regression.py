@@ -106,10 +106,12 @@ class RangeProvider(TabularProvider):
     def note(self) -> str:
         """What its classes are."""
         classes = ", ".join(repr(label) for label in self.labels)
-        return (
+        own = (
             f"{self.name} predicts a number; its classes are {classes}, and their scores how far the number lies "
             f"within each, by {self.target.scale:g}."
         )
+        # of other models the note is of scores and classes, which a number has not
+        return f"{own} {self.inner.note}".strip() if isinstance(self.inner, SklearnProvider) else own
 
     def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
         """Scores of the classes; see ``Provider``."""

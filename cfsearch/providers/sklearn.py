@@ -199,7 +199,7 @@ class SklearnProvider(TabularProvider):
     def note(self) -> str:
         """What its numbers are, where they are no probabilities, and levels that it never saw."""
         notes = []
-        if self.scores is ScoreKind.LOGITS:
+        if self.scores is ScoreKind.LOGITS and not self.regression:
             notes.append(
                 f"{self.name} has no probabilities; values of its decision function count as logits."
             )

@@ -31,6 +31,9 @@ def test_images_give_a_surrogate_and_its_card(call: Call, toys: Toys, photos: Pa
     document = answer.document
     jsonschema.validate(document, schema("distill"))
     assert document["queries"]["spent"] <= 60
+    assert (
+        answer.err.count("Its range of pixels is assumed, not declared") == 1
+    )  # what the model's reader must know
     assert document["network"] == "lenet5"
     audited = open_provider(str(model))
     surrogate = SurrogateProvider.open(out, audited=audited)

@@ -161,3 +161,10 @@ def test_a_target_of_many_numbers_is_no_class(tmp_path: Path) -> None:
     assert guess.schema.target is None
     assert guess.schema.ignore == ("price",)
     assert any("--target LOW..HIGH" in note for note in guess.notes)
+
+
+def test_the_note_of_a_regressor_says_nothing_of_decision_functions() -> None:
+    fitted = LinearRegression().fit(X.numpy(), PRICE.numpy())
+    model = live_tabular(fitted, schema=SCHEMA, probes=X, target=RANGE)
+    assert "predicts a number; its classes are" in model.note
+    assert "decision function" not in model.note

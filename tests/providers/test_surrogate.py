@@ -127,6 +127,10 @@ def test_networks_are_found_by_name() -> None:
         networks.build("lenet5", shape=(1, 8, 8), classes=10)
     with pytest.raises(ConfigError, match="cannot be built for inputs of shape"):
         networks.build("lenet5", shape=(12,), classes=2)
+    with pytest.raises(
+        ConfigError, match=r"'mlp_64_64': does not take inputs of shape \(3, 32, 32\).*: lenet5, digits_1"
+    ):
+        networks.build("mlp_64_64", shape=(3, 32, 32), classes=2)
     for shape in ((1, 28, 28), (3, 32, 32), (3, 100, 100), (3, 128, 128), (14,)):
         for name in (*networks.suited(shape), *networks.suited_in_paper(shape)):
             if "faces_1" not in name or shape[-1] == 100:  # tens of millions of weights
