@@ -5,6 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cfsearch.secrecy import without_query
+
 from .search import Assembly
 
 
@@ -13,7 +15,7 @@ def model_entry(model: str, assembly: Assembly) -> dict[str, Any]:
     return {
         "id": model,
         "name": assembly.model.name,
-        "file": Path(assembly.config.model.path).name,
+        "file": without_query(Path(assembly.config.model.path).name),
         "fingerprint": assembly.model.fingerprint,
         "labels": list(assembly.model.labels),
         "scores": assembly.model.scores.value,

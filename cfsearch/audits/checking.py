@@ -12,6 +12,7 @@ from cfsearch.runs import checksums
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.salvage import run_id
+from cfsearch.secrecy import redacted_settings
 
 from .agreement import two_generators
 from .attainment import attainment_rows
@@ -167,7 +168,13 @@ class _Check:
                 resolved = tomllib.loads(read_text(path / "config.resolved.toml"))
             apart = ("run", "audit", "about")
             kept = {key: value for key, value in resolved.items() if key not in apart}
-            self._same("config", "config.resolved.toml", "its settings", kept, config)
+            self._same(
+                "config",
+                "config.resolved.toml",
+                "its settings",
+                redacted_settings(kept),
+                redacted_settings(config),
+            )
             seed = config.get("search", {}).get("seed")
             self._same("identity", "manifest.json", "the seed", manifest.get("seed"), seed)
             self._same("identity", "manifest.json", "the hashes", manifest.get("hashes"), hashes)

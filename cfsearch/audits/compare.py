@@ -13,6 +13,7 @@ from cfsearch.config import Config
 from cfsearch.errors import ConfigError, RunError, listed
 from cfsearch.runs.directory import now
 from cfsearch.runs.reservation import check_own_files
+from cfsearch.secrecy import without_query
 
 from .document import audit_document
 from .figures import Figures
@@ -35,8 +36,9 @@ def apart(config: Config) -> dict[str, Config]:
     two files have the same, and numbered where that is the same as well.
     """
     models = (config.model, *config.further_models)
-    stems = [_slug(Path(model.path).stem) for model in models]
-    longer = [_slug(f"{Path(model.path).parent.name}-{Path(model.path).stem}") for model in models]
+    paths = [Path(without_query(model.path)) for model in models]
+    stems = [_slug(path.stem) for path in paths]
+    longer = [_slug(f"{path.parent.name}-{path.stem}") for path in paths]
     ids: list[str] = []
     for stem, long in zip(stems, longer, strict=True):
         name = stem if stems.count(stem) == 1 else long

@@ -10,6 +10,7 @@ from cfsearch.places import check_place
 from cfsearch.runs.checksums import reseal
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import read_object
+from cfsearch.secrecy import redacted_audit
 
 if TYPE_CHECKING:
     from cfsearch.fronts.front import ParetoFront
@@ -52,7 +53,7 @@ def read_audit(directory: str | Path) -> dict[str, Any]:
             f"run {str(directory)!r}: has no audit.json; it has not ended yet. Give its `cfsearch audit` "
             "command again to finish it."
         )
-    return read_object(path)
+    return redacted_audit(read_object(path))
 
 
 def can_be_made_again(document: Mapping[str, Any]) -> bool:

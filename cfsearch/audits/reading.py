@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.runs.guard import read_object
+from cfsearch.secrecy import redacted_audit
 
 from .reading_columns import ColumnRow
 from .reading_contributions import ContributionsRow
@@ -345,7 +346,7 @@ class AuditDocument(Part):
         path = Path(directory) / "audit.json"
         if not path.exists():
             raise RunError(f"run {str(directory)!r}: has no audit.json; it has not ended yet.")
-        return cls.parsed(read_object(path), where=repr(str(path)))
+        return cls.parsed(redacted_audit(read_object(path)), where=repr(str(path)))
 
     @classmethod
     def parsed(cls, document: dict[str, Any], *, where: str = "audit.json") -> Self:

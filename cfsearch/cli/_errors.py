@@ -11,6 +11,7 @@ from typing import ClassVar, Self, final
 import click
 
 from cfsearch.errors import CfsearchError, cause_of
+from cfsearch.secrecy import redacted
 
 BELOW = 1
 USAGE = 2
@@ -86,7 +87,7 @@ def report(error: BaseException, *, json_mode: bool, debug: bool) -> int:
             sys.stdout.write(fault.document())
             sys.stdout.flush()
     if debug:
-        traceback.print_exception(error)
+        sys.stderr.write(redacted("".join(traceback.format_exception(error))))
     say(fault)
     return fault.exit_code
 
@@ -122,4 +123,4 @@ def _memory() -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return redacted("".join(c if c.isprintable() else " " for c in " ".join(text.split())))

@@ -13,6 +13,7 @@ import click
 from cfsearch.engine.allocation import keep_freed_memory
 from cfsearch.errors import CfsearchWarning
 from cfsearch.registry import unknown
+from cfsearch.secrecy import redacted
 
 from ._errors import INTERRUPTED, Fault, Interrupted, report, say
 from ._invocation import Invocation
@@ -164,7 +165,7 @@ def _warn(call: Invocation) -> Callable[..., None]:
         ours, text = issubclass(category, CfsearchWarning) and not call.quiet, " ".join(str(message).split())
         if (ours or call.debug) and text not in shown:
             shown.add(text)
-            print(f"note: {plain(text)}", file=sys.stderr, flush=True)
+            print(f"note: {plain(redacted(text))}", file=sys.stderr, flush=True)
 
     return show
 

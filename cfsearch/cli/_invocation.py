@@ -6,6 +6,8 @@ from typing import Self, final
 
 import click
 
+from cfsearch.secrecy import redacted
+
 
 @final
 @dataclass(slots=True)
@@ -36,8 +38,8 @@ class Invocation:
 
     @property
     def command(self) -> str:
-        """The line that was typed, ready to be typed again."""
-        return shlex.join(["cfsearch", *self.argv])
+        """The line that was typed, ready to be typed again but for secrets in addresses."""
+        return redacted(shlex.join(["cfsearch", *self.argv]))
 
     def _options(self) -> tuple[str, ...]:
         return self.argv[: self.argv.index("--")] if "--" in self.argv else self.argv

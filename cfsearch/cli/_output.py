@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, final
 
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.files import dump_json
+from cfsearch.secrecy import redacted
 
 from ._invocation import Invocation
 
@@ -185,14 +186,14 @@ def note(text: str) -> None:
     """One line for the user on stderr, unless they want quiet."""
     if not Invocation.current().quiet:
         with contextlib.suppress(OSError):  # a log that is full is no reason to end the work
-            print(f"note: {plain(text)}", file=sys.stderr, flush=True)
+            print(f"note: {plain(redacted(text))}", file=sys.stderr, flush=True)
 
 
 def detail(text: str) -> None:
     """One line on stderr in verbose mode (``-v``)."""
     if Invocation.current().verbose:
         with contextlib.suppress(OSError):
-            print(plain(text), file=sys.stderr, flush=True)
+            print(plain(redacted(text)), file=sys.stderr, flush=True)
 
 
 def plain(text: str) -> str:

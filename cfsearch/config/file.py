@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 
 from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
+from cfsearch.secrecy import redacted_settings
 
 from .checking import Strict, sentence
 from .inputs import INPUTS, DataConfig, same_inputs
@@ -161,13 +162,13 @@ class Config(Strict):
             raise ConfigError(sentence(error, model=cls, where=where, text=text)) from error
 
     def resolved(self) -> dict[str, Any]:
-        """All settings as plain values, without those left at None; several models are a list."""
+        """All settings as plain values, without those left at None and without secrets; several models are a list."""
         values = self.model_dump(mode="json", exclude_none=True, by_alias=True)
         further = values.pop("further_models")
         values["about"] = self.about.given()
         if not values["about"]:
             del values["about"]
-        return {**values, "model": [values["model"], *further]} if further else values
+        return redacted_settings({**values, "model": [values["model"], *further]} if further else values)
 
 
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

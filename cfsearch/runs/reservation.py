@@ -11,6 +11,7 @@ from typing import IO, Any, Final, Self, final
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.parsing import parse_json
 from cfsearch.places import check_place, why_not_written, wrong_place
+from cfsearch.secrecy import redacted_settings
 
 from .store import STORE, Store
 
@@ -140,7 +141,7 @@ def refuse_other_settings(path: Path, before: dict[str, Any], config: dict[str, 
     Raises:
         RunError: they differ; says where.
     """
-    changes = _differences(before, json.loads(json.dumps(config)))
+    changes = _differences(redacted_settings(before), redacted_settings(json.loads(json.dumps(config))))
     if changes:
         raise RunError(
             f"run {str(path)!r} was started with other settings: {'; '.join(changes[:5])}. "

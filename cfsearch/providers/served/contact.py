@@ -101,7 +101,7 @@ class Contact:
         served = self.declared.served or ServedTable()
         self.address: Final = Address.of(spec, protocol=served.protocol)
         self.name: Final = self.declared.name or self.address.name
-        secrets = Secrets(served.headers, where=self.where)
+        secrets = Secrets(served.headers, query=self.address.query, where=self.where)
         transport = Transport(served, secrets=secrets, who=self.name)
         self.protocol: Final = _PROTOCOLS[self.address.protocol](
             self.address, served, output=self.declared.output

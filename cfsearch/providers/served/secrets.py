@@ -8,6 +8,7 @@ from typing import Final, final
 
 from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
+from cfsearch.secrecy import secrets_of
 
 _SECRET_NAMES: Final = re.compile(
     r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE
@@ -23,6 +24,7 @@ class Secrets:
 
     Args:
         headers: names and values as in ``[served]``; a value may begin with a scheme: ``Bearer env:TOKEN``.
+        query: of the address; its values are kept out of texts as well.
         where: the file that holds them, for messages.
 
     Raises:
@@ -36,9 +38,9 @@ class Secrets:
         'the server wrote: [redacted] is wrong'
     """
 
-    def __init__(self, headers: Mapping[str, str], *, where: str) -> None:
+    def __init__(self, headers: Mapping[str, str], *, query: str = "", where: str) -> None:
         self.headers: Final[dict[str, str]] = {}
-        hidden: set[str] = set()
+        hidden = set(secrets_of(query))
         for name, value in headers.items():
             if not _TOKEN.fullmatch(name):
                 raise ConfigError(f"{where}, [served], headers: {name!r} is no name of a header.")
