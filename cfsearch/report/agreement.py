@@ -21,7 +21,8 @@ def agreement_words(entry: Mapping[str, Any], *, thing: str) -> str:
         return f"By the first generator no {thing} has a genuine flip, so that the second generator was not needed."
     members = entry["members"]
     has = "has" if entry["count"] == 1 else "have"
-    apart = next((row for row in entry["variables"] if row["count"] < row["n"]), None)
+    rate = members["count"] / members["n"]
+    apart = next((row for row in entry["variables"] if row["count"] < rate * row["n"]), None)
     least = (
         f"; least agreement on {wording.human(apart['variable'])}, {apart['count']} of {apart['n']}"
         if apart

@@ -144,6 +144,14 @@ def test_contributions_that_were_not_measured_name_the_option() -> None:
     assert "contribution" not in other.message
 
 
+def test_agreement_that_was_not_measured_names_the_option() -> None:
+    [found] = judge(document(), [fail_if("agreement < 90%")])
+    assert found.result == FAIL
+    assert found.message == (
+        "the audit has no agreement; `cfsearch audit --second-generator FILE` has a second generator agree on what is genuine."
+    )
+
+
 def test_robustness_that_was_not_measured_names_the_option() -> None:
     [found] = judge(document(), [fail_if("robustness < 90%")])
     assert found.result == FAIL

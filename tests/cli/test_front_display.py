@@ -89,6 +89,25 @@ def test_robustness_stands_as_how_many_of_how_many(front: ParetoFront, width: in
 
 
 @pytest.mark.parametrize("width", [60, 80, 130])
+def test_genuineness_by_two_generators_stands_with_its_member(front: ParetoFront, width: int) -> None:
+    each = torch.tensor(
+        [[torch.nan] * 2, [3.0, 2.5], [4.25, 0.5], [0.75, torch.nan], [torch.nan] * 2]
+    ).double()
+    judged = replace(
+        front,
+        genuineness=each.nan_to_num(torch.inf).amin(1),
+        genuineness_each=each,
+        extra={"genuineness": {"threshold": 1.5}},
+    )
+    text = " ".join(" ".join(printed(judged, width=width)).split())
+    assert "3.0, 2.5" in text and "4.2, 0.5" in text and "0.8" in text
+    assert "z: genuineness by the first and by the second generator" in text
+    assert "takes 1.5 of each." in text
+    alone = " ".join(printed(replace(judged, genuineness_each=None), width=width))
+    assert "second generator" not in alone and "3.0, 2.5" not in alone
+
+
+@pytest.mark.parametrize("width", [60, 80, 130])
 def test_rows_stand_in_that_order_and_those_that_do_not_flip_say_so(front: ParetoFront, width: int) -> None:
     lines = printed(front, width=width)
     starts = [re.match(r"(?:#| +)(\d) ", line) for line in lines]

@@ -71,6 +71,26 @@ def test_members_that_flip_are_counted_by_what_they_were_then(front: ParetoFront
     }
 
 
+def test_members_that_two_generators_confirmed_are_counted_apart(front: ParetoFront) -> None:
+    """Of the two that were verified then the last was lost to the second generator; the other still flips."""
+    each = torch.tensor([[torch.nan] * 2, [3.0, 2.0], [torch.nan] * 2, [2.0, 0.5]]).double()
+    judged = replace(
+        front,
+        genuineness=each.amin(1),
+        genuineness_each=each,
+        extra={"genuineness": {"threshold": 1.0}},
+    )
+    row = again(judged)
+    assert (row["verified_then"], row["agreed_then"], row["agreed_still"]) == (2, 1, 1)
+    document = verify._document(FakeProvider(), [row, row], pick="sparsest")
+    assert (document["agreed_then"], document["agreed_still"]) == (2, 2)
+    jsonschema.validate(document, schema("verify"))
+    shown = io.StringIO()
+    verify._show(Console(file=shown, width=120), document, noun="image")
+    assert "2 of 2 members that were genuine by both generators then still flip" in shown.getvalue()
+    assert "agreed_then" not in verify._document(FakeProvider(), [again(front)], pick="sparsest")
+
+
 def test_a_pick_may_be_lost(front: ParetoFront) -> None:
     assert (front.pick("closest"), again(front, pick="closest")["pick_still"]) == (3, False)
     none = replace(front, verified=torch.zeros(4, dtype=torch.bool))
