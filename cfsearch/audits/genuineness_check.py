@@ -313,6 +313,8 @@ def prepare_check(
         device=device,
         second=assembly.second_generator,
     )
+    if check is None and note and assembly.second_generator is not None:
+        note += " The second generator was not used."
     if check is not None or (note and wanted):
         run.write(
             GENUINENESS,

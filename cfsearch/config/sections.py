@@ -62,6 +62,10 @@ class GeneratorConfig(Strict):
         if isinstance(value, str) and not Path(value).exists():
             parsed = parse_plugin(value)
             return {"source": parsed["name"], "settings": parsed["settings"]}
+        if not isinstance(value, str | dict | cls):
+            raise ValueError(
+                f"expected a file, a name or a table with `source` and `settings`, got {value!r}"
+            )
         return {"source": value} if isinstance(value, str) else value
 
 

@@ -113,6 +113,13 @@ def test_the_same_file_with_other_settings_is_the_first_again(folder: Path) -> N
         opened(settings(folder, "copy.safetensors", first=first))
 
 
+@pytest.mark.parametrize("key", ["generator", "second_generator"])
+def test_a_number_is_no_generator(key: str) -> None:
+    values: dict[str, Any] = {"model": {"path": "m.onnx"}, "data": {"images": "faces"}}
+    with pytest.raises(ConfigError, match=f"{key}`: .*a table with `source` and `settings`, got 3"):
+        Config.check({**values, **({key: 3} if key == "generator" else {"search": {key: 3}})})
+
+
 def test_a_file_that_cannot_be_read_is_named_as_the_second(folder: Path) -> None:
     with pytest.raises(ModelFileError, match="second generator: attgan: .*broken.safetensors"):
         opened(settings(folder, "broken.safetensors"))

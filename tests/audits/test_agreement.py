@@ -270,3 +270,15 @@ def test_python_takes_objects_of_the_program_as_both_generators(tmp_path: Path) 
             workers=2,
             objectives=["adversarial", "intensity"],
         )
+
+
+def test_with_too_few_pictures_nothing_is_measured_and_the_second_is_named(
+    config: Config, tmp_path: Path
+) -> None:
+    values = config.resolved()
+    few = Config.check({**values, "data": {**values["data"], "limit": 3}})
+    document = Audit(few, directory=tmp_path / "run", effects=False).run()
+    note = genuineness_note(tmp_path / "run")
+    assert "there are 3" in note and note.endswith("The second generator was not used.")
+    assert note in document["warnings"] and "agreement" not in document
+    assert check_run(tmp_path / "run").findings == ()
