@@ -29,9 +29,13 @@ def read_input(
         crop: as for ``read_fitting``.
 
     Raises:
-        DataError: as ``read_fitting``.
+        DataError: as ``read_fitting``, or why the input could not be read before.
     """
-    return ref if isinstance(ref, InputRecord) else read_fitting(ref, shape, crop=crop)
+    if not isinstance(ref, InputRecord):
+        return read_fitting(ref, shape, crop=crop)
+    if ref.failure is not None:
+        raise ref.failure
+    return ref
 
 
 def read_fitting(ref: ImageRef, shape: Sequence[int], *, crop: Crop | None = None) -> ImageRecord:

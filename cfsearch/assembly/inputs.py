@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cfsearch.config import Config
 from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
-from cfsearch.datasets.sound import Spectrogram, read_recordings
+from cfsearch.datasets.sound import Spectrogram, read_each, read_recordings
 from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
 from cfsearch.errors import ConfigError, DataError, ModelFileError
 
@@ -41,12 +41,14 @@ class InputRecord:
         x: as the model takes it.
         sha256: of its stored form.
         notes: what was done to it.
+        failure: why it could not be read; ``x`` is then of no use.
     """
 
     name: str
     x: Float[Tensor, " *x"]
     sha256: str
     notes: tuple[str, ...] = ()
+    failure: DataError | None = None
 
 
 class Inputs(ABC):
@@ -72,6 +74,11 @@ class Inputs(ABC):
     def groups(self) -> "tuple[RowGroups, ...]":
         """The inputs by what the settings compare them by; none where it is no part of them."""
         return ()
+
+    @property
+    def readable(self) -> tuple[InputRecord, ...]:
+        """Those that could be read."""
+        return tuple(record for record in self.records if record.failure is None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -149,18 +156,22 @@ class SoundInputs(Inputs):
         limit: int | None = None,
     ) -> None:
         self.form = form
-        found = [read_recordings(Path(path), rate=form.rate, seconds=form.seconds) for path in paths]
+        found = [read_each(Path(path), rate=form.rate, seconds=form.seconds) for path in paths]
+        failures = {name: error for part in found for name, error in part.failures.items()}
         names = [name for part in found for name in part.names][:limit]
         done = [note for part in found for note in part.notes][:limit]
         if len(set(names)) != len(names):
             raise ConfigError("sounds: two recordings have the same name. Give them other names.")
         self.waves: Tensor = torch.cat([part.waves for part in found])[:limit]
+        if failures and all(name in failures for name in names):
+            raise failures[names[0]]
         x = form(self.waves)
         self.records: tuple[InputRecord, ...] = tuple(
-            InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else ())
+            InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), failures.get(name))
             for name, one, note in zip(names, x, done, strict=True)
         )
         self.notes: tuple[str, ...] = ()
+        x = torch.stack([record.x for record in self.readable])
         self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
         self.reference: Tensor | None = None if reference is None else _spectrograms(form, Path(reference))
 

@@ -227,11 +227,14 @@ def _sounds(model: str | None, flags: dict[str, Any]) -> _Inputs:
     names = ("sounds", "limit", *_MODEL)
     config = settings(None, {"model": model, **{name: flags[name] for name in names}})
     opened = open_model(config)
-    if opened.inputs is None or len(opened.inputs.records) < 2:
+    if opened.inputs is None or len(opened.inputs.readable) < 2:
         raise DataError(f"distill: needs two recordings or more, found fewer in {str(flags['sounds'])!r}.")
     for text in opened.notes:
         note(text)
-    return opened.model, torch.stack([record.x for record in opened.inputs.records]), None
+    for record in opened.inputs.records:
+        if record.failure is not None:
+            note(f"left out: {record.failure}")
+    return opened.model, torch.stack([record.x for record in opened.inputs.readable]), None
 
 
 def _images(model: str, flags: dict[str, Any]) -> _Inputs:

@@ -168,7 +168,8 @@ def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
 
     shape = assembly.search.generator.shape
     if assembly.records is not None:
-        return _timed(assembly, assembly.records[0].x, None)
+        record = next(record for record in assembly.records if record.failure is None)
+        return _timed(assembly, record.x, None)
     for i, ref in enumerate(photographs.refs):
         try:
             record = read_fitting(ref, shape, crop=photographs.crop(shape[-1]))

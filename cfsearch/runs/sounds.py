@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.modality import SOUNDS
-from cfsearch.datasets.sound import Spectrogram, read_recordings, resynthesised, wav_bytes
+from cfsearch.datasets.sound import Spectrogram, read_each, resynthesised, wav_bytes
 from cfsearch.errors import CfsearchError, RunError
 from cfsearch.files import read_text, write_atomically
 from cfsearch.fronts.frame import Cell
@@ -95,7 +95,7 @@ class _Found:
             self._read.add(key)
             for path in self._paths():
                 try:
-                    clips = read_recordings(path, rate=form.rate, seconds=form.seconds)
+                    clips = read_each(path, rate=form.rate, seconds=form.seconds)
                 except CfsearchError as error:
                     raise self._lacking(instance, str(error)) from error
                 self._waves |= {

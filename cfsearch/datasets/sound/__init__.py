@@ -9,8 +9,10 @@ import math
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, final
 
@@ -25,7 +27,7 @@ from cfsearch.files import read_file, reason
 
 from ._resynthesis import resynthesised, wav_bytes
 from ._spectrogram import METADATA, Spectrogram
-from ._wav import SUFFIXES, Decoded, decode_wav
+from ._wav import SUFFIXES, Decoded, UnreadableRecordingError, decode_wav
 
 __all__ = [
     "METADATA",
@@ -34,8 +36,10 @@ __all__ = [
     "Recordings",
     "Spectrogram",
     "SpokenDigits",
+    "UnreadableRecordingError",
     "clip_of",
     "decode_wav",
+    "read_each",
     "read_recordings",
     "read_spoken_digits",
     "resynthesised",
@@ -43,6 +47,8 @@ __all__ = [
 ]
 
 _MAX_BYTES: Final = 256 * 2**20
+_DAMAGED: Final = (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError)
+"""RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off."""
 _DIGIT_FILE: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav", re.IGNORECASE)
 _OFFICIAL_TEST: Final = 5
 """Of the Free Spoken Digit Dataset: recordings 0 to 4 of each speaker and digit are for testing."""
@@ -57,6 +63,7 @@ class Recordings:
         names: the files, sorted.
         waves: the clips, largest sample 1.
         notes: for each clip what was done to it beyond loudness, empty where nothing was.
+        failures: why a clip is silence instead of what its file holds, by name.
 
     Shapes:
         waves ``(n, s)`` in [-1, 1].
@@ -65,6 +72,7 @@ class Recordings:
     names: tuple[str, ...]
     waves: Float[Tensor, "n s"]
     notes: tuple[str, ...]
+    failures: Mapping[str, UnreadableRecordingError] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -120,15 +128,36 @@ def read_recordings(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> R
     Raises:
         DataError: nothing is there, or a file cannot be read.
     """
-    names: list[str] = []
+    found = read_each(path, rate=rate, seconds=seconds)
+    for error in found.failures.values():
+        raise error
+    return found
+
+
+def read_each(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> Recordings:
+    """As ``read_recordings``, where what cannot be read fails alone: it is silence, and ``failures`` says why.
+
+    Args:
+        path: a folder (not its sub-folders), a zip (searched whole), or a wave file.
+        rate: samples a second of every clip.
+        seconds: length of every clip.
+
+    Raises:
+        DataError: nothing is there.
+    """
     clips: list[NDArray[np.float32]] = []
-    notes: list[str] = []
+    notes: dict[str, str] = {}
+    failures: dict[str, UnreadableRecordingError] = {}
     for name, content in _contents(path):
-        heard = decode_wav(content, name=name)
+        try:
+            heard = decode_wav(content(), name=name)
+        except UnreadableRecordingError as error:
+            failures[name], notes[name] = error, ""
+            clips.append(np.zeros(round(rate * seconds), np.float32))
+            continue
         clips.append(clip_of(heard, rate=rate, seconds=seconds))
-        names.append(name)
-        notes.append(_note(heard, rate=rate, seconds=seconds))
-    return Recordings(tuple(names), torch.from_numpy(np.stack(clips)), tuple(notes))
+        notes[name] = _note(heard, rate=rate, seconds=seconds)
+    return Recordings(tuple(notes), torch.from_numpy(np.stack(clips)), tuple(notes.values()), failures)
 
 
 def read_spoken_digits(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> SpokenDigits:
@@ -186,7 +215,8 @@ def _note(heard: Decoded, *, rate: int, seconds: float) -> str:
     return "; ".join(done)
 
 
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+def _contents(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Each recording by name, with what reads it."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -202,23 +232,37 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
             hint = f" {others[0]!r} is none: convert it (ffmpeg -i FILE FILE.wav)." if others else ""
             raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.{hint}")
         for file in found:
-            yield file.name, _read(file)
+            yield file.name, partial(_read, file)
     elif path.suffix.lower() == ".zip":
         yield from _in_zip(path)
     else:
-        yield path.name, _read(path)
+        yield path.name, partial(_read, path)
 
 
 def _read(path: Path) -> bytes:
     try:
         return read_file(path, most=_MAX_BYTES)
     except OSError as error:
-        raise DataError(
+        raise UnreadableRecordingError(
             f"sound: {str(path)!r} must be a wave file, but {reason(error)}. Check the path, or cut a long one."
         ) from error
 
 
-def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    if info.file_size > _MAX_BYTES:
+        raise UnreadableRecordingError(
+            f"sound: {info.filename!r} must unpack to at most {_MAX_BYTES:,} bytes, got {info.file_size:,}. Leave it "
+            "out of the zip."
+        )
+    try:
+        return archive.read(info)
+    except (*_DAMAGED, zlib.error) as error:
+        raise UnreadableRecordingError(
+            f"sound: {info.filename!r} cannot be unpacked: {error}. Pack it again, or leave it out of the zip."
+        ) from error
+
+
+def _in_zip(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = sorted(
@@ -233,14 +277,8 @@ def _in_zip(path: Path) -> Iterator[tuple[str, bytes]]:
             if not members:
                 raise DataError(f"sound: no wave files found in {str(path)!r}.")
             for info in members:
-                if info.file_size > _MAX_BYTES:
-                    raise DataError(
-                        f"sound: {info.filename!r} must unpack to at most {_MAX_BYTES:,} bytes, got "
-                        f"{info.file_size:,}. Leave it out of the zip."
-                    )
-                yield info.filename, archive.read(info)
-    # RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+                yield info.filename, partial(_unpacked, archive, info)
+    except _DAMAGED as error:
         raise DataError(
             f"sound: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
         ) from error

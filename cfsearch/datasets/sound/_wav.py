@@ -45,6 +45,12 @@ SUFFIXES: Final = (
 """Endings of recordings that are no wave files."""
 
 
+class UnreadableRecordingError(DataError):
+    """The file is no recording that we read, or it is damaged."""
+
+    code = "unreadable"
+
+
 class Decoded(NamedTuple):
     """One channel, and how it lay in the file."""
 
@@ -61,7 +67,7 @@ def decode_wav(content: bytes, *, name: str) -> Decoded:
         name: what to call it in messages.
 
     Raises:
-        DataError: it is no wave file, is cut off, holds no samples, numbers that are not finite,
+        UnreadableRecordingError: it is no wave file, is cut off, holds no samples, numbers that are not finite,
             or a format that is not read.
     """
     head = content[:4]
@@ -111,7 +117,7 @@ def _named(content: bytes) -> str:
     return next(found, f"one that begins with {content[:4]!r}")
 
 
-def _bad(name: str, expected: str, got: str) -> DataError:
-    return DataError(
+def _bad(name: str, expected: str, got: str) -> UnreadableRecordingError:
+    return UnreadableRecordingError(
         f"sound: {name!r}: {expected}, got {got}. Convert it (ffmpeg -i FILE -c:a pcm_s16le FILE.wav), or leave it out."
     )
