@@ -120,7 +120,7 @@ def tried_block(
         ask: the model's answer for rows in canonical form.
     """
     block = min(BLOCK, most)
-    rows = _tried_rows(schema, n=block)
+    rows = tried_rows(schema, n=block)
     try:
         return block if keeps_places(ask, rows) else 0
     except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody supplied
@@ -146,7 +146,7 @@ def large_block_for(
     """
     if not block or most < LARGE:
         return 0
-    rows = _tried_rows(schema, n=LARGE)
+    rows = tried_rows(schema, n=LARGE)
     try:
         small = np.concatenate([np.asarray(ask(part)) for part in torch.split(rows, block)])
         moved = np.roll(np.arange(LARGE), block // 2 + 1)
@@ -194,8 +194,13 @@ def keeps_places(ask: Callable[[Float[Tensor, "n d"]], Any], rows: Float[Tensor,
     )
 
 
-def _tried_rows(schema: TableSchema, *, n: int) -> Float[Tensor, "n d"]:
-    """Rows of all values that a schema knows."""
+def tried_rows(schema: TableSchema, *, n: int) -> Float[Tensor, "n d"]:
+    """Rows of all values that a schema knows.
+
+    Args:
+        schema: what the columns of a row mean.
+        n: how many.
+    """
     draw = np.random.default_rng(0)
     columns = [
         draw.integers(len(c.levels), size=n) if c.has_levels else draw.uniform(*c.bounds, size=n)

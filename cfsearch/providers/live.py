@@ -19,6 +19,7 @@ from .preprocessing import Preprocessing
 from .probes import known_inputs
 from .regression import within_range
 from .sidecar import InputTable
+from .sklearn_scores import refused_object
 from .tabular import ColumnOrder, EncodedProvider, Framed, Numbers, TabularProvider
 from .torch_module import TorchProvider
 
@@ -201,6 +202,8 @@ def _live_rows(
 
         return SklearnProvider(model, schema=schema, labels=given or (), name=called, regression=regression)
     if not callable(model):
+        if refusal := refused_object(model):
+            raise ConfigError(f"model: {refusal}")
         raise ConfigError(
             f"model: expected an estimator, a torch module, a function or a cfsearch.Provider for rows, got "
             f"{type(model).__name__}. Give a function that asks it: data frame -> scores (n, k)."

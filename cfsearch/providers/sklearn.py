@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
@@ -17,11 +18,12 @@ from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
 from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, listed
 
 from .answers import ask_in_pieces, indices_of, scores_of
-from .batch_invariance import block_for, by_row, in_blocks, large_block_for
+from .batch_invariance import block_for, by_row, in_blocks, large_block_for, tried_rows
 from .foreign import foreign_code
 from .plain_array import plain_array
 from .sklearn_categories import way_out
 from .sklearn_frame import FittedFrames
+from .sklearn_scores import disagreement, scores_of_estimator
 from .skops_file import check_skops, load_skops
 from .tabular import TabularProvider, numbers_of
 
@@ -32,11 +34,8 @@ Form = Literal["frame", "codes"]
 """How rows reach an estimator: a data frame, or an array with levels as their index."""
 
 _MAX_BATCH: Final = 4096
-_METHODS: Final = (
-    ("predict_proba", ScoreKind.PROBABILITIES),
-    ("decision_function", ScoreKind.LOGITS),
-    ("predict", ScoreKind.LABELS),
-)
+_TRIED: Final = 128
+"""Rows on which ``predict`` and the scores are compared."""
 
 
 @final
@@ -87,33 +86,20 @@ class SklearnProvider(TabularProvider):
         fingerprint: str | None = None,
         regression: bool = False,
     ) -> None:
-        classes = getattr(estimator, "classes_", None)
-        self.regression: Final = regression and classes is None and _is_fitted_regressor(estimator)
-        if self.regression:
-            classes = np.array([0, 1])
-        if classes is None and _is_fitted_regressor(estimator):
-            raise ConfigError(
-                f"{name}: {type(estimator).__name__} predicts a number and has no classes; the target is a range, 50000..60000 or "
-                "250000.. then. Give it: --target LOW..HIGH, or target= from Python."
-            )
-        if not (isinstance(classes, np.ndarray) and classes.ndim == 1 and len(classes) >= 2):
-            raise ConfigError(
-                f"{name}: expected a fitted classifier with two classes or more, got "
-                f"{type(estimator).__name__} {'without `classes_`' if classes is None else 'with others'}. "
-                "Fit it first; outputs of several labels, or of several numbers, cannot be audited."
-            )
+        found = scores_of_estimator(estimator, regression=regression, who=name)
+        self.regression: Final = found.regression
         if max_batch < 1:
             raise ConfigError(f"{name}: `max_batch` must be at least 1, got {max_batch!r}.")
         self.name: str = name
         self.estimator: Final = estimator
         self.max_batch: int = max_batch
         self.schema: TableSchema = schema
-        self._classes: Final = tuple(_word(c) for c in classes.tolist())
-        self.labels: tuple[str, ...] = _labels(self._classes, given=tuple(labels), schema=schema, who=name)
-        self.scores: ScoreKind
-        self._ask, self.scores = (
-            (estimator.predict, ScoreKind.LOGITS) if self.regression else _method(estimator, who=name)
+        self._classes: Final = tuple(_word(c) for c in found.classes)
+        self.labels: tuple[str, ...] = _labels(
+            self._classes, given=tuple(labels) or found.labels, schema=schema, who=name
         )
+        self.scores: ScoreKind = found.kind
+        self._ask: Final = found.ask
         named = getattr(estimator, "feature_names_in_", None)
         self.form: Final = form if form is not None else ("codes" if named is None else "frame")
         if self.form == "frame" and named is not None:
@@ -134,6 +120,8 @@ class SklearnProvider(TabularProvider):
             if by_row(estimator) or self.scores is ScoreKind.LABELS
             else block_for(estimator, schema=schema, most=max_batch, ask=ask)
         )
+        tried = self.scores is ScoreKind.PROBABILITIES and not by_row(estimator) and not self._block
+        self._about: Final = found.note or (self._disagreement(schema) if tried else "")
         self._large: Final = large_block_for(schema, block=self._block, most=max_batch, ask=ask)
         self._batch_invariant: Final = by_row(estimator) or self._block > 0
 
@@ -199,10 +187,8 @@ class SklearnProvider(TabularProvider):
     def note(self) -> str:
         """What its numbers are, where they are no probabilities, and levels that it never saw."""
         notes = []
-        if self.scores is ScoreKind.LOGITS and not self.regression:
-            notes.append(
-                f"{self.name} has no probabilities; values of its decision function count as logits."
-            )
+        if self._about:
+            notes.append(self._about.format(self.name))
         if self._frames is not None and self._frames.note:
             notes.append(f"{self.name}: {self._frames.note}")
         return " ".join(notes)
@@ -223,6 +209,20 @@ class SklearnProvider(TabularProvider):
 
     def _answers(self, x: Tensor) -> Tensor:
         return self._scores(self._ready(x.detach().cpu().double()), n=len(x))
+
+    def _disagreement(self, schema: TableSchema) -> str:
+        """That ``predict`` names other classes than the largest probability, where it does."""
+        own = getattr(self.estimator, "predict", None)
+        if own is None:
+            return ""
+        try:
+            rows = self._ready(tried_rows(schema, n=_TRIED))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of rows that nobody gave
+                named = [_word(value) for value in np.asarray(own(rows)).reshape(-1).tolist()]
+                return disagreement(named, np.asarray(self._ask(rows)), classes=self._classes)
+        except Exception:  # noqa: BLE001  # whatever a model raises at rows that nobody supplied
+            return ""
 
     @property
     def known_numbers(self) -> Mapping[str, tuple[float, ...]]:
@@ -280,32 +280,6 @@ class SklearnProvider(TabularProvider):
         if isinstance(self.form, Encoding):
             return self.form.apply(rows).numpy()
         return rows.numpy() if self._frames is None else self._frames.of_rows(rows)
-
-
-def _is_fitted_regressor(estimator: Any) -> bool:  # Any: as for the class
-    """Whether it predicts one number a row; a pipeline is what its last step is."""
-    from sklearn.base import is_regressor
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    try:
-        if not is_regressor(estimator):
-            return False
-        check_is_fitted(estimator)
-    except (AttributeError, NotFittedError, TypeError):  # no estimator by scikit-learn's own reckoning
-        return False
-    return True
-
-
-def _method(estimator: Any, *, who: str) -> tuple[Any, ScoreKind]:
-    for method, kind in _METHODS:
-        found = getattr(estimator, method, None)
-        if found is not None:
-            return found, kind
-    raise ConfigError(
-        f"{who}: expected a classifier with predict_proba, decision_function or predict, got "
-        f"{type(estimator).__name__}."
-    )
 
 
 def _labels(

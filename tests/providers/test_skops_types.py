@@ -106,7 +106,8 @@ def test_each_classifier_of_scikit_learn_opens_without_trust_or_names_what_to_tr
     provider = SklearnProvider.open(tmp_path / "m.skops", schema=SCHEMA, trusted=trusted)
     given = torch.from_numpy(numbers())
     expected = model.predict(numbers())
-    if callable(getattr(model, "predict_proba", None)):  # NearestCentroid's two disagree
+    moved = "Threshold" in kind.__name__
+    if callable(getattr(model, "predict_proba", None)) and not moved:  # NearestCentroid's two disagree
         expected = model.classes_[model.predict_proba(numbers()).argmax(axis=1)]
     assert np.array_equal(np.array(provider.labels)[provider.predict(given).argmax(1).numpy()], expected)
 
