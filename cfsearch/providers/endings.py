@@ -17,11 +17,21 @@ RUNS_CODE: Final[Mapping[str, str]] = {
 
 OTHER_FRAMEWORKS: Final[Mapping[str, str]] = {
     ".h5": "Keras",
+    ".hdf5": "Keras",
     ".keras": "Keras",
     ".pb": "TensorFlow",
     ".tflite": "TensorFlow Lite",
     ".mlmodel": "Core ML",
+    ".mlpackage": "Core ML",
     ".engine": "TensorRT",
+    ".plan": "TensorRT",
+    ".trt": "TensorRT",
+    ".gguf": "llama.cpp",
+    ".pdmodel": "PaddlePaddle",
+    ".caffemodel": "Caffe",
+    ".pmml": "PMML",
+    ".mojo": "H2O",
+    ".rds": "R",
     ".xml": "OpenVINO or PMML",
 }
 """Frameworks by the endings of their files."""
@@ -30,9 +40,11 @@ BOOSTED: Final[Mapping[str, tuple[str, str]]] = {
     ".json": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
     ".ubj": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
     ".txt": ("LightGBM", "onnxmltools.convert_lightgbm(model, ...)"),
+    ".bst": ("XGBoost", "onnxmltools.convert_xgboost(model, ...)"),
+    ".lgb": ("LightGBM", "onnxmltools.convert_lightgbm(model, ...)"),
     ".cbm": ("CatBoost", 'model.save_model("model.onnx", format="onnx")'),
 }
 """Libraries of boosted trees by the endings of their own files, and what exports these to ONNX."""
 
-UNOPENED: Final = frozenset((*RUNS_CODE, *OTHER_FRAMEWORKS, ".ubj", ".cbm"))
+UNOPENED: Final = frozenset((*RUNS_CODE, *OTHER_FRAMEWORKS, ".ubj", ".cbm", ".bst", ".lgb"))
 """Endings that are models and nothing else; tables and texts end in the others of boosted trees."""

@@ -9,7 +9,8 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
 from cfsearch.registry import is_path, load, load_object
 
-from .endings import BOOSTED, OTHER_FRAMEWORKS, RUNS_CODE
+from .endings import RUNS_CODE
+from .foreign_files import about_file, about_folder
 from .request import ModelRequest
 from .served.address import is_address
 from .shards import is_index
@@ -184,22 +185,13 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
     if not path.exists():
         return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.")
     if path.is_dir():
-        return ModelFileError(f"{path}: expected a model file, got a folder. Name the file in it.")
+        return ModelFileError(about_folder(path))
     if not path.is_file():
         return ModelFileError(f"{path}: expected a model file, got a pipe, socket or device. Name a file.")
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
-    if suffix in OTHER_FRAMEWORKS:
-        return ConfigError(
-            f"{path}: looks like a model of {OTHER_FRAMEWORKS[suffix]}. Export it to ONNX, or "
-            "name a function that asks it: pkg.mod:predict."
-        )
-    if suffix in BOOSTED:
-        library, export = BOOSTED[suffix]
-        return ConfigError(
-            f"{path}: looks like a model that {library} itself saved. Export it to ONNX ({export}), name a function that queries "
-            "it (pkg.mod:predict), or give the fitted classifier to cfsearch.audit in Python."
-        )
+    if sentence := about_file(path):
+        return ConfigError(sentence)
     return ConfigError(f"{path}: its ending names no kind of model. A model is one of: {_forms()}.")
 
 

@@ -112,12 +112,12 @@ def is_fitted_regressor(estimator: Any) -> bool:  # Any: as above
     return True
 
 
-def _is_kind(estimator: Any, question: str) -> bool:  # Any: as above
+def _is_kind(estimator: Any, predicate: str) -> bool:  # Any: as above
     """What scikit-learn says of a kind of estimator: ``is_regressor``, ``is_clusterer``."""
     from sklearn import base
 
     try:
-        return bool(getattr(base, question)(estimator))
+        return bool(getattr(base, predicate)(estimator))
     except (AttributeError, TypeError):
         return False
 
