@@ -125,8 +125,9 @@ def _held_fixed(schema: TableSchema, *, immutable: Sequence[str], x: Float[Tenso
     held = tuple(dict.fromkeys([*owners, *fixed]))
     lower, upper = variables.bounds(x)
     stuck = (lower == upper).all(0).tolist()
-    single = [v.name for v, still in zip(variables.all, stuck, strict=True) if still and v.name not in held]
-    if {*held, *single} >= {v.name for v in variables.all}:
+    kept = frozenset(held)
+    single = [v.name for v, still in zip(variables.all, stuck, strict=True) if still and v.name not in kept]
+    if {*kept, *single} >= {v.name for v in variables.all}:
         why = [f"{', '.join(map(repr, held))} must not change"] if held else []
         why += [f"{', '.join(map(repr, single))} can only stay, by the schema"] if single else []
         raise ConfigError(

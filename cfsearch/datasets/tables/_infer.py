@@ -47,8 +47,10 @@ class Inference:
         """The schema as a small table of text, with the notes below it."""
         lines = [f"{self.source}: {self.rows} rows, {self.schema.d} columns", ""]
         table = [("column", "kind", "values", "missing", "rules", "why")]
+        linked = frozenset(name for link in self.schema.links for name in link.columns)
         table += [
-            (*_line(column, self.schema), self.reasons.get(column.name, "")) for column in self.schema.columns
+            (*_line(column, linked=column.name in linked), self.reasons.get(column.name, ""))
+            for column in self.schema.columns
         ]
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
         lines += [
@@ -192,7 +194,7 @@ def _link(schema: TableSchema, group: list[str], found: list[tuple[str, ...]]) -
     return Link(tuple(group), tuple(sorted(rows))) if len(rows) > 1 else None
 
 
-def _line(column: Column, schema: TableSchema) -> tuple[str, str, str, str, str]:
+def _line(column: Column, *, linked: bool) -> tuple[str, str, str, str, str]:
     if column.has_levels:
         shown = ", ".join(column.levels[:4]) + (", ..." if len(column.levels) > 4 else "")
         values = f"{len(column.levels)}: {shown}"
@@ -211,5 +213,5 @@ def _line(column: Column, schema: TableSchema) -> tuple[str, str, str, str, str]
         rules.append("changes bounded")
     if column.immutable_if:
         rules.append(f"immutable if {column.immutable_if}")
-    rules += ["linked" for link in schema.links if column.name in link.columns]
+    rules += ["linked"] if linked else []
     return column.name, column.kind.value, values[:60], column.missing.value, ", ".join(rules)

@@ -16,7 +16,7 @@ quotes or back-ticks: ``"loan amount" <= 5 * income``. Texts stand in single quo
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, final
@@ -87,7 +87,7 @@ Condition = tuple[tuple[CellTest, ...], ...]
 """Tests that must all hold, or all of another such group."""
 
 
-def parse_rule(text: str, *, columns: Sequence[str]) -> tuple[Comparison, ...]:
+def parse_rule(text: str, *, columns: Collection[str]) -> tuple[Comparison, ...]:
     """The comparisons of a rule; ``0 <= a <= b`` is two.
 
     Args:
@@ -112,7 +112,7 @@ def parse_rule(text: str, *, columns: Sequence[str]) -> tuple[Comparison, ...]:
     return tuple(out)
 
 
-def parse_condition(text: str, *, columns: Sequence[str]) -> Condition:
+def parse_condition(text: str, *, columns: Collection[str]) -> Condition:
     """The tests of a condition.
 
     Args:
@@ -140,7 +140,7 @@ def _all_of(reader: "_Reader") -> tuple[CellTest, ...]:
 class _Reader:
     """The words of one text from left to right; every refusal says where it stands."""
 
-    def __init__(self, text: str, columns: Sequence[str], what: str) -> None:
+    def __init__(self, text: str, columns: Collection[str], what: str) -> None:
         self._text, self._columns, self._what = text, columns, what
         self._at, self._words, self._depth = 0, list[tuple[str, str, int]](), 0
         if len(text) > _MOST:

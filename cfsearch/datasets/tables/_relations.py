@@ -97,28 +97,29 @@ def relations_of(rules: Sequence[str], columns: Sequence[Column], *, linked: Seq
     Raises:
         ConfigError: a text is no rule, or the rules contradict each other; says which and where.
     """
-    names = [column.name for column in columns]
     limits: list[Limit] = []
     follows: list[Follow] = []
+    places = {column.name: at for at, column in enumerate(columns)} if rules else {}
+    together = frozenset(linked)
     for text in rules:
-        found = parse_rule(text, columns=names)
+        found = parse_rule(text, columns=places)
         for comparison in found:
-            _check_columns(comparison, text, columns)
+            _check_columns(comparison, text, columns, places)
             follower = _follower(comparison) if len(found) == 1 else None
-            if follower is not None and follower not in linked and columns[names.index(follower)].has_levels:
+            if follower is not None and follower not in together and columns[places[follower]].has_levels:
                 raise _wrong(text, f"{follower!r} has levels, which cannot be computed")
-            if follower is not None and follower not in linked:
+            if follower is not None and follower not in together:
                 follows.append(
                     Follow(
                         text,
-                        names.index(follower),
-                        tuple(names.index(n) for n in comparison.right.names),
+                        places[follower],
+                        tuple(places[n] for n in comparison.right.names),
                         comparison.right,
                     )
                 )
             else:
-                limits.append(_limit(comparison, text, columns))
-    return Relations(tuple(limits), _in_order(follows, names))
+                limits.append(_limit(comparison, text, columns, places))
+    return Relations(tuple(limits), _in_order(follows, [*places]))
 
 
 def _follower(comparison: Comparison) -> str | None:
@@ -130,9 +131,11 @@ def _follower(comparison: Comparison) -> str | None:
 
 
 def _in_order(follows: list[Follow], names: Sequence[str]) -> tuple[Follow, ...]:
-    twice = [one for i, one in enumerate(follows) if any(one.column == other.column for other in follows[:i])]
-    if twice:
-        raise _wrong(twice[0].text, f"{names[twice[0].column]!r} is computed by another relation already")
+    known: set[int] = set()
+    for one in follows:
+        if one.column in known:
+            raise _wrong(one.text, f"{names[one.column]!r} is computed by another relation already")
+        known.add(one.column)
     done: list[Follow] = []
     left = list(follows)
     while left:
@@ -141,12 +144,16 @@ def _in_order(follows: list[Follow], names: Sequence[str]) -> tuple[Follow, ...]
         if not ready:
             raise _wrong(left[0].text, f"{names[left[0].column]!r} is computed from itself in the end")
         done += ready
-        left = [one for one in left if one not in ready]
+        computed = {one.column for one in ready}
+        left = [one for one in left if one.column not in computed]
     return tuple(done)
 
 
-def _check_columns(comparison: Comparison, text: str, columns: Sequence[Column]) -> None:
-    used = [c for c in columns if c.name in (*comparison.left.names, *comparison.right.names)]
+def _check_columns(
+    comparison: Comparison, text: str, columns: Sequence[Column], places: Mapping[str, int]
+) -> None:
+    names = {*comparison.left.names, *comparison.right.names}
+    used = [columns[at] for at in sorted(places[name] for name in names)]
     levels = [c for c in used if c.has_levels]
     if not levels:
         return
@@ -164,14 +171,13 @@ def _check_columns(comparison: Comparison, text: str, columns: Sequence[Column])
         )
 
 
-def _limit(comparison: Comparison, text: str, columns: Sequence[Column]) -> Limit:
-    names = [column.name for column in columns]
+def _limit(comparison: Comparison, text: str, columns: Sequence[Column], places: Mapping[str, int]) -> Limit:
     weights = _linear(Term(sign="-", parts=(comparison.left, comparison.right)), text)
     bound = -weights.pop("", 0.0)
     weights = {name: weight for name, weight in weights.items() if weight != 0.0}
     if not weights:
         raise _wrong(text, "no column is left in it")
-    used = [columns[names.index(name)] for name in weights]
+    used = [columns[places[name]] for name in weights]
     steps = [1.0 if c.has_levels else c.step for c in used]
     small = min(s * abs(w) for s, w in zip(steps, weights.values(), strict=True))
     size = max(
@@ -179,7 +185,7 @@ def _limit(comparison: Comparison, text: str, columns: Sequence[Column]) -> Limi
     )
     return Limit(
         text=text,
-        columns=tuple(names.index(name) for name in weights),
+        columns=tuple(places[name] for name in weights),
         weights=tuple(weights.values()),
         bound=bound,
         strict=comparison.sign == "<",

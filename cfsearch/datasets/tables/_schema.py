@@ -95,10 +95,12 @@ class TableSchema:
     missing_values: tuple[str, ...] = MISSING_VALUES
     relations: tuple[str, ...] = ()
     _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+    _names: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.columns:
             raise ConfigError("table schema: there is no column.")
+        object.__setattr__(self, "_names", tuple(column.name for column in self.columns))
         names = [*self.names, *([self.target.name] if self.target else []), *self.ignore]
         if len(set(names)) < len(names):
             twice = next(name for name, count in Counter(names).items() if count > 1)
@@ -136,7 +138,7 @@ class TableSchema:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns that the model is given."""
-        return tuple(column.name for column in self.columns)
+        return self._names
 
     @property
     def d(self) -> int:

@@ -1,5 +1,6 @@
 """One thing that can be turned in a table: a column, or columns that change together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, final
@@ -123,14 +124,15 @@ def variables_of(schema: TableSchema, *, followers: frozenset[str]) -> tuple[Var
     """The variables of a schema, in the order of its columns; columns that follow others have none."""
     links = {name: link for link in schema.links for name in link.columns}
     made: list[Variable] = []
+    places = {name: at for at, name in enumerate(schema.names)} if schema.links else {}
     for j, column in enumerate(schema.columns):
         link = links.get(column.name)
         if column.name in followers:
             continue
         if link is None:
             made.append(_single(j, column))
-        elif not any(j in variable.columns for variable in made):
-            made.append(_joined(link, schema))
+        elif j == min(places[name] for name in link.columns):
+            made.append(_joined(link, schema, places))
     return tuple(made)
 
 
@@ -160,7 +162,7 @@ def _single(j: int, column: Column) -> Variable:
     )
 
 
-def _joined(link: Link, schema: TableSchema) -> Variable:
+def _joined(link: Link, schema: TableSchema, places: Mapping[str, int]) -> Variable:
     """One variable for linked columns: which combination, in an order where there is one.
 
     Combinations that no search may go to (a level for "missing", a number out of range, a code) come last.
@@ -187,7 +189,7 @@ def _joined(link: Link, schema: TableSchema) -> Variable:
     ]
     return Variable(
         name=link.columns[0],
-        columns=tuple(schema.names.index(name) for name in link.columns),
+        columns=tuple(places[name] for name in link.columns),
         kind=ColumnKind.ORDINAL if ordered or ruled else ColumnKind.CATEGORICAL,
         low=0.0,
         high=float(len(fine) - 1),
