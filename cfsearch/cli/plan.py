@@ -168,8 +168,8 @@ def _pace(assembly: "Assembly", photographs: "LabelledPhotographs") -> "_Pace":
 
     shape = assembly.search.generator.shape
     if assembly.records is not None:
-        record = next(record for record in assembly.records if record.failure is None)
-        return _timed(assembly, record.x, None)
+        readable = (one.x for one in assembly.records if one.failure is None)
+        return _timed(assembly, next(readable), None)
     for i, ref in enumerate(photographs.refs):
         try:
             record = read_fitting(ref, shape, crop=photographs.crop(shape[-1]))

@@ -12,7 +12,7 @@ from cfsearch.registry import is_path, load, load_object
 from .endings import RUNS_CODE
 from .foreign_files import about_file, about_folder
 from .request import ModelRequest
-from .served.address import is_address
+from .served.address import address_meant, is_address
 from .shards import is_index
 
 _NEED_ARCH: Final = (".pt", ".pth", ".safetensors")
@@ -183,7 +183,9 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
             "itself to cfsearch.audit, or the path of its file."
         )
     if not path.exists():
-        return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.")
+        meant = address_meant(str(path))
+        hint = f" Of a server, write its address: {meant}" if meant else ""
+        return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.{hint}")
     if path.is_dir():
         return ModelFileError(about_folder(path))
     if not path.is_file():

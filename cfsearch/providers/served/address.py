@@ -51,6 +51,10 @@ class Address:
         Raises:
             ConfigError: it is no http or https address, holds a password, or its protocol is not known.
         """
+        if re.search(r"\s", spec):
+            raise ConfigError(
+                f"provider: the address {_shown(spec)!r} holds a blank. Remove it, or write %20 where it belongs to a name."
+            )
         scheme, _, rest = spec.partition("://")
         named, plus, transport = scheme.rpartition("+")
         chosen: ProtocolName | None = protocol
@@ -65,7 +69,10 @@ class Address:
             host = parts.hostname
             _ = parts.port
         except ValueError as error:
-            raise ConfigError(f"provider: {_shown(spec)!r} is no address ({error}).") from error
+            hint = _bracketed(rest)
+            raise ConfigError(
+                f"provider: {_shown(spec)!r} is no address ({error}). {hint or 'It is written https://HOST:PORT/PATH.'}"
+            ) from error
         if parts.scheme not in ("http", "https") or not host:
             raise ConfigError(
                 f"provider: expected an address that begins with http:// or https:// and names a host, got {_shown(spec)!r}."
@@ -104,7 +111,26 @@ class Address:
 
 def is_address(spec: str) -> bool:
     """Whether a user wrote an address and not a file or a function."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", spec) is not None
+    return re.match(r"\s*[A-Za-z][A-Za-z0-9+.-]*://", spec) is not None
+
+
+def address_meant(spec: str) -> str:
+    """The address that a user seems to mean by a host without ``http://``; empty for anything else.
+
+    Args:
+        spec: the model as the user wrote it, no file.
+
+    Example:
+        >>> address_meant("localhost:8080/v2/models/m"), address_meant("models/m.onnx")
+        ('http://localhost:8080/v2/models/m', '')
+    """
+    host = r"(localhost|\d+(\.\d+){3}|\[[0-9A-Fa-f:]+\]|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)"
+    found = re.fullmatch(rf"{host}(?P<port>:\d+)?(?P<path>/\S*)?", spec)
+    if found is None or not (
+        found["port"] or any(re.search(one, found["path"] or "") for one, _ in _BY_PATH)
+    ):
+        return ""
+    return f"http://{spec}"
 
 
 def with_protocol(spec: str, protocol: str | None) -> str:
@@ -156,6 +182,12 @@ def _trimmed(path: str, protocol: ProtocolName) -> str:
     if protocol == "mlflow" and not path.endswith("/invocations"):
         return f"{path}/invocations"
     return path
+
+
+def _bracketed(rest: str) -> str:
+    """How an IPv6 address without its brackets is written; empty for anything else."""
+    host = re.match(r"[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f]*(?=[/?]|$)", rest)
+    return "" if host is None else "An IPv6 address stands in brackets: http://[::1]:8080/v2/models/m."
 
 
 def _shown(spec: str) -> str:

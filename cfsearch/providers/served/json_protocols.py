@@ -8,7 +8,7 @@ import numpy as np
 
 from cfsearch.errors import ConfigError
 
-from .messages import BadAnswerError, Json, Request, Response, whole_number
+from .messages import LOOK, BadAnswerError, Json, Request, Response, whole_number
 from .wire import (
     Answer,
     Batch,
@@ -79,8 +79,6 @@ class TensorFlowServing(Protocol):
 
     def _scores(self, response: Response, n: int) -> Answer:
         document = response.json()
-        if isinstance(document, dict) and "error" in document:
-            raise BadAnswerError(f"answered with an error: {shown(document['error'], most=300)}.")
         rows = document.get("predictions") if isinstance(document, dict) else None
         if rows is None and isinstance(document, dict) and "outputs" in document:
             columns = document["outputs"]
@@ -88,6 +86,8 @@ class TensorFlowServing(Protocol):
                 arrays = {name: array_of(values, what="scores") for name, values in columns.items()}
                 return Scores(rows_counted(Named(arrays).scores(self.output).values, n))
             rows = columns
+        if rows is None:
+            raise BadAnswerError(f"answered {shown(document)}, expected `predictions`. {LOOK}")
         return answer_of(rows, n, output=self.output)
 
 
@@ -121,9 +121,9 @@ class MLflow(Protocol):
 
     def _scores(self, response: Response, n: int) -> Answer:
         document = response.json()
-        if isinstance(document, dict) and "error_code" in document:
-            raise BadAnswerError(f"answered with an error: {shown(document.get('message'), most=300)}.")
         rows = document.get("predictions") if isinstance(document, dict) else document
+        if rows is None:
+            raise BadAnswerError(f"answered {shown(document)}, expected `predictions`. {LOOK}")
         return answer_of(rows, n, output=self.output)
 
 
@@ -176,7 +176,7 @@ def answer_of(rows: Json, n: int, *, output: str | None) -> Answer:
         arrays = {name: array_of(values, what="scores") for name, values in rows.items()}
         return Scores(rows_counted(Named(arrays).scores(output).values, n))
     if not isinstance(rows, list):
-        raise BadAnswerError(f"answered {shown(rows)} where a list with scores was expected.")
+        raise BadAnswerError(f"answered {shown(rows)} where a list with scores was expected. {LOOK}")
     if len(rows) != n:
         raise BadAnswerError(f"answered {len(rows)} rows of scores to {n} inputs.")
     if output is not None and all(isinstance(row, dict) and output in row for row in rows):

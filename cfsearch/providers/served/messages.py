@@ -1,5 +1,6 @@
 """Requests and responses of a served model, and the errors that they end in."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -92,10 +93,68 @@ class Response:
                 f"answered with a web page instead of JSON (a login page, a proxy?): {excerpt(body)}."
             )
         try:
-            return parse_json(body)
+            document = parse_json(body)
         except JSONError as error:
             kind_of_error = UnreadableAnswerError if error.broken else BadAnswerError
             raise kind_of_error(f"answered with what is no valid JSON: {excerpt(body)}; {error}.") from error
+        complaint = complaint_of(document)
+        if complaint is not None:
+            raise BadAnswerError(
+                f"answered with an error instead of scores: {excerpt(json.dumps(complaint, ensure_ascii=False).encode(), most=300)}. "
+                f"{LOOK}"
+            )
+        return document
+
+
+LOOK: Final = "Look into the server's log, and whether it speaks this protocol (--protocol)."
+"""What a user can do about an answer that holds no scores."""
+_SAYS: Final = (
+    "error",
+    "errors",
+    "error_message",
+    "exception",
+    "detail",
+    "details",
+    "message",
+    "msg",
+    "error_code",
+)
+"""Under which keys a server says what went wrong."""
+_BESIDE: Final = frozenset(
+    {
+        *_SAYS,
+        *(
+            "code",
+            "status",
+            "type",
+            "title",
+            "instance",
+            "path",
+            "timestamp",
+            "trace",
+            "stacktrace",
+            "stack_trace",
+        ),
+        *("estimated_time", "warnings", "success", "ok", "id", "request_id", "trace_id"),
+    }
+)
+"""What may stand beside it."""
+
+
+def complaint_of(document: Json) -> Json:
+    """What a server says went wrong, where an answer is that and nothing else; None where it is something else.
+
+    Args:
+        document: of the answer.
+
+    Example:
+        >>> complaint_of({"error": {"code": 5}, "status": 500}), complaint_of({"error": 0.25, "fine": 0.75})
+        ({'code': 5}, None)
+    """
+    if not isinstance(document, dict) or not document.keys() <= _BESIDE:
+        return None
+    found = (document[key] for key in _SAYS if key in document)
+    return next((one for one in found if isinstance(one, str | dict) and one), None)
 
 
 def excerpt(body: bytes, *, most: int = EXCERPT) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfsearch.errors import ConfigError
 
-from .messages import BadAnswerError, Json, Request, Response, whole_number
+from .messages import LOOK, BadAnswerError, Json, Request, Response, whole_number
 from .wire import (
     Answer,
     Batch,
@@ -200,11 +200,9 @@ class OpenInference(Protocol):
                 raise BadAnswerError(f"says that its header has {shown(length)} of {len(head)} bytes.")
             head, rest = head[:stated], head[stated:]
         document = response.json(part=head)
-        if isinstance(document, dict) and isinstance(document.get("error"), str):
-            raise BadAnswerError(f"answered with an error: {shown(document['error'], most=300)}.")
         outputs = document.get("outputs") if isinstance(document, dict) else None
         if not isinstance(outputs, list) or not all(isinstance(one, dict) for one in outputs):
-            raise BadAnswerError(f"answered {shown(document)}, expected `outputs`.")
+            raise BadAnswerError(f"answered {shown(document)}, expected `outputs`. {LOOK}")
         found: dict[str, RawArray] = {}
         at = 0
         for one in outputs:

@@ -9,7 +9,7 @@ import numpy as np
 from cfsearch.errors import ConfigError
 
 from .json_protocols import answer_of, listed, packed
-from .messages import BadAnswerError, Request, Response
+from .messages import LOOK, BadAnswerError, Request, Response
 from .wire import (
     Answer,
     Batch,
@@ -68,8 +68,6 @@ class HuggingFace(Protocol):
 
     def _scores(self, response: Response, n: int) -> Answer:
         rows = response.json()
-        if isinstance(rows, dict) and "error" in rows:
-            raise BadAnswerError(f"answered with an error: {shown(rows['error'], most=300)}.")
         if isinstance(rows, list) and n == 1 and rows and isinstance(rows[0], dict):
             rows = [rows]
         return answer_of(rows, n, output=self.output)
@@ -102,12 +100,10 @@ class TorchServe(Protocol):
 
     def _scores(self, response: Response) -> Answer:
         value = response.json()
-        if isinstance(value, dict) and isinstance(value.get("message"), str):
-            raise BadAnswerError(f"answered with an error: {shown(value['message'], most=300)}.")
         if is_ranked(value):
             return ranked_of([value])
         if isinstance(value, bool | str) or not isinstance(value, list | int | float):
-            raise BadAnswerError(f"answered {shown(json.dumps(value))} where scores were expected.")
+            raise BadAnswerError(f"answered {shown(json.dumps(value))} where scores were expected. {LOOK}")
         if not isinstance(value, list):
             return Scores(np.asarray([value]))
         scores = array_of(value, what="scores")
