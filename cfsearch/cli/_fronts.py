@@ -7,6 +7,7 @@ import torch
 
 from cfsearch.contracts.records import Reason
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.picks import OUTLYING
 from cfsearch.fronts.predicted import predicted_words
 from cfsearch.fronts.reading import by_generator, robust
 
@@ -254,10 +255,14 @@ def _block(front: ParetoFront, i: int, *, role: str, width: int) -> str:
 def _roles(front: ParetoFront) -> list[str]:
     """Which answer and which picks each member is, or why it is no counterfactual."""
     answers, picks, valid = front.answers(), front.picks(), front.valid.tolist()
+    factors = [1.0] * len(valid) if front.outlierness is None else front.outlierness.tolist()
     roles = []
     for i, verified in enumerate(front.verified.tolist()):
         place = [f"answer {answers.index(i) + 1}"] if i in answers else []
-        shown = ", ".join([*place, *(way for way in _ORDER if picks.get(way) == i)])
+        apart = [f"unlike known ones (outlier factor {factors[i]:.1f})"] if factors[i] > OUTLYING else []
+        shown = ", ".join(
+            [*place, *(way for way in _ORDER if picks.get(way) == i), *(apart if place else ())]
+        )
         roles.append(shown if valid[i] else "not genuine" if verified else "no flip")
     return roles
 

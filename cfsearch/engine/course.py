@@ -17,6 +17,7 @@ from cfsearch.contracts.solver import Injectable, Solver
 from cfsearch.errors import ConfigError, PluginError, ShapeError
 
 from .archive import leads
+from .construction import Construction
 from .convergence import GROWTH
 from .descent import Descent
 from .plugin_checks import proposed, raising
@@ -79,6 +80,7 @@ class Course:
         self._problem, self._schedule, self._begin, self._search = problem, schedule, begin, search
         self._members, self._generation, self._generations = members, 0, len(schedule.sizes)
         self._seeds: Tensor | None = None  # (b, s, d)
+        self._construction: Construction | None = None
         self._exact: dict[int, int] = {}  # how many points there were, by query
         self.tracker: Tracker = Tracker(problem, capacity=members, patience=search.patience)
         self.origin: str = ""
@@ -256,14 +258,21 @@ class Course:
 
     def _refined(self, n: int, standing: Standing) -> dict[int, Float[Tensor, "i d"]]:
         problem, steps = self._problem, {}
+        if self._construction is None and self._seeds is not None:
+            self._construction = Construction(problem, self._seeds.cpu())
         for i, archive in enumerate(self.tracker.archives):
-            best = standing.best(archive, i, most=MEMBERS)
-            if i in problem.failures or not len(best):
+            if i in problem.failures:
                 continue
-            z = archive.z[best]
-            known = z[:0] if self._seeds is None else self._seeds[i].to(z)
-            known = known[(known != 0).any(1)]  # without those that fill it up
-            steps[i] = stepped(z, known=known, categorical=standing.categorical)
+            made = [] if self._construction is None else [self._construction.ideas(i, n=n).to(archive.z)]
+            best = standing.best(archive, i, most=MEMBERS)
+            if len(best):
+                z = archive.z[best]
+                z = z[(z != 0).sum(1).argsort(stable=True)]
+                known = z[:0] if self._seeds is None else self._seeds[i].to(z)
+                known = known[(known != 0).any(1)]  # without those that fill it up
+                made.append(stepped(z, known=known, categorical=standing.categorical))
+            if any(map(len, made)):
+                steps[i] = torch.cat(made)
         return distinct(steps, space=problem.space, n=n, known=problem.known)
 
     def _started_solver(self) -> Solver:

@@ -87,6 +87,11 @@ def answers(front: "ParetoFront", count: int | None) -> list[int]:
         costs = costs + picks.ISOLATION * excess
     best = _undominated(front, among=inside) if "neighbours" in front.objectives else inside
     first = picks.sparsest(front.z, sizes=_effort(front), among=best)
+    if "neighbours" in front.objectives:  # the fewest changes of all are worth an outlier
+        fewest = picks.sparsest(front.z, sizes=_effort(front), among=_undominated(front, among=among))
+        count_of = front.changed.sum(1)
+        if count_of[fewest] < count_of[first]:
+            first, best = fewest, best.index_fill(0, torch.tensor([fewest]), True)
     members = among.nonzero().flatten()
     z, taken = front.z[members], [int((members == first).nonzero())]
     if "neighbours" in front.objectives:

@@ -292,9 +292,9 @@ class ParetoFront:
     def answers(self, count: int | None = None) -> list[int]:
         """The members to read first: the sparsest, and others that are better in something, or differ.
 
-        Local outliers among known inputs (``outlierness``) come only after all others. Where the distance to known rows was an
-        objective (``neighbours``), no other member dominates them in the number of changes, the distance from the original and
-        that to known rows, and together they dominate the most in the logarithms of these and in ``outlierness``
+        Where the distance to known rows was an objective (``neighbours``), the first changes fewest of all. Other local outliers
+        among known inputs (``outlierness``) come only after all others; no other member dominates those in the number of changes,
+        the distance from the original and that to known rows, and together they dominate the most in the logarithms of these and in ``outlierness``
         (``cfsearch.fronts.picks.covering``). For other places a member's distance from those taken is weighed against its cost
         (``cfsearch.fronts.picks.diverse``): half its distance from the original, or one and a half times that and twice its
         distance to known rows, and a fifth of how far its outlier factor exceeds 1. All are valid; fewer where the front holds

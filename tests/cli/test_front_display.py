@@ -78,6 +78,13 @@ def test_answers_come_before_the_picks_and_are_numbered(front: ParetoFront) -> N
         assert role in text
 
 
+def test_an_answer_that_is_an_outlier_says_so(front: ParetoFront) -> None:
+    factors = torch.tensor([9.0, 1.0, 2.54, 1.4, 9.0], dtype=torch.float64)
+    text = " ".join(" ".join(printed(replace(front, outlierness=factors), width=60)).split())
+    assert text.count("unlike known ones") == 1
+    assert "#2 answer 3, closest, unlike known ones (outlier factor 2.5):" in text
+
+
 @pytest.mark.parametrize("width", [60, 80, 130])
 def test_robustness_stands_as_how_many_of_how_many(front: ParetoFront, width: int) -> None:
     share = torch.tensor([torch.nan, 0.95, 0.25, torch.nan, torch.nan], dtype=torch.float64)

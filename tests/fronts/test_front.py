@@ -128,6 +128,22 @@ def test_outliers_among_known_inputs_are_no_answers_where_others_are() -> None:
     assert replace(isolated, outlierness=torch.full((4,), torch.nan).double()).answers() == front().answers()
 
 
+def test_the_fewest_changes_of_all_come_first_beside_known_rows_even_as_an_outlier() -> None:
+    # changes 3, 1, 2: 2 alone changes one variable, and is an outlier
+    known = replace(front(), objectives=("adversarial", "plausibility", "neighbours"))
+    f = known.f.clone()
+    f[:, 2] = torch.tensor([0.0, 0.4, 0.9, 0.2])
+    isolated = replace(known, f=f, outlierness=torch.tensor([9.0, 1.0, 2.5, 1.1], dtype=torch.float64))
+    assert isolated.answers(1) == [2] == [isolated.pick("sparsest")]
+    # no second outlier before an inlier
+    more = torch.tensor([9.0, 2.4, 2.5, 1.1], dtype=torch.float64)
+    assert replace(isolated, outlierness=more).answers() == [2, 3, 1]
+    # an inlier with as few changes is first, however small the outlier's change
+    z = known.z.clone()
+    z[3] = torch.tensor([0.0, 0.0, 1.0])
+    assert replace(isolated, z=z).answers(1) == [3]
+
+
 def test_the_more_isolated_outlier_costs_more() -> None:
     # from 2, and with half the sizes off, 1 is worth 1.07 and 3 .97; a fifth of 1.2 and of .6 turns them round
     isolated = replace(front(), outlierness=torch.tensor([1.0, 2.2, 1.0, 1.6], dtype=torch.float64))
