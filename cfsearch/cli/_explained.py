@@ -121,7 +121,9 @@ def _only_queried(flags: dict[str, Any]) -> bool:
     """Whether the method asks the model and never follows it, so that it can live in a process of its own."""
     if flags.get("surrogate") is not None:
         return True
-    network = str(flags["model"]).lower().endswith((".onnx", ".pt", ".pth", ".safetensors"))
+    from cfsearch.providers.endings import WEIGHTS
+
+    network = str(flags["model"]).lower().endswith((".onnx", *WEIGHTS))
     return not (flags["follow"] or network)
 
 

@@ -215,7 +215,11 @@ def _names_a_model(text: str) -> bool:
     from cfsearch.providers.served.address import is_address
 
     ending = Path(text).suffix.lower()
-    if ending in UNOPENED or (ending and ending in registry.installed("providers")):
+    if (
+        ending in UNOPENED
+        or text.lower().endswith(".index.json")
+        or (ending and ending in registry.installed("providers"))
+    ):
         return True
     return is_address(text) or (registry.is_path(text) and not Path(text).exists())
 

@@ -46,5 +46,8 @@ BOOSTED: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Libraries of boosted trees by the endings of their own files, and what exports these to ONNX."""
 
-UNOPENED: Final = frozenset((*RUNS_CODE, *OTHER_FRAMEWORKS, ".ubj", ".cbm", ".bst", ".lgb"))
-"""Endings that are models and nothing else; tables and texts end in the others of boosted trees."""
+WEIGHTS: Final = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".th")
+"""Endings of files of torch weights; others are known by their bytes."""
+
+UNOPENED: Final = frozenset((*WEIGHTS, *RUNS_CODE, *OTHER_FRAMEWORKS, ".ubj", ".cbm", ".bst", ".lgb"))
+"""Endings that are models and nothing else, besides those of plug-ins; tables and texts end in the others of boosted trees."""

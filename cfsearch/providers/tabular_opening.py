@@ -14,6 +14,7 @@ from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
 from cfsearch.registry import is_path, object_at
 
+from .endings import WEIGHTS
 from .opening import open_file, open_plugin
 from .regression import within_range
 from .request import ModelRequest
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .onnx.inputs import GraphInput
 
 _SKOPS: Final = (".skops", *PICKLES)
-_WEIGHTS: Final = (".safetensors", ".pt", ".pth")
 
 
 def open_tabular(
@@ -139,7 +139,7 @@ def columns_taken(
     """
     path = Path(spec)
     fitted = path.suffix.lower() in _SKOPS and path.is_file()
-    if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *_WEIGHTS) and path.is_file())):
+    if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *WEIGHTS) and path.is_file())):
         declared = sidecar_of(path, given=None)
         if fitted:
             from .skops_opening import of_arrays

@@ -5,6 +5,7 @@ import pytest
 
 from cfsearch.cli._errors import Fault
 from cfsearch.cli._group import COMMANDS, main
+from cfsearch.cli._settings import model_first
 
 
 def run(line: str) -> str:
@@ -65,3 +66,11 @@ def test_every_command_knows_the_name_of_what_it_needs(command: str, argument: c
 )
 def test_only_what_is_alike_is_offered(line: str, says: str) -> None:
     assert run(line) == says
+
+
+@pytest.mark.parametrize(
+    "name", ["w.ckpt", "w.bin", "w.PT", "model.safetensors.index.json", "m.tflite", "m.onnx"]
+)
+def test_a_first_argument_that_ends_like_a_model_is_the_model(name: str) -> None:
+    assert model_first([name, "a.png"], {}) == (("a.png",), {"model": name})
+    assert model_first(["a.png", name], {}) == (("a.png", name), {})

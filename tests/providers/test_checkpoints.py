@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import ModelFileError, UnsafeModelError
 from cfsearch.providers.opening import open_provider
+from cfsearch.providers.tabular_opening import columns_taken, open_tabular
 
 State = dict[str, Tensor]
 
@@ -290,3 +292,19 @@ def test_what_does_not_fit_gets_one_sentence(nets: Any, saved: dict[str, Any], s
     with pytest.raises(ModelFileError, match=says) as caught:
         open_provider("w.pt", arch=arch, sidecar="s.toml")
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_of_a_network_of_rows_takes_the_encoding_of_its_sidecar(nets: Any) -> None:
+    Path("nets_of_rows.py").write_text("from torch import nn\ndef build():\n    return nn.Linear(2, 2)\n")
+    schema = TableSchema(columns=tuple(Column(name=name, kind=ColumnKind.REAL, high=9.0) for name in "ab"))
+    layer = nn.Linear(2, 2)
+    torch.save({"state_dict": below("model.", layer.state_dict())}, "w.ckpt")
+    Path("w.toml").write_text(
+        'labels = ["no", "yes"]\nscores = "logits"\n[encoding]\ncolumns = [{name = "b", style = "standard", centre = 1.0, '
+        'scale = 2.0}, {name = "a"}]\n'
+    )
+    assert columns_taken("w.ckpt") == ("b", "a")
+    rows = torch.tensor([[1.0, 2.0], [3.0, 5.0], [0.0, 9.0]], dtype=torch.float64)
+    model = open_tabular("w.ckpt", schema=schema, probes=rows, arch="nets_of_rows:build")
+    taken = torch.stack([(rows[:, 1] - 1) / 2, rows[:, 0]], dim=1).float()
+    assert torch.allclose(model.predict(rows).float(), layer(taken), atol=1e-5)
