@@ -11,7 +11,7 @@ from torch import Tensor
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.target_range import TargetRange
-from cfsearch.datasets.tables import TableSchema
+from cfsearch.datasets.tables import TableSchema, bare_name
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError
 
 from .callable import CallableProvider, source_hash
@@ -56,7 +56,7 @@ def fitted_on(model: object) -> tuple[str, ...] | None:
         model: an estimator, or any other object.
     """
     names = getattr(model, "feature_names_in_", None)
-    return None if names is None else tuple(str(name) for name in names)
+    return None if names is None else tuple(bare_name(str(name)) for name in names)  # as headers are read
 
 
 def live_provider(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
-from cfsearch.datasets.tables import Encoding, TableSchema, frame_of_codes
+from cfsearch.datasets.tables import Encoding, TableSchema, bare_name, frame_of_codes
 from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, listed
 
 from .answers import ask_in_pieces, indices_of, scores_of
@@ -103,7 +103,7 @@ class SklearnProvider(TabularProvider):
         named = getattr(estimator, "feature_names_in_", None)
         self.form: Final = form if form is not None else ("codes" if named is None else "frame")
         if self.form == "frame" and named is not None:
-            _check_names([str(n).strip() for n in named], schema, who=name)
+            _check_names([bare_name(str(n)) for n in named], schema, who=name)
         elif self.form not in ("frame", "codes") and not isinstance(self.form, Encoding):
             raise ConfigError(f"{name}: `form` must be 'frame', 'codes' or an Encoding, got {self.form!r}.")
         elif self.form == "codes":

@@ -11,6 +11,7 @@ from torch import Tensor
 from cfsearch.datasets.tables import (
     Missing,
     TableSchema,
+    bare_name,
     frame_of,
     is_absent,
     number_of,
@@ -46,9 +47,9 @@ class FittedFrames:
     ) -> None:  # Any: scikit-learn has no type for it
         self._schema: Final = schema
         # a header is read without the spaces around its names
-        self._named: Final = {str(n).strip(): str(n) for n in getattr(estimator, "feature_names_in_", ())}
-        known = {name.strip(): values for name, values in encoder_values(unwrapped(estimator)).items()}
-        self._categories: Final = {n.strip(): values for n, values in category_values(estimator).items()}
+        self._named: Final = {bare_name(str(n)): str(n) for n in getattr(estimator, "feature_names_in_", ())}
+        known = {bare_name(name): values for name, values in encoder_values(unwrapped(estimator)).items()}
+        self._categories: Final = {bare_name(n): values for n, values in category_values(estimator).items()}
         # boosters take an absent category for a missing one, beside those that they learned
         known |= {
             name: [*values, math.nan] for name, values in self._categories.items() if values is not None
@@ -58,7 +59,7 @@ class FittedFrames:
         for column in schema.columns:
             if column.has_levels and column.name in known:
                 self._levels[column.name], strange[column.name] = matched_levels(column, known[column.name])
-        strict = {name.strip() for name in refusing_columns(unwrapped(estimator))}
+        strict = {bare_name(name) for name in refusing_columns(unwrapped(estimator))}
         for name, levels in strange.items():
             column = schema.column(name)
             absent = column.levels[-1] if column.missing is Missing.LEVEL else None

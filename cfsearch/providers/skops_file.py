@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from cfsearch.datasets.tables import bare_name
 from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
 from cfsearch.files import open_file
 
@@ -26,7 +27,7 @@ def fitted_columns(path: Path, *, trusted: Sequence[str] = ()) -> tuple[str, ...
     """
     check_skops(path)
     named = getattr(load_skops(path, trusted=tuple(trusted)), "feature_names_in_", None)
-    return None if named is None else tuple(str(name).strip() for name in named)  # as headers are read
+    return None if named is None else tuple(bare_name(str(name)) for name in named)  # as headers are read
 
 
 def check_skops(path: Path) -> str:

@@ -221,3 +221,20 @@ def test_codes_keep_their_zeros_wherever_they_are_written(call: Call, tmp_path: 
     table = tmp_path / "run.csv"
     assert call("export", tmp_path / "run", "--format", "csv", "--out", table).code == 0
     assert set(pd.read_csv(table, dtype=str)["value_zip"].dropna()) <= set(codes)
+
+
+def test_a_model_fitted_on_names_with_unseen_letters_takes_the_file_that_has_them(
+    call: Call, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(3)
+    x = pd.DataFrame({"\u200bage": draw.integers(18, 90, 60), "net\u00a0income": draw.integers(10, 90, 60)})
+    y = np.where(x.sum(axis=1) > 100, "grant", "refuse")
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
+    skops.io.dump(model, tmp_path / "m.skops")
+    x.to_csv(tmp_path / "x.csv", index=False)
+    fast = ("--evaluations", 40, "--population", 20, "--threads", 1)
+    answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", "--row", 0, *fast, "--json")
+    assert answer.code == 0, answer.err
+    [front] = answer.document["fronts"]
+    assert front["source"] == model.predict(x.iloc[[0]])[0]
+    assert front["variables"] == ["age", "net income"]

@@ -26,6 +26,8 @@ comments above the header, sep=;    skipped
 a column without a name             "Unnamed: 0"; left out at the end where it is empty
 more or fewer cells than names      refused, with the line
 doubled names, no rows              refused
+letters that nobody sees in names   taken out, and noted
+units below the header, sums below  left out, and noted
 NUL bytes, cells over 128 KiB       refused, with the line
 "1,5", inf or text among numbers    refused, with line and column
 "-", "n.a.", "Unknown" among them   missing, and noted
@@ -44,6 +46,7 @@ from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, row_groups
 from ._infer import Inference, infer_schema
 from ._numbers import on_grid
+from ._odd_rows import bare_name
 from ._protected import free_note, protected_kind
 from ._readable import ReadableRows, readable_rows
 from ._relations import Follow, Limit, condition_of, holds
@@ -75,6 +78,7 @@ __all__ = [
     "TextTable",
     "Variable",
     "Variables",
+    "bare_name",
     "bytes_of",
     "check_labels",
     "condition_of",

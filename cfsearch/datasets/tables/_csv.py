@@ -5,7 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, final
 
@@ -13,6 +13,7 @@ from cfsearch.errors import ConfigError, DataError
 
 from ._file import text_of
 from ._numbers import is_number
+from ._odd_rows import bare_name, has_sums, is_second_header, is_unseen
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -95,6 +96,10 @@ def read_text_table(
             notes += (f"{path.name}: {_NAMES[delimiter]} stand between the cells.",)
     header, rows, lines = _cells(body, path, delimiter, skipped)
     header, rows, changed = _trimmed(header, rows)
+    unseen = [bare_name(name) for name in header if is_unseen(name)]
+    if unseen:
+        notes += (f"{path.name}: letters that nobody sees were taken out of the names {_listed(unseen)}.",)
+    header = [bare_name(name) for name in header]
     table = TextTable(
         path.name,
         tuple(header),
@@ -105,7 +110,31 @@ def read_text_table(
         delimiter,
         not (changed or skipped or path.suffix.lower() in (".zip", ".parquet")),
     )
-    return _plain_numbers(table)
+    return _without_odd_rows(_plain_numbers(table))
+
+
+def _without_odd_rows(table: TextTable) -> TextTable:
+    """The table without units below its header and sums at its end, which ``notes`` says."""
+    notes = []
+    first, end = 0, len(table.rows)
+    if is_second_header(table.rows):
+        first = 1
+        shown = _listed([cell for cell in table.rows[0] if cell])
+        notes.append(
+            f"{table.name}: line {table.lines[0]} ({shown}) has words where all others have numbers; left out, as a second header."
+        )
+    if has_sums(table.rows):
+        end -= 1
+        notes.append(f"{table.name}: line {table.lines[-1]} holds the sums of the others; left out.")
+    if not notes:
+        return table
+    return replace(
+        table,
+        rows=table.rows[first:end],
+        lines=table.lines[first:end],
+        notes=(*table.notes, *notes),
+        as_written=False,
+    )
 
 
 def _without_preface(text: str) -> tuple[str, int]:
@@ -177,9 +206,13 @@ def _check_header(header: list[str], path: Path, delimiter: str, line: int) -> N
                     f"has {what} between names, expected {delimiter!r}; give delimiter = {other!r}",
                 )
     seen: set[str] = set()
-    for name in header:
+    for name in map(bare_name, header):
         if name and name in seen:
-            raise _wrong(path, line, f"names column {name[:60]!r} twice")
+            raise _wrong(
+                path,
+                line,
+                f"names column {name[:60]!r} twice (if the line below holds the names, take this one out)",
+            )
         seen.add(name)
 
 

@@ -228,6 +228,7 @@ def _decoded(raw: bytes, path: Path, encoding: str) -> str:
 
 def _nul(path: Path, *, line: int) -> DataError:
     return DataError(
-        f"table: {path.name!r}, line {line} holds a NUL byte, so this is no text file. Save it as CSV in UTF-8 "
-        "(of UTF-16 without a byte order mark: --encoding utf-16-le)."
+        f"table: {path.name!r}, line {line} holds a NUL byte, so this is no text file, or a damaged one. Save it as CSV in UTF-8 "
+        "(of UTF-16 without a byte order mark: --encoding utf-16-le), or look at that line and take the byte out "
+        "(tr -d '\\000' < FILE > CLEAN)."
     )

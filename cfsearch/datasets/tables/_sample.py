@@ -17,6 +17,7 @@ from ._columns import Column, Missing
 from ._csv import TextTable, as_csv
 from ._file import bytes_of
 from ._frame import require_pandas
+from ._odd_rows import bare_name
 from ._schema import TableSchema, is_missing
 from ._table import table_of_text
 
@@ -85,7 +86,7 @@ class FileSample:
             nrows=0,
             index_col=False,
         ).columns
-        own = {str(name).strip(): str(name) for name in names}
+        own = {bare_name(str(name)): str(name) for name in names}
         try:
             read = pd.read_csv(
                 self._source(),
