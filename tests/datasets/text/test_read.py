@@ -1,5 +1,6 @@
 """Texts from files: lines, columns, and what is refused."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,27 @@ def test_a_column_of_a_table(tmp_path: Path) -> None:
     assert [line.text for line in read_texts(path)] == ["short", "other"]
     path.write_text("review\nfine\n")
     assert [line.text for line in read_texts(path)] == ["fine"]
+
+
+@pytest.mark.parametrize("form", ["semicolons", "tabs", "cp1252", "gzip"])
+def test_a_table_of_texts_is_read_as_one_of_rows(tmp_path: Path, form: str) -> None:
+    text = 'id,text\n1,"Schön, wie"\n2,dull\n'
+    path = tmp_path / {"tabs": "a.tsv", "gzip": "a.csv.gz"}.get(form, "a.csv")
+    if form in ("semicolons", "tabs"):
+        mark = ";" if form == "semicolons" else "\t"
+        path.write_text(f"id{mark}text\n1{mark}Schön, wie\n2{mark}dull\n")
+    elif form == "cp1252":
+        path.write_bytes(text.encode("cp1252"))
+    else:
+        path.write_bytes(gzip.compress(text.encode()))
+    assert [line.text for line in read_texts(path)] == ["Schön, wie", "dull"]
+
+
+def test_a_comma_that_no_quotes_hold_is_refused_instead_of_a_text_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text\na good film, mostly\n")
+    with pytest.raises(DataError, match="line 2 must have 1 cells, got 2"):
+        read_texts(path)
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
