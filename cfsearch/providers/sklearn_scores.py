@@ -165,9 +165,8 @@ def _of_threshold(estimator: Any, last: Any, classes: tuple[Any, ...]) -> Scores
 
     def above(rows: Any) -> NDArray[np.float64]:  # Any: as above
         if by_share:
-            return _log_odds(
-                np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, positive]
-            ) - _log_odds(limit)
+            shares = np.asarray(estimator.predict_proba(rows), dtype=np.float64)[:, positive]
+            return np.asarray(_log_odds(shares) - _log_odds(limit), dtype=np.float64)
         value = np.asarray(estimator.decision_function(rows), dtype=np.float64).reshape(-1)
         return (value if positive == 1 else -value) - limit
 
