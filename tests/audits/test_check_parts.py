@@ -278,6 +278,8 @@ def test_groups_of_every_model_are_computed_again(monkeypatch: pytest.MonkeyPatc
         transitions = changes
         robustness = changes
 
+        agreement = changes
+
     for name in ("load_effects", "load_columns", "load_shared", "load_contributions"):
         monkeypatch.setattr(checking, name, lambda path: None)
     for name in ("verdicts", "column_verdicts"):
