@@ -162,6 +162,13 @@ def _is_text(token: str) -> bool:
     return True
 
 
+def _text_of(token: str) -> str:
+    try:
+        return str(json.loads(token))
+    except ValueError:
+        return token
+
+
 def _where(text: str, error: _RefusedError) -> str:
     """Where a refused token stands; of a key, where it stands for the second time."""
     objects: list[set[str] | None] = []
@@ -171,11 +178,11 @@ def _where(text: str, error: _RefusedError) -> str:
         if one[0] in ("{", "["):
             objects.append(set() if one[0] == "{" else None)
         elif one[0] in ("}", "]"):
-            objects.pop()
+            objects = objects[:-1]  # of a text that is broken elsewhere there may be none
         elif not error.key and one[0] == token:
             return _at(text, one.start())
         elif error.key and one[0].startswith('"') and i + 1 < len(found) and found[i + 1][0] == ":":
-            keys, key = objects[-1], json.loads(one[0])
+            keys, key = objects[-1] if objects else None, _text_of(one[0])
             if keys is not None and key in keys and key == error.token:
                 return _at(text, one.start())
             if keys is not None:

@@ -56,6 +56,8 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "digits": ("[\n" + "7" * 10**5 + "]", "a whole number of 100,000 digits is too large (line 2, column 1)"),
     "twice": ('{"a": {"b": 1},\n"b": 2, "a": 3}', "the key 'a' stands twice in one object (line 2, column 9)"),
     "twice, escaped": ('[{"a": 1}, {"a": 1, "\\u0061": 2}]', "the key 'a' stands twice in one object (line 1, column 21)"),
+    "twice, then broken": ('{"a": 1, "a": 2}]]] "x\x01": {"a": 1, "a": 2', "the key 'a' stands twice in one object"),
+    "too large in what is none": ('{"a": {}, "b": 1e400ws.csv", "c": []}]', "the number 1e400 is too large"),
     "half a letter": ('["fine", "\\ud83d"]', "half of a surrogate pair, which is no letter (line 1, column 10)"),
     "half a key": ('{"\\udc00": 1}', "half of a surrogate pair, which is no letter (line 1, column 2)"),
     "lists": ("[" * 90_000, f"more than {MOST_DEEP} lists or objects"),

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from fuzz_beside import beside
 from fuzz_kept import kept
 from PIL import Image
 
@@ -443,6 +444,7 @@ def readers(*, runs: bool = True) -> dict[str, Reader]:
         ),
     }  # fmt: skip
     found |= {name: Reader(_file(".kept", load), (seed,)) for name, (load, seed) in kept().items()}
+    found |= {name: Reader(_file(ending, load), (seed,)) for name, (load, ending, seed) in beside().items()}
     if runs:
         store, audit, front = _run_files()
         found |= {

@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from cfsearch import registry
+from cfsearch.files import read_text
 
 Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -63,7 +64,7 @@ def classes(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
         return []
     path = Path(sidecar) if sidecar is not None else Path(str(model)).with_suffix(".toml")
     try:
-        labels = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("labels", [])
+        labels = tomllib.loads(read_text(path)).get("labels", [])
     except (OSError, ValueError):
         return []
     return _matching([str(label) for label in labels], incomplete)

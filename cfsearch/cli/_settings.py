@@ -157,8 +157,10 @@ def kind_of_inputs(file: Path | None, flags: dict[str, Any]) -> str:
         return found[0] if found else "images"
     import tomllib
 
+    from cfsearch.files import read_text
+
     try:
-        declared = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        declared = tomllib.loads(read_text(file))
     except (OSError, ValueError, RecursionError):
         return "images"  # the reader of the file reports what is wrong with it
     data = declared.get("data")

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 from cfsearch.errors import DataError
+from cfsearch.files import read_file, reason
 from cfsearch.parsing import parse_json
 
 _LARGEST: Final = 64 * 2**20
@@ -148,16 +149,13 @@ def read_croissant(path: str | Path) -> Croissant:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(
-                f"croissant {str(path)!r}: expected a description of at most 64 MiB, got {path.stat().st_size} bytes. "
-                "Give croissant.json, not the data."
-            )
-        blob = path.read_bytes()
+        blob = read_file(path, most=_LARGEST)
         value = parse_json(blob)
     except OSError as error:
-        raise DataError(f"croissant {str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"croissant {str(path)!r} cannot be read: {reason(error)}. Give croissant.json, not the data."
+        ) from error
+    except ValueError as error:
         raise DataError(f"croissant {str(path)!r}: expected JSON, got something else ({error}).") from error
     top = _plain(value)
     if not isinstance(top, dict) or "Dataset" not in _texts(top.get("@type")):

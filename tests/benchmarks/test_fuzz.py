@@ -49,6 +49,17 @@ NAMES = (
     ),
     *("huggingface", "torchserve", "template"),
     *("kept effects", "kept groups", "kept contributions", "kept columns", "kept shared"),
+    *(
+        "croissant",
+        "checksums",
+        "events",
+        "key",
+        "cache",
+        "recordings",
+        "address",
+        "published settings",
+        "json",
+    ),
 )
 
 

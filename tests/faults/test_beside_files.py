@@ -19,7 +19,9 @@ from cfsearch.audits.exchange.attestation import read_statement
 from cfsearch.audits.exchange.commitment import read_key
 from cfsearch.audits.theirs import read_theirs
 from cfsearch.cli import main
+from cfsearch.cli._settings import kind_of_inputs
 from cfsearch.config import Config
+from cfsearch.datasets.croissant import read_croissant
 from cfsearch.datasets.images import find_images, read_attributes, read_image
 from cfsearch.datasets.images.labelled import read_labels
 from cfsearch.datasets.sound import read_recordings
@@ -33,6 +35,12 @@ from cfsearch.providers.sidecar import read_sidecar
 from cfsearch.providers.surrogate_file import Surrogate
 from cfsearch.runs.guard import file_digest, read_object
 from cfsearch.runs.store import STORE, Store
+
+
+def _of_settings(path: Path) -> object:
+    """What says which kind of inputs a file of settings names, and then the reader of the file."""
+    return kind_of_inputs(path, {}), Config.read(path)
+
 
 READERS: dict[str, tuple[Callable[..., object], str]] = {
     "settings": (Config.read, "x.toml"),
@@ -49,6 +57,8 @@ READERS: dict[str, tuple[Callable[..., object], str]] = {
     "surrogate": (Surrogate.read, "x.safetensors"),
     "theirs": (lambda path: read_theirs(path, columns=("a",)), "x.json"),
     "statement": (read_statement, "x.json"),
+    "croissant": (read_croissant, "x.json"),
+    "kind of inputs": (_of_settings, "x.toml"),
     "key": (read_key, "x.key"),
     "document": (read_object, "x.json"),
     "digest": (file_digest, "x.json"),
