@@ -11,6 +11,7 @@ from typing import Any, Final
 from cfsearch.errors import CfsearchError, DamagedError, RunError
 
 from . import checksums
+from .begun import never_begun, remove_store
 from .guard import digest, read_object
 from .record import Stored
 from .store import SCHEMA, STORE, Store
@@ -57,6 +58,9 @@ def mended(path: Path, *, config: dict[str, Any], hashes: dict[str, str]) -> tup
         DamagedError: its settings are damaged, and the manifest does not say that they were these.
     """
     file = path / STORE
+    if never_begun(file):
+        remove_store(file)
+        return ()
     damaged: list[str] = []
     with contextlib.suppress(DamagedError):
         damaged = [name for name in checksums.changed_files(path) if name not in (STORE, "report.html")]

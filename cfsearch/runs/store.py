@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from cfsearch.errors import DamagedError, RunError
 
+from .begun import unusable
 from .guard import REMEDY, digest, guarded
 from .record import InstanceRow, Stored, Tally, row_of, sealed, verified
 from .tables import INSERT, SELECT, TABLES
@@ -104,7 +105,7 @@ class Store:
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error as error:
             connection.close()
-            raise DamagedError(f"{str(path)!r} cannot be used as a run store: {error}.") from error
+            raise unusable(path, error, new=new) from error
         except BaseException:
             connection.close()
             raise

@@ -1,9 +1,12 @@
 """Damaged runs: what is not what was written is found when it is read, and it alone is lost."""
 
+import contextlib
 import json
 import random
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -267,3 +270,43 @@ def test_a_finished_run_is_read_where_nothing_can_be_written(finished: Path) -> 
         assert len(list(run.rows())) == 4
         assert sorted(path.name for path in finished.iterdir()) == entries
     assert "run.sqlite-wal" not in entries
+
+
+def test_a_start_that_was_killed_before_its_store_held_anything_is_begun_again(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+    assert (tmp_path / "run.sqlite").stat().st_size > 0
+    run = RunDirectory.start(tmp_path, config={"seed": 1}, hashes={"model": "0f"})
+    assert (run.config, run.damaged) == ({"seed": 1}, ())
+    run.close()
+
+
+FILLED = """
+import sys
+from cfsearch.errors import RunError
+from cfsearch.runs.directory import RunDirectory
+try:
+    RunDirectory.start("run", config={"seed": 1}, hashes={"model": "0f"}).close()
+    print("begun")
+except RunError as error:
+    print(error.exit_code, error)
+"""
+
+
+def test_a_start_on_a_full_disk_leaves_nothing_that_is_taken_for_damage(tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    if (
+        unshare is None
+        or subprocess.run([unshare, "-rm", "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no file system can be mounted here")
+    script = """set -e
+mount -t tmpfs -o size=16k tmpfs "$1"; cd "$1"
+for size in 16k 40k 64k 20m; do mount -o remount,size=$size "$1"; "$0" -B -c "$2"; done"""
+    words = [unshare, "-rm", "sh", "-c", script, sys.executable, str(tmp_path), FILLED]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("2 ")
+    assert not any(line.startswith("5 ") for line in lines), lines
+    assert lines[-1] == "begun"
