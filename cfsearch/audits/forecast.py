@@ -88,7 +88,7 @@ def forecasts(watches: Sequence[Watch], *, inputs: int, seed: int) -> list[Forec
 
 def _values(condition: Condition) -> tuple[float, float]:
     """A value halfway on the right side of the bound, and one as far on the wrong side as there is room."""
-    bound = min(max(condition.value, 0.0), 1.0)
+    bound = condition.value
     below, above = bound / 2, min(2 * bound, (1 + bound) / 2)
     if condition.op in ("<", "<="):
         return below, above

@@ -1,9 +1,10 @@
-"""Construction of sparse counterfactuals: each change to a near known input alone, then the strongest ones together.
+"""Construction of sparse counterfactuals: single changes, as far as near known inputs go, and then the strongest together.
 
 A search over many variables finds counterfactuals that change most of them a little, and taking back one change at a time
-does not lead from these to one that changes two. Forward selection does: the changes that lead to the nearest known inputs
-of the target class are evaluated one by one, and then the first few of each, ordered by what they do alone. All of it is
-evaluated like any other candidate and paid from the budget.
+does not lead from these to one that changes two. Forward selection does: of each variable the value of the nearest known input of
+the target class and the farthest value of the nearest ones (of a category the most frequent) are evaluated alone, and then the
+first few together, ordered by what they do alone. All of it is evaluated like any other candidate and paid from the budget;
+refinement then makes the changes smaller.
 
 References:
     Jung et al. 2020, https://arxiv.org/abs/2008.01897 (gradual construction: which variables, then how much).
@@ -18,9 +19,6 @@ from torch import Tensor
 from .archive import leads
 from .problem import Problem
 
-ROWS: Final = 4
-"""Known inputs whose changes are looked at, at most."""
-
 LENGTHS: Final = (2, 3, 4, 5, 6, 8, 11, 15, 20, 30)
 """How many of the strongest changes are put together."""
 
@@ -31,14 +29,17 @@ class Construction:
 
     Args:
         problem: the queries.
-        known: of each query the changes that lead to known inputs, the nearest first; rows of zeros fill them up.
+        known: of each query the changes that lead to the nearest known inputs; rows of zeros fill them up.
+        categorical: which variables have values without an order.
 
     Shapes:
-        known ``(b, s, d)``.
+        known ``(b, s, d)``; categorical ``(d,)``.
     """
 
-    def __init__(self, problem: Problem, known: Float[Tensor, "b s d"]) -> None:
-        self._problem, self._known = problem, known
+    def __init__(
+        self, problem: Problem, known: Float[Tensor, "b s d"], *, categorical: Bool[Tensor, " d"]
+    ) -> None:
+        self._problem, self._known, self._categorical = problem, known, categorical
         self._alone: dict[int, Float[Tensor, "i d"]] = {}
         self._ended: set[int] = set()
 
@@ -49,84 +50,76 @@ class Construction:
             i: which query.
             n: how many are evaluated at most.
         """
-        near = self._known[i]
-        near = near[(near != 0).any(1)][:ROWS]
-        if i in self._ended or not len(near):
-            return near[:0]
         if i not in self._alone:
-            single, self._alone[i] = alone(near, most=n), near[:0]
-            if len(single):
-                self._alone[i] = self._problem.space.bounds_of([i]).repair(single[None])[0].to(single)
-            return self._alone[i]
-        self._ended.add(i)
+            self._alone[i] = single = alone(self._known[i], categorical=self._categorical, most=n)
+            return single
         single = self._alone[i]
-        x = self._problem.decode(single[None].to(self._problem.space.lower), query=i)
-        scores = self._problem.remembered(x, query=i) if len(single) else None
+        if i in self._ended or not len(single):
+            return single[:0]
+        self._ended.add(i)
+        space = self._problem.space.bounds_of([i])
+        x = self._problem.decode(space.repair(single[None].to(space.lower)), query=i)
+        scores = self._problem.remembered(x, query=i)
         if scores is None:
-            return near[:0]
-        return together(near, strength=leads(scores, self._problem, i), most=n)
+            return single[:0]
+        return together(single, leads(scores, self._problem, i), near=self._known[i, 0])
 
 
-def alone(near: Float[Tensor, "s d"], *, most: int) -> Float[Tensor, "i d"]:
-    """Each change of each known input alone, of as many inputs as there is room for.
+def alone(known: Float[Tensor, "s d"], *, categorical: Bool[Tensor, " d"], most: int) -> Float[Tensor, "i d"]:
+    """Single changes: of each variable the nearest known input's, and the largest (of a category the most frequent) of all.
 
     Args:
-        near: changes that lead to known inputs, the nearest first.
-        most: how many points at most; of more changes of the first input, the largest.
+        known: changes that lead to known inputs, the nearest first; zeros are no changes.
+        categorical: which variables have values without an order.
+        most: how many at most; of more the largest.
 
     Example:
-        >>> alone(torch.tensor([[0.5, 0.0, 1.0]]), most=4).tolist()
-        [[0.5, 0.0, 0.0], [0.0, 0.0, 1.0]]
+        >>> known = torch.tensor([[0.25, 1.0], [-0.5, 2.0], [0.125, 2.0]])
+        >>> alone(known, categorical=torch.tensor([False, True]), most=9).tolist()
+        [[0.25, 0.0], [-0.5, 0.0], [0.0, 1.0], [0.0, 2.0]]
     """
-    row, column = _places(near, most=most)
-    points = near.new_zeros(len(row), near.shape[1])
-    points[torch.arange(len(row)), column] = near[row, column]
+    variables, values = [], []
+    for j in range(known.shape[1]):
+        column = known[known[:, j] != 0, j]
+        if not len(column):
+            continue
+        if categorical[j]:
+            levels, counts = torch.unique(column, return_counts=True)
+            usual = levels[counts.argmax()]
+        else:
+            usual = column[column.abs().argmax()]
+        chosen = (column[0].item(), usual.item())
+        for value in dict.fromkeys(chosen):
+            variables.append(j)
+            values.append(value)
+    variable, size = torch.tensor(variables, dtype=torch.long), known.new_tensor(values)
+    if len(variable) > most:
+        kept = size.abs().argsort(descending=True, stable=True)[:most].sort().values
+        variable, size = variable[kept], size[kept]
+    points = known.new_zeros(len(variable), known.shape[1])
+    points[torch.arange(len(variable)), variable] = size
     return points
 
 
-def together(near: Float[Tensor, "s d"], *, strength: Float[Tensor, " i"], most: int) -> Float[Tensor, "p d"]:
-    """The strongest changes of each known input, and of all of them, put together in growing numbers; the fewest first.
+def together(
+    single: Float[Tensor, "i d"], strength: Float[Tensor, " i"], *, near: Float[Tensor, " d"]
+) -> Float[Tensor, "p d"]:
+    """The strongest single changes put together in growing numbers, the fewest first: of all, and of the nearest known input's.
 
     Args:
-        near: changes that lead to known inputs, the nearest first.
-        strength: of each point that ``alone`` gives for the same inputs and the same ``most``; larger is stronger.
-        most: as for ``alone``.
+        single: points with one change each.
+        strength: of each; larger is stronger. Of each variable the strongest counts.
+        near: the changes that lead to the nearest known input.
 
     Example:
-        >>> near = torch.tensor([[0.5, 0.25, 1.0]])
-        >>> together(near, strength=torch.tensor([0.1, 0.3, 0.2]), most=4).tolist()
-        [[0.0, 0.25, 1.0], [0.5, 0.25, 1.0]]
+        >>> single = torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.25, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
+        >>> together(single, torch.tensor([0.1, 0.3, 0.2, 0.0]), near=torch.tensor([0.5, 0.0, -1.0])).tolist()
+        [[0.0, 0.25, 1.0], [0.5, 0.0, -1.0], [0.5, 0.25, 1.0]]
     """
-    row, column = _places(near, most=most)
-    order = torch.argsort(strength.to(near), descending=True, stable=True)
-    row, column = row[order], column[order]
-    chains = [column[row == k] for k in range(len(near))]
-    values = [near[k] for k in range(len(near))]
-    if len(near) > 1:  # of each variable the strongest of its values
-        first: Bool[Tensor, " i"] = torch.tensor(
-            [int(one) not in column[:at].tolist() for at, one in enumerate(column)], dtype=torch.bool
-        )
-        mixed = near.new_zeros(near.shape[1])
-        mixed[column[first]] = near[row[first], column[first]]
-        chains.append(column[first])
-        values.append(mixed)
-    made = []
-    for length in LENGTHS:
-        for chain, value in zip(chains, values, strict=True):
-            if length <= len(chain):
-                point = torch.zeros_like(value)
-                point[chain[:length]] = value[chain[:length]]
-                made.append(point)
-    return torch.stack(made) if made else near[:0]
-
-
-def _places(near: Float[Tensor, "s d"], *, most: int) -> tuple[Tensor, Tensor]:
-    """Known input and variable of each single change, of the inputs that fit together; of the first one its largest."""
-    counts = (near != 0).sum(1).cumsum(0)
-    fit = max(1, int((counts <= most).sum()))
-    row, column = (near[:fit] != 0).nonzero(as_tuple=True)
-    if len(row) > most:
-        largest = near[0].abs().argsort(descending=True, stable=True)[:most]
-        column = largest.sort().values
-        row = torch.zeros_like(column)
-    return row, column
+    ordered = single[torch.argsort(strength, descending=True, stable=True).to(single.device)]
+    of = ordered.abs().argmax(1).tolist()
+    strongest = [at for at, variable in enumerate(of) if variable not in of[:at]]
+    nearest = [at for at, variable in enumerate(of) if ordered[at, variable] == near[variable]]
+    chains = (ordered[strongest], ordered[nearest])
+    made = [chain[:length].sum(0) for length in LENGTHS for chain in chains if length <= len(chain)]
+    return torch.stack(made) if made else single[:0]

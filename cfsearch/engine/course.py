@@ -259,7 +259,7 @@ class Course:
     def _refined(self, n: int, standing: Standing) -> dict[int, Float[Tensor, "i d"]]:
         problem, steps = self._problem, {}
         if self._construction is None and self._seeds is not None:
-            self._construction = Construction(problem, self._seeds.cpu())
+            self._construction = Construction(problem, self._seeds.cpu(), categorical=standing.categorical)
         for i, archive in enumerate(self.tracker.archives):
             if i in problem.failures:
                 continue

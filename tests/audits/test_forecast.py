@@ -51,8 +51,8 @@ def test_values_lie_halfway_on_each_side_of_the_bound(line: str, holds: float, b
     assert (one.least, one.holds[1], one.breaks[1]) == (None, None, None)
 
 
-def test_bounds_outside_a_share_are_those_at_its_ends() -> None:
-    low, high = forecasts(watched("found_rate < -10%", "found_rate > 300%"), inputs=1, seed=0)
+def test_bounds_at_the_ends_of_a_share_never_break() -> None:
+    low, high = forecasts(watched("found_rate < 0%", "found_rate > 100%"), inputs=1, seed=0)
     assert (low.holds, low.breaks) == ((0.5, 1), (0.0, None))
     assert (high.holds, high.breaks) == ((0.5, 1), (1.0, None))
 

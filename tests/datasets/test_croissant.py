@@ -94,5 +94,5 @@ def test_what_is_no_json_is_refused(tmp_path: Path) -> None:
     path.write_text("[" * 100_000)
     with pytest.raises(DataError, match="expected JSON"):
         read_croissant(path)
-    with pytest.raises(DataError, match="cannot be read: No such file"):
+    with pytest.raises(DataError, match="cannot be read: there is no such file"):
         read_croissant(tmp_path / "none.json")

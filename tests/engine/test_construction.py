@@ -80,38 +80,29 @@ def test_without_construction_the_sparsest_flips_change_more(monkeypatch: pytest
         return sum(int((one.z[one.verified] != 0).sum(1).min()) for one in searched(x))
 
     having = sparsest()
-    monkeypatch.setattr(construction, "alone", lambda near, **_: near[:0])
+    monkeypatch.setattr(construction, "alone", lambda known_, **_: known_[:0])
     assert having < sparsest()
 
 
-def test_each_change_stands_alone_of_as_many_rows_as_fit() -> None:
-    near = torch.tensor([[0.5, 0.0, -1.0], [0.2, 0.3, 0.0], [0.0, 0.0, 0.7]])
-    assert alone(near, most=4).tolist() == [
+def test_each_variable_has_the_nearest_and_the_farthest_value_alone() -> None:
+    known_ = torch.tensor([[0.25, 0.0, 2.0], [0.5, -0.75, 1.0], [-0.125, 0.5, 1.0], [0.0, 0.0, 0.0]])
+    category = torch.tensor([False, False, True])
+    assert alone(known_, categorical=category, most=9).tolist() == [
+        [0.25, 0, 0],
         [0.5, 0, 0],
-        [0, 0, -1.0],
-        [pytest.approx(0.2), 0, 0],
-        [0, pytest.approx(0.3), 0],
-    ]
-    assert alone(near, most=3).tolist() == [[0.5, 0, 0], [0, 0, -1.0]], "the second row does not fit"
-    assert alone(near, most=1).tolist() == [[0, 0, -1.0]], "of too many changes the largest"
+        [0, -0.75, 0],
+        [0, 0, 2.0],
+        [0, 0, 1.0],
+    ], "of the second number the nearest that changes it goes farthest; of the category 1 is most frequent"
+    assert alone(known_, categorical=category, most=3).tolist() == [[0, -0.75, 0], [0, 0, 2.0], [0, 0, 1.0]]
+    assert alone(torch.zeros(2, 3), categorical=category, most=3).shape == (0, 3)
 
 
-def test_the_strongest_changes_come_together_of_each_row_and_of_all() -> None:
-    near = torch.tensor([[0.5, 0.25, 1.0], [0.75, 0.0, 0.5]])
-    # alone: row 0 in its three variables, row 1 in its two
-    strength = torch.tensor([0.1, 0.5, 0.3, 0.9, 0.0])
-    assert together(near, strength=strength, most=9).tolist() == [
-        [0, 0.25, 1.0],
-        [0.75, 0, 0.5],
-        [0.75, 0.25, 0],
-        [0.5, 0.25, 1.0],
-        [0.75, 0.25, 1.0],
-    ]
-
-
-def test_nothing_comes_together_of_one_change() -> None:
-    near = torch.tensor([[0.0, 0.5]])
-    assert together(near, strength=torch.tensor([0.4]), most=5).shape == (0, 2)
+def test_the_strongest_come_together_of_all_and_of_the_nearest_known_input() -> None:
+    single = torch.tensor([[0.5, 0, 0], [0.75, 0, 0], [0, 0.25, 0], [0, 0, 1.0]])
+    made = together(single, torch.tensor([0.1, 0.9, 0.5, 0.3]), near=torch.tensor([0.5, 0.25, 1.0]))
+    assert made.tolist() == [[0.75, 0.25, 0], [0, 0.25, 1.0], [0.75, 0.25, 1.0], [0.5, 0.25, 1.0]]
+    assert together(single[:1], torch.tensor([0.4]), near=single[0]).shape == (0, 3)
 
 
 def test_fronts_are_the_same_alone_and_in_company_and_within_the_budget() -> None:
