@@ -146,7 +146,12 @@ def unpack(blob: bytes, *, make: Callable[..., Made]) -> Made:
     """
     try:
         size = int.from_bytes(blob[:8], "little")
-        meta = parse_json(parse_json(blob[8 : 8 + size])["__metadata__"]["cfsearch"])
+        kept = parse_json(blob[8 : 8 + size])["__metadata__"]["cfsearch"]
+        if not isinstance(kept, str):
+            raise DataError(
+                f"front: not a front file of cfsearch, its metadata is no text but {type(kept).__name__}."
+            )
+        meta = parse_json(kept)
         if meta["format"] != FORMAT:
             raise DataError(f"front: format {meta['format']!r} is not {FORMAT!r}; update cfsearch.")
         tensors = load_tensors(blob)

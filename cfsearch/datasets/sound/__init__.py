@@ -47,7 +47,14 @@ __all__ = [
 ]
 
 _MAX_BYTES: Final = 256 * 2**20
-_DAMAGED: Final = (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError)
+_DAMAGED: Final = (
+    OSError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    UnicodeDecodeError,
+)
 """RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off."""
 _DIGIT_FILE: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav", re.IGNORECASE)
 _OFFICIAL_TEST: Final = 5
