@@ -10,6 +10,7 @@ counterfactuals a row. `cfsearch` is the line ``cfsearch search MODEL.skops --da
 train.csv --label ... --target ... --immutable ...`` (and ``--no-isolation``, so that the model's own time is in the figure as it is in
 that of the peers), its answers the four that it shows first;
 `no reference` is the same with the guessed schema in place of the training table. dice-ml runs at its defaults;
+`dice gradient` has a logistic regression made again as a network (``peers_gradient.py``), and no other model;
 `moc` is plain pymoo NSGA-II with the objectives of Dandl et al. 2020 and 900 evaluations; `nun` are the nearest
 training rows that the model gives the target, with equal immutable columns.
 
@@ -34,6 +35,7 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from peers_gradient import DiceGradient
 from peers_measures import COLUMNS, Answers, Ruler, dominated, summary
 from peers_methods import Dice, Method, Moc, Ours, Run, guessed_schema, nearest_unlike
 from peers_setting import TABLES, Case, prepared
@@ -47,6 +49,7 @@ def methods(cap: float) -> dict[str, Method]:
         "dice random": Dice("random", cap),
         "dice genetic": Dice("genetic", cap),
         "dice kdtree": Dice("kdtree", cap),
+        "dice gradient": DiceGradient(cap),
         "moc": Moc(cap),
         "nun": nearest_unlike,
     }
@@ -84,6 +87,8 @@ def main() -> None:
                 print(f"{'':<14}{'rows':>5}" + "".join(f"{heading:>10}" for _, heading in COLUMNS))
                 found: dict[str, list[list[Answers]]] = {}
                 for name in arguments.methods.split(","):
+                    if name == "dice gradient" and kind != "logistic":
+                        continue  # it takes networks, and a logistic regression is one
                     results = []
                     for seed in range(arguments.seeds):
                         kept = arguments.keep and arguments.keep / place(case, name, seed, arguments.skip)
