@@ -63,7 +63,7 @@ class Liar(Generator[AttGANState], AttributeTaker, Critic):
 
     @classmethod
     def open(cls, source: Path | None, *, settings: Mapping[str, Any]) -> "Liar":
-        raise NotImplementedError("made of faces64")
+        raise NotImplementedError("made of faces64")  # of the contract; no file holds a liar
 
     def encode(self, x: Tensor, *, attributes: Tensor | None = None) -> AttGANState:
         return self.inner.encode(x, attributes=attributes)

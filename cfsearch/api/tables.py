@@ -194,8 +194,6 @@ def _is_cell(value: object) -> bool:
 
 
 def _is_frame(x: object) -> bool:
-    return type(x).__module__.partition(".")[0] in _FRAMES and hasattr(x, "columns" if _wide(x) else "index")
-
-
-def _wide(x: object) -> bool:
-    return type(x).__name__ != "Series"
+    """Whether it is a data frame, or a row of one, of a library that has these."""
+    column_names = "index" if type(x).__name__ == "Series" else "columns"
+    return type(x).__module__.partition(".")[0] in _FRAMES and hasattr(x, column_names)

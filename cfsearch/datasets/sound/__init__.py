@@ -55,7 +55,7 @@ _DAMAGED: Final = (
     EOFError,
     UnicodeDecodeError,
 )
-"""RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off."""
+"""RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off; UnicodeDecodeError: a broken name."""
 _DIGIT_FILE: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav", re.IGNORECASE)
 _OFFICIAL_TEST: Final = 5
 """Of the Free Spoken Digit Dataset: recordings 0 to 4 of each speaker and digit are for testing."""
