@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.audits.together import Together
 from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import Variables
@@ -64,12 +65,16 @@ def member_figures(
     at = {column: schema.index(column) if column in schema else None for column in columns}
     names: list[str] = []
     found: dict[str, list[Float[Tensor, " 4"]]] = {column: [] for column in columns}
+    queries = Together(model)
     for row in rows:
         if row.front is None or row.status != "found":
             continue
         names.append(row.name)
         for column in columns:
-            found[column].append(_of_front(row.front, at[column], model=model, variables=variables))
+            found[column].append(
+                _of_front(row.front, at[column], model=model, variables=variables, queries=queries)
+            )
+    queries.finish()
     return {
         column: MemberFigures(
             tuple(names),
@@ -80,9 +85,12 @@ def member_figures(
 
 
 def _of_front(
-    front: ParetoFront, at: int | None, *, model: Provider, variables: Variables
+    front: ParetoFront, at: int | None, *, model: Provider, variables: Variables, queries: Together
 ) -> Float[Tensor, " 4"]:
-    """Cost, and the shares of members that change a column, need that change and need nothing else."""
+    """Cost, and the shares of members that change a column, need that change and need nothing else.
+
+    The last two are filled in when the model has answered.
+    """
     figures = torch.full((4,), torch.nan, dtype=torch.float64)
     members = front.valid.nonzero().flatten()
     order = members[front.sizes[members].argsort(stable=True)][:MOST_MEMBERS]
@@ -102,13 +110,12 @@ def _of_front(
     for follow in variables.relations.follows:
         for changed in (without, alone):
             changed[:, follow.column] = variables.followed(follow, changed)
-    figures[2] = (~_flips(front, without, model)).double().mean()
-    figures[3] = _flips(front, alone, model).double().mean()
+    source, target, count = front.source, front.target, len(without)
+
+    def fill(scores: Float[Tensor, "m k"]) -> None:
+        classes = verdict_scores(scores.double(), model).argmax(-1)
+        flips = (classes != source if target is None else classes == target).double()
+        figures[2], figures[3] = 1 - flips[:count].mean(), flips[count:].mean()
+
+    queries.add(torch.cat([without, alone]), fill)
     return figures
-
-
-@torch.no_grad()
-def _flips(front: ParetoFront, rows: Float[Tensor, "m d"], model: Provider) -> Tensor:
-    answers = [model.predict(piece).double().cpu() for piece in torch.split(rows, max(1, model.max_batch))]
-    classes = verdict_scores(torch.cat(answers), model).argmax(-1)
-    return classes != front.source if front.target is None else classes == front.target

@@ -21,6 +21,7 @@ from torch import Tensor
 from cfsearch.assembly.search import Assembly
 from cfsearch.audits.measured import Membership
 from cfsearch.audits.shares import LEAST
+from cfsearch.audits.together import Together
 from cfsearch.contracts.generator import AttributeEstimator, AttributeTaker
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.datasets.tables import Variables
@@ -203,17 +204,24 @@ class _Trial:
 
     def _trials(self, changes: Sequence[SharedChange], names: Sequence[str]) -> Trials:
         made = _none(names, len(changes))
+        queries = Together(self._assembly.model)
         for i, name in enumerate(names):
             front = self._run.front(name)
             if front.stored_original is not None:
-                results = self._one(changes, front)
-                made.flips[:, i], made.cost[:, i], made.held[:, i] = results
+                self._one(changes, front, made, at=i, queries=queries)
+        queries.finish()
         return made
 
     @torch.no_grad()
     def _one(
-        self, changes: Sequence[SharedChange], front: ParetoFront
-    ) -> tuple[Bool[Tensor, " c"], Float[Tensor, " c"], Bool[Tensor, " c"]]:
+        self,
+        changes: Sequence[SharedChange],
+        front: ParetoFront,
+        made: Trials,
+        *,
+        at: int,
+        queries: Together,
+    ) -> None:
         """What changes do to one input: which flip it, what they cost, which its rules hold back."""
         search, model = self._assembly.search, self._assembly.model
         modality = self._assembly.modality
@@ -226,15 +234,18 @@ class _Trial:
         wanted = points(changes, problem.space)
         z = problem.space.repair(wanted)
         x = modality.restored(modality.stored(problem.decode(z, query=0))).to(problem.queries.x)
-        answers = torch.cat([model.predict(piece) for piece in torch.split(x, max(1, model.max_batch))])
-        self._queries += len(x)
-        p = torch.softmax(verdict_scores(answers, model).cpu().double(), dim=-1)[None]
-        flips = lead(p, source=problem.source, target=problem.target)[0] >= search.margin
         z, wanted = z[0].cpu(), wanted[0].cpu()
         slack = 0.5 * (problem.space.steps / problem.space.scale).cpu().clamp_min(1e-4)
-        moved = wanted != 0
-        held = (moved & ((z - wanted).abs() > slack)).any(dim=1)
-        return flips & (z != 0).any(dim=1), front.distances(z).double(), held
+        made.cost[:, at] = front.distances(z).double()
+        made.held[:, at] = ((wanted != 0) & ((z - wanted).abs() > slack)).any(dim=1)
+        source, target, moved = problem.source, problem.target, (z != 0).any(dim=1)
+
+        def fill(answers: Float[Tensor, "c k"]) -> None:
+            p = torch.softmax(verdict_scores(answers, model).double(), dim=-1)[None]
+            made.flips[:, at] = (lead(p, source=source, target=target)[0] >= search.margin) & moved
+
+        self._queries += len(x)
+        queries.add(x, fill)
 
 
 def _none(names: Sequence[str], count: int) -> Trials:

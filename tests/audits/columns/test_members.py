@@ -149,3 +149,17 @@ def test_a_model_takes_at_least_one_row_at_a_time(most: int) -> None:
     row = found(0, [0, 30, 0], [1, 30, 0], [1, 60, 0])
     made = member_figures([row], ["sex"], model=One(), variables=Variables.of(SCHEMA))["sex"]
     assert [v[0] for v in values(made)[1:]] == [1.0, 0.5, 1.0]
+
+
+def test_many_rows_are_put_to_the_model_in_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [found(i, [0, 30, 0], [1, 30 + i % 5, 0], [0, 60, 0]) for i in range(50)]
+    wanted, calls, of_card = values(figures(*rows)["sex"]), list[int](), Card.predict
+
+    def counted(self: Card, x: torch.Tensor) -> torch.Tensor:
+        calls.append(len(x))
+        return of_card(self, x)
+
+    monkeypatch.setattr(Card, "max_batch", 1000)
+    monkeypatch.setattr(Card, "predict", counted)
+    assert values(figures(*rows)["sex"]) == wanted
+    assert calls == [100]
