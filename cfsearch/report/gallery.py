@@ -150,8 +150,8 @@ class Gallery:
     @property
     def first(self) -> int:
         """The article that is open when the page is: of rows and texts the first that shows anything."""
-        rows = [a.number for a in self.articles if any((s.cells or a.text) and s.tiles for s in a.strips)]
-        return rows[0] if rows else 0
+        showing = (a.number for a in self.articles if any((s.cells or a.text) and s.tiles for s in a.strips))
+        return next(showing, 0)
 
 
 @final
