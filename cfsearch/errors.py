@@ -26,14 +26,41 @@
 
 Each error is also a ``ValueError`` (wrong input) or a ``RuntimeError`` (wrong event), and has
 an exit code for the command line. A message has four parts: who, what was expected, what
-came, what to do.
+came, what to do. It is one line: names that stand in it may come from a stranger's file, so line breaks and other
+characters that nobody sees are written as escapes.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
 _LONG: Final = 60
 """Letters of a name in a sentence."""
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def visible(text: str) -> str:
+    """Text in one line that cannot move the cursor, colour the screen or turn the line around.
+
+    Args:
+        text: whatever may hold what a stranger wrote: a message, a name, a cell.
+
+    Example:
+        >>> print(visible("a name\\nof two lines"))
+        a name\\u000aof two lines
+        >>> print(visible("\\x1b[31mred"))
+        \\u001b[31mred
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in _HIDDEN else letter
+        for letter in text
+    )
+
+
+def _one_line(parts: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple(visible(part) if isinstance(part, str) else part for part in parts)
 
 
 class CfsearchError(Exception):
@@ -47,6 +74,9 @@ class CfsearchError(Exception):
 
     exit_code: ClassVar[int] = 2
     code: ClassVar[str] = "error"
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*_one_line(parts))
 
 
 class ConfigError(CfsearchError, ValueError):
@@ -226,3 +256,6 @@ class CfsearchWarning(UserWarning):
         >>> issubclass(CfsearchWarning, Warning)
         True
     """
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*_one_line(parts))

@@ -10,7 +10,7 @@ from typing import ClassVar, Self, final
 
 import click
 
-from cfsearch.errors import CfsearchError, cause_of
+from cfsearch.errors import CfsearchError, cause_of, visible
 from cfsearch.secrecy import redacted
 
 BELOW = 1
@@ -123,4 +123,4 @@ def _memory() -> str:
 
 
 def _one_line(text: str) -> str:
-    return redacted("".join(c if c.isprintable() else " " for c in " ".join(text.split())))
+    return redacted(visible(" ".join(text.split())))

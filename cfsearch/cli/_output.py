@@ -6,13 +6,12 @@ import io
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO, final
 
-from cfsearch.errors import CfsearchError, RunError
+from cfsearch.errors import CfsearchError, RunError, visible
 from cfsearch.files import dump_json
 from cfsearch.secrecy import redacted
 
@@ -198,11 +197,7 @@ def detail(text: str) -> None:
 
 def plain(text: str) -> str:
     """Text that cannot move the cursor, colour the screen or turn the line around."""
-    return "".join(c if _harmless(c) else f"\\u{ord(c):04x}" for c in text)
-
-
-def _harmless(letter: str) -> bool:
-    return letter == " " or unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return visible(text)
 
 
 def shortened(text: str, *, most: int = LONGEST) -> str:

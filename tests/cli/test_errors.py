@@ -9,6 +9,7 @@ from cfsearch.cli._errors import BelowThreshold, Fault, Interrupted, report
 from cfsearch.errors import (
     CapabilityError,
     CfsearchError,
+    CfsearchWarning,
     ConfigError,
     DamagedError,
     DataError,
@@ -28,7 +29,7 @@ CONTEXT = click.Context(click.Command("plan"), info_name="cfsearch plan")
 @pytest.mark.parametrize(
     ("error", "code", "exit_code", "message"),
     [
-        (ConfigError("a\nb."), "config", 2, "a b."),
+        (ConfigError("a\nb."), "config", 2, "a\\u000ab."),
         (DataError("x."), "data", 2, "x."),
         (CapabilityError("x."), "capability", 2, "x."),
         (RunError("x."), "run", 2, "x."),
@@ -70,7 +71,7 @@ CONTEXT = click.Context(click.Command("plan"), info_name="cfsearch plan")
             ValueError("odd\x07one. "),
             "unexpected",
             3,
-            "unexpected ValueError: odd one. Run it again with --debug to see where, and please report it.",
+            "unexpected ValueError: odd\\u0007one. Run it again with --debug to see where, and please report it.",
         ),
     ],
 )
@@ -106,3 +107,12 @@ def test_exit_codes_are_those_that_are_documented() -> None:
     for kind in every(CfsearchError):
         if kind.__module__.startswith("cfsearch"):
             assert kind.exit_code in {0, 1, 2, 3, 4, 5, 130}, kind
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\x1b", "\u202e", "\u2028", "\x85"], ids=ascii)
+def test_what_stands_in_a_strangers_file_is_shown_as_it_is_and_breaks_no_message(letter: str) -> None:
+    for made in (DataError(f"the column a{letter}b is missing."), CfsearchWarning(f"a{letter}b")):
+        assert f"a\\u{ord(letter):04x}b" in str(made)
+        assert str(made).isprintable()
+    fault = Fault.of(DataError(f"the column a{letter}b is missing."))
+    assert fault.message == f"the column a\\u{ord(letter):04x}b is missing."
