@@ -40,22 +40,21 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def visible(text: str) -> str:
-    """Text in one line that cannot move the cursor, colour the screen or turn the line around.
+    r"""Text in one line that cannot move the cursor, colour the screen or turn the line around.
 
     Args:
         text: whatever may hold what a stranger wrote: a message, a name, a cell.
 
     Example:
-        >>> print(visible("a name\\nof two lines"))
-        a name\\u000aof two lines
-        >>> print(visible("\\x1b[31mred"))
-        \\u001b[31mred
+        >>> print(visible("a name\nof two lines"))
+        a name\u000aof two lines
+        >>> print(visible("\x1b[31mred"))
+        \u001b[31mred
     """
     if text.isprintable():
         return text
     return "".join(
-        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in _HIDDEN else letter
-        for letter in text
+        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in _HIDDEN else letter for letter in text
     )
 
 

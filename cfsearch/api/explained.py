@@ -13,7 +13,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.labels import doubt_of_labels
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.images import ImageRef, read_image
-from cfsearch.datasets.sound import Spectrogram, read_recordings
+from cfsearch.datasets.sound import Spectrogram, read_each, read_recordings
 from cfsearch.datasets.tables import read_table
 from cfsearch.datasets.text import tokens
 from cfsearch.distill.on_the_way import MOST_ROWS, surrogate_of_rows
@@ -59,14 +59,23 @@ def explained_pictures(
         device: of the computation.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: none of the pictures can be read.
         CapabilityError, ConfigError: as ``picture_subject``.
     """
+    shape: tuple[int, ...] | None = None
     if surrogate is not None:
         shape = surrogate.surrogate.shape
-    else:
-        shape = (3, *(size or tuple(read_image(refs[0]).pixels.shape[1:])))
-    records = [read_fitting(ref, shape) for ref in refs]
+    elif size is not None:
+        shape = (3, *size)
+    records, failures = [], dict[str, DataError]()
+    for ref in refs:
+        try:
+            shape = shape or (3, *read_image(ref).pixels.shape[1:])
+            records.append(read_fitting(ref, shape))
+        except DataError as error:
+            failures[ref.name] = error
+    if shape is None or not records:
+        raise next(iter(failures.values()))
     return ExplainedInputs(
         kind="image",
         names=tuple(record.name for record in records),
@@ -74,6 +83,7 @@ def explained_pictures(
         subject=picture_subject(model, shape, surrogate=surrogate, block=block, follow=follow, device=device),
         reference=None if reference is None else lambda: reference_images(str(reference), shape),
         notes=_notes(model, surrogate),
+        failures=failures,
     )
 
 
@@ -101,26 +111,34 @@ def explained_sounds(
         device: of the computation.
 
     Raises:
-        DataError: a recording cannot be read.
+        DataError: none of the recordings can be read, or nothing is there.
         CapabilityError, ConfigError: as ``picture_subject``.
     """
-    found = [read_recordings(one, rate=form.rate, seconds=form.seconds) for one in paths]
-    remarks = (
-        f"{name}: {text}." for one in found for name, text in zip(one.names, one.notes, strict=True) if text
-    )
+    found = [read_each(one, rate=form.rate, seconds=form.seconds) for one in paths]
+    failures = {name: error for one in found for name, error in one.failures.items()}
+    heard = [
+        (name, text, wave)
+        for one in found
+        for name, text, wave in zip(one.names, one.notes, one.waves, strict=True)
+        if name not in one.failures
+    ]
+    if not heard:
+        raise next(iter(failures.values()))
+    remarks = (f"{name}: {text}." for name, text, _ in heard if text)
 
     def compared() -> Tensor:
         return form(read_recordings(Path(str(reference)), rate=form.rate, seconds=form.seconds).waves)
 
     return ExplainedInputs(
         kind="sound",
-        names=tuple(name for one in found for name in one.names),
-        x=form(torch.cat([one.waves for one in found])).to(device),
+        names=tuple(name for name, _, _ in heard),
+        x=form(torch.stack([wave for _, _, wave in heard])).to(device),
         subject=picture_subject(
             model, form.shape, surrogate=surrogate, block=block, follow=follow, device=device
         ),
         reference=None if reference is None else compared,
         notes=(*_notes(model, surrogate), *remarks),
+        failures=failures,
     )
 
 

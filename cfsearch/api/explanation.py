@@ -12,11 +12,13 @@ from torch import Tensor
 from cfsearch.contracts.explainer import Explainer, Explanation
 from cfsearch.contracts.records import Need
 from cfsearch.datasets.tables import TableSchema, Variables
-from cfsearch.errors import CapabilityError, ConfigError, PluginError
+from cfsearch.errors import CapabilityError, CfsearchError, ConfigError, PluginError
 from cfsearch.files import write_atomically
 from cfsearch.report.explained import ExplainedInputs, document, shown, stored_flips
 from cfsearch.report.explanations import Shown, page, png, strip
 from cfsearch.report.pictures import data_uri
+
+from .explained_alone import explained_or_failed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +35,7 @@ class ExplainResult:
         explanation: of the inputs, as tensors.
         inputs: in the same order.
         stored: whether counterfactual pictures still flip with 8 bits a channel; None of other inputs.
+        failures: why inputs have no explanation, by name.
 
     Example:
         >>> import cfsearch
@@ -46,9 +49,16 @@ class ExplainResult:
     """
 
     def __init__(
-        self, explanation: Explanation, inputs: ExplainedInputs, *, stored: Sequence[bool] | None = None
+        self,
+        explanation: Explanation,
+        inputs: ExplainedInputs,
+        *,
+        stored: Sequence[bool] | None = None,
+        failures: Mapping[str, CfsearchError] | None = None,
     ) -> None:
         self.explanation = explanation
+        self.failures: Mapping[str, CfsearchError] = failures or {}
+        """Why inputs have no explanation, by name."""
         self._inputs, self._stored = inputs, None if stored is None else list(stored)
 
     @classmethod
@@ -72,15 +82,15 @@ class ExplainResult:
 
         Raises:
             CapabilityError: there are no reference inputs to learn from.
-            CfsearchError: as ``Explainer.explain``.
+            CfsearchError: as ``Explainer.explain``, where it is the reason of no single input of several.
         """
         ready = explainer
         if inputs.reference is not None:
             ready = explainer.fit(inputs.subject, inputs.reference().to(inputs.x.device), seed=seed)
         elif Need.REFERENCE in explainer.needs:
             raise CapabilityError(unlearned)
-        found = ready.explain(inputs.x, subject=inputs.subject, target=target, seed=seed)
-        return cls(found, inputs, stored=stored_flips(found, inputs))
+        found, kept, failures = explained_or_failed(ready, inputs, target=target, seed=seed)
+        return cls(found, kept, stored=stored_flips(found, kept), failures=failures)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -98,7 +108,8 @@ class ExplainResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know, one sentence each."""
-        return (*self._inputs.notes, *self.explanation.note)
+        failed = (f"{name} is not explained: {error}" for name, error in self.failures.items())
+        return (*self._inputs.notes, *self.explanation.note, *failed)
 
     @property
     def flipped(self) -> tuple[bool, ...] | None:
@@ -171,6 +182,10 @@ class ExplainResult:
             "queries": self.queries,
             "notes": list(self.notes),
             "explanations": self._document,
+            "failures": [
+                {"name": name, "code": error.code, "message": str(error)}
+                for name, error in self.failures.items()
+            ],
         }
 
     def report(self, path: str | Path, *, command: str = "") -> Path:

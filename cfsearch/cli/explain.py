@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, PartialFailure
 from cfsearch.parsing import parse_json
 
 from ._completion import classes, columns, conditions, plugins
@@ -119,9 +119,15 @@ _SUFFIXES = (".html", ".png")
 @ISOLATION
 @DEADLINE
 @MEMORY
+@click.option("--allow-partial", is_flag=True, help="Exit with 0 although some inputs failed.")
 @json_option
 def explain(
-    given: tuple[Path, ...], texts: tuple[str, ...], chosen: tuple[str, ...], out: Path | None, **flags: Any
+    given: tuple[Path, ...],
+    texts: tuple[str, ...],
+    chosen: tuple[str, ...],
+    out: Path | None,
+    allow_partial: bool,
+    **flags: Any,
 ) -> Outcome:
     """Explain what a model says of one or a few images, rows, texts or recordings.
 
@@ -155,11 +161,27 @@ def explain(
     )
     for text in result.explanation.note:
         note(text)
+    for name, error in result.failures.items():
+        note(f"{name} is not explained: {error}")
     written = _document(result, inputs, chosen, seed=flags["seed"], out=out)
     if out is not None:
         result.report(out, command=Invocation.current().command)
     detail(f"{result.explanation.queries} queries, {duration(time.monotonic() - begin)} in all")
-    return Outcome(document=written, show=lambda console: _show(console, result, out))
+    return Outcome(
+        document=written,
+        show=lambda console: _show(console, result, out),
+        error=_verdict(result, allowed=allow_partial),
+    )
+
+
+def _verdict(result: "ExplainResult", *, allowed: bool) -> PartialFailure | None:
+    if not result.failures or allowed:
+        return None
+    name, error = next(iter(result.failures.items()))
+    count = len(result.failures)
+    return PartialFailure(
+        f"{count} of {count + len(result)} inputs failed; {name}: {error} Give --allow-partial to accept that."
+    )
 
 
 def _document(
@@ -179,6 +201,7 @@ def _document(
         "seed": seed,
         "notes": found["notes"],
         "explanations": found["explanations"],
+        "failures": found["failures"],
         "file": None if out is None else str(out),
     }
 

@@ -1,7 +1,7 @@
 """An explanation in the words of its inputs: for the page, the terminal, JSON and a notebook."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
 
 import torch
@@ -14,7 +14,7 @@ from cfsearch.contracts.modality import PICTURES
 from cfsearch.contracts.records import flipped
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import TableSchema, Variables
-from cfsearch.errors import PluginError
+from cfsearch.errors import CfsearchError, PluginError
 from cfsearch.fronts.predicted import predicted_numbers, predicted_words
 from cfsearch.numerics.differing import differs
 from cfsearch.numerics.percent import percent
@@ -44,6 +44,7 @@ class ExplainedInputs:
         texts: as they were given, of texts.
         reader: what turns numbers into words, of texts.
         queries: to the model, before anything was explained.
+        failures: of the inputs that cannot be read, by name; they are in none of the others.
     """
 
     kind: str
@@ -56,6 +57,20 @@ class ExplainedInputs:
     texts: tuple[str, ...] = ()
     reader: TextProvider | None = None
     queries: int = 0
+    failures: Mapping[str, CfsearchError] = field(default_factory=dict)
+
+    def only(self, places: Sequence[int]) -> "ExplainedInputs":
+        """Some of these inputs.
+
+        Args:
+            places: of the inputs, from 0.
+        """
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in places),
+            x=self.x[list(places)],
+            texts=tuple(self.texts[i] for i in places) if self.texts else (),
+        )
 
 
 def document(

@@ -114,6 +114,42 @@ class TestImages:
         assert again.read_text(encoding="utf-8") == page
         assert command not in result.report(tmp_path / "bare.html").read_text(encoding="utf-8")
 
+    def test_a_picture_that_is_damaged_fails_alone(
+        self, call: Call, toys: Toys, face: Path, model: Path, tmp_path: Path
+    ) -> None:
+        bad, out = toys.folder / "bad.png", tmp_path / "page.html"
+        bad.write_bytes(face.read_bytes()[:60])
+        words = ("--model", model, "--method", "pgd", "--threads", 1, "--json")
+        [alone] = checked(call("explain", face, *words))
+        for order in ((bad, face), (face, bad)):  # the first gives the size where nothing else does
+            answer = call("explain", *order, *words, "--out", out)
+            assert answer.code == 4 and "1 of 2 inputs failed; bad.png: " in answer.err
+            document = answer.document
+            jsonschema.validate(document, schema("explain"))
+            assert document["explanations"] == [alone]
+            [failed] = document["failures"]
+            assert failed["name"] == "bad.png" and failed["code"] == "unreadable"
+            assert "bad.png is not explained" in out.read_text(encoding="utf-8")
+        assert call("explain", bad, face, *words, "--allow-partial").code == 0
+        answer = call("explain", bad, *words)
+        assert answer.code == 2 and "bad.png" in answer.err
+
+    def test_an_input_that_the_model_fails_for_fails_alone(self, call: Call, toys: Toys) -> None:
+        model = toys.model("some.onnx", brightest=0.2)  # answers NaN below
+        good, dark = toys.picture("good.png"), toys.picture("dark.png", mean=0.02)
+        words = ("--model", model, "--method", "pgd", "--target", "bright", "--threads", 1, "--json")
+        [alone] = checked(call("explain", good, *words))
+        answer = call("explain", good, dark, *words)
+        assert answer.code == 4, answer.err
+        [one] = answer.document["explanations"]
+        assert (one["name"], one["flipped"]) == (alone["name"], True)
+        assert one["counterfactual"] == alone["counterfactual"]
+        [failed] = answer.document["failures"]
+        assert failed["name"] == "dark.png"
+        result = cfsearch.explain(model, [good, dark], method="pgd", target="bright")
+        assert result.names == ("good.png",) and list(result.failures) == ["dark.png"]
+        assert result.queries == answer.document["queries"]
+
     def test_a_method_that_learns_names_the_flag_that_it_lacks(
         self, call: Call, face: Path, model: Path
     ) -> None:

@@ -15,6 +15,7 @@ ELSEWHERE: Final[dict[tuple[str, str], str]] = {
         "--allow-partial",
     ): "test_search.py::test_an_unreadable_image_among_good_ones_is_skipped_and_reported",
     ("audit", "--allow-partial"): "test_audit.py::test_f25_an_unreadable_image_is_skipped_and_reported",
+    ("explain", "--allow-partial"): "test_explain.py::test_a_picture_that_is_damaged_fails_alone",
     ("explain", "--out"): "test_explain.py::test_a_strip_shows_original_counterfactual_and_heat",
     ("demo", "--open"): "test_train.py::test_the_demo_gets_its_flags_and_prints_a_table",
     ("explore", "--open"): "test_looking.py::test_explore_writes_the_page_where_it_is_missing_and_opens_it",
