@@ -291,17 +291,6 @@ _SEARCH = (
         help="Inputs of the same kind: examples of the classes and of what is plausible.",
     ),
 )
-GENUINENESS = click.option(
-    "--genuineness/--no-genuineness",
-    default=None,
-    help="Measure which flips are the generator's own doing (generators of attributes; default on).",
-)
-SECOND_GENERATOR = click.option(
-    "--second-generator",
-    metavar="G",
-    shell_complete=generators,
-    help="Another training of the same attributes, which must agree on what is genuine.",
-)
 _RUN = (
     click.option("--device", metavar="DEVICE", help="cpu, cuda or cuda:1; default cpu."),
     click.option(

@@ -8,11 +8,12 @@ import click
 from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 from cfsearch.numerics.percent import percent
 
+from ._beside import beside_options
 from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, GENUINENESS, SECOND_GENERATOR, WORKERS, json_option, search_options
+from ._options import FILE, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
@@ -50,8 +51,7 @@ _MOST_SHOWN = 12
     help="The run directory; an interrupted run in it goes on.",
 )
 @search_options(images=True, tables=True, several=True, isolated=True)
-@GENUINENESS
-@SECOND_GENERATOR
+@beside_options
 @WORKERS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
 @click.option(
@@ -70,18 +70,6 @@ _MOST_SHOWN = 12
     type=click.IntRange(min=0),
     metavar="N",
     help="Of a table, the most rows on which effects of protected columns are measured; default 1000, 0 for none.",
-)
-@click.option(
-    "--shared-queries",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="The most queries for changes that many inputs share; default 10000, 0 for none.",
-)
-@click.option(
-    "--contribution-queries",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="The most queries for which changes are necessary, sufficient, and of what share; default 0.",
 )
 @click.option(
     "--croissant",

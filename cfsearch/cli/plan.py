@@ -10,6 +10,7 @@ import click
 
 from cfsearch.errors import DataError
 
+from ._beside import beside_options
 from ._help import Command
 from ._options import FILE, json_option, search_options
 from ._output import Outcome, plain
@@ -51,6 +52,7 @@ class _Pace:
 )
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @search_options(images=True, tables=True)
+@beside_options
 @click.option("--protected", metavar="A,B", help="Attributes that a condition on `protected` stands for.")
 @until_decided_options
 @json_option
@@ -109,6 +111,7 @@ def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared optio
         "format": FORMAT,
         "model": assembly.model.name,
         "generator": search.generator.name,
+        **({} if assembly.second_generator is None else {"second_generator": assembly.second_generator.name}),
         "solver": chosen.search.solver.name,
         "objectives": [o.name for o in search.objectives],
         "constraints": [c.name for c in search.constraints],
@@ -219,6 +222,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     lines = [
         ("model", document["model"]),
         ("generator", document["generator"]),
+        *((("second", document["second_generator"]),) if "second_generator" in document else ()),
         (
             "solver",
             f"{document['solver']}, {document['generations']} generations of {document['population']}",

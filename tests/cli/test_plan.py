@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,9 @@ from rich.console import Console
 from cfsearch.cli import plan
 from cfsearch.cli.plan import _timed
 from cfsearch.engine.search import Search
+from cfsearch.generators.attgan.config import AttGANConfig
+from cfsearch.generators.attgan.files import AttGANFile, save_attgan
+from cfsearch.generators.attgan.networks import Editor
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.schemas import schema
@@ -20,6 +24,8 @@ from cfsearch.solvers.random import RandomSearch
 from cfsearch.testing import FakeGenerator, FakeProvider
 
 from .conftest import Call, Flags, Toys
+
+SMALL = AttGANConfig(size=64, layers=2, width=2, attributes=("Hat", "Old"))
 
 DOCUMENT: dict[str, Any] = {
     "model": "m\x1b[31m",
@@ -178,3 +184,33 @@ def test_queries_beside_the_searches_are_foreseen(call: Call, toys: Toys, fast: 
     few = toys.pictures("few", count=2)
     bare = call("plan", "--images", few, "--model", model, *fast, "--json")
     assert bare.document["beside"] == {}
+
+
+def test_a_second_generator_and_what_is_measured_beside_are_foreseen(
+    call: Call, toys: Toys, fast: Flags, tmp_path: Path
+) -> None:
+    faces = toys.pictures(count=20)
+    rows = [f"{path.name},{i % 2},1" for i, path in enumerate(sorted(faces.iterdir()))]
+    (tmp_path / "shown.csv").write_text("\n".join(["file,Hat,Old", *rows]))
+    files = [tmp_path / f"{seed}.safetensors" for seed in (1, 2)]
+    for path in files:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(path.stem))
+            save_attgan(
+                path, AttGANFile(Editor(SMALL), None, card={"edit_success": {"Hat": 0.9, "Old": 0.9}})
+            )
+    words = ("--images", faces, "--attributes", tmp_path / "shown.csv", "--model", toys.model(), *fast)
+    words = ("plan", *words, "--generator", files[0])
+    one, two = call(*words, "--json"), call(*words, "--second-generator", files[1], "--json")
+    assert (one.code, two.code) == (0, 0), (one.err, two.err)
+    jsonschema.validate(two.document, schema("plan"))
+    assert "second_generator" not in one.document and two.document["second_generator"] == "attgan"
+    queries = [answer.document["beside"]["genuineness"] for answer in (one, two)]
+    assert queries[1] == 2 * queries[0] > 0
+    assert "second      attgan" in call(*words, "--second-generator", files[1]).out
+    without = call(*words, "--no-genuineness", "--shared-queries", 7, "--contribution-queries", 9, "--json")
+    beside = without.document["beside"]
+    assert beside["genuineness"] == 2 * 20, "the generator's own error is measured all the same"
+    assert (beside["shared changes"], beside["contributions"]) == (7, 9)
+    refused = call(*words, "--second-generator", files[0])
+    assert refused.code == 2 and "is the first generator again" in refused.error

@@ -236,6 +236,21 @@ ROWS: Final[dict[tuple[str, str], Row]] = {
     ("plan", "--gates"): Row(
         "plan --images {faces} --model m.onnx --gates g.toml", ASSEMBLE, setting("audit.gates"), "g.toml"
     ),
+    ("plan", "--genuineness"): Row(
+        f"{_PLANNED} --no-genuineness", ASSEMBLE, setting("search.genuineness"), False
+    ),
+    ("plan", "--second-generator"): Row(
+        f"{_PLANNED} --second-generator other.safetensors",
+        ASSEMBLE,
+        setting("search.second_generator.source"),
+        "other.safetensors",
+    ),
+    ("plan", "--shared-queries"): Row(
+        f"{_PLANNED} --shared-queries 7", ASSEMBLE, setting("audit.shared_queries"), 7
+    ),
+    ("plan", "--contribution-queries"): Row(
+        f"{_PLANNED} --contribution-queries 7", ASSEMBLE, setting("audit.contribution_queries"), 7
+    ),
     ("audit", "--effect-rows"): Row(f"{_AUDITED} --effect-rows 7", AUDIT, setting("audit.effect_rows"), 7),
     ("audit", "--croissant"): Row(
         f"{_AUDITED} --croissant c.json", AUDIT, setting("about.croissant"), "c.json"
