@@ -1,12 +1,55 @@
 """Whether two generators agree on what is genuine, counted front by front: no front is kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import wilson
+
+
+def rule_of(fronts: Iterable[ParetoFront]) -> str:
+    """By which rule members of an audit are genuine, in words; empty where genuineness was not measured.
+
+    Args:
+        fronts: of the audit.
+    """
+    for front in fronts:
+        measured = front.extra.get("genuineness")
+        if front.genuineness is not None and isinstance(measured, Mapping):
+            by = "edits and associations" if measured.get("associations") else "edits alone"
+            return f"z >= {float(measured['threshold']):g} by {by}"
+    return ""
+
+
+def has_genuine(front: ParetoFront) -> bool | None:
+    """Whether a member that flips the model is genuine; None where none flips it, or that was not measured.
+
+    Args:
+        front: of one input.
+    """
+    if front.genuineness is None or not bool(front.verified.any()):
+        return None
+    return front.found
+
+
+def has_agreed(front: ParetoFront) -> bool | None:
+    """Whether a member is genuine by both generators; None where none is by the first, or there was no second.
+
+    Args:
+        front: of one input.
+    """
+    first = _by_first(front)
+    return front.found if first is not None and bool(first.any()) else None
+
+
+def _by_first(front: ParetoFront) -> Bool[Tensor, " n"] | None:
+    """Members that are genuine by the first generator; None without a second."""
+    each = front.genuineness_each
+    return None if each is None else each[:, 0] >= float(front.extra["genuineness"]["threshold"])
 
 
 @final
@@ -25,11 +68,10 @@ class AgreementTally:
         Args:
             front: of one input.
         """
-        each = front.genuineness_each
-        if each is None:
+        first = _by_first(front)
+        if first is None:
             return
         self._measured = True
-        first = each[:, 0] >= float(front.extra["genuineness"]["threshold"])
         both = first & front.valid
         for place, mask in enumerate((first, both)):
             self._members[place] += int(mask.sum())

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 from torch import Tensor
 
 from cfsearch.errors import RunError, listed
 from cfsearch.numerics.intervals import Interval, holm, mcnemar, paired_mean, paired_share_difference
-from cfsearch.report.diff_page import Pair
-from cfsearch.runs.directory import InstanceRow, RunDirectory
+from cfsearch.runs.directory import InstanceRow
 
+from .agreement import has_agreed, has_genuine, rule_of
 from .family import signed_rank
 from .measured import EFFECTS, Measured, load_effects
 from .pages import open_run
@@ -37,7 +37,7 @@ class Row:
     """One figure of two audits, on the inputs that both have.
 
     Args:
-        figure: which: "decided", "found", "flips_alone", "effect".
+        figure: which: "decided", "found", "genuine", "agreement", "flips_alone", "effect".
         subject: of an effect the attribute; empty otherwise.
         unit: "share" or "logit".
         first: the figure in the first audit.
@@ -120,6 +120,17 @@ class Side:
         """The audited model by name."""
         return self.document.models[0].name
 
+    @property
+    def second_generator(self) -> str:
+        """Fingerprint of the generator that had to agree; "none" without one."""
+        second = self.document.second_generator
+        return "none" if second is None else second.fingerprint
+
+    @property
+    def rule(self) -> str:
+        """By which rule its members are genuine; "none" where that was not measured."""
+        return rule_of(row.front for row in self.rows.values() if row.front is not None) or "none"
+
     def about(self) -> dict[str, Any]:
         """What a reader must know of it."""
         model = self.document.models[0]
@@ -186,6 +197,8 @@ def _notes(first: Side, second: Side, shared: Sequence[str]) -> list[str]:
     found = []
     for what, one, other in (
         ("generators", first.document.generator.fingerprint, second.document.generator.fingerprint),
+        ("second generators", first.second_generator, second.second_generator),
+        ("rules of what is genuine", first.rule, second.rule),
         ("solvers", first.document.search.solver, second.document.search.solver),
         ("budgets", first.document.search.evaluations, second.document.search.evaluations),
         ("targets", first.document.search.target, second.document.search.target),
@@ -228,7 +241,13 @@ def _shares(first: Side, second: Side, shared: Sequence[str]) -> list[Row]:
         for a, b in pairs
         if a.status in searched and b.status in searched
     ]
-    return [_share("decided", "", decided), _share("found", "", found)]
+    rows = [_share("decided", "", decided), _share("found", "", found)]
+    for figure, of in (("genuine", has_genuine), ("agreement", has_agreed)):
+        held = [(of(a), of(b)) for a, b in answered]
+        known = [(one, other) for one, other in held if one is not None and other is not None]
+        if known:
+            rows.append(_share(figure, "", known))
+    return rows
 
 
 def _share(figure: str, subject: str, pairs: Sequence[tuple[bool, bool]]) -> Row:
@@ -341,48 +360,3 @@ def _reading(row: Row, *, p: float | None, size: float) -> tuple[str, str]:
         UNSURE,
         f"the interval, or p after Holm, leaves open whether it differs by more than {size:g} {unit}",
     )
-
-
-def pairs_of(first: Side, second: Side) -> list[Pair]:
-    """The shared inputs, for the page; whole fronts are read one pair at a time.
-
-    Args:
-        first: the audit before.
-        second: the audit after.
-    """
-    shared = [(row, second.rows[key]) for key, row in first.rows.items() if key in second.rows]
-    with open_run(first.path) as before, open_run(second.path) as after:
-        return [_pair(_whole(before, one), _whole(after, other)) for one, other in shared]
-
-
-def _whole(run: RunDirectory, row: InstanceRow) -> InstanceRow:
-    return row if row.front is None else dataclasses.replace(row, front=run.front(row.name))
-
-
-def _pair(one: InstanceRow, other: InstanceRow) -> Pair:
-    sides = (_words(one), _words(other))
-    differs = _outcome(one) != _outcome(other)
-    original = None if one.front is None else one.front.picture
-    if original is None:
-        return Pair(one.name, sides, differs)
-    return Pair(one.name, sides, differs, original, (_changed(one), _changed(other)))
-
-
-def _outcome(row: InstanceRow) -> tuple[str, int]:
-    return row.status, -1 if row.front is None else row.front.source
-
-
-def _words(row: InstanceRow) -> str:
-    front = row.front
-    if front is None:
-        return f"failed: {row.message}"
-    source, member = front.labels[front.source], front.pick("sparsest")
-    if member is None:
-        return f"{source}; {row.status.replace('_', ' ')}"
-    becomes = front.labels[int(front.scores[member].argmax())]
-    return f"{source}; becomes {becomes} by: {', '.join(front.words(member)) or 'nothing'}"
-
-
-def _changed(row: InstanceRow) -> UInt8[Tensor, "c h w"] | None:
-    member = None if row.front is None else row.front.pick("sparsest")
-    return None if row.front is None or member is None else row.front.picture_of(member)

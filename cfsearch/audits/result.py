@@ -121,6 +121,29 @@ class AuditResult:
         return _frame(rows, ("model", "variable", "direction", "count", "n", "rate", "low", "high"))
 
     @property
+    def agreement(self) -> "pd.DataFrame":
+        """How far two generators agree on what is genuine; empty where there was one.
+
+        Columns: ``model``, ``unit`` ("input", "member", or "change": members that change ``variable``), ``variable``, ``count``
+        (genuine by both), ``n`` (by the first), ``rate`` and, of inputs, ``low`` and ``high``.
+        """
+        rows: list[dict[str, Cell]] = []
+        for entry in self.document.get("agreement", ()):
+            of = {"model": entry["model"]}
+            inputs = {"count": entry["count"], "n": entry["n"]}
+            rows.append({**of, "unit": "input", "variable": "", **inputs, **_interval(entry["rate"])})
+            for row in (entry["members"], *entry["variables"]):
+                what = {
+                    "unit": "change" if "variable" in row else "member",
+                    "variable": row.get("variable", ""),
+                }
+                share = row["count"] / row["n"] if row["n"] else None
+                rows.append(
+                    {**of, **what, "count": row["count"], "n": row["n"], **_interval(None), "rate": share}
+                )
+        return _frame(rows, ("model", "unit", "variable", "count", "n", "rate", "low", "high"))
+
+    @property
     def contributions(self) -> "pd.DataFrame":
         """Contribution of each changed variable: whether it flips alone, is needed, and its Shapley share.
 

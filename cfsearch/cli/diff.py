@@ -54,7 +54,8 @@ def diff(
     the practical size, or one cannot tell.
     """
     from cfsearch.audits.checking import require_intact
-    from cfsearch.audits.difference import Side, compare, pairs_of
+    from cfsearch.audits.difference import Side, compare
+    from cfsearch.audits.shared_pairs import pairs_of
     from cfsearch.files import write_atomically
     from cfsearch.report.diff_page import build_diff_page
 

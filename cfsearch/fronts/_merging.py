@@ -37,7 +37,9 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
             "labels, variables and objectives."
         )
     f = torch.cat([front.f, other.f])
-    keep = torch.nonzero(pareto.non_dominated(f)).flatten()
+    confirmed = front.genuineness_each is None and other.genuineness_each is not None
+    turn = len(front) if confirmed else 0  # of equal members those stay that two generators measured
+    keep = torch.nonzero(pareto.non_dominated(f.roll(-turn, 0)).roll(turn, 0)).flatten()
     origins = (*front.origins, *other.origins)
     kept: dict[str, Any] = {  # Any: by field
         field: _joined(getattr(front, field), getattr(other, field), keep=keep)
@@ -50,9 +52,7 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         f=f[keep],
         scores=torch.cat([front.scores, other.scores])[keep],
         verified=torch.cat([front.verified, other.verified])[keep],
-        genuineness=_measured(
-            front.genuineness, other.genuineness, sizes=(len(front), len(other)), keep=keep
-        ),
+        genuineness=_measured(*_alike(front, other), sizes=(len(front), len(other)), keep=keep),
         genuineness_each=_measured(
             front.genuineness_each, other.genuineness_each, sizes=(len(front), len(other)), keep=keep
         ),
@@ -67,7 +67,7 @@ def merged(front: "ParetoFront", other: "ParetoFront") -> "ParetoFront":
         queries=None if front.queries is None or other.queries is None else front.queries + other.queries,
         seeding=front.seeding + other.seeding,
         note=tuple(dict.fromkeys((*front.note, *other.note))),
-        extra=_of_measures(other) | front.extra,
+        extra=_of_measures(front, other),
         **kept,
     )
 
@@ -105,7 +105,28 @@ def _measured(
     return torch.cat(parts)[keep]
 
 
-def _of_measures(front: "ParetoFront") -> dict[str, Any]:  # Any: plain JSON
-    """What a merged front needs of one whose members were measured: by which threshold, with how many changes."""
-    measured = {"genuineness": front.genuineness, "robustness": front.robustness}
-    return {name: front.extra[name] for name, values in measured.items() if values is not None}
+def _alike(
+    front: "ParetoFront", other: "ParetoFront"
+) -> tuple[Float[Tensor, " n"] | None, Float[Tensor, " m"] | None]:
+    """Genuineness of both; none of a front that was measured by one generator alone, where two had to agree in the other."""
+    if (front.genuineness_each is None) == (other.genuineness_each is None):
+        return front.genuineness, other.genuineness
+    return (
+        None if front.genuineness_each is None else front.genuineness,
+        None if other.genuineness_each is None else other.genuineness,
+    )
+
+
+def _of_measures(front: "ParetoFront", other: "ParetoFront") -> dict[str, Any]:  # Any: plain JSON
+    """What a merged front needs of those whose members were measured: by which threshold (the larger), with how many changes."""
+    extra = dict(front.extra)
+    if other.robustness is not None:
+        extra.setdefault("robustness", other.extra["robustness"])
+    measured = [
+        one.extra["genuineness"]
+        for one, z in zip((front, other), _alike(front, other), strict=True)
+        if z is not None
+    ]
+    if measured:
+        extra["genuineness"] = max(measured, key=lambda entry: float(entry["threshold"]))
+    return extra

@@ -136,7 +136,7 @@ def _log(run: Path, document: AuditDocument, mlflow: ModuleType, *, run_id: str,
 
 
 def _parameters(document: AuditDocument) -> dict[str, str]:
-    search = document.search
+    search, second = document.search, document.second_generator
     return {
         "cfsearch.solver": search.solver,
         "cfsearch.evaluations": str(search.evaluations),
@@ -144,6 +144,7 @@ def _parameters(document: AuditDocument) -> dict[str, str]:
         "cfsearch.seed": str(search.seed),
         "cfsearch.target": search.target or "any other class",
         "cfsearch.generator": document.generator.name,
+        **({} if second is None else {"cfsearch.second_generator": f"{second.name} {second.fingerprint}"}),
         "cfsearch.inputs": str(len(document.instances)),
         "cfsearch.practical": f"{document.practical:g}",
         "cfsearch.protected": ", ".join(document.protected),

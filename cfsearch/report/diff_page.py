@@ -105,6 +105,8 @@ def named(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     return {
         "decided": f"Share decided as “{document['label']}”",
         "found": "Share with a verified counterfactual",
+        "genuine": "Share with a genuine flip, of those with a flip in both audits",
+        "agreement": "Share with a flip that is genuine by both generators, of those with one that is by the first in both audits",
         "flips_alone": f"Verdicts that {subject} changes alone",
         "effect": f"Effect of {subject} on “{document['label']}”",
     }[row["figure"]]

@@ -4,7 +4,9 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import torch
 
@@ -13,20 +15,28 @@ from cfsearch.assembly.search import assemble
 from cfsearch.audits.agreement import AgreementTally, two_generators
 from cfsearch.audits.checking import check_run
 from cfsearch.audits.conditions import fail_if
+from cfsearch.audits.difference import Side, compare
+from cfsearch.audits.exchange.annex import annex_map
+from cfsearch.audits.exchange.card import model_card
 from cfsearch.audits.gate import judge
 from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_note, prepare_check
 from cfsearch.audits.inputs import audited_inputs
 from cfsearch.audits.pages import write_report
 from cfsearch.audits.reading import AuditDocument
+from cfsearch.audits.result import AuditResult
 from cfsearch.audits.run import Audit, AuditProgress
+from cfsearch.audits.shared_pairs import pairs_of
 from cfsearch.audits.workers.pool import Task
 from cfsearch.audits.workers.searcher import Searcher
 from cfsearch.config import Config
 from cfsearch.contracts.records import Reason
 from cfsearch.errors import ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.mlflow.tracking import _parameters
+from cfsearch.report.diff_page import build_diff_page
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.record import stored
+from cfsearch.schemas import schema
 
 from .painting import Bright
 from .renders import Honest, Liar, Turned, check_by, front_by, truly_flips, write_photographs
@@ -107,11 +117,24 @@ def test_a_front_keeps_both_numbers_in_every_form_and_none_of_one_generator() ->
         assert framed == pytest.approx([math.nan if z is None else z for z in pair], rel=1e-6, nan_ok=True)
     assert not keys & set(alone.to_dict()["members"][0]) and not keys & set(alone.to_frame().columns)
     assert b"genuineness_each" not in alone.to_bytes()
-    merged = both.merge(alone)
-    assert merged.genuineness_each is not None and len(merged.genuineness_each) == len(merged)
     assert alone.merge(alone).genuineness_each is None
     with pytest.raises(ShapeError, match=r"genuineness_each of shape \(\d+, 2\)"):
         replace(both, genuineness_each=both.genuineness)
+
+
+def test_what_one_generator_confirmed_holds_nowhere_beside_what_two_did() -> None:
+    front = front_by(Liar())
+    lies = front.verified & ~truly_flips(front)
+    both, alone = check_by(Liar(), Honest()).marked(front), check_by(Liar()).marked(front)
+    assert bool((alone.valid & lies).any())
+    for merged in (both.merge(alone), alone.merge(both)):
+        assert merged.genuineness_each is not None and len(merged.genuineness_each) == len(merged)
+        assert merged.extra["genuineness"]["second"] == "honest"
+        assert merged.found and not bool((merged.valid & ~truly_flips(merged)).any())
+    strict = replace(alone, extra={**alone.extra, "genuineness": {"threshold": 2.5, "photographs": 24}})
+    for merged in (strict.merge(alone), alone.merge(strict)):
+        assert merged.genuineness is not None and merged.extra["genuineness"]["threshold"] == 2.5
+        assert bool((merged.genuineness[merged.valid] >= 2.5).all())
 
 
 def test_members_inputs_and_variables_are_counted_as_by_hand() -> None:
@@ -206,6 +229,16 @@ def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, 
     )
     assert check_run(tmp_path / "run").findings == ()
     read = AuditDocument.read(tmp_path / "run")
+    frame = AuditResult(tmp_path / "run").agreement.to_dict("records")
+    assert [frame[0][key] for key in ("unit", "count", "n")] == ["input", agreed["count"], agreed["n"]]
+    assert frame[0]["low"] == agreed["rate"]["low"]
+    assert [frame[1][key] for key in ("unit", "count", "n")] == ["member", *agreed["members"].values()]
+    assert [row["variable"] for row in frame[2:]] == [row["variable"] for row in agreed["variables"]]
+    card = model_card(read)
+    assert "second generator (honest, honest) agrees on counts" in card
+    assert f"| agreement | {agreed['rate']['value']:.3g} |" in card
+    assert "second generator (honest, honest) agrees on counts" in annex_map(read)
+    assert _parameters(read)["cfsearch.second_generator"] == "honest honest"
     low, high = agreed["rate"]["low"], agreed["rate"]["high"]
     for bound, passes in ((low / 2, True), ((1 + high) / 2, False)):
         [found] = judge(read, [fail_if(f"agreement < {bound:.4f}")])
@@ -220,6 +253,61 @@ def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, 
     assert len(blobs(tmp_path / "again")) == 8
     again = Audit(config, directory=tmp_path / "again", effects=False).run()
     assert blobs(tmp_path / "again") == blobs(tmp_path / "run") and again["agreement"] == [agreed]
+
+
+def rows_of(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["figure"]: row for row in document["rows"]}
+
+
+def test_two_audits_are_compared_by_what_is_genuine_and_by_what_both_generators_agree_on(
+    config: Config, tmp_path: Path
+) -> None:
+    values = config.resolved()
+    search = values["search"]
+    single = {key: value for key, value in search.items() if key != "second_generator"}
+    for name, own in (
+        ("both", search),
+        ("again", {**search, "seed": 1}),
+        ("alone", single),
+        ("none", {**single, "genuineness": False}),
+    ):
+        Audit(Config.check({**values, "search": own}), directory=tmp_path / name, effects=False).run()
+    both, again, alone, none = (Side.read(tmp_path / name) for name in ("both", "again", "alone", "none"))
+
+    document = compare(both, again, practical=0.25)
+    jsonschema.validate(document, schema("diff"))
+    genuine, agreed = (rows_of(document)[figure] for figure in ("genuine", "agreement"))
+    held: list[list[bool]] = []  # flips, first, both; of each audit
+    for key in both.rows:
+        one = []
+        for side in (both, again):
+            front = side.rows[key].front
+            assert front is not None and front.genuineness_each is not None
+            first = front.genuineness_each[:, 0] >= 1.5
+            joined = front.genuineness_each.nan_to_num(-9.0).amin(1) >= 1.5
+            one += [bool(front.verified.any()), bool(first.any()), bool(joined.any())]
+        held.append(one)
+    flips = [one for one in held if one[0] and one[3]]
+    firsts = [one for one in held if one[1] and one[4]]
+    assert genuine["n"] == len(flips) > agreed["n"] == len(firsts) > 0
+    for row, pairs in ((genuine, flips), (agreed, firsts)):
+        assert [row["first"], row["second"]] == pytest.approx(
+            [sum(one[at] for one in pairs) / len(pairs) for at in (2, 5)], abs=1e-6
+        )
+        assert row["only_first"] == sum(one[2] and not one[5] for one in pairs)
+    page = build_diff_page(document, pairs_of(both, again))
+    assert ">genuine</th>" in page and ">agreement</th>" in page
+    assert not any("second generators" in note for note in document["notes"])
+
+    document = compare(alone, both, practical=0.25)
+    assert "agreement" not in rows_of(document)
+    assert rows_of(document)["genuine"]["only_first"] > 0, "flips that only a lie makes are genuine in one"
+    [note] = [text for text in document["notes"] if "second generators" in text]
+    assert "other second generators (none and honest)" in note
+    document = compare(none, alone, practical=0.25)
+    assert not {"genuine", "agreement"} & set(rows_of(document))
+    [note] = [text for text in document["notes"] if "rules of what is genuine" in text]
+    assert "(none and z >= 1.5 by edits alone)" in note
 
 
 def test_a_worker_measures_with_both_as_the_process_that_leads(config: Config, tmp_path: Path) -> None:

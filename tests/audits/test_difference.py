@@ -13,8 +13,9 @@ import pytest
 import torch
 from scipy.stats import norm, t, wilcoxon
 
-from cfsearch.audits.difference import Row, Side, _effect, _pair, _read, compare, pairs_of
+from cfsearch.audits.difference import Row, Side, _effect, _read, compare
 from cfsearch.audits.pages import open_run
+from cfsearch.audits.shared_pairs import _pair, pairs_of
 from cfsearch.errors import RunError
 from cfsearch.numerics.intervals import Interval, paired_share_difference, share_difference
 from cfsearch.report.diff_page import build_diff_page

@@ -8,7 +8,7 @@ from cfsearch.audits.reading_shared import SharedRow
 from cfsearch.numerics.percent import percent
 
 from .card import plain
-from .subjects import digest_of, limits
+from .subjects import digest_of, generators, limits
 
 Part = Literal["subject", "about", "procedure", "figures", "groups", "verdicts", "limits", "records", "none"]
 
@@ -143,7 +143,7 @@ def _section(part: Part, document: AuditDocument) -> list[str]:
             search = document.search
             return [
                 f"- {len(document.instances)} inputs; for each a multi-objective search for counterfactuals ({plain(search.solver)}, "
-                f"at most {search.evaluations} candidates, seed {search.seed}) through {plain(document.generator.name)}; what is stored was "
+                f"at most {search.evaluations} candidates, seed {search.seed}) through {plain(generators(document))}; what is stored was "
                 "queried again.",
                 f"- A leaning counts from {document.practical:g} logits, whole 95 % interval beyond it, p below 0.05 after Holm.",
                 f"- Protected attributes: {', '.join(map(plain, document.protected)) or 'none were named'}.",

@@ -6,9 +6,12 @@ from typing import Any
 from cfsearch.audits.metrics import Measurement, catalogue
 from cfsearch.audits.reading import AuditDocument, Model
 
-from .subjects import digest_of, limits
+from .subjects import digest_of, generators, limits
 
-_SHOWN = ("decided", "decided_gap", "effect", "flip_rate", "found_rate", "shared_gap", "shared_rate")
+_SHOWN = (
+    *("agreement", "decided", "decided_gap", "effect", "flip_rate", "found_rate", "shared_gap"),
+    "shared_rate",
+)
 
 
 def model_card(document: AuditDocument) -> str:
@@ -33,7 +36,7 @@ def model_card(document: AuditDocument) -> str:
     parts += [
         f"Counterfactual audit {document.run_id} by cfsearch {document.versions.get('cfsearch', '')}, "
         f"{document.finished or document.created}: solver {document.search.solver}, {document.search.evaluations} candidates "
-        f"an input, generator {plain(document.generator.name)}, seed {document.search.seed}.",
+        f"an input, seed {document.search.seed}, generator {plain(generators(document))}.",
         "",
     ]
     if document.command:

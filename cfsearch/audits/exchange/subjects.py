@@ -55,6 +55,19 @@ def materials(document: AuditDocument) -> list[tuple[str, str]]:
     return [(row.what, row.sha256) for row in document.reproduce.hashes if _SHA256.fullmatch(row.sha256)]
 
 
+def generators(document: AuditDocument) -> str:
+    """What painted the pictures, and what had to agree, as it stands in a sentence; names are not escaped.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    second = document.second_generator
+    if second is None:
+        return document.generator.name
+    agreed = f"and only what a second generator ({second.name}, {second.fingerprint}) agrees on counts"
+    return f"{document.generator.name} ({document.generator.fingerprint}), {agreed}"
+
+
 def limits(document: AuditDocument) -> list[str]:
     """What weakens the result, and what is not claimed.
 

@@ -41,7 +41,7 @@ def test_the_body_line_by_line() -> None:
         *(f"- {claim}" for claim in NON_CLAIMS),
         "## How it was measured",
         "Counterfactual audit run-1 by cfsearch 0.1.0, 2026-01-02T03:05:35+00:00: solver nsga2, 100 candidates an input, "
-        "generator attgan, seed 7.",
+        "seed 7, generator attgan.",
         "```console",
         "cfsearch audit --images photos",
         "```",
