@@ -95,9 +95,9 @@ class BalancedFaces:
         return Faces(got.images, got.labels)
 
 
-def teach(source: BalancedFaces, *, config: AttGANConfig, steps: int, path: Path) -> Critic:
+def teach(source: BalancedFaces, *, config: AttGANConfig, steps: int, path: Path, seed: int) -> Critic:
     """A critic whose classifier knows the attributes of real faces; read from ``path`` if it is there."""
-    torch.manual_seed(RECIPE.seed)
+    torch.manual_seed(seed)
     critic = Critic(config)
     if path.is_file():
         critic.load_state_dict(load_file(path))
@@ -105,7 +105,7 @@ def teach(source: BalancedFaces, *, config: AttGANConfig, steps: int, path: Path
     critic.steady()
     adam = torch.optim.Adam(critic.parameters(), lr=1e-3, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=1e-3, total_steps=steps)
-    rng = torch.Generator().manual_seed(RECIPE.seed)
+    rng = torch.Generator().manual_seed(seed)
     for step in range(steps):
         faces = source.batch(torch.randint(len(source), (32,), generator=rng).tolist())
         with torch.autocast("cpu", torch.bfloat16):
@@ -146,6 +146,9 @@ def main() -> None:
         default=(-0.5, 1.5),
         help="what a search may ask of an attribute; as AttGAN's authors edit, who train with labels alone",
     )
+    parser.add_argument(
+        "--seed", type=int, default=RECIPE.seed, help="another makes a second generator, for agreement"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -164,12 +167,16 @@ def main() -> None:
     source = BalancedFaces(CelebAHQSource(options.data, size=options.size, cache_bytes=2**32))
     print(f"{len(source)} rows of training, rare attributes repeated", flush=True)
     teacher = teach(
-        source, config=config, steps=options.teacher_steps, path=options.out / "teacher.safetensors"
+        source,
+        config=config,
+        steps=options.teacher_steps,
+        path=options.out / "teacher.safetensors",
+        seed=options.seed,
     )
     trained = train(
         source,
         config=config,
-        training=replace(RECIPE, minutes=options.minutes),
+        training=replace(RECIPE, seed=options.seed, minutes=options.minutes),
         folder=options.out / "training",
         critic=teacher,
         device=options.device,
@@ -180,7 +187,7 @@ def main() -> None:
         source,
         critic=trained.critic,
         config=config,
-        training=replace(FINISH, minutes=options.critic_minutes),
+        training=replace(FINISH, seed=options.seed, minutes=options.critic_minutes),
         folder=options.out / "critic",
         device=options.device,
         watch=watch,
@@ -189,6 +196,7 @@ def main() -> None:
         "terms": "non-commercial research only, as CelebA-HQ, on which it was trained",
         "trained_on": "24,183 faces of CelebA-HQ (official train part), no pairs",
         "steps": trained.step,
+        "seed": options.seed,
         "minutes": round((trained.seconds + finished.seconds) / 60, 1),
         "date": datetime.now(UTC).date().isoformat(),
     }
