@@ -1,9 +1,9 @@
 """Estimates with their intervals: shares and means, never bare; p-values of many tests."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import final
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor
 from cfsearch.errors import ConfigError
 
 _RESAMPLES = 2000
+_MOST_DRAWN = 2**22
+"""Numbers that are drawn at once: 32 MiB of them, and as much of their places."""
 
 
 @final
@@ -94,7 +96,7 @@ def paired_mean(differences: Float[Tensor, " n"], *, seed: int = 0) -> Interval 
     values = differences.double().cpu().numpy()
     if len(values) == 0:
         return None
-    low, high = _bootstrap((values,), np.mean, seed=seed)
+    low, high = _bootstrap(values, seed=seed)
     return Interval(float(values.mean()), low, high)
 
 
@@ -270,34 +272,52 @@ def mean_difference(
     a, b = values.double().cpu().numpy(), others.double().cpu().numpy()
     if len(a) == 0 or len(b) == 0:
         return None
-    # scipy refuses to draw from a group of one, whose mean is always the same
-    if len(a) == 1:
-        low, high = _bootstrap((b,), lambda y, axis: a[0] - y.mean(axis), seed=seed)
-    elif len(b) == 1:
-        low, high = _bootstrap((a,), lambda x, axis: x.mean(axis) - b[0], seed=seed)
-    else:
-        low, high = _bootstrap((a, b), lambda x, y, axis: x.mean(axis) - y.mean(axis), seed=seed)
+    low, high = _bootstrap(a, b, seed=seed)
     return Interval(float(a.mean() - b.mean()), low, high)
 
 
 def _bootstrap(
-    samples: tuple[Float[np.ndarray, " n"], ...], statistic: Callable[..., object], *, seed: int
+    sample: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"] | None = None, *, seed: int
 ) -> tuple[float, float]:
-    """The ends of the 95 % percentile interval of a statistic of samples that are drawn apart."""
+    """The ends of the 95 % percentile interval of a mean, or of its difference to that of a sample drawn apart.
+
+    Means are drawn sample by sample and some at a time, which gives the bits of all at once in bounded memory.
+    """
     from scipy.stats import bootstrap
 
-    if len(samples[0]) == 1:
-        only = float(np.asarray(statistic(*samples, axis=0)))
-        return only, only
+    rng = np.random.default_rng(seed)
+    drawn = _drawn_means(sample, rng)
+    if other is not None:
+        drawn = drawn - _drawn_means(other, rng)
+    if drawn.ndim == 0:
+        return float(drawn), float(drawn)
     ends = bootstrap(
-        samples,
-        statistic,
-        vectorized=True,
-        n_resamples=_RESAMPLES,
+        (drawn,),  # only its distribution counts: nothing is drawn any more
+        np.mean,
+        n_resamples=0,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        bootstrap_result=SimpleNamespace(bootstrap_distribution=drawn),
     ).confidence_interval
     return float(ends.low), float(ends.high)
+
+
+def _drawn_means(sample: Float[np.ndarray, " n"], rng: np.random.Generator) -> Float[np.ndarray, " *r"]:
+    """Means of resamples; one number for a sample of one, whose mean is always the same."""
+    from scipy.stats import bootstrap
+
+    if len(sample) == 1:
+        return np.asarray(sample[0])
+    return np.asarray(
+        bootstrap(
+            (sample,),
+            np.mean,
+            vectorized=True,
+            n_resamples=_RESAMPLES,
+            batch=max(1, min(_RESAMPLES, _MOST_DRAWN // len(sample))),
+            method="percentile",
+            rng=rng,
+        ).bootstrap_distribution
+    )
 
 
 def holm(p: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 
 from cfsearch.errors import ConfigError
+from cfsearch.numerics import intervals
 from cfsearch.numerics.intervals import (
     holm,
     mcnemar,
@@ -51,6 +52,30 @@ def test_a_bootstrap_of_the_mean_is_near_the_interval_of_the_normal_law() -> Non
     assert found.value == pytest.approx(float(values.mean()))
     assert found.low == pytest.approx(found.value - half, abs=0.05)
     assert found.high == pytest.approx(found.value + half, abs=0.05)
+
+
+@pytest.mark.parametrize("most", [None, 100, 1])
+def test_resamples_that_are_drawn_in_parts_are_scipys_drawn_at_once(
+    most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if most is not None:
+        monkeypatch.setattr(intervals, "_MOST_DRAWN", most)
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=37), rng.gamma(2, size=21)
+
+    def whole(*samples: np.ndarray) -> tuple[float, float]:
+        found = bootstrap(
+            samples, lambda x, *y, axis: x.mean(axis) - sum(part.mean(axis) for part in y),
+            vectorized=True, n_resamples=2000, method="percentile", rng=np.random.default_rng(3),
+        )  # fmt: skip
+        return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+    alone, apart = (
+        paired_mean(torch.from_numpy(a), seed=3),
+        mean_difference(torch.from_numpy(a), torch.from_numpy(b), seed=3),
+    )
+    assert alone is not None and (alone.low, alone.high) == whole(a)
+    assert apart is not None and (apart.low, apart.high) == whole(a, b)
 
 
 def test_samples_of_one_and_of_none() -> None:
