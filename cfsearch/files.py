@@ -19,6 +19,8 @@ MOST_BYTES: Final = 2**31
 """The largest file that is read as a whole where no other limit is given."""
 
 _PART: Final = 2**20
+_OF_RUNS: Final = ("run.sqlite", "checksums.json", "manifest.json")
+"""Files by which a run directory is known."""
 
 
 def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
@@ -130,6 +132,26 @@ def reason(error: OSError | UnicodeError) -> str:
     return str(error)
 
 
+def stands(path: Path) -> bool:
+    """Whether a regular file, or a link to one, is at a place; not where the name is too long for one.
+
+    For names that are made from a given one: a file's longest name leaves no room for an ending.
+
+    Args:
+        path: that is looked at, and not read.
+
+    Example:
+        >>> stands(Path("nowhere.toml")), stands(Path(f"{'long' * 100}.toml"))
+        (False, False)
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
 def why_no_file(path: Path) -> str:
     """Why a path is no regular file that can be read, as ``reason`` says it; empty where it is one.
 
@@ -173,7 +195,8 @@ def _encoded(path: Path, text: str) -> bytes:
 def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file to write in parts, which stands at its place when the block ends without an error, and not before.
 
-    A link at its place is replaced, and what it leads to stays as it is.
+    Of a link at its place the file that it leads to is written, but where it stands beside a run: a run may come from
+    somebody else, so a link there is replaced, and what it leads to stays as it is.
 
     Args:
         path: the file.
@@ -186,18 +209,26 @@ def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     if wrong := wrong_place(path):
         raise RunError(f"cannot write {str(path)!r}: {wrong}")
     try:
-        place = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
+        target = _followed(path)
+        place = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}")
         with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             temporary = place
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         raise RunError(f"cannot write {str(path)!r}: {why_not_written(error, path)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)  # it has been renamed where all went well
+
+
+def _followed(path: Path) -> Path:
+    """The file that a link leads to, unless the link stands in a run directory; else the path as it is."""
+    if not path.is_symlink() or any((path.parent / name).is_file() for name in _OF_RUNS):
+        return path
+    return path.resolve()
 
 
 def dump_json(value: Any) -> str:  # Any: whatever JSON holds

@@ -124,7 +124,7 @@ def _nearest(path: Path) -> Path:
 
 def _holder(path: Path, *, folder: bool | None) -> Path:
     """The folder in which an attempt shows whether a place can be written."""
-    return _nearest(path) if folder else path if folder is None and path.is_dir() else path.parent
+    return _nearest(path) if folder else path if folder is None and path.is_dir() else path.resolve().parent
 
 
 def _tried(folder: Path, path: Path) -> str:

@@ -6,7 +6,7 @@ Pictures are found and read one by one (``images``), rows belong to a table (``t
 import hashlib
 import zipfile
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +60,8 @@ class Inputs(ABC):
     """What a reader must know."""
     probes: Tensor
     """Inputs to ask a model about at first contact, all different."""
+    unread: str = ""
+    """SHA-256 that stands for an input that cannot be read; empty where each can be."""
 
     @property
     def extra(self) -> dict[str, Any]:  # Any: plain JSON
@@ -88,7 +90,15 @@ class Inputs(ABC):
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of what stands in them."""
-        every = "\n".join(record.sha256 for record in self.records)
+        return self.hashes_without(frozenset())
+
+    def hashes_without(self, names: Container[str]) -> dict[str, str]:
+        """SHA-256 of what stood in them while some could not be read.
+
+        Args:
+            names: of those.
+        """
+        every = "\n".join(self.unread if record.name in names else record.sha256 for record in self.records)
         return {self.modality.name: hashlib.sha256(every.encode()).hexdigest()}
 
 
@@ -170,6 +180,7 @@ class SoundInputs(Inputs):
             InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), failures.get(name))
             for name, one, note in zip(names, x, done, strict=True)
         )
+        self.unread = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
         self.notes: tuple[str, ...] = ()
         x = torch.stack([record.x for record in self.readable])
         self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))

@@ -15,6 +15,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
 from cfsearch.datasets.text import Lexicon
 from cfsearch.errors import ConfigError, PluginError
+from cfsearch.files import stands
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.sidecar import sidecar_path
 from cfsearch.providers.tabular import TabularProvider
@@ -142,7 +143,7 @@ def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -
         model = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
     table = replace(table, file=None)
     path = Path(config.model.path)
-    beside = config.model.sidecar or (sidecar_path(path) if given is None and path.is_file() else "")
+    beside = config.model.sidecar or (sidecar_path(path) if given is None and stands(path) else "")
     check_labels(table.schema, model.labels, beside=str(beside))
     compared = ""
     if table.sample is not None and isinstance(model, TabularProvider):

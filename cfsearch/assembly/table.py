@@ -40,6 +40,7 @@ from cfsearch.datasets.tables import (
     table_of_text,
 )
 from cfsearch.errors import ConfigError, DataError, listed
+from cfsearch.files import stands
 from cfsearch.registry import unknown
 
 from .chosen_rows import chosen_rows
@@ -222,9 +223,7 @@ def _schema(
 ) -> tuple[TableSchema, Inference | None, tuple[str, ...]]:
     data = config.data
     beside = schema_beside(data.table or "")
-    declared = (
-        Path(data.schema_file) if data.schema_file is not None else beside if beside.is_file() else None
-    )
+    declared = Path(data.schema_file) if data.schema_file is not None else beside if stands(beside) else None
     number = _predicted_number(config, text)
     if declared is not None:
         schema = read_schema(declared)

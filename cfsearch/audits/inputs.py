@@ -1,6 +1,6 @@
 """The inputs of an audit, as each process that takes part in it finds them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -24,12 +24,14 @@ class AuditedInputs:
         photographs: what is known of them, where they are images.
         groups: which row is in which group, of tables.
         hashes: SHA-256 of what decides results: the model, the generator, the inputs.
+        hashes_without: the same while the inputs of these names could not be read.
     """
 
     refs: Sequence[ImageRef | InputRecord]
     photographs: LabelledPhotographs
     groups: Sequence[RowGroups]
     hashes: dict[str, str]
+    hashes_without: Callable[[Container[str]], dict[str, str]]
 
 
 def audited_inputs(assembly: Assembly) -> AuditedInputs:
@@ -52,4 +54,9 @@ def audited_inputs(assembly: Assembly) -> AuditedInputs:
     groups = assembly.groups
     if groups:
         hashes["groups of the rows"] = grouping(groups)
-    return AuditedInputs(refs, photographs, groups, hashes)
+
+    def hashes_without(names: Container[str]) -> dict[str, str]:
+        inputs = assembly.inputs
+        return hashes if inputs is None else hashes | inputs.hashes_without(names)
+
+    return AuditedInputs(refs, photographs, groups, hashes, hashes_without)

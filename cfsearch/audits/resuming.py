@@ -32,11 +32,11 @@ def taken_up(
     """
     again = run.forget_failures(PASSING)
     shape = assembly.search.generator.shape
-    before = run.contents()
+    before, unread = run.contents(), run.unread()
     replaced = [
         ref.name
         for ref in refs
-        if before.get(ref.name)
+        if (before.get(ref.name) or ref.name in unread)
         and _content(ref, shape, photographs=photographs) not in ("", before[ref.name])
     ]
     run.forget(replaced)

@@ -189,7 +189,13 @@ class Audit:
             assembly, notes=(*assembly.notes, *label_notes(self._config.data, photographs, assembly))
         )
         stopping = begun(self._config, assembly, photographs=photographs, columns=groups, refs=refs)
-        with RunDirectory.start(self._directory, config=self._decisive, hashes=hashes, held=held) as run:
+        with RunDirectory.start(
+            self._directory,
+            config=self._decisive,
+            hashes=hashes,
+            held=held,
+            hashes_without=found.hashes_without,
+        ) as run:
             assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
             for name, values in assembly.files.items():

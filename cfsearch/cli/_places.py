@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from cfsearch.config import Config
 
 
+_ENDED: Final = "cfsearch.places.ended"
+"""Under which a context keeps the places that were written with a slash at their end."""
+
+
 @final
 class Place(FilePath):
     """A path that is written to.
@@ -44,12 +48,32 @@ class Place(FilePath):
         text = os.fspath(value)
         if self.folder is False and isinstance(text, str) and text.endswith("/") and text.strip():
             self.fail(f"{text!r} names a folder. Name a file in it.", param, ctx)
-        return super().convert(value, param, ctx)
+        place = super().convert(value, param, ctx)
+        if ctx is not None and isinstance(text, str) and text.endswith("/"):
+            ctx.meta.setdefault(_ENDED, []).append(place)
+        return place
 
 
 PLACE = Place()
 FOLDER_PLACE = Place(folder=True)
 EITHER_PLACE = Place(folder=None)
+
+
+def check_either(place: Path, *, folder: bool) -> None:
+    """Refuse a place that cannot be written, once it is known whether a folder or a file will stand there.
+
+    Args:
+        place: as ``EITHER_PLACE`` gave it.
+        folder: whether it is a folder.
+
+    Raises:
+        ConfigError: it is a file, and was written as a folder is, with a slash at its end.
+        RunError: it cannot be written.
+    """
+    context = click.get_current_context(silent=True)
+    if not folder and context is not None and place in context.meta.get(_ENDED, ()):
+        raise ConfigError(f"{f'{place}/'!r} names a folder, and one file is written. Name a file in it.")
+    check_place(place, folder=folder)
 
 
 def check_places(ctx: click.Context) -> None:

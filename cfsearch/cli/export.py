@@ -11,7 +11,7 @@ from cfsearch.places import check_place
 from ._help import Command
 from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, plain
-from ._places import EITHER_PLACE
+from ._places import EITHER_PLACE, check_either
 
 if TYPE_CHECKING:
     from cfsearch.audits.reading import AuditDocument
@@ -85,7 +85,7 @@ def export(run: Path, kind: str, out: Path, table: str, private: bool, unchecked
     from cfsearch.audits.pages import open_run
     from cfsearch.runs.export import Format, Table, export_run
 
-    check_place(out, folder=kind in (_PICTURES, _SOUNDS))
+    check_either(out, folder=kind in (_PICTURES, _SOUNDS))
     if private and kind not in ("in-toto", "svr"):
         raise ConfigError("export: --private goes with --format in-toto or svr.")
     if private:

@@ -1,8 +1,9 @@
 """``cfsearch schema``: the JSON Schemas of all documents, and the schema of a table."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cfsearch.datasets.tables import Inference
 
 FORMAT = "cfsearch-table-schema/1"
+_LONGEST_NAME: Final = 255
+"""Bytes of a file's name, on the file systems that are in use."""
 TABLE = "table"
 """The name under which the columns of a table are guessed instead of a document's schema printed."""
 
@@ -152,7 +155,11 @@ def _guess(console: "Console", guess: "Inference", file: Path, out: Path | None)
     for line in guess.summary().splitlines():
         console.print(plain(line), soft_wrap=True)
     if out is None:
-        text = f"Nothing was written. Add --out {schema_beside(file)}, then correct what was guessed wrong."
+        beside = schema_beside(file)
+        if len(os.fsencode(beside.name)) > _LONGEST_NAME:
+            text = "Nothing was written. Add --out NAME.toml, correct what was guessed wrong, and give it with --schema."
+        else:
+            text = f"Nothing was written. Add --out {beside}, then correct what was guessed wrong."
     else:
         text = f"Wrote {out}. Correct what was guessed wrong: kinds, ranges, units, what must not change."
     console.print(plain(text), soft_wrap=True)

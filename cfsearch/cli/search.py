@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, final
 import click
 
 from cfsearch.errors import ConfigError, DataError, PartialFailure, ProviderError, RunError
-from cfsearch.places import check_place, why_not_written
+from cfsearch.places import why_not_written
 
 from ._help import Command
 from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, detail, note
-from ._places import EITHER_PLACE
+from ._places import EITHER_PLACE, check_either
 from ._progress import Line, duration, progress
 from ._settings import is_recording, kind_of_inputs, model_first, settings, with_model
 from ._signals import interruptible
@@ -151,7 +151,7 @@ class _Output:
         if path is not None:
             if several and path.is_file():
                 raise ConfigError(f"{str(path)!r} is a file; {count} inputs need a folder.")
-            check_place(path, folder=several)
+            check_either(path, folder=several)
         return cls(kind, path, several)
 
     def write(self, fronts: "Sequence[ParetoFront]") -> None:

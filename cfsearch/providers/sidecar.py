@@ -42,7 +42,7 @@ from cfsearch.config.checking import words_of_fault
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.files import read_text, reason
+from cfsearch.files import read_text, reason, stands
 from cfsearch.registry import unknown
 
 from .preprocessing import Layout, Number, Order, Preprocessing, Range, Resize
@@ -176,7 +176,7 @@ def sidecar_of(model: Path, *, given: Path | None) -> Sidecar:
     if given is not None:
         return read_sidecar(given)
     beside = sidecar_path(model)
-    return read_sidecar(beside) if beside.is_file() else Sidecar()
+    return read_sidecar(beside) if stands(beside) else Sidecar()
 
 
 def sidecar_at(model: str | Path, *, given: str | Path | None) -> tuple[Sidecar, str]:

@@ -9,14 +9,14 @@ written whole from it; ``events.jsonl`` is a hash-chained record of what happene
 
 import contextlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, final
+from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, final
 
 import tomli_w
 
-from cfsearch.errors import DamagedError, RunError
+from cfsearch.errors import DamagedError, DataError, RunError
 from cfsearch.files import dump_json, read_file, write_atomically
 from cfsearch.parsing import parse_json
 
@@ -30,7 +30,10 @@ from .store import SCHEMA, STORE, Store
 if TYPE_CHECKING:
     from cfsearch.fronts.front import ParetoFront
 
-__all__ = ["SCHEMA", "InstanceRow", "RunDirectory", "now"]
+__all__ = ["SCHEMA", "HashesWithout", "InstanceRow", "RunDirectory", "now"]
+
+HashesWithout: TypeAlias = Callable[[Container[str]], dict[str, str]]
+"""SHA-256 of a run's files as they were while the inputs of some names could not be read."""
 
 
 @final
@@ -64,6 +67,7 @@ class RunDirectory:
         config: dict[str, Any],
         hashes: dict[str, str],
         held: Reservation | None = None,
+        hashes_without: HashesWithout | None = None,
     ) -> Self:
         """Begin a run, or go on with it where its settings and files are the same.
 
@@ -72,6 +76,8 @@ class RunDirectory:
             config: the resolved settings that decide results.
             hashes: SHA-256 of the model, the generator and the data.
             held: the directory, where this process holds it already.
+            hashes_without: gives the hashes as they were while the inputs of some names could not be read: a run in
+                which they failed goes on when they were replaced.
 
         Raises:
             RunError: read-only, held by another process, from a newer version, no run
@@ -83,7 +89,9 @@ class RunDirectory:
         lock = held.taken()
         new = not (path / STORE).exists()
         try:
-            run = cls._resumed(path, lock=lock, config=config, hashes=hashes, new=new)
+            run = cls._resumed(
+                path, lock=lock, config=config, hashes=hashes, new=new, hashes_without=hashes_without
+            )
         except BaseException:
             lock.close()
             raise
@@ -91,14 +99,21 @@ class RunDirectory:
 
     @classmethod
     def _resumed(
-        cls, path: Path, *, lock: IO[str], config: dict[str, Any], hashes: dict[str, str], new: bool
+        cls,
+        path: Path,
+        *,
+        lock: IO[str],
+        config: dict[str, Any],
+        hashes: dict[str, str],
+        new: bool,
+        hashes_without: HashesWithout | None,
     ) -> Self:
         damaged = () if new else mended(path, config=config, hashes=hashes)
         store = Store.write(path / STORE)
         run = cls(path, store, lock=lock, new=new)
         run.damaged = damaged
         try:
-            run._agree(config, hashes)
+            run._agree(config, hashes, hashes_without)
             checksums.unseal(path)
             if damaged:
                 run.event("damaged", {"parts": list(damaged)})
@@ -305,12 +320,23 @@ class RunDirectory:
                 raise ValueError("it is no JSON object")
         return value
 
-    def _agree(self, config: dict[str, Any], hashes: dict[str, str]) -> None:
+    def unread(self) -> frozenset[str]:
+        """Names of the instances that are done and failed because their input could not be read."""
+        contents = self.contents()
+        return frozenset(name for name in self._store.failed(_UNREAD) if not contents[name])
+
+    def _agree(
+        self, config: dict[str, Any], hashes: dict[str, str], hashes_without: HashesWithout | None
+    ) -> None:
         if "config" not in self._store.meta():
             self._store.set_meta(settings(config, hashes) | {"created": now()})
             return
         refuse_other_settings(self.path, self.config, config)
-        for what, before in self.hashes.items():
+        stored = self.hashes
+        if hashes_without is not None and stored != hashes and stored == hashes_without(self.unread()):
+            self._store.set_meta(settings(config, hashes) | {"created": self.created})
+            return
+        for what, before in stored.items():
             if hashes.get(what) != before:
                 raise RunError(
                     f"run {str(self.path)!r}: the {what} has changed since it was started: "
@@ -328,6 +354,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+_UNREAD = ("unreadable", "too_large", DataError.code)
 _FILES_OF_A_START = (
     *("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "events.jsonl", "manifest.json"),
     *("checksums.json", "config.resolved.toml", "schema.toml", "run.lock"),

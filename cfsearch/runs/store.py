@@ -158,13 +158,14 @@ class Store:
         return found
 
     def set_meta(self, values: Mapping[str, str]) -> None:
-        """Keep the settings of a run that has no rows yet.
+        """Keep the settings of a run; rows that it has stay.
 
         Args:
             values: by name.
         """
         with self._writing():
-            self._set_meta({**values, "schema": str(SCHEMA), "tally": str(Tally())})
+            tally = self.meta().get("tally", str(Tally()))
+            self._set_meta({**values, "schema": str(SCHEMA), "tally": tally})
 
     def names(self) -> set[str]:
         """Names of all instances.

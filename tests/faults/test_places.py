@@ -14,12 +14,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from cfsearch.assembly.table import read_rows, schema_beside
 from cfsearch.audits.exchange.commitment import new_key
 from cfsearch.cli import main
 from cfsearch.cli._places import Place
+from cfsearch.config import Config
 from cfsearch.errors import RunError
-from cfsearch.files import write_atomically
+from cfsearch.files import stands, write_atomically
 from cfsearch.places import check_place
+from cfsearch.providers.sidecar import sidecar_of
+from tests.cli.conftest import Toys
 from tests.cli.test_help import commands
 
 WRITTEN = {"out", "outs", "save", "strip", "folder", "path"}
@@ -310,3 +314,69 @@ def test_what_is_in_the_way_at_the_end_of_an_audit_is_found_before_it(
     result = CliRunner().invoke(main, ["audit", "a.toml", "--out", "run", "--no-isolation"])
     assert result.exit_code == 2
     assert f"cannot write 'run/{file}': it is a folder. Name a file in it. [run]" in result.stderr
+
+
+def test_a_link_to_a_file_leads_there_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "page.html").write_text("old")
+    (tmp_path / "link.html").symlink_to("kept/page.html")
+    check_place(tmp_path / "link.html")
+    write_atomically(tmp_path / "link.html", "new")
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "kept" / "page.html").read_text() == "new"
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["page.html"]
+
+
+def test_a_link_in_a_run_is_replaced_and_leads_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.sqlite").write_text("x")
+    (tmp_path / "run" / "report.html").symlink_to("../mine")
+    write_atomically(tmp_path / "run" / "report.html", "new")
+    assert not (tmp_path / "run" / "report.html").is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "run", "--format", "csv", "--out", "new/"],
+        ["export", "run", "--format", "model-card", "--out", "new/"],
+        ["search", "face.png", "--model", "model.onnx", "--generator", "pixels:grid=2", "--save", "new/"],
+        ["search", "face.png", "--model", "model.onnx", "--generator", "pixels:grid=2", "--strip", "new/"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_takes_no_place_that_is_written_as_a_folder(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    toys = Toys(tmp_path)
+    toys.model()
+    toys.picture()
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "'new/' names a folder, and one file is written. Name a file in it. [config]" in result.stderr
+    assert not (tmp_path / "new").exists()
+    shutil.copy(tmp_path / "face.png", tmp_path / "two.png")
+    if words[0] == "search":
+        more = ["--evaluations", "40", "--population", "20", "--threads", "1", "--no-isolation"]
+        done = CliRunner().invoke(main, [words[0], "two.png", *words[1:], *more])
+        assert done.exit_code == 0, done.stderr
+        assert len(list((tmp_path / "new").iterdir())) == 2
+
+
+def test_the_longest_names_leave_room_for_what_is_looked_for_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table, model = Path(f"{'t' * 251}.csv"), Path(f"{'m' * 252}.pt")
+    table.write_text(ROWS)
+    assert schema_beside(table).name.startswith("ttt") and not stands(schema_beside(table))
+    assert sidecar_of(model, given=None) == sidecar_of(Path("none.onnx"), given=None)
+    done = CliRunner().invoke(main, ["schema", "table", str(table)])
+    assert done.exit_code == 0, done.output
+    assert "Add --out NAME.toml" in done.output and "--schema" in done.output
+    (tmp_path / "net.py").write_text("def predict(x):\n    return [[0.5, 0.5] for _ in x]\n")
+    config = Config.check({"model": {"path": "net:predict"}, "data": {"table": str(table), "rows": [0]}})
+    assert len(read_rows(config)) == 1

@@ -14,12 +14,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from cfsearch.errors import DataError
-from cfsearch.files import read_file, reason
+from cfsearch.files import why_no_file
 
 KEYS: Final = ("file", "filename", "image_id", "image")
 """Names of the column with the file name; where none occurs it is the first column."""
 
-_VALUES: Final = {"-1": -1, "0": 0, "1": 1}
+_VALUES: Final = {"-1": -1, "0": 0, "1": 1, "-1.0": -1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+"""A column with a missing cell is written with decimals, one of truths in words."""
 
 
 @final
@@ -71,22 +72,30 @@ class AttributeTable:
         )
 
 
-def read_attributes(path: Path, *, extra: Sequence[str] = ()) -> AttributeTable:
-    """The attribute table in a comma-separated UTF-8 file with a header.
+def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[str] = ()) -> AttributeTable:
+    """The attribute table in a file with a header, whatever its encoding and what stands between its cells.
 
     The file name stands in the column named file, filename, image_id or image, else in the
-    first. All other columns are attributes with values in {-1, 1} or {0, 1}, but for ``extra``.
+    first. All other columns are attributes with values in {-1, 1} or {0, 1}, but for ``extra`` and ``known``.
 
     Args:
         path: the table.
         extra: columns to keep as text.
+        known: as ``extra``, of those that the table has beside its first column.
 
     Raises:
         DataError: the file cannot be read as such a table; names the line.
+        MissingExtraError: a parquet file without pyarrow (extra ``export``).
     """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    from cfsearch.datasets.tables import text_and_delimiter
+
+    if wrong := why_no_file(path):
+        raise DataError(f"attributes: {str(path)!r} must be a table, but {wrong}. Check the path.")
+    text, delimiter = text_and_delimiter(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = [name.strip() for name in next(reader, [])]
+        extra = [*extra, *(name for name in known if name in header[1:] and name not in extra)]
         key, kept, attributes = _header(header, extra, path)
         rows: dict[str, int] = {}
         texts: list[list[str]] = []
@@ -104,9 +113,9 @@ def read_attributes(path: Path, *, extra: Sequence[str] = ()) -> AttributeTable:
             rows[row[key]] = line
             texts.append([row[i] for i in kept])
             try:
-                values.append([_VALUES[row[i].strip()] for i in attributes])
+                values.append([_VALUES[row[i].strip().lower()] for i in attributes])
             except KeyError as error:
-                at = next(i for i in attributes if row[i].strip() not in _VALUES)
+                at = next(i for i in attributes if row[i].strip().lower() not in _VALUES)
                 raise _error(
                     path,
                     line,
@@ -114,7 +123,7 @@ def read_attributes(path: Path, *, extra: Sequence[str] = ()) -> AttributeTable:
                     f"{row[at][:40]!r} (name a column that is no attribute as `extra`)",
                 ) from error
     except csv.Error as error:
-        raise _error(path, reader.line_num, f"is no comma-separated row ({error})") from error
+        raise _error(path, reader.line_num, f"is no row of a table ({error})") from error
     if not rows:
         raise _error(path, 2, "must be the first row, but there is only the header")
     array = np.array(values, dtype=np.int8).reshape(len(rows), len(attributes))
@@ -139,28 +148,13 @@ def _error(path: Path, line: int, what: str) -> DataError:
     return DataError(f"attributes: {path.name!r}, line {line} {what}. Correct the table.")
 
 
-def _text(path: Path) -> str:
-    try:
-        raw = read_file(path)
-    except OSError as error:
-        raise DataError(
-            f"attributes: {str(path)!r} must be a comma-separated file, but {reason(error)}. Check the path."
-        ) from error
-    if b"\0" in raw:
-        line = raw[: raw.index(b"\0")].count(b"\n") + 1
-        raise _error(path, line, "holds a NUL byte, so this is no text file")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise _error(path, line, "is not UTF-8 (Latin-1, perhaps?)") from error
-
-
 def _header(header: list[str], extra: Sequence[str], path: Path) -> tuple[int, list[int], list[int]]:
     if not any(header):
         raise _error(path, 1, "must be a header, but the file is empty")
     if len(header) < 2:
-        raise _error(path, 1, f"must name columns separated by commas, got {header[0][:60]!r}")
+        raise _error(
+            path, 1, f"must name columns with commas, semicolons or tabs between them, got {header[0][:60]!r}"
+        )
     seen: set[str] = set()
     for i, name in enumerate(header):
         if not name:

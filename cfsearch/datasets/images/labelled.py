@@ -6,9 +6,7 @@ the folder that holds (or is, or lies in) ``img_align_celeba`` beside ``list_att
 and their labels are known without being named.
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -150,8 +148,7 @@ def read_labels(path: str | Path) -> AttributeTable:
         first = ""  # the reader gives the whole sentence
     if first.strip().isdigit():
         return read_signs(path)
-    header = [name.strip() for name in next(csv.reader(io.StringIO(first, newline="")), [])]
-    return read_attributes(path, extra=[name for name in _TEXTS if name in header[1:]])
+    return read_attributes(path, known=_TEXTS)
 
 
 def _official_base(path: Path) -> Path | None:

@@ -39,7 +39,7 @@ columns the schema lacks            left out, with a note
 
 from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing
-from ._csv import TextTable, number_of, read_text_table, written_numbers
+from ._csv import TextTable, number_of, read_text_table, text_and_delimiter, written_numbers
 from ._encoding import Encoding, Part, Style
 from ._file import bytes_of
 from ._frame import frame_of, frame_of_codes, values_of_levels
@@ -101,6 +101,7 @@ __all__ = [
     "sample_of",
     "schema_of",
     "table_of_text",
+    "text_and_delimiter",
     "truth_of",
     "values_of_levels",
     "write_schema",

@@ -113,6 +113,28 @@ def read_text_table(
     return _without_odd_rows(_plain_numbers(table))
 
 
+def text_and_delimiter(path: Path) -> tuple[str, str]:
+    r"""The text of a table's file, and what stands between its cells.
+
+    Args:
+        path: the file; packed, in another encoding, or parquet, as ``read_text_table`` reads it.
+
+    Raises:
+        DataError: there is no such file, or it is no text.
+        MissingExtraError: a parquet file without pyarrow (extra ``export``).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     file = Path(place) / "a.csv"
+        ...     _ = file.write_bytes("age;job\n31;café\n".encode("cp1252"))
+        ...     text_and_delimiter(file)
+        ('age;job\n31;café\n', ';')
+    """
+    text, _, _ = text_of(path, None)
+    return text, _delimiter(text)
+
+
 def _without_odd_rows(table: TextTable) -> TextTable:
     """The table without units below its header and sums at its end, which ``notes`` says."""
     notes = []
