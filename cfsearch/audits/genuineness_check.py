@@ -19,6 +19,7 @@ from cfsearch.datasets.images import ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
 from cfsearch.errors import DataError, listed
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.percent import rounded_down
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
 
@@ -145,7 +146,7 @@ class GenuinenessCheck:
         note = (
             f"{int(front.verified.sum())} members flip the model on the generated image, {why}. The nearest "
             f"miss changes {', '.join(front.words(nearest)) or 'nothing'}: its true counterfactual is estimated "
-            f"{float(z[nearest]):.1f} standard errors past the boundary, {least:g} are needed."
+            f"{rounded_down(float(z[nearest]))} standard errors past the boundary, {least:g} are needed."
         )
         return replace(front, reason=Reason.NOT_GENUINE, note=(*front.note, note))
 

@@ -9,6 +9,7 @@ from cfsearch.errors import CfsearchError, RunError
 from cfsearch.fronts.collection import Fronts
 from cfsearch.fronts.frame import Cell, frame_of_rows
 from cfsearch.numerics.percent import percent
+from cfsearch.report.agreement import found_in
 from cfsearch.runs.directory import RunDirectory
 
 from .pages import read_audit, write_report
@@ -218,9 +219,10 @@ class AuditResult:
         return plot_intervals(rows[:_MOST_SHOWN], label="share of flips", zero=False, path=path)
 
     def __repr__(self) -> str:
+        flip = found_in(self.document)
         parts = [
             f"{count['model']}: " * (len(self.document["counts"]) > 1)
-            + f"{count['found']} of {count['searched']} searched inputs have a verified counterfactual"
+            + f"{count['found']} of {count['searched']} searched inputs have a {flip}"
             for count in self.document["counts"]
         ]
         return f"AuditResult({str(self.path)!r}: {'; '.join(parts)})"

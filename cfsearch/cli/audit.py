@@ -142,7 +142,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
 
     from cfsearch.audits.attainment import sentence
     from cfsearch.contracts.modality import modality_named
-    from cfsearch.report.agreement import agreement_words
+    from cfsearch.report.agreement import found_in, genuineness_words
     from cfsearch.report.decisions import decisions
 
     from ._tables import ResultTable
@@ -160,17 +160,17 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     show_verdicts(console, document)
     show_columns(console, document)
     names = {entry["id"]: shortened(entry["name"]) for entry in document["models"]}
+    flip = found_in(document)
     for count in document["counts"]:
         rate = count["found_rate"]
         share = "" if rate is None else f" ({_percent(rate)})"
         who = f"{plain(names[count['model']])}: " if len(names) > 1 else ""
         console.print(
-            f"{who}{count['found']} of {count['searched']} searched {noun}s have a verified counterfactual{share}; "
+            f"{who}{count['found']} of {count['searched']} searched {noun}s have a {flip}{share}; "
             f"{count['already_target']} had the target class already, {count['failed']} failed."
         )
-    for entry in document.get("agreement", ()):
-        who = f"{plain(names[entry['model']])}: " if len(names) > 1 else ""
-        console.print(Text(f"{who}{plain(agreement_words(entry, thing=kind.thing))}"))
+        for text in genuineness_words(document, count["model"], thing=kind.thing):
+            console.print(Text(f"{who}{plain(text)}"))
     show_effects(console, document)
     for model, name in names.items():
         changes = [row for row in document["changes"] if row["model"] == model]
@@ -190,7 +190,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
             )
         console.print(table)
     for group in document.get("groups", ()):
-        for line in _group_lines(group):
+        for line in _group_lines(group, flip):
             console.print(Text(line))
     for entry in document.get("attainment", ()):
         console.print(Text(plain(sentence(entry))))
@@ -201,7 +201,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path, *, noun: str
     console.print(Text(f"The page: {page}"), soft_wrap=True)
 
 
-def _group_lines(group: dict[str, Any]) -> list[str]:
+def _group_lines(group: dict[str, Any], flip: str) -> list[str]:
     """An attribute's groups with their rates, and each comparison of them on a line of its own."""
     from cfsearch.report import wording
 
@@ -222,7 +222,7 @@ def _group_lines(group: dict[str, Any]) -> list[str]:
             for one in group["comparisons"]
         ]
     rates = "; ".join(f"{side} {_rate_of(part)}" for side, part in parts)
-    lines = [f"by {name}, verified counterfactuals: {rates}."]
+    lines = [f"by {name}, {flip}s: {rates}."]
     for what, difference, p in compared:
         if difference is not None:
             test = "" if p is None else f"; p {wording.small(p)} after Holm"

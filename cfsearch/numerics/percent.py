@@ -1,5 +1,6 @@
 """Shares as people read them: "92 %", with a space that does not break."""
 
+import math
 from typing import Final
 
 SPACE: Final = "\u202f"
@@ -18,3 +19,18 @@ def percent(share: float, *, digits: int = 0) -> str:
         ('92 %', '7.0 %')
     """
     return f"{share:.{digits}%}".replace("%", f"{SPACE}%")
+
+
+def rounded_down(value: float, *, digits: int = 1) -> str:
+    """A number that misses a bound from below, so that it never reads as if it reached it.
+
+    Args:
+        value: the number.
+        digits: behind the point.
+
+    Example:
+        >>> rounded_down(1.499), rounded_down(-0.51)
+        ('1.4', '-0.6')
+    """
+    scale = 10.0**digits
+    return f"{math.floor(value * scale) / scale:.{digits}f}"

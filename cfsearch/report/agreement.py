@@ -1,9 +1,56 @@
-"""How far two generators agree on what is genuine, in words."""
+"""What flips the model and is not genuine, and how far two generators agree on that, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import wording
+
+
+def counted_as(reasons: Iterable[str]) -> str:
+    """What an audit counts as found: where a flip was lost as the generator's own, "verified" alone does not say it.
+
+    Args:
+        reasons: of all inputs, as they stand in ``audit.json``.
+
+    Example:
+        >>> counted_as(["", "not_genuine"]), counted_as(["", "stalled"])
+        ('verified and genuine counterfactual', 'verified counterfactual')
+    """
+    return (
+        "verified and genuine counterfactual" if "not_genuine" in set(reasons) else "verified counterfactual"
+    )
+
+
+def found_in(document: Mapping[str, Any]) -> str:
+    """What an audit counts as found, by its document; see ``counted_as``.
+
+    Args:
+        document: the content of ``audit.json``.
+    """
+    return counted_as(row["reason"] for row in document.get("instances", ()))
+
+
+def genuineness_words(document: Mapping[str, Any], model: str, *, thing: str) -> list[str]:
+    """Of how many inputs every flip may be the generator's own, and how far two generators agree, a sentence each.
+
+    Args:
+        document: the content of ``audit.json``.
+        model: whose id.
+        thing: what one input is called.
+
+    Example:
+        >>> rows = [{"model": "m", "reason": reason} for reason in ("", "not_genuine", "not_genuine")]
+        >>> genuineness_words({"instances": rows}, "m", thing="picture")
+        ["On 2 pictures the model flips too, but not clearly enough to be distinguished from the generator's own error."]
+    """
+    own = [row for row in document.get("instances", ()) if row["model"] == model]
+    lost = sum(row["reason"] == "not_genuine" for row in own)
+    found = [
+        f"On {wording.counted(lost, thing)} the model flips too, but not clearly enough to be distinguished from the generator's own "
+        "error."
+    ]
+    agreed = [row for row in document.get("agreement", ()) if row["model"] == model]
+    return found[: bool(lost)] + [agreement_words(row, thing=thing) for row in agreed]
 
 
 def agreement_words(entry: Mapping[str, Any], *, thing: str) -> str:

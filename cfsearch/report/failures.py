@@ -6,6 +6,7 @@ from typing import Any, final
 
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.fronts.predicted import predicted_words
+from cfsearch.numerics.percent import rounded_down
 
 from . import wording
 from .gallery import Entry, changes_of
@@ -61,7 +62,7 @@ def _nearest(front: ParetoFront) -> str:
     words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "hardly a change"
     if z is not None and unclear:
         return (
-            f"{words}: flips the model on the generated image, its true counterfactual is estimated {float(z[i]):.1f} standard errors "
+            f"{words}: flips the model on the generated image, its true counterfactual is estimated {rounded_down(float(z[i])).replace('-', wording.MINUS)} standard errors "
             f"past the boundary, {float(front.extra['genuineness']['threshold']):g} are needed"
         )
     gap = float(lead[i])

@@ -20,6 +20,7 @@ from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.attainment import PERMUTATIONS
 
 from . import wording
+from .agreement import found_in
 from .attainment import front_pairs
 from .becoming import becoming
 from .charts import count_chart, effect_chart
@@ -176,6 +177,7 @@ def _render(
             explored_all=all(len(e.explored) == len(e.front) for e in entries),
             fronts_left_out=left_out,
             failures=failures[:MOST_ROWS],
+            counted_as=found_in(document),
             failures_left_out=max(0, len(failures) - MOST_ROWS),
             members={e.key: len(e.front) for e in entries},
             has_rerenders=plan.rerenders and any(e.rerenders is not None for e in entries),

@@ -7,7 +7,7 @@ from typing import Any, final
 from cfsearch.contracts.modality import Modality, modality_named
 
 from . import wording
-from .agreement import agreement_words
+from .agreement import found_in, genuineness_words
 from .charts import judged
 from .decisions import decisions, headline
 from .gallery import Article, Strip
@@ -149,7 +149,7 @@ def _headline(document: Mapping[str, Any], *, thing: str) -> str:
         return "Nothing was searched, so this page can say nothing about the model."
     if not found:
         searches = wording.counted(searched, "search").replace("searchs", "searches")
-        return f"No verified counterfactual was found in {searches}; the reasons are below."
+        return f"No {found_in(document)} was found in {searches}; the reasons are below."
     model = "the model" if len(document["models"]) == 1 else "a model"
     if any(effect["estimate"] for effect in document["effects"]):
         return f"One cannot tell of any attribute that {model} leans on it."
@@ -167,7 +167,7 @@ def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: st
         Figure(
             model=names.get(c["model"], c["model"]),
             value=f"{c['found']} of {c['searched']}" if c["searched"] else wording.MISSING,
-            label=f"{thing}s with a verified counterfactual",
+            label=f"{thing}s with a {found_in(document)}",
             interval=wording.span(c["found_rate"]),
         )
         for c in document["counts"]
@@ -205,14 +205,14 @@ def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[s
         if c["searched"]:
             sentences.append(
                 f"For {c['found']} of {wording.counted(c['searched'], thing)} the search found at least "
-                f"one counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
+                f"one {'genuine ' * ('genuine' in found_in(document))}counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
                 f"95 % interval {wording.span(c['found_rate'])})."
             )
         if c["already_target"]:
             sentences.append(
                 f"{wording.counted(c['already_target'], thing)} had the wanted class from the start."
             )
-    sentences += [agreement_words(a, thing=thing) for a in _of(document.get("agreement", ()), model)]
+    sentences += genuineness_words(document, model, thing=thing)
     sentences += _most_frequent(_of(document["changes"], model), modality_named(document.get("inputs", "")))
     sentences += _effects(document, model)
     for g in _of(document["genuine"], model):

@@ -33,6 +33,7 @@ from cfsearch.contracts.records import Reason
 from cfsearch.errors import ConfigError, ShapeError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.mlflow.tracking import _parameters
+from cfsearch.numerics.percent import rounded_down
 from cfsearch.report.diff_page import build_diff_page
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.record import stored
@@ -63,7 +64,7 @@ def test_a_front_of_lies_alone_is_found_no_longer_and_says_by_which_generator() 
     assert f"and {held} of them hold by the first generator, none by the second" in both.note[-1]
     assert both.genuineness is not None
     nearest = float(both.genuineness[alone.valid].max())
-    assert f"is estimated {nearest:.1f} standard errors past the boundary" in both.note[-1]
+    assert f"is estimated {rounded_down(nearest)} standard errors past the boundary" in both.note[-1]
 
 
 @pytest.mark.parametrize("one", [Honest(), Liar()], ids=lambda g: g.name)
@@ -218,6 +219,11 @@ def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, 
         f"Of {agreed['n']} pictures with a flip that is genuine by the first generator, {agreed['count']} "
     )
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    lost = sum(row["reason"] == "not_genuine" for row in document["instances"])
+    assert lost and f"On {lost} pictures the model flips too, but not clearly enough" in page
+    assert "pictures with a verified and genuine counterfactual" in page
+    assert "Searches without a verified and genuine counterfactual<" in page
+    assert "pictures with a verified counterfactual" not in page
     assert sentence in page and "Genuine by both generators</th>" in page
     assert f'<td class="num">{agreed["count"]} of {agreed["n"]}</td>' in page
     measured = json.loads((tmp_path / "run" / GENUINENESS).read_text())
@@ -236,6 +242,8 @@ def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, 
     assert [row["variable"] for row in frame[2:]] == [row["variable"] for row in agreed["variables"]]
     card = model_card(read)
     assert "second generator (honest, honest) agrees on counts" in card
+    assert f"a verified and genuine counterfactual was found for {document['counts'][0]['found']} of" in card
+    assert "have a verified and genuine counterfactual" in repr(AuditResult(tmp_path / "run"))
     assert f"| agreement | {agreed['rate']['value']:.3g} |" in card
     assert "second generator (honest, honest) agrees on counts" in annex_map(read)
     assert _parameters(read)["cfsearch.second_generator"] == "honest honest"

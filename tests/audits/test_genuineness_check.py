@@ -24,6 +24,7 @@ from cfsearch.contracts.records import Reason
 from cfsearch.datasets import faces
 from cfsearch.engine.search import Search
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.numerics.percent import rounded_down
 from cfsearch.objectives.adversarial import Adversarial
 from cfsearch.objectives.intensity import Intensity
 from cfsearch.runs.directory import RunDirectory
@@ -69,7 +70,7 @@ def test_a_front_of_painted_flips_is_found_no_longer_and_says_why() -> None:
     clearest = int(marked.genuineness.nan_to_num(-torch.inf).argmax())
     assert f"The nearest miss changes {', '.join(marked.words(clearest))}: " in marked.note[-1]
     assert (
-        f"{float(marked.genuineness[clearest]):.1f} standard errors past the boundary, 1 are needed"
+        f"{rounded_down(float(marked.genuineness[clearest]))} standard errors past the boundary, 1 are needed"
         in marked.note[-1]
     )
     assert marked.queries is not None and painted.queries is not None

@@ -55,19 +55,24 @@ def test_what_holds_the_search_back_is_named(reason: str) -> None:
     assert "relax the constraint flip" in failure.advice
 
 
-def test_the_nearest_miss_of_flips_that_are_not_genuine_is_the_clearest_of_them() -> None:
+@pytest.mark.parametrize(
+    ("clearest", "stated"), [(0.4, "0.4"), (0.99, "0.9"), (-0.41, "\N{MINUS SIGN}0.5")], ids=str
+)
+def test_the_nearest_miss_of_flips_that_are_not_genuine_is_the_clearest_of_them(
+    clearest: float, stated: str
+) -> None:
     front = build_front("a.png", seed=1)
     verified = torch.zeros(len(front), dtype=torch.bool)
     verified[:2] = True
     z = torch.full((len(front),), torch.nan, dtype=torch.float64)
-    z[0], z[1] = -2.0, 0.4
+    z[0], z[1] = -2.0, clearest
     extra = {**front.extra, "genuineness": {"threshold": 1.0, "photographs": 20, "associations": False}}
     front = replace(front, verified=verified, genuineness=z, extra=extra)
     entry = cast("Any", SimpleNamespace(front=front))
     [failure] = build_failures(document("not_genuine"), {"k": entry}, {})
     changed = next(name for name, hit in zip(front.variables, front.changed[1].tolist(), strict=True) if hit)
     assert changed in failure.nearest
-    assert failure.nearest.endswith("0.4 standard errors past the boundary, 1 are needed")
+    assert failure.nearest.endswith(f" {stated} standard errors past the boundary, 1 are needed")
 
 
 def test_the_nearest_miss_of_members_that_flip_nothing_is_the_one_with_the_best_lead() -> None:

@@ -79,7 +79,7 @@ def test_the_template_gets_every_part(audit: Audit, rendered: list[tuple[str, di
         "stopping": standing(document, thing="picture"), "columns": protected_columns(document),
         "shared_classes": shared_classes(document), "contributions": contribution_tables(document), "thing": "picture",
         "of_rows": False, "kind": "images", "pictured": True, "predicts": False, "gallery": gallery, "plan": PLAN, "ramp": CIVIDIS,
-        "complete": False, "lines": 200, "unnamed": False, "explored_all": False, "fronts_left_out": 3, "failures": failures, "failures_left_out": 0,
+        "complete": False, "lines": 200, "unnamed": False, "explored_all": False, "fronts_left_out": 3, "failures": failures, "failures_left_out": 0, "counted_as": "verified counterfactual",
         "members": {f"{model}/{i}.png": 5 for model in ("first", "second") for i in range(3)}, "has_rerenders": True,
         "has_genuine": True, "has_doubtful": False,
         "payload": script_json(build_payload(grouped(entries), plan=PLAN, models=models)), "style": style, "script": script,

@@ -6,6 +6,7 @@ from typing import Final, Literal, final
 from cfsearch.audits.reading import AuditDocument, GroupFigures
 from cfsearch.audits.reading_shared import SharedRow
 from cfsearch.numerics.percent import percent
+from cfsearch.report.agreement import counted_as
 
 from .card import plain
 from .subjects import digest_of, generators, limits
@@ -149,8 +150,11 @@ def _section(part: Part, document: AuditDocument) -> list[str]:
                 f"- Protected attributes: {', '.join(map(plain, document.protected)) or 'none were named'}.",
             ]
         case "figures":
+            flip = counted_as(row.reason for row in document.instances).replace(
+                "counterfactual", "change of class"
+            )
             return [
-                f"- {plain(c.model)}: a verified change of class was found for {c.found} of {c.searched} searched inputs"
+                f"- {plain(c.model)}: a {flip} was found for {c.found} of {c.searched} searched inputs"
                 + (
                     f" (95 % interval {percent(c.found_rate.low)} to {percent(c.found_rate.high)})."
                     if c.found_rate

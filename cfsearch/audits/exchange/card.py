@@ -5,6 +5,7 @@ from typing import Any
 
 from cfsearch.audits.metrics import Measurement, catalogue
 from cfsearch.audits.reading import AuditDocument, Model
+from cfsearch.report.agreement import counted_as
 
 from .subjects import digest_of, generators, limits
 
@@ -51,8 +52,9 @@ def _model(model: Model, document: AuditDocument) -> list[str]:
     if not verdicts:
         lines = ["- No verdict on an attribute was wanted or could be measured."]
     if counts is not None:
+        flip = counted_as(row.reason for row in document.instances)
         lines.append(
-            f"- {counts.instances} inputs were audited; a verified counterfactual was found for {counts.found} of "
+            f"- {counts.instances} inputs were audited; a {flip} was found for {counts.found} of "
             f"{counts.searched} searched, {counts.failed} failed."
         )
     figures = _figures(model, document)
