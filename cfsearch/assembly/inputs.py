@@ -60,7 +60,7 @@ class Inputs(ABC):
     """What a reader must know."""
     probes: Tensor
     """Inputs to ask a model about at first contact, all different."""
-    unread: str = ""
+    unreadable: str = ""
     """SHA-256 that stands for an input that cannot be read; empty where each can be."""
 
     @property
@@ -98,7 +98,9 @@ class Inputs(ABC):
         Args:
             names: of those.
         """
-        every = "\n".join(self.unread if record.name in names else record.sha256 for record in self.records)
+        every = "\n".join(
+            self.unreadable if record.name in names else record.sha256 for record in self.records
+        )
         return {self.modality.name: hashlib.sha256(every.encode()).hexdigest()}
 
 
@@ -180,7 +182,7 @@ class SoundInputs(Inputs):
             InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), failures.get(name))
             for name, one, note in zip(names, x, done, strict=True)
         )
-        self.unread = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
+        self.unreadable = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
         self.notes: tuple[str, ...] = ()
         x = torch.stack([record.x for record in self.readable])
         self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))

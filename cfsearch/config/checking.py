@@ -2,14 +2,46 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from cfsearch.errors import ConfigError
 
+_WORDS: Final = {
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list, in square brackets"),
+    "string_type": "must be a text, in quotes",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a table"),
+}
+"""What is said of a value of another type, by pydantic's name of the fault."""
 
-class Strict(BaseModel):
+
+class Counted(BaseModel):
+    """Settings in which true and false are no numbers; pydantic takes them for 1 and 0."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truths(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields.get(info.field_name or "")
+        kinds = set() if field is None else _kinds(field.annotation)
+        if bool not in kinds and not kinds.isdisjoint((int, float)):
+            found = value if isinstance(value, list | tuple) else (value,)
+            for one in found:
+                if isinstance(one, bool):
+                    raise ValueError(f"must be a number, got {str(one).lower()}")
+        return value
+
+
+def _kinds(annotation: object) -> set[object]:
+    """The types that stand in an annotation."""
+    inner = get_args(annotation)
+    return {annotation} if not inner else {kind for part in inner for kind in _kinds(part)}
+
+
+class Strict(Counted):
     """Settings that take no unknown names and do not change."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -44,6 +76,8 @@ def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text
     if isinstance(context.get("error"), ConfigError):
         return f"{where}: {context['error']}"
     message = words_of_fault(fault)
+    if fault["type"] in _WORDS:
+        message += f", got {fault['input']!r:.80}"
     return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
 
 
@@ -63,6 +97,8 @@ def words_of_fault(fault: Mapping[str, Any]) -> str:  # Any: as pydantic gives i
         return f"must be a list of {context['min_length']} or more, not of {context['actual_length']}"
     if fault["type"] == "too_long" and "max_length" in context:
         return f"must be a list of {context['max_length']} or fewer"
+    if fault["type"] in _WORDS:
+        return _WORDS[fault["type"]]
     return str(fault["msg"]).removeprefix("Value error, ")
 
 

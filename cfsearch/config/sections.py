@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from .checking import Strict
 from .plugins import PluginConfig, Setting, parse_plugin
 
+_MOST = 10**9
+"""Queries, and members of a population, beyond which a number is a slip."""
+
 
 @final
 class ModelConfig(Strict):
@@ -122,6 +125,8 @@ class SearchConfig(Strict):
     def _positive(cls, value: int | None) -> int | None:
         if value is not None and value < 1:
             raise ValueError(f"must be a whole number of at least 1, got {value}")
+        if value is not None and value > _MOST:
+            raise ValueError(f"must be at most {_MOST:,}, got {value}")
         return value
 
 

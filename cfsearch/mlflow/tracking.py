@@ -6,19 +6,22 @@ import io
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from cfsearch.audits.checking import require_intact
 from cfsearch.audits.metrics import Measurement, catalogue
-from cfsearch.audits.pages import PAGE, open_run, read_audit
+from cfsearch.audits.pages import PAGE, open_run, page_text, read_audit
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.audits.shared.cells import shared_cells
 from cfsearch.audits.tables import figure_rows
 from cfsearch.errors import MissingExtraError
+from cfsearch.files import dump_json, read_text, write_atomically
 from cfsearch.runs.export import export_run
+from cfsearch.runs.guard import read_object
+from cfsearch.secrecy import redacted
 
 FOLDER: Final = "cfsearch"
 """Where the files of an audit stand among the artifacts of a run."""
@@ -165,8 +168,8 @@ def _tags(document: AuditDocument) -> dict[str, str]:
 
 
 def _files(run: Path, document: AuditDocument, place: Path) -> list[Path]:
-    """What is logged: files of the run as they are, and tables that are made in ``place``."""
-    found = [run / name for name in ("audit.json", PAGE, "config.resolved.toml") if (run / name).is_file()]
+    """What is logged: files of the run without secrets, and tables that are made in ``place``."""
+    found = list(_stored(run, place))
     _write(place / FIGURES, figure_rows(document))
     _write(place / VERDICTS, (verdict.model_dump() for verdict in document.verdicts))
     found += [place / FIGURES, place / VERDICTS]
@@ -180,6 +183,19 @@ def _files(run: Path, document: AuditDocument, place: Path) -> list[Path]:
             export_run(opened, place / f"{prefix}{MEMBERS}", kind="csv", table="members")
         found += [place / f"{prefix}{INSTANCES}", place / f"{prefix}{MEMBERS}"]
     return found
+
+
+def _stored(run: Path, place: Path) -> Iterator[Path]:
+    """The files of a run as they are; those in which an older version wrote a secret as they are shown, in ``place``."""
+    audit, page, settings = (run / name for name in ("audit.json", PAGE, "config.resolved.toml"))
+    shown = read_audit(run)
+    aged = read_object(audit) != shown
+    yield write_atomically(place / audit.name, dump_json(shown)) if aged else audit
+    if page.is_file():
+        yield write_atomically(place / PAGE, page_text(run)) if aged else page
+    if settings.is_file():
+        text = read_text(settings)
+        yield settings if redacted(text) == text else write_atomically(place / settings.name, redacted(text))
 
 
 def _folders(run: Path, document: AuditDocument) -> list[Path]:

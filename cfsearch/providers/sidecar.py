@@ -38,7 +38,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cfsearch.config.checking import words_of_fault
+from cfsearch.config.checking import Counted, words_of_fault
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
@@ -72,7 +72,7 @@ Numbers = Annotated[tuple[float, ...], BeforeValidator(_one_number)]
 
 
 @final
-class InputTable(BaseModel):
+class InputTable(Counted):
     """``[input]``: as ``Preprocessing``; None where nothing is declared."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -120,7 +120,7 @@ def assumed_range(declared: InputTable, taken: Preprocessing | None, *, where: s
 
 
 @final
-class EncodedColumn(BaseModel):
+class EncodedColumn(Counted):
     """One entry of ``columns`` in ``[encoding]``: how a column is given to the model.
 
     ``levels`` are those of a one-hot column that have a number of their own, in the model's order;
@@ -137,7 +137,7 @@ class EncodedColumn(BaseModel):
 
 
 @final
-class EncodingTable(BaseModel):
+class EncodingTable(Counted):
     """``[encoding]``: the numbers that a model takes for a row of a table, in their order."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
@@ -146,7 +146,7 @@ class EncodingTable(BaseModel):
 
 
 @final
-class Sidecar(BaseModel):
+class Sidecar(Counted):
     """Contents of a sidecar file; None where nothing is declared."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)

@@ -235,3 +235,42 @@ def test_a_solver_that_learns_from_few_candidates_has_a_budget_of_its_own(
     assert search() == (300, 10, patience)
     assert search(evaluations=77, patience=2) == (77, 10, 2)
     assert search(population=5) == (300, 5, patience)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "says"),
+    [
+        ("search", "evaluations = true", "`search.evaluations`: must be a number, got true"),
+        ("search", "pruning = false", "`search.pruning`: must be a number, got false"),
+        ("search", "reference_point = [1.0, true]", "`search.reference_point`: must be a number, got true"),
+        ("search", "max_queries = true", "`search.max_queries`: must be a number, got true"),
+        ("data", "rows = [0, true]", "`data.rows`: must be a number, got true"),
+        ("run", "threads = true", "`run.threads`: must be a number, got true"),
+        ("search", "evaluations = 99999999999999999999", "must be at most 1,000,000,000"),
+        ("search", "population = 1_000_000_001", "must be at most 1,000,000,000"),
+        ("search", 'immutable = "age"', "`search.immutable`: must be a list, in square brackets, got 'age'"),
+        ("search", "target = 1", "`search.target`: must be a text, in quotes, got 1"),
+        ("search", "evaluations = 1.5", "`search.evaluations`: must be a whole number, got 1.5"),
+        ("search", 'seed = "seven"', "`search.seed`: must be a whole number, got 'seven'"),
+        ("search", "genuineness = 3", "`search.genuineness`: must be true or false, got 3"),
+        ("model", "path = 3", "`model.path`: must be a text, in quotes, got 3"),
+    ],
+)
+def test_a_value_of_another_type_is_named_in_words(
+    tmp_path: Path, section: str, line: str, says: str
+) -> None:
+    values = {"model": ['path = "m.skops"'], "data": ['table = "t.csv"'], "search": [], "run": []}
+    values[section] = [one for one in values[section] if one.split()[0] != line.split(maxsplit=1)[0]] + [line]
+    path = tmp_path / "a.toml"
+    path.write_text("\n".join(f"[{name}]\n" + "\n".join(lines) for name, lines in values.items()))
+    with pytest.raises(ConfigError, match=r"a\.toml.*: `") as caught:
+        Config.read(path)
+    assert says in str(caught.value)
+
+
+def test_truths_stay_truths_where_they_are_meant() -> None:
+    least: dict[str, Any] = {"model": {"path": "m.skops"}, "data": {"table": "t.csv"}}
+    config = Config.check({**least, "search": {"genuineness": False, "gradients": True}})
+    assert (config.search.genuineness, config.search.gradients) == (False, True)
+    plugin = Config.check({**least, "search": {"solver": {"name": "nsga2", "flag": True}}})
+    assert plugin.search.solver.name == "nsga2"

@@ -17,6 +17,7 @@ from cfsearch.assembly.images import read_input
 from cfsearch.assembly.inputs import SoundInputs
 from cfsearch.cli import main
 from cfsearch.datasets.sound import Spectrogram, UnreadableRecordingError, read_each, read_recordings
+from cfsearch.errors import CfsearchWarning
 
 TIME = np.arange(4000) / 8000
 TONE = 0.6 * np.sin(2 * np.pi * 440 * TIME)
@@ -133,3 +134,18 @@ def test_models_are_queried_about_what_was_read_alone(folder: Path) -> None:
         if record.name in BROKEN:
             with pytest.raises(UnreadableRecordingError):
                 read_input(record, inputs.form.shape)
+
+
+def test_recordings_that_are_no_wave_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(written())
+    for name in ("b.mp3", "c.FLAC", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.warns(
+        CfsearchWarning, match=r"2 recordings are left out, .* \('b.mp3', 'c.FLAC'\)\. Convert"
+    ):
+        assert read_each(tmp_path).names == ("a.wav",)
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as packed:
+        packed.writestr("a.wav", written())
+        packed.writestr("e.mp3", b"x")
+    with pytest.warns(CfsearchWarning, match=r"1 recording is left out, .* \('e.mp3'\)"):
+        assert read_each(tmp_path / "d.zip").names == ("a.wav",)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from cfsearch.audits.reading import AuditDocument
 from cfsearch.cli import main
+from cfsearch.mlflow.tracking import _files
 from cfsearch.runs import checksums
 from cfsearch.runs.guard import digest
 from cfsearch.runs.salvage import run_id
@@ -206,3 +208,24 @@ def test_runs_of_older_versions_are_shown_and_exported_without(folder: Path, url
     assert QUERY in (folder / "run" / "audit.json").read_text(), "what is stored is as old as it was"
     assert audited(url).exit_code == 0, "it goes on"
     assert_no_secret(folder, but=old[::2])
+
+
+def test_what_is_sent_to_mlflow_of_runs_of_older_versions_holds_none(
+    folder: Path, url: str, tmp_path: Path
+) -> None:
+    assert audited(url).exit_code == 0
+    run, place = folder / "run", tmp_path / "sent"
+    new = [path for path in _files(run, AuditDocument.read(run), made(place)) if path.parent == run]
+    assert {path.name for path in new} == {"audit.json", "report.html", "config.resolved.toml"}, "as they are"
+    aged(run, url)
+    for name in ("report.html", "config.resolved.toml"):
+        (run / name).write_text(f"# {url}\n{(run / name).read_text()}")
+    sent = _files(run, AuditDocument.read(run), made(tmp_path / "again"))
+    assert {path.name for path in sent} >= {path.name for path in new}
+    for path in sent:
+        assert not any(secret in path.read_text() for secret in SECRETS), path
+
+
+def made(place: Path) -> Path:
+    place.mkdir()
+    return place

@@ -4,13 +4,13 @@ import os
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, final
 
-from cfsearch.errors import CfsearchWarning, DataError
+from cfsearch.errors import CfsearchWarning, DataError, listed
 from cfsearch.files import open_file as regular_file
 from cfsearch.files import reason
 
@@ -18,6 +18,26 @@ from ._pixels import TooLargeImageError, UnreadableImageError
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """Endings, in any case, by which an image is found; the content decides how it is read."""
+
+OTHERS: Final = (
+    *(
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jxl",
+        ".jp2",
+        ".j2k",
+        ".jfif",
+        ".jpe",
+        ".apng",
+        ".ico",
+        ".ppm",
+        ".pgm",
+        ".pnm",
+    ),
+    *(".tga", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".exr", ".dcm"),
+)
+"""Endings of pictures that are not looked for; a folder that holds such ones says so."""
 
 _MAX_MEMBER = 256 * 2**20
 _ENCRYPTED = 0x1
@@ -42,7 +62,7 @@ class ImageRef:
 def find_images(path: str | Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
     """The images in a folder or zip, sorted by name, or the one file given.
 
-    Hidden files are passed over. What has an image's ending but is no regular file (a named
+    Hidden files are passed over. Pictures of formats that are not read are left out, and one warning names them. What has an image's ending but is no regular file (a named
     pipe, a broken link) is never opened; one warning names such entries.
 
     Args:
@@ -54,25 +74,37 @@ def find_images(path: str | Path, *, recursive: bool = False) -> tuple[ImageRef,
         DataError: there is no such path, it cannot be listed, or no image is found.
     """
     path = Path(path)
-    mode = _mode(path)
+    mode, others = _mode(path), list[str]()
     if stat.S_ISDIR(mode):
-        refs = _in_folder(path, recursive=recursive)
+        refs = _in_folder(path, recursive=recursive, others=others)
     elif not stat.S_ISREG(mode):
         raise DataError(
             f"images: {str(path)!r} must be an image, a folder or a zip, got a pipe, socket or "
             "device, which is not opened. Give a file or a folder."
         )
     elif _is_zip(path):
-        refs = _in_zip(path)
+        refs = _in_zip(path, others=others)
     else:
         return (ImageRef(path.name, path),)
     if not refs:
         where = "" if recursive or _is_zip(path) else ", not in sub-folders"
         raise DataError(
             f"images: no images found under {str(path)!r} (looked for "
-            f"{', '.join('*' + s for s in SUFFIXES)}{where}). Check the path."
+            f"{', '.join('*' + s for s in SUFFIXES)}{where}). {_left_out(others) or 'Check the path.'}"
         )
+    if others:
+        warnings.warn(f"images: under {str(path)!r} {_left_out(others)}", CfsearchWarning, stacklevel=2)
     return tuple(sorted(refs, key=lambda ref: ref.name))
+
+
+def _left_out(others: Sequence[str]) -> str:
+    if not others:
+        return ""
+    shown = listed([repr(one) for one in sorted(others)], most=3)
+    are, their = (
+        ("picture is", "its format is") if len(others) == 1 else ("pictures are", "their formats are")
+    )
+    return f"{len(others):,} {are} left out, as {their} not read ({shown}). Save as PNG or JPEG what is to be searched."
 
 
 def _mode(path: Path) -> int:
@@ -138,7 +170,7 @@ def unpacked(ref: ImageRef, archive: zipfile.ZipFile) -> BytesIO:
         ) from error
 
 
-def _in_zip(path: Path) -> list[ImageRef]:
+def _in_zip(path: Path, *, others: list[str]) -> list[ImageRef]:
     with archive_of(path) as archive:
         found = [name for name in archive.namelist() if not name.endswith("/")]
     names = dict.fromkeys(found)
@@ -150,15 +182,14 @@ def _in_zip(path: Path) -> list[ImageRef]:
             CfsearchWarning,
             stacklevel=4,
         )
-    return [
-        ImageRef(name, path, name)
-        for name in names
-        if name.lower().endswith(SUFFIXES)
-        and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    shown = [
+        name for name in names if not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
     ]
+    others += [name for name in shown if name.lower().endswith(OTHERS)]
+    return [ImageRef(name, path, name) for name in shown if name.lower().endswith(SUFFIXES)]
 
 
-def _in_folder(root: Path, *, recursive: bool) -> list[ImageRef]:
+def _in_folder(root: Path, *, recursive: bool, others: list[str]) -> list[ImageRef]:
     refs: list[ImageRef] = []
     skipped: list[str] = []
     here = root.stat()
@@ -183,6 +214,8 @@ def _in_folder(root: Path, *, recursive: bool) -> list[ImageRef]:
                 refs.append(ImageRef(name, Path(entry.path)))
             elif is_image:
                 skipped.append(name)
+            elif entry.name.lower().endswith(OTHERS):
+                others.append(name)
     if skipped:
         warnings.warn(
             f"images: left out {len(skipped)} entries under {str(root)!r} that are no regular "

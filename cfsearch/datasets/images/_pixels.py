@@ -160,6 +160,8 @@ def _rgb(image: Image.Image, notes: list[str], *, name: str) -> Image.Image:
         mode = "L"
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
+        if mode in ("LA", "La"):
+            notes.append("grey repeated in three channels")
         if np.asarray(rgba.getchannel("A")).min() < 255:
             kind = "palette with alpha" if mode in ("P", "PA") else "transparency"
             notes.append(f"{kind} composed on white")

@@ -8,6 +8,7 @@ silence; then the largest sample is brought to 1 (silence stays silence).
 import math
 import re
 import stat
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.errors import DataError
+from cfsearch.errors import CfsearchWarning, DataError, listed
 from cfsearch.files import read_file, reason
 
 from ._resynthesis import resynthesised, wav_bytes
@@ -238,12 +239,26 @@ def _contents(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             others = sorted(e.name for e in path.iterdir() if e.suffix.lower() in SUFFIXES)
             hint = f" {others[0]!r} is none: convert it (ffmpeg -i FILE FILE.wav)." if others else ""
             raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.{hint}")
+        _warn_of([e.name for e in path.iterdir()], path)
         for file in found:
             yield file.name, partial(_read, file)
     elif path.suffix.lower() == ".zip":
         yield from _in_zip(path)
     else:
         yield path.name, partial(_read, path)
+
+
+def _warn_of(names: Sequence[str], path: Path) -> None:
+    """Name the recordings that are no wave files, which are left out."""
+    others = sorted(name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES)
+    if others:
+        are = "recording is" if len(others) == 1 else "recordings are"
+        warnings.warn(
+            f"sound: under {str(path)!r} {len(others):,} {are} left out, as wave files alone are read "
+            f"({listed([repr(name) for name in others], most=3)}). Convert what is to be searched (ffmpeg -i FILE FILE.wav).",
+            CfsearchWarning,
+            stacklevel=3,
+        )
 
 
 def _read(path: Path) -> bytes:
@@ -283,6 +298,7 @@ def _in_zip(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
             )
             if not members:
                 raise DataError(f"sound: no wave files found in {str(path)!r}.")
+            _warn_of(archive.namelist(), path)
             for info in members:
                 yield info.filename, partial(_unpacked, archive, info)
     except _DAMAGED as error:

@@ -2,7 +2,9 @@
 
 from typing import Annotated, ClassVar, Final, Literal, final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from cfsearch.config.checking import Counted
 
 ProtocolName = Literal["oip", "tfserving", "mlflow", "huggingface", "torchserve", "template"]
 PictureForm = Literal["tensor", "png", "jpeg"]
@@ -17,7 +19,7 @@ PROTOCOLS: Final[tuple[ProtocolName, ...]] = (
 
 
 @final
-class ServedTable(BaseModel):
+class ServedTable(Counted):
     """``[served]``: how a model behind an address is queried; all of it may be left out.
 
     Args:

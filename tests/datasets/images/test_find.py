@@ -199,3 +199,27 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(whole))
     with pytest.raises(UnreadableImageError, match="must not be encrypted"):
         read_image(find_images(path)[0])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_of_formats_that_are_not_read_are_named(tmp_path: Path, packed: bool) -> None:
+    names = ("a.png", "b.HEIC", "c.avif", "notes.txt", ".hidden.heic")
+    place = tmp_path / "p.zip" if packed else tmp_path / "p"
+    if packed:
+        with zipfile.ZipFile(place, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"x")
+    else:
+        place.mkdir()
+        for name in names:
+            (place / name).write_bytes(b"x")
+    with pytest.warns(CfsearchWarning, match=r"2 pictures are left out, .* \('b.HEIC', 'c.avif'\)\. Save"):
+        assert [ref.name for ref in find_images(place)] == ["a.png"]
+
+
+def test_a_folder_of_nothing_else_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(
+        DataError, match=r"no images found .* 1 picture is left out, as its format is not read \('a.heic'\)"
+    ):
+        find_images(tmp_path)
