@@ -16,7 +16,7 @@ _WORDS: Final = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a table"),
 }
-"""What is said of a value of another type, by pydantic's name of the fault."""
+"""What is stated of a value of another type, by pydantic's name of the fault."""
 
 
 class Counted(BaseModel):

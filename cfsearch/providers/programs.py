@@ -129,13 +129,20 @@ def script(content: bytes, *, device: str) -> Program:
         if kinds
         else ""
     )
-    kinds_of_numbers = {p.dtype for p in program.parameters() if p.is_floating_point()}
+    kinds_of_numbers = {p.dtype for p in program.parameters() if p.is_floating_point()} or _frozen(graph)
     if len(kinds_of_numbers) == 1:
         dtype = kinds_of_numbers.pop()
         return Program(
             program, takes=ProgramInput(shape=(), dtype=dtype), remark=_with_precision(remark, dtype)
         )
     return Program(program, remark=remark)
+
+
+def _frozen(graph: Any) -> set[torch.dtype]:  # Any: torch's own graph has no types
+    """Types of the weights of a program that was frozen, whose weights are constants of its graph."""
+    nodes = graph.findAllNodes("prim::Constant", recurse=True) if graph is not None else ()
+    values = [node.output().toIValue() for node in nodes if node.output().type().kind() == "TensorType"]
+    return {v.dtype for v in values if isinstance(v, Tensor) and v.ndim and v.is_floating_point()}
 
 
 def exported(content: bytes) -> Program:

@@ -80,7 +80,7 @@ def test_an_exported_program_states_the_size_of_its_pictures(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64], ids=str)
-@pytest.mark.parametrize("form", ["export", "script", "live"])
+@pytest.mark.parametrize("form", ["export", "script", "frozen", "live"])
 def test_numbers_reach_a_network_in_the_type_that_it_computes_in(
     tmp_path: Path, dtype: torch.dtype, form: str
 ) -> None:
@@ -88,8 +88,9 @@ def test_numbers_reach_a_network_in_the_type_that_it_computes_in(
     model: Provider
     if form == "export":
         model = opened(export(network, tmp_path / "m.pt2", dtype=dtype))
-    elif form == "script":
-        torch.jit.save(torch.jit.script(network), str(tmp_path / "m.pt"))
+    elif form in ("script", "frozen"):
+        scripted = torch.jit.script(network)
+        torch.jit.save(torch.jit.freeze(scripted) if form == "frozen" else scripted, str(tmp_path / "m.pt"))
         model = opened(tmp_path / "m.pt")
     else:
         model = TorchProvider.inferred(
