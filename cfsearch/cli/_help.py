@@ -10,7 +10,8 @@ from cfsearch.registry import unknown
 
 from ._by_place import by_place
 from ._invocation import Invocation
-from ._places import check_places
+from ._places import Place, check_places
+from ._repeated import check_repeated
 
 _FEW: Final = 12
 """Up to so many options stand in one list."""
@@ -108,6 +109,8 @@ class Command(click.Command):
         """Parse; an option that names what the command takes by its place is answered with the right form."""
         words = tuple(args)
         try:
+            if not ctx.resilient_parsing:
+                check_repeated(self, ctx, words, written=Place)
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             sentence = by_place(error, self, path=ctx.command_path, words=words)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ._completion import classes, column, columns, conditions, generators, plugins
+from ._repeated import list_option
 
 if TYPE_CHECKING:
     pass
@@ -190,9 +191,8 @@ _TABLE = (
         type=click.Choice(["density", "forest", "trained"]),
         help="How plausible a row is, against --reference: nearness, an adversarial forest, or a trained network.",
     ),
-    click.option(
+    list_option(
         "--seed-with",
-        metavar="A,B",
         shell_complete=plugins("explainers", listed=True, more=("nearest", "none")),
         help="What the first population holds: nearest (rows of the target class, the default with "
         "--reference), explainers (gradient, wachter, ...), or none.",
@@ -279,9 +279,8 @@ _SEARCH = (
         shell_complete=classes,
         help="The class to reach; any other class when left out.",
     ),
-    click.option(
+    list_option(
         "--immutable",
-        metavar="A,B",
         shell_complete=columns,
         help="Variables, columns or words that must not change.",
     ),
@@ -333,9 +332,8 @@ _IMAGES = (
         type=click.Choice(["train", "valid", "test", "all"]),
         help="Part of CelebA in its official layout; default test.",
     ),
-    click.option(
+    list_option(
         "--by",
-        metavar="A,B",
         shell_complete=columns,
         help="Attributes of that table, or columns of --data, by which results are compared; race*sex crosses two.",
     ),

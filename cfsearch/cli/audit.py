@@ -17,6 +17,7 @@ from ._options import FILE, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
+from ._repeated import list_option
 from ._settings import settings
 from ._shared import show_shared
 from ._signals import interruptible
@@ -54,9 +55,8 @@ _MOST_SHOWN = 12
 @beside_options
 @WORKERS
 @click.option("--title", default="Counterfactual audit", show_default=True, help="What the report is called.")
-@click.option(
+@list_option(
     "--protected",
-    metavar="A,B",
     help="Attributes, or columns of --data, whose effects matter most; they stand first in every result.",
 )
 @click.option(

@@ -19,6 +19,7 @@ from ._help import Command, Family
 from ._options import FILE, WHOLE, json_option, search_options
 from ._output import Outcome, note, plain
 from ._progress import duration, progress
+from ._repeated import list_option
 from ._settings import settings
 from ._signals import interruptible
 
@@ -60,12 +61,11 @@ bench.add_command(audit)
 )
 @click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE...")
 @click.option("--config", type=FILE, help="A cfsearch.toml; flags win over it.")
-@click.option(
+@list_option(
     "--solvers",
     shell_complete=plugins("solvers", listed=True),
-    default="nsga2,smpso,gde3",
+    default=["nsga2,smpso,gde3"],
     show_default=True,
-    metavar="A,B",
     help="Solvers to compare.",
 )
 @click.option(

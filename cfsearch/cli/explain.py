@@ -30,6 +30,7 @@ from ._options import (
 from ._output import Outcome, detail, note, plain
 from ._places import PLACE
 from ._progress import duration
+from ._repeated import list_option
 from ._settings import model_first, use_threads
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ _SUFFIXES = (".html", ".png")
 @LABEL
 @TRUST
 @TRUST_MODEL
-@click.option("--immutable", metavar="A,B", shell_complete=columns, help="Columns that must not change.")
+@list_option("--immutable", shell_complete=columns, help="Columns that must not change.")
 @click.option(
     "--target",
     metavar="LABEL",

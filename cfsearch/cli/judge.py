@@ -23,6 +23,7 @@ from ._options import (
 )
 from ._output import Outcome, note, plain
 from ._places import PLACE
+from ._repeated import list_option
 from ._settings import settings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ FORMAT = "cfsearch-judge/1"
 @click.option("--label", metavar="COLUMN", help="The column of the true class.")
 @ENCODING
 @DELIMITER
-@click.option("--immutable", metavar="A,B", help="Columns that must not change; a change of one is marked.")
+@list_option("--immutable", help="Columns that must not change; a change of one is marked.")
 @click.option(
     "--target",
     metavar="CLASS",

@@ -15,6 +15,7 @@ from ._help import Command
 from ._options import FILE, json_option, search_options
 from ._output import Outcome, plain
 from ._progress import duration
+from ._repeated import list_option
 from ._settings import settings
 from ._signals import interruptible
 from ._until_decided import until_decided_options
@@ -53,7 +54,7 @@ class _Pace:
 @click.argument("config", required=False, type=FILE, metavar="[CONFIG.toml]")
 @search_options(images=True, tables=True)
 @beside_options
-@click.option("--protected", metavar="A,B", help="Attributes that a condition on `protected` stands for.")
+@list_option("--protected", help="Attributes that a condition on `protected` stands for.")
 @until_decided_options
 @json_option
 def plan(config: Path | None, **flags: Any) -> Outcome:  # Any: the shared options, by name

@@ -17,6 +17,7 @@ from ._help import Command
 from ._options import DELIMITER, ENCODING, FILE, LABEL, json_option
 from ._output import Outcome, plain
 from ._places import PLACE
+from ._repeated import list_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,15 +48,10 @@ def _documents(_: click.Context, __: click.Parameter, incomplete: str) -> list[s
 @click.argument("file", required=False, type=FILE, metavar="[TABLE.csv]")
 @click.option("--out", type=PLACE, metavar="FILE", help="Of a table: write the guess, to be corrected.")
 @LABEL
-@click.option(
-    "--ignore", metavar="A,B", shell_complete=columns, help="Of a table: columns that are no inputs."
-)
-@click.option(
-    "--immutable", metavar="A,B", shell_complete=columns, help="Of a table: columns that must never change."
-)
-@click.option(
+@list_option("--ignore", shell_complete=columns, help="Of a table: columns that are no inputs.")
+@list_option("--immutable", shell_complete=columns, help="Of a table: columns that must never change.")
+@list_option(
     "--categorical",
-    metavar="A,B",
     shell_complete=columns,
     help="Of a table: columns whose numbers are codes, and texts of any number of kinds.",
 )

@@ -18,6 +18,7 @@ from ._options import FILE, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
+from ._repeated import list_option
 from ._settings import use_threads
 from ._signals import stoppable
 
@@ -130,7 +131,7 @@ def train(ctx: click.Context) -> None:
     type=click.FloatRange(min=0.0, min_open=True),
     help="Factor on the attributes that the decoder sees.",
 )
-@click.option("--names", metavar="A,B", shell_complete=columns, help="Which attributes, in this order.")
+@list_option("--names", shell_complete=columns, help="Which attributes, in this order.")
 @click.option("--uniform", type=_SHARE, help="Share of rows with partial attribute strengths.")
 @click.option("--single", type=_SHARE, help="Share of rows in which one attribute is flipped.")
 @click.option(
