@@ -264,12 +264,14 @@ def genuineness_check(
     note += f" A second generator must agree on what holds; its reconstruction moves them by {float(other.offset.spread[column]):.2f} logits."
     faint = [
         name
-        for name in generator.attribute_names
-        if second.edit_success.get(name, 0.0) < LEAST_EDITED
-        or second.edit_strength.get(name, 1.0) < LEAST_STRENGTH
+        for name, success in second.edit_success.items()
+        if success < LEAST_EDITED or second.edit_strength.get(name, 1.0) < LEAST_STRENGTH
     ]
     if faint:
         note += f" It hardly edits {listed(faint)}: what flips by these alone hardly holds by both."
+    unknown = [name for name in generator.attribute_names if name not in second.edit_success]
+    if unknown:
+        note += f" Whether its edits of {listed(unknown)} are seen is not known: no figure of these stands in its file."
     opinion = GenuinenessCheck(provider, second, other, device)
     return GenuinenessCheck(provider, generator, calibration, device, opinion), note
 

@@ -19,7 +19,7 @@ from cfsearch.audits.difference import Side, compare
 from cfsearch.audits.exchange.annex import annex_map
 from cfsearch.audits.exchange.card import model_card
 from cfsearch.audits.gate import judge
-from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_note, prepare_check
+from cfsearch.audits.genuineness_check import GENUINENESS, genuineness_check, genuineness_note, prepare_check
 from cfsearch.audits.inputs import audited_inputs
 from cfsearch.audits.pages import write_report
 from cfsearch.audits.reading import AuditDocument
@@ -40,7 +40,7 @@ from cfsearch.runs.record import stored
 from cfsearch.schemas import schema
 
 from .painting import Bright
-from .renders import Honest, Liar, Turned, check_by, front_by, truly_flips, write_photographs
+from .renders import Honest, Liar, Turned, check_by, front_by, photographs, truly_flips, write_photographs
 
 
 def test_what_one_generator_lies_about_is_caught_and_what_is_true_is_kept() -> None:
@@ -366,6 +366,32 @@ def test_python_takes_objects_of_the_program_as_both_generators(tmp_path: Path) 
             workers=2,
             objectives=["adversarial", "intensity"],
         )
+
+
+@pytest.mark.parametrize(
+    ("seen", "stated"),
+    [
+        ({"light": 1.0, "ghost": 1.0}, ""),
+        (
+            {"light": 1.0, "ghost": 0.3},
+            " It hardly edits ghost: what flips by these alone hardly holds by both.",
+        ),
+        (
+            {"ghost": 0.3},
+            " Whether its edits of light are seen is not known: no figure of these stands in its file.",
+        ),
+    ],
+)
+def test_what_the_second_hardly_edits_is_distinguished_from_what_nobody_measured(
+    seen: dict[str, float], stated: str
+) -> None:
+    second = Honest()
+    second.edit_success = seen
+    _, note = genuineness_check(
+        Bright(), Liar(), photographs=lambda: photographs(40), count=40, second=second
+    )
+    assert note.endswith(stated or "logits.")
+    assert ("hardly edits" in note) is (0.3 in seen.values())
 
 
 def test_with_too_few_pictures_nothing_is_measured_and_the_second_is_named(
