@@ -12,6 +12,10 @@ _NO_MEMORY: Final = ("can't allocate memory", "out of memory")
 """What torch and onnxruntime write where they raise no MemoryError."""
 
 
+_SCRIPT: Final = "The following operation failed in the TorchScript interpreter."
+"""How torch begins what a TorchScript program raised: the program's own lines come first, the cause is last."""
+
+
 @contextmanager
 def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
     """What the code inside raises, as an error of ours; ours, and an interruption by the user, as they are.
@@ -39,7 +43,7 @@ def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
     except (CfsearchError, KeyboardInterrupt):
         raise  # a served model, or a provider of cfsearch inside the function, speaks for itself
     except Exception as error:  # a stranger's code may raise anything
-        text = cause_of(error, most=_SHOWN)
+        text = _of_a_script(error) or cause_of(error, most=_SHOWN)
         if isinstance(error, MemoryError) or any(sign in text for sign in _NO_MEMORY):
             raise ModelMemoryError(
                 f"{name}: out of memory for {n} inputs at once. Lower `max_batch`."
@@ -47,3 +51,10 @@ def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
         raise ProviderError(f"{name}: {part} failed on {given}: {text}.") from error
     except BaseException as error:
         raise crash(f"{name}: {part}", error) from error
+
+
+def _of_a_script(error: Exception) -> str:
+    """The cause of what a TorchScript program raised, in one line; empty of any other exception."""
+    if not isinstance(error, RuntimeError) or not str(error).startswith(_SCRIPT):
+        return ""
+    return str(error).rstrip().rpartition("\n")[2].strip()[:_SHOWN].rstrip(". ")

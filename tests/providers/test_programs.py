@@ -222,3 +222,12 @@ def test_a_network_that_takes_one_input_at_a_time_is_queried_so_from_the_first()
         One(), labels=("a", "b", "c"), scores=None, where="m.toml", probe=images(), max_batch=1
     )
     assert torch.equal(model.predict(images()), images().flatten(1)[:, :3])
+
+
+def test_what_a_script_raises_is_shown_by_its_cause(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(7, 3))), str(tmp_path / "m.pt"))
+    with pytest.raises(
+        ProviderError, match=r"RuntimeError: .*mat1 and mat2 shapes cannot be multiplied"
+    ) as caught:
+        opened(tmp_path / "m.pt").predict(images())
+    assert "Traceback" not in str(caught.value) and len(str(caught.value)) < 200
