@@ -1,5 +1,7 @@
 """What a reader of a front sees first: which members, under how many small changes each still flips, and by which generator."""
 
+from cfsearch.numerics.percent import rounded_down
+
 from .document import each_genuineness
 from .front import ParetoFront
 
@@ -53,4 +55,4 @@ def by_generator(front: ParetoFront, i: int) -> str:
         >>> by_generator(front, 0), by_generator(front, 1), by_generator(front, 2)
         ('2.5, 1.4', '0.5', '')
     """
-    return ", ".join(f"{z:.1f}" for z in each_genuineness(front, i).values() if z is not None)
+    return ", ".join(rounded_down(z) for z in each_genuineness(front, i).values() if z is not None)

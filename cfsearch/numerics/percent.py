@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+_ROUNDING: Final = 1e-6
 SPACE: Final = "\u202f"
 """Narrow and non-breaking, between a number and its unit."""
 
@@ -29,8 +30,8 @@ def rounded_down(value: float, *, digits: int = 1) -> str:
         digits: behind the point.
 
     Example:
-        >>> rounded_down(1.499), rounded_down(-0.51)
-        ('1.4', '-0.6')
+        >>> rounded_down(1.499), rounded_down(2.3), rounded_down(-0.51)
+        ('1.4', '2.3', '-0.6')
     """
     scale = 10.0**digits
-    return f"{math.floor(value * scale) / scale:.{digits}f}"
+    return f"{math.floor(value * scale + _ROUNDING) / scale:.{digits}f}"

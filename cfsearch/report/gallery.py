@@ -333,7 +333,7 @@ def _tile(
         origin=wording.mark(front.origins[i]),
         text=_pieces(front, i),
         robust=robust(front, i),
-        genuineness=by_generator(front, i),
+        genuineness=by_generator(front, i).replace("-", wording.MINUS),
     )
 
 

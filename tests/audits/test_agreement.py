@@ -224,6 +224,7 @@ def test_an_audit_says_it_everywhere_and_goes_on_where_it_stood(config: Config, 
     assert "pictures with a verified and genuine counterfactual" in page
     assert "Searches without a verified and genuine counterfactual<" in page
     assert "pictures with a verified counterfactual" not in page
+    assert '"now">z ' in page and '"now">z -' not in page, "numbers below nought have a minus, no hyphen"
     assert sentence in page and "Genuine by both generators</th>" in page
     assert f'<td class="num">{agreed["count"]} of {agreed["n"]}</td>' in page
     measured = json.loads((tmp_path / "run" / GENUINENESS).read_text())

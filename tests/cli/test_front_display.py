@@ -107,7 +107,7 @@ def test_genuineness_by_two_generators_stands_with_its_member(front: ParetoFront
         extra={"genuineness": {"threshold": 1.5}},
     )
     text = " ".join(" ".join(printed(judged, width=width)).split())
-    assert "3.0, 2.5" in text and "4.2, 0.5" in text and "0.8" in text
+    assert "3.0, 2.5" in text and "4.2, 0.5" in text and "0.7" in text
     assert "z: genuineness by the first and by the second generator" in text
     assert "takes 1.5 of each." in text
     alone = " ".join(printed(replace(judged, genuineness_each=None), width=width))
