@@ -315,8 +315,17 @@ def _check_names(named: list[str], schema: TableSchema, *, who: str) -> None:
         if extra
         else "they stand in another order"
     )
+    ignored = [name for name in lacking if name in schema.ignore]
+    way = (
+        f"Describe {'it' if len(lacking) == 1 else 'them'} under [[columns]] (`immutable = true` holds a column fixed)"
+        f"{f', and take {listed(ignored)} out of `ignore`' if ignored else ''}; without a schema it is guessed so."
+        if lacking
+        else "List them under `ignore`."
+        if extra
+        else "Write them in the model's order."
+    )
     raise ConfigError(
-        f"{who}: the columns of the schema must be those that the model was fitted on, but {what}. It was "
+        f"{who}: the columns of the schema must be those that the model was fitted on, but {what}. {way} It was "
         f"fitted on {listed(named, most=30)}."
     )
 

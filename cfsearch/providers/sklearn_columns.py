@@ -22,7 +22,7 @@ from cfsearch.datasets.tables import (
 
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _IDENTITIES: Final = ("SimpleImputer",)
-"""Transformers that leave known values as they are."""
+"""Transformers that leave known values as they are, and let no missing one reach what follows them."""
 
 
 def encoder_values(estimator: Any) -> dict[str, list[Any]]:  # Any: scikit-learn has no types for them
@@ -54,10 +54,14 @@ def _encoders(estimator: Any) -> Iterator[tuple[str, list[Any], Any]]:  # Any: a
 def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any], Any]]:  # Any: as above
     name = type(step).__name__
     if name == "Pipeline":
+        filled: list[Any] = []  # Any: what a missing cell holds
         for _, part in step.steps:
-            if part is None or part == "passthrough" or type(part).__name__ in _IDENTITIES:
+            if part is None or part == "passthrough":
                 continue
-            yield from _found(part, columns)
+            if type(part).__name__ in _IDENTITIES:
+                filled.append(part.missing_values)
+                continue
+            yield from ((c, [*values, *filled], end) for c, values, end in _found(part, columns))
             return
     elif name == "ColumnTransformer":
         for _, part, chosen in step.transformers_:
@@ -140,7 +144,9 @@ def texts_wanted(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> tup
     return tuple(
         c.name
         for c in schema.columns
-        if not c.has_levels and (seen := known.get(c.name)) and all(isinstance(v, str) for v in seen)
+        if not c.has_levels
+        and (seen := [value for value in known.get(c.name, ()) if not is_absent(value)])
+        and all(isinstance(value, str) for value in seen)
     )
 
 

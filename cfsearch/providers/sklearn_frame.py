@@ -67,17 +67,21 @@ class FittedFrames:
             if odd and name in strict:
                 raise DataError(
                     f"column {name!r}: the model's encoder fails on what it never saw, {listed([repr(v) for v in odd[:_SHOWN]])}"
-                    f"{' and others' if len(odd) > _SHOWN else ''}; it knows {listed([repr(v) for v in known[name]])}. Correct "
+                    f"{' and others' if len(odd) > _SHOWN else ''}; it knows {listed([repr(v) for v in known[name] if not is_absent(v)])}. Correct "
                     "these cells, or write a schema (`cfsearch schema table`) with `levels` that it knows, of which `unknown` "
                     "stands for any other."
                 )
         self._texts: Final = {name: written_numbers(known[name]) for name in texts_wanted(schema, known)}
         self.known_numbers: Final = known_numbers(schema, known)
-        self.note: Final = " ".join(
-            f"its encoder of {name} never saw {', '.join(map(repr, levels[:_SHOWN]))}"
-            f"{' and others' if len(levels) > _SHOWN else ''}, and may take each for any other unknown level."
+        unseen = [
+            f"{', '.join(map(repr, levels[:_SHOWN]))}{' and others' if len(levels) > _SHOWN else ''} in {name}"
             for name, levels in strange.items()
             if levels
+        ]
+        self.note: Final = (
+            f"its encoders never saw {listed(unseen)}, and may take each for any other unknown level."
+            if unseen
+            else ""
         )
 
     def refusal(self, message: str) -> DataError | None:

@@ -1,6 +1,7 @@
 """Providers of models of tables: base class, and models that take encoded numbers."""
 
 import hashlib
+import re
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from cfsearch.datasets.tables import (
     frame_of,
     frame_of_codes,
 )
-from cfsearch.errors import CapabilityError, ConfigError, ShapeError
+from cfsearch.errors import CapabilityError, ConfigError, DataError, ShapeError
 from cfsearch.registry import unknown
 
 from .sidecar import EncodedColumn, EncodingTable
@@ -266,7 +267,18 @@ class Framed:
         self._function, self._schema = function, schema
 
     def __call__(self, rows: NDArray[Any]) -> Any:  # Any: what comes back is checked by the provider
-        return self._function(frame_of(torch.from_numpy(rows), schema=self._schema))
+        frame = frame_of(torch.from_numpy(rows), schema=self._schema)
+        try:
+            return self._function(frame)
+        except (KeyError, AttributeError) as error:
+            for name in self._schema.ignore:
+                if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)):
+                    raise DataError(
+                        f"column {name!r}: the function takes it, and the schema leaves it out. Describe it under [[columns]]: "
+                        f"`cfsearch schema table` with --categorical {name!r} --immutable {name!r} writes a schema that holds "
+                        "it fixed, cells as they stand in the file."
+                    ) from error
+            raise
 
 
 @final

@@ -11,11 +11,14 @@ import pytest
 import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from cfsearch.datasets.tables import (
+    Column,
+    ColumnKind,
     Table,
     TableSchema,
     infer_schema,
@@ -26,7 +29,7 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.sklearn import SklearnProvider
-from cfsearch.providers.tabular import TabularProvider
+from cfsearch.providers.tabular import Framed, TabularProvider
 from cfsearch.providers.tabular_opening import open_tabular
 
 
@@ -166,7 +169,7 @@ def test_levels_that_the_encoder_never_saw_are_named(tmp_path: Path) -> None:
     model = fitted(pd.read_csv(path))
     path = written(tmp_path, ["red", "blue", "green"] * 30)
     assert (
-        "its encoder of c never saw 'green'" in SklearnProvider(model, schema=infer_schema(path).schema).note
+        "its encoders never saw 'green' in c" in SklearnProvider(model, schema=infer_schema(path).schema).note
     )
 
 
@@ -288,3 +291,46 @@ def test_a_dtype_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         replace(number, dtype="category")
     with pytest.raises(ConfigError, match=r"needs range = \[0, 1\]"):
         replace(number, dtype="bool")
+
+
+@pytest.mark.parametrize(("word", "missing"), [("", np.nan), ("?", "?")])
+def test_an_imputer_before_an_encoder_takes_what_is_missing(
+    tmp_path: Path, word: str, missing: object
+) -> None:
+    path = written(tmp_path, ["red", "blue", word] * 40)
+    frame = pd.read_csv(path)
+    fill = SimpleImputer(missing_values=missing, strategy="constant", fill_value="none")
+    words = Pipeline([("fill", fill), ("encode", OneHotEncoder(handle_unknown="ignore"))])
+    columns = ColumnTransformer([("words", words, ["c"]), ("numbers", StandardScaler(), ["income"])])
+    model = fitted(frame, Pipeline([("columns", columns), ("model", LogisticRegression(C=100.0))]))
+    schema = infer_schema(path).schema
+    provider = SklearnProvider(model, schema=schema)
+    assert "never saw" not in provider.note
+    answer = provider.predict(read_table(path, schema=schema).x).numpy()
+    assert np.allclose(answer, model.predict_proba(frame), atol=1e-6)
+
+
+def test_a_schema_that_leaves_out_what_a_model_takes_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    path = written(tmp_path, ["red", "blue"] * 40)
+    model = fitted(pd.read_csv(path))
+    schema = infer_schema(path).schema
+    lacking = replace(schema, columns=schema.columns[:1], ignore=("income",))
+    with pytest.raises(
+        ConfigError, match="the schema lacks income.*under \\[\\[columns\\]\\].*take income out of `ignore`"
+    ):
+        SklearnProvider(model, schema=lacking)
+
+
+@pytest.mark.parametrize(
+    "take", [lambda rows: rows["rate"], lambda rows: rows.rate, lambda rows: rows[["rate", "n"]]]
+)
+def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any) -> None:  # Any: a function
+    schema = TableSchema(
+        columns=(Column(name="n", kind=ColumnKind.REAL, low=0, high=9),), ignore=("rate", "at")
+    )
+    with pytest.raises(
+        DataError, match="column 'rate': the function takes it.*--categorical 'rate' --immutable 'rate'"
+    ):
+        Framed(take, schema)(np.array([[1.0], [2.0]]))
+    with pytest.raises(KeyError, match="other"):  # a mistake of its own stays one
+        Framed(lambda rows: rows["other"], schema)(np.array([[1.0]]))

@@ -264,7 +264,7 @@ def _plain_numbers(table: TextTable) -> TextTable:
     if commas:
         notes.append(f"{table.name}: numbers with decimal commas in {_listed(commas)}, read as points.")
     if marks:
-        notes.append(f"{table.name}: marks between thousands in {_listed(marks)}, left out.")
+        notes.append(f"{table.name}: marks between thousands in {_listed(marks)}, read without them.")
     return TextTable(
         table.name,
         table.header,

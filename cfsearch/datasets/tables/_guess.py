@@ -11,7 +11,8 @@ from cfsearch.errors import DataError
 from ._cells import NOT_AVAILABLE, fixed_digits
 from ._columns import MOST_DIGITS, Column, ColumnKind, Missing
 from ._csv import TextTable
-from ._numbers import is_number
+from ._names import names_identifiers
+from ._numbers import is_number, signed_example
 from ._support import support_of
 
 _MOST_LEVELS: Final = 100
@@ -190,12 +191,15 @@ class Guesses:
         counts = whole and len(values) == rows > _CODES and max(numbers) - min(numbers) == rows - 1
         if name in self.needed:  # the ages of few people may be consecutive numbers too, but not in order
             counts = counts and numbers == sorted(numbers)
-        elif counts:
-            self.notes.append(f"{name}: counts the rows; left out, as it looks like an identifier.")
+        why = "counts the rows"
+        if not counts and whole and len(values) == rows > _CODES and names_identifiers(name):
+            counts, why = True, "another number in each row, under a name of identifiers"
+        if counts and name not in self.needed:
+            self.notes.append(f"{name}: {why}; left out, as it looks like an identifier.")
             return None
         if counts:
             self.notes.append(
-                f"{name}: counts the rows, but the model takes it; it is held fixed (immutable), as it looks like an identifier."
+                f"{name}: {why}, but the model takes it; it is held fixed (immutable), as it looks like an identifier."
             )
         if whole and 2 <= len(values) <= _CODES and max(numbers) - min(numbers) < 2 * _CODES:
             self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
@@ -218,7 +222,8 @@ class Guesses:
         self.notes += support.notes
         special = frozenset(support.codes)
         inside = [number for number in numbers if number not in special]
-        what = "whole numbers" if whole else "numbers" if fine else f"numbers with {places} decimals"
+        decimals = f"{places} decimal{'' if places == 1 else 's'}"
+        what = "whole numbers" if whole else "numbers" if fine else f"numbers with {decimals}"
         self.reasons[name] = f"{len(values)} different {what}" if len(values) > 1 else _CONSTANT
         return Column(
             name=name,
@@ -265,12 +270,19 @@ class Guesses:
         rows, absent = len(self.text.rows), sum(count[cell] for cell in gone)
         rare = rows > _CODES and len(values) > rows // 2
         many, declared = len(values) > _MOST_LEVELS or rare, name in self.categorical
+        example = signed_example(values) if many and not declared else None
+        texts = f"{len(values)} different {'texts' if example is None else f'numbers beside a sign or a unit ({example!r})'}"
+        plainly = (
+            ""
+            if example is None
+            else " Where the model takes numbers, write them alone (1234.5) in the file."
+        )
         if rare and not declared and name not in self.needed:
-            self.notes.append(f"{name}: {len(values)} different texts in {rows} rows; left out.")
+            self.notes.append(f"{name}: {texts} in {rows} rows; left out.{plainly}")
             return None
         if many and not declared:
             self.notes.append(
-                f"{name}: {len(values)} different texts in {rows} rows; held fixed (immutable). To let a search change it, "
+                f"{name}: {texts} in {rows} rows; held fixed (immutable).{plainly} To let a search change it, "
                 "declare it as categorical, or take `immutable` out of the schema."
             )
         near = [v for v in values if is_number(v)]

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,30 @@ from torch import Tensor
 
 NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+
+
+_SIGNED: Final = re.compile(
+    r"[(+-]?\s*(?:[A-Z]{3}\s|[^\w\s().,+-]\s*)?[+-]?(\d[\d,]*(?:\.\d+)?)\s*([^\W\d_][^\s\d,;()]{0,9}|[^\w\s().,;:/-])?\)?"
+)
+"""A number with a sign or a unit before or behind it: ``14.2%``, ``$98,000``, ``(1,200)``, ``EUR 5``, ``70.5 kg``."""
+_NEARLY: Final = 0.9
+
+
+def signed_example(cells: Sequence[str]) -> str | None:
+    """One of the numbers that stand beside a sign or a unit; None of cells that are something else.
+
+    Args:
+        cells: of one column, each once.
+
+    Example:
+        >>> signed_example(["14.2%", "7%"]), signed_example(["A11", "A12"]), signed_example(["2 kg", "1 lb"])
+        ('14.2%', None, None)
+    """
+    found = [(cell, match) for cell in cells if (match := _SIGNED.fullmatch(cell)) is not None]
+    signed = [(cell, match) for cell, match in found if not is_number(cell)]
+    around = {(match[0][: match.start(1)].strip(" (+-"), match[2] or "") for _, match in signed}
+    enough = len(found) >= _NEARLY * len(cells) and signed
+    return signed[0][0] if enough and len(around) == 1 else None
 
 
 @lru_cache(maxsize=1024)

@@ -1,11 +1,11 @@
 """Columns whose names say that they hold what law protects, in several languages."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from cfsearch.errors import listed
 
+from ._names import words_of
 from ._schema import TableSchema
 
 _WORDS: Final = {
@@ -40,6 +40,7 @@ _PHRASES: Final = {
         "personal status",
     ),
     "sex": ("sexual orientation",),
+    "age": ("senior citizen",),
 }
 _KINDS: Final = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 
@@ -50,8 +51,7 @@ def protected_kind(name: str) -> str | None:
     Args:
         name: as in the header.
     """
-    apart = re.sub(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])", " ", name)
-    words = [word.casefold() for word in re.findall(r"[^\W\d_]+", apart)]
+    words = words_of(name)
     joined = " ".join(words)
     for kind, phrases in _PHRASES.items():
         if any(phrase in joined for phrase in phrases):

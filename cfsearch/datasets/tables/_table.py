@@ -167,15 +167,19 @@ def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] |
         return f"table: {text.name!r}, line {line}"
 
     lines = [text.lines[i] for i in chosen]
+    for i in () if rows is None else chosen:
+        cells = dict(zip(reversed(text.header), reversed(text.rows[i]), strict=True))  # of twice the first
+        names = [
+            c.name for c in _dropping(schema) if is_missing(cells.get(c.name, "-"), schema.missing_values)
+        ]
+        if names:
+            raise DataError(
+                f"{where(text.lines[i])} (row {i}): a cell is missing in {listed(names)}, and the schema drops such rows. Fill it "
+                "in, or set `missing` of this column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
+            )
     parts = _assembled(schema, text.header, [text.rows[i] for i in chosen], lines, where)
     place = dict(zip(lines, chosen, strict=True))
     kept = parts[2]
-    if rows is not None and len(kept) < len(set(chosen)):
-        gone = next(line for line in lines if line not in set(kept))
-        raise DataError(
-            f"{where(gone)} (row {place[gone]}): a cell is missing, and the schema drops such rows. Fill it "
-            "in, or set `missing` of its column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
-        )
     x, target, _, notes = parts
     return Table(schema, x, target, kept, (*text.notes, *notes), tuple(place[line] for line in kept))
 
@@ -200,17 +204,18 @@ def _assembled(
                 f"{where(lines[0])}: the column {name!r} is missing. It has {listed(header, most=30)}. "
                 "Add it, or take it out of the schema and of the model."
             )
-    drop = {
-        i
-        for column in schema.columns
-        if column.missing is Missing.DROP
-        for i, row in enumerate(rows)
-        if is_missing(row[places[column.name]], schema.missing_values)
+    gaps = {
+        column.name: [
+            i for i, row in enumerate(rows) if is_missing(row[places[column.name]], schema.missing_values)
+        ]
+        for column in _dropping(schema)
     }
+    drop = {i for absent in gaps.values() for i in absent}
+    emptied = listed([f"{name} {len(absent)}" for name, absent in gaps.items() if absent])
     kept = [i for i in range(len(rows)) if i not in drop]
     if not kept:
         raise DataError(
-            f"{where(lines[0])}: every row has a missing cell, and the schema drops such rows. Fill them in, "
+            f"{where(lines[0])}: every row has a missing cell ({emptied}), and the schema drops such rows. Fill them in, "
             "or set `missing` of a column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
         )
     x = np.empty((len(kept), schema.d))
@@ -230,9 +235,14 @@ def _assembled(
         notes.append(f"columns that the schema does not know were left out: {listed(strange, most=30)}.")
     if drop:
         notes.append(
-            f"{len(drop)} of {len(rows)} rows were dropped for a missing cell (first: {_lines(lines, drop)})."
+            f"{len(drop)} of {len(rows)} rows were dropped for a missing cell ({emptied}; first: {_lines(lines, drop)})."
         )
     return torch.from_numpy(x), target, tuple(lines[i] for i in kept), tuple(notes)
+
+
+def _dropping(schema: TableSchema) -> list[Column]:
+    """The columns of which a missing cell drops its row."""
+    return [column for column in schema.columns if column.missing is Missing.DROP]
 
 
 def _lines(lines: Sequence[int], chosen: set[int]) -> str:

@@ -136,7 +136,7 @@ def test_what_was_read_otherwise_is_noted_by_column(tmp_path: Path) -> None:
     table = read(tmp_path, f"{header}\n{row}\n{row}\n")
     assert table.notes[1:] == (
         "t.csv: numbers with decimal commas in a, b, c, d, e and 2 more, read as points.",
-        "t.csv: marks between thousands in h, left out.",
+        "t.csv: marks between thousands in h, read without them.",
     )
     assert list(as_csv(table))[:2] == ["a,b,c,d,e,f,g,h\n", "1.5,1.5,1.5,1.5,1.5,1.5,1.5,1000\n"]
 

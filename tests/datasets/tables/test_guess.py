@@ -153,11 +153,11 @@ def test_few_whole_numbers_near_each_other_may_be_codes(
     ("cells", "kind", "step", "reason"),
     [
         ([*NUMBERS], ColumnKind.INTEGER, 1.0, "15 different whole numbers"),
-        ([f"{v}.5" for v in NUMBERS], ColumnKind.REAL, 0.1, "15 different numbers with 1 decimals"),
+        ([f"{v}.5" for v in NUMBERS], ColumnKind.REAL, 0.1, "15 different numbers with 1 decimal"),
         ([f"{v}.123456" for v in NUMBERS], ColumnKind.REAL, 1e-6, "15 different numbers with 6 decimals"),
         ([f"{v}.1234567" for v in NUMBERS], ColumnKind.REAL, 0.0, "15 different numbers"),
         ([f"{v}e-3" for v in NUMBERS], ColumnKind.REAL, 0.0, "15 different numbers"),
-        ([f"{v}.0" for v in NUMBERS], ColumnKind.REAL, 0.1, "15 different numbers with 1 decimals"),
+        ([f"{v}.0" for v in NUMBERS], ColumnKind.REAL, 0.1, "15 different numbers with 1 decimal"),
     ],
 )
 def test_the_step_is_the_last_decimal(

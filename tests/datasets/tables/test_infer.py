@@ -150,4 +150,4 @@ def test_the_summary_word_by_word(write: Write) -> None:
 def test_of_a_constant_column_the_guess_says_that_nothing_can_change(write: Write) -> None:
     guess = infer_schema(write(a=[f"{i % 3}.5" for i in range(12)], b=[7] * 12, c=["x"] * 12))
     assert guess.reasons["b"] == guess.reasons["c"] == "one value only: nothing to change to"
-    assert guess.reasons["a"] == "3 different numbers with 1 decimals"
+    assert guess.reasons["a"] == "3 different numbers with 1 decimal"

@@ -242,7 +242,7 @@ class TestManyLevels:
     ("name", "kind"),
     [
         ("sex", "sex"), ("Geschlecht", "sex"), ("applicantGender", "sex"), ("płeć", "sex"), ("cinsiyet", "sex"), ("性别", "sex"),
-        ("AGE", "age"), ("age_years", "age"), ("edad", "age"), ("Alter", "age"), ("ålder", "age"), ("年龄", "age"),
+        ("AGE", "age"), ("age_years", "age"), ("edad", "age"), ("SeniorCitizen", "age"), ("citizenship", "nationality"), ("Alter", "age"), ("ålder", "age"), ("年龄", "age"),
         ("race", "race"), ("ethnicity", "race"), ("raça", "race"), ("religione", "religion"), ("disability", "disability"),
         ("Staatsangehörigkeit", "nationality"), ("foreign_worker", "nationality"), ("native-country", None),
         ("marital-status", "marital status"), ("état civil", "marital status"), ("personal_status", "marital status"),
@@ -259,7 +259,7 @@ def test_guesses_come_with_reasons_and_say_what_is_left_free(write: Write) -> No
     assert found.reasons == {
         "sex": "2 different texts",
         "age": "40 different whole numbers",
-        "pay": "9 different numbers with 1 decimals",
+        "pay": "9 different numbers with 1 decimal",
     }
     assert "why" in found.summary() and "40 different whole numbers" in found.summary()
     assert "sex, age look protected (sex, age) and are left free" in found.notes[-1]

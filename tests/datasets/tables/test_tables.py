@@ -162,8 +162,20 @@ class TestMissing:
         table = read_table(path, schema=schema)
         assert table.x.tolist() == [[39.0, 7.5, 1.0], [40.0, 2.0, 2.0]]
         assert table.lines == (3, 4)
-        assert table.notes == ("1 of 3 rows were dropped for a missing cell (first: line 2 of the file).",)
+        assert table.notes == (
+            "1 of 3 rows were dropped for a missing cell (age 1; first: line 2 of the file).",
+        )
         assert table.target is not None and table.target.tolist() == [0, 0]
+
+    def test_what_is_missing_is_named_by_its_column(self, write: Write) -> None:
+        schema = with_column("income", missing=Missing.DROP)
+        path = write("age,income,job,ok\n39,,cook,no\n40,2,cook,no\n")
+        with pytest.raises(
+            DataError, match=r"line 2 \(row 0\): a cell is missing in income, and the schema drops"
+        ):
+            read_table(path, schema=schema, rows=[0])
+        with pytest.raises(DataError, match=r"every row has a missing cell \(income 2\), and"):
+            read_table(write("age,income,job,ok\n39,,cook,no\n40,?,cook,no\n"), schema=schema)
 
     def test_a_question_mark_may_be_a_level_like_others(self, write: Write) -> None:
         schema = with_column("job", levels=("cook", "?"))
