@@ -18,6 +18,12 @@ MOST_PAIRS: Final = 24
 """Inputs that are shown, those that differ first."""
 
 
+_SHARES: Final = {
+    "genuine": "“Genuine” is the share with a genuine flip of the inputs with a flip in both audits.",
+    "agreement": "“Agreement” is the share with a flip that is genuine by both generators, of those with one by the first in both.",
+}
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Pair:
@@ -79,13 +85,17 @@ def headlines(document: Mapping[str, Any]) -> list[str]:
 
 
 def how(document: Mapping[str, Any]) -> str:
-    """Which effects are compared, in a sentence; empty where none are.
+    """Which effects and shares are compared, a sentence each; empty where there are none of these.
 
     Args:
         document: what ``cfsearch diff --json`` prints.
     """
-    if not any(row["figure"] == "effect" for row in document["rows"]):
-        return ""
+    of = {row["figure"] for row in document["rows"]}
+    sentences = [text for figure, text in _SHARES.items() if figure in of]
+    return " ".join([*([_effects(document)] if "effect" in of else []), *sentences])
+
+
+def _effects(document: Mapping[str, Any]) -> str:
     alone = "verdicts that an attribute changes alone are counted as the generator shows them."
     if document["corrected"]:
         return (

@@ -306,6 +306,9 @@ def test_two_audits_are_compared_by_what_is_genuine_and_by_what_both_generators_
         assert row["only_first"] == sum(one[2] and not one[5] for one in pairs)
     page = build_diff_page(document, pairs_of(both, again))
     assert ">genuine</th>" in page and ">agreement</th>" in page
+    assert (
+        "of the inputs with a flip in both audits" in page and "genuine by both generators, of those" in page
+    )
     assert not any("second generators" in note for note in document["notes"])
 
     document = compare(alone, both, practical=0.25)
