@@ -19,6 +19,7 @@ from cfsearch.errors import (
     ProviderCrashedError,
     ProviderError,
     cause_of,
+    crash,
 )
 from cfsearch.providers.pixel_clues import Clued
 from cfsearch.providers.preprocessing import Preprocessing
@@ -80,9 +81,7 @@ class _Worker:
         except Exception as error:  # noqa: BLE001  # a stranger's code may raise anything
             return _failure(ProviderError, f"provider {self._name!r} raised {cause_of(error, most=_SHOWN)}.")
         except BaseException as error:  # noqa: BLE001  # an exit of the model is not ours
-            code = f"({error.code!r})" if isinstance(error, SystemExit) else ""
-            what = "sys.exit" if isinstance(error, SystemExit) else type(error).__name__
-            return _failure(ProviderCrashedError, f"{self._name}: the model called {what}{code}.")
+            return _failure(ProviderCrashedError, str(crash(f"{self._name}: the model", error)))
 
     @property
     def _name(self) -> str:

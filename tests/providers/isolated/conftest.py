@@ -35,10 +35,12 @@ def predict(x):
         if 0.59 < mean < 0.61:
             while True:
                 pass
+        if 0.54 < mean < 0.56:
+            raise KeyboardInterrupt
     p = 1 / (1 + np.exp(-12 * (x.mean((1, 2, 3)) - 0.3)))
     return np.stack([1 - p, p], 1)
 """
-ABORTS, FAULTS, EXITS, ENDS, RAISES, LEAKS, LOOPS = 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6
+ABORTS, FAULTS, EXITS, ENDS, RAISES, LEAKS, LOOPS, INTERRUPTS = 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55
 
 
 def grey(value: float, n: int = 1) -> Tensor:

@@ -34,7 +34,7 @@ from cfsearch.providers.isolated.session import Isolation, Session, machine_memo
 from cfsearch.providers.opening import open_provider
 from cfsearch.providers.tabular_opening import open_tabular
 
-from .conftest import ABORTS, ENDS, EXITS, FAULTS, LEAKS, LOOPS, RAISES, grey
+from .conftest import ABORTS, ENDS, EXITS, FAULTS, INTERRUPTS, LEAKS, LOOPS, RAISES, grey
 
 
 def gone(pid: int, *, within_s: float = 20.0) -> bool:
@@ -109,6 +109,10 @@ def test_an_exit_is_an_error_and_no_death(model: IsolatedProvider) -> None:
     pid = model.host.pid
     with pytest.raises(ProviderCrashedError, match=r"the function called sys.exit\(0\)"):
         model.predict(grey(EXITS))
+    with pytest.raises(
+        ProviderCrashedError, match="the model raised KeyboardInterrupt, which ends a program"
+    ):
+        model.predict(grey(INTERRUPTS))
     with pytest.raises(ProviderError, match="ValueError: not this one"):
         model.predict(grey(RAISES))
     assert model.predict(grey(LEAKS)).shape == (1, 2)
