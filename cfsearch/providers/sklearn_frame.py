@@ -54,6 +54,10 @@ class FittedFrames:
         known |= {
             name: [*values, math.nan] for name, values in self._categories.items() if values is not None
         }
+        self._known: Final = {
+            name: frozenset(value for value in values or () if isinstance(value, str))
+            for name, values in known.items()
+        }
         self._levels: dict[str, NDArray[Any]] = {}
         strange: dict[str, tuple[str, ...]] = {}
         for column in schema.columns:
@@ -78,11 +82,17 @@ class FittedFrames:
             for name, levels in strange.items()
             if levels
         ]
-        self.note: Final = (
+        notes = [
             f"its encoders never saw {listed(unseen)}, and may take each for any other unknown level."
-            if unseen
-            else ""
-        )
+        ] * bool(unseen)
+        notes += [
+            f"its encoder of {column.name} tells {listed([repr(one) for one in alike])} apart, which differ by spaces alone; cells are "
+            f"read without these, and all are taken for {alike[0].strip()!r}. Give each a name of its own in the file and in "
+            "the model."
+            for column in schema.columns
+            for alike in _alike(self._known.get(column.name, frozenset()))
+        ]
+        self.note: Final = " ".join(notes)
 
     def refusal(self, message: str) -> DataError | None:
         """What to do where a model takes a number and a column holds texts; None of any other failure.
@@ -113,7 +123,11 @@ class FittedFrames:
                 continue
             words = {str(value).strip(): value for value in values.tolist()}
             words |= dict(zip(column.levels, values.tolist(), strict=True))
-            made[name] = [words.get(str(cell).strip(), cell) for cell in frame[name].tolist()]
+            learned = self._known[name]  # two of them may differ by spaces alone
+            made[name] = [
+                cell if isinstance(cell, str) and cell in learned else words.get(str(cell).strip(), cell)
+                for cell in frame[name].tolist()
+            ]
             made[name] = made[name].astype(values.dtype)
         for column in self._schema.columns:
             if column.dtype == "category" and column.name not in self._categories:
@@ -141,6 +155,14 @@ class FittedFrames:
         text = cell if isinstance(cell, str) else self._schema.column(name).text(float(cell))
         number = number_of(text)
         return text if number is None else self._texts[name].get(number, text)
+
+
+def _alike(known: frozenset[str]) -> list[list[str]]:
+    """Values of one encoder that are the same text without the spaces around them."""
+    bare: dict[str, list[str]] = {}
+    for value in sorted(known):
+        bare.setdefault(value.strip(), []).append(value)
+    return [values for values in bare.values() if len(values) > 1]
 
 
 def _categorical(

@@ -293,6 +293,37 @@ def test_a_dtype_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         replace(number, dtype="bool")
 
 
+@pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OrdinalEncoder()])
+def test_levels_that_differ_by_spaces_alone_are_not_taken_for_each_other(
+    tmp_path: Path, encoder: Any
+) -> None:
+    path = written(tmp_path, ["cook", "cook ", "clerk"] * 30)
+    columns = ColumnTransformer([("words", encoder, ["c"])], remainder="passthrough")
+    frame = pd.read_csv(path)
+    model = Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(
+        frame, frame["c"] == "cook "
+    )
+    schema = infer_schema(path).schema
+    provider = SklearnProvider(model, schema=schema)
+    assert "its encoder of c tells 'cook', 'cook ' apart, which differ by spaces alone" in provider.note
+    with pytest.raises(
+        DataError, match="column 'c': pandas reads 'cook ' .text., the model is given 'cook' .text."
+    ):
+        compared(provider, path, schema)
+    # without such a pair spaces are no matter
+    clean = written(tmp_path, ["cook ", "clerk"] * 30)
+    frame = pd.read_csv(clean)
+    model = Pipeline([("columns", columns), ("model", LogisticRegression())]).fit(
+        frame, frame["c"] == "cook "
+    )
+    schema = infer_schema(clean).schema
+    provider = SklearnProvider(model, schema=schema)
+    assert provider.note == "" and compared(provider, clean, schema) == ""
+    assert np.allclose(
+        provider.predict(read_table(clean, schema=schema).x).numpy(), model.predict_proba(frame)
+    )
+
+
 @pytest.mark.parametrize(("word", "missing"), [("", np.nan), ("?", "?")])
 def test_an_imputer_before_an_encoder_takes_what_is_missing(
     tmp_path: Path, word: str, missing: object
