@@ -109,11 +109,15 @@ class RunDirectory:
         hashes_without: HashesWithout | None,
     ) -> Self:
         damaged = () if new else mended(path, config=config, hashes=hashes)
+        if (path / STORE).exists():  # to open it for writing changes its bytes, and what is refused must not
+            with Store.read(path / STORE) as before:
+                run = cls(path, before, lock=None)
+                run._refuse_others(config, hashes, hashes_without)
         store = Store.write(path / STORE)
         run = cls(path, store, lock=lock, new=new)
         run.damaged = damaged
         try:
-            run._agree(config, hashes, hashes_without)
+            run._agree(config, hashes)
             checksums.unseal(path)
             if damaged:
                 run.event("damaged", {"parts": list(damaged)})
@@ -325,16 +329,21 @@ class RunDirectory:
         contents = self.contents()
         return frozenset(name for name in self._store.failed(_UNREAD) if not contents[name])
 
-    def _agree(
+    def _agree(self, config: dict[str, Any], hashes: dict[str, str]) -> None:
+        """Keep the settings of a new run, and of one that goes on those of inputs that were replaced."""
+        if "config" not in self._store.meta():
+            self._store.set_meta(settings(config, hashes) | {"created": now()})
+        elif any(hashes.get(what) != before for what, before in self.hashes.items()):
+            self._store.set_meta(settings(config, hashes) | {"created": self.created})
+
+    def _refuse_others(
         self, config: dict[str, Any], hashes: dict[str, str], hashes_without: HashesWithout | None
     ) -> None:
         if "config" not in self._store.meta():
-            self._store.set_meta(settings(config, hashes) | {"created": now()})
             return
         refuse_other_settings(self.path, self.config, config)
         stored = self.hashes
         if hashes_without is not None and stored != hashes and stored == hashes_without(self.unread()):
-            self._store.set_meta(settings(config, hashes) | {"created": self.created})
             return
         for what, before in stored.items():
             if hashes.get(what) != before:
