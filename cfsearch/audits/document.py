@@ -10,6 +10,7 @@ from typing import Any
 from cfsearch.assembly.search import Assembly
 from cfsearch.contracts.generator import Critic
 from cfsearch.contracts.objective import Objective
+from cfsearch.errors import listed
 
 from .columns.words import column_verdicts
 from .correction import GeneratorError
@@ -221,8 +222,14 @@ def _settings(objective: Objective) -> dict[str, Any]:
 
 def _unmeasured(effects: Sequence[Mapping[str, Any]]) -> list[str]:
     """A warning where nobody measured whether the generator's edits can be seen at all."""
-    if not any("edit_success" not in e and e["truth"] is None for e in effects):
+    missing = [e["variable"] for e in effects if "edit_success" not in e and e["truth"] is None]
+    if not missing:
         return []
+    if any("edit_success" in e for e in effects):
+        return [
+            f"Whether the generator's edits of {listed(list(dict.fromkeys(missing)))} can be seen was never measured; these effects are "
+            "read as “cannot tell”."
+        ]
     return [
         "Whether the generator's edits can be seen was never measured: its file carries no edit success. An "
         "effect through an edit that changes nothing is none of the attribute's, so that these effects are "

@@ -16,6 +16,7 @@ from cfsearch.audits.agreement import AgreementTally, two_generators
 from cfsearch.audits.checking import check_run
 from cfsearch.audits.conditions import fail_if
 from cfsearch.audits.difference import Side, compare
+from cfsearch.audits.document import _unmeasured
 from cfsearch.audits.exchange.annex import annex_map
 from cfsearch.audits.exchange.card import model_card
 from cfsearch.audits.gate import judge
@@ -408,3 +409,13 @@ def test_with_too_few_pictures_nothing_is_measured_and_the_second_is_named(
     assert "there are 3" in note and note.endswith("The second generator was not used.")
     assert note in document["warnings"] and "agreement" not in document
     assert check_run(tmp_path / "run").findings == ()
+
+
+def test_only_the_attributes_without_a_figure_are_called_unmeasured() -> None:
+    known = {"variable": "light", "truth": None, "edit_success": 0.9}
+    unknown = {"variable": "ghost", "truth": None}
+    assert _unmeasured([known]) == []
+    [some] = _unmeasured([known, unknown])
+    assert some.startswith("Whether the generator's edits of ghost can be seen was never measured;")
+    [none] = _unmeasured([unknown])
+    assert "its file carries no edit success" in none
