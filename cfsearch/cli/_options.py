@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ._completion import classes, column, columns, conditions, generators, plugins
+from ._reals import Real
 from ._repeated import list_option
 
 if TYPE_CHECKING:
@@ -261,7 +262,7 @@ _SEARCH = (
     ),
     click.option(
         "--max-time",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Real(min=0, min_open=True),
         metavar="SECONDS",
         help="Time limit of a batch of inputs: no generation begins after it.",
     ),
@@ -304,13 +305,13 @@ WORKERS = click.option(
 )
 DEADLINE = click.option(
     "--deadline",
-    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    type=Real(min=0, min_open=True, max=1e6),
     metavar="SECONDS",
     help="What one call of the model may take; default 300, without its own process no limit.",
 )
 MEMORY = click.option(
     "--memory",
-    type=click.FloatRange(min=0, min_open=True, max=1e6),
+    type=Real(min=0, min_open=True, max=1e6),
     metavar="GIB",
     help="Memory that the model's process may take; default nine tenths of the machine's.",
 )

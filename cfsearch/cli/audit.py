@@ -13,7 +13,7 @@ from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WORKERS, json_option, search_options
+from ._options import FILE, WORKERS, Real, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
@@ -61,7 +61,7 @@ _MOST_SHOWN = 12
 )
 @click.option(
     "--practical",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     help="Smallest effect that matters, in logits; default 0.25.",
 )
 @until_decided_options

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._help import Command
-from ._options import FILE, UNCHECKED, json_option
+from ._options import FILE, UNCHECKED, Real, json_option
 from ._output import Outcome, note, plain
 from ._places import PLACE
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 @click.option("--out", type=PLACE, metavar="PAGE.html", help="Write a page of both side by side.")
 @click.option(
     "--practical",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     help="Size in logits from which a difference of effects matters; that of RUN_A when left out.",
 )
 @click.option(
     "--practical-share",
-    type=click.FloatRange(0.0, 1.0, min_open=True),
+    type=Real(0.0, 1.0, min_open=True),
     default=0.05,
     show_default=True,
     help="Difference of shares from which it matters.",

@@ -23,6 +23,7 @@ from ._options import (
     TARGET_RANGE,
     TRUST_MODEL,
     WHOLE,
+    Real,
     json_option,
     threads_option,
 )
@@ -85,9 +86,7 @@ _SIZE = 64
 @click.option(
     "--queries", type=click.IntRange(min=2), help="Most queries; by default m + m (m - 1) / 2 for m inputs."
 )
-@click.option(
-    "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Time limit of tuning and training."
-)
+@click.option("--minutes", type=Real(min=0.0, min_open=True), help="Time limit of tuning and training.")
 @click.option("--preset", default="best", show_default=True, help="best, or paper (Haffar et al. 2022).")
 @click.option(
     "--network",
@@ -100,7 +99,7 @@ _SIZE = 64
 @click.option("--trials", type=click.IntRange(min=0), help="Trials of the hyperparameter search; 0 for none.")
 @click.option(
     "--held-out",
-    type=click.FloatRange(0.0, 0.5),
+    type=Real(0.0, 0.5),
     default=0.1,
     show_default=True,
     help="Share of the inputs on which fidelity is measured.",

@@ -14,7 +14,7 @@ from ._help import Command, Family
 from ._invocation import Invocation
 from ._labelled import labelled_images
 from ._measured import held_out, measured, show_measured
-from ._options import FILE, WHOLE, Function, json_option, threads_option
+from ._options import FILE, WHOLE, Function, Real, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT = "cfsearch-training/1"
 _GRACE_S = 20.0
-_SHARE = click.FloatRange(0.0, 1.0)
+_SHARE = Real(0.0, 1.0)
 
 _TRAINING = (
     click.option(
@@ -38,9 +38,7 @@ _TRAINING = (
         help="Settings to start from: paired by default for rendered faces, else fast. It decides what the options below leave out.",
     ),
     click.option("--steps", type=WHOLE, help="Steps at most."),
-    click.option(
-        "--minutes", type=click.FloatRange(min=0.0, min_open=True), help="Minutes of computing at most."
-    ),
+    click.option("--minutes", type=Real(min=0.0, min_open=True), help="Minutes of computing at most."),
     click.option("--batch", type=click.IntRange(min=2), help="Images in a step."),
     click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
@@ -128,7 +126,7 @@ def train(ctx: click.Context) -> None:
 )
 @click.option(
     "--scale",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=Real(min=0.0, min_open=True),
     help="Factor on the attributes that the decoder sees.",
 )
 @list_option("--names", shell_complete=columns, help="Which attributes, in this order.")

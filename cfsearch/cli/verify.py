@@ -20,6 +20,7 @@ from ._options import (
     PROTOCOL,
     TRUST,
     TRUST_MODEL,
+    Real,
     json_option,
     threads_option,
 )
@@ -66,7 +67,7 @@ _PICKS = ("sparsest", "closest", "knee", "crossing")
 )
 @click.option(
     "--at-least",
-    type=click.FloatRange(0.0, 1.0),
+    type=Real(0.0, 1.0),
     metavar="SHARE",
     help="Exit with 1 where fewer of the picked ones still flip, for example 0.9.",
 )

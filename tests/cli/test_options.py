@@ -19,7 +19,7 @@ from cfsearch.cli._settings import (
 from cfsearch.errors import ConfigError
 
 from .conftest import Call
-from .test_help import ALL
+from .test_help import ALL, commands
 
 WORD: Final = ("no-number", "1e", "")
 _WHOLE: Final = ("1", ("0", "-1", "1.5", *WORD))
@@ -399,3 +399,16 @@ def test_each_flag_is_the_setting_of_its_name(flag: str, row: bool) -> None:
 )
 def test_flags_of_other_inputs(flags: dict[str, Any], place: str, expected: object) -> None:
     assert attrgetter(place)(settings(None, flags)) == expected
+
+
+def test_nan_is_no_value_of_a_number() -> None:
+    numbers = [
+        param
+        for _, command in commands()
+        for param in command.params
+        if isinstance(param.type, click.FloatRange)
+    ]
+    assert len(numbers) > 9
+    for param in numbers:
+        with pytest.raises(click.BadParameter, match="'nan' is no number"):
+            param.type.convert("nan", param, None)
