@@ -46,6 +46,5 @@ class Failure:
     error: CfsearchError
 
     def __repr__(self) -> str:
-        """One line: name, kind of error, and the first line of its message."""
-        first = str(self.error).partition("\n")[0]
-        return f"Failure({self.name!r}, {type(self.error).__name__}: {first})"
+        """One line: name, kind of error, and its message."""
+        return f"Failure({self.name!r}, {type(self.error).__name__}: {self.error})"

@@ -119,7 +119,7 @@ def test_warnings_of_ours_are_notes_and_others_are_silent(
 
     monkeypatch.setattr("cfsearch.assembly.search.assemble", warn)
     answer = call("search", face, "--model", model)
-    assert "note: the reader should know\n" in answer.err
+    assert r"note: the reader\u000ashould know" in answer.err  # a message is one line
     assert "nobody" not in answer.err
     assert "note" not in call("search", face, "--model", model, "-q").err
 

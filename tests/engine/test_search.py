@@ -270,7 +270,7 @@ def test_failures_and_fronts_are_shown_in_one_line() -> None:
     assert "dark -> any other class, " in repr(free)
     assert (
         repr(Failure("b", NonFiniteError("a model: NaN.\nMore.")))
-        == "Failure('b', NonFiniteError: a model: NaN.)"
+        == r"Failure('b', NonFiniteError: a model: NaN.\u000aMore.)"
     )
 
 
