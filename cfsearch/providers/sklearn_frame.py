@@ -75,7 +75,10 @@ class FittedFrames:
                     "these cells, or write a schema (`cfsearch schema table`) with `levels` that it knows, of which `unknown` "
                     "stands for any other."
                 )
-        self._texts: Final = {name: written_numbers(known[name]) for name in texts_wanted(schema, known)}
+        self._texts: Final = {
+            name: written_numbers(value for value in known[name] if not is_absent(value))
+            for name in texts_wanted(schema, known)
+        }
         self.known_numbers: Final = known_numbers(schema, known)
         unseen = [
             f"{', '.join(map(repr, levels[:_SHOWN]))}{' and others' if len(levels) > _SHOWN else ''} in {name}"

@@ -59,6 +59,28 @@ def test_every_verified_member_is_a_flip_of_the_fitted_pipeline(call: Call, tmp_
     assert seen > 20
 
 
+@pytest.mark.parametrize("imputed", [False, True])
+def test_texts_that_write_numbers_may_be_missing_where_the_encoder_learned_that(
+    call: Call, tmp_path: Path, imputed: bool
+) -> None:
+    draw = np.random.default_rng(1)
+    x = pd.DataFrame({"code": draw.choice(["007", "042"], 200), "income": draw.integers(10, 90, 200)})
+    y = np.where(x["income"] + 30 * (x["code"] == "007") > 65, "grant", "refuse")
+    x.loc[draw.choice(200, 20, replace=False), "code"] = np.nan
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    words = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder) if imputed else encoder
+    encode = ColumnTransformer([("words", words, ["code"]), ("numbers", StandardScaler(), ["income"])])
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
+    skops.io.dump(model, tmp_path / "m.skops")
+    x.to_csv(tmp_path / "x.csv", index=False)
+    row = int((x["code"] == "042").to_numpy().argmax())
+    fast = ("--evaluations", 60, "--population", 20, "--threads", 1)
+    answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", "--row", row, *fast, "--json")
+    assert answer.code == 0, answer.err
+    truth = model.predict_proba(x.iloc[[row]])[0, 0]
+    assert abs(answer.document["fronts"][0]["original"]["grant"] - truth) < 1e-6
+
+
 @pytest.mark.parametrize(
     "codes",
     [["007", "042", "100"], ["1.0", "2.0", "3.0"], ["01e1", "+20", "5,000"]],
