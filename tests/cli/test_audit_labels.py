@@ -209,7 +209,7 @@ def test_a_wrong_table_is_one_clear_sentence(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--attributes", "absent.csv"), "'absent.csv' must be a comma-separated file, but there is no such"),
+        (("--attributes", "absent.csv"), "'absent.csv' must be a table, but there is no such"),
         (("--attributes", "labels.csv"), "says nothing that generator 'pixels' can be given"),
         (
             ("--attributes", "labels.csv", "--by", "Mael"),

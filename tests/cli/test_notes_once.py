@@ -14,6 +14,6 @@ def test_a_note_is_printed_once_a_command(capsys: pytest.CaptureFixture[str]) ->
         with warnings.catch_warnings():
             warnings.showwarning = _warn(Invocation(("audit",)))
             warnings.simplefilter("always", CfsearchWarning)
-            for text in ("left  out 'f.png'", "left out\n'f.png'", "left out 'g.png'"):
+            for text in ("left  out 'f.png'", "left out   'f.png'", "left out 'g.png'"):
                 warnings.warn(text, CfsearchWarning, stacklevel=1)
         assert capsys.readouterr().err == "note: left out 'f.png'\nnote: left out 'g.png'\n"
