@@ -115,7 +115,7 @@ def _of_front(
     def fill(scores: Float[Tensor, "m k"]) -> None:
         classes = verdict_scores(scores.double(), model).argmax(-1)
         flips = (classes != source if target is None else classes == target).double()
-        figures[2], figures[3] = 1 - flips[:count].mean(), flips[count:].mean()
+        figures[2], figures[3] = (1 - flips[:count]).mean(), flips[count:].mean()
 
     queries.add(torch.cat([without, alone]), fill)
     return figures
