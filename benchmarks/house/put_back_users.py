@@ -23,7 +23,7 @@ USERS: Final = (
     ),
     Case(
         "what reads a file takes a text", "cfsearch/datasets/images/_find.py",
-        "    path = Path(path)\n    mode = _mode(path)", "    mode = _mode(path)", ("tests/test_exports.py::test_what_reads_a_file_takes_its_path_as_a_text",),
+        "    path = Path(path)\n    mode, others = _mode(path), list[str]()", "    mode, others = _mode(path), list[str]()", ("tests/test_exports.py::test_what_reads_a_file_takes_its_path_as_a_text",),
     ),
     Case(
         "a typo in `--immutable` leaves no directory", "cfsearch/assembly/fitted.py",

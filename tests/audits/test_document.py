@@ -230,16 +230,14 @@ def test_edits_that_nobody_measured_are_a_warning(
         "model": "m", "variable": "Hat", "estimate": {"value": 1.0, "low": 0.5, "high": 1.5}, "truth": truth, "n": 40,
         "between": {"low": 0.0, "high": 1.0}, "probability": {"value": 0.1, "low": 0.05, "high": 0.15}, "flips_alone": {"count": 4, "n": 40, "rate": {"value": 0.1, "low": 0.05, "high": 0.2}}, "p": 0.001, "family": 1, "reading": "leans", "because": "", **success,
     }  # fmt: skip
-    seen = {**effect, "edit_success": 0.9, "truth": None}
+    seen = {**effect, "variable": "Smile", "edit_success": 0.9, "truth": None}
     one = assembly()
-    found = document(one, effects=[effect, seen])
-    assert (
-        any(
-            "Whether the generator's edits can be seen was never measured" in text
-            for text in found["warnings"]
-        )
-        is warned
-    )
+    alone, found = document(one, effects=[effect]), document(one, effects=[effect, seen])
+    for warnings, sentence in (
+        (alone["warnings"], "Whether the generator's edits can be seen was never measured"),
+        (found["warnings"], "Whether the generator's edits of Hat can be seen was never measured"),
+    ):
+        assert any(text.startswith(sentence) for text in warnings) is warned
     assert found["effects"] == [effect, seen]
     [verdict, *_] = found["verdicts"]
     assert "picture" in verdict["detail"] and (verdict["model"], verdict["variable"]) == ("m", "Hat")
