@@ -66,15 +66,15 @@ class Flips:
     @classmethod
     def of(cls, fronts: Iterable[ParetoFront]) -> "Flips":
         """Counted on the fronts of an audit with two generators."""
-        counted, members = [0, 0, 0, 0], [0, 0]
+        searched = flips = first = both = held_by_first = held_by_both = 0
         for front in fronts:
             each, least = front.genuineness_each, float(front.extra["genuineness"]["threshold"])
             held = front.verified & False if each is None else each[:, 0] >= least
-            sums = (int(held.sum()), int((held & front.valid).sum()))
-            members = [a + b for a, b in zip(members, sums, strict=True)]
-            new = (True, bool(front.verified.any()), *(n > 0 for n in sums))
-            counted = [a + b for a, b in zip(counted, new, strict=True)]
-        return cls(*counted, (members[0], members[1]))
+            ones, agreed = int(held.sum()), int((held & front.valid).sum())
+            held_by_first, held_by_both = held_by_first + ones, held_by_both + agreed
+            searched, flips = searched + 1, flips + bool(front.verified.any())
+            first, both = first + (ones > 0), both + (agreed > 0)
+        return cls(searched, flips, first, both, (held_by_first, held_by_both))
 
 
 def run(*words: object) -> None:
@@ -206,9 +206,10 @@ def main() -> None:
     seen = associations(odds, valid, attributes=tuple(documents[0]))
     print("| searched through | photographs | with a flip | genuine by it | by both | members by both |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    print("\n".join([*lines, "", *table(*documents, seen)]))
-    what = list(survivors(*documents, seen).values())
-    alone = [sum(leaning(row) != 0 for row in one.values()) for one in documents]
+    one, other = documents
+    print("\n".join([*lines, "", *table(one, other, seen)]))
+    what = list(survivors(one, other, seen).values())
+    alone = [sum(leaning(row) != 0 for row in each.values()) for each in documents]
     agreed = sum(text.startswith("by both") for text in what)
     print(
         f"\nleanings: {alone[0]} through the first, {alone[1]} through the second, {agreed} through both, "

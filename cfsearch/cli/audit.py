@@ -13,10 +13,11 @@ from ._columns import show_columns
 from ._effects import show_effects, show_verdicts
 from ._help import Command
 from ._invocation import Invocation
-from ._options import FILE, WORKERS, Real, json_option, search_options
+from ._options import FILE, WORKERS, json_option, search_options
 from ._output import Outcome, detail, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
+from ._reals import Real
 from ._repeated import list_option
 from ._settings import settings
 from ._shared import show_shared

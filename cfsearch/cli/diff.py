@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ._help import Command
-from ._options import FILE, UNCHECKED, Real, json_option
+from ._options import FILE, UNCHECKED, json_option
 from ._output import Outcome, note, plain
 from ._places import PLACE
+from ._reals import Real
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,13 +23,13 @@ from ._options import (
     TARGET_RANGE,
     TRUST_MODEL,
     WHOLE,
-    Real,
     json_option,
     threads_option,
 )
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
+from ._reals import Real
 from ._settings import settings, use_threads
 from ._signals import stoppable
 

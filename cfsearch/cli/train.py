@@ -14,10 +14,11 @@ from ._help import Command, Family
 from ._invocation import Invocation
 from ._labelled import labelled_images
 from ._measured import held_out, measured, show_measured
-from ._options import FILE, WHOLE, Function, Real, json_option, threads_option
+from ._options import FILE, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
+from ._reals import Real
 from ._repeated import list_option
 from ._settings import use_threads
 from ._signals import stoppable

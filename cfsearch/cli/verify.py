@@ -20,12 +20,12 @@ from ._options import (
     PROTOCOL,
     TRUST,
     TRUST_MODEL,
-    Real,
     json_option,
     threads_option,
 )
 from ._output import Outcome, detail, plain
 from ._progress import progress
+from ._reals import Real
 from ._settings import isolation_of, use_threads
 from ._signals import interruptible
 from ._stored_inputs import model_of_front, stored_inputs, text_model_of_front

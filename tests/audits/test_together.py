@@ -11,11 +11,15 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 class Doubling(Provider):
     """Answers with what it is given, and twice that."""
 
-    name, labels, fingerprint = "doubling", ("one", "two"), "d"
+    name, labels = "doubling", ("one", "two")
     scores, max_batch = ScoreKind.LOGITS, 7
 
     def __init__(self) -> None:
         self.calls: list[int] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return "d"
 
     def predict(self, x: torch.Tensor) -> torch.Tensor:
         self.calls.append(len(x))
