@@ -51,7 +51,7 @@ def check_skops(path: Path) -> str:
         return _digest(path)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise ModelFileError(
             f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."
         ) from error

@@ -140,7 +140,8 @@ def archive_of(path: Path) -> zipfile.ZipFile:
     """The zip, open for reading."""
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    # UnicodeDecodeError: a name that is no text
+    except (OSError, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise UnreadableImageError(
             f"images: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
         ) from error

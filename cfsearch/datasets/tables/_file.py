@@ -138,7 +138,10 @@ def bytes_of(path: Path) -> bytes:
         else:
             with open_file(path) as file, _UNPACKED[kind](file) as unpacked:
                 raw = read_most(unpacked, MAX_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError) as error:
+    except (
+        *(EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, lzma.LZMAError),
+        *(NotImplementedError, UnicodeDecodeError),  # packed in a way unknown here; a name that is no text
+    ) as error:
         raise DataError(f"table: {path.name!r} is a broken {kind} file ({error}). Copy it again.") from error
     except OSError as error:
         if error.errno is None:  # what bz2 raises for broken data

@@ -21,7 +21,9 @@ from cfsearch.datasets.images import (
     find_images,
     read_image,
 )
-from cfsearch.errors import CfsearchWarning, DataError
+from cfsearch.datasets.tables import read_text_table
+from cfsearch.errors import CfsearchWarning, DataError, ModelFileError
+from cfsearch.providers.skops_file import load_skops
 
 
 def picture(width: int = 8, height: int = 8, *, seed: int = 0) -> Image.Image:
@@ -223,3 +225,16 @@ def test_a_folder_of_nothing_else_says_what_it_holds(tmp_path: Path) -> None:
         DataError, match=r"no images found .* 1 picture is left out, as its format is not read \('a.heic'\)"
     ):
         find_images(tmp_path)
+
+
+def test_a_zip_with_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("caf\u00e9.png", b"")
+    path.write_bytes(path.read_bytes().replace("caf\u00e9".encode(), b"caf\xe1\xff"))
+    with pytest.raises(DataError, match="undamaged zip"):
+        find_images(path)
+    with pytest.raises(DataError, match="broken zip file"):
+        read_text_table(path)
+    with pytest.raises(ModelFileError, match="cannot read it"):
+        load_skops(path.rename(path.with_suffix(".skops")), trusted=())
