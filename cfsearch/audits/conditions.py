@@ -183,7 +183,7 @@ def read_conditions(path: Path) -> list[Condition]:
         raise ConfigError(
             f"{str(path)!r} cannot be read: {reason(error)}. Give a TOML file with a table [[gate]] for each."
         ) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{str(path)!r}: not valid TOML: {error}.") from error
     tables = values.get("gate")
     if not isinstance(tables, list) or not tables:

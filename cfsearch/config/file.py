@@ -149,7 +149,7 @@ class Config(Strict):
             ) from error
         try:
             values = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{name}: not valid TOML: {error}.") from error
         return cls.check(overlaid(values, over), where=name, text=text)
 

@@ -69,7 +69,7 @@ def parse_plugin(text: str) -> dict[str, Any]:
             )
         try:
             settings[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             settings[key.strip()] = value.strip()
     return {"name": name.strip(), "settings": settings}
 

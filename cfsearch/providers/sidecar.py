@@ -218,7 +218,7 @@ def read_sidecar(path: str | Path) -> Sidecar:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no valid TOML: {error}.") from error
     try:
         sidecar = Sidecar.model_validate(table)

@@ -97,7 +97,7 @@ def read_schema(path: str | Path) -> TableSchema:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}).") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no valid TOML: {error}.") from error
     try:
         return schema_of(values)
