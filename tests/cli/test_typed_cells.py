@@ -59,6 +59,17 @@ def test_every_verified_member_is_a_flip_of_the_fitted_pipeline(call: Call, tmp_
     assert seen > 20
 
 
+def kept(x: pd.DataFrame, y: np.ndarray, folder: Path, *, imputed: bool) -> Pipeline:
+    """A model fitted on codes and an income, in m.skops, and the rows in x.csv."""
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    words = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder) if imputed else encoder
+    encode = ColumnTransformer([("words", words, ["code"]), ("numbers", StandardScaler(), ["income"])])
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
+    skops.io.dump(model, folder / "m.skops")
+    x.to_csv(folder / "x.csv", index=False)
+    return model
+
+
 @pytest.mark.parametrize("imputed", [False, True])
 def test_texts_that_write_numbers_may_be_missing_where_the_encoder_learned_that(
     call: Call, tmp_path: Path, imputed: bool
@@ -67,12 +78,7 @@ def test_texts_that_write_numbers_may_be_missing_where_the_encoder_learned_that(
     x = pd.DataFrame({"code": draw.choice(["007", "042"], 200), "income": draw.integers(10, 90, 200)})
     y = np.where(x["income"] + 30 * (x["code"] == "007") > 65, "grant", "refuse")
     x.loc[draw.choice(200, 20, replace=False), "code"] = np.nan
-    encoder = OneHotEncoder(handle_unknown="ignore")
-    words = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder) if imputed else encoder
-    encode = ColumnTransformer([("words", words, ["code"]), ("numbers", StandardScaler(), ["income"])])
-    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
-    skops.io.dump(model, tmp_path / "m.skops")
-    x.to_csv(tmp_path / "x.csv", index=False)
+    model = kept(x, y, tmp_path, imputed=imputed)
     row = int((x["code"] == "042").to_numpy().argmax())
     fast = ("--evaluations", 60, "--population", 20, "--threads", 1)
     answer = call("search", tmp_path / "m.skops", "--data", tmp_path / "x.csv", "--row", row, *fast, "--json")
@@ -93,12 +99,7 @@ def test_texts_that_write_numbers_reach_the_encoder_as_it_knows_them(
     draw = np.random.default_rng(1)
     x = pd.DataFrame({"code": draw.choice(codes, 200), "income": draw.integers(10, 90, 200)})
     y = np.where(x["income"] + 30 * (x["code"] == codes[0]) > 65, "grant", "refuse")
-    encoder = OneHotEncoder(handle_unknown="ignore")
-    words = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder) if imputed else encoder
-    encode = ColumnTransformer([("words", words, ["code"]), ("numbers", StandardScaler(), ["income"])])
-    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(x, y)
-    skops.io.dump(model, tmp_path / "m.skops")
-    x.to_csv(tmp_path / "x.csv", index=False)
+    model = kept(x, y, tmp_path, imputed=imputed)
     chosen = [int((x["code"] == c).to_numpy().argmax()) for c in codes]
     rows = [word for i in chosen for word in ("--row", i)]
     fast = ("--evaluations", 60, "--population", 20, "--threads", 1)
