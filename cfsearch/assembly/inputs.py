@@ -182,7 +182,7 @@ class SoundInputs(Inputs):
             InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), failures.get(name))
             for name, one, note in zip(names, x, done, strict=True)
         )
-        self.unreadable = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
+        self.unreadable: str = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
         self.notes: tuple[str, ...] = ()
         x = torch.stack([record.x for record in self.readable])
         self.probes: Tensor = _different(torch.cat([x, *(x * share for share in (0.9, 0.8, 0.7, 0.6, 0.5))]))
