@@ -1,7 +1,7 @@
 """Counterfactuals of tables against the peers, in one run: the command line at its defaults.
 
     python benchmarks/papers/peers.py [--data ../shared/data] [--rows 100] [--skip 0] [--seeds 3]
-        [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 60] [--json FILE]
+        [--tables adult,credit,loans,people] [--models forest,logistic] [--methods ...] [--cap 30] [--json FILE]
         [--keep FOLDER] [--again cfsearch]
 
 Test rows that the model and the truth refuse are to get the other outcome; some columns must not change. Every
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--models", default="forest,logistic")
     parser.add_argument("--methods", default=",".join(methods(0)))
-    parser.add_argument("--cap", type=float, default=60.0)
+    parser.add_argument("--cap", type=float, default=30.0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--again", default="", help="methods that are made again, whatever is kept")

@@ -3,16 +3,13 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from ._completion import classes, column, columns, conditions, generators, plugins
 from ._reals import Real
 from ._repeated import list_option
-
-if TYPE_CHECKING:
-    pass
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
 WHOLE = click.IntRange(min=1, max=10**9)

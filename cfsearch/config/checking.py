@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, get_args
+from typing import Annotated, Any, ClassVar, Final, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from cfsearch.errors import ConfigError
 
@@ -45,6 +45,16 @@ class Strict(Counted):
     """Settings that take no unknown names and do not change."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _of_some_letters(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is an empty text; name a file, or take the setting out")
+    return value
+
+
+Place = Annotated[str, AfterValidator(_of_some_letters)]
+"""A file, a folder or another name of something to open: the empty text would be the working folder."""
 
 
 def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text: str) -> str:

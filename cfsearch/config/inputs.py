@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from cfsearch.errors import ConfigError
 
-from .checking import Strict
+from .checking import Place, Strict
 
 if TYPE_CHECKING:
     from cfsearch.contracts.modality import Modality
@@ -50,16 +50,16 @@ class DataConfig(Strict):
             plausible.
     """
 
-    images: str | None = None
+    images: Place | None = None
     recursive: bool = False
-    attributes: str | None = None
+    attributes: Place | None = None
     split: Literal["train", "valid", "test", "all"] | None = None
     by: tuple[str, ...] | None = None
-    texts: str | tuple[str, ...] | None = None
+    texts: Place | tuple[str, ...] | None = None
     column: str | None = None
-    sounds: str | tuple[str, ...] | None = None
-    table: str | None = None
-    schema_file: str | None = Field(default=None, alias="schema")
+    sounds: Place | tuple[str, ...] | None = None
+    table: Place | None = None
+    schema_file: Place | None = Field(default=None, alias="schema")
     rows: tuple[int, ...] | None = None
     where: tuple[str, ...] | None = None
     decided: str | None = None
@@ -67,7 +67,7 @@ class DataConfig(Strict):
     encoding: str | None = None
     delimiter: str | None = None
     limit: int | None = Field(default=None, ge=1)
-    reference: str | None = None
+    reference: Place | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

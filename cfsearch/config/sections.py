@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 from pydantic import Field, field_validator, model_validator
 
-from .checking import Strict
+from .checking import Place, Strict
 from .plugins import PluginConfig, Setting, parse_plugin
 
 _MOST = 10**9
@@ -32,14 +32,14 @@ class ModelConfig(Strict):
             model; what is stored is verified with the model all the same.
     """
 
-    path: str
-    sidecar: str | None = None
-    arch: str | None = None
+    path: Place
+    sidecar: Place | None = None
+    arch: Place | None = None
     votes: int = Field(default=16, ge=2, le=1024)
     sigma: float = Field(default=0.05, gt=0.0, le=1.0)
     trust: tuple[str, ...] | None = None
     trust_model: str | None = None
-    surrogate: str | None = None
+    surrogate: Place | None = None
 
     @field_validator("trust_model")
     @classmethod
@@ -56,7 +56,7 @@ class GeneratorConfig(Strict):
     Left out, ``pixels`` for images, ``rows`` for a table, ``words`` for texts and ``bands`` for sounds.
     """
 
-    source: str = "pixels"
+    source: Place = "pixels"
     settings: dict[str, Setting] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -193,7 +193,7 @@ class AuditConfig(Strict):
     practical: float = Field(default=0.25, gt=0.0)
     until_decided: bool = False
     fail_if: tuple[str, ...] = ()
-    gates: str | None = None
+    gates: Place | None = None
     effect_rows: int = Field(default=1000, ge=0)
     shared_queries: int = Field(default=10_000, ge=0)
     contribution_queries: int = Field(default=0, ge=0)

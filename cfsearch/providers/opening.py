@@ -72,6 +72,10 @@ def open_provider(
     if not isinstance(spec, str):
         of_files = {"arch": arch, "threads": threads, "max_batch": max_batch, "deadline_s": deadline_s}
         return _open_object(spec, sidecar=sidecar, device=device, of_files=of_files)
+    if not spec.strip():
+        raise ConfigError(
+            "model: its name is an empty text. Name a file, an address, pkg.mod:predict or plugin:NAME."
+        )
     if spec.startswith("plugin:"):
         return open_plugin(spec)
     if is_address(spec):

@@ -51,6 +51,7 @@ def check_skops(path: Path) -> str:
         return _digest(path)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}.") from error
+    # no zip; a kind of zip that Python does not read; a name in it that is no text
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise ModelFileError(
             f"{path.name}: is no skops file ({error}). Save it with skops.io.dump."

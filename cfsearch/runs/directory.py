@@ -348,7 +348,7 @@ class RunDirectory:
         for what, before in stored.items():
             if hashes.get(what) != before:
                 raise RunError(
-                    f"run {str(self.path)!r}: the {what} has changed since it was started: "
+                    f"run {str(self.path)!r}: the {what} changed since it was started: "
                     f"{before} then, {hashes.get(what)} now. Give a new directory."
                 )
 

@@ -254,6 +254,10 @@ def test_a_solver_that_learns_from_few_candidates_has_a_budget_of_its_own(
         ("search", 'seed = "seven"', "`search.seed`: must be a whole number, got 'seven'"),
         ("search", "genuineness = 3", "`search.genuineness`: must be true or false, got 3"),
         ("model", "path = 3", "`model.path`: must be a text, in quotes, got 3"),
+        ("model", 'path = ""', "`model.path`: is an empty text; name a file, or take the setting out"),
+        ("model", 'surrogate = " "', "`model.surrogate`: is an empty text"),
+        ("data", 'schema = ""', "`data.schema`: is an empty text"),
+        ("data", 'reference = ""', "`data.reference`: is an empty text"),
     ],
 )
 def test_a_value_of_another_type_is_named_in_words(

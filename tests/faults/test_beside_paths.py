@@ -43,3 +43,10 @@ def test_it_is_refused_before_anything_is_written(
     assert result.exit_code == 2
     assert says in " ".join(result.stderr.split())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["doctor", ""], ["explain", "--model", "", "a.png", "--target", "b"]])
+def test_a_model_without_a_name_is_no_folder(words: list[str]) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "empty text" in result.stderr and "folder" not in result.stderr

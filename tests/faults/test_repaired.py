@@ -77,6 +77,6 @@ def test_another_recording_in_place_of_one_that_was_searched_is_refused(audited:
     shutil.copy("good", "given/a.wav")
     shutil.copy("good", "given/b.wav")
     done = call(*audited)
-    assert done.exit_code == 2 and "the sounds has changed since it was started" in done.stderr
+    assert done.exit_code == 2 and "the sounds changed since it was started" in done.stderr
     checked = call("check", "run")
     assert checked.exit_code == 0, checked.output  # what was refused changed nothing

@@ -87,7 +87,7 @@ def test_the_form_of_the_name_decides(folder: Path, linear_model: LinearModel) -
         ("none.pt", None, ModelFileError, "there is no such model file"),
         ("none.pkl", None, ModelFileError, "there is no such model file"),
         ("none", None, ModelFileError, r"A model is one of: a file ending in \.onnx, \.pt \(with --arch\)"),
-        ("", None, ModelFileError, "got a folder"),
+        ("", None, ConfigError, "empty text"),
         (".", None, ModelFileError, "got a folder"),
         ("a.pkl", b"x", UnsafeModelError, "is a pickle, which can run code"),
         ("a.joblib", b"x", UnsafeModelError, "a joblib pickle"),

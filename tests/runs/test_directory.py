@@ -140,7 +140,7 @@ def test_f68_other_settings_are_refused_with_the_difference(start: Start) -> Non
 
 def test_f14_another_model_is_refused_with_both_hashes(start: Start) -> None:
     start().close()
-    with pytest.raises(RunError, match="the model has changed since it was started: onnx:1 then, onnx:2 now"):
+    with pytest.raises(RunError, match="the model changed since it was started: onnx:1 then, onnx:2 now"):
         start(hashes={**HASHES, "model": "onnx:2"})
 
 
