@@ -108,11 +108,13 @@ class RunDirectory:
         new: bool,
         hashes_without: HashesWithout | None,
     ) -> Self:
+        # what is refused stays as it is: to mend it, and to open it for writing, changes its bytes
+        if not new:
+            with contextlib.suppress(DamagedError):  # a store that cannot be read is mended first
+                cls._refused_if_other(path, config, hashes, hashes_without)
         damaged = () if new else mended(path, config=config, hashes=hashes)
-        if (path / STORE).exists():  # to open it for writing changes its bytes, and what is refused must not
-            with Store.read(path / STORE) as before:
-                run = cls(path, before, lock=None)
-                run._refuse_others(config, hashes, hashes_without)
+        if (path / STORE).exists():
+            cls._refused_if_other(path, config, hashes, hashes_without)
         store = Store.write(path / STORE)
         run = cls(path, store, lock=lock, new=new)
         run.damaged = damaged
@@ -125,6 +127,17 @@ class RunDirectory:
             store.close()
             raise
         return run
+
+    @classmethod
+    def _refused_if_other(
+        cls,
+        path: Path,
+        config: dict[str, Any],
+        hashes: dict[str, str],
+        hashes_without: HashesWithout | None,
+    ) -> None:
+        with Store.read(path / STORE) as before:
+            cls(path, before, lock=None)._refuse_others(config, hashes, hashes_without)
 
     def discard_if_empty(self) -> bool:
         """Remove the run where this process began it and no instance is done, and close it.

@@ -247,6 +247,23 @@ def test_what_an_old_store_holds_gives_no_foreign_error(finished: Path, column: 
         list(run.rows())
 
 
+@pytest.mark.parametrize(
+    "statement", ["PRAGMA user_version = 2", "UPDATE instances SET front = x'00' WHERE name = 'b'"]
+)
+def test_a_run_that_is_refused_stays_as_it_is(finished: Path, statement: str) -> None:
+    """Of an older schema, or damaged: it is mended for the settings that it was started with, and for no others."""
+    altered(finished, statement)
+    before = {entry.name: entry.read_bytes() for entry in finished.iterdir()}
+    for config, hashes, what in (
+        (CONFIG, {**HASHES, "model": "onnx:2"}, "model changed"),
+        ({**CONFIG, "search": {}}, HASHES, "other settings"),
+    ):
+        with pytest.raises(RunError, match=what):
+            RunDirectory.start(finished, config=config, hashes=hashes)
+        assert {entry.name: entry.read_bytes() for entry in finished.iterdir()} == before
+    assert resumed(finished)[0] >= set(NAMES) - {"b"}
+
+
 def test_forgotten_results_leave_the_tally_right(finished: Path) -> None:
     with RunDirectory.start(finished, config=CONFIG, hashes=HASHES) as run:
         assert run.forget(["a", "nobody", "c"]) == 2
