@@ -13,7 +13,7 @@ from cfsearch.config import Config
 from cfsearch.contracts.labels import doubt_of_labels
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.images import ImageRef, read_image
-from cfsearch.datasets.sound import Spectrogram, read_each, read_recordings
+from cfsearch.datasets.sound import Spectrogram, read_all, read_recordings
 from cfsearch.datasets.tables import read_table
 from cfsearch.datasets.text import tokens
 from cfsearch.distill.on_the_way import MOST_ROWS, surrogate_of_rows
@@ -112,18 +112,15 @@ def explained_sounds(
 
     Raises:
         DataError: none of the recordings can be read, or nothing is there.
+        ConfigError: two recordings have the same name.
         CapabilityError, ConfigError: as ``picture_subject``.
     """
-    found = [read_each(one, rate=form.rate, seconds=form.seconds) for one in paths]
-    failures = {name: error for one in found for name, error in one.failures.items()}
+    found = read_all(paths, rate=form.rate, seconds=form.seconds)
     heard = [
         (name, text, wave)
-        for one in found
-        for name, text, wave in zip(one.names, one.notes, one.waves, strict=True)
-        if name not in one.failures
+        for name, text, wave in zip(found.names, found.notes, found.waves, strict=True)
+        if name not in found.failures
     ]
-    if not heard:
-        raise next(iter(failures.values()))
     remarks = (f"{name}: {text}." for name, text, _ in heard if text)
 
     def compared() -> Tensor:
@@ -138,7 +135,7 @@ def explained_sounds(
         ),
         reference=None if reference is None else compared,
         notes=(*_notes(model, surrogate), *remarks),
-        failures=failures,
+        failures=found.failures,
     )
 
 

@@ -4,7 +4,6 @@ Pictures are found and read one by one (``images``), rows belong to a table (``t
 """
 
 import hashlib
-import zipfile
 from abc import ABC
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from cfsearch.config import Config
 from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
-from cfsearch.datasets.sound import Spectrogram, read_each, read_recordings
+from cfsearch.datasets.sound import Spectrogram, holds_recordings, read_all, read_recordings
 from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
 from cfsearch.errors import ConfigError, DataError, ModelFileError
 
@@ -168,19 +167,14 @@ class SoundInputs(Inputs):
         limit: int | None = None,
     ) -> None:
         self.form = form
-        found = [read_each(Path(path), rate=form.rate, seconds=form.seconds) for path in paths]
-        failures = {name: error for part in found for name, error in part.failures.items()}
-        names = [name for part in found for name in part.names][:limit]
-        done = [note for part in found for note in part.notes][:limit]
-        if len(set(names)) != len(names):
-            raise ConfigError("sounds: two recordings have the same name. Give them other names.")
-        self.waves: Tensor = torch.cat([part.waves for part in found])[:limit]
-        if failures and all(name in failures for name in names):
-            raise failures[names[0]]
+        found = read_all([Path(path) for path in paths], rate=form.rate, seconds=form.seconds, limit=limit)
+        self.waves: Tensor = found.waves
         x = form(self.waves)
         self.records: tuple[InputRecord, ...] = tuple(
-            InputRecord(name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), failures.get(name))
-            for name, one, note in zip(names, x, done, strict=True)
+            InputRecord(
+                name, one, SOUNDS.fingerprint(one), (f"{note}.",) if note else (), found.failures.get(name)
+            )
+            for name, one, note in zip(found.names, x, found.notes, strict=True)
         )
         self.unreadable: str = SOUNDS.fingerprint(form(torch.zeros(1, self.waves.shape[1]))[0])
         self.notes: tuple[str, ...] = ()
@@ -245,23 +239,19 @@ def settings_of_inputs(x: object) -> dict[str, tuple[str, ...]] | None:
     if not every or not all(isinstance(one, str | Path) for one in every):
         return None
     paths = [Path(str(one)) if len(str(one)) < _LONGEST_NAME else None for one in every]
-    if all(path is not None and _is_sound(path) for path in paths):
+    if all(path is not None and holds_recordings(path) for path in paths):
         return {"sounds": tuple(str(path) for path in paths)}
     words = [str(one) for one in every if isinstance(one, str) and len(one.split()) > 1]
-    if len(words) == len(every) and not any(path is not None and path.exists() for path in paths):
+    if len(words) == len(every) and not any(path is not None and _exists(path) for path in paths):
         return {"texts": tuple(words)}
     return None
 
 
-def _is_sound(path: Path) -> bool:
-    if path.suffix.lower() == ".wav":
-        return True
-    if path.is_dir():
-        return any(one.suffix.lower() == ".wav" for one in path.iterdir())
-    if path.suffix.lower() != ".zip" or not path.is_file():
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text is longer than the name of a file can be
         return False
-    with zipfile.ZipFile(path) as packed:
-        return any(name.lower().endswith(".wav") for name in packed.namelist())
 
 
 def spectrogram_of(model: str) -> Spectrogram:

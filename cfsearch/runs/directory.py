@@ -137,7 +137,8 @@ class RunDirectory:
         hashes_without: HashesWithout | None,
     ) -> None:
         with Store.read(path / STORE) as before:
-            cls(path, before, lock=None)._refuse_others(config, hashes, hashes_without)
+            run = cls(path, before, lock=None)
+            run._refuse_others(config, hashes, hashes_without)
 
     def discard_if_empty(self) -> bool:
         """Remove the run where this process began it and no instance is done, and close it.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import cfsearch
 from cfsearch.assembly.inputs import SoundInputs, settings_of_inputs, spectrogram_of
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.search import assemble
@@ -35,6 +36,8 @@ def test_what_python_gives_is_recognised(tmp_path: Path) -> None:
     assert settings_of_inputs(["a dull film", "a fine play"]) == {"texts": ("a dull film", "a fine play")}
     assert settings_of_inputs("a dull film") == {"texts": ("a dull film",)}
     assert settings_of_inputs("word " * 5000) is not None
+    longer_than_a_name = "word " * 80
+    assert settings_of_inputs(longer_than_a_name) == {"texts": (longer_than_a_name,)}
     assert settings_of_inputs(str(sound)) == {"sounds": (str(sound),)}
     assert settings_of_inputs([sound, tmp_path]) == {"sounds": (str(sound), str(tmp_path))}
     assert settings_of_inputs(tmp_path / "a.zip") == {"sounds": (str(tmp_path / "a.zip"),)}
@@ -48,6 +51,14 @@ def test_what_python_gives_is_recognised(tmp_path: Path) -> None:
         ["a b", picture],
     ):
         assert settings_of_inputs(other) is None, other
+
+
+def test_a_zip_that_cannot_be_read_is_refused_by_its_reader(tmp_path: Path) -> None:
+    path = tmp_path / "broken.zip"
+    path.write_bytes(b"PK\x03\x04 nothing")
+    assert settings_of_inputs(path) is None
+    with pytest.raises(DataError, match=r"broken\.zip' must be an undamaged zip"):
+        cfsearch.search(torch.nn.Identity(), path)
 
 
 def test_recordings_are_spectrograms_of_the_models_form(tmp_path: Path) -> None:

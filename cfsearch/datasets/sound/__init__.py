@@ -7,13 +7,9 @@ silence; then the largest sample is brought to 1 (silence stays silence).
 
 import math
 import re
-import stat
-import warnings
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, final
 
@@ -23,9 +19,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.errors import CfsearchWarning, DataError, listed
-from cfsearch.files import read_file, reason
+from cfsearch.errors import ConfigError, DataError
 
+from ._find import contents, holds_recordings
 from ._resynthesis import resynthesised, wav_bytes
 from ._spectrogram import METADATA, Spectrogram
 from ._wav import SUFFIXES, Decoded, UnreadableRecordingError, decode_wav
@@ -40,6 +36,8 @@ __all__ = [
     "UnreadableRecordingError",
     "clip_of",
     "decode_wav",
+    "holds_recordings",
+    "read_all",
     "read_each",
     "read_recordings",
     "read_spoken_digits",
@@ -47,16 +45,6 @@ __all__ = [
     "wav_bytes",
 ]
 
-_MAX_BYTES: Final = 256 * 2**20
-_DAMAGED: Final = (
-    OSError,
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    UnicodeDecodeError,
-)
-"""RuntimeError: encrypted; NotImplementedError: packed in a way unknown here; EOFError: cut off; UnicodeDecodeError: a broken name."""
 _DIGIT_FILE: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav", re.IGNORECASE)
 _OFFICIAL_TEST: Final = 5
 """Of the Free Spoken Digit Dataset: recordings 0 to 4 of each speaker and digit are for testing."""
@@ -156,7 +144,7 @@ def read_each(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> Recordi
     clips: list[NDArray[np.float32]] = []
     notes: dict[str, str] = {}
     failures: dict[str, UnreadableRecordingError] = {}
-    for name, content in _contents(path):
+    for name, content in contents(path):
         try:
             heard = decode_wav(content(), name=name)
         except UnreadableRecordingError as error:
@@ -166,6 +154,38 @@ def read_each(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> Recordi
         clips.append(clip_of(heard, rate=rate, seconds=seconds))
         notes[name] = _note(heard, rate=rate, seconds=seconds)
     return Recordings(tuple(notes), torch.from_numpy(np.stack(clips)), tuple(notes.values()), failures)
+
+
+def read_all(paths: Sequence[Path], *, rate: int, seconds: float, limit: int | None = None) -> Recordings:
+    """The recordings under several paths, as ``read_each`` reads those under one.
+
+    Args:
+        paths: wave files, folders or zips.
+        rate: samples a second of every clip.
+        seconds: length of every clip.
+        limit: at most so many, the first ones.
+
+    Raises:
+        ConfigError: there is no path, or two recordings have the same name.
+        DataError: nothing is there, or none of the recordings can be read.
+    """
+    if not paths:
+        raise ConfigError(
+            "sounds: expected one recording or more, got none. Give wave files, a folder or a zip."
+        )
+    found = [read_each(path, rate=rate, seconds=seconds) for path in paths]
+    names = [name for part in found for name in part.names][:limit]
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"sounds: two recordings have the same name ({twice!r}), under which results are kept. Give them other names."
+        )
+    taken = set(names)
+    failures = {name: e for part in found for name, e in part.failures.items() if name in taken}
+    if len(failures) == len(names):
+        raise failures[names[0]]
+    notes = [note for part in found for note in part.notes][:limit]
+    return Recordings(tuple(names), torch.cat([part.waves for part in found])[:limit], tuple(notes), failures)
 
 
 def read_spoken_digits(path: Path, *, rate: int = 8_000, seconds: float = 1.0) -> SpokenDigits:
@@ -221,87 +241,3 @@ def _note(heard: Decoded, *, rate: int, seconds: float) -> str:
         *([f"cut from {length:.2f} s"] if length > seconds else []),
     ]
     return "; ".join(done)
-
-
-def _contents(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Each recording by name, with what reads it."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise DataError(f"sound: {str(path)!r} cannot be found: {why}. Check the path.") from error
-    if stat.S_ISDIR(mode):
-        found = sorted(
-            (e for e in path.iterdir() if e.suffix.lower() == ".wav" and not e.name.startswith(".")),
-            key=lambda e: e.name,
-        )
-        if not found:
-            others = sorted(e.name for e in path.iterdir() if e.suffix.lower() in SUFFIXES)
-            hint = f" {others[0]!r} is none: convert it (ffmpeg -i FILE FILE.wav)." if others else ""
-            raise DataError(f"sound: no wave files found under {str(path)!r}, not in sub-folders.{hint}")
-        _warn_of([e.name for e in path.iterdir()], path)
-        for file in found:
-            yield file.name, partial(_read, file)
-    elif path.suffix.lower() == ".zip":
-        yield from _in_zip(path)
-    else:
-        yield path.name, partial(_read, path)
-
-
-def _warn_of(names: Sequence[str], path: Path) -> None:
-    """Name the recordings that are no wave files, which are left out."""
-    others = sorted(name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES)
-    if others:
-        are = "recording is" if len(others) == 1 else "recordings are"
-        warnings.warn(
-            f"sound: under {str(path)!r} {len(others):,} {are} left out, as wave files alone are read "
-            f"({listed([repr(name) for name in others], most=3)}). Convert what is to be searched (ffmpeg -i FILE FILE.wav).",
-            CfsearchWarning,
-            stacklevel=3,
-        )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_file(path, most=_MAX_BYTES)
-    except OSError as error:
-        raise UnreadableRecordingError(
-            f"sound: {str(path)!r} must be a wave file, but {reason(error)}. Check the path, or cut a long one."
-        ) from error
-
-
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > _MAX_BYTES:
-        raise UnreadableRecordingError(
-            f"sound: {info.filename!r} must unpack to at most {_MAX_BYTES:,} bytes, got {info.file_size:,}. Leave it "
-            "out of the zip."
-        )
-    try:
-        return archive.read(info)
-    except (*_DAMAGED, zlib.error) as error:
-        raise UnreadableRecordingError(
-            f"sound: {info.filename!r} cannot be unpacked: {error}. Pack it again, or leave it out of the zip."
-        ) from error
-
-
-def _in_zip(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(
-                (
-                    info
-                    for info in archive.infolist()
-                    if info.filename.lower().endswith(".wav")
-                    and not any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
-                ),
-                key=lambda info: info.filename,
-            )
-            if not members:
-                raise DataError(f"sound: no wave files found in {str(path)!r}.")
-            _warn_of(archive.namelist(), path)
-            for info in members:
-                yield info.filename, partial(_unpacked, archive, info)
-    except _DAMAGED as error:
-        raise DataError(
-            f"sound: {str(path)!r} must be an undamaged zip, got: {error}. Pack it again."
-        ) from error

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 import wave
 import zipfile
 from pathlib import Path
@@ -21,10 +22,13 @@ from cfsearch.datasets.sound import (
     Spectrogram,
     clip_of,
     decode_wav,
+    holds_recordings,
+    read_all,
+    read_each,
     read_recordings,
     read_spoken_digits,
 )
-from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
+from cfsearch.errors import CfsearchWarning, ConfigError, DataError, ModelFileError, ShapeError
 
 DATA = Path(os.environ.get("CFSEARCH_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -198,6 +202,88 @@ def test_folders_zips_and_single_files(tmp_path: Path) -> None:
     assert only.names == ("recordings/3_ann_7.wav",) and only.indices.tolist() == [7]
     one = read_recordings(tmp_path / "3_ann_7.wav", seconds=0.01)
     assert one.waves.shape == (1, 80) and one.notes == ("cut from 0.01 s",)
+
+
+def written(path: Path, level: float = 0.5) -> Path:
+    wavfile.write(path, 8000, np.array([level, 0.5 - level, 0.5], np.float32))
+    return path
+
+
+def test_the_warning_names_what_somebody_gave_and_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    sound = written(folder / "a.wav")
+    for name in ("._a.mp3", ".hidden.flac", "._a.wav"):
+        (folder / name).write_bytes(b"x")
+    for name in ("x.mp3", "y.wav"):
+        (folder / name).mkdir()
+    with zipfile.ZipFile(tmp_path / "given.zip", "w") as archive:
+        archive.write(sound, "a.wav")
+        archive.mkdir("x.mp3")
+        for name in ("__MACOSX/._b.mp3", ".hidden.mp3", "x.mp3/a.txt"):
+            archive.writestr(name, b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_each(folder).names == read_each(tmp_path / "given.zip").names == ("a.wav",)
+    (folder / "b.mp3").write_bytes(b"x")
+    with pytest.warns(CfsearchWarning, match=r"1 recording is left out, .* \('b\.mp3'\)"):
+        read_each(folder)
+    sound.unlink()
+    with pytest.raises(DataError, match=r"no wave files .* 'b\.mp3' is none"):
+        read_each(folder)
+
+
+def test_of_two_recordings_under_one_name_in_a_zip_the_last_is_read(tmp_path: Path) -> None:
+    first, last = (written(tmp_path / f"{level}.wav", level) for level in (0.1, 0.4))
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        archive.write(first, "a.wav")
+        archive.write(first, "b.wav")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(last, "a.wav")
+    with pytest.warns(CfsearchWarning, match=r"1 entry under a name that others have \('a\.wav'\)"):
+        found = read_all([tmp_path / "twice.zip"], rate=8000, seconds=0.001)
+    assert found.names == ("a.wav", "b.wav") and len(found.waves) == len(found.notes) == 2
+    assert torch.equal(found.waves[0], read_each(last, seconds=0.001).waves[0])
+    assert torch.equal(found.waves[1], read_each(first, seconds=0.001).waves[0])
+
+
+def test_several_paths_are_read_as_one_under_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    good, same, other = (written(tmp_path / name) for name in ("one/x.wav", "two/x.wav", "two/y.wav"))
+    broken = tmp_path / "one" / "z.wav"
+    broken.write_bytes(b"broken")
+    found = read_all([good, broken, other], rate=8000, seconds=0.5)
+    assert found.names == ("x.wav", "z.wav", "y.wav") and list(found.failures) == ["z.wav"]
+    assert read_all([good, same], rate=8000, seconds=0.5, limit=1).names == ("x.wav",)
+    with pytest.raises(ConfigError, match=r"two recordings have the same name \('x\.wav'\)"):
+        read_all([good, broken, same], rate=8000, seconds=0.5)
+    with pytest.raises(DataError, match=r"z\.wav"):
+        read_all([broken], rate=8000, seconds=0.5)
+    with pytest.raises(ConfigError, match="one recording or more, got none"):
+        read_all([], rate=8000, seconds=0.5)
+
+
+def test_what_cannot_be_listed_holds_no_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no zip")
+    with zipfile.ZipFile(tmp_path / "named.zip", "w") as archive:
+        archive.writestr("aé.wav", b"x")
+    content = (tmp_path / "named.zip").read_bytes()
+    (tmp_path / "named.zip").write_bytes(content.replace("é".encode(), b"\xff\xfe"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    written(folder / "a.wav")
+    assert holds_recordings(folder) and holds_recordings(folder / "a.wav")
+    for path in (tmp_path / "broken.zip", tmp_path / "named.zip", tmp_path / "none", tmp_path / ("a" * 300)):
+        assert not holds_recordings(path)
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    assert not holds_recordings(folder)
+    with pytest.raises(DataError, match="must be a folder that can be listed, but Permission denied"):
+        read_each(folder)
 
 
 def test_what_is_not_there_or_has_another_name(tmp_path: Path) -> None:
