@@ -123,8 +123,8 @@ class Demo:
             with RunDirectory.read(self._directory / model) as run:
                 rows[model] = list(run.rows())
         document, instances = self._document(shown, assemblies, rows, started)
-        write_atomically(self._directory / "audit.json", dump_json(document))
-        write_atomically(self.page, build_page(document, instances))
+        write_atomically(self._directory / "audit.json", dump_json(document), follow=False)
+        write_atomically(self.page, build_page(document, instances), follow=False)
         seal(self._directory, inside=MODELS)
         return document
 

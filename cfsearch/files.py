@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from cfsearch.errors import RunError
-from cfsearch.places import NOT_OPENED, why_not_written, wrong_place
+from cfsearch.places import NOT_OPENED, landing, why_not_written, wrong_place
 
 MOST_BYTES: Final = 2**31
 """The largest file that is read as a whole where no other limit is given."""
 
 _PART: Final = 2**20
-_OF_RUNS: Final = ("run.sqlite", "checksums.json", "manifest.json")
-"""Files by which a run directory is known."""
 
 
 def read_file(path: Path, *, most: int = MOST_BYTES) -> bytes:
@@ -165,18 +163,19 @@ def why_no_file(path: Path) -> str:
     return ""
 
 
-def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o666) -> Path:
+def write_atomically(path: Path, content: bytes | str, *, mode: int = 0o666, follow: bool = True) -> Path:
     """Write through a temporary file beside the target, flushed to disk, then renamed.
 
     Args:
         path: the file.
         content: all of it; text becomes UTF-8.
         mode: its rights, of which the process's umask takes away what it always does.
+        follow: as for ``atomic_writer``.
 
     Raises:
         RunError: as ``cfsearch.places.check_place``.
     """
-    with atomic_writer(path, mode=mode) as file:
+    with atomic_writer(path, mode=mode, follow=follow) as file:
         file.write(_encoded(path, content) if isinstance(content, str) else content)
     return path
 
@@ -192,24 +191,24 @@ def _encoded(path: Path, text: str) -> bytes:
 
 
 @contextmanager
-def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, *, mode: int = 0o666, follow: bool = True) -> Iterator[IO[bytes]]:
     """A file to write in parts, which stands at its place when the block ends without an error, and not before.
 
-    Of a link at its place the file that it leads to is written, but where it stands beside a run: a run may come from
-    somebody else, so a link there is replaced, and what it leads to stays as it is.
+    Of a link at its place the file that it leads to is written, but where it stands among results (``landing``).
 
     Args:
         path: the file.
         mode: as for ``write_atomically``.
+        follow: False where the file is one of a run's own: a link at its place is replaced, whatever stands beside it.
 
     Raises:
         RunError: as ``cfsearch.places.check_place``.
     """
     temporary: Path | None = None
-    if wrong := wrong_place(path):
+    if wrong := wrong_place(path, follow=follow):
         raise RunError(f"cannot write {str(path)!r}: {wrong}")
     try:
-        target = _followed(path)
+        target = landing(path, follow=follow)
         place = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}")
         with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             temporary = place
@@ -224,11 +223,25 @@ def atomic_writer(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)  # it has been renamed where all went well
 
 
-def _followed(path: Path) -> Path:
-    """The file that a link leads to, unless the link stands in a run directory; else the path as it is."""
-    if not path.is_symlink() or any((path.parent / name).is_file() for name in _OF_RUNS):
-        return path
-    return path.resolve()
+def open_to_append(path: Path) -> IO[str]:
+    """A run's own file in UTF-8, open to be read and appended to; made where it is not there.
+
+    A run may come from somebody else: a link at its place is not followed, for what it leads to would be written.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it is a link, is no regular file, or may not be written.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, which is not followed in a run; remove it", str(path))
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, NOT_OPENED, str(path))
+    return os.fdopen(descriptor, "a+", encoding="utf-8")
 
 
 def dump_json(value: Any) -> str:  # Any: whatever JSON holds

@@ -13,6 +13,8 @@ NOT_OPENED: Final = "it is a pipe, socket or device, which is not opened"
 """Why what is neither file nor folder is left alone."""
 
 _PAGE: Final = 4096
+_OF_RUNS: Final = ("run.sqlite", "audit.json", "checksums.json", "manifest.json", "config.resolved.toml")
+"""Files by which a folder of results is known: of one model, or of several side by side."""
 
 
 def check_place(path: str | Path, *, folder: bool | None = False) -> None:
@@ -40,16 +42,41 @@ def check_place(path: str | Path, *, folder: bool | None = False) -> None:
         raise RunError(f"cannot write {str(path)!r}: {wrong}")
 
 
-def wrong_place(path: Path, *, folder: bool | None = False) -> str:
+def landing(path: Path, *, follow: bool = True) -> Path:
+    """The file that is written where a path is to be: of a link what it leads to, but not of one among results.
+
+    Results may come from somebody else: a link among them is replaced, and what it leads to stays as it is.
+
+    Args:
+        path: of a file.
+        follow: False where the file is known to be one of a run's own, whatever stands beside it.
+
+    Example:
+        >>> landing(Path("page.html"))
+        PosixPath('page.html')
+    """
+    if not follow or not path.is_symlink() or _among_results(path.parent):
+        return path
+    return path.resolve()
+
+
+def _among_results(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _OF_RUNS) or any(folder.glob("*/run.sqlite"))
+
+
+def wrong_place(path: Path, *, folder: bool | None = False, follow: bool = True) -> str:
     """Why a file or folder cannot stand at a place, with what to do; empty where nothing there is in its way.
 
     Args:
         path: that is looked at; nothing is written.
         folder: as for ``check_place``.
+        follow: as for ``landing``.
     """
     try:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
+            if not folder and landing(path, follow=follow) == path:
+                return ""  # the link itself is replaced
             found = path.stat()
     except FileNotFoundError:
         if path.is_symlink():
@@ -124,7 +151,9 @@ def _nearest(path: Path) -> Path:
 
 def _holder(path: Path, *, folder: bool | None) -> Path:
     """The folder in which an attempt shows whether a place can be written."""
-    return _nearest(path) if folder else path if folder is None and path.is_dir() else path.resolve().parent
+    if folder:
+        return _nearest(path)
+    return path if folder is None and path.is_dir() else landing(path).parent
 
 
 def _tried(folder: Path, path: Path) -> str:

@@ -211,7 +211,7 @@ def save_groups(
             for c in columns
         ],
     }
-    return write_atomically(path, dump_json(document))
+    return write_atomically(path, dump_json(document), follow=False)
 
 
 @final

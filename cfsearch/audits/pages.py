@@ -122,7 +122,7 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
     page = Path(to) if to is not None else directory / PAGE
     if directory.is_dir():
         check_place(page)  # before all that is stored is read
-    write_atomically(page, page_text(directory))
+    write_atomically(page, page_text(directory), follow=to is not None)
     if page.resolve() == (directory / PAGE).resolve():
         reseal(directory, PAGE)
     return page

@@ -153,8 +153,8 @@ class Audit:
                 past += last[-1:]
         document = joined(audits, title=self._title, command=self._command, python=program(self._directory))
         settings = tomli_w.dumps(self._config.resolved())
-        write_atomically(self._directory / "config.resolved.toml", settings)
-        write_atomically(self._directory / "audit.json", dump_json(document))
+        write_atomically(self._directory / "config.resolved.toml", settings, follow=False)
+        write_atomically(self._directory / "audit.json", dump_json(document), follow=False)
         seal(self._directory, inside=configs)
         return document
 

@@ -104,7 +104,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) 
         RunError: it cannot be written.
     """
     return write_atomically(
-        path, save_tensors(tensors, metadata={"cfsearch": json.dumps(meta, sort_keys=True)})
+        path, save_tensors(tensors, metadata={"cfsearch": json.dumps(meta, sort_keys=True)}), follow=False
     )
 
 

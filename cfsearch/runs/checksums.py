@@ -130,7 +130,7 @@ def events(folder: Path) -> list[dict[str, Any]]:  # Any: JSON values
 
 def _write(folder: Path, files: dict[str, str]) -> Path:
     document = {"format": FORMAT, "files": files, "sha256": _own(files)}
-    return write_atomically(folder / CHECKSUMS, dump_json(document))
+    return write_atomically(folder / CHECKSUMS, dump_json(document), follow=False)
 
 
 def _own(files: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, final
 import tomli_w
 
 from cfsearch.errors import DamagedError, DataError, RunError
-from cfsearch.files import dump_json, read_file, write_atomically
+from cfsearch.files import dump_json, open_to_append, read_file, write_atomically
 from cfsearch.parsing import parse_json
 
 from . import checksums
@@ -313,7 +313,7 @@ class RunDirectory:
         before = digest(lines[-1]) if lines else "0" * 64
         entry = {"at": now(), "event": what, "detail": detail or {}, "before": before}
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with open_to_append(path) as file:
                 file.write(json.dumps(entry, sort_keys=True) + "\n")
         except OSError as error:
             raise RunError(f"cannot write {str(path)!r}: {error.strerror}.") from error
@@ -322,7 +322,7 @@ class RunDirectory:
         """Write one of the run's files whole; dictionaries become JSON, or TOML by the name."""
         if isinstance(content, dict):
             content = tomli_w.dumps(content) if name.endswith(".toml") else dump_json(content)
-        return write_atomically(self.path / name, content)
+        return write_atomically(self.path / name, content, follow=False)
 
     def _meta(self, key: str) -> str:
         value = self._store.meta().get(key)

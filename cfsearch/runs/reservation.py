@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self, final
 
 from cfsearch.errors import DamagedError, RunError
+from cfsearch.files import open_to_append
 from cfsearch.parsing import parse_json
 from cfsearch.places import check_place, why_not_written, wrong_place
 from cfsearch.secrecy import redacted_settings
@@ -29,6 +30,8 @@ OWN: Final = (
     *("audit.json", "report.html", "config.resolved.toml", "schema.toml", "genuineness.json", "groups.json"),
 )
 """Files of a run, besides its tensors."""
+_KEPT_OPEN: Final = ("run.sqlite", LOCK, "events.jsonl")
+"""Those that are written where they stand: a link there would lead the writing elsewhere."""
 
 
 @final
@@ -123,9 +126,14 @@ def check_own_files(folder: Path) -> None:
         folder: of the run; none need be there.
 
     Raises:
-        RunError: a folder, a pipe or a dangling link has the name of one of them.
+        RunError: a folder or a pipe has the name of one of them, or a link that of one that is not replaced as a whole.
     """
     for name in OWN if folder.is_dir() else ():
+        if name in _KEPT_OPEN and (folder / name).is_symlink():
+            raise RunError(
+                f"cannot write {str(folder / name)!r}: it is a link, and what it leads to would be written; a run may come "
+                "from somebody else. Put the file itself there, or remove the link."
+            )
         if wrong := wrong_place(folder / name):
             raise RunError(f"cannot write {str(folder / name)!r}: {wrong}")
 
@@ -163,9 +171,9 @@ def _only_ours(path: Path) -> bool:
 def _locked(path: Path) -> IO[str]:
     """An open file that this process holds; the system lets go of it when the process dies."""
     try:
-        file = (path / LOCK).open("a+", encoding="utf-8")
+        file = open_to_append(path / LOCK)
     except OSError as error:
-        raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
+        raise RunError(f"cannot write {str(path / LOCK)!r}: {error.strerror}.") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -327,14 +327,38 @@ def test_a_link_to_a_file_leads_there_and_stays(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["page.html"]
 
 
-def test_a_link_in_a_run_is_replaced_and_leads_nowhere_else(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("mine")
+@pytest.mark.parametrize("known", ["run.sqlite", "audit.json", "config.resolved.toml", "m1/run.sqlite", None])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_in_a_run_is_replaced_and_leads_nowhere_else(
+    tmp_path: Path, known: str | None, there: bool
+) -> None:
+    if there:
+        (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run" / "m1").mkdir(parents=True)
+    if known is not None:
+        (tmp_path / "run" / known).write_text("x")
+    page = tmp_path / "run" / "report.html"
+    page.symlink_to("../mine")
+    if known is not None:
+        check_place(page)
+    write_atomically(page, "new", follow=known is not None)
+    assert not page.is_symlink()
+    assert page.read_text() == "new"
+    assert (tmp_path / "mine").exists() == there
+    assert not there or (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_link_in_a_run_is_tried_in_the_folder_of_the_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.sqlite").write_text("x")
-    (tmp_path / "run" / "report.html").symlink_to("../mine")
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "run" / "audit.json").write_text("{}")
+    (tmp_path / "closed" / "page.html").write_text("mine")
+    (tmp_path / "run" / "report.html").symlink_to("../closed/page.html")
+    (tmp_path / "closed").chmod(0o500)
+    check_place(tmp_path / "run" / "report.html")
     write_atomically(tmp_path / "run" / "report.html", "new")
-    assert not (tmp_path / "run" / "report.html").is_symlink()
-    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "closed" / "page.html").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

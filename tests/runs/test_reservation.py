@@ -61,8 +61,22 @@ def test_what_cannot_be_a_run_directory_is_refused(tmp_path: Path, place: str) -
     assert (tmp_path / "file").read_text() == "x"
 
 
-def test_a_lock_on_a_full_disk_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.lock").symlink_to("/dev/full")
-    with pytest.raises(RunError, match="cannot write .*run.lock.*device"):
-        Reservation.of(tmp_path / "run")
+@pytest.mark.parametrize("name", ["run.lock", "events.jsonl", "run.sqlite"])
+def test_what_a_link_in_a_strangers_run_leads_to_is_not_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mine").write_text("mine")
+    RunDirectory.start(tmp_path / "run", config={}, hashes={}).close()
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    (tmp_path / "run" / name).symlink_to("../mine")
+    with pytest.raises(RunError, match=f"cannot write .*{name}.*it is a link.* remove the link"):
+        RunDirectory.start(tmp_path / "run", config={}, hashes={})
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_an_event_is_not_appended_to_what_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with RunDirectory.start(tmp_path / "run", config={}, hashes={}) as run:
+        (tmp_path / "run" / "events.jsonl").unlink(missing_ok=True)
+        (tmp_path / "run" / "events.jsonl").symlink_to("../mine")
+        with pytest.raises(RunError, match="it is a link, which is not followed in a run"):
+            run.event("finished")
+    assert (tmp_path / "mine").read_text() == "mine"
