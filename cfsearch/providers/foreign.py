@@ -1,5 +1,6 @@
 """Calls of a model's own code: whatever it raises becomes an error that names the model."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,6 +15,8 @@ _NO_MEMORY: Final = ("can't allocate memory", "out of memory")
 
 _SCRIPT: Final = "The following operation failed in the TorchScript interpreter."
 """How torch begins what a TorchScript program raised: the program's own lines come first, the cause is last."""
+_FRAME: Final = re.compile(r"<--- HERE$|^\S.*\(\d+\): \S+$")
+"""A line on where it failed, of a script, or of a program that was traced."""
 
 
 @contextmanager
@@ -55,6 +58,15 @@ def foreign_code(name: str, *, part: str, given: str, n: int) -> Iterator[None]:
 
 def _of_a_script(error: Exception) -> str:
     """The cause of what a TorchScript program raised, in one line; empty of any other exception."""
-    if not isinstance(error, RuntimeError) or not str(error).startswith(_SCRIPT):
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  # whatever an exception's own __str__ raises
         return ""
-    return str(error).rstrip().rpartition("\n")[2].strip()[:_SHOWN].rstrip(". ")
+    if not text.startswith(_SCRIPT):
+        return ""
+    lines = [line.rstrip() for line in text.rstrip().splitlines()]
+    last = max((i for i, line in enumerate(lines) if _FRAME.search(line)), default=len(lines) - 2)
+    cause = lines[last + 1 :]
+    while len(cause) > 1 and not cause[0][:1].strip():
+        del cause[0]  # the program's own lines after the one that failed are indented
+    return " ".join(" ".join(cause).split())[:_SHOWN].rstrip(". ")

@@ -1,6 +1,7 @@
 """What a model's own code raises, through each provider that calls it."""
 
 import asyncio
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -107,3 +108,50 @@ def test_a_long_message_is_cut() -> None:
     with pytest.raises(ProviderError) as caught, foreign_code("m", part="the function", given="2 rows", n=2):
         raise ValueError("x" * 1000)
     assert str(caught.value) == f"m: the function failed on 2 rows: ValueError: {'x' * 240}."
+
+
+class Asserting(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[1] == 3, "three columns are expected,\nand no others"
+        return x
+
+
+class Raising(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] != 3:
+            raise ValueError("three\nwanted")
+        return x
+
+
+def scripted(module: torch.nn.Module) -> torch.nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has deprecated it; people's files go on
+        made: torch.nn.Module = torch.jit.script(module)
+    return made
+
+
+def traced(module: torch.nn.Module) -> torch.nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made: torch.nn.Module = torch.jit.trace(module, torch.zeros(2, 3))  # type: ignore[no-untyped-call]  # untyped
+    return made
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        (lambda: scripted(Asserting()), "AssertionError: three columns are expected, and no others."),
+        (lambda: scripted(Raising()), "ValueError: three wanted."),
+        (lambda: scripted(torch.nn.Linear(3, 2)), "shapes cannot be multiplied (2x4 and 3x2)."),
+        (lambda: traced(torch.nn.Linear(3, 2)), "shapes cannot be multiplied (2x4 and 3x2)."),
+    ],
+    ids=["assert", "raise", "operation", "traced"],
+)
+def test_the_cause_is_what_is_shown_of_a_torchscript_program(
+    program: Callable[[], torch.nn.Module], shown: str
+) -> None:
+    network = program()
+    with pytest.raises(ProviderError) as caught, foreign_code("m", part="the network", given="2 rows", n=2):
+        network(torch.zeros(2, 4))
+    text = str(caught.value)
+    assert text.endswith(shown) and "TorchScript" not in text and "return" not in text
