@@ -6,6 +6,7 @@ pipeline shows which of them it was fitted on, rows are handed to it so, whateve
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from cfsearch.datasets.tables import (
 _ENCODERS: Final = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 _IDENTITIES: Final = ("SimpleImputer",)
 """Transformers that leave known values as they are, and let no missing one reach what follows them."""
+_ABSENT: Final = ("NAType", "NaTType")
 
 
 def encoder_values(estimator: Any) -> dict[str, list[Any]]:  # Any: scikit-learn has no types for them
@@ -59,7 +61,7 @@ def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any], Any]
             if part is None or part == "passthrough":
                 continue
             if type(part).__name__ in _IDENTITIES:
-                filled.append(part.missing_values)
+                filled.append(_plain(part.missing_values))
                 continue
             yield from ((c, [*values, *filled], end) for c, values, end in _found(part, columns))
             return
@@ -68,7 +70,15 @@ def _found(step: Any, columns: list[str]) -> Iterator[tuple[str, list[Any], Any]
             if not isinstance(part, str):
                 yield from _found(part, chosen_names(chosen, columns))
     elif name in _ENCODERS and len(getattr(step, "categories_", ())) == len(columns):
-        yield from ((c, values.tolist(), step) for c, values in zip(columns, step.categories_, strict=True))
+        yield from (
+            (c, [_plain(value) for value in values.tolist()], step)
+            for c, values in zip(columns, step.categories_, strict=True)
+        )
+
+
+def _plain(value: Any) -> Any:  # Any: whatever an encoder or an imputer holds
+    """The value; NaN for pandas' own markers of a missing cell, of which no truth can be had."""
+    return math.nan if is_absent(value) or type(value).__name__ in _ABSENT else value
 
 
 def chosen_names(chosen: Any, columns: list[str]) -> list[str]:  # Any: names, places, a slice or a mask
@@ -129,9 +139,7 @@ def _knows(known: Sequence[Any], value: Any) -> bool:  # Any: as above
     """Whether an encoder finds a value among those it was fitted on; True and 1 are the same to it."""
     if is_absent(value):
         return any(is_absent(one) for one in known)
-    if any(isinstance(one, str) for one in known) != isinstance(value, str):
-        return False
-    return any(one == value for one in known)
+    return any(one == value for one in known if isinstance(one, str) == isinstance(value, str))
 
 
 def texts_wanted(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
@@ -162,7 +170,7 @@ def known_numbers(schema: TableSchema, known: Mapping[str, Sequence[Any]]) -> di
         values = [v for v in known.get(column.name, ()) if not is_absent(v)]
         if column.has_levels or not values:
             continue
-        texts = [v for v in values if isinstance(v, str)]
-        numbers = written_numbers(texts) if texts else [float(v) for v in values]
+        numbers = {float(v) for v in values if isinstance(v, int | float | Decimal)}
+        numbers |= written_numbers(v for v in values if isinstance(v, str)).keys()
         found[column.name] = tuple(sorted(v for v in numbers if math.isfinite(v)))
     return found
