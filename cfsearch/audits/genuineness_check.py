@@ -1,5 +1,6 @@
 """Genuineness of the fronts of an audit: measured on its own photographs, written into each front."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,7 +133,7 @@ class GenuinenessCheck:
         """
         if front.found or front.genuineness is None or not bool(front.verified.any()):
             return front
-        z = front.genuineness.nan_to_num(-torch.inf)
+        z = front.genuineness.nan_to_num(-torch.inf, posinf=torch.inf, neginf=-torch.inf)
         each, least = front.genuineness_each, self.calibration.threshold
         held = 0 if each is None else int((each[:, 0] >= least).sum())
         if held and each is not None:  # of these the nearest miss is one
@@ -143,10 +144,15 @@ class GenuinenessCheck:
             if held
             else "but none of them clearly"
         )
+        past = float(z[nearest])
+        estimated = (
+            f"its true counterfactual is estimated {rounded_down(past)} standard errors past the boundary, {least:g} are needed"
+            if math.isfinite(past)
+            else "how far its true counterfactual is past the boundary could not be estimated"
+        )
         note = (
             f"{int(front.verified.sum())} members flip the model on the generated image, {why}. The nearest "
-            f"miss changes {', '.join(front.words(nearest)) or 'nothing'}: its true counterfactual is estimated "
-            f"{rounded_down(float(z[nearest]))} standard errors past the boundary, {least:g} are needed."
+            f"miss changes {', '.join(front.words(nearest)) or 'nothing'}: {estimated}."
         )
         return replace(front, reason=Reason.NOT_GENUINE, note=(*front.note, note))
 

@@ -109,7 +109,7 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Any]:  # Any: JSON v
         return {}
     z = float(front.genuineness[i])
     return {
-        "genuineness": None if math.isnan(z) else _number(z),
+        "genuineness": _number(z) if math.isfinite(z) else None,
         **{
             f"genuineness_{which}": None if z is None else _number(z)
             for which, z in each_genuineness(front, i).items()
@@ -134,7 +134,9 @@ def each_genuineness(front: "ParetoFront", i: int) -> dict[str, float | None]:
     if front.genuineness_each is None:
         return {}
     values = front.genuineness_each[i].tolist()
-    return {which: None if math.isnan(z) else z for which, z in zip(("first", "second"), values, strict=True)}
+    return {
+        which: z if math.isfinite(z) else None for which, z in zip(("first", "second"), values, strict=True)
+    }
 
 
 def _finite(name: str, values: Float[Tensor, " n"] | None, i: int) -> dict[str, Any]:  # Any: JSON values

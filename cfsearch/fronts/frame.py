@@ -100,7 +100,7 @@ def _genuineness(front: "ParetoFront", i: int) -> dict[str, Cell]:
         return {}
     z = float(front.genuineness[i])
     return {
-        "genuineness": None if math.isnan(z) else z,
+        "genuineness": z if math.isfinite(z) else None,
         **{f"genuineness_{which}": z for which, z in each_genuineness(front, i).items()},
         "valid": bool(front.valid[i]),
     }

@@ -23,7 +23,7 @@ def percent(share: float, *, digits: int = 0) -> str:
 
 
 def rounded_down(value: float, *, digits: int = 1) -> str:
-    """A number that misses a bound from below, so that it never reads as if it reached it.
+    """A number that misses a bound from below, so that it never reads as if it reached it; "inf" and "nan" as such.
 
     Args:
         value: the number.
@@ -34,4 +34,6 @@ def rounded_down(value: float, *, digits: int = 1) -> str:
         ('1.4', '2.3', '-0.6')
     """
     scale = 10.0**digits
+    if not math.isfinite(value * scale):
+        return f"{value:.{digits}f}"
     return f"{math.floor(value * scale + _ROUNDING) / scale:.{digits}f}"

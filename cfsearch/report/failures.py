@@ -1,5 +1,6 @@
 """Unsuccessful searches of the report: nearest misses, and settings to relax."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -60,6 +61,8 @@ def _nearest(front: ParetoFront) -> str:
     lead = front.lead()
     i = int((lead if z is None or not unclear else z.nan_to_num(float("-inf"))).argmax())
     words = wording.listing([w for w, _ in changes_of(front, i)[:_WORDS]]) or "hardly a change"
+    if z is not None and unclear and not math.isfinite(float(z[i])):
+        return f"{words}: flips the model on the generated image, what its true counterfactual does could not be estimated"
     if z is not None and unclear:
         return (
             f"{words}: flips the model on the generated image, its true counterfactual is estimated {rounded_down(float(z[i])).replace('-', wording.MINUS)} standard errors "

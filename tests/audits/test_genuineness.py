@@ -1,10 +1,13 @@
 """Genuineness: against models and generators whose true lead can be written down."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from cfsearch.audits.genuineness import GENUINE, GENUINE_BY_EDIT, Calibration, _moved, _moved_back
+from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, ShapeError
 
 from .painting import ARTEFACT, SLOPE, STEP, Bright, Painter, photographs
@@ -119,3 +122,44 @@ def test_few_photographs_and_other_generators_are_refused() -> None:
         fitted().genuineness(
             Bright(), Painter(), torch.zeros(3, 8, 8), origin=torch.zeros(2), z=torch.zeros(1, 3), source=0
         )
+
+
+class Steps(Provider):
+    """Answers a step of the mean, as a tree does: the same for every picture on one side of it."""
+
+    name, labels, scores, max_batch = "steps", ("dark", "bright"), ScoreKind.LOGITS, 1000
+
+    def __init__(self, edge: float) -> None:
+        self.edge = edge
+
+    def predict(self, x: Tensor) -> Tensor:
+        t = torch.where(x.double().flatten(1).mean(1) > self.edge, 1.5, -1.5)
+        return torch.stack([torch.zeros_like(t), t], dim=1)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"steps {self.edge}"
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_model_of_steps_is_not_infinitely_sure(labelled: bool) -> None:
+    # nothing of what is measured crosses the edge but the true edit: no copy differs, no reconstruction moves it
+    x, attributes = photographs(200)
+    attributes = attributes if labelled else attributes.where(attributes > 5.0, torch.nan)
+    model, painter = Steps(0.9), Guessing(0.0)
+    calibration = Calibration.fit(model, painter, x, attributes=attributes)
+    assert float(calibration.offset.spread[1]) == 0.0
+    member = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    face = torch.full((3, 8, 8), 0.8)
+    found = calibration.genuineness(model, painter, face, origin=torch.zeros(2), z=member, source=0)
+    assert found.z.isfinite().all() and found.edit.tolist() == [-1.5, 1.5]
+    if not labelled:  # a lead of 1.5 logits, known to a thousandth
+        torch.testing.assert_close(found.z, torch.tensor([-1500.0, 1500.0], dtype=torch.float64))
+
+
+def test_what_scatters_is_left_as_it_was_measured() -> None:
+    face, member = torch.full((3, 8, 8), 0.45), torch.tensor([[1.0, 0.0]])
+    calibration = fitted(labelled=False)
+    found = calibration.genuineness(Bright(), Painter(), face, origin=torch.zeros(2), z=member, source=0)
+    assert float(found.edit_variance) > float(calibration.offset.spread[1]) ** 2 > 0.0
+    assert math.isclose(float(found.z), float(found.edit) / math.sqrt(float(found.edit_variance)))

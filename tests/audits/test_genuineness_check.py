@@ -1,6 +1,7 @@
 """Genuineness in an audit: written into fronts, deciding what was found, and said to the reader."""
 
 import json
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def test_a_front_of_painted_flips_is_found_no_longer_and_says_why() -> None:
     )
     assert marked.queries is not None and painted.queries is not None
     assert marked.queries - painted.queries == 11 + 20 * int(painted.verified.sum())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_front_whose_members_could_not_be_measured_says_so(value: float) -> None:
+    x, attributes = photographs()
+    check, _ = genuineness_check(Bright(), Painter(), photographs=lambda: (x, attributes), count=len(x))
+    assert check is not None
+    front = check.measured(searched(0.49, immutable=("light",)))
+    assert front.genuineness is not None
+    same = replace(front, genuineness=torch.full_like(front.genuineness, value))
+    json.dumps(same.to_dict(), allow_nan=False)
+    concluded = check.concluded(same)
+    if value > 0:
+        assert concluded is same and same.found
+        return
+    assert "how far its true counterfactual is past the boundary could not be estimated" in concluded.note[-1]
+    assert concluded.reason is Reason.NOT_GENUINE
 
 
 def test_a_true_flip_is_found_and_the_unverified_are_not_measured() -> None:

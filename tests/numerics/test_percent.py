@@ -12,7 +12,7 @@ from rich.console import Console
 import cfsearch
 from cfsearch.audits.findings import difference
 from cfsearch.cli._output import _nearest
-from cfsearch.numerics.percent import SPACE, percent
+from cfsearch.numerics.percent import SPACE, percent, rounded_down
 from cfsearch.report.page import build_page
 
 from ..report.conftest import build_audit, build_front, parsed  # noqa: TID252  # tests are no package
@@ -31,6 +31,21 @@ TIGHT = re.compile(r"\d%(?!20)")
 )
 def test_a_share_has_a_space_before_its_sign(share: float, digits: int, text: str) -> None:
     assert percent(share, digits=digits) == f"{text}\u202f%"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("inf", "inf"),
+        ("-inf", "-inf"),
+        ("nan", "nan"),
+        ("1.499", "1.4"),
+        ("-0.51", "-0.6"),
+        ("1e300", f"{1e300:.1f}"),
+    ],
+)
+def test_what_is_no_finite_number_is_called_so(value: str, text: str) -> None:
+    assert rounded_down(float(value)) == text
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
