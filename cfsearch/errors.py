@@ -37,6 +37,73 @@ from typing import ClassVar, Final
 _LONG: Final = 60
 """Letters of a name in a sentence."""
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"
+_VIRAMA: Final = 9  # the combining class of the signs after which a joiner shapes a letter of Indic scripts
+_JOINING: Final = frozenset(
+    [
+        "ARABIC",
+        "SYRIAC",
+        "MANDAIC",
+        "NKO",
+        "MONGOLIAN",
+        "PHAGS-PA",
+        "MANICHAEAN",
+        "ADLAM",
+        "DEVANAGARI",
+        "BENGALI",
+        "GURMUKHI",
+        "GUJARATI",
+        "ORIYA",
+        "TAMIL",
+        "TELUGU",
+        "KANNADA",
+        "MALAYALAM",
+        "SINHALA",
+        "TIBETAN",
+        "MYANMAR",
+        "KHMER",
+        "BALINESE",
+        "JAVANESE",
+        "SUNDANESE",
+        "TAI",
+    ]
+)
+"""Scripts in which a joiner between two letters is seen, by the first word of their letters' names."""
+_EMOJI: Final = "\ufe0f\u2194"  # beside symbols: the sign that asks for a picture, and an arrow that is one
+_SKIN: Final = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
+
+
+def is_hidden(text: str, at: int) -> bool:
+    """Whether a letter shows nothing, or moves what stands around it.
+
+    A joiner is ordinary spelling in Persian and Hindi and holds an emoji together: there it is seen. Between letters
+    that do not join (Latin, Chinese), beside a space and at either end of a text it changes nothing that one sees, so
+    that two names which look the same would differ by it alone: there it is hidden.
+
+    Args:
+        text: that holds it.
+        at: its place.
+
+    Example:
+        >>> is_hidden("\u0645\u06cc\u200c\u062e", 2), is_hidden("a\u200cb", 1)
+        (False, True)
+    """
+    letter = text[at]
+    if unicodedata.category(letter) not in _HIDDEN:
+        return False
+    if letter not in _JOINERS or at == 0:
+        return True
+    if unicodedata.combining(text[at - 1]) == _VIRAMA:
+        return False  # it shapes the letter before, also at the end of a word
+    return not (at + 1 < len(text) and _joins(text[at - 1]) and _joins(text[at + 1]))
+
+
+def _joins(letter: str) -> bool:
+    if letter.isascii():
+        return False
+    if unicodedata.category(letter) == "So" or letter in _EMOJI or letter in _SKIN:
+        return True
+    return unicodedata.name(letter, "").partition(" ")[0] in _JOINING
 
 
 def visible(text: str) -> str:
@@ -53,9 +120,12 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in _HIDDEN else letter for letter in text
-    )
+    return "".join(_escape(letter) if is_hidden(text, at) else letter for at, letter in enumerate(text))
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _one_line(parts: tuple[object, ...]) -> tuple[object, ...]:

@@ -1,17 +1,14 @@
 """Labels of classes that a reader of results can tell apart."""
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from cfsearch.errors import ConfigError, listed
+from cfsearch.errors import ConfigError, is_hidden, listed
 
 _BLANK: Final = "\u034f\u115f\u1160\u17b4\u17b5\u180e\u2800\u3164\uffa0"
 """Characters that show nothing and are neither spaces nor of the category of formats."""
-_JOINERS: Final = re.compile("(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])")
-"""Joiners that join nothing: between letters of Persian or Hindi, and parts of an emoji, they are seen."""
 _ALIKE: Final = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455"  # Cyrillic, small
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u0405"
@@ -98,12 +95,9 @@ def doubt_of_labels(labels: Sequence[str], *, who: str) -> str:
 
 def _printed(label: str) -> str:
     """What one sees of a label."""
-    bare = _JOINERS.sub("", label)
-    seen = (c for c in bare if c.isspace() or not _hidden(c))
+    seen = (c for at, c in enumerate(label) if c.isspace() or not _unseen(label, at))
     return " ".join(unicodedata.normalize("NFC", "".join(seen).translate(_ALIKE)).split())
 
 
-def _hidden(c: str) -> bool:
-    if c in _BLANK or "\ufe00" <= c <= "\ufe0f":
-        return True
-    return c not in "\u200c\u200d" and unicodedata.category(c) in ("Cc", "Cf")
+def _unseen(label: str, at: int) -> bool:
+    return label[at] in _BLANK or "\ufe00" <= label[at] <= "\ufe0f" or is_hidden(label, at)

@@ -2,11 +2,11 @@
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 from cfsearch.contracts.modality import PICTURES, ROWS, Modality
+from cfsearch.errors import is_hidden
 from cfsearch.numerics import percent as shares
 
 MISSING = "\u2013"
@@ -14,30 +14,27 @@ SPACE = shares.SPACE
 SMALL = 0.05
 """An attribute that changes less than this is counted but not named."""
 MINUS = "\u2212"
-_JOINERS = frozenset("\u200c\u200d")  # ordinary spelling in Persian, Hindi and emoji
 _CELEBA = re.compile(r"[A-Z][a-z]+(_[A-Z][a-z]+)*")
 
 
-def mark(text: str) -> str:
-    """``text`` with every invisible or direction-changing character shown as its code point."""
+def mark(text: str, *, keep: str = "") -> str:
+    """``text`` with every invisible or direction-changing character but those of ``keep`` shown as its code point."""
     if text.isprintable():
         return text
-    return "".join(f"⟨U+{ord(c):04X}⟩" if _hidden(c) else c for c in text)
+    return "".join(
+        f"⟨U+{ord(c):04X}⟩" if c not in keep and is_hidden(text, at) else c for at, c in enumerate(text)
+    )
 
 
 def mark_all(value: Any, *, keep: str = "") -> Any:  # Any: plain JSON, whatever it is
     """Plain JSON with ``mark`` on every text; the characters of ``keep`` stay as they are."""
     if isinstance(value, str):
-        return "".join(c if c in keep else mark(c) for c in value)
+        return mark(value, keep=keep)
     if isinstance(value, Mapping):
         return {mark(str(name)): mark_all(part, keep=keep) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [mark_all(part, keep=keep) for part in value]
     return value
-
-
-def _hidden(c: str) -> bool:
-    return c not in _JOINERS and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def finite(value: float | None) -> float | None:
