@@ -9,7 +9,7 @@ from cfsearch.errors import ConfigError
 from cfsearch.numerics.percent import percent
 
 from ._help import Command
-from ._options import FILE, json_option, threads_option
+from ._options import FILE, SEED, json_option, threads_option
 from ._output import Outcome, note, plain, shortened
 from ._places import FOLDER_PLACE
 from ._progress import progress
@@ -35,9 +35,7 @@ FORMAT = "cfsearch-bench-audit/1"
 )
 @click.argument("folder", type=FOLDER_PLACE, metavar="FOLDER")
 @click.option("--faces", type=click.IntRange(2, 1000), default=40, show_default=True, help="How many faces.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which faces are drawn."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which faces are drawn.")
 @click.option(
     "--model",
     "models",

@@ -13,6 +13,7 @@ from ._repeated import list_option
 
 Function = TypeVar("Function", bound=Callable[..., Any])  # Any: click calls with what was parsed
 WHOLE = click.IntRange(min=1, max=10**9)
+SEED = click.IntRange(min=0, max=2**63 - 1)
 
 
 class FilePath(click.Path):
@@ -270,7 +271,7 @@ _SEARCH = (
         metavar="N",
         help="Try N small changes of each counterfactual that is shown, a query each; default 0.",
     ),
-    click.option("--seed", type=click.IntRange(min=0), help="Seed of all random numbers; default 0."),
+    click.option("--seed", type=SEED, help="Seed of all random numbers; default 0."),
     click.option(
         "--target",
         metavar="LABEL",

@@ -7,7 +7,7 @@ import click
 
 from ._help import Command
 from ._invocation import Invocation
-from ._options import WHOLE, json_option, threads_option
+from ._options import SEED, WHOLE, json_option, threads_option
 from ._output import Outcome, plain
 from ._places import FOLDER_PLACE
 from ._progress import AuditMeter, progress
@@ -40,9 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--evaluations", type=WHOLE, default=3000, show_default=True, help="Candidates a face and model."
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Seed of all random numbers."
-)
+@click.option("--seed", type=SEED, default=7, show_default=True, help="Seed of all random numbers.")
 @click.option("--open/--no-open", "opened", default=False, help="Open the page in the browser.")
 @threads_option
 @json_option

@@ -20,6 +20,7 @@ from ._options import (
     ISOLATION,
     MEMORY,
     PROTOCOL,
+    SEED,
     TARGET_RANGE,
     TRUST_MODEL,
     WHOLE,
@@ -104,9 +105,7 @@ _SIZE = 64
     show_default=True,
     help="Share of the inputs on which fidelity is measured.",
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda or cuda:1.")
 @threads_option
 @json_option

@@ -21,6 +21,7 @@ from ._options import (
     MEMORY,
     PROTOCOL,
     SCHEMA,
+    SEED,
     TRUST,
     TRUST_MODEL,
     WHOLE,
@@ -112,9 +113,7 @@ _SUFFIXES = (".html", ".png")
     "--block", type=WHOLE, default=1, show_default=True, help="Side of a feature of a picture, in pixels."
 )
 @click.option("--out", type=PLACE, metavar="FILE.html|FILE.png", help="A page, or of pictures a strip.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:1.")
 @threads_option
 @ISOLATION

@@ -11,7 +11,7 @@ from cfsearch.places import check_place
 from ._completion import plugins
 from ._help import Command, Family
 from ._labelled import labelled_images
-from ._options import FILE, json_option, threads_option
+from ._options import FILE, SEED, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._progress import progress
 from ._settings import use_threads
@@ -41,9 +41,7 @@ def measure(ctx: click.Context) -> None:
 )
 @click.argument("file", type=FILE, metavar="FILE.safetensors")
 @labelled_images
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
-)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option(
     "--family",
     shell_complete=plugins("trainers"),

@@ -14,7 +14,7 @@ from ._help import Command, Family
 from ._invocation import Invocation
 from ._labelled import labelled_images
 from ._measured import held_out, measured, show_measured
-from ._options import FILE, WHOLE, Function, json_option, threads_option
+from ._options import FILE, SEED, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
 from ._progress import duration, progress
@@ -41,9 +41,7 @@ _TRAINING = (
     click.option("--steps", type=WHOLE, help="Steps at most."),
     click.option("--minutes", type=Real(min=0.0, min_open=True), help="Minutes of computing at most."),
     click.option("--batch", type=click.IntRange(min=2), help="Images in a step."),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all random numbers."
-    ),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers."),
     click.option("--rate", type=float, help="Learning rate of the generator."),
     click.option("--critic-rate", type=float, help="Learning rate of the critic."),
     click.option(

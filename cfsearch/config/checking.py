@@ -1,12 +1,14 @@
 """Settings that refuse unknown names, and the sentence about the first fault of a file."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from cfsearch.errors import ConfigError
+from cfsearch.secrecy import redacted
 
 _WORDS: Final = {
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list, in square brackets"),
@@ -17,6 +19,29 @@ _WORDS: Final = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a table"),
 }
 """What is stated of a value of another type, by pydantic's name of the fault."""
+
+
+_SHOWN: Final = 80
+_LONGEST: Final = 256
+"""Bits of a whole number that is written out; Python writes none of more than 4,300 digits."""
+
+
+def shown(value: object) -> str:
+    """A refused value in a sentence: short, without secrets, and whatever its size.
+
+    Args:
+        value: as it stands in a file of settings, or was given from Python.
+
+    Example:
+        >>> shown("https://me:pw@host/m"), shown(16**5000)
+        ("'https://[redacted]@host/m'", 'a whole number of 6,021 digits')
+    """
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return f"a whole number of {math.floor(value.bit_length() * math.log10(2.0)) + 1:,} digits"
+    try:
+        return redacted(repr(value))[:_SHOWN]
+    except Exception:  # noqa: BLE001  # a whole number inside has too many digits, or a stranger's __repr__ raises
+        return f"a {type(value).__name__} that cannot be written out"
 
 
 class Counted(BaseModel):
@@ -87,7 +112,7 @@ def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text
         return f"{where}: {context['error']}"
     message = words_of_fault(fault)
     if fault["type"] in _WORDS:
-        message += f", got {fault['input']!r:.80}"
+        message += f", got {shown(fault['input'])}"
     return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
 
 

@@ -66,7 +66,7 @@ class DataConfig(Strict):
     label: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, le=10**9)
     reference: Place | None = None
 
     @model_validator(mode="after")

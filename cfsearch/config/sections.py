@@ -7,7 +7,7 @@ from typing import Any, Literal, final
 
 from pydantic import Field, field_validator, model_validator
 
-from .checking import Place, Strict
+from .checking import Place, Strict, shown
 from .plugins import PluginConfig, Setting, parse_plugin
 
 _MOST = 10**9
@@ -45,7 +45,7 @@ class ModelConfig(Strict):
     @classmethod
     def _a_hash(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"sha256:[0-9a-fA-F]{64}", value):
-            raise ValueError(f"expected sha256: and 64 hexadecimal digits, got {value[:80]!r}")
+            raise ValueError(f"expected sha256: and 64 hexadecimal digits, got {shown(value)}")
         return value
 
 
@@ -67,7 +67,7 @@ class GeneratorConfig(Strict):
             return {"source": parsed["name"], "settings": parsed["settings"]}
         if not isinstance(value, str | dict | cls):
             raise ValueError(
-                f"expected a file, a name or a table with `source` and `settings`, got {value!r}"
+                f"expected a file, a name or a table with `source` and `settings`, got {shown(value)}"
             )
         return {"source": value} if isinstance(value, str) else value
 
@@ -97,10 +97,10 @@ class SearchConfig(Strict):
     population: int = 100
     capacity: int = 100
     pruning: float = Field(default=0.15, ge=0.0, lt=1.0)
-    patience: int = Field(default=0, ge=0)
+    patience: int = Field(default=0, ge=0, le=_MOST)
     max_queries: int | None = None
     max_time: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     target: str | None = None
     immutable: tuple[str, ...] = ()
     reference_point: tuple[float, ...] | None = None
@@ -124,9 +124,9 @@ class SearchConfig(Strict):
     @classmethod
     def _positive(cls, value: int | None) -> int | None:
         if value is not None and value < 1:
-            raise ValueError(f"must be a whole number of at least 1, got {value}")
+            raise ValueError(f"must be a whole number of at least 1, got {shown(value)}")
         if value is not None and value > _MOST:
-            raise ValueError(f"must be at most {_MOST:,}, got {value}")
+            raise ValueError(f"must be at most {_MOST:,}, got {shown(value)}")
         return value
 
 
@@ -157,12 +157,12 @@ class RunConfig(Strict):
     @field_validator("workers", mode="before")
     @classmethod
     def _so_many(cls, value: object) -> object:
-        text = str(value)
+        text = value if isinstance(value, str) else shown(value)
         if value is None or isinstance(value, bool) or not re.fullmatch(r"ray|(ray:)?[1-9][0-9]{0,4}", text):
             if value is None:
                 return None
             raise ValueError(
-                f'expected a number of processes, "ray" or "ray:8" (processes on a ray cluster), got {value!r}'
+                f'expected a number of processes, "ray" or "ray:8" (processes on a ray cluster), got {shown(value)}'
             )
         return int(text) if text.isdigit() else text
 
@@ -194,9 +194,9 @@ class AuditConfig(Strict):
     until_decided: bool = False
     fail_if: tuple[str, ...] = ()
     gates: Place | None = None
-    effect_rows: int = Field(default=1000, ge=0)
-    shared_queries: int = Field(default=10_000, ge=0)
-    contribution_queries: int = Field(default=0, ge=0)
+    effect_rows: int = Field(default=1000, ge=0, le=_MOST)
+    shared_queries: int = Field(default=10_000, ge=0, le=_MOST)
+    contribution_queries: int = Field(default=0, ge=0, le=_MOST)
 
 
 @final

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cfsearch.cli import main
 from cfsearch.config import Config
+from cfsearch.config.checking import shown
 from cfsearch.datasets.tables import read_schema
-from cfsearch.errors import CfsearchError
+from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.providers.sidecar import read_sidecar
 
 
@@ -17,3 +20,64 @@ def test_a_number_of_five_thousand_digits_is_refused(read: object, tmp_path: Pat
     assert callable(read)
     with pytest.raises(CfsearchError, match=r"a\.toml"):
         read(path)
+
+
+HEX = f"0x{'F' * 5000}"
+"""Of 6,021 digits: a file may hold it, and Python does not write it out."""
+SETTINGS = ("evaluations", "population", "capacity", "patience", "max_queries", "max_time", "seed", "answers")
+
+
+@pytest.mark.parametrize(
+    "name", [*SETTINGS, "solver", "objectives", "immutable", "target", "critic", "gradients"]
+)
+def test_a_number_that_python_does_not_write_out_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        f'[model]\npath = "m.onnx"\n[data]\nimages = "p"\n[search]\n{name} = {HEX}\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=rf"a\.toml.*{name}") as caught:
+        Config.read(path)
+    assert "limit (4300" not in str(caught.value) and len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("table", ["model", "generator", "data", "run", "audit"])
+def test_nor_does_one_in_place_of_a_table_end_in_a_fault(table: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"{table} = {HEX}\n[search]\nseed = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"a\.toml"):
+        Config.read(path)
+
+
+def test_a_number_is_counted_where_it_is_too_long() -> None:
+    assert shown(10**300) == "a whole number of 301 digits"
+    assert shown(-(10**5000)) == "a whole number of 5,001 digits"
+    assert shown([10**5000]) == "a list that cannot be written out"
+    assert shown(12) == "12" and shown("x" * 500) == "'" + "x" * 79
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "https://user:secret@host/x"},
+        {"model": {"path": "m.onnx"}, "data": {"images": "p"}, "search": "https://host/x?key=secret"},
+        {"model": {"path": "m.onnx"}, "data": {"images": "p"}, "generator": ["https://user:secret@host/x"]},
+        {
+            "model": {"path": "m.onnx"},
+            "data": {"images": "p"},
+            "run": {"workers": "https://user:secret@host/x"},
+        },
+    ],
+)
+def test_no_secret_of_an_address_is_in_a_refusal(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"\[redacted\]") as caught:
+        Config.check(settings)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_seed_is_one_that_every_generator_of_random_numbers_takes() -> None:
+    data = {"model": {"path": "m.onnx"}, "data": {"images": "p"}}
+    assert Config.check({**data, "search": {"seed": 2**63 - 1}}).search.seed == 2**63 - 1
+    with pytest.raises(ConfigError, match="seed.*less than or equal to 9223372036854775807"):
+        Config.check({**data, "search": {"seed": 2**63}})
+    result = CliRunner().invoke(main, ["search", "a.png", "--model", "m.onnx", "--seed", "9" * 23])
+    assert result.exit_code == 2 and "--seed" in result.stderr and "unexpected" not in result.stderr
