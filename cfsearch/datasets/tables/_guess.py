@@ -22,6 +22,7 @@ _MOST_CODES: Final = 1000
 _CONSTANT: Final = "one value only: nothing to change to"
 _NAN: Final = "NaN"
 """The name of the level for cells that pandas reads as NaN."""
+_NAMED: Final = "another number in each row, under a name of identifiers"
 _CODES: Final = 12
 """Whole numbers of at most so many kinds may be codes of categories."""
 _NEARLY: Final = 0.9
@@ -102,6 +103,8 @@ class Guesses:
         markers: cells that count as missing in every column.
         categorical: columns whose numbers are codes.
         needed: columns that must not be left out.
+        because: why they must not.
+        named: columns that were left out for what their name says.
         notes: for people.
         reasons: by column, why it is what it is.
         words: cells that turned out to stand for a missing number.
@@ -111,6 +114,8 @@ class Guesses:
     markers: Sequence[str]
     categorical: Sequence[str] = ()
     needed: Sequence[str] = ()
+    because: str = "the model takes it"
+    named: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
@@ -193,13 +198,14 @@ class Guesses:
             counts = counts and numbers == sorted(numbers)
         why = "counts the rows"
         if not counts and whole and len(values) == rows > _CODES and names_identifiers(name):
-            counts, why = True, "another number in each row, under a name of identifiers"
+            counts, why = True, _NAMED
         if counts and name not in self.needed:
             self.notes.append(f"{name}: {why}; left out, as it looks like an identifier.")
+            self.named += [name] if why == _NAMED else []
             return None
         if counts:
             self.notes.append(
-                f"{name}: {why}, but the model takes it; it is held fixed (immutable), as it looks like an identifier."
+                f"{name}: {why}, but {self.because}; it is held fixed (immutable), as it looks like an identifier."
             )
         if whole and 2 <= len(values) <= _CODES and max(numbers) - min(numbers) < 2 * _CODES:
             self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")

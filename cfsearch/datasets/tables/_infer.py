@@ -84,8 +84,9 @@ def infer_schema(
     Columns of numbers alone become integer or real, with the range that was seen and the step
     of their decimals; columns of text categorical, with their levels in order of the alphabet.
     Columns that say the same thing one to one are linked. Texts that hardly ever repeat are
-    left out, and those of more than 100 kinds held fixed; so are identifiers that a model takes. Words
-    among numbers ("n/a", "-") are missing ones. Rules on changes are never guessed.
+    left out, and those of more than 100 kinds held fixed; so are identifiers that a model takes, and those
+    that only their name makes such where no other column is left. Words among numbers ("n/a", "-") are
+    missing ones. Rules on changes are never guessed.
 
     Args:
         path: the file, ``.csv`` or ``.csv.gz``.
@@ -113,16 +114,15 @@ def infer_schema(
                 f"table: {text.name!r} has no column {name!r}; its columns are {listed(text.header, most=30)}."
             )
     found = Guesses(text, missing_values, categorical=categorical, needed=needed)
-    left_out = list(ignore)
-    columns: list[Column] = []
-    for name in text.header:
-        if name in ignored or name == target:
-            continue
-        column = found.column(name)
-        if column is None:
-            left_out.append(name)
-        else:
-            columns.append(column)
+    names = [name for name in text.header if name not in ignored and name != target]
+    guessed = {name: found.column(name) for name in names}
+    if found.named and all(column is None for column in guessed.values()):
+        found = Guesses(
+            text, missing_values, categorical, needed=found.named, because="no other column could be an input"
+        )
+        guessed = {name: found.column(name) for name in names}
+    left_out = [*ignore, *(name for name, column in guessed.items() if column is None)]
+    columns = [column for column in guessed.values() if column is not None]
     if not columns:
         raise DataError(f"table: {text.name!r} has no column left that could be an input.")
     cells = [] if target is None else text.column(target)
