@@ -1,7 +1,6 @@
 """Providers of models of tables: base class, and models that take encoded numbers."""
 
 import hashlib
-import re
 from abc import ABC
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -272,13 +271,25 @@ class Framed:
             return self._function(frame)
         except (KeyError, AttributeError) as error:
             for name in self._schema.ignore:
-                if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error)):
+                if _lacks(error, name, frame=frame):
                     raise DataError(
                         f"column {name!r}: the function takes it, and the schema leaves it out. Describe it under [[columns]]: "
                         f"`cfsearch schema table` with --categorical {name!r} --immutable {name!r} writes a schema that holds "
                         "it fixed, cells as they stand in the file."
                     ) from error
             raise
+
+
+def _lacks(error: KeyError | AttributeError, name: str, *, frame: "pd.DataFrame") -> bool:
+    """Whether an error of a function says that a frame, or a part of it, has no column of this name."""
+    if isinstance(error, AttributeError):
+        return error.name == name and isinstance(error.obj, (type(frame), type(frame.iloc[:, 0])))
+    wanted, raised = error.args[0] if error.args else None, error.__traceback__
+    while raised is not None and raised.tb_next is not None:
+        raised = raised.tb_next
+    by_pandas = raised is not None and str(raised.tb_frame.f_globals.get("__name__")).startswith("pandas.")
+    # of several columns pandas writes a sentence: "['a', 'b'] not in index"
+    return (isinstance(wanted, str) and wanted == name) or (by_pandas and repr(name) in str(wanted))
 
 
 @final

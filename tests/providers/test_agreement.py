@@ -353,7 +353,17 @@ def test_a_schema_that_leaves_out_what_a_model_takes_is_refused_with_what_to_wri
 
 
 @pytest.mark.parametrize(
-    "take", [lambda rows: rows["rate"], lambda rows: rows.rate, lambda rows: rows[["rate", "n"]]]
+    "take",
+    [
+        lambda rows: rows["rate"],
+        lambda rows: rows.rate,
+        lambda rows: rows[["rate", "n"]],
+        lambda rows: rows[["rate"]],
+        lambda rows: rows.copy().iloc[:1].rate,
+        lambda rows: rows.apply(lambda row: row.rate, axis=1),
+        lambda rows: rows.dropna(subset=["rate"]),
+        lambda rows: [row["rate"] for row in rows.to_dict("records")],
+    ],
 )
 def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any) -> None:  # Any: a function
     schema = TableSchema(
@@ -365,3 +375,32 @@ def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any
         Framed(take, schema)(np.array([[1.0], [2.0]]))
     with pytest.raises(KeyError, match="other"):  # a mistake of its own stays one
         Framed(lambda rows: rows["other"], schema)(np.array([[1.0]]))
+
+
+def no_such_key(rows: Any) -> Any:  # Any: a function
+    raise KeyError("there is no 'rate' in the settings")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "take", "error"),
+    [
+        ("values", lambda rows: None.values, AttributeError),
+        ("object", lambda rows: None.values, AttributeError),
+        ("DataFrame", lambda rows: rows.transform_id(), AttributeError),
+        ("rate", lambda rows: np.array(rows).rate, AttributeError),
+        ("index", lambda rows: rows[["other", "n"]], KeyError),
+        ("columns", lambda rows: rows[["other"]], KeyError),
+        ("rate", lambda rows: rows["rate of interest"], KeyError),
+        ("rate", no_such_key, KeyError),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_a_function_is_not_blamed_on_a_column_whose_name_is_in_its_words(
+    ignored: str,
+    take: Any,  # Any: a function
+    error: type[Exception],
+) -> None:
+    schema = TableSchema(
+        columns=(Column(name="n", kind=ColumnKind.REAL, low=0, high=9),), ignore=("at", ignored)
+    )
+    with pytest.raises(error):  # a DataError is neither
+        Framed(take, schema)(np.array([[1.0], [2.0]]))
