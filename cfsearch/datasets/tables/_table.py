@@ -166,16 +166,16 @@ def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] |
     def where(line: int) -> str:
         return f"table: {text.name!r}, line {line}"
 
-    lines = [text.lines[i] for i in chosen]
+    lines, dropping = [text.lines[i] for i in chosen], _dropping(schema)
     for i in () if rows is None else chosen:
         cells = dict(zip(reversed(text.header), reversed(text.rows[i]), strict=True))  # of twice the first
         names = [
-            c.name for c in _dropping(schema) if is_missing(cells.get(c.name, "-"), schema.missing_values)
+            c.name for c in dropping if c.name in cells and is_missing(cells[c.name], schema.missing_values)
         ]
         if names:
             raise DataError(
                 f"{where(text.lines[i])} (row {i}): a cell is missing in {listed(names)}, and the schema drops such rows. Fill it "
-                "in, or set `missing` of this column to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
+                f"in, or set `missing` of {'this column' if len(names) == 1 else 'these columns'} to 'fill' or, where the model takes missing numbers, 'keep'; of levels to 'level'."
             )
     parts = _assembled(schema, text.header, [text.rows[i] for i in chosen], lines, where)
     place = dict(zip(lines, chosen, strict=True))

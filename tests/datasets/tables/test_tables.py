@@ -177,6 +177,25 @@ class TestMissing:
         with pytest.raises(DataError, match=r"every row has a missing cell \(income 2\), and"):
             read_table(write("age,income,job,ok\n39,,cook,no\n40,?,cook,no\n"), schema=schema)
 
+    @pytest.mark.parametrize("rows", [None, [0]])
+    def test_a_column_that_is_not_there_is_no_missing_cell(
+        self, write: Write, rows: list[int] | None
+    ) -> None:
+        schema = replace(with_column("income", missing=Missing.DROP), missing_values=("-", ""))
+        path = write("age,job,ok\n39,cook,no\n40,cook,no\n")
+        with pytest.raises(DataError, match="the column 'income' is missing"):
+            read_table(path, schema=schema, rows=rows)
+
+    def test_cells_that_are_missing_in_several_columns_are_named_together(self, write: Write) -> None:
+        columns = tuple(replace(c, missing=Missing.DROP) for c in PEOPLE.columns if c.name != "job")
+        path = write("age,income,ok\n,,no\n40,2,no\n")
+        with pytest.raises(
+            DataError, match=r"a cell is missing in age, income, and.*set `missing` of these columns to"
+        ):
+            read_table(path, schema=replace(PEOPLE, columns=columns), rows=[0])
+        with pytest.raises(DataError, match="set `missing` of this column to"):
+            read_table(write("age,income,ok\n,1,no\n"), schema=replace(PEOPLE, columns=columns), rows=[0])
+
     def test_a_question_mark_may_be_a_level_like_others(self, write: Write) -> None:
         schema = with_column("job", levels=("cook", "?"))
         assert read_table(write("age,income,job\n39,1,?\n"), schema=schema).x[0, 2] == 1.0
