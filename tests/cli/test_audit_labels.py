@@ -187,7 +187,7 @@ def test_a_folder_with_a_table_says_what_it_knows_and_the_rest_is_estimated(
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([["face0.png", 2]], "line 2 must have -1, 0 or 1 in column 'Male', got '2'"),
+        ([["face0.png", 2]], "line 2 must have 1 or 0, 1 or -1, or true or false in column 'Male', got '2'"),
         ([["face0.png", 1, 1]], "line 2 must have 2 cells, got 3"),
         ([["other.png", 1]], "must have a row for each image, but 4 of 4 have none ('face0.png'"),
         ([["face0.png", 1], ["face1.png", 0]], "2 of 4 have none ('face2.png', 'face3.png')"),

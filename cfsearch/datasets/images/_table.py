@@ -76,7 +76,8 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
     """The attribute table in a file with a header, whatever its encoding and what stands between its cells.
 
     The file name stands in the column named file, filename, image_id or image, else in the
-    first. All other columns are attributes with values in {-1, 1} or {0, 1}, but for ``extra`` and ``known``.
+    first. All other columns are attributes with values in {-1, 1} or {0, 1}, also with decimals, or true and
+    false, but for ``extra`` and ``known``. Comments (``#``) and Excel's ``sep=;`` above the header are skipped.
 
     Args:
         path: the table.
@@ -91,17 +92,17 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
 
     if wrong := why_no_file(path):
         raise DataError(f"attributes: {str(path)!r} must be a table, but {wrong}. Check the path.")
-    text, delimiter = text_and_delimiter(path)
+    text, delimiter, above = text_and_delimiter(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         header = [name.strip() for name in next(reader, [])]
         extra = [*extra, *(name for name in known if name in header[1:] and name not in extra)]
-        key, kept, attributes = _header(header, extra, path)
+        key, kept, attributes = _header(header, extra, path, line=above + 1)
         rows: dict[str, int] = {}
         texts: list[list[str]] = []
         values: list[list[int]] = []
         for row in reader:
-            line = reader.line_num
+            line = reader.line_num + above
             if not row:
                 continue
             if len(row) != len(header):
@@ -119,13 +120,13 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
                 raise _error(
                     path,
                     line,
-                    f"must have -1, 0 or 1 in column {header[at]!r}, got "
+                    f"must have 1 or 0, 1 or -1, or true or false in column {header[at]!r}, got "
                     f"{row[at][:40]!r} (name a column that is no attribute as `extra`)",
                 ) from error
     except csv.Error as error:
-        raise _error(path, reader.line_num, f"is no row of a table ({error})") from error
+        raise _error(path, reader.line_num + above, f"is no row of a table ({error})") from error
     if not rows:
-        raise _error(path, 2, "must be the first row, but there is only the header")
+        raise _error(path, above + 2, "must be the first row, but there is only the header")
     array = np.array(values, dtype=np.int8).reshape(len(rows), len(attributes))
     for column, at in enumerate(attributes):
         v = array[:, column]
@@ -148,23 +149,27 @@ def _error(path: Path, line: int, what: str) -> DataError:
     return DataError(f"attributes: {path.name!r}, line {line} {what}. Correct the table.")
 
 
-def _header(header: list[str], extra: Sequence[str], path: Path) -> tuple[int, list[int], list[int]]:
+def _header(
+    header: list[str], extra: Sequence[str], path: Path, *, line: int
+) -> tuple[int, list[int], list[int]]:
     if not any(header):
-        raise _error(path, 1, "must be a header, but the file is empty")
+        raise _error(path, line, "must be a header, but the file is empty")
     if len(header) < 2:
         raise _error(
-            path, 1, f"must name columns with commas, semicolons or tabs between them, got {header[0][:60]!r}"
+            path,
+            line,
+            f"must name columns with commas, semicolons or tabs between them, got {header[0][:60]!r}",
         )
     seen: set[str] = set()
     for i, name in enumerate(header):
         if not name:
-            raise _error(path, 1, f"has no name for column {i + 1}")
+            raise _error(path, line, f"has no name for column {i + 1}")
         if name in seen:
-            raise _error(path, 1, f"names column {name!r} twice")
+            raise _error(path, line, f"names column {name!r} twice")
         seen.add(name)
     missing = [name for name in extra if name not in header]
     if missing:
-        raise _error(path, 1, f"must name the column {missing[0]!r}, which the settings name")
+        raise _error(path, line, f"must name the column {missing[0]!r}, which the settings name")
     key = next((header.index(name) for name in KEYS if name in header), 0)
     kept = [header.index(name) for name in extra]
     taken = {key, *kept}

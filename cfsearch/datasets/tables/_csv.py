@@ -113,8 +113,8 @@ def read_text_table(
     return _without_odd_rows(_plain_numbers(table))
 
 
-def text_and_delimiter(path: Path) -> tuple[str, str]:
-    r"""The text of a table's file, and what stands between its cells.
+def text_and_delimiter(path: Path) -> tuple[str, str, int]:
+    r"""The text of a table's file from its header on, what stands between its cells, and how many lines stand above.
 
     Args:
         path: the file; packed, in another encoding, or parquet, as ``read_text_table`` reads it.
@@ -127,12 +127,13 @@ def text_and_delimiter(path: Path) -> tuple[str, str]:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as place:
         ...     file = Path(place) / "a.csv"
-        ...     _ = file.write_bytes("age;job\n31;café\n".encode("cp1252"))
+        ...     _ = file.write_bytes("sep=;\nage;job\n31;café\n".encode("cp1252"))
         ...     text_and_delimiter(file)
-        ('age;job\n31;café\n', ';')
+        ('age;job\n31;café\n', ';', 1)
     """
     text, _, _ = text_of(path, None)
-    return text, _delimiter(text)
+    body, skipped = _without_preface(text)
+    return body, _delimiter(body), skipped
 
 
 def _without_odd_rows(table: TextTable) -> TextTable:

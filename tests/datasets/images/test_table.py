@@ -14,6 +14,7 @@ from PIL import Image
 
 from cfsearch.datasets.images import AttributeTable, ImageFolderSource, read_attributes, read_image
 from cfsearch.datasets.images.labelled import read_labels
+from cfsearch.datasets.tables import read_text_table
 from cfsearch.errors import DataError
 
 
@@ -66,8 +67,18 @@ def test_a_table_is_read(tmp_path: Path, content: str) -> None:
         "file,Male,Young\r\n\u00e9.png,1,-1\r\nb.png,-1,1\r\n".encode("cp1252"),
         "file|Male|Young\n\u00e9.png|True|False\nb.png|False|True\n".encode("utf-8-sig"),
         gzip.compress("file,Male,Young\n\u00e9.png,1.0,0.0\nb.png,0.0,1.0\n".encode()),
+        "sep=;\r\nfile;Male;Young\r\n\u00e9.png;1;0\r\nb.png;0;1\r\n".encode("cp1252"),
+        "# by hand\n# twice\nfile,Male,Young\n\u00e9.png,1,0\nb.png,0,1\n".encode(),
     ],
-    ids=["semicolons", "tabs in UTF-16", "Windows-1252", "bars and truths", "packed, with decimals"],
+    ids=[
+        "semicolons",
+        "tabs in UTF-16",
+        "Windows-1252",
+        "bars and truths",
+        "packed, with decimals",
+        "Excel's line",
+        "comments",
+    ],
 )
 def test_a_table_is_read_as_other_tables_are(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.csv"
@@ -76,6 +87,9 @@ def test_a_table_is_read_as_other_tables_are(tmp_path: Path, content: bytes) -> 
         assert got.files == ("\u00e9.png", "b.png")
         assert got.names == ("Male", "Young")
         assert got.values.tolist() == [[True, False], [False, True]]
+    cells = read_text_table(path)
+    assert cells.header == ("file", "Male", "Young")
+    assert [row[0] for row in cells.rows] == ["\u00e9.png", "b.png"]
 
 
 def test_columns_that_are_known_to_be_texts_are_none_of_the_attributes(tmp_path: Path) -> None:
@@ -107,9 +121,17 @@ def test_extra_columns_are_kept_as_text(tmp_path: Path) -> None:
         ("file,,Male\na.png,1,1\n", "line 1 has no name for column 2"),
         ("file,Male\na.png,1\nb.png,1,1\n", "line 3 must have 2 cells, got 3"),
         ("file,Male\na.png\n", "line 2 must have 2 cells, got 1"),
-        ("file,Male\na.png,2\n", "line 2 must have -1, 0 or 1 in column 'Male', got '2'"),
-        ("file,Male\na.png,\n", "line 2 must have -1, 0 or 1"),
+        (
+            "file,Male\na.png,2\n",
+            "line 2 must have 1 or 0, 1 or -1, or true or false in column 'Male', got '2'",
+        ),
+        ("file,Male\na.png,\n", "line 2 must have 1 or 0"),
         ("file,Male\n,1\n", "line 2 names no file"),
+        ("sep=,\n", "line 2 must be a header, but the file is empty"),
+        ("sep=;\nfile;Male\n", "line 3 must be the first row"),
+        ("sep=;\nfile;\na.png;1\n", "line 2 has no name for column 2"),
+        ("# x\nsep=;\nfile;Male\na.png;1\nb.png;x\n", "line 5 must have 1 or 0"),
+        ('sep=;\nfile;Male\na.png;1\nb.png;"0\n', "line 4 is no row of a table"),
         ("file,Male\na.png,1\nb.png,0\na.png,1\n", "line 4 names 'a.png' again after line 2"),
         ("file,Male\na.png,1\nb.png,0\nc.png,-1\n", "line 4 mixes -1 and 0 in column 'Male'"),
         ('file,Male\n"a\nb.png",1\nc.png,x\n', "line 4 must have"),
