@@ -156,22 +156,23 @@ def _rgb(image: Image.Image, notes: list[str], *, name: str) -> Image.Image:
             "tells. Save it as an 8-bit or 16-bit image."
         )
     if mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        mode = "L"
+        deep, clear = np.asarray(image), image.info.get("transparency")
+        image = Image.fromarray((deep >> 8).astype(np.uint8))
+        if isinstance(clear, int):  # of all 16 bits, which are gone behind this line
+            image.putalpha(Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8)))
+        mode = image.mode
+    if mode in ("L", "1", "LA", "La"):
+        notes.append("grey repeated in three channels")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        if mode in ("LA", "La"):
-            notes.append("grey repeated in three channels")
         if np.asarray(rgba.getchannel("A")).min() < 255:
             kind = "palette with alpha" if mode in ("P", "PA") else "transparency"
             notes.append(f"{kind} composed on white")
             rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, _WHITE), rgba)
         return rgba.convert("RGB")
-    if mode in ("L", "1"):
-        notes.append("grey repeated in three channels")
-    elif mode == "CMYK":
+    if mode == "CMYK":
         notes.append("CMYK converted without its colour profile")
-    elif mode not in ("RGB", "P"):
+    elif mode not in ("RGB", "P", "L", "1"):
         notes.append(f"{mode} converted")
     return image.convert("RGB")
 

@@ -256,6 +256,31 @@ def test_grey_and_one_bit_become_rgb(tmp_path: Path) -> None:
         assert record.notes == ("grey repeated in three channels",)
 
 
+@pytest.mark.parametrize(
+    ("mode", "value", "clear"), [("L", 77, 77), ("L", 77, 200), ("1", 1, 0), ("LA", (77, 0), None), ("LA", (77, 255), None)]
+)  # fmt: skip
+def test_grey_with_transparency_is_noted_as_grey(
+    tmp_path: Path, mode: str, value: int | tuple[int, int], clear: int | None
+) -> None:
+    chunk = {} if clear is None else {"transparency": clear}
+    record = read_image(write(tmp_path / "a.png", Image.new(mode, (2, 2), value), **chunk))
+    seen = value in (clear, (77, 0))
+    notes = ("grey repeated in three channels", *(("transparency composed on white",) if seen else ()))
+    assert record.notes == notes
+    assert record.pixels[:, 0, 0].tolist() == [255 if seen or mode == "1" else 77] * 3
+
+
+def test_one_of_sixteen_bit_greys_may_be_transparent(tmp_path: Path) -> None:
+    grey = np.array([[0x1234, 0x1235, 0xFFFF]], dtype=np.uint16)
+    record = read_image(write(tmp_path / "a.png", Image.fromarray(grey), transparency=0x1234))
+    assert record.pixels[:, 0].tolist() == [[255, 0x12, 255]] * 3
+    assert record.notes == (
+        "16-bit scaled to 8-bit",
+        "grey repeated in three channels",
+        "transparency composed on white",
+    )
+
+
 # --- reading: size ---
 
 
