@@ -23,7 +23,9 @@ def percent(share: float, *, digits: int = 0) -> str:
 
 
 def rounded_down(value: float, *, digits: int = 1) -> str:
-    """A number that misses a bound from below, so that it never reads as if it reached it; "inf" and "nan" as such.
+    """A number that misses a bound from below, so that it does not read as if it reached it; "inf" and "nan" as such.
+
+    Up to a millionth of the last digit below a digit it is that digit: 2.3 is no less than 2.3 for how floats are stored.
 
     Args:
         value: the number.

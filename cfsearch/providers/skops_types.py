@@ -34,7 +34,7 @@ PLAIN: Final = frozenset(
         "numpy.dtype",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
-        "sklearn.compose._column_transformer._RemainderColsList",  # of 1.5 to 1.8
+        "sklearn.compose._column_transformer._RemainderColsList",  # of 1.6 to 1.8
         "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
         "sklearn.metrics._scorer._PassthroughScorer",
         "sklearn.multiclass._ConstantPredictor",

@@ -20,23 +20,9 @@ SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".t
 """Endings, in any case, by which an image is found; the content decides how it is read."""
 
 OTHERS: Final = (
-    *(
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jxl",
-        ".jp2",
-        ".j2k",
-        ".jfif",
-        ".jpe",
-        ".apng",
-        ".ico",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-    ),
-    *(".tga", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".exr", ".dcm"),
-)
+    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jfif", ".jpe", ".apng", ".ico", ".ppm", ".pgm", ".pnm", ".tga",
+    ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".exr", ".dcm",
+)  # fmt: skip
 """Endings of pictures that are not looked for; a folder that holds such ones says so."""
 
 _MAX_MEMBER = 256 * 2**20
@@ -62,8 +48,9 @@ class ImageRef:
 def find_images(path: str | Path, *, recursive: bool = False) -> tuple[ImageRef, ...]:
     """The images in a folder or zip, sorted by name, or the one file given.
 
-    Hidden files are passed over. Pictures of formats that are not read are left out, and one warning names them. What has an image's ending but is no regular file (a named
-    pipe, a broken link) is never opened; one warning names such entries.
+    Hidden files are passed over. Pictures of formats that are not read are left out, and one warning names
+    them. What has an image's ending but is no regular file (a named pipe, a broken link) is never opened;
+    one warning names such entries.
 
     Args:
         path: a folder, a zip, or one image of any name.
