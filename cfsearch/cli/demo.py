@@ -76,11 +76,13 @@ def demo(out: Path, faces: int, evaluations: int, seed: int, opened: bool, threa
 def _show(console: "Console", document: dict[str, Any], page: Path) -> None:
     from rich.text import Text
 
+    from cfsearch.report.agreement import found_in
+
     from ._tables import ResultTable
 
     table = ResultTable()
     table.add_column("model", overflow="fold")
-    table.add_column("verified counterfactuals", justify="right")
+    table.add_column(f"{found_in(document)}s", justify="right")
     table.add_column("reacts most to", overflow="fold", ratio=1)
     names = {entry["id"]: entry["name"] for entry in document["models"]}
     labels = {entry["id"]: entry.get("labels", ()) for entry in document["models"]}

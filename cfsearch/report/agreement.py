@@ -16,9 +16,29 @@ def counted_as(reasons: Iterable[str]) -> str:
         >>> counted_as(["", "not_genuine"]), counted_as(["", "stalled"])
         ('verified and genuine counterfactual', 'verified counterfactual')
     """
-    return (
-        "verified and genuine counterfactual" if "not_genuine" in set(reasons) else "verified counterfactual"
-    )
+    return counterfactual(genuine="not_genuine" in set(reasons))
+
+
+def counterfactual(*, genuine: bool) -> str:
+    """What counts as found, in words.
+
+    Args:
+        genuine: whether flips that are not genuine were taken out.
+    """
+    return "verified and genuine counterfactual" if genuine else "verified counterfactual"
+
+
+def loses_flips(document: Mapping[str, Any]) -> bool:
+    """Whether an audit took out flips that are not genuine, by its document.
+
+    Args:
+        document: the content of ``audit.json``.
+
+    Example:
+        >>> loses_flips({"instances": [{"reason": ""}]}), loses_flips({"instances": [{"reason": "not_genuine"}]})
+        (False, True)
+    """
+    return any(row["reason"] == "not_genuine" for row in document.get("instances", ()))
 
 
 def found_in(document: Mapping[str, Any]) -> str:
@@ -27,7 +47,7 @@ def found_in(document: Mapping[str, Any]) -> str:
     Args:
         document: the content of ``audit.json``.
     """
-    return counted_as(row["reason"] for row in document.get("instances", ()))
+    return counterfactual(genuine=loses_flips(document))
 
 
 def genuineness_words(document: Mapping[str, Any], model: str, *, thing: str) -> list[str]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from . import wording
+from .agreement import counterfactual
 from .page import asset, policy, template
 from .pictures import Codec
 
@@ -61,6 +62,7 @@ def build_diff_page(document: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
         rows=[_row(row) for row in marked["rows"]],
         headlines=headlines(marked),
         how=how(marked),
+        counted_as=_found(marked),
         pairs=[_pair(pair) for pair in shown],
         left_out=len(pairs) - len(shown),
         style=Markup(style),  # noqa: S704  # our own files
@@ -114,12 +116,17 @@ def named(row: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     subject = wording.human(row["subject"])
     return {
         "decided": f"Share decided as “{document['label']}”",
-        "found": "Share with a verified counterfactual",
+        "found": f"Share with a {_found(document)}",
         "genuine": "Share with a genuine flip, of those with a flip in both audits",
         "agreement": "Share with a flip that is genuine by both generators, of those with one that is by the first in both audits",
         "flips_alone": f"Verdicts that {subject} changes alone",
         "effect": f"Effect of {subject} on “{document['label']}”",
     }[row["figure"]]
+
+
+def _found(document: Mapping[str, Any]) -> str:
+    """What both audits count as found; a share that is genuine is among the rows where both took out what is not."""
+    return counterfactual(genuine=any(row["figure"] == "genuine" for row in document["rows"]))
 
 
 def figures(row: Mapping[str, Any]) -> str:

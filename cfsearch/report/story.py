@@ -7,7 +7,7 @@ from typing import Any, final
 from cfsearch.contracts.modality import Modality, modality_named
 
 from . import wording
-from .agreement import found_in, genuineness_words
+from .agreement import counterfactual, genuineness_words, loses_flips
 from .charts import judged
 from .decisions import decisions, headline
 from .gallery import Article, Strip
@@ -93,7 +93,7 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
         articles: the pictures or rows of the gallery.
     """
     names = {m["id"]: m["name"] for m in document["models"]}
-    thing = _thing(document)
+    thing, genuine = _thing(document), loses_flips(document)
     contrast = _contrast(document["effects"], names)
     verdicts = [Verdict(v["headline"], v["detail"]) for v in document.get("verdicts", ())]
     protected = document.get("protected", ())
@@ -108,16 +108,16 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     decided = [Verdict(sentence, "") for sentence in map(headline, decisions(document)) if sentence]
     # of rows what the model decides comes first; of images the effects of what was edited
     verdicts = [*decided, *verdicts] if document.get("inputs") == "rows" else [*verdicts, *decided]
-    opening = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing), "")
+    opening = verdicts[0] if verdicts else Verdict(_headline(document, thing=thing, genuine=genuine), "")
     return Story(
         headline=opening.headline,
         detail=opening.detail,
         logits=_logits(document),
         verdicts=tuple(verdicts[1:]),
-        figures=tuple(_figures(document, names, thing=thing)),
+        figures=tuple(_figures(document, names, thing=thing, flip=counterfactual(genuine=genuine))),
         weaknesses=tuple(_weaknesses(document, names)),
         findings=tuple(
-            Finding(model=name, sentences=tuple(_sentences(document, model, thing=thing)))
+            Finding(model=name, sentences=tuple(_sentences(document, model, thing=thing, genuine=genuine)))
             for model, name in names.items()
         ),
         contrast=tuple(contrast[:_MOST]),
@@ -141,7 +141,7 @@ def _of(entries: Sequence[Mapping[str, Any]], model: str) -> list[Mapping[str, A
     return [e for e in entries if e["model"] == model]
 
 
-def _headline(document: Mapping[str, Any], *, thing: str) -> str:
+def _headline(document: Mapping[str, Any], *, thing: str, genuine: bool) -> str:
     """The headline where no effect stands out."""
     counts = document["counts"]
     found, searched = sum(c["found"] for c in counts), sum(c["searched"] for c in counts)
@@ -149,7 +149,7 @@ def _headline(document: Mapping[str, Any], *, thing: str) -> str:
         return "Nothing was searched, so this page can say nothing about the model."
     if not found:
         searches = wording.counted(searched, "search").replace("searchs", "searches")
-        return f"No {found_in(document)} was found in {searches}; the reasons are below."
+        return f"No {counterfactual(genuine=genuine)} was found in {searches}; the reasons are below."
     model = "the model" if len(document["models"]) == 1 else "a model"
     if any(effect["estimate"] for effect in document["effects"]):
         return f"One cannot tell of any attribute that {model} leans on it."
@@ -162,12 +162,12 @@ def _headline(document: Mapping[str, Any], *, thing: str) -> str:
     return f"The sparsest flips most often hold: {words}, in {top['count']} of {wording.counted(top['n'], thing)}."
 
 
-def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: str) -> list[Figure]:
+def _figures(document: Mapping[str, Any], names: Mapping[str, str], *, thing: str, flip: str) -> list[Figure]:
     figures = [
         Figure(
             model=names.get(c["model"], c["model"]),
             value=f"{c['found']} of {c['searched']}" if c["searched"] else wording.MISSING,
-            label=f"{thing}s with a {found_in(document)}",
+            label=f"{thing}s with a {flip}",
             interval=wording.span(c["found_rate"]),
         )
         for c in document["counts"]
@@ -199,13 +199,13 @@ def _weaknesses(document: Mapping[str, Any], names: Mapping[str, str]) -> list[s
     return list(dict.fromkeys([*found, *document["warnings"]]))
 
 
-def _sentences(document: Mapping[str, Any], model: str, *, thing: str) -> list[str]:
+def _sentences(document: Mapping[str, Any], model: str, *, thing: str, genuine: bool) -> list[str]:
     sentences = []
     for c in _of(document["counts"], model):
         if c["searched"]:
             sentences.append(
                 f"For {c['found']} of {wording.counted(c['searched'], thing)} the search found at least "
-                f"one {'genuine ' * ('genuine' in found_in(document))}counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
+                f"one {'genuine ' if genuine else ''}counterfactual that the model itself confirms ({wording.percent(wording.rate(c['found_rate']))}, "
                 f"95 % interval {wording.span(c['found_rate'])})."
             )
         if c["already_target"]:

@@ -129,6 +129,7 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
     call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     got: dict[str, Any] = {}
+    reason = ""
 
     def fake(
         directory: Path, *, count: int, evaluations: int, seed: int, command: str, watch: Watch
@@ -140,6 +141,7 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
         return {
             "models": [{"id": "natural", "name": "trained on all faces", "labels": ["not Male", "Male"]}],
             "counts": [{"model": "natural", "found": 3, "searched": 4, "found_rate": rate}],
+            "instances": [{"model": "natural", "reason": reason}],
             "effects": [
                 {"model": "natural", "variable": name, "estimate": estimate}
                 for name in ("Male", "Blond_Hair")
@@ -162,6 +164,10 @@ def test_the_demo_gets_its_flags_and_prints_a_table(
     text = " ".join(answer.out.split())
     assert "trained on all faces 3/4 Blond_Hair -1.5 logits" in text
     assert answer.out.rstrip().endswith("report.html")
+    assert "verified counterfactuals" in text
+    reason = "not_genuine"
+    text = " ".join(call("demo", "--out", out, "--faces", 4, "--evaluations", 60).out.split())
+    assert "verified and genuine" in text  # the heading is folded
     assert opened == []
     assert call("demo", "--out", out, "--open").code == 0
     assert opened == [(out / "report.html").resolve().as_uri()]

@@ -48,6 +48,21 @@ def test_a_row_is_named_by_its_figure() -> None:
     ]  # fmt: skip
 
 
+def test_what_is_not_genuine_is_no_counterfactual_where_both_audits_took_it_out() -> None:
+    both = document(row("found"), row("genuine"))
+    assert named(row("found"), both) == "Share with a verified and genuine counterfactual"
+    assert headlines(both)[0].startswith("Share with a verified and genuine counterfactual: 25")
+    side = {"model": "one", "title": "t", "fingerprint": "f", "run_id": "run-1", "created": "2026"}
+    more = {"first": side, "second": side, "practical": 0.25, "shared": 41, "only_first": 1, "only_second": 2}
+    more |= {"format": "cfsearch-diff/1", "practical_share": 0.05, "corrected": True, "notes": []}
+    for whole, words in (
+        (both, "verified and genuine counterfactual"),
+        (document(row("found")), "verified counterfactual"),
+    ):
+        text = flat(parsed(build_diff_page(whole | more, [Pair("a", ("no", "yes"), True)])).get_text(" "))
+        assert f"Beside the original: the sparsest {words} of each model." in text
+
+
 def test_both_values_and_their_difference_in_their_unit() -> None:
     assert flat(figures(row("found"))) == (
         "25 % before, 50 % after, difference +25 points (95 % interval +10 to +40 points)"

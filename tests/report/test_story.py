@@ -199,6 +199,21 @@ class TestFigures:
             "Few.",
         )
 
+    @pytest.mark.parametrize(
+        ("reason", "words", "one"),
+        [("not_genuine", "verified and genuine", "genuine "), ("stalled", "verified", "")],
+    )
+    def test_flips_that_are_not_genuine_are_no_counterfactuals_in_any_sentence(
+        self, reason: str, words: str, one: str
+    ) -> None:
+        rows = [{"model": "k", "reason": reason}, {"model": "m", "reason": ""}]
+        story = tell(document(models=("m", "k"), instances=rows), [])
+        assert {figure.label for figure in story.figures} == {f"pictures with a {words} counterfactual"}
+        for finding in story.findings:
+            assert f"at least one {one}counterfactual that the model itself confirms" in finding.sentences[0]
+        none = tell(document(counts=[count(found=0)], instances=rows), [])
+        assert none.headline.startswith(f"No {words} counterfactual was found in 8 searches")
+
     def test_nine_in_ten_are_no_weakness_and_none_stands_twice(self) -> None:
         good = [{"model": "m", "count": 9, "n": 10, "rate": {"value": 0.9, "low": 0.6, "high": 0.98}}]
         assert tell(document(genuine=good, warnings=["A.", "A."]), []).weaknesses == ("A.",)
