@@ -377,6 +377,13 @@ def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any
         Framed(lambda rows: rows["other"], schema)(np.array([[1.0]]))
 
 
+NOTHING: Any = None  # Any: what a function may find by mistake
+
+
+def plain(rows: Any) -> Any:  # Any: a function
+    return np.array(rows)
+
+
 def no_such_key(rows: Any) -> Any:  # Any: a function
     raise KeyError("there is no 'rate' in the settings")
 
@@ -384,10 +391,10 @@ def no_such_key(rows: Any) -> Any:  # Any: a function
 @pytest.mark.parametrize(
     ("ignored", "take", "error"),
     [
-        ("values", lambda rows: None.values, AttributeError),
-        ("object", lambda rows: None.values, AttributeError),
+        ("values", lambda rows: NOTHING.values, AttributeError),
+        ("object", lambda rows: NOTHING.values, AttributeError),
         ("DataFrame", lambda rows: rows.transform_id(), AttributeError),
-        ("rate", lambda rows: np.array(rows).rate, AttributeError),
+        ("rate", lambda rows: plain(rows).rate, AttributeError),
         ("index", lambda rows: rows[["other", "n"]], KeyError),
         ("columns", lambda rows: rows[["other"]], KeyError),
         ("rate", lambda rows: rows["rate of interest"], KeyError),
