@@ -377,7 +377,8 @@ def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any
         Framed(lambda rows: rows["other"], schema)(np.array([[1.0]]))
 
 
-NOTHING: Any = None  # Any: what a function may find by mistake
+def nothing() -> Any:  # Any: what a function may find by mistake
+    return None
 
 
 def plain(rows: Any) -> Any:  # Any: a function
@@ -391,8 +392,8 @@ def no_such_key(rows: Any) -> Any:  # Any: a function
 @pytest.mark.parametrize(
     ("ignored", "take", "error"),
     [
-        ("values", lambda rows: NOTHING.values, AttributeError),
-        ("object", lambda rows: NOTHING.values, AttributeError),
+        ("values", lambda rows: nothing().values, AttributeError),
+        ("object", lambda rows: nothing().values, AttributeError),
         ("DataFrame", lambda rows: rows.transform_id(), AttributeError),
         ("rate", lambda rows: plain(rows).rate, AttributeError),
         ("index", lambda rows: rows[["other", "n"]], KeyError),
