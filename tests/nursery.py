@@ -19,6 +19,7 @@ from typing import Any, Final
 
 _REAPER: Final = 36
 _LENGTH: Final = 8
+_ABOVE: Final = 200
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _IMPORTED: Final = (
     "cfsearch.audits.run",
@@ -130,8 +131,11 @@ def _become(order: dict[str, Any], descriptors: list[int], end: socket.socket, s
         time.sleep(0.0005)  # until the process between has ended
     if order["leads"]:
         os.setsid()
+    above = max(
+        _ABOVE, *(number + 1 for number in order["numbers"])
+    )  # none of what they become is in their way
     ready, *high = [
-        fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 200) for descriptor in (spare[1], *descriptors)
+        fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above) for descriptor in (spare[1], *descriptors)
     ]
     end.close()
     for descriptor in (*spare, *descriptors):

@@ -223,6 +223,7 @@ def _rows(
         scores=scores,
         data={},
         given={name: value for name, value in given.items() if name != "surrogate"},
+        keep_missing=False,
     )
     opened = open_model(call.config, table=call.parts.table, model=call.parts.model)
     if opened.table is None:

@@ -12,6 +12,7 @@ import tomli_w
 from cfsearch.assembly.generator import open_generator
 from cfsearch.assembly.inputs import settings_of_inputs
 from cfsearch.assembly.isolation import isolation_of
+from cfsearch.assembly.missing_numbers import may_keep, opened_with_missing
 from cfsearch.assembly.model import open_inputs
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.plugins import plugin_config
@@ -55,6 +56,7 @@ def prepared(
     given: Mapping[str, Any],  # Any: `Settings`
     audit: Mapping[str, Any] = MappingProxyType({}),  # Any: settings of [audit]
     second_generator: GeneratorLike | None = None,
+    keep_missing: bool = True,
 ) -> Prepared:
     """Settings and parts of one call; inputs that are objects are written to a folder.
 
@@ -70,6 +72,7 @@ def prepared(
         given: further settings of the call.
         audit: settings of what an audit reports on; what is None is left to its default.
         second_generator: as ``generator``; None for none.
+        keep_missing: as of ``cfsearch.assembly.model.open_inputs``.
 
     Raises:
         CfsearchError: something of it cannot be used; says what to give instead.
@@ -132,21 +135,28 @@ def prepared(
     table: TableInput | None = None
     provider: Provider | None = None
     if rows:
-        table = open_inputs(checked) if source is not None else open_table(checked, columns=columns)
-        if source is None:
+        if source is not None:
+            table = open_inputs(checked, keep_missing=keep_missing)
+        else:
+            keep = keep_missing and may_keep(checked)
+            table = open_table(checked, columns=columns, keep_missing=keep)
             open_rows = (
                 live_tabular if isolation is None else partial(isolated_live_tabular, isolation=isolation)
             )
-            provider = open_rows(
-                of_matrix(model, x),
-                schema=table.schema,
-                probes=table.probes,
-                labels=labels,
-                scores=kind,
-                device=checked.run.device,
-                name=name,
-                target=target,
-            )
+
+            def opening(one: TableInput) -> Provider:
+                return open_rows(
+                    of_matrix(model, x),
+                    schema=one.schema,
+                    probes=one.probes,
+                    labels=labels,
+                    scores=kind,
+                    device=checked.run.device,
+                    name=name,
+                    target=target,
+                )
+
+            table, provider = opened_with_missing(table, opening)
     elif named is not None and "texts" in named:
         if source is None:
             if isolation is not None:

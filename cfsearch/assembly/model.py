@@ -27,6 +27,7 @@ from .generator import open_words
 from .inputs import SHIPPED_SOUND, SHIPPED_SOUND_ARCH, Inputs, open_sounds, open_texts, shipped_sound_model
 from .isolation import columns_of_model, isolation_of, model_of_inputs, model_of_rows
 from .known_numbers import with_known_numbers
+from .missing_numbers import may_keep, opened_with_missing
 from .table import TableInput, open_table
 
 _PROBES: Final = 32
@@ -66,12 +67,14 @@ class Opened:
         return self.model
 
 
-def open_inputs(config: Config, *, spare: bool = False) -> TableInput:
+def open_inputs(config: Config, *, spare: bool = False, keep_missing: bool = False) -> TableInput:
     """The table of ``[data]``, with the columns that the model of ``[model]`` says it takes.
 
     Args:
         config: all settings.
         spare: as of ``cfsearch.assembly.table.open_table``.
+        keep_missing: keep rows that lack a number where the schema is guessed, the settings let them stay, and the
+            model turns out to take them.
 
     Raises:
         ConfigError, DataError: as ``cfsearch.assembly.table.open_table``.
@@ -81,11 +84,17 @@ def open_inputs(config: Config, *, spare: bool = False) -> TableInput:
     rows = config.data.reference or config.data.table
     file = onnx_file_of(settings.path)
     taken = columns_of_model(config, table=rows, file=file)
-    return replace(open_table(config, columns=taken, spare=spare), file=file)
+    keep = keep_missing and may_keep(config)
+    return replace(open_table(config, columns=taken, spare=spare, keep_missing=keep), file=file)
 
 
 def open_model(
-    config: Config, *, table: TableInput | None = None, model: Provider | None = None, spare: bool = False
+    config: Config,
+    *,
+    table: TableInput | None = None,
+    model: Provider | None = None,
+    spare: bool = False,
+    keep_missing: bool = False,
 ) -> Opened:
     """The model that ``[model]`` names, and the table of ``[data]`` where inputs are rows.
 
@@ -94,6 +103,7 @@ def open_model(
         table: where it was opened before.
         model: where it is an object of the running program.
         spare: leave out rows of the table that cannot be read, see ``cfsearch.assembly.table.open_table``.
+        keep_missing: as of ``open_inputs``.
 
     Raises:
         ConfigError: settings that do not go together, or an unknown class as target.
@@ -101,8 +111,9 @@ def open_model(
         DataError: the table cannot be read, has other classes than the model, or the model answers
             its rows otherwise as pandas reads them.
     """
-    read = table or (open_inputs(config, spare=True) if spare else None)
-    opened = _OPENED[config.data.modality](config, read, model)
+    if table is None and config.data.modality is ROWS:
+        table = open_inputs(config, spare=spare, keep_missing=keep_missing)
+    opened = _OPENED[config.data.modality](config, table, model)
     if config.data.decided is not None and opened.table is not None:
         chosen = chosen_by_decision(
             opened.table, opened.model, decided=config.data.decided, limit=config.data.limit
@@ -135,12 +146,15 @@ def _of_sounds(config: Config, _: TableInput | None, given: Provider | None) -> 
 
 
 def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -> Opened:
-    table = table or open_inputs(config)
-    model = given
-    if model is None:
-        read = table.file is not None and table.file.path == Path(config.model.path)
-        file = table.file if read else None
-        model = model_of_rows(config, schema=table.schema, probes=table.probes, file=file)
+    if table is None:
+        raise ConfigError("inputs: expected a table. Give --data TABLE.csv.")
+
+    def opening(one: TableInput) -> Provider:
+        read = one.file is not None and one.file.path == Path(config.model.path)
+        file = one.file if read else None
+        return model_of_rows(config, schema=one.schema, probes=one.probes, file=file)
+
+    table, model = opened_with_missing(table, opening) if given is None else (table, given)
     table = replace(table, file=None)
     path = Path(config.model.path)
     beside = config.model.sidecar or (sidecar_path(path) if given is None and stands(path) else "")

@@ -160,7 +160,7 @@ def assemble(config: Config, *, table: TableInput | None = None, parts: Parts | 
         for plugin in given:
             if isinstance(plugin, PluginConfig | str):
                 registry.load_object(kind, plugin_config(kind, plugin).name)
-    opened = open_model(config, table=table or parts.table, model=parts.model)
+    opened = open_model(config, table=table or parts.table, model=parts.model, keep_missing=True)
     model, table = opened.model, opened.table
     check_scores_held(model, population=config.search.population, capacity=config.search.capacity)
     generator = opened.generator or parts.generator or open_generator(config, table=table)

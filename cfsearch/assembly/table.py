@@ -6,8 +6,9 @@ contact. ``cfsearch.assembly.model.open_model`` adds the model.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, final
 
@@ -23,6 +24,7 @@ from cfsearch.datasets.tables import (
     ColumnKind,
     FileSample,
     Inference,
+    Missing,
     RowGroups,
     Table,
     TableSchema,
@@ -79,6 +81,8 @@ class TableInput(Inputs):
         whole: all rows from which the model's decision chose these; None where it chose none.
         guessed_protected: whether the names of columns alone made them protected.
         unread: by place in the file why a row is left out, where single rows may be.
+        dropping: the same table without rows that lack a number, where a guessed schema keeps them: for a model that
+            takes none; None where there is no choice, or it was made.
 
     Shapes:
         probes ``(p, c)`` float64.
@@ -99,6 +103,7 @@ class TableInput(Inputs):
     protected_reference: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     guessed_protected: bool = False
     whole: "TableInput | None" = None
+    dropping: "Callable[[], TableInput] | None" = None
     unread: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -133,7 +138,9 @@ class TableInput(Inputs):
         )
 
 
-def open_table(config: Config, *, columns: Sequence[str] | None = None, spare: bool = False) -> TableInput:
+def open_table(
+    config: Config, *, columns: Sequence[str] | None = None, spare: bool = False, keep_missing: bool = False
+) -> TableInput:
     """The table that ``[data]`` names, with the rows that it asks for.
 
     The schema is that of ``data.schema``; else of ``applicants.schema.toml`` beside
@@ -144,6 +151,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None, spare: b
         config: all settings.
         columns: those that the model says it takes; a guessed schema keeps these alone.
         spare: leave out a row that cannot be read (``unread`` says why), instead of refusing the table.
+        keep_missing: keep rows that lack a number, where the schema is guessed; ``dropping`` reads the table without.
 
     Raises:
         ConfigError: ``[data]`` names no table, an unknown column, or a schema that is none.
@@ -155,7 +163,8 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None, spare: b
         raise ConfigError("inputs: expected a table, but `data.images` is set. Give --data TABLE.csv.")
     path = Path(data.table)
     text = _read(data.table, config)
-    schema, guessed, notes = _schema(config, text, columns)
+    schema, guessed, notes = _schema(config, text, columns, keep_missing=keep_missing)
+    chosen = guessed is not None and any(c.missing is Missing.KEEP for c in schema.columns)
     unread: Mapping[int, str] = {}
     if spare:
         found = readable_rows(text, schema)
@@ -190,6 +199,7 @@ def open_table(config: Config, *, columns: Sequence[str] | None = None, spare: b
         protected_reference=reference_cells,
         guessed_protected=not config.audit.protected,
         unread=unread,
+        dropping=partial(open_table, config, columns=columns, spare=spare) if chosen else None,
     )
 
 
@@ -219,7 +229,7 @@ def drawn_rows(schema: TableSchema, *, n: int, seed: int = 0) -> Float[Tensor, "
 
 
 def _schema(
-    config: Config, text: TextTable, columns: Sequence[str] | None
+    config: Config, text: TextTable, columns: Sequence[str] | None, *, keep_missing: bool
 ) -> tuple[TableSchema, Inference | None, tuple[str, ...]]:
     data = config.data
     beside = schema_beside(data.table or "")
@@ -255,6 +265,7 @@ def _schema(
         needed=columns or (),
         encoding=data.encoding,
         delimiter=data.delimiter,
+        keep_missing=keep_missing,
     )
     if columns is not None:
         guess = replace(guess, schema=_in_order(guess, columns))

@@ -144,7 +144,7 @@ def _of_given(config: "Config", sidecar: Path | None) -> Outcome:
     from cfsearch.assembly.model import open_model
     from cfsearch.providers.handshake import handshake
 
-    opened = open_model(config)
+    opened = open_model(config, keep_missing=True)
     noun, where = config.data.noun, _where(config.model.path, sidecar)
     given = opened.inputs
     if given is None:

@@ -149,7 +149,7 @@ def _rows(
     if flags["data"] is None:
         raise ConfigError("judge: rows need the table that they are of: give --data TABLE.csv.")
     config = settings(None, {name: value for name, value in flags.items() if name != "images"})
-    opened = open_model(config, spare=True)
+    opened = open_model(config, spare=True, keep_missing=True)
     table = opened.table
     if table is None:
         raise ConfigError("judge: the model takes no rows.")

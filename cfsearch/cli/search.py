@@ -87,7 +87,7 @@ def search(
         _check_rows(chosen)
         from cfsearch.assembly.model import open_inputs
 
-        table, images = open_inputs(chosen), ()
+        table, images = open_inputs(chosen, keep_missing=True), ()
     elif not images:
         raise click.UsageError("Missing argument 'IMAGE...'.")
     else:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 INPUTS = ("images", "table", "texts", "sounds")
 """The settings of ``[data]`` of which one names the inputs."""
-_OF_A_TABLE = ("schema", "rows", "where", "decided", "label", "encoding", "delimiter")
+_OF_A_TABLE = ("schema", "rows", "where", "decided", "label", "encoding", "delimiter", "missing_numbers")
 _OF_IMAGES = ("attributes", "split")
 _OF_TEXTS = ("column",)
 _FIELDS: Final[Mapping[str, str]] = {"schema": "schema_file"}
@@ -48,6 +48,9 @@ class DataConfig(Strict):
         limit: at most so many inputs, the first ones.
         reference: images, or the training table: they stand for the classes and for what is
             plausible.
+        missing_numbers: what becomes of rows that lack a number where the schema is guessed: "keep" or "drop".
+            Kept where the model takes missing numbers when left out, except for several models, by a surrogate and
+            over an address.
     """
 
     images: Place | None = None
@@ -68,6 +71,7 @@ class DataConfig(Strict):
     delimiter: str | None = None
     limit: int | None = Field(default=None, ge=1, le=10**9)
     reference: Place | None = None
+    missing_numbers: Literal["keep", "drop"] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -87,6 +91,10 @@ class DataConfig(Strict):
         if self.schema_file is not None and self.label is not None:
             raise ConfigError(
                 "`data.label` goes with a guessed schema; a schema file names its own [target]."
+            )
+        if self.schema_file is not None and self.missing_numbers is not None:
+            raise ConfigError(
+                "`data.missing_numbers` goes with a guessed schema; a schema file has `missing` for each column."
             )
         return self
 

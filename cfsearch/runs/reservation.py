@@ -193,9 +193,15 @@ def _locked(path: Path) -> IO[str]:
     return file
 
 
+_OF_THE_SCHEMA: Final = frozenset(["data.missing_numbers"])
+"""Settings that only decide what schema is guessed, whose hash is compared; runs of older versions lack them."""
+
+
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     found = []
     for key in sorted({*old, *new}):
+        if f"{prefix}{key}" in _OF_THE_SCHEMA:
+            continue
         a, b = old.get(key), new.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found += _differences(a, b, f"{prefix}{key}.")

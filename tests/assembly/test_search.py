@@ -212,6 +212,7 @@ ELSEWHERE = {
     "model.surrogate": "cli/test_seed_with.py::test_a_surrogates_gradients_lead_to_what_the_model_itself_confirms",
     "data.attributes": "cli/test_audit_labels.py::test_a_folder_with_a_table_says_what_it_knows_and_the_rest_is_estimated",
     "data.split": "cli/test_audit_labels.py::test_celeba_in_its_official_layout",
+    "data.missing_numbers": "assembly/test_missing_numbers.py::test_settings_decide_where_somebody_wants_one_of_both",
     "data.sounds": "cli/test_texts_and_sounds.py::test_a_recording_is_searched_with_the_model_that_ships",
     "search.second_generator": "audits/test_agreement.py::test_an_audit_says_it_everywhere_and_goes_on_where_it_stood",
     "search.genuineness": "audits/test_genuineness_check.py::test_an_audit_of_images_measures_itself_unless_switched_off",

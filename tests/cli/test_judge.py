@@ -101,8 +101,8 @@ def test_a_schema_a_column_of_places_and_trust_reach_their_place(
     (place / "own.toml").write_text("")
     seen: list[Config] = []
 
-    def stop(config: Config, *, spare: bool) -> None:
-        assert spare
+    def stop(config: Config, *, spare: bool, keep_missing: bool) -> None:
+        assert spare and keep_missing
         seen.append(config)
         raise KeyboardInterrupt
 

@@ -278,3 +278,11 @@ def test_truths_stay_truths_where_they_are_meant() -> None:
     assert (config.search.genuineness, config.search.gradients) == (False, True)
     plugin = Config.check({**least, "search": {"solver": {"name": "nsga2", "flag": True}}})
     assert plugin.search.solver.name == "nsga2"
+
+
+def test_what_becomes_of_missing_numbers_is_of_a_guessed_schema() -> None:
+    data = {"table": "t.csv", "schema": "t.schema.toml", "missing_numbers": "keep"}
+    with pytest.raises(ConfigError, match=r"`data.missing_numbers` goes with a guessed schema"):
+        Config.check({"model": {"path": "m.skops"}, "data": data})
+    with pytest.raises(ConfigError, match=r"`data.missing_numbers` goes with `data.table`, not with images"):
+        Config.check({"model": {"path": "m.onnx"}, "data": {"images": "a", "missing_numbers": "drop"}})

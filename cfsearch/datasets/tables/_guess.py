@@ -93,6 +93,32 @@ ABSENT: Final = frozenset(
 """Words that, among numbers, stand for a missing one; in lower case."""
 
 
+def dropped_note(name: str, rows: int) -> str:
+    """What becomes of rows that have no number in a column.
+
+    Args:
+        name: of the column.
+        rows: how many.
+    """
+    return (
+        f"{name}: {rows} rows have no number here and are dropped (missing = 'drop'). Where the model takes missing "
+        "numbers, missing = 'keep' in a schema keeps them."
+    )
+
+
+def kept_note(name: str, rows: int) -> str:
+    """As ``dropped_note``, where such rows stay.
+
+    Args:
+        name: of the column.
+        rows: how many.
+    """
+    return (
+        f"{name}: {rows} rows have no number here; they stay, as the model takes missing numbers, and a search leaves such "
+        "cells as they are (missing = 'keep')."
+    )
+
+
 @final
 @dataclass(slots=True)
 class Guesses:
@@ -108,6 +134,7 @@ class Guesses:
         notes: for people.
         reasons: by column, why it is what it is.
         words: cells that turned out to stand for a missing number.
+        lacking: by column of numbers, how many rows have none there; only where there are any.
     """
 
     text: TextTable
@@ -119,6 +146,7 @@ class Guesses:
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
+    lacking: dict[str, int] = field(default_factory=dict)
 
     def column(self, name: str) -> Column | None:
         """The column that a name stands for; None for one that is left out.
@@ -210,10 +238,8 @@ class Guesses:
         if whole and 2 <= len(values) <= _CODES and max(numbers) - min(numbers) < 2 * _CODES:
             self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
         if absent:
-            self.notes.append(
-                f"{name}: {absent} rows have no number here and are dropped (missing = 'drop'). Where the model takes missing "
-                "numbers, missing = 'keep' in a schema keeps them."
-            )
+            self.lacking[name] = absent
+            self.notes.append(dropped_note(name, absent))
         places = max(len(cell.partition(".")[2]) for cell in values)
         fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS
         fine = fine or max(map(abs, numbers)) * 10.0**places > 2**53

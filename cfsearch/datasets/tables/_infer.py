@@ -13,7 +13,7 @@ from cfsearch.errors import ConfigError, DataError, listed
 
 from ._columns import Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
-from ._guess import Guesses, by_number
+from ._guess import Guesses, by_number, dropped_note, kept_note
 from ._notes import joined_notes
 from ._numbers import is_number
 from ._protected import free_note
@@ -78,6 +78,7 @@ def infer_schema(
     needed: Sequence[str] = (),
     encoding: str | None = None,
     delimiter: str | None = None,
+    keep_missing: bool = False,
 ) -> Inference:
     """What a CSV file seems to hold; show ``summary()`` to a person before it is used.
 
@@ -100,6 +101,8 @@ def infer_schema(
         needed: columns that the model takes: never left out.
         encoding: "utf-8", "cp1252", ...; None to find out.
         delimiter: what stands between cells; None to find out.
+        keep_missing: keep rows in which a number is missing (``missing = "keep"``), for a model that takes
+            them, instead of dropping them; of linked columns they are dropped all the same.
 
     Raises:
         DataError: the file is no table, or lacks a column that was named; a column is nearly all
@@ -135,6 +138,8 @@ def infer_schema(
         columns=tuple(columns), target=goal, ignore=tuple(left_out), missing_values=markers
     ).ruled(immutable=immutable, monotone=monotone)
     schema = replace(plain, links=_links(plain, text))
+    if keep_missing:
+        schema = _with_missing_kept(schema, found)
     free = free_note(schema)
     of_target = (
         f"{target}: {len(set(cells))} different numbers; taken for what a model predicts, and no input. Search with "
@@ -143,6 +148,18 @@ def infer_schema(
     of_columns = joined_notes(found.notes, columns=text.header)
     notes = (*text.notes, *of_columns, *([of_target] if predicted else []), *([free] if free else []))
     return Inference(schema, text.name, len(text.rows), notes, found.reasons)
+
+
+def _with_missing_kept(schema: TableSchema, found: Guesses) -> TableSchema:
+    """The schema with missing numbers kept, and the notes on them; a link has no combination for them."""
+    linked = {name for link in schema.links for name in link.columns}
+    kept = {name: rows for name, rows in found.lacking.items() if name not in linked}
+    instead = {dropped_note(name, rows): kept_note(name, rows) for name, rows in kept.items()}
+    found.notes[:] = [instead.get(note, note) for note in found.notes]
+    return replace(
+        schema,
+        columns=tuple(replace(c, missing=Missing.KEEP) if c.name in kept else c for c in schema.columns),
+    )
 
 
 def _is_number_to_predict(cells: Sequence[str], markers: Sequence[str]) -> bool:
