@@ -46,7 +46,7 @@ def explained_pictures(
     follow: bool = True,
     device: str = "cpu",
 ) -> ExplainedInputs:
-    """Pictures, brought to the size of the surrogate, else ``size``, else that of the first of them.
+    """Pictures, brought to the size of the surrogate, else ``size``, else that of the first that can be read.
 
     Args:
         model: the audited model.
@@ -62,19 +62,14 @@ def explained_pictures(
         DataError: none of the pictures can be read.
         CapabilityError, ConfigError: as ``picture_subject``.
     """
-    shape: tuple[int, ...] | None = None
-    if surrogate is not None:
-        shape = surrogate.surrogate.shape
-    elif size is not None:
-        shape = (3, *size)
+    shape = (3, *(size or first_size(refs))) if surrogate is None else surrogate.surrogate.shape
     records, failures = [], dict[str, DataError]()
     for ref in refs:
         try:
-            shape = shape or (3, *read_image(ref).pixels.shape[1:])
             records.append(read_fitting(ref, shape))
         except DataError as error:
             failures[ref.name] = error
-    if shape is None or not records:
+    if not records:
         raise next(iter(failures.values()))
     return ExplainedInputs(
         kind="image",
@@ -85,6 +80,26 @@ def explained_pictures(
         notes=_notes(model, surrogate),
         failures=failures,
     )
+
+
+def first_size(refs: Sequence[ImageRef]) -> tuple[int, int]:
+    """Height and width of the first picture that can be read.
+
+    Args:
+        refs: the pictures.
+
+    Raises:
+        DataError: there is none, or none can be read; that of the first.
+    """
+    first: DataError | None = None
+    for ref in refs:
+        try:
+            height, width = read_image(ref).pixels.shape[1:]
+        except DataError as error:
+            first = first or error
+            continue
+        return height, width
+    raise first or DataError("explain: expected one picture or more, got none.")
 
 
 def explained_sounds(

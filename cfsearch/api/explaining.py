@@ -17,7 +17,7 @@ from cfsearch.assembly.plugins import plugin_config
 from cfsearch.contracts.explainer import Explainer
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.datasets.images import find_images, read_image
+from cfsearch.datasets.images import find_images
 from cfsearch.datasets.sound import Spectrogram
 from cfsearch.errors import ConfigError, PluginError
 from cfsearch.providers.live import live_provider
@@ -27,7 +27,7 @@ from cfsearch.providers.surrogate import SurrogateProvider
 from cfsearch.providers.text import TextProvider
 from cfsearch.report.explained import ExplainedInputs
 
-from .explained import explained_pictures, explained_rows, explained_sounds, explained_texts
+from .explained import explained_pictures, explained_rows, explained_sounds, explained_texts, first_size
 from .explanation import ExplainResult
 from .inputs import kind_of_inputs, written_pictures, written_texts
 from .models import in_memory, model_file, preprocessing_of, score_kind, written_sidecar
@@ -158,7 +158,7 @@ def _pictures(
     size = _size(given.get("size"))
     source = model_file(model, folder)
     if source is None:
-        shape = (3, *(size or tuple(read_image(refs[0]).pixels.shape[1:])))
+        shape = (3, *(size or first_size(refs)))
         opened = live_provider(
             model,
             shape=shape,

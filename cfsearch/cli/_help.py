@@ -10,6 +10,7 @@ from cfsearch.registry import unknown
 
 from ._by_place import by_place
 from ._invocation import Invocation
+from ._output import note
 from ._places import Place, check_places
 from ._repeated import check_repeated
 
@@ -109,14 +110,16 @@ class Command(click.Command):
         """Parse; an option that names what the command takes by its place is answered with the right form."""
         words = tuple(args)
         try:
-            if not ctx.resilient_parsing:
-                check_repeated(self, ctx, words, written=Place)
-            return super().parse_args(ctx, args)
+            repeated = [] if ctx.resilient_parsing else check_repeated(self, ctx, words, written=Place)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             sentence = by_place(error, self, path=ctx.command_path, words=words)
             if not sentence:
                 raise
             raise click.UsageError(sentence, ctx=ctx) from error
+        for text in repeated:  # whether notes are printed is known when all is parsed
+            note(text)
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:  # Any: click's own signature
         """Run the command; ``--protocol`` becomes part of the model's address."""

@@ -124,7 +124,10 @@ _MODEL = (
         help="Queries a candidate, to a model that gives labels only; default 16.",
     ),
     click.option(
-        "--sigma", type=float, help="Size of the perturbations of these votes, on [0, 1]; default 0.05."
+        "--sigma",
+        type=Real(min=0, min_open=True, max=1),
+        metavar="NUMBER",
+        help="Size of the perturbations of these votes, on [0, 1]; default 0.05.",
     ),
     click.option(
         "--surrogate",

@@ -1,4 +1,4 @@
-"""Numbers of options: none is NaN."""
+"""Numbers of options: all are finite."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 class Real(click.FloatRange):
-    """A number in a range; NaN, which no comparison refuses, is none."""
+    """A finite number in a range: no comparison refuses NaN, and an open range has no end that refuses infinity."""
 
     def convert(
         self,
@@ -25,4 +25,6 @@ class Real(click.FloatRange):
         number = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value!r} is no number.", param, ctx)
+        if math.isinf(number):
+            self.fail(f"{value!r} is no finite number. Give one, or leave the option out.", param, ctx)
         return number

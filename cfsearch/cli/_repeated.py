@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from ._output import note
-
 
 def list_option(*names: str, **settings: Any) -> Callable[[Any], Any]:  # Any: click's own signature
     """An option that takes a list with commas; ``--by sex --by race`` is ``--by sex,race``.
@@ -21,10 +19,11 @@ def list_option(*names: str, **settings: Any) -> Callable[[Any], Any]:  # Any: c
 
 def check_repeated(
     command: click.Command, ctx: click.Context, words: Sequence[str], *, written: type[click.Path]
-) -> None:
+) -> list[str]:
     """Refuse a file to be read that is given beside another, of which click would keep the last and say nothing.
 
-    Of other settings the last counts, as where a script adds its own to those of a variable; a note says so.
+    Of other settings the last counts, as where a script adds its own to those of a variable; a note says so. Where
+    the help is asked for there is nothing to refuse.
 
     Args:
         command: that was called.
@@ -32,10 +31,16 @@ def check_repeated(
         words: of the command line, behind the command's name.
         written: the type of paths that are written, of which the last counts.
 
+    Returns:
+        The notes.
+
     Raises:
         UsageError: names the option.
     """
     _, _, order = command.make_parser(ctx).parse_args(list(words))
+    notes: list[str] = []
+    if command.get_help_option(ctx) in order:
+        return notes
     for param, times in Counter(order).items():
         if (
             times > 1
@@ -47,7 +52,8 @@ def check_repeated(
                 raise click.UsageError(
                     f"{flag} stands there {times} times, and takes one file. Write it once.", ctx=ctx
                 )
-            note(f"{flag} stands there {times} times; the last one counts.")
+            notes.append(f"{flag} stands there {times} times; the last one counts.")
+    return notes
 
 
 def _joined(_: click.Context, __: click.Parameter, value: Sequence[str]) -> str | None:

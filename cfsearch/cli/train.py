@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "cfsearch-training/1"
 _GRACE_S = 20.0
 _SHARE = Real(0.0, 1.0)
+_RATE = Real(min=0.0, min_open=True, max=1.0, max_open=True)
 
 _TRAINING = (
     click.option(
@@ -42,8 +43,8 @@ _TRAINING = (
     click.option("--minutes", type=Real(min=0.0, min_open=True), help="Minutes of computing at most."),
     click.option("--batch", type=click.IntRange(min=2), help="Images in a step."),
     click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of all random numbers."),
-    click.option("--rate", type=float, help="Learning rate of the generator."),
-    click.option("--critic-rate", type=float, help="Learning rate of the critic."),
+    click.option("--rate", type=_RATE, metavar="NUMBER", help="Learning rate of the generator."),
+    click.option("--critic-rate", type=_RATE, metavar="NUMBER", help="Learning rate of the critic."),
     click.option(
         "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Floating-point precision."
     ),

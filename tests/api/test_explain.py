@@ -11,6 +11,7 @@ import skops.io
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from scipy.io import wavfile
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 import cfsearch
 from cfsearch.cli import main
-from cfsearch.errors import CapabilityError, ConfigError, PluginError
+from cfsearch.errors import CapabilityError, ConfigError, DataError, PluginError
 from cfsearch.explainers import Gradient, Wachter
 from cfsearch.explainers.subjects import image_subject
 from cfsearch.providers.live import live_provider
@@ -186,3 +187,21 @@ def test_what_cannot_be_explained_is_refused_in_a_sentence(loans: pd.DataFrame, 
         PluginError, match="expected the name, the class or an object of a cfsearch Explainer"
     ):
         cfsearch.explain(net(), pixels(), method=dict)  # type: ignore[arg-type] # on purpose
+
+
+def test_the_first_picture_that_can_be_read_gives_the_size(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"a\.png"):
+        cfsearch.explain(net(), tmp_path, labels=["no", "yes"])
+    for name, level in (("b.png", 40), ("c.png", 200)):
+        Image.new("RGB", (8, 8), (level, 30, 20)).save(tmp_path / name)
+    result = cfsearch.explain(net(), tmp_path, labels=["no", "yes"])
+    assert result.names == ("b.png", "c.png") and list(result.failures) == ["a.png"]
+
+
+def test_recordings_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        wavfile.write(tmp_path / name / "x.wav", 8000, np.array([0.1, 0.5], np.float32))
+    with pytest.raises(ConfigError, match=r"two recordings have the same name \('x\.wav'\)"):
+        cfsearch.explain(None, [tmp_path / "one" / "x.wav", tmp_path / "two" / "x.wav"])

@@ -401,14 +401,17 @@ def test_flags_of_other_inputs(flags: dict[str, Any], place: str, expected: obje
     assert attrgetter(place)(settings(None, flags)) == expected
 
 
-def test_nan_is_no_value_of_a_number() -> None:
+def test_nan_and_infinity_are_no_values_of_a_number() -> None:
     numbers = [
         param
         for _, command in commands()
         for param in command.params
-        if isinstance(param.type, click.FloatRange)
+        if isinstance(param.type, click.types.FloatParamType)
     ]
     assert len(numbers) > 9
     for param in numbers:
+        for text in ("inf", "-inf"):
+            with pytest.raises(click.BadParameter, match="is no finite number|is not in the range"):
+                param.type.convert(text, param, None)
         with pytest.raises(click.BadParameter, match="'nan' is no number"):
             param.type.convert("nan", param, None)

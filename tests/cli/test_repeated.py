@@ -82,3 +82,11 @@ def test_the_last_of_two_settings_counts_with_a_note() -> None:
     assert "note: --seed stands there 2 times; the last one counts." in answer.err
     assert "note: --critic stands there 2 times; the last one counts." in answer.err
     assert "--evaluations" not in answer.err
+
+
+def test_a_quiet_command_has_no_note_and_a_question_for_help_is_answered() -> None:
+    twice = ("search", "none.png", "--model", "m.onnx", "--seed", "1", "--seed", "2")
+    assert "stands there" in called(*twice).err
+    assert "stands there" not in called(*twice, "-q").err
+    answer = called("explain", "--data", "t.csv", "--data", "t.csv", "--help")
+    assert answer.code == 0 and "Usage: cfsearch explain" in answer.out and "stands there" not in answer.err
