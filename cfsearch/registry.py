@@ -143,7 +143,7 @@ def load_object(kind: PluginKind, name: str) -> object:
         ) from error
     except (ImportError, AttributeError) as error:
         raise PluginError(
-            f"{kind[:-1]} {name!r} of {_owner(points[name])} cannot be imported: {error}."
+            f"{kind[:-1]} {name!r} of {_owner(points[name])} cannot be imported: {cause_of(error)}."
         ) from error
 
 
@@ -187,7 +187,7 @@ def create(kind: PluginKind, name: str, settings: Mapping[str, Any]) -> Any:  # 
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{key}={value!r}" for key, value in settings.items()) or "no settings"
         raise ConfigError(
-            f"{kind[:-1]} {name!r}: cannot be made of {given} ({error}); it takes: {', '.join(takes) or 'none'}."
+            f"{kind[:-1]} {name!r}: cannot be made of {given} ({cause_of(error)}); it takes: {', '.join(takes) or 'none'}."
         ) from error
 
 

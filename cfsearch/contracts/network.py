@@ -60,7 +60,7 @@ def build(name: str, *, shape: Sequence[int], classes: int) -> nn.Module:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"network {name!r}: cannot be built for inputs of shape {tuple(shape)}: {error}. Choose another."
+            f"network {name!r}: cannot be built for inputs of shape {tuple(shape)}: {cause_of(error)}. Choose another."
         ) from error
     if not isinstance(network, nn.Module):
         raise PluginError(f"network {name!r} must be a torch.nn.Module, got {type(network).__name__}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cfsearch.datasets.tables import bare_name
-from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError
+from cfsearch.errors import MissingExtraError, ModelFileError, UnsafeModelError, cause_of
 from cfsearch.files import open_file
 
 from .skops_contents import ForgedModelError, check_contents, trees_in
@@ -88,9 +88,7 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
         unlisted = io.get_untrusted_types(data=content)
         strange = sorted(kind for kind in unlisted if kind not in {*trusted, *PLAIN, *COMPILED})
     except Exception as error:  # a forged file may break skops anywhere
-        raise ModelFileError(
-            f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
-        ) from error
+        raise ModelFileError(f"{path.name}: skops cannot read it ({cause_of(error)}).") from error
     if strange:
         line = " ".join(f"--trust {kind}" for kind in strange)
         raise UnsafeModelError(
@@ -116,7 +114,5 @@ def load_skops(path: Path, *, trusted: tuple[str, ...]) -> Any:  # Any: an estim
             f"{path.name}: needs the package {error.name!r}, which is not installed."
         ) from error
     except Exception as error:  # as above
-        raise ModelFileError(
-            f"{path.name}: skops cannot load it ({type(error).__name__}: {error})."
-        ) from error
+        raise ModelFileError(f"{path.name}: skops cannot load it ({cause_of(error)}).") from error
     return model

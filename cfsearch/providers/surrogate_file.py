@@ -11,7 +11,7 @@ from torch import nn
 
 from cfsearch.contracts import network as networks
 from cfsearch.datasets.tables import Encoding, Part, Style, schema_of
-from cfsearch.errors import ConfigError, ModelFileError
+from cfsearch.errors import ConfigError, ModelFileError, cause_of
 from cfsearch.files import write_atomically
 from cfsearch.parsing import parse_json
 
@@ -92,7 +92,7 @@ class Surrogate:
             about = dict(head["about"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(
-                f"{path}: its header is no surrogate's ({type(error).__name__}: {error}). Distil it again."
+                f"{path}: its header is no surrogate's ({cause_of(error)}). Distil it again."
             ) from error
         module = networks.build(name, shape=shape, classes=len(labels))
         fill(module, weights, arch=name)
@@ -125,7 +125,9 @@ def _head_of(path: Path) -> dict[str, Any]:
             stored = (file.metadata() or {}).get(_KEY, "")
         head = parse_json(stored) if stored else {}
     except (SafetensorError, ValueError) as error:
-        raise ModelFileError(f"{path}: is no surrogate ({error}). `cfsearch distill` makes one.") from error
+        raise ModelFileError(
+            f"{path}: is no surrogate ({cause_of(error)}). `cfsearch distill` makes one."
+        ) from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise ModelFileError(
             f"{path}: expected a surrogate of the format {FORMAT!r}, got other weights. `cfsearch distill` makes one."

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import DifferentiableProvider, ScoreKind
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, cause_of
 from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
@@ -271,8 +271,7 @@ def _built(arch: str) -> nn.Module:
         module = build()
     except Exception as error:  # the user's code may raise anything
         raise ConfigError(
-            f"--arch: {arch} must build the network without arguments, but it failed: "
-            f"{type(error).__name__}: {error}."
+            f"--arch: {arch} must build the network without arguments, but it failed: {cause_of(error)}."
         ) from error
     if not isinstance(module, nn.Module):
         raise ConfigError(f"--arch: {arch} must return a torch.nn.Module, got {type(module).__name__}.")

@@ -169,9 +169,7 @@ def trusted_types(path: Path, *, given: str) -> tuple[str, ...]:
             f"{path.name}: skops files need the package skops: pip install 'cfsearch[sklearn]'."
         ) from error
     except Exception as error:  # a forged file may break skops anywhere
-        raise ModelFileError(
-            f"{path.name}: skops cannot read it ({type(error).__name__}: {error})."
-        ) from error
+        raise ModelFileError(f"{path.name}: skops cannot read it ({cause_of(error)}).") from error
 
 
 def _loaded(path: Path, content: bytes, *, device: str) -> object:

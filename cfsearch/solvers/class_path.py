@@ -15,7 +15,7 @@ import torch
 from cfsearch.contracts.records import Evaluation
 from cfsearch.contracts.solver import Solver
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import CapabilityError, ConfigError, MissingExtraError, PluginError
+from cfsearch.errors import CapabilityError, ConfigError, MissingExtraError, PluginError, cause_of
 
 from .pymoo import PymooSolver, Setting
 
@@ -244,7 +244,9 @@ def _imported(name: str, module: str) -> ModuleType:
                     f"solver {name!r} needs the package {error.name!r}, which is not installed."
                 ) from error
         except Exception as error:  # pymoo raises a plain Exception where numba is missing
-            raise MissingExtraError(f"solver {name!r}: {candidate} cannot be imported: {error}.") from error
+            raise MissingExtraError(
+                f"solver {name!r}: {candidate} cannot be imported: {cause_of(error)}."
+            ) from error
     import pkgutil
 
     known = [info.name for info in pkgutil.iter_modules(importlib.import_module(_ROOM).__path__)]

@@ -22,7 +22,7 @@ from torch import Tensor
 from cfsearch.contracts.records import Evaluation
 from cfsearch.contracts.solver import Solver
 from cfsearch.contracts.space import SearchSpace
-from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError
+from cfsearch.errors import CfsearchError, ConfigError, MissingExtraError, PluginError, cause_of
 
 from .directions import directions
 from .sampling import distinct, first, mixed
@@ -184,7 +184,9 @@ class PymooSolver(Solver):
                 f"solver {self.name!r} needs the package {error.name!r}, which is not installed."
             ) from error
         except Exception as error:  # whatever pymoo raises, it is about the settings
-            raise ConfigError(f"solver {self.name!r}: pymoo refuses the settings: {error}") from error
+            raise ConfigError(
+                f"solver {self.name!r}: pymoo refuses the settings: {cause_of(error)}."
+            ) from error
         return _Lane(algorithm, space=space, free=free, rng=own, constrained=constrained)
 
 
@@ -260,9 +262,7 @@ def _translated(name: str) -> Iterator[None]:
         except CfsearchError:
             raise
         except Exception as error:  # whatever pymoo raises, the search has to hear of it as ours
-            raise PluginError(
-                f"solver {name!r}: pymoo failed with {type(error).__name__}: {error}"
-            ) from error
+            raise PluginError(f"solver {name!r}: pymoo failed with {cause_of(error)}.") from error
 
 
 def _ignore(*_: object, **__: object) -> None:

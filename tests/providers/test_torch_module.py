@@ -157,6 +157,9 @@ from torch import nn
 def build():
     return nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
 
+def of_other_weights():
+    nn.Linear(2, 2).load_state_dict({})
+
 def one_argument(size):
     return nn.Linear(size, 2)
 
@@ -249,3 +252,11 @@ def test_a_size_that_cannot_be_guessed_is_required(folder: Path) -> None:
 def test_code_that_cannot_be_had_gets_one_clear_line(folder: Path, arch: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         TorchProvider.open("w.pt", arch=arch)
+
+
+def test_what_a_stranger_says_in_several_lines_is_one_sentence(folder: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        TorchProvider.open("w.pt", arch="my_nets:of_other_weights")
+    said = str(refused.value)
+    assert 'for Linear: Missing key(s) in state_dict: "weight", "bias"' in said
+    assert "\\u000a" not in said and said.endswith('"bias".')

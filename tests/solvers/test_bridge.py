@@ -242,7 +242,9 @@ def test_settings_that_pymoo_refuses_become_ours() -> None:
         def build(self, setting: Setting) -> Any:  # Any: pymoo's algorithms have no types
             raise KeyError("no such operator")
 
-    with pytest.raises(ConfigError, match="solver 'wrong': pymoo refuses the settings: 'no such operator'"):
+    with pytest.raises(
+        ConfigError, match="solver 'wrong': pymoo refuses the settings: KeyError: 'no such operator'"
+    ):
         begin(Wrong(), space())
 
 

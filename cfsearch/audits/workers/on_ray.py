@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Final, final
 
-from cfsearch.errors import MissingExtraError, RunError
+from cfsearch.errors import MissingExtraError, RunError, cause_of
 from cfsearch.providers.threads import THREAD_VARIABLES
 
 from .pool import Answer, Task, Workers
@@ -43,7 +43,7 @@ class RayWorkers(Workers):
                 ray.init(log_to_driver=False, configure_logging=False)
             except Exception as error:  # ray raises plain ones where its processes do not start in time
                 raise RunError(
-                    f"workers: ray does not start, or its cluster is not reached: {error}"
+                    f"workers: ray does not start, or its cluster is not reached: {cause_of(error)}."
                 ) from error
         have = self._ray.cluster_resources()
         room = int(have.get("GPU", 0.0)) if gpu else int(have.get("CPU", 0.0) // threads)
@@ -81,7 +81,7 @@ class RayWorkers(Workers):
             del self._actors[worker]
             return Answer(worker, death=f"died: {str(error).splitlines()[0]}")
         except self._ray.exceptions.RayError as error:
-            return Answer(worker, error=RunError(f"workers: ray: {error}"))
+            return Answer(worker, error=RunError(f"workers: ray: {cause_of(error)}."))
         return Answer(worker, tuple(rows), error=None if message is None else error_of(message))
 
     def close(self) -> None:

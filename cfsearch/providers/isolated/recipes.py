@@ -10,7 +10,7 @@ from torch import Tensor
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import TableSchema, schema_of
 from cfsearch.datasets.text import Lexicon
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, cause_of
 from cfsearch.providers.preprocessing import Preprocessing
 
 Kind = Literal["inputs", "rows", "texts", "live_inputs", "live_rows"]
@@ -79,7 +79,7 @@ def _live(
         model: object = pickle.loads(tensors[0].numpy().tobytes())  # noqa: S301  # from our own side
     except Exception as error:  # whatever an object's own way of being read raises
         raise ConfigError(
-            f"isolate: the model cannot be opened in a process of its own ({type(error).__name__}: {error}). Give "
+            f"isolate: the model cannot be opened in a process of its own ({cause_of(error)}). Give "
             "a function or class that can be imported there, or leave `isolate` out."
         ) from error
     scores = arguments.pop("scores")
@@ -115,6 +115,6 @@ def sent(model: object, *, name: str) -> bytes:
         return pickle.dumps(model)
     except Exception as error:  # whatever an object's own way of being written raises
         raise ConfigError(
-            f"isolate: the model {name!r} cannot be sent to a process of its own ({type(error).__name__}: {error}). "
+            f"isolate: the model {name!r} cannot be sent to a process of its own ({cause_of(error)}). "
             "Give a function or class that can be imported, the path of a file, or leave `isolate` out."
         ) from error
