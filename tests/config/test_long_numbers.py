@@ -11,6 +11,7 @@ from cfsearch.config.checking import shown
 from cfsearch.datasets.tables import read_schema
 from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.providers.sidecar import read_sidecar
+from cfsearch.schemas import schema
 
 
 @pytest.mark.parametrize("read", [Config.read, read_schema, read_sidecar])
@@ -81,3 +82,8 @@ def test_a_seed_is_one_that_every_generator_of_random_numbers_takes() -> None:
         Config.check({**data, "search": {"seed": 2**63}})
     result = CliRunner().invoke(main, ["search", "a.png", "--model", "m.onnx", "--seed", "9" * 23])
     assert result.exit_code == 2 and "--seed" in result.stderr and "unexpected" not in result.stderr
+
+
+def test_the_schema_of_settings_has_the_same_bounds() -> None:
+    settings = schema("config")["properties"]["search"]["properties"]
+    assert (settings["seed"]["maximum"], settings["patience"]["maximum"]) == (2**63 - 1, 10**9)
