@@ -1,6 +1,7 @@
 """Workers on the machines of a ray cluster; the only module that imports ray."""
 
 import contextlib
+import os
 from collections.abc import Sequence
 from typing import Any, Final, final
 
@@ -11,13 +12,16 @@ from .pool import Answer, Task, Workers
 from .processes import error_of
 from .searcher import Searcher, failure
 
+_COPIES_UNDER_UV: Final = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
+
 
 @final
 class RayWorkers(Workers):
     """Actors of a ray cluster, one process each; without a cluster ray starts one on this machine.
 
     ray finds the cluster by ``RAY_ADDRESS``, or one that runs on this machine. Every machine needs the same
-    cfsearch, and model and inputs under the same paths.
+    cfsearch, and model and inputs under the same paths; nothing is copied to it, under ``uv run`` neither, unless
+    ``RAY_ENABLE_UV_RUN_RUNTIME_ENV`` is set.
 
     Args:
         task: what they search.
@@ -29,6 +33,8 @@ class RayWorkers(Workers):
     """
 
     def __init__(self, task: Task, *, count: int | None = None) -> None:
+        # under `uv run` ray would upload the working folder, and build an environment anew for each worker
+        os.environ.setdefault(_COPIES_UNDER_UV, "0")
         try:
             import ray
         except ImportError as error:

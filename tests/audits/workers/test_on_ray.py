@@ -112,6 +112,20 @@ def test_actors_give_the_fronts_of_one_process_also_where_one_dies(
     assert died == [{"how": "died: The actor died."}] * len(deadly)
 
 
+@pytest.mark.parametrize(("given", "seen"), [(None, "0"), ("1", "1")])
+def test_under_uv_nothing_is_copied_to_workers_unless_somebody_wants_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, given: str | None, seen: str
+) -> None:
+    """ray reads it when it is imported, and copies the working folder and makes an environment for each worker."""
+    monkeypatch.setitem(sys.modules, "ray", PlayedRay())
+    name = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
+    monkeypatch.setenv(name, given or "")
+    if given is None:
+        monkeypatch.delenv(name)
+    RayWorkers(Task(settings(workers="ray"), {}, None), count=1)
+    assert os.environ[name] == seen
+
+
 def test_a_worker_of_ray_that_finds_other_files_ends_the_audit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
