@@ -1,5 +1,6 @@
 """A whole ``cfsearch.toml``: read, completed with defaults, checked."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,25 @@ from .checking import Strict, sentence
 from .inputs import INPUTS, DataConfig, same_inputs
 from .sections import AboutConfig, AuditConfig, GeneratorConfig, ModelConfig, RunConfig, SearchConfig
 
+_ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "--model": (
+        ".onnx",
+        ".skops",
+        ".safetensors",
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".bin",
+        ".pkl",
+        ".joblib",
+        ".h5",
+        ".keras",
+    ),
+    "--data": (".csv", ".tsv", ".parquet", ".gz", ".xlsx"),
+    "--images": (".png", ".jpg", ".jpeg", ".webp", ".zip"),
+    "--sounds": (".wav",),
+}
+"""Options for what is given by its place in other commands."""
 _LARGEST: Final = 16 * 2**20
 _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
 _MODELS = {"texts": "text_cnn_polarity", "sounds": "audio_cnn_digits"}
@@ -140,13 +160,11 @@ class Config(Strict):
         try:
             text = read_text(Path(path), most=_LARGEST)
         except FileNotFoundError as error:
-            raise ConfigError(
-                f"{name}: there is no such file. Check the path; `cfsearch init {name}` writes one."
-            ) from error
+            meant = _meant(Path(path)) or f"Check the path; `cfsearch init {name}` writes one."
+            raise ConfigError(f"{name}: there is no such file. {meant}") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{name}: the settings cannot be read: {reason(error)}. Give a file; `cfsearch init` writes one."
-            ) from error
+            meant = _meant(Path(path)) or "Give a file; `cfsearch init` writes one."
+            raise ConfigError(f"{name}: the settings cannot be read: {reason(error)}. {meant}") from error
         try:
             values = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
@@ -169,6 +187,21 @@ class Config(Strict):
         if not values["about"]:
             del values["about"]
         return redacted_settings({**values, "model": [values["model"], *further]} if further else values)
+
+
+def _meant(path: Path) -> str:
+    """What to write for a model or inputs in the place of a file of settings; empty where it is neither."""
+    ending = path.suffix.lower()
+    option = next((name for name, endings in _ENDINGS.items() if ending in endings), None)
+    if option is None and re.fullmatch(r"[\w.]+:\w+", str(path)):
+        option = "--model"
+    if option is None and path.is_dir():
+        option = "--images"
+    return (
+        ""
+        if option is None
+        else f"Settings are a file in TOML; if this is no such file, write {option} {path}."
+    )
 
 
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -280,6 +280,31 @@ def test_truths_stay_truths_where_they_are_meant() -> None:
     assert plugin.search.solver.name == "nsga2"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "meant"),
+    [
+        ("m.skops", b"PK\x03\x04\xff", "write --model m.skops"),
+        ("gone.onnx", None, "write --model gone.onnx"),
+        ("lender:predict", None, "write --model lender:predict"),
+        ("t.csv.gz", b"\x1f\x8b\x08\xff", "write --data t.csv.gz"),
+        ("face.png", b"\x89PNG", "write --images face.png"),
+        ("faces", b"folder", "write --images faces"),
+        ("gone.toml", None, "`cfsearch init gone.toml` writes one"),
+    ],
+)
+def test_a_model_or_inputs_in_the_place_of_settings_are_given_their_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, meant: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if content == b"folder":
+        Path(name).mkdir()
+    elif content is not None:
+        Path(name).write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        Config.read(name)
+    assert meant in str(caught.value)
+
+
 def test_what_becomes_of_missing_numbers_is_of_a_guessed_schema() -> None:
     data = {"table": "t.csv", "schema": "t.schema.toml", "missing_numbers": "keep"}
     with pytest.raises(ConfigError, match=r"`data.missing_numbers` goes with a guessed schema"):
