@@ -55,12 +55,16 @@ def landing(path: Path, *, follow: bool = True) -> Path:
         >>> landing(Path("page.html"))
         PosixPath('page.html')
     """
-    if not follow or not path.is_symlink() or _among_results(path.parent):
+    if not path.is_symlink() or _replaced(path, follow=follow):
         return path
-    return path.resolve()
+    return Path(os.path.realpath(path))  # of links that lead back to themselves, which resolve() refuses, too
 
 
-def _among_results(folder: Path) -> bool:
+def _replaced(path: Path, *, follow: bool) -> bool:
+    """Whether a link is itself replaced, and not what it leads to."""
+    folder = path.parent
+    if not follow:
+        return True
     return any((folder / name).is_file() for name in _OF_RUNS) or any(folder.glob("*/run.sqlite"))
 
 
@@ -75,7 +79,7 @@ def wrong_place(path: Path, *, folder: bool | None = False, follow: bool = True)
     try:
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            if not folder and landing(path, follow=follow) == path:
+            if not folder and _replaced(path, follow=follow):
                 return ""  # the link itself is replaced
             found = path.stat()
     except FileNotFoundError:

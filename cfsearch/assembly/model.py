@@ -31,6 +31,8 @@ from .missing_numbers import may_keep, opened_with_missing
 from .table import TableInput, open_table
 
 _PROBES: Final = 32
+Reading = Callable[[], TableInput]
+"""What reads the rows, where inputs are rows."""
 
 
 @final
@@ -111,9 +113,11 @@ def open_model(
         DataError: the table cannot be read, has other classes than the model, or the model answers
             its rows otherwise as pandas reads them.
     """
-    if table is None and config.data.modality is ROWS:
-        table = open_inputs(config, spare=spare, keep_missing=keep_missing)
-    opened = _OPENED[config.data.modality](config, table, model)
+
+    def read() -> TableInput:
+        return table or open_inputs(config, spare=spare, keep_missing=keep_missing)
+
+    opened = _OPENED[config.data.modality](config, read, model)
     if config.data.decided is not None and opened.table is not None:
         chosen = chosen_by_decision(
             opened.table, opened.model, decided=config.data.decided, limit=config.data.limit
@@ -128,12 +132,12 @@ def open_model(
     return opened
 
 
-def _of_pictures(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
+def _of_pictures(config: Config, _: Reading, given: Provider | None) -> Opened:
     model = model_of_inputs(config, config.model.path, arch=config.model.arch) if given is None else given
     return Opened(config, model, None, _noted(model.note))
 
 
-def _of_sounds(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
+def _of_sounds(config: Config, _: Reading, given: Provider | None) -> Opened:
     model = given
     if model is None:
         shipped = config.model.path == SHIPPED_SOUND
@@ -145,15 +149,14 @@ def _of_sounds(config: Config, _: TableInput | None, given: Provider | None) -> 
     return Opened(config, model, open_sounds(config), _noted(model.note))
 
 
-def _of_rows(config: Config, table: TableInput | None, given: Provider | None) -> Opened:
-    if table is None:
-        raise ConfigError("inputs: expected a table. Give --data TABLE.csv.")
+def _of_rows(config: Config, read: Reading, given: Provider | None) -> Opened:
 
     def opening(one: TableInput) -> Provider:
         read = one.file is not None and one.file.path == Path(config.model.path)
         file = one.file if read else None
         return model_of_rows(config, schema=one.schema, probes=one.probes, file=file)
 
+    table = read()
     table, model = opened_with_missing(table, opening) if given is None else (table, given)
     table = replace(table, file=None)
     path = Path(config.model.path)
@@ -171,7 +174,7 @@ def _noted(*notes: str) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def _of_texts(config: Config, _: TableInput | None, given: Provider | None) -> Opened:
+def _of_texts(config: Config, _: Reading, given: Provider | None) -> Opened:
     """Texts, the generator whose lexicon gives their pieces numbers, and the model queried by these."""
     inputs = open_texts(config)
     generator = open_words(config, inputs)
@@ -214,7 +217,7 @@ def _of_texts(config: Config, _: TableInput | None, given: Provider | None) -> O
     return Opened(config, model, inputs, _noted(*inputs.notes, model.note), generator)
 
 
-_OPENED: Final[Mapping[Modality, Callable[[Config, TableInput | None, Provider | None], Opened]]] = {
+_OPENED: Final[Mapping[Modality, Callable[[Config, Reading, Provider | None], Opened]]] = {
     PICTURES: _of_pictures,
     ROWS: _of_rows,
     TEXTS: _of_texts,

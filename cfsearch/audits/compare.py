@@ -10,7 +10,6 @@ from typing import Any, final
 from cfsearch.assembly.provenance import model_entry, versions
 from cfsearch.assembly.search import Assembly
 from cfsearch.config import Config
-from cfsearch.contracts.modality import ROWS
 from cfsearch.errors import ConfigError, RunError, listed
 from cfsearch.runs.directory import now
 from cfsearch.runs.reservation import check_own_files
@@ -45,10 +44,7 @@ def apart(config: Config) -> dict[str, Config]:
         name = stem if stems.count(stem) == 1 else long
         taken = sum(one == name or one.startswith(f"{name}-") for one in ids)
         ids.append(f"{name}-{taken + 1}" if name in ids else name)
-    data = config.data
-    if len(models) > 1 and data.missing_numbers is None and data.modality is ROWS:
-        # one model may take missing numbers and another none, and all are compared on the same rows
-        data = data.model_copy(update={"missing_numbers": "drop"})
+    data = config.data.on_the_same_rows() if config.further_models else config.data
     return {
         name: config.model_copy(update={"model": model, "further_models": (), "data": data})
         for name, model in zip(ids, models, strict=True)

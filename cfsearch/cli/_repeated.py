@@ -23,7 +23,7 @@ def check_repeated(
     """Refuse a file to be read that is given beside another, of which click would keep the last and say nothing.
 
     Of other settings the last counts, as where a script adds its own to those of a variable; a note says so. Where
-    the help is asked for there is nothing to refuse.
+    the help is wanted there is nothing to refuse.
 
     Args:
         command: that was called.

@@ -98,6 +98,12 @@ class DataConfig(Strict):
             )
         return self
 
+    def on_the_same_rows(self) -> Self:
+        """These settings for several models, of which one may take missing numbers and another none."""
+        if self.table is None or self.schema_file is not None or self.missing_numbers is not None:
+            return self
+        return self.model_copy(update={"missing_numbers": "drop"})
+
     @property
     def image_path(self) -> str:
         """Where the images are; only where inputs are images."""

@@ -84,7 +84,7 @@ def test_the_last_of_two_settings_counts_with_a_note() -> None:
     assert "--evaluations" not in answer.err
 
 
-def test_a_quiet_command_has_no_note_and_a_question_for_help_is_answered() -> None:
+def test_a_quiet_command_has_no_note_and_help_comes_first() -> None:
     twice = ("search", "none.png", "--model", "m.onnx", "--seed", "1", "--seed", "2")
     assert "stands there" in called(*twice).err
     assert "stands there" not in called(*twice, "-q").err
