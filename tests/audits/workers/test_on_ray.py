@@ -164,6 +164,9 @@ def predict(frame):
 def test_two_workers_of_ray_give_the_fronts_of_one_process(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, deadly: bool
 ) -> None:
+    monkeypatch.setenv(
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0"
+    )  # read at the import, which an audit does after it set it
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_agent_register_timeout_ms", "180000")  # a busy machine starts it slowly
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")
