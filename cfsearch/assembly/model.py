@@ -150,13 +150,12 @@ def _of_sounds(config: Config, _: Reading, given: Provider | None) -> Opened:
 
 
 def _of_rows(config: Config, read: Reading, given: Provider | None) -> Opened:
+    table = read()
 
     def opening(one: TableInput) -> Provider:
-        read = one.file is not None and one.file.path == Path(config.model.path)
-        file = one.file if read else None
-        return model_of_rows(config, schema=one.schema, probes=one.probes, file=file)
+        same = one.file is not None and one.file.path == Path(config.model.path)
+        return model_of_rows(config, schema=one.schema, probes=one.probes, file=one.file if same else None)
 
-    table = read()
     table, model = opened_with_missing(table, opening) if given is None else (table, given)
     table = replace(table, file=None)
     path = Path(config.model.path)

@@ -1,5 +1,6 @@
 """A whole ``cfsearch.toml``: read, completed with defaults, checked."""
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -18,23 +19,11 @@ from .inputs import INPUTS, DataConfig, same_inputs
 from .sections import AboutConfig, AuditConfig, GeneratorConfig, ModelConfig, RunConfig, SearchConfig
 
 _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "--model": (
-        ".onnx",
-        ".skops",
-        ".safetensors",
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".bin",
-        ".pkl",
-        ".joblib",
-        ".h5",
-        ".keras",
-    ),
+    "--model": (".onnx", ".skops", ".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pkl", ".joblib", ".h5", ".keras"),
     "--data": (".csv", ".tsv", ".parquet", ".gz", ".xlsx"),
     "--images": (".png", ".jpg", ".jpeg", ".webp", ".zip"),
     "--sounds": (".wav",),
-}
+}  # fmt: skip
 """Options for what is given by its place in other commands."""
 _LARGEST: Final = 16 * 2**20
 _GENERATORS = {"table": "rows", "texts": "words", "sounds": "bands"}
@@ -195,13 +184,12 @@ def _meant(path: Path) -> str:
     option = next((name for name, endings in _ENDINGS.items() if ending in endings), None)
     if option is None and re.fullmatch(r"[\w.]+:\w+", str(path)):
         option = "--model"
-    if option is None and path.is_dir():
-        option = "--images"
-    return (
-        ""
-        if option is None
-        else f"Settings are a file in TOML; if this is no such file, write {option} {path}."
-    )
+    with contextlib.suppress(OSError):  # a name may be too long to be looked at
+        if option is None and path.is_dir():
+            option = "--images"
+    if option is None:
+        return ""
+    return f"Settings are a file in TOML; if this is no such file, write {option} {path}."
 
 
 def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

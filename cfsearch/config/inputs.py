@@ -49,8 +49,8 @@ class DataConfig(Strict):
         reference: images, or the training table: they stand for the classes and for what is
             plausible.
         missing_numbers: what becomes of rows that lack a number where the schema is guessed: "keep" or "drop".
-            Kept where the model takes missing numbers when left out, except for several models, by a surrogate and
-            over an address.
+            "keep" keeps them where the model takes missing numbers, and is the default, except for several models, by
+            a surrogate and over an address.
     """
 
     images: Place | None = None

@@ -290,6 +290,7 @@ def test_truths_stay_truths_where_they_are_meant() -> None:
         ("face.png", b"\x89PNG", "write --images face.png"),
         ("faces", b"folder", "write --images faces"),
         ("gone.toml", None, "`cfsearch init gone.toml` writes one"),
+        ("a" * 300, None, "File name too long"),
     ],
 )
 def test_a_model_or_inputs_in_the_place_of_settings_are_given_their_option(

@@ -93,30 +93,20 @@ ABSENT: Final = frozenset(
 """Words that, among numbers, stand for a missing one; in lower case."""
 
 
-def dropped_note(name: str, rows: int) -> str:
+def note_on_gaps(name: str, rows: int, *, kept: bool) -> str:
     """What becomes of rows that have no number in a column.
 
     Args:
         name: of the column.
         rows: how many.
+        kept: whether they stay.
     """
-    return (
-        f"{name}: {rows} rows have no number here and are dropped (missing = 'drop'). Where the model takes missing "
-        "numbers, missing = 'keep' in a schema keeps them."
+    what = (
+        "; they stay, as the model takes missing numbers, and a search leaves such cells as they are (missing = 'keep')."
+        if kept
+        else " and are dropped (missing = 'drop'). Where the model takes missing numbers, missing = 'keep' in a schema keeps them."
     )
-
-
-def kept_note(name: str, rows: int) -> str:
-    """As ``dropped_note``, where such rows stay.
-
-    Args:
-        name: of the column.
-        rows: how many.
-    """
-    return (
-        f"{name}: {rows} rows have no number here; they stay, as the model takes missing numbers, and a search leaves such "
-        "cells as they are (missing = 'keep')."
-    )
+    return f"{name}: {rows} rows have no number here{what}"
 
 
 @final
@@ -239,7 +229,7 @@ class Guesses:
             self.notes.append(f"{name}: {len(values)} whole numbers; if they are codes, make it categorical.")
         if absent:
             self.lacking[name] = absent
-            self.notes.append(dropped_note(name, absent))
+            self.notes.append(note_on_gaps(name, absent, kept=False))
         places = max(len(cell.partition(".")[2]) for cell in values)
         fine = any("e" in cell.lower() for cell in values) or places > _MOST_DECIMALS
         fine = fine or max(map(abs, numbers)) * 10.0**places > 2**53

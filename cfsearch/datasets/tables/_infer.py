@@ -13,7 +13,7 @@ from cfsearch.errors import ConfigError, DataError, listed
 
 from ._columns import Column, ColumnKind, Missing
 from ._csv import TextTable, read_text_table
-from ._guess import Guesses, by_number, dropped_note, kept_note
+from ._guess import Guesses, by_number, note_on_gaps
 from ._notes import joined_notes
 from ._numbers import is_number
 from ._protected import free_note
@@ -154,7 +154,10 @@ def _with_missing_kept(schema: TableSchema, found: Guesses) -> TableSchema:
     """The schema with missing numbers kept, and the notes on them; a link has no combination for them."""
     linked = {name for link in schema.links for name in link.columns}
     kept = {name: rows for name, rows in found.lacking.items() if name not in linked}
-    instead = {dropped_note(name, rows): kept_note(name, rows) for name, rows in kept.items()}
+    instead = {
+        note_on_gaps(name, rows, kept=False): note_on_gaps(name, rows, kept=True)
+        for name, rows in kept.items()
+    }
     found.notes[:] = [instead.get(note, note) for note in found.notes]
     return replace(
         schema,
