@@ -62,9 +62,9 @@ def landing(path: Path, *, follow: bool = True) -> Path:
 
 def _replaced(path: Path, *, follow: bool) -> bool:
     """Whether a link is itself replaced, and not what it leads to."""
-    folder = path.parent
     if not follow:
         return True
+    folder = path.parent
     return any((folder / name).is_file() for name in _OF_RUNS) or any(folder.glob("*/run.sqlite"))
 
 
