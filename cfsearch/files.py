@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,26 +131,6 @@ def reason(error: OSError | UnicodeError) -> str:
     return str(error)
 
 
-def stands(path: Path) -> bool:
-    """Whether a regular file, or a link to one, is at a place; not where the name is too long for one.
-
-    For names that are made from a given one: a file's longest name leaves no room for an ending.
-
-    Args:
-        path: that is looked at, and not read.
-
-    Example:
-        >>> stands(Path("nowhere.toml")), stands(Path(f"{'long' * 100}.toml"))
-        (False, False)
-    """
-    try:
-        return path.is_file()
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        return False
-
-
 def why_no_file(path: Path) -> str:
     """Why a path is no regular file that can be read, as ``reason`` says it; empty where it is one.
 
@@ -221,6 +202,36 @@ def atomic_writer(path: Path, *, mode: int = 0o666, follow: bool = True) -> Iter
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)  # it has been renamed where all went well
+
+
+def make_sole(path: Path) -> bool:
+    """Give a file of several names (hard links) a copy of its own under this one, so that the others stay as they are.
+
+    A snapshot of a folder (``cp -al``, ``rsync --link-dest``) shares its files with the folder, and what is written
+    into one of them in place is written into both.
+
+    Args:
+        path: the file; nothing happens where it is none, or has one name.
+
+    Returns:
+        Whether it was copied.
+
+    Raises:
+        RunError: the copy cannot be written.
+        OSError: the file may not be read.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink < 2:
+        return False
+    with (
+        open_file(path) as before,
+        atomic_writer(path, mode=stat.S_IMODE(found.st_mode), follow=False) as own,
+    ):
+        shutil.copyfileobj(before, own)
+    return True
 
 
 def open_to_append(path: Path) -> IO[str]:

@@ -17,13 +17,14 @@ from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias, final
 import tomli_w
 
 from cfsearch.errors import DamagedError, DataError, RunError
-from cfsearch.files import dump_json, open_to_append, read_file, write_atomically
+from cfsearch.files import dump_json, make_sole, open_to_append, read_file, write_atomically
 from cfsearch.parsing import parse_json
+from cfsearch.places import is_file
 
 from . import checksums
 from .guard import digest, guarded
 from .record import InstanceRow, ListedRow, Stored, figures_of, listed_row, stored, verified
-from .reservation import Reservation, refuse_other_settings
+from .reservation import KEPT_OPEN, LOCK, Reservation, refuse_other_settings
 from .salvage import mended, settings
 from .store import SCHEMA, STORE, Store
 
@@ -112,6 +113,9 @@ class RunDirectory:
         if not new:
             with contextlib.suppress(DamagedError):  # a store that cannot be read is mended first
                 cls._refused_if_other(path, config, hashes, hashes_without)
+        for name in KEPT_OPEN:  # a snapshot of the folder (hard links) stays as it is
+            if name != LOCK:
+                make_sole(path / name)
         damaged = () if new else mended(path, config=config, hashes=hashes)
         if (path / STORE).exists():
             cls._refused_if_other(path, config, hashes, hashes_without)
@@ -170,7 +174,7 @@ class RunDirectory:
             DamagedError: its store is none, or is not what was written.
         """
         path = Path(path)
-        if not (path / STORE).is_file():
+        if not is_file(path / STORE):
             raise RunError(f"run {str(path)!r}: no run directory (it has no run.sqlite).")
         return cls(path, Store.read(path / STORE), lock=None)
 

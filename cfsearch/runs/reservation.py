@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Self, final
 
 from cfsearch.errors import DamagedError, RunError
-from cfsearch.files import open_to_append
+from cfsearch.files import make_sole, open_to_append
 from cfsearch.parsing import parse_json
 from cfsearch.places import check_place, why_not_written, wrong_place
 from cfsearch.secrecy import redacted_settings
@@ -30,7 +30,7 @@ OWN: Final = (
     *("audit.json", "report.html", "config.resolved.toml", "schema.toml", "genuineness.json", "groups.json"),
 )
 """Files of a run, besides its tensors."""
-_KEPT_OPEN: Final = ("run.sqlite", LOCK, "events.jsonl")
+KEPT_OPEN: Final = ("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", LOCK, "events.jsonl")
 """Those that are written where they stand: a link there would lead the writing elsewhere."""
 
 
@@ -129,7 +129,7 @@ def check_own_files(folder: Path) -> None:
         RunError: a folder or a pipe has the name of one of them, or a link that of one that is not replaced as a whole.
     """
     for name in OWN if folder.is_dir() else ():
-        if name in _KEPT_OPEN and (folder / name).is_symlink():
+        if name in KEPT_OPEN and (folder / name).is_symlink():
             raise RunError(
                 f"cannot write {str(folder / name)!r}: it is a link, and what it leads to would be written; a run may come "
                 "from somebody else. Put the file itself there, or remove the link."
@@ -170,6 +170,38 @@ def _only_ours(path: Path) -> bool:
 
 def _locked(path: Path) -> IO[str]:
     """An open file that this process holds; the system lets go of it when the process dies."""
+    while True:
+        file = _held(path)
+        try:
+            if _is_sole(file, path / LOCK):
+                _signed(file)
+                return file
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                file.close()
+            raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
+        except RunError:
+            file.close()
+            raise
+        file.close()
+
+
+def _is_sole(file: IO[str], path: Path) -> bool:
+    """Whether a locked file is the one at a path, and there alone; a snapshot of the folder (hard links) may share it."""
+    try:
+        return not make_sole(path) and os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:  # another process has just let go of the directory, and removed it
+        return False
+
+
+def _signed(file: IO[str]) -> None:
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _held(path: Path) -> IO[str]:
     try:
         file = open_to_append(path / LOCK)
     except OSError as error:
@@ -181,15 +213,6 @@ def _locked(path: Path) -> IO[str]:
         holder = file.read().strip() or "another process"
         file.close()
         raise RunError(f"run {str(path)!r} is in use by {holder}. Wait for it to end.") from None
-    try:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        os.fsync(file.fileno())
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            file.close()
-        raise RunError(f"run {str(path)!r}: cannot be written: {error.strerror}.") from error
     return file
 
 

@@ -1,11 +1,13 @@
 """A run directory is held before anything is paid for, and left as it was where nothing came of it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from cfsearch.errors import RunError
+from cfsearch.files import make_sole
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.reservation import Reservation
 
@@ -61,7 +63,7 @@ def test_what_cannot_be_a_run_directory_is_refused(tmp_path: Path, place: str) -
     assert (tmp_path / "file").read_text() == "x"
 
 
-@pytest.mark.parametrize("name", ["run.lock", "events.jsonl", "run.sqlite"])
+@pytest.mark.parametrize("name", ["run.lock", "events.jsonl", "run.sqlite", "run.sqlite-wal"])
 def test_what_a_link_in_a_strangers_run_leads_to_is_not_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "mine").write_text("mine")
     RunDirectory.start(tmp_path / "run", config={}, hashes={}).close()
@@ -80,3 +82,33 @@ def test_an_event_is_not_appended_to_what_a_link_leads_to(tmp_path: Path) -> Non
         with pytest.raises(RunError, match="it is a link, which is not followed in a run"):
             run.event("finished")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_snapshot_of_a_run_by_hard_links_stays_as_it_was(tmp_path: Path) -> None:
+    """As ``cp -al`` and ``rsync --link-dest`` make it: going on with one of the two does not write into the other."""
+    with RunDirectory.start(tmp_path / "run", config={"a": 1}, hashes={}) as run:
+        run.event("begun")
+    shutil.copytree(tmp_path / "run", tmp_path / "kept", copy_function=os.link)
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    assert {"run.sqlite", "run.lock", "events.jsonl"} <= kept.keys()
+    with RunDirectory.start(tmp_path / "run", config={"a": 1}, hashes={}) as again:
+        again.event("resumed")
+        with RunDirectory.start(
+            tmp_path / "kept", config={"a": 1}, hashes={}
+        ):  # two runs, each with its own lock
+            pass
+    for name in ("run.sqlite", "events.jsonl"):
+        assert (tmp_path / "kept" / name).read_bytes() == kept[name], name
+    assert "resumed" in (tmp_path / "run" / "events.jsonl").read_text()
+
+
+def test_a_file_of_several_names_gets_a_copy_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("text")
+    assert not make_sole(tmp_path / "a")
+    assert not make_sole(tmp_path / "nowhere")
+    (tmp_path / "a").chmod(0o640)
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert make_sole(tmp_path / "b")
+    (tmp_path / "b").write_text("other")
+    assert (tmp_path / "a").read_text() == "text"
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o640
