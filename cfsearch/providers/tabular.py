@@ -269,7 +269,7 @@ class Framed:
         frame = frame_of(torch.from_numpy(rows), schema=self._schema)
         try:
             return self._function(frame)
-        except (KeyError, AttributeError) as error:
+        except (KeyError, AttributeError, NameError, ValueError) as error:
             for name in self._schema.ignore:
                 if _lacks(error, name, frame=frame):
                     raise DataError(
@@ -280,16 +280,20 @@ class Framed:
             raise
 
 
-def _lacks(error: KeyError | AttributeError, name: str, *, frame: "pd.DataFrame") -> bool:
+def _lacks(error: Exception, name: str, *, frame: "pd.DataFrame") -> bool:
     """Whether an error of a function says that a frame, or a part of it, has no column of this name."""
     if isinstance(error, AttributeError):
         return error.name == name and isinstance(error.obj, (type(frame), type(frame.iloc[:, 0])))
     wanted, raised = error.args[0] if error.args else None, error.__traceback__
+    if isinstance(error, KeyError) and wanted == name:
+        return True
     while raised is not None and raised.tb_next is not None:
         raised = raised.tb_next
-    by_pandas = raised is not None and str(raised.tb_frame.f_globals.get("__name__")).startswith("pandas.")
-    # of several columns pandas writes a sentence: "['a', 'b'] not in index"
-    return (isinstance(wanted, str) and wanted == name) or (by_pandas and repr(name) in str(wanted))
+    by = "" if raised is None else str(raised.tb_frame.f_globals.get("__name__")).partition(".")[0]
+    if by == "sklearn":  # "columns are missing: {'a'}", and of names seen in fitting, one a line, "- a"
+        return repr(name) in str(wanted) or f"- {name}" in str(wanted).splitlines()
+    # of several columns pandas writes a sentence: "['a', 'b'] not in index", of an expression "name 'a' is not defined"
+    return by == "pandas" and repr(name) in str(wanted)
 
 
 @final

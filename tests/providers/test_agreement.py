@@ -352,6 +352,15 @@ def test_a_schema_that_leaves_out_what_a_model_takes_is_refused_with_what_to_wri
         SklearnProvider(model, schema=lacking)
 
 
+def scaler_of(*columns: str) -> StandardScaler:
+    return StandardScaler().fit(pd.DataFrame({name: [0.0, 1.0] for name in columns}))
+
+
+def parted(*columns: str) -> ColumnTransformer:
+    made = ColumnTransformer([("scaled", StandardScaler(), list(columns))])
+    return made.fit(pd.DataFrame({name: [0.0, 1.0] for name in columns}))
+
+
 @pytest.mark.parametrize(
     "take",
     [
@@ -363,6 +372,10 @@ def test_a_schema_that_leaves_out_what_a_model_takes_is_refused_with_what_to_wri
         lambda rows: rows.apply(lambda row: row.rate, axis=1),
         lambda rows: rows.dropna(subset=["rate"]),
         lambda rows: [row["rate"] for row in rows.to_dict("records")],
+        lambda rows: rows.query("rate > 1"),
+        lambda rows: rows.eval("n + rate"),
+        lambda rows: scaler_of("n", "rate").transform(rows),
+        lambda rows: parted("n", "rate").transform(rows),
     ],
 )
 def test_a_function_that_takes_a_column_left_out_learns_how_to_keep_it(take: Any) -> None:  # Any: a function
@@ -400,6 +413,9 @@ def no_such_key(rows: Any) -> Any:  # Any: a function
         ("columns", lambda rows: rows[["other"]], KeyError),
         ("rate", lambda rows: rows["rate of interest"], KeyError),
         ("rate", no_such_key, KeyError),
+        ("rate", lambda rows: rows.query("other > 1"), NameError),
+        ("rate", lambda rows: scaler_of("n", "other").transform(rows), ValueError),
+        ("rate", lambda rows: int("rate"), ValueError),
     ],
 )  # fmt: skip
 def test_a_mistake_of_a_function_is_not_blamed_on_a_column_whose_name_is_in_its_words(
