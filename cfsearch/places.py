@@ -42,6 +42,53 @@ def check_place(path: str | Path, *, folder: bool | None = False) -> None:
         raise RunError(f"cannot write {str(path)!r}: {wrong}")
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether something is at a place, or may be: what may not be looked at is left to what reads it.
+
+    Unlike ``Path.exists``, which raises for a text that is no name a file can have.
+
+    Args:
+        path: that is looked at.
+
+    Example:
+        >>> is_there("nowhere"), is_there("long" * 100), is_there(".")
+        (False, False, True)
+    """
+    try:
+        Path(path).stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return False
+    return True
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file, or a link to one, is at a place that may be looked at.
+
+    Args:
+        path: that is looked at, and not read.
+
+    Example:
+        >>> is_file("nowhere.toml"), is_file(f"{'long' * 100}.toml")
+        (False, False)
+    """
+    return os.path.isfile(path)  # noqa: PTH113  # which raises nothing, unlike Path.is_file
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder, or a link to one, is at a place that may be looked at.
+
+    Args:
+        path: that is looked at.
+
+    Example:
+        >>> is_folder("."), is_folder("long" * 100)
+        (True, False)
+    """
+    return os.path.isdir(path)  # noqa: PTH112  # which raises nothing, unlike Path.is_dir
+
+
 def landing(path: Path, *, follow: bool = True) -> Path:
     """The file that is written where a path is to be: of a link what it leads to, but not of one among results.
 

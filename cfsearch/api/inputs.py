@@ -17,7 +17,8 @@ from PIL import Image
 
 from cfsearch.datasets.images import SUFFIXES
 from cfsearch.errors import DataError
-from cfsearch.files import write_atomically
+from cfsearch.files import why_no_file, write_atomically
+from cfsearch.places import is_folder
 
 from .tables import is_table
 
@@ -42,7 +43,7 @@ def kind_of_inputs(
     """
     if isinstance(x, str | Path):
         ending = Path(x).suffix.lower()
-        return "images" if not ending or ending in (*SUFFIXES, ".zip") or Path(x).is_dir() else "table"
+        return "images" if not ending or ending in (*SUFFIXES, ".zip") or is_folder(x) else "table"
     return "table" if is_table(x, model=model, given=given) else "images"
 
 
@@ -85,8 +86,8 @@ def written_pictures(x: object, folder: Path) -> Path:
     digits = len(str(len(items) - 1))
     for i, item in enumerate(items):
         if isinstance(item, Path):
-            if not item.is_file():
-                raise DataError(f"pictures: there is no file {str(item)!r}.")
+            if wrong := why_no_file(item):
+                raise DataError(f"pictures: {str(item)!r} must be a file, but {wrong}. Check the path.")
             name = item.name if not (folder / item.name).exists() else f"{i:0{digits}d}-{item.name}"
             shutil.copyfile(item, folder / name)
             continue

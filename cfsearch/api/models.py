@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError
 from cfsearch.files import write_atomically
+from cfsearch.places import is_file
 from cfsearch.providers.live import model_name
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.sidecar import InputTable, sidecar_of
@@ -130,7 +131,7 @@ def written_sidecar(
         content["labels"] = list(labels)
     if scores is not None:
         content["scores"] = scores.name.lower()
-    if Path(path).is_file():
+    if is_file(path):
         content.setdefault("name", Path(path).stem)
     content["input"] = {
         **content.get("input", {}),

@@ -15,6 +15,7 @@ from cfsearch.datasets.sound import Spectrogram
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.datasets.text import WordVectors
 from cfsearch.errors import ConfigError, DataError, PluginError
+from cfsearch.places import is_there
 
 from .inputs import TextInputs, spectrogram_of
 from .table import TableInput
@@ -97,10 +98,12 @@ def generator_file(source: str) -> Iterator[Path | None]:
     Args:
         source: of the settings.
     """
-    shipped = files("cfsearch.models").joinpath(f"attgan_{source}.safetensors")
-    if Path(source).exists():
+    shipped = {one.name: one for one in files("cfsearch.models").iterdir()}.get(
+        f"attgan_{source}.safetensors"
+    )
+    if is_there(source):
         yield Path(source)
-    elif source.isidentifier() and shipped.is_file():
+    elif shipped is not None:
         with as_file(shipped) as path:
             yield path
     else:

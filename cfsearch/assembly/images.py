@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cfsearch.datasets.images import Crop, ImageRecord, ImageRef, find_images, read_image
 from cfsearch.errors import DataError
+from cfsearch.places import is_folder
 
 from .inputs import InputRecord
 
@@ -74,7 +75,7 @@ def reference_images(path: str, shape: Sequence[int]) -> Float[Tensor, "r 3 h w"
         DataError: as ``read_fitting``.
     """
     refs = find_images(Path(path), recursive=True)
-    if Path(path).is_dir():
+    if is_folder(path):
         refs = tuple(ref for ref in refs if "/" not in ref.name) or _spread(refs)
     refs = refs[:MOST_REFERENCES]
     return torch.stack([read_fitting(ref, shape).x for ref in refs])

@@ -20,14 +20,13 @@ from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
 from cfsearch.datasets.sound import Spectrogram, holds_recordings, read_all, read_recordings
 from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
 from cfsearch.errors import ConfigError, DataError, ModelFileError
+from cfsearch.places import is_file, is_there
 
 if TYPE_CHECKING:
     from cfsearch.datasets.tables import RowGroups
 
 _PROBES: Final = 32
 _MOST_REFERENCES: Final = 500
-_LONGEST_NAME: Final = 1024
-"""Letters from which a text is no path."""
 
 
 @final
@@ -238,20 +237,12 @@ def settings_of_inputs(x: object) -> dict[str, tuple[str, ...]] | None:
     every: list[object] = list(x) if isinstance(x, list | tuple) else [x]
     if not every or not all(isinstance(one, str | Path) for one in every):
         return None
-    paths = [Path(str(one)) if len(str(one)) < _LONGEST_NAME else None for one in every]
-    if all(path is not None and holds_recordings(path) for path in paths):
-        return {"sounds": tuple(str(path) for path in paths)}
+    if all(holds_recordings(Path(str(one))) for one in every):
+        return {"sounds": tuple(map(str, every))}
     words = [str(one) for one in every if isinstance(one, str) and len(one.split()) > 1]
-    if len(words) == len(every) and not any(path is not None and _exists(path) for path in paths):
+    if len(words) == len(every) and not any(map(is_there, words)):
         return {"texts": tuple(words)}
     return None
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a text is longer than the name of a file can be
-        return False
 
 
 def spectrogram_of(model: str) -> Spectrogram:
@@ -266,7 +257,7 @@ def spectrogram_of(model: str) -> Spectrogram:
     try:
         return Spectrogram.of_file(path)
     except ModelFileError:
-        if not path.is_file():
+        if not is_file(path):
             raise
         return Spectrogram()
 

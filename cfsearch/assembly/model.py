@@ -15,7 +15,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.tables import check_labels
 from cfsearch.datasets.text import Lexicon
 from cfsearch.errors import ConfigError, PluginError
-from cfsearch.files import stands
+from cfsearch.places import is_file
 from cfsearch.providers.agreement import check_agreement
 from cfsearch.providers.sidecar import sidecar_path
 from cfsearch.providers.tabular import TabularProvider
@@ -159,7 +159,7 @@ def _of_rows(config: Config, read: Reading, given: Provider | None) -> Opened:
     table, model = opened_with_missing(table, opening) if given is None else (table, given)
     table = replace(table, file=None)
     path = Path(config.model.path)
-    beside = config.model.sidecar or (sidecar_path(path) if given is None and stands(path) else "")
+    beside = config.model.sidecar or (sidecar_path(path) if given is None and is_file(path) else "")
     check_labels(table.schema, model.labels, beside=str(beside))
     compared = ""
     if table.sample is not None and isinstance(model, TabularProvider):

@@ -42,7 +42,7 @@ from cfsearch.datasets.tables import (
     table_of_text,
 )
 from cfsearch.errors import ConfigError, DataError, listed
-from cfsearch.files import stands
+from cfsearch.places import is_file
 from cfsearch.registry import unknown
 
 from .chosen_rows import chosen_rows
@@ -233,7 +233,7 @@ def _schema(
 ) -> tuple[TableSchema, Inference | None, tuple[str, ...]]:
     data = config.data
     beside = schema_beside(data.table or "")
-    declared = Path(data.schema_file) if data.schema_file is not None else beside if stands(beside) else None
+    declared = Path(data.schema_file) if data.schema_file is not None else beside if is_file(beside) else None
     number = _predicted_number(config, text)
     if declared is not None:
         schema = read_schema(declared)

@@ -17,6 +17,7 @@ from cfsearch.datasets import faces
 from cfsearch.datasets.images import ImageRef, UnreadableImageError, find_images, read_image
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import dump_json, write_atomically
+from cfsearch.places import is_file, is_folder
 from cfsearch.runs.guard import guarded, read_object
 from cfsearch.runs.picked import check_empty, make_folder
 from cfsearch.runs.pictures import TABLE, png
@@ -88,7 +89,7 @@ class BenchFaces:
             DataError: it is no such folder.
         """
         path = folder / _DESCRIPTION
-        if not path.is_file():
+        if not is_file(path):
             raise DataError(
                 f"bench: {str(folder)!r} holds no {_DESCRIPTION}. Give the folder that `cfsearch bench originals` wrote."
             )
@@ -151,7 +152,7 @@ def _name(address: str) -> str:
 
 
 def _whole(address: str) -> str:
-    return str(Path(address).resolve()) if Path(address).is_file() else address
+    return str(Path(address).resolve()) if is_file(address) else address
 
 
 def shipped_path(address: str) -> Path | None:
@@ -199,11 +200,11 @@ def read_answers(folder: Path, tasks: BenchFaces) -> dict[str, list[Answer]]:
     Raises:
         DataError: no folder of any classifier, or a picture of a face that is not among the originals.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(
             f"bench: {str(folder)!r} is no folder. Give the folder of a method's counterfactual images."
         )
-    inside = {name: folder / name for name in tasks.models if (folder / name).is_dir()}
+    inside = {name: folder / name for name in tasks.models if is_folder(folder / name)}
     if not inside and len(tasks.models) == 1:
         inside = {next(iter(tasks.models)): folder}
     if not inside:
@@ -216,7 +217,7 @@ def read_answers(folder: Path, tasks: BenchFaces) -> dict[str, list[Answer]]:
 
 def _answers(folder: Path, tasks: BenchFaces) -> list[Answer]:
     table = folder / TABLE
-    found = _exported(table, tasks) if table.is_file() else _named(folder, tasks)
+    found = _exported(table, tasks) if is_file(table) else _named(folder, tasks)
     return [_read(face, path, tasks) for face, path in found]
 
 

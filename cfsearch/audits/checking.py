@@ -8,6 +8,7 @@ from typing import Any
 from cfsearch.contracts.modality import modality_named
 from cfsearch.errors import DamagedError, RunError
 from cfsearch.files import read_text
+from cfsearch.places import is_folder
 from cfsearch.runs import checksums
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import guarded, read_object
@@ -67,7 +68,7 @@ def check_run(directory: str | Path, *, page: bool = True) -> CheckResult:
         RunError: there is none.
     """
     directory = Path(directory)
-    if not directory.is_dir():
+    if not is_folder(directory):
         raise RunError(f"run {str(directory)!r}: there is no such directory.")
     inside = sorted(path.parent for path in directory.glob("*/run.sqlite"))
     if not (directory / "run.sqlite").exists() and not inside:

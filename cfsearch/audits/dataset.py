@@ -7,6 +7,7 @@ from typing import Any
 from cfsearch.config import Config
 from cfsearch.datasets.croissant import Croissant, CroissantFile, read_croissant
 from cfsearch.errors import DataError
+from cfsearch.places import is_file, is_folder
 
 
 def described_dataset(config: Config) -> dict[str, Any] | None:
@@ -73,18 +74,18 @@ def _file(one: CroissantFile, described: Croissant, inputs: Path | None) -> dict
 def _at_hand(one: CroissantFile, described: Croissant, inputs: Path | None) -> Path | None:
     folders = [described.path.parent]
     if inputs is not None:
-        if inputs.is_file() and inputs.name in one.names:
+        if is_file(inputs) and inputs.name in one.names:
             return inputs
-        folders.insert(0, inputs if inputs.is_dir() else inputs.parent)
+        folders.insert(0, inputs if is_folder(inputs) else inputs.parent)
     names = [name for name in (one.url, *one.names) if "://" not in name and _is_below(name)]
     places = (folder / name for folder in folders for name in names)
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if is_file(place)), None)
 
 
 def _holds(inputs: Path, one: CroissantFile) -> bool:
     """Whether the inputs were read from a file, or from the folder in which it lies."""
-    if inputs.is_dir():
-        return any((inputs / name).is_file() for name in one.names if _is_below(name))
+    if is_folder(inputs):
+        return any(is_file(inputs / name) for name in one.names if _is_below(name))
     return inputs.name in one.names
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cfsearch.errors import RunError
-from cfsearch.places import check_place
+from cfsearch.places import check_place, is_folder, is_there
 from cfsearch.runs.checksums import reseal
 from cfsearch.runs.directory import RunDirectory
 from cfsearch.runs.guard import read_object
@@ -48,7 +48,7 @@ def read_audit(directory: str | Path) -> dict[str, Any]:
     """
     directory = Path(directory)
     path = directory / "audit.json"
-    if not path.exists():
+    if not is_there(path):
         raise RunError(
             f"run {str(directory)!r}: has no audit.json; it has not ended yet. Give its `cfsearch audit` "
             "command again to finish it."
@@ -120,7 +120,7 @@ def write_report(directory: str | Path, *, to: str | Path | None = None) -> Path
 
     directory = Path(directory)
     page = Path(to) if to is not None else directory / PAGE
-    if directory.is_dir():
+    if is_folder(directory):
         check_place(page)  # before all that is stored is read
     write_atomically(page, page_text(directory), follow=to is not None)
     if page.resolve() == (directory / PAGE).resolve():

@@ -9,6 +9,7 @@ from cfsearch.errors import CfsearchError, RunError
 from cfsearch.fronts.collection import Fronts
 from cfsearch.fronts.frame import Cell, frame_of_rows
 from cfsearch.numerics.percent import percent
+from cfsearch.places import is_folder, is_there
 from cfsearch.report.agreement import found_in
 from cfsearch.runs.directory import RunDirectory
 
@@ -53,7 +54,7 @@ class AuditResult:
         """The front of each input, with the inputs that failed; of several models one after the other."""
         fronts, failures = [], {}
         models = [entry["id"] for entry in self.document["models"]]
-        places = [self.path] if (self.path / "run.sqlite").exists() else [self.path / name for name in models]
+        places = [self.path] if is_there(self.path / "run.sqlite") else [self.path / name for name in models]
         for place in places:
             with RunDirectory.read(place) as run:
                 for row in run.rows():
@@ -270,7 +271,7 @@ def open_audit(directory: str | Path) -> AuditResult:
         2
         >>> folder.cleanup()
     """
-    if not Path(directory).is_dir():
+    if not is_folder(directory):
         raise RunError(f"run {str(directory)!r}: there is no such directory.")
     return AuditResult(directory)
 

@@ -93,7 +93,7 @@ def _turned(model: str, flags: dict[str, Any], *, layout: str) -> "Provider | No
 
     import tomli_w
 
-    from cfsearch.files import stands
+    from cfsearch.places import is_file
     from cfsearch.providers.served.address import is_address
     from cfsearch.providers.sidecar import Sidecar, read_sidecar, sidecar_path
 
@@ -101,7 +101,7 @@ def _turned(model: str, flags: dict[str, Any], *, layout: str) -> "Provider | No
         return None  # the file, or torch, says it
     given = flags.get("sidecar")
     path = Path(given) if given is not None else None if is_address(model) else sidecar_path(Path(model))
-    declared = read_sidecar(path) if path is not None and stands(path) else Sidecar()
+    declared = read_sidecar(path) if path is not None and is_file(path) else Sidecar()
     if declared.input.layout is not None or (
         declared.served is not None and declared.served.form != "tensor"
     ):

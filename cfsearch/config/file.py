@@ -12,6 +12,7 @@ from pydantic import ValidationError, model_validator
 
 from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
+from cfsearch.places import is_folder
 from cfsearch.secrecy import redacted_settings
 
 from .checking import Strict, sentence
@@ -185,7 +186,7 @@ def _meant(path: Path) -> str:
     if option is None and re.fullmatch(r"[\w.]+:\w+", str(path)):
         option = "--model"
     with contextlib.suppress(OSError):  # a name may be too long to be looked at
-        if option is None and path.is_dir():
+        if option is None and is_folder(path):
             option = "--images"
     if option is None:
         return ""

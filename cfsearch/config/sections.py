@@ -2,10 +2,11 @@
 
 import re
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal, final
 
 from pydantic import Field, field_validator, model_validator
+
+from cfsearch.places import is_there
 
 from .checking import Place, Strict, shown
 from .plugins import PluginConfig, Setting, parse_plugin
@@ -62,7 +63,7 @@ class GeneratorConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, value: Any) -> Any:  # Any: whatever stands in the file
-        if isinstance(value, str) and not Path(value).exists():
+        if isinstance(value, str) and not is_there(value):
             parsed = parse_plugin(value)
             return {"source": parsed["name"], "settings": parsed["settings"]}
         if not isinstance(value, str | dict | cls):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, final
 
 from cfsearch.errors import CfsearchWarning, ConfigError
+from cfsearch.places import is_folder
 
 _OURS: Final = 0x63667363  # "cfsc"
 _VERSION: Final = 1
@@ -33,7 +34,7 @@ class CacheFile:
     _connection: sqlite3.Connection | None = None  # also of one whose constructor refused
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir() or not path.parent.is_dir():
+        if is_folder(path) or not is_folder(path.parent):
             raise ConfigError(f"cache: {path} must be a file in a folder that exists.")
         self.path: Final = path
         self._pid = 0

@@ -6,7 +6,9 @@ from typing import Final, Protocol, runtime_checkable
 
 from cfsearch import registry
 from cfsearch.contracts.provider import Provider
-from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError
+from cfsearch.errors import ConfigError, ModelFileError, PluginError, UnsafeModelError, cause_of
+from cfsearch.files import why_no_file
+from cfsearch.places import is_file, is_folder, is_there
 from cfsearch.registry import is_path, load, load_object
 
 from .endings import RUNS_CODE
@@ -82,7 +84,7 @@ def open_provider(
         from .served.opening import open_served
 
         return open_served(spec, sidecar=sidecar, max_batch=max_batch)
-    if is_path(spec) and not Path(spec).exists():
+    if is_path(spec) and not is_there(spec):
         from .callable import CallableProvider
 
         return CallableProvider.open(spec, sidecar=sidecar, deadline_s=deadline_s, max_batch=max_batch)
@@ -141,14 +143,14 @@ def open_file(request: ModelRequest) -> Provider:
     """
     path = Path(request.path)
     suffix = path.suffix.lower()
-    if request.trust_model is not None and path.is_file() and runs_code(suffix):
+    if request.trust_model is not None and is_file(path) and runs_code(suffix):
         from .trust import open_trusted
 
         return open_trusted(request, given=request.trust_model)
-    if not path.is_file() or not suffix or suffix not in registry.installed("providers"):
+    if not is_file(path) or not suffix or suffix not in registry.installed("providers"):
         from .weights import is_checkpoint
 
-        if path.is_file() and (is_index(path) or is_checkpoint(path)):
+        if is_file(path) and (is_index(path) or is_checkpoint(path)):
             from .torch_opening import open_weights
 
             return open_weights(request)
@@ -186,14 +188,14 @@ def refused(path: Path) -> ModelFileError | ConfigError | UnsafeModelError:
             f"model: {path.name[1:-1]!r} was an object of the program that made this run, not a file. Give the model "
             "itself to cfsearch.audit, or the path of its file."
         )
-    if not path.exists():
+    if not is_there(path):
         meant = address_meant(str(path))
         hint = f" Of a server, write its address: {meant}" if meant else ""
         return ModelFileError(f"{path}: there is no such model file. A model is one of: {_forms()}.{hint}")
-    if path.is_dir():
+    if is_folder(path):
         return ModelFileError(about_folder(path))
-    if not path.is_file():
-        return ModelFileError(f"{path}: expected a model file, got a pipe, socket or device. Name a file.")
+    if wrong := why_no_file(path):
+        return ModelFileError(f"{path}: expected a model file, but {wrong}. Name a file that can be read.")
     if suffix in RUNS_CODE:
         return refusal(path, RUNS_CODE[suffix])
     if sentence := about_file(path):
@@ -223,6 +225,6 @@ def open_plugin(spec: str) -> Provider:
     except TypeError as error:
         what = f"opened with {target!r} alone" if target else "built without arguments"
         raise ConfigError(
-            f"provider {name!r}: cannot be {what} ({error}). Name it as plugin:{name}:TARGET, or make "
+            f"provider {name!r}: cannot be {what} ({cause_of(error)}). Name it as plugin:{name}:TARGET, or make "
             "it in Python."
         ) from error

@@ -42,7 +42,8 @@ from cfsearch.config.checking import Counted, words_of_fault
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
-from cfsearch.files import read_text, reason, stands
+from cfsearch.files import read_text, reason
+from cfsearch.places import is_file
 from cfsearch.registry import unknown
 
 from .preprocessing import Layout, Number, Order, Preprocessing, Range, Resize
@@ -176,7 +177,7 @@ def sidecar_of(model: Path, *, given: Path | None) -> Sidecar:
     if given is not None:
         return read_sidecar(given)
     beside = sidecar_path(model)
-    return read_sidecar(beside) if stands(beside) else Sidecar()
+    return read_sidecar(beside) if is_file(beside) else Sidecar()
 
 
 def sidecar_at(model: str | Path, *, given: str | Path | None) -> tuple[Sidecar, str]:

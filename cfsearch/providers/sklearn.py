@@ -15,7 +15,7 @@ from torch import Tensor
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import Encoding, TableSchema, bare_name, frame_of_codes
-from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, listed
+from cfsearch.errors import ConfigError, DataError, ProviderError, ShapeError, cause_of, listed
 
 from .answers import ask_in_pieces, indices_of, scores_of
 from .batch_invariance import block_for, by_row, in_blocks, large_block_for, tried_rows
@@ -350,6 +350,6 @@ def _hash_of(estimator: Any) -> str:
         return hashlib.sha256(pickle.dumps(estimator, protocol=4)).hexdigest()
     except Exception as error:  # what an object's own pickling may raise
         raise ConfigError(
-            f"sklearn: {type(estimator).__name__} cannot be hashed ({error}). Give `fingerprint`, a text that "
+            f"sklearn: {type(estimator).__name__} cannot be hashed ({cause_of(error)}). Give `fingerprint`, a text that "
             "tells it from other models."
         ) from error

@@ -12,6 +12,7 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import TableSchema, frame_of, read_text_table
 from cfsearch.errors import ConfigError
+from cfsearch.places import is_file, is_there
 from cfsearch.registry import is_path, object_at
 
 from .endings import WEIGHTS
@@ -86,7 +87,7 @@ def open_tabular(
         served = open_served_table(spec, schema=schema, probes=probes, sidecar=sidecar, max_batch=max_batch)
         return within_range(served, wanted, probes=probes)
     path = Path(spec)
-    if is_path(spec) and not path.exists():
+    if is_path(spec) and not is_there(path):
         function = _function(
             spec,
             schema,
@@ -97,7 +98,7 @@ def open_tabular(
             regression=wanted is not None,
         )
         return within_range(function, wanted, probes=probes)
-    if path.suffix.lower() in PICKLES and path.is_file() and trust_model is None:
+    if path.suffix.lower() in PICKLES and is_file(path) and trust_model is None:
         check_skops(path)  # refuses them
     request = ModelRequest(
         path=spec,
@@ -138,8 +139,8 @@ def columns_taken(
         ModelFileError, UnsafeModelError, ConfigError, MissingExtraError: as ``open_tabular``.
     """
     path = Path(spec)
-    fitted = path.suffix.lower() in _SKOPS and path.is_file()
-    if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *WEIGHTS) and path.is_file())):
+    fitted = path.suffix.lower() in _SKOPS and is_file(path)
+    if sidecar is None and (fitted or (path.suffix.lower() in (".onnx", *WEIGHTS) and is_file(path))):
         declared = sidecar_of(path, given=None)
         if fitted:
             from .skops_opening import of_arrays
@@ -171,7 +172,7 @@ def onnx_file_of(spec: str) -> "OnnxFile | None":
         ModelFileError, UnsafeModelError: as ``read_onnx_file``.
     """
     path = Path(spec)
-    if path.suffix.lower() != ".onnx" or not path.is_file():
+    if path.suffix.lower() != ".onnx" or not is_file(path):
         return None
     from .onnx.file import read_onnx_file
 

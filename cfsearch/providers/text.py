@@ -14,6 +14,7 @@ from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.text import Lexicon, Vocabulary, closed
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.places import is_there
 from cfsearch.registry import is_path, object_at
 
 from .answers import RawArray, ask_in_pieces, scores_of
@@ -268,7 +269,7 @@ def is_function_of_texts(spec: str) -> bool:
         spec: as for ``open_text_model``.
     """
     named = is_path(spec) and not spec.startswith("plugin:") and not is_address(spec)
-    return named and not Path(spec).exists()
+    return named and not is_there(spec)
 
 
 def open_text_model(

@@ -16,7 +16,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, ModelFileError
-from cfsearch.files import write_atomically
+from cfsearch.files import why_no_file, write_atomically
 from cfsearch.parsing import parse_json
 
 from .config import AttGANConfig
@@ -143,8 +143,8 @@ def load_attgan(path: Path) -> AttGANFile:
     Raises:
         ModelFileError: the file is missing, damaged, or of another kind.
     """
-    if not path.is_file():
-        raise ModelFileError(f"attgan: expected a model file, found none at {path}.")
+    if absent := why_no_file(path):
+        raise ModelFileError(f"attgan: expected a model file at {path}, but {absent}. Check the path.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})

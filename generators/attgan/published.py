@@ -25,8 +25,9 @@ from torch import Tensor
 
 from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, ModelFileError, UnsafeModelError
-from cfsearch.files import read_file
+from cfsearch.files import read_file, why_no_file
 from cfsearch.parsing import parse_json
+from cfsearch.places import is_file
 
 from .config import AttGANConfig, Upsampling
 from .networks import Critic, Editor
@@ -81,8 +82,10 @@ def load_published(
 
 
 def _read(path: Path) -> Mapping[str, object]:
-    if not path.is_file():
-        raise ModelFileError(f"published AttGAN: expected a checkpoint file, found none at {path}.")
+    if wrong := why_no_file(path):
+        raise ModelFileError(
+            f"published AttGAN: expected a checkpoint file at {path}, but {wrong}. Check the path."
+        )
     if path.stat().st_size > _MAX_BYTES:
         raise ModelFileError(f"published AttGAN: {path} is larger than 4 GiB; no published checkpoint is.")
     try:
@@ -161,9 +164,11 @@ def _tensors(found: object) -> dict[str, Tensor] | None:
 
 def _settings_of(path: Path, settings: Path | None) -> Mapping[str, object]:
     beside = [path.parent / "setting.txt", path.parent.parent / "setting.txt"]
-    if settings is not None and not settings.is_file():
-        raise ModelFileError(f"published AttGAN: found no settings at {settings}.")
-    place = settings or next((p for p in beside if p.is_file()), None)
+    if settings is not None and (wrong := why_no_file(settings)):
+        raise ModelFileError(
+            f"published AttGAN: expected settings at {settings}, but {wrong}. Check the path."
+        )
+    place = settings or next((p for p in beside if is_file(p)), None)
     if place is None:
         return {}
     try:

@@ -109,7 +109,7 @@ def test_bad_places_are_refused(call: Call, tmp_path: Path) -> None:
         "there is no folder" in call("train", "generator", "--out", tmp_path / "no" / "x.safetensors").error
     )
     words = ("train", "critic", "--generator", tmp_path / "none.pth", "--data", "faces")
-    assert "found none at" in call(*words, "--out", tmp_path / "x.safetensors").error
+    assert "but there is no such file" in call(*words, "--out", tmp_path / "x.safetensors").error
 
 
 def test_rendered_faces_give_the_true_re_render() -> None:

@@ -20,8 +20,8 @@ from cfsearch.cli import main
 from cfsearch.cli._places import Place
 from cfsearch.config import Config
 from cfsearch.errors import RunError
-from cfsearch.files import stands, write_atomically
-from cfsearch.places import check_place
+from cfsearch.files import write_atomically
+from cfsearch.places import check_place, is_file
 from cfsearch.providers.sidecar import sidecar_of
 from tests.cli.conftest import Toys
 from tests.cli.test_help import commands
@@ -396,7 +396,7 @@ def test_the_longest_names_leave_room_for_what_is_looked_for_beside_them(
     monkeypatch.chdir(tmp_path)
     table, model = Path(f"{'t' * 251}.csv"), Path(f"{'m' * 252}.pt")
     table.write_text(ROWS)
-    assert schema_beside(table).name.startswith("ttt") and not stands(schema_beside(table))
+    assert schema_beside(table).name.startswith("ttt") and not is_file(schema_beside(table))
     assert sidecar_of(model, given=None) == sidecar_of(Path("none.onnx"), given=None)
     done = CliRunner().invoke(main, ["schema", "table", str(table)])
     assert done.exit_code == 0, done.output

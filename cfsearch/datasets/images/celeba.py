@@ -18,6 +18,7 @@ from torch import Tensor
 from cfsearch.datasets.face_attributes import ATTRIBUTES
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import read_text
+from cfsearch.places import is_file, is_folder
 
 from . import AttributeTable, Crop, ImageFolderSource, LabelledImages, read_attributes
 
@@ -98,12 +99,12 @@ class CelebASource(_Part):
         cache_bytes: int = 2**30,
     ) -> None:
         root = Path(root)
-        base = root / "celeba" if (root / "celeba").is_dir() else root
+        base = root / "celeba" if is_folder(root / "celeba") else root
         table = _official(base)
         rows = _rows(table.extra["partition"], part=split, parts=PARTS, limit=limit)
         folder = base / "img_align_celeba"
         faces = ImageFolderSource(
-            folder if folder.is_dir() else folder.with_suffix(".zip"),
+            folder if is_folder(folder) else folder.with_suffix(".zip"),
             table=table.take(rows),
             attributes=attributes,
             size=size,
@@ -267,7 +268,7 @@ def _pairs(path: Path) -> dict[str, str]:
 
 
 def _lines(path: Path) -> list[str]:
-    if not path.is_file():
+    if not is_file(path):
         raise DataError(
             f"celeba: {str(path)!r} must be a text file of the data set, but there is none. Give "
             "the folder that holds `celeba/`, as torchvision lays it out."

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import open_file
+from cfsearch.places import is_file, is_folder
 
 from . import AttributeTable, Crop, ImageRef, find_images, read_attributes
 from .celeba import PARTS, crop_for, read_partition, read_signs
@@ -86,7 +87,7 @@ def find_photographs(
     if base is None:
         return find_images(path, recursive=recursive), None
     folder = base / _FACES
-    return find_images(folder if folder.is_dir() else folder.with_suffix(".zip"), recursive=True), base
+    return find_images(folder if is_folder(folder) else folder.with_suffix(".zip"), recursive=True), base
 
 
 def open_photographs(
@@ -153,9 +154,9 @@ def read_labels(path: str | Path) -> AttributeTable:
 
 def _official_base(path: Path) -> Path | None:
     for base in (path, path / "celeba", path.parent if path.stem == _FACES else None):
-        if base is not None and (base / "list_attr_celeba.txt").is_file():
+        if base is not None and is_file(base / "list_attr_celeba.txt"):
             faces = base / _FACES
-            if faces.is_dir() or faces.with_suffix(".zip").is_file():
+            if is_folder(faces) or is_file(faces.with_suffix(".zip")):
                 return base
     return None
 

@@ -15,6 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cfsearch.errors import ConfigError, DataError, ShapeError
+from cfsearch.places import is_file
 
 PADDING: Final = 0
 """Stands where a text has ended."""
@@ -114,10 +115,10 @@ def read_polarity(folder: str | Path) -> Sentences:
 
 def _text(path: Path) -> str:
     packed = path.with_name(path.name + ".gz")
-    if not path.is_file() and not packed.is_file():
+    if not is_file(path) and not is_file(packed):
         raise DataError(f"texts: expected {path.name} or {packed.name} in {path.parent}, found neither.")
     try:
-        content = path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
+        content = path.read_bytes() if is_file(path) else gzip.decompress(packed.read_bytes())
         return content.decode("utf-8")
     except (OSError, EOFError) as error:
         raise DataError(f"texts: {packed} cannot be unpacked ({error}). Fetch it again.") from error
