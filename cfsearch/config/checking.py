@@ -17,8 +17,17 @@ _WORDS: Final = {
     **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
     **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "must be a table"),
+    "finite_number": "must be a finite number",
 }
 """What is stated of a value of another type, by pydantic's name of the fault."""
+_BOUNDS: Final = {
+    "greater_than_equal": ("must be at least", "ge"),
+    "less_than_equal": ("must be at most", "le"),
+    "greater_than": ("must be above", "gt"),
+    "less_than": ("must be below", "lt"),
+    "literal_error": ("must be", "expected"),
+}
+"""What is stated of a value that is not allowed, by pydantic's name of the fault, and its name of what is."""
 
 
 _SHOWN: Final = 80
@@ -111,7 +120,7 @@ def sentence(error: ValidationError, *, model: type[BaseModel], where: str, text
     if isinstance(context.get("error"), ConfigError):
         return f"{where}: {context['error']}"
     message = words_of_fault(fault)
-    if fault["type"] in _WORDS:
+    if fault["type"] in {*_WORDS, *_BOUNDS}:
         message += f", got {shown(fault['input'])}"
     return f"{where}{_position(text, path[-1]) if path else ''}: `{dotted}`: {message}."
 
@@ -134,6 +143,10 @@ def words_of_fault(fault: Mapping[str, Any]) -> str:  # Any: as pydantic gives i
         return f"must be a list of {context['max_length']} or fewer"
     if fault["type"] in _WORDS:
         return _WORDS[fault["type"]]
+    if fault["type"] in _BOUNDS:
+        words, name = _BOUNDS[fault["type"]]
+        bound = context[name]
+        return f"{words} {bound:,}" if isinstance(bound, int) else f"{words} {bound}"
     return str(fault["msg"]).removeprefix("Value error, ")
 
 

@@ -1,7 +1,7 @@
 """Which inputs are searched: the settings of ``[data]``."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, final
 
 from pydantic import Field, model_validator
 
@@ -63,7 +63,7 @@ class DataConfig(Strict):
     sounds: Place | tuple[str, ...] | None = None
     table: Place | None = None
     schema_file: Place | None = Field(default=None, alias="schema")
-    rows: tuple[int, ...] | None = None
+    rows: tuple[Annotated[int, Field(ge=0, le=10**9)], ...] | None = None
     where: tuple[str, ...] | None = None
     decided: str | None = None
     label: str | None = None

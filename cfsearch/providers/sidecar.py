@@ -38,7 +38,7 @@ from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cfsearch.config.checking import Counted, words_of_fault
+from cfsearch.config.checking import Counted, shown, words_of_fault
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
@@ -239,7 +239,7 @@ def _sentence(path: Path, text: str, error: ValidationError) -> str:
         return f"{place}: {unknown('setting', keys[-1], known)}"
     more = error.error_count() - 1
     rest = f" ({more} more)" if more else ""
-    return f"{place}: `{'.'.join(keys)}`: {words_of_fault(first)}, got {_short(first['input'])}{rest}."
+    return f"{place}: `{'.'.join(keys)}`: {words_of_fault(first)}, got {shown(first['input'])}{rest}."
 
 
 _TABLES: dict[tuple[str, ...], type[BaseModel]] = {
@@ -248,11 +248,6 @@ _TABLES: dict[tuple[str, ...], type[BaseModel]] = {
     ("encoding",): EncodingTable,
     ("encoding", "columns"): EncodedColumn,
 }
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _line(text: str, keys: list[str]) -> str:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cfsearch.cli import main
 from cfsearch.config import Config
-from cfsearch.config.checking import shown
+from cfsearch.config.checking import Strict, shown
 from cfsearch.datasets.tables import read_schema
 from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.providers.sidecar import read_sidecar
@@ -49,6 +49,27 @@ def test_nor_does_one_in_place_of_a_table_end_in_a_fault(table: str, tmp_path: P
         Config.read(path)
 
 
+EVERY = [
+    (table, field.alias or name)
+    for table, kind in Config.model_fields.items()
+    if isinstance(kind.annotation, type) and issubclass(kind.annotation, Strict)
+    for name, field in kind.annotation.model_fields.items()
+]
+HUGE = 16**5000
+
+
+@pytest.mark.parametrize("value", [HUGE, -HUGE, [HUGE], [-HUGE]], ids=["huge", "negative", "listed", "both"])
+@pytest.mark.parametrize(("table", "name"), EVERY)
+def test_no_setting_takes_a_number_that_python_does_not_write_out(
+    table: str, name: str, value: object
+) -> None:
+    given: dict[str, dict[str, object]] = {"model": {"path": "m.onnx"}, "data": {"images": "p"}}
+    given.setdefault(table, {})[name] = value
+    with pytest.raises(ConfigError) as caught:
+        Config.check(given)
+    assert "limit (4300" not in str(caught.value) and len(str(caught.value)) < 600
+
+
 def test_a_number_is_counted_where_it_is_too_long() -> None:
     assert shown(10**300) == "a whole number of 301 digits"
     assert shown(-(10**5000)) == "a whole number of 5,001 digits"
@@ -78,7 +99,9 @@ def test_no_secret_of_an_address_is_in_a_refusal(settings: dict[str, object]) ->
 def test_a_seed_is_one_that_every_generator_of_random_numbers_takes() -> None:
     data = {"model": {"path": "m.onnx"}, "data": {"images": "p"}}
     assert Config.check({**data, "search": {"seed": 2**63 - 1}}).search.seed == 2**63 - 1
-    with pytest.raises(ConfigError, match="seed.*less than or equal to 9223372036854775807"):
+    with pytest.raises(
+        ConfigError, match="seed.*must be at most 9,223,372,036,854,775,807, got 9223372036854775808"
+    ):
         Config.check({**data, "search": {"seed": 2**63}})
     result = CliRunner().invoke(main, ["search", "a.png", "--model", "m.onnx", "--seed", "9" * 23])
     assert result.exit_code == 2 and "--seed" in result.stderr and "unexpected" not in result.stderr

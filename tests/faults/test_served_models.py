@@ -433,7 +433,7 @@ def test_addresses_that_cannot_be_used(spec: str, message: str) -> None:
         ('headers = {X-Api-Key = "file:/no/such/file"}', "cannot be read"),
         ('headers = {"bad name" = "x"}', "no name of a header"),
         ("concurency = 3", "Did you mean 'concurrency'"),
-        ("deadline = -1", "greater than 0"),
+        ("deadline = -1", "must be above 0.0, got -1"),
         ('protocol = "grpc"', "'oip'"),
     ],
 )

@@ -80,7 +80,7 @@ def test_whole_number_pixels_bring_their_range(tmp_path: Path) -> None:
         ("[inputs]\nsize = 3", r"line 1: unknown setting 'inputs'. Did you mean 'input'\?"),
         (
             'scores = "probs"',
-            r"line 1: `scores`: Input should be 'probabilities', 'logits' or 'labels', got 'probs'",
+            r"line 1: `scores`: must be 'probabilities', 'logits' or 'labels', got 'probs'",
         ),
         ('labels = ["one"]', "line 1: `labels`: must be a list of 2 or more, not of 1, got"),
         ("labels = []", "line 1: `labels`: must be a list of 2 or more, not of 0, got"),
