@@ -1,5 +1,6 @@
 """Secrets in addresses, taken out of whatever is shown or written."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,6 +14,9 @@ _PLAIN: Final = frozenset(
 )
 """Names of a query whose values are no secrets, and tell models apart."""
 HIDDEN: Final = "[redacted]"
+_SHOWN: Final = 80
+_LONGEST: Final = 256
+"""Bits of a whole number that is written out; Python writes none of more than 4,300 digits."""
 
 
 def redacted(text: str) -> str:
@@ -118,3 +122,21 @@ def _part(part: str) -> str:
     if not sign:
         return HIDDEN if part not in ("", "...") else part
     return part if name.lower() in _PLAIN else f"{name}={HIDDEN}"
+
+
+def shown(value: object) -> str:
+    """A refused value in a sentence: short, without secrets, and whatever its size.
+
+    Args:
+        value: as it stands in a file of settings, or was given from Python.
+
+    Example:
+        >>> shown("https://me:pw@host/m"), shown(16**5000)
+        ("'https://[redacted]@host/m'", 'a whole number of 6,021 digits')
+    """
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return f"a whole number of {math.floor(value.bit_length() * math.log10(2.0)) + 1:,} digits"
+    try:
+        return redacted(repr(value))[:_SHOWN]
+    except Exception:  # noqa: BLE001  # a whole number inside has too many digits, or a stranger's __repr__ raises
+        return f"a {type(value).__name__} that cannot be written out"

@@ -22,10 +22,13 @@ from typing import Any, Final, final
 from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
 from cfsearch.registry import unknown
+from cfsearch.secrecy import shown
 
 from .metrics import METRICS
 
 _LARGEST: Final = 16 * 2**20
+_WIDEST: Final = 53
+"""Bits of a whole number that a float holds."""
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _KEYS: Final = ("metric", "subject", "group", "model", "op", "value", "confidence", "name")
 _NAME: Final = r'(?:"[^"]+"|[^\s<>|@"]+)'
@@ -195,7 +198,7 @@ def read_conditions(path: Path) -> list[Condition]:
 
 def _condition(table: Any, *, where: str) -> Condition:  # Any: whatever stands in the file
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}: must be a table with {', '.join(_KEYS)}, got {table!r}.")
+        raise ConfigError(f"{where}: must be a table with {', '.join(_KEYS)}, got {shown(table)}.")
     for key in table:
         if key not in _KEYS:
             raise ConfigError(f"{where}: {unknown('setting', str(key), list(_KEYS))}")
@@ -204,15 +207,17 @@ def _condition(table: Any, *, where: str) -> Condition:  # Any: whatever stands 
             raise ConfigError(f"{where}: the setting `{key}` is missing.")
     for key, kind in (("value", int | float), ("confidence", int | float)):
         if key in table and (not isinstance(table[key], kind) or isinstance(table[key], bool)):
-            raise ConfigError(f"{where}: `{key}` must be a number, got {table[key]!r}.")
+            raise ConfigError(f"{where}: `{key}` must be a number, got {shown(table[key])}.")
     texts = {key: table[key] for key in _KEYS if key in table and key not in ("value", "confidence")}
     for key, value in texts.items():
         if not isinstance(value, str):
-            raise ConfigError(f"{where}: `{key}` must be a text, got {value!r}.")
+            raise ConfigError(f"{where}: `{key}` must be a text, got {shown(value)}.")
+    numbers = {"value": table["value"], "confidence": table.get("confidence", 0.95)}
+    for key, value in numbers.items():
+        if isinstance(value, int) and value.bit_length() > _WIDEST:
+            raise ConfigError(f"{where}: `{key}` must be a number of at most 15 digits, got {shown(value)}.")
     try:
-        return Condition(
-            value=float(table["value"]), confidence=float(table.get("confidence", 0.95)), **texts
-        )
+        return Condition(value=float(numbers["value"]), confidence=float(numbers["confidence"]), **texts)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -1,14 +1,13 @@
 """Settings that refuse unknown names, and the sentence about the first fault of a file."""
 
 import difflib
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from cfsearch.errors import ConfigError
-from cfsearch.secrecy import redacted
+from cfsearch.secrecy import shown
 
 _WORDS: Final = {
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list, in square brackets"),
@@ -28,29 +27,6 @@ _BOUNDS: Final = {
     "literal_error": ("must be", "expected"),
 }
 """What is stated of a value that is not allowed, by pydantic's name of the fault, and its name of what is."""
-
-
-_SHOWN: Final = 80
-_LONGEST: Final = 256
-"""Bits of a whole number that is written out; Python writes none of more than 4,300 digits."""
-
-
-def shown(value: object) -> str:
-    """A refused value in a sentence: short, without secrets, and whatever its size.
-
-    Args:
-        value: as it stands in a file of settings, or was given from Python.
-
-    Example:
-        >>> shown("https://me:pw@host/m"), shown(16**5000)
-        ("'https://[redacted]@host/m'", 'a whole number of 6,021 digits')
-    """
-    if isinstance(value, int) and value.bit_length() > _LONGEST:
-        return f"a whole number of {math.floor(value.bit_length() * math.log10(2.0)) + 1:,} digits"
-    try:
-        return redacted(repr(value))[:_SHOWN]
-    except Exception:  # noqa: BLE001  # a whole number inside has too many digits, or a stranger's __repr__ raises
-        return f"a {type(value).__name__} that cannot be written out"
 
 
 class Counted(BaseModel):

@@ -2,16 +2,41 @@
 
 import re
 import tomllib
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cfsearch.errors import ConfigError
 from cfsearch.registry import PluginKind, installed
+from cfsearch.secrecy import shown
 
 from .checking import Strict
 
 Setting = bool | int | float | str | list[Any]  # Any: TOML arrays nest
+_WIDEST: Final = 63
+
+
+def check_widths(settings: dict[str, Setting]) -> dict[str, Setting]:
+    """The settings of a plug-in, none of whose whole numbers is wider than TOML promises: 64 bits.
+
+    Args:
+        settings: as given; lists are looked through.
+
+    Raises:
+        ValueError: one is.
+
+    Example:
+        >>> check_widths({"grid": 8})
+        {'grid': 8}
+    """
+    for name, value in settings.items():
+        every: list[Any] = [value]  # Any: as above
+        while every:
+            one = every.pop()
+            every += one if isinstance(one, list) else one.values() if isinstance(one, dict) else []
+            if isinstance(one, int) and one.bit_length() > _WIDEST:
+                raise ValueError(f"`{name}` must be a number of at most 18 digits, got {shown(one)}")
+    return settings
 
 
 @final
@@ -22,7 +47,7 @@ class PluginConfig(Strict):
     """
 
     name: str
-    settings: dict[str, Setting] = Field(default_factory=dict)
+    settings: Annotated[dict[str, Setting], AfterValidator(check_widths)] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,14 +2,15 @@
 
 import re
 from datetime import date
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cfsearch.places import is_there
+from cfsearch.secrecy import shown
 
-from .checking import Place, Strict, shown
-from .plugins import PluginConfig, Setting, parse_plugin
+from .checking import Place, Strict
+from .plugins import PluginConfig, Setting, check_widths, parse_plugin
 
 _MOST = 10**9
 """Queries, and members of a population, beyond which a number is a slip."""
@@ -58,7 +59,7 @@ class GeneratorConfig(Strict):
     """
 
     source: Place = "pixels"
-    settings: dict[str, Setting] = Field(default_factory=dict)
+    settings: Annotated[dict[str, Setting], AfterValidator(check_widths)] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod

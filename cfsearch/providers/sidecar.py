@@ -38,13 +38,14 @@ from typing import Annotated, Any, ClassVar, Literal, final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cfsearch.config.checking import Counted, shown, words_of_fault
+from cfsearch.config.checking import Counted, words_of_fault
 from cfsearch.contracts.labels import check_distinct
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
 from cfsearch.files import read_text, reason
 from cfsearch.places import is_file
 from cfsearch.registry import unknown
+from cfsearch.secrecy import shown
 
 from .preprocessing import Layout, Number, Order, Preprocessing, Range, Resize
 from .served.settings import ServedTable
@@ -157,7 +158,7 @@ class Sidecar(Counted):
     scores: Literal["probabilities", "logits", "labels"] | None = None
     output: str | None = None
     weights: Annotated[str, Field(min_length=1)] | None = None
-    max_batch: Annotated[int, Field(ge=1)] | None = None
+    max_batch: Annotated[int, Field(ge=1, le=10**9)] | None = None
     input: InputTable = InputTable()
     encoding: EncodingTable | None = None
     served: ServedTable | None = None

@@ -1,17 +1,20 @@
 """Numbers of more digits than Python reads are refused in a sentence, in every file of settings."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from cfsearch.audits.conditions import read_conditions
 from cfsearch.cli import main
 from cfsearch.config import Config
-from cfsearch.config.checking import Strict, shown
+from cfsearch.config.checking import Strict
 from cfsearch.datasets.tables import read_schema
 from cfsearch.errors import CfsearchError, ConfigError
 from cfsearch.providers.sidecar import read_sidecar
 from cfsearch.schemas import schema
+from cfsearch.secrecy import shown
 
 
 @pytest.mark.parametrize("read", [Config.read, read_schema, read_sidecar])
@@ -110,3 +113,30 @@ def test_a_seed_is_one_that_every_generator_of_random_numbers_takes() -> None:
 def test_the_schema_of_settings_has_the_same_bounds() -> None:
     settings = schema("config")["properties"]["search"]["properties"]
     assert (settings["seed"]["maximum"], settings["patience"]["maximum"]) == (2**63 - 1, 10**9)
+
+
+_COLUMN = '[[columns]]\nname = "age"\nkind = "integer"\nrange = [18, 99]\n'
+_GATE = '[[gate]]\nmetric = "flip_rate"\nsubject = "all"\nop = ">="\nvalue = 0.5\nconfidence = 0.95\n'
+_SIDECAR = 'labels = ["a", "b"]\n'
+
+
+@pytest.mark.parametrize("number", [HEX, "9" * 400, "-" + "9" * 400], ids=["hex", "400 digits", "negative"])
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        *((read_schema, f"{_COLUMN}{key} = {value}\n") for key in ("step", "cost", "codes", "values", "gaps", "max_change", "digits", "fill") for value in ("N", "[N]", "[[1, N]]")),
+        (read_schema, _COLUMN.replace("18", "N")),
+        (read_schema, f"{_COLUMN}[target]\nname = N\n"),
+        *((read_conditions, _GATE.replace(old, "N")) for old in ("0.5", "0.95", '"flip_rate"', '">="')),
+        *((read_conditions, text) for text in ("gate = N", "gate = [N]", "gate = [[N]]")),
+        *((read_sidecar, f"{_SIDECAR}{rest}\n") for rest in ("scores = N", "max_batch = N", "[input]\nsize = [N, N]", "[input]\nmean = [N]", "[served]\ndeadline = N")),
+        *((Config.read, f'[model]\npath = "m.onnx"\n[data]\nimages = "p"\n{rest}\n') for rest in ("[generator]\nsource = 'pixels'\nsettings = {grid = N}", "[search]\nobjectives = [{name = 'intensity', norm = [N]}]", "[search]\nobjectives = ['intensity:norm=N']")),
+    ],
+)  # fmt: skip
+def test_no_file_of_settings_takes_a_number_that_is_no_float(
+    read: Callable[[Path], object], text: str, number: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text.replace("N", number), encoding="utf-8")
+    with pytest.raises(ConfigError):
+        read(path)

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final, final
 
 from cfsearch.errors import ConfigError, DataError
+from cfsearch.secrecy import shown
 
 from ._cells import DTYPES, level_values, truth_of
 from ._numbers import DECIMAL_COMMA, NUMBER, decimals_of, is_number, plain
@@ -206,7 +207,7 @@ class Column:
             raise self._wrong("`digits` is of whole numbers; make the column integer")
         if not 1 <= self.digits <= MOST_DIGITS:
             raise self._wrong(
-                f"`digits` must be 1 to {MOST_DIGITS}, got {self.digits}; make longer codes categorical"
+                f"`digits` must be 1 to {MOST_DIGITS}, got {shown(self.digits)}; make longer codes categorical"
             )
         if self.low < 0 or self.high >= 10**self.digits:
             raise self._wrong(

@@ -46,11 +46,14 @@ import tomli_w
 
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.files import read_text, reason, write_atomically
+from cfsearch.secrecy import shown
 
 from ._columns import Column, ColumnKind, Missing
 from ._schema import FORMAT, MISSING_VALUES, Link, TableSchema
 
 _LARGEST: Final = 10_000_000
+_WIDEST: Final = 1023
+"""Bits of the largest whole number that becomes a float."""
 _TOP: Final = ("format", "missing_values", "ignore", "target", "columns", "links", "relations")
 _TARGET: Final = ("name", "labels")
 _LINK: Final = ("columns", "rows")
@@ -118,7 +121,7 @@ def schema_of(values: Mapping[str, Any]) -> TableSchema:  # Any: whatever stands
     """
     _known(values, _TOP, "table schema")
     if values.get("format", FORMAT) != FORMAT:
-        raise ConfigError(f"table schema: `format` must be {FORMAT!r}, got {values['format']!r}.")
+        raise ConfigError(f"table schema: `format` must be {FORMAT!r}, got {shown(values['format'])}.")
     columns = tuple(_column(one) for one in _tables(values, "columns"))
     target = None
     if "target" in values:
@@ -154,9 +157,13 @@ def _column(entry: Mapping[str, Any]) -> Column:
     _known(entry, tuple(_COLUMN), where)
     for key, value in entry.items():
         wanted = _COLUMN[key]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        if (
+            not isinstance(value, wanted)
+            or (isinstance(value, bool) and bool not in wanted)
+            or _is_too_wide(value)
+        ):
             kinds = " or ".join(kind.__name__ for kind in wanted)
-            raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {value!r}.")
+            raise ConfigError(f"{where}: `{key}` must be of type {kinds}, got {shown(value)}.")
     kind = _choice(entry.get("kind"), {k.value: k for k in ColumnKind}, f"{where}: `kind`")
     settings: dict[str, Any] = {
         key: entry[key]
@@ -178,14 +185,16 @@ def _column(entry: Mapping[str, Any]) -> Column:
     if "gaps" in entry:
         pairs = [_numbers(gap, f"{where}: each of `gaps`") for gap in entry["gaps"]]
         if any(len(gap) != 2 for gap in pairs):
-            raise ConfigError(f"{where}: `gaps` must be pairs of numbers, [[a, b]], got {entry['gaps']!r}.")
+            raise ConfigError(
+                f"{where}: `gaps` must be pairs of numbers, [[a, b]], got {shown(entry['gaps'])}."
+            )
         settings["gaps"] = tuple((gap[0], gap[1]) for gap in pairs)
     if "max_change" in entry:
         settings |= _max_change(entry["max_change"], where)
     if kind in (ColumnKind.REAL, ColumnKind.INTEGER) or "range" in entry:
         ends = entry.get("range")
         if not (isinstance(ends, list) and len(ends) == 2 and all(_is_number(v) for v in ends)):
-            raise ConfigError(f"{where}: `range` must be two numbers, [low, high], got {ends!r}.")
+            raise ConfigError(f"{where}: `range` must be two numbers, [low, high], got {shown(ends)}.")
         settings["low"], settings["high"] = float(ends[0]), float(ends[1])
     return Column(name=name, kind=kind, **settings)
 
@@ -199,7 +208,7 @@ def _max_change(value: Any, where: str) -> dict[str, float]:
         key = "max_change_share" if share else "max_change"
         if number <= 0.0 or key in out:
             raise ConfigError(
-                f"{where}: `max_change` must be a number > 0, a share as '20 %', or a list of both, got {value!r}."
+                f"{where}: `max_change` must be a number > 0, a share as '20 %', or a list of both, got {shown(value)}."
             )
         out[key] = number
     return out
@@ -207,7 +216,7 @@ def _max_change(value: Any, where: str) -> dict[str, float]:
 
 def _numbers(value: Any, what: str) -> tuple[float, ...]:
     if not isinstance(value, list) or not all(_is_number(v) for v in value):
-        raise ConfigError(f"{what} must be a list of numbers, got {value!r}.")
+        raise ConfigError(f"{what} must be a list of numbers, got {shown(value)}.")
     return tuple(float(v) for v in value)
 
 
@@ -244,21 +253,26 @@ def _known(entry: Mapping[str, Any], known: tuple[str, ...], where: str) -> None
 
 def _choice(value: Any, choices: Mapping[str, Any], what: str) -> Any:  # Any: the choices' values
     if value not in choices:
-        raise ConfigError(f"{what} must be one of {', '.join(choices)}, got {value!r}.")
+        raise ConfigError(f"{what} must be one of {', '.join(choices)}, got {shown(value)}.")
     return choices[value]
 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str) or not value:
-        raise ConfigError(f"table schema: {what} must be a text, got {value!r}.")
+        raise ConfigError(f"table schema: {what} must be a text, got {shown(value)}.")
     return value
 
 
 def _texts(value: Any, what: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise ConfigError(f"table schema: {what} must be texts in quotes, got {value!r}.")
+        raise ConfigError(f"table schema: {what} must be texts in quotes, got {shown(value)}.")
     return tuple(value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and not _is_too_wide(value)
+
+
+def _is_too_wide(value: Any) -> bool:
+    """Whether a whole number is larger than any float; TOML sets no bound."""
+    return isinstance(value, int) and value.bit_length() > _WIDEST
