@@ -15,6 +15,8 @@ from .space import SearchSpace
 
 UNTARGETED = -1
 """No target class (untargeted): any class but the present one."""
+NOT_EVALUATED = 1e30
+"""Objectives and violation of a candidate that was not evaluated: its query rests, or the model failed for it."""
 
 
 class Need(Enum):

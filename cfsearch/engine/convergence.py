@@ -45,4 +45,4 @@ class Convergence:
         if not self.patience or len(self._volumes) <= self.patience:
             return False
         now, before = self._volumes[-1], self._volumes[-1 - self.patience]
-        return now - before < GROWTH * now or now <= 0.0
+        return now - before < GROWTH * now  # never of a front that has no volume yet

@@ -100,15 +100,16 @@ class Course:
         most = max(len(z) for z in points)
         self._generations = -(-most // size)
         self.tracker = Tracker(self._problem, capacity=most)
+        whole = True
         for start in range(0, most, size):
             parts = [z[start : start + size] for z in points]
-            evaluation = self._problem.evaluate(
-                self._filled(parts), resting=[i for i, part in enumerate(parts) if not len(part)]
-            )
-            if not self._taken(evaluation, resting=[i for i, part in enumerate(parts) if not len(part)]):
-                return
+            resting = [i for i, part in enumerate(parts) if not len(part)]
+            whole = self._taken(self._problem.evaluate(self._filled(parts), resting=resting), resting=resting)
+            if not whole:
+                break
         archives = self.tracker.archives
-        self._exact = {i: len(z) for i, z in enumerate(points) if len(archives[i].z) <= self._members}
+        if whole:
+            self._exact = {i: len(z) for i, z in enumerate(points) if len(archives[i].z) <= self._members}
         self.tracker.archives = [archive.thinned(self._members) for archive in archives]
 
     def solve(self) -> None:

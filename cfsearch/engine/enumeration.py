@@ -33,8 +33,6 @@ def every_point(space: SearchSpace, *, most: int) -> Float[Tensor, "n d"] | None
     if math.prod(max(1, high - low + 1) for low, high in ends) > most:
         return None  # counted before they are listed: one variable alone may have millions
     values = [_values(space, j, *ends[j]) for j in range(space.d)]
-    if math.prod(len(one) for one in values) > most:
-        return None
     z = torch.stack(torch.meshgrid(*values, indexing="ij"), dim=-1).reshape(-1, space.d)
     z = space.repair(z[None])[0] + 0.0
     distinct = torch.unique(z, dim=0)
@@ -50,11 +48,10 @@ def _ends(space: SearchSpace, j: int) -> tuple[int, int]:
 
 
 def _values(space: SearchSpace, j: int, low: int, high: int) -> Float[Tensor, " v"]:
-    """Every permitted change of one variable alone, 0 among them."""
+    """Every step of one variable, 0 among them: what is permitted only beside other changes is permitted here."""
     if high < low:
         return space.lower.new_zeros(1)
     steps = torch.arange(low, high + 1, dtype=torch.float64) * float(space.steps[j])
-    alone = space.lower.new_zeros(1, len(steps) + 1, space.d)
-    alone[0, 1:, j] = ((steps - float(space.origin[0, j])) / float(space.scale[j])).to(alone.dtype)
-    values: Tensor = torch.unique(space.repair(alone)[0, :, j] + 0.0)
+    z = ((steps - float(space.origin[0, j])) / float(space.scale[j])).to(space.lower.dtype)
+    values: Tensor = torch.unique(torch.cat([space.lower.new_zeros(1), z]) + 0.0)
     return values

@@ -17,7 +17,7 @@ from torch import Tensor
 from cfsearch.contracts.generator import Critic, Generator, Relaxed
 from cfsearch.contracts.objective import Constraint, Objective, queries_beside
 from cfsearch.contracts.provider import Provider
-from cfsearch.contracts.records import Candidates, Evaluation, Queries
+from cfsearch.contracts.records import NOT_EVALUATED, Candidates, Evaluation, Queries
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import BudgetExhausted, CfsearchError, QueryError
 
@@ -356,8 +356,8 @@ class Problem:
         """What candidates get that are not evaluated."""
         self.fresh[i] = 0
         n, k = z.shape[1], len(self.provider.labels)
-        worst = z.new_full((1, n, len(self.objectives)), 1e30)
-        return Evaluation(z, worst, z.new_full((1, n), 1e30), torch.zeros(1, n, k, device=z.device))
+        worst = z.new_full((1, n, len(self.objectives)), NOT_EVALUATED)
+        return Evaluation(z, worst, z.new_full((1, n), NOT_EVALUATED), torch.zeros(1, n, k, device=z.device))
 
     def _measure(
         self,

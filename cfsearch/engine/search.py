@@ -26,7 +26,7 @@ from .problem import Problem
 from .progress import Failure, Watcher
 from .requirements import check_scores_held
 from .robustness import check_robustness, measured_robustness, most_queries
-from .schedule import Schedule, allowance
+from .schedule import Allowance, Schedule, allowance
 from .verification import FrontBuilder
 
 
@@ -144,8 +144,9 @@ class Search:
             raise ConfigError(
                 f"search: `max_time` must be finite and > 0, in seconds, got {self.max_time!r}."
             )
-        if not 0.0 <= self.pruning < 1.0:
-            raise ConfigError(f"search: `pruning` must lie in [0, 1), got {self.pruning!r}.")
+        for name in ("pruning", "margin"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ConfigError(f"search: `{name}` must lie in [0, 1), got {getattr(self, name)!r}.")
         check_robustness(self.robustness, self.generator)
         check_scores_held(self.provider, population=self.population, capacity=self.capacity)
         if self.reference_point is not None and len(self.reference_point) != len(self.objectives):
@@ -208,7 +209,8 @@ class Search:
             ]
         done = flipped(problem.queries.scores.cpu(), source=problem.source, target=problem.target).tolist()
         active = [i for i in range(len(x)) if not done[i] and i not in problem.failures]
-        listed = [i for i in active if every_point(problem.space.query(i), most=self.evaluations) is not None]
+        most = self._allowance(queries=len(active)).evaluations if active else 0
+        listed = [i for i in active if every_point(problem.space.query(i), most=most) is not None]
         results: dict[int, ParetoFront | Failure] = {}
         for part in (listed, [i for i in active if i not in listed]):
             if part:
@@ -277,18 +279,21 @@ class Search:
             scores=scores,
         )
 
-    def _run_batch(self, problem: Problem) -> list[ParetoFront | Failure]:
-        begin = time.monotonic()
-        allowed = allowance(
+    def _allowance(self, *, queries: int) -> Allowance:
+        return allowance(
             model=self.verifier or self.provider,
             through=self.provider,
             evaluations=self.evaluations,
             capacity=self.capacity,
             max_queries=self.max_queries,
-            queries=problem.b,
+            queries=queries,
             beside=queries_beside(self.objectives, self.constraints),
             afterwards=self.afterwards,
         )
+
+    def _run_batch(self, problem: Problem) -> list[ParetoFront | Failure]:
+        begin = time.monotonic()
+        allowed = self._allowance(queries=problem.b)
         schedule = Schedule.of(allowed.evaluations, population=self.population, pruning=self.pruning)
         points = [every_point(problem.space.query(i), most=allowed.evaluations) for i in range(problem.b)]
         listed = [z for z in points if z is not None]

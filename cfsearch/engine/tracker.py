@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from cfsearch.contracts.records import Evaluation, Reason, flipped
@@ -56,6 +56,7 @@ class Tracker:
         self._last_gain = [0] * problem.b
         self._best = [-np.inf] * problem.b
         self._moved = [False] * problem.b
+        self._flips = [False] * problem.b
 
     @cached_property
     def fixed(self) -> list[bool]:
@@ -88,7 +89,7 @@ class Tracker:
         if self.reference is None:
             self.reference = evaluation.f.amax(dim=1).double()
         references = self.reference.tolist()
-        gains, moved = self._gains(evaluation.scores)
+        gains, moved, flips = self._gains(evaluation)
         for i in range(problem.b):
             if i in problem.failures or i in problem.unanswered or i in resting:
                 continue
@@ -100,7 +101,8 @@ class Tracker:
             if gains[i] > self._best[i] + _SAME:
                 self._best[i], self._last_gain[i] = gains[i], generation
             self._moved[i] = self._moved[i] or moved[i]
-            if self._best[i] > 0 and self._convergence[i].still:
+            self._flips[i] = self._flips[i] or flips[i]
+            if self._flips[i] and self._convergence[i].still:
                 self.still.add(i)
 
     def _held(self, i: int) -> Callable[[Archive], Bool[Tensor, " n"]] | None:
@@ -109,17 +111,20 @@ class Tracker:
             return None
         return partial(self.standing.held, i=i, most=max(1, int(_ANSWERING * self._capacity)))
 
-    def _gains(self, scores: Float[Tensor, "b n k"]) -> tuple[list[float], list[bool]]:
-        """The largest lead among the candidates of each query, and whether the model's output differs anywhere."""
-        gains, moved = list[float](), list[bool]()
+    def _gains(self, evaluation: Evaluation) -> tuple[list[float], list[bool], list[bool]]:
+        """Of the candidates of each query the largest lead, whether the model's output differs, and whether one flips and keeps the constraints."""
+        scores, kept = evaluation.scores, evaluation.violation <= 0
+        gains, moved, flips = list[float](), list[bool](), list[bool]()
         step = max(1, _CELLS // scores[0].numel())
         for at in range(0, len(scores), step):
             part = slice(at, at + step)
             own = scores[part].double()
             p, source, target = own.softmax(dim=-1), self._problem.source[part], self._problem.target[part]
-            gains += lead(p, source=source, target=target).amax(1).tolist()
+            leads = lead(p, source=source, target=target)
+            gains += leads.amax(1).tolist()
             moved += ((own - self._originals[part, None]).abs() > _SAME).flatten(1).any(1).tolist()
-        return gains, moved
+            flips += ((leads > 0) & kept[part]).any(1).tolist()
+        return gains, moved, flips
 
     @property
     def flipped(self) -> int:

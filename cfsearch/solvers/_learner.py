@@ -40,9 +40,7 @@ class Learner:
         free = (self._high > self._low).nonzero().flatten().tolist()
         named = [j for j in free if space.kinds[j] is Kind.CATEGORICAL]
         self._plain = [j for j in free if j not in named]
-        self._levels = {
-            j: torch.arange(float(self._low[j]), float(self._high[j]) + 0.5).double() for j in named
-        }
+        self._levels = {j: _levels(space, j) for j in named}
         # where there are whole values, that a variable did not change at all is what objectives often count
         self._still = free if any(kind is not Kind.REAL for kind in space.kinds) else []
         p = len(self._plain)
@@ -139,5 +137,14 @@ class Learner:
         span = (self._high - self._low)[self._plain]
         parts = [(z[:, self._plain] - self._low[self._plain]) / span]
         # two levels are as far from each other as the ends of a range
-        parts += [(z[:, j, None] == levels).double() * _ROOT_HALF for j, levels in self._levels.items()]
+        for j, levels in self._levels.items():
+            nearest = (z[:, j, None] - levels).abs().argmin(1)
+            parts.append(torch.nn.functional.one_hot(nearest, len(levels)).double() * _ROOT_HALF)
         return torch.cat([*parts, (z[:, self._still] == 0).double()], dim=1)
+
+
+def _levels(space: SearchSpace, j: int) -> Float[Tensor, " l"]:
+    """The changes that lead to each level of a variable."""
+    low, high = float(space.lower[0, j]), float(space.upper[0, j])
+    step = float(space.steps[j]) / float(space.scale[j]) if space.steps[j] > 0 else 1.0
+    return low + step * torch.arange(round((high - low) / step) + 1, dtype=torch.float64)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cfsearch.contracts.records import NOT_EVALUATED
 from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError
 
@@ -60,7 +61,8 @@ class Bayesian(BatchedSolver):
     Example:
         >>> import numpy as np
         >>> import torch
-        >>> from cfsearch.contracts.space import SearchSpace
+        >>> from cfsearch.contracts.records import NOT_EVALUATED
+    from cfsearch.contracts.space import SearchSpace
         >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
         >>> solver = Bayesian(population=4)
         >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)
@@ -139,8 +141,8 @@ class Bayesian(BatchedSolver):
         worth = torch.cat([new.z, new.f.to(new.z), new.violation[..., None].to(new.z)], dim=2).cpu()
         d = new.z.shape[2]
         given = Evaluated(worth[..., :d], worth[..., d:-1], worth[..., -1])
-        # a query that rests gives back "no change" for each of its candidates
-        self._resting = (given.z == 0).all(dim=2).all(dim=1).tolist()
+        # of a query that rests, or for which the model failed, no candidate is worth anything
+        self._resting = (given.f >= NOT_EVALUATED).all(dim=2).all(dim=1).tolist()
         self._known = given if self._known is None else self._known.joined(given)
 
     def propose(self, space: SearchSpace) -> Float[Tensor, "b n d"]:

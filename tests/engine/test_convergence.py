@@ -34,5 +34,5 @@ def test_no_patience_never_stops() -> None:
 
 def test_what_breaks_a_constraint_is_no_part_of_the_volume() -> None:
     bad = archive((0.0, 0.0), violation=1.0)
-    assert fed(1, bad, bad)
+    assert not fed(1, bad, bad), "no volume yet is no end"
     assert not fed(1, bad, archive((0.5, 0.5)))

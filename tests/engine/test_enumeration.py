@@ -1,6 +1,7 @@
 """Every point of a small space: against a product of values by hand, and exact fronts against brute force."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.contracts.records import Reason
 from cfsearch.contracts.space import Kind, SearchSpace
 from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
+from cfsearch.engine.course import Course
 from cfsearch.engine.enumeration import every_point
 from cfsearch.engine.search import Search
 from cfsearch.fronts.front import ParetoFront
@@ -186,3 +188,84 @@ def test_what_is_larger_than_the_budget_is_searched(evaluations: int, reasons: t
 def test_a_front_that_was_thinned_is_not_called_exact() -> None:
     fronts, _ = run(X[:1], capacity=4)
     assert len(fronts[0]) == 4 and not fronts[0].exact
+
+
+JOINT = TableSchema(
+    columns=(
+        Column(name="low", kind=ColumnKind.INTEGER, high=3.0),
+        Column(name="high", kind=ColumnKind.INTEGER, high=3.0),
+        Column(name="owner", kind=ColumnKind.CATEGORICAL, levels=("a", "b")),
+    ),
+    relations=("low <= high",),
+)
+
+
+def test_values_that_are_permitted_only_beside_other_changes_are_listed() -> None:
+    generator = Rows(JOINT)
+    one = generator.space(generator.encode(torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64)))
+    points = every_point(one, most=100)
+    assert points is not None
+    rows = {(1 + round(3 * a), 1 + round(3 * b), round(c)) for a, b, c in points.tolist()}
+    assert rows == {(a, b, c) for a in range(4) for b in range(4) for c in range(2) if a <= b}
+    assert len(points) == 20
+
+
+class Raised(Counting):
+    """Says yes where both are raised."""
+
+    def predict(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n 2"]:
+        self.rows += [tuple(row) for row in x.tolist()]
+        return torch.stack([torch.zeros(len(x), dtype=x.dtype), 4.0 * x[:, 0] - 7.0], dim=1)
+
+
+def searched(x: Tensor, **settings: Any) -> list[ParetoFront]:  # Any: settings of Search
+    found = Search(
+        Raised(), Rows(JOINT), [Adversarial(), Gower()], lambda population: Nsga2(population=population),
+        population=20, **settings,
+    ).run(x, names=[f"row {i}" for i in range(len(x))])  # fmt: skip
+    return [front for front in found if isinstance(front, ParetoFront)]
+
+
+def test_an_exact_front_holds_flips_that_need_two_changes() -> None:
+    [front] = searched(torch.tensor([[1.0, 1.0, 0.0]], dtype=torch.float64), evaluations=500)
+    assert front.reason is Reason.EXACT and front.found and front.rows is not None
+    flips = {tuple(row) for row in front.rows[front.verified].tolist()}
+    assert (2.0, 2.0, 0.0) in flips and all(low <= high for low, high, _ in flips)
+
+
+@pytest.mark.parametrize("limit", [{}, {"max_queries": 60}])
+def test_a_small_domain_is_listed_whatever_stands_beside_it(
+    limit: dict[str, Any],
+) -> None:  # Any: settings of Search
+    """Of a row whose "low" is 3 and may only rise with "high" there are few; its neighbour has more than the queries."""
+    schema = TableSchema(
+        columns=(
+            Column(name="years", kind=ColumnKind.INTEGER, high=49.0, monotone=1),
+            Column(name="loans", kind=ColumnKind.INTEGER, high=9.0),
+        ),
+    )
+    x = torch.tensor([[49.0, 3.0], [1.0, 3.0]], dtype=torch.float64)
+
+    def fronts(rows: Tensor) -> list[ParetoFront]:
+        found = Search(
+            Raised(), Rows(schema), [Adversarial(), Gower()], lambda population: Nsga2(population=population),
+            evaluations=400, population=20, **limit,
+        ).run(rows, names=[f"row {i}" for i in range(len(rows))])  # fmt: skip
+        return [front for front in found if isinstance(front, ParetoFront)]
+
+    both, [alone] = fronts(x), fronts(x[:1])
+    assert len(both) == 2 and alone.reason is both[0].reason
+    assert alone.to_bytes() == both[0].to_bytes()
+
+
+def test_an_enumeration_that_time_ends_is_thinned_to_its_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Course._taken
+    turns: list[int] = []
+
+    def ended(self: Course, *values: Any, **more: Any) -> bool:  # Any: as there
+        turns.append(1)
+        return taken(self, *values, **more) and len(turns) < 4
+
+    monkeypatch.setattr(Course, "_taken", ended)
+    [front] = run(X[:1], capacity=3)[0]
+    assert len(turns) == 4 and len(front) <= 3 and not front.exact

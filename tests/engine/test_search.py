@@ -313,3 +313,22 @@ def test_a_front_without_its_input_is_no_problem_any_more() -> None:
     [front] = fronts(made.run(images(0.4), names=["a"]))
     with pytest.raises(ValueError, match="a: this front keeps no input to restore"):
         made.problem_of(replace(front, original=None, images=None))
+
+
+@pytest.mark.parametrize("margin", [-2.0, 1.0, float("nan")])
+def test_a_margin_is_a_share(margin: float) -> None:
+    with pytest.raises(ConfigError, match=r"`margin` must lie in \[0, 1\)"):
+        search(margin=margin)
+
+
+def test_patience_waits_for_a_flip_that_keeps_the_constraints() -> None:
+    """Candidates that flip by too little are no end: a search with patience finds what one without it does."""
+    found = [
+        fronts(
+            search(constraints=[Flip(margin=0.9)], evaluations=1500, patience=patience).run(
+                images(0.4), names=["a"]
+            )
+        )[0]
+        for patience in (0, 2)
+    ]
+    assert [front.found for front in found] == [True, True]

@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from cfsearch.contracts.records import Evaluation
+from cfsearch.contracts.records import NOT_EVALUATED, Evaluation
 from cfsearch.contracts.space import Kind, SearchSpace
+from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
 from cfsearch.errors import ConfigError, PluginError
+from cfsearch.generators.rows.generator import Rows
 from cfsearch.numerics import pareto
 from cfsearch.solvers._learner import Learner
 from cfsearch.solvers.bayesian import Bayesian
@@ -70,19 +72,51 @@ def test_threads_are_left_as_they_were_and_change_nothing() -> None:
         torch.set_num_threads(before)
 
 
-def test_a_query_that_rests_costs_nothing_and_does_not_disturb_others() -> None:
+def test_a_query_that_rests_costs_nothing_and_does_not_disturb_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learned, learn = list[int](), Learner.learn
+
+    def counted(self: Learner, z: Tensor, f: Tensor, violation: Tensor) -> None:
+        learned.append(len(z))
+        learn(self, z, f, violation)
+
+    monkeypatch.setattr(Learner, "learn", counted)
     solver, space = Bayesian(population=5), where(2)
     rngs = [np.random.default_rng([9, i]) for i in range(2)]
     solver.start(space, objectives=3, constrained=False, rngs=rngs, generations=4)
     values = []
     for turn in range(4):
-        z = solver.ask().clone()
-        if turn:
-            z[1] = 0.0  # what a search gives back of a query that it has left
-        evaluation = judged(z)
+        evaluation = judged(solver.ask())
+        if turn:  # what a search gives back of a query that it has left
+            evaluation.f[1], evaluation.violation[1] = NOT_EVALUATED, NOT_EVALUATED
         solver.tell(evaluation)
         values.append(evaluation.f[0])
+    assert len(learned) == 3 + 1, "three turns of the one, the first of the other"
     assert torch.equal(torch.cat(values), walked(Bayesian(population=5), where(1), turns=4)[0])
+
+
+@pytest.mark.parametrize("origin", [0.0, 2.0, 4.0])
+def test_every_level_of_a_table_is_another_point(origin: float) -> None:
+    """Changes of a row are shares of the range of its column: a level is one fourth from the next of five."""
+    levels = tuple("abcde")
+    generator = Rows(
+        TableSchema(
+            columns=(
+                Column(name="job", kind=ColumnKind.CATEGORICAL, levels=levels),
+                Column(name="age", kind=ColumnKind.REAL, high=9.0),
+            )
+        )
+    )
+    space = generator.space(generator.encode(torch.tensor([[origin, 3.0]], dtype=torch.float64)))
+    z = torch.zeros(5, 2, dtype=torch.float64)
+    z[:, 0] = (torch.arange(5) - origin) / 4
+    assert bool(space.contains(z[None]).all())
+    learner = Learner(space, objectives=1, constrained=False)
+    best = torch.tensor([3.0, 2.0, 1.0, 0.0, 2.5])[:, None]  # which no line through the levels would tell
+    learner.learn(z.repeat(3, 1), best.repeat(3, 1), torch.zeros(15))
+    mean, _ = learner.predicted(z, optimism=0.0)
+    assert mean[:, 0].argmin() == 3 and float((mean - best).abs().max()) < 0.5
 
 
 KINDS = (Kind.CATEGORICAL, Kind.INTEGER, *(Kind.REAL,) * (D - 2))

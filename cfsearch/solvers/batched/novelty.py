@@ -119,6 +119,10 @@ class Seen:
         return z
 
     def _print(self, z: Tensor) -> Int[Tensor, "b n"]:
-        bits = (z + 0.0).contiguous().view(torch.int32 if z.dtype is torch.float32 else torch.int64)
+        bits = (z + 0.0).contiguous().view(torch.int32 if z.dtype is torch.float32 else torch.int64).long()
+        if z.dtype is not torch.float32:
+            bits = mixed_bits(
+                bits
+            )  # of 0, 1/2 and 1 all but the first twelve bits are 0: a sum of them would be, too
         # never negative, as what marks an empty place is
-        return mixed_bits((bits.long() * self._factors).sum(-1)) & 0x7FFFFFFFFFFFFFFF
+        return mixed_bits((bits * self._factors).sum(-1)) & 0x7FFFFFFFFFFFFFFF

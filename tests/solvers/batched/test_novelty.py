@@ -1,5 +1,8 @@
 """Candidates that were proposed before are found and drawn anew."""
 
+import itertools
+
+import pytest
 import torch
 from torch import Tensor
 
@@ -72,3 +75,13 @@ def test_of_more_than_are_wanted_the_new_ones_are_taken_first() -> None:
     assert table.made_new(given, draw, count=2)[0, :, 0].tolist() == [10.0, 11.0]  # all were seen by now
     assert drawn == [2]
     assert table.again(points(5.0, 3.0, 4.0, 10.0, 11.0)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_points_of_zeros_and_ones_are_told_apart(dtype: torch.dtype) -> None:
+    """Their bits end in zeros, those of float64 in fifty-two."""
+    corners = torch.tensor(list(itertools.product((0.0, 1.0), repeat=12)), dtype=dtype)[None]
+    corners = corners[:, torch.randperm(4096, generator=torch.Generator().manual_seed(1))]
+    table = Seen(1, candidates=4096, d=12, device="cpu")
+    table.add(corners[:, :2048])
+    assert not bool(table.again(corners[:, 2048:]).any())
