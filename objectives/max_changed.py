@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,11 +18,13 @@ from cfsearch.errors import ConfigError
 class MaxChanged(Constraint):
     """Constraint that at most ``k`` search variables change: ``#{i : |z_i| > threshold} - k``.
 
+    A variable that goes in steps (whole numbers, levels) counts whatever the size of its change.
+
     Unit: variables.
 
     Args:
         k: how many may change, >= 1.
-        threshold: largest magnitude that does not count as a change, finite, >= 0.
+        threshold: largest magnitude of a variable without steps that does not count as a change, finite, >= 0.
 
     Shapes:
         ``z`` ``(b, n, d)`` -> ``(b, n)``.
@@ -52,5 +55,6 @@ class MaxChanged(Constraint):
             )
 
     def __call__(self, candidates: Candidates) -> Float[Tensor, "b n"]:
-        z = candidates.z
-        return ((z.abs() > self.threshold).sum(-1) - self.k).to(z.dtype)
+        z, steps = candidates.z, candidates.space.steps.to(candidates.z.device)
+        changed = torch.where(steps > 0, z != 0, z.abs() > self.threshold)
+        return (changed.sum(-1) - self.k).to(z.dtype)

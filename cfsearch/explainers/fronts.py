@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, final, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.contracts.explainer import Explainer, Explanation
@@ -118,6 +118,7 @@ def as_pictures(front: ParetoFront, *, problem: Problem, query: int) -> ParetoFr
         scores=front.scores[keep],
         verified=front.verified[keep],
         images=front.images[keep],
+        **_found_since(front, keep),
         origins=tuple(front.origins[j] for j in torch.nonzero(keep).flatten().tolist()),
         origin_values=torch.zeros(1),
         scale=None,
@@ -126,6 +127,13 @@ def as_pictures(front: ParetoFront, *, problem: Problem, query: int) -> ParetoFr
         reference_point=members.worst,
         note=(*front.note, _AS_PICTURES),
     )
+
+
+def _found_since(front: ParetoFront, keep: Bool[Tensor, " n"]) -> dict[str, Any]:  # Any: fields of a front
+    """Of some members what was measured of each after the search, where it was."""
+    names = ("robustness", "outlierness", "genuineness", "genuineness_each")
+    found: dict[str, Tensor | None] = {name: getattr(front, name) for name in names}
+    return {name: value[keep] for name, value in found.items() if value is not None}
 
 
 def seeds_of(

@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 from cfsearch.errors import DataError
 
-from .picks import UNCHANGED
+from .picks import least_change
 from .predicted import predicted_words
 
 if TYPE_CHECKING:
@@ -82,5 +82,5 @@ def words(front: "ParetoFront", i: int) -> tuple[str, ...]:
     return tuple(
         f"{'+' if z[j] > 0 else '-'}{front.variables[j]} {front.origin_values[j]:.2f} -> {value[j]:.2f}"
         for j in order.tolist()
-        if abs(float(z[j])) > UNCHANGED
+        if abs(float(z[j])) > least_change(z)
     )

@@ -1,7 +1,7 @@
 """A front as plain JSON values: what ``cfsearch search --json`` and ``ParetoFront.to_dict`` give."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .file import FORMAT
-from .picks import UNCHANGED
+from .picks import least_change
 from .predicted import predicted_entry
 
 if TYPE_CHECKING:
@@ -42,19 +42,19 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     names = [front.labels[k] for k in shown]
     changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
     verified, picked, predicted = front.verified.tolist(), front.picks(), front.predicted
-    codes = _codes(front)
+    codes, write, least = _codes(front), _writer(front), least_change(front.z)
     members = [
         {
             "index": i,
             "change": {
-                name: _number(change)
+                name: write(change)
                 for name, change in zip(front.variables, changes[i], strict=True)
-                if abs(change) > UNCHANGED
+                if abs(change) > least
             },
             "values": {
-                name: codes[i].get(name, _number(_sum(value, change=change)))
+                name: codes[i].get(name, write(_sum(value, change=change)))
                 for name, value, change in zip(front.variables, values[i], changes[i], strict=True)
-                if abs(change) > UNCHANGED
+                if abs(change) > least
             },
             "words": list(front.words(i)),
             **_text(front.text_of(i)),
@@ -80,7 +80,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
         "target": None if front.target is None else front.labels[front.target],
         "labels": list(front.labels),
         "variables": list(front.variables),
-        "origin_values": [None if math.isnan(v) else _number(v) for v in front.origin_values.tolist()],
+        "origin_values": [None if math.isnan(v) else write(v) for v in front.origin_values.tolist()],
         "objectives": [
             {"name": n, "unit": u, "reference": _number(r)}
             for n, u, r in zip(front.objectives, front.units, front.reference_point.tolist(), strict=True)
@@ -166,6 +166,11 @@ def _codes(front: "ParetoFront") -> list[dict[str, str]]:
 def _number(value: float) -> float:
     """The shortest decimal that is still the same float32: values that differ stay different."""
     return float(str(np.float32(value)))
+
+
+def _writer(front: "ParetoFront") -> Callable[[float], float]:
+    """What writes the front's values and changes: of rows all that a float64 holds but for what rounding left at its end."""
+    return _number if front.z.dtype is torch.float32 else lambda value: float(f"{value:.15g}")
 
 
 def _sum(value: float, *, change: float) -> float:

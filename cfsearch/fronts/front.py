@@ -23,7 +23,7 @@ from ._choosing import answers, every_pick, flips, pick
 from ._merging import merged
 from ._shown import along, one_line, strip, words
 from .file import pack, read_blob, unpack
-from .picks import UNCHANGED
+from .picks import least_change
 from .predicted import predicted_numbers
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class ParetoFront:
     @property
     def changed(self) -> Bool[Tensor, "n d"]:
         """Mask of the variables that a member changes."""
-        return self.z.abs() > UNCHANGED
+        return self.z.abs() > least_change(self.z)
 
     @property
     def values(self) -> Float[Tensor, "n d"]:

@@ -12,8 +12,24 @@ from cfsearch.numerics import pareto
 PICKS: Final = ("closest", "sparsest", "knee", "crossing")
 """Ways to pick one member of a front; each has a function here."""
 
-UNCHANGED: Final = 1e-6
-"""Changes up to this size are none."""
+_UNCHANGED: Final = 1e-6
+"""Changes up to this size are none, where they are float32."""
+_UNCHANGED_EXACT: Final = 1e-12
+"""The same of rows, whose changes are float64: one of nine in a range of two hundred million is a change."""
+
+
+def least_change(z: Tensor) -> float:
+    """Size up to which a change is none, in shares of the variable's range.
+
+    Args:
+        z: changes; of rows they are float64, as their columns may go in very small steps.
+
+    Example:
+        >>> import torch
+        >>> least_change(torch.zeros(1, 2)), least_change(torch.zeros(1, 2, dtype=torch.float64))
+        (1e-06, 1e-12)
+    """
+    return _UNCHANGED_EXACT if z.dtype is torch.float64 else _UNCHANGED
 
 
 OUTLYING: Final = 1.4
@@ -52,7 +68,7 @@ def sparsest(z: Float[Tensor, "n d"], *, sizes: Float[Tensor, " n"], among: Bool
         >>> sparsest(z, sizes=z.norm(dim=1), among=torch.tensor([True, True]))
         1
     """
-    count = (z.abs() > UNCHANGED).sum(1).double()
+    count = (z.abs() > least_change(z)).sum(1).double()
     return _least(count + sizes / (sizes.max() + 1.0), among)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cfsearch.contracts.target_range import TargetRange
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.fronts.picks import least_change
 from cfsearch.fronts.predicted import number_text, predicted_numbers
 from cfsearch.fronts.reading import by_generator, robust
 
@@ -233,7 +234,11 @@ def changes_of(front: ParetoFront, i: int) -> list[tuple[str, str]]:
     if front.described:
         return [(wording.mark(words).replace(" -> ", " → "), "") for words in front.described[i]]
     z, before, after = front.z[i].tolist(), front.origin_values.tolist(), front.values[i].tolist()
-    named = (j for j in range(len(z)) if abs(z[j]) > 1e-6 and wording.nameable(before[j], after[j]))
+    named = (
+        j
+        for j in range(len(z))
+        if abs(z[j]) > least_change(front.z) and wording.nameable(before[j], after[j])
+    )
     return [
         (
             wording.mark(wording.change(front.variables[j], before[j], after[j])),

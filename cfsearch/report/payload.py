@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from cfsearch.fronts.picks import least_change
 from cfsearch.fronts.predicted import predicted_of
 
 from . import wording
@@ -18,7 +19,8 @@ def build_payload(groups: Sequence[Group], *, plan: Plan, models: dict[str, str]
     fronts = []
     for g, group in enumerate(groups):
         for entry in group.entries:
-            changed = [_sparse(z) for z in entry.front.z[list(entry.explored)].tolist()]
+            least = least_change(entry.front.z)
+            changed = [_sparse(z, least=least) for z in entry.front.z[list(entry.explored)].tolist()]
             named = _named(entry, changed, most=plan.changes)
             space = json.dumps(_space(entry, named), sort_keys=True)
             number = spaces.setdefault(space, len(spaces))
@@ -119,9 +121,9 @@ def _whole(entry: Entry, plan: Plan, changed: Sequence[Sequence[tuple[int, float
     }
 
 
-def _sparse(z: Sequence[float]) -> list[tuple[int, float]]:
-    """What changes and by how much, strongest first."""
-    return sorted(((j, v) for j, v in enumerate(z) if abs(v) > 1e-6), key=lambda one: -abs(one[1]))
+def _sparse(z: Sequence[float], *, least: float) -> list[tuple[int, float]]:
+    """What changes by more than ``least`` and by how much, strongest first."""
+    return sorted(((j, v) for j, v in enumerate(z) if abs(v) > least), key=lambda one: -abs(one[1]))
 
 
 def _flat(changes: Sequence[tuple[int, float]], place: dict[int, int]) -> list[float | int | None]:

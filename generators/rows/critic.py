@@ -183,8 +183,12 @@ def auroc(real: Float[Tensor, " n"], broken: Float[Tensor, " m"]) -> float:
         real: scores of real rows.
         broken: scores of broken rows.
     """
-    above = (real[:, None] > broken[None]).double() + 0.5 * (real[:, None] == broken[None]).double()
-    return float(above.mean())
+    ordered = (
+        broken.sort().values
+    )  # by ranks: pairs of all with all would take memory with the square of the table
+    below = torch.searchsorted(ordered, real, right=False)
+    upto = torch.searchsorted(ordered, real, right=True)
+    return float((below + upto).double().mean()) / (2 * len(ordered))
 
 
 def _chosen(n: int, d: int, rng: torch.Generator) -> Bool[Tensor, "n d"]:

@@ -161,6 +161,19 @@ def test_images_of_both_are_measured_as_pictures() -> None:
             front.merge(mine)
 
 
+def test_what_was_measured_after_a_search_stays_with_the_members_that_are_kept() -> None:
+    x = 0.3 + 0.1 * torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(4))
+    _, search, problem, names = looks(x)
+    [front] = kept(list(replace(search, robustness=5).run(x, names=names)))
+    assert front.robustness is not None and front.images is not None
+    twice = replace(
+        front, images=front.images.flip(0)
+    )  # the same pictures, some of which others now dominate
+    for one in (front, twice):
+        made = as_pictures(one, problem=problem, query=0)
+        assert made.robustness is not None and len(made.robustness) == len(made) <= len(front)
+
+
 def test_explanations_of_other_inputs_are_refused() -> None:
     subject, _, x, _, problem = table(5)
     with pytest.raises(ConfigError, match="gradient: the explanation is of other inputs"):

@@ -7,10 +7,19 @@ import jsonschema
 import moocore
 import pytest
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.datasets.tables import Column, ColumnKind, TableSchema
+from cfsearch.engine.search import Search
 from cfsearch.fronts.document import front_document
 from cfsearch.fronts.front import ParetoFront
+from cfsearch.generators.rows.generator import Rows
+from cfsearch.objectives.adversarial import Adversarial
+from cfsearch.objectives.gower import Gower
 from cfsearch.schemas import schema
+from cfsearch.solvers.genetic import Nsga2
 
 
 def test_a_front_is_written_value_by_value(four: ParetoFront) -> None:
@@ -99,6 +108,43 @@ def test_float32_values_are_written_as_the_shortest_decimal_that_differs() -> No
         single = torch.tensor(value).item()
         assert torch.tensor(_number(single)).item() == single
         assert len(repr(_number(single))) <= len(repr(single))
+
+
+class Rich(Provider):
+    """Says yes above a hundred and fifty million."""
+
+    name = "rich"
+    labels = ("no", "yes")
+    scores = ScoreKind.LOGITS
+    max_batch = 4096
+    fingerprint = "rich"
+
+    def predict(self, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n 2"]:
+        return torch.cat([torch.zeros_like(x), (x - 1.5e8) / 1e7], dim=1)
+
+
+def test_whole_numbers_of_rows_are_written_to_the_last_digit() -> None:
+    schema = TableSchema(columns=(Column(name="amount", kind=ColumnKind.INTEGER, high=200_000_000.0),))
+    front, *_ = Search(
+        Rich(),
+        Rows(schema),
+        [Adversarial(), Gower()],
+        lambda n: Nsga2(population=n),
+        evaluations=400,
+        population=20,
+    ).run(torch.tensor([[123_456_781.0]], dtype=torch.float64), names=["row 0"])
+    assert isinstance(front, ParetoFront) and front.rows is not None and len(front) > 0
+    document = front_document(front)
+    assert document["origin_values"] == [123_456_781.0]
+    written = [member["values"].get("amount", 123_456_781.0) for member in document["members"]]
+    assert written == front.rows[:, 0].tolist() and any(value > 2**24 and value % 2 for value in written)
+
+
+def test_a_whole_number_changes_however_large_its_range_is(four: ParetoFront) -> None:
+    z = torch.zeros(4, four.z.shape[1], dtype=torch.float64)
+    z[1, 0] = 9 / 2e8
+    assert replace(four, z=z).changed.sum().item() == 1
+    assert replace(four, z=z.float()).changed.sum().item() == 0
 
 
 @pytest.mark.parametrize(

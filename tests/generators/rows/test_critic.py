@@ -92,3 +92,9 @@ def test_broken_rows_keep_links_and_levels(seed: int) -> None:
 def test_auroc_of_a_known_order() -> None:
     #  2 > 1 and 2 > 0, 1 ties 1, 1 > 0: 3.5 of 4
     assert auroc(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 0.0])) == 3.5 / 4
+    random = torch.Generator().manual_seed(2)
+    real, broken = (torch.randint(0, 9, (n,), generator=random).float() for n in (60, 70))
+    every = roc_auc_score(np.repeat([1, 0], [60, 70]), torch.cat([real, broken]).numpy())
+    assert auroc(real, broken) == pytest.approx(every, abs=1e-12)
+    # all pairs of these would take forty gigabytes
+    assert auroc(torch.arange(70_000.0), torch.arange(70_000.0) - 0.5) == pytest.approx(0.5 + 0.5 / 70_000)
