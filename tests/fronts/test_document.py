@@ -117,7 +117,10 @@ class Rich(Provider):
     labels = ("no", "yes")
     scores = ScoreKind.LOGITS
     max_batch = 4096
-    fingerprint = "rich"
+
+    @property
+    def fingerprint(self) -> str:
+        return "rich"
 
     def predict(self, x: Float[Tensor, "n 1"]) -> Float[Tensor, "n 2"]:
         return torch.cat([torch.zeros_like(x), (x - 1.5e8) / 1e7], dim=1)
