@@ -78,7 +78,7 @@ def test_of_more_than_are_wanted_the_new_ones_are_taken_first() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_points_of_zeros_and_ones_are_told_apart(dtype: torch.dtype) -> None:
+def test_points_of_zeros_and_ones_have_prints_of_their_own(dtype: torch.dtype) -> None:
     """Their bits end in zeros, those of float64 in fifty-two."""
     corners = torch.tensor(list(itertools.product((0.0, 1.0), repeat=12)), dtype=dtype)[None]
     corners = corners[:, torch.randperm(4096, generator=torch.Generator().manual_seed(1))]
