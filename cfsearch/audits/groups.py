@@ -13,7 +13,7 @@ from typing import Any, Final, final
 import torch
 
 from cfsearch.datasets.images import AttributeTable
-from cfsearch.datasets.tables import RowGroups, is_missing_group
+from cfsearch.datasets.tables import RowGroups, is_unknown_group
 from cfsearch.errors import DamagedError
 from cfsearch.numerics.intervals import share_ratio, wilson
 from cfsearch.runs.directory import InstanceRow
@@ -163,7 +163,7 @@ class ColumnTally(GroupTally):
 
     def _impact(self, by: RowGroups, counted: Sequence[Part], without: int, selected: int) -> dict[str, Any]:
         """Selection rate of each group over that of the most selected one, and rows of no known group."""
-        known = [g for g, name in enumerate(by.names) if not is_missing_group(name)]
+        known = [g for g, name in enumerate(by.names) if not is_unknown_group(name)]
         large = [g for g in known if counted[g].kept >= self._least]
         hits, sizes = [part.classes[selected] for part in counted], [part.kept for part in counted]
         best = max(large, key=lambda g: hits[g] / sizes[g], default=None)

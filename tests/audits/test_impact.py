@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 import cfsearch
 from cfsearch.audits.checking import check_run
+from cfsearch.audits.groups import column_groups
 from cfsearch.audits.metrics import catalogue
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.datasets.tables import RowGroups, crossed
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.numerics.intervals import share_ratio, wilson
 from cfsearch.schemas import schema
+
+from .fronts import front_of, instance
 
 N = 120
 
@@ -130,6 +133,30 @@ def test_a_class_that_is_none_or_empty_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="puts none of the 120 rows into 'yes'"):
         cfsearch.audit(never, people(), labels=["no", "yes"], decided="yes", out=tmp_path / "b")
+
+
+def test_a_group_of_unknown_category_is_no_yardstick() -> None:
+    """All 20 of "Unknown" are selected, 12 of 30 women, 20 of 40 men; 5 cells are empty."""
+    names = ("women", "men", "Unknown", "missing")
+    sizes, hits = (30, 40, 20, 5), (12, 20, 20, 5)
+    of = tuple(g for g, n in enumerate(sizes) for _ in range(n))
+    yes = [k < hit for n, hit in zip(sizes, hits, strict=True) for k in range(n)]
+    rows = [instance(i, front_of(source=int(one))) for i, one in enumerate(yes)]
+    groups = RowGroups("sex", names, of)
+    [entry] = column_groups("m", rows, groups=[groups], names=[row.name for row in rows], selected=1)
+    impact = entry["impact"]
+    assert (impact["most_selected"], impact["unknown"]) == ("men", 25)
+    ratios = {one["name"]: one["ratio"] for one in impact["groups"]}
+    assert ratios["women"]["value"] == pytest.approx((12 / 30) / (20 / 40))
+    assert [ratios[name] for name in names[1:]] == [None] * 3
+
+
+def test_rows_of_an_unknown_category_are_in_no_crossed_group() -> None:
+    race = RowGroups("race", ("A", "B", "unknown"), (0, 0, 1, 1, 2, 2))
+    sex = RowGroups("sex", ("f", "m"), (0, 1, 0, 1, 0, 1))
+    found = crossed("race*sex", [race, sex])
+    assert found.names == ("A, f", "A, m", "B, f", "B, m") and found.of == (0, 1, 2, 3, -1, -1)
+    assert found.note == "2 of 6 rows are of unknown race or sex, left out."
 
 
 def test_crossed_groups_need_two_that_are_large_enough() -> None:

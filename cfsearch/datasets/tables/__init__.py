@@ -43,7 +43,7 @@ from ._csv import TextTable, number_of, read_text_table, text_and_delimiter, wri
 from ._encoding import Encoding, Part, Style
 from ._file import bytes_of
 from ._frame import frame_of, frame_of_codes, values_of_levels
-from ._groups import RowGroups, crossed, is_missing_group, row_groups
+from ._groups import RowGroups, crossed, is_missing_group, is_unknown_group, row_groups
 from ._infer import Inference, infer_schema
 from ._numbers import on_grid
 from ._odd_rows import bare_name
@@ -90,6 +90,7 @@ __all__ = [
     "infer_schema",
     "is_absent",
     "is_missing_group",
+    "is_unknown_group",
     "number_of",
     "on_grid",
     "protected_kind",

@@ -22,6 +22,7 @@ MOST: Final = 8
 LEAST_SHARE: Final = 0.02
 """Share of the rows below which a crossed group is left out."""
 _MISSING: Final = "missing"
+_UNKNOWN: Final = frozenset({"", "?", "missing", "n/a", "na", "not stated", "unknown"})
 _Value = float | str | None
 
 
@@ -109,7 +110,7 @@ def crossed(name: str, parts: Sequence[RowGroups], *, least: float = LEAST_SHARE
     n = len(parts[0].of)
     keys = [tuple(part.of[i] for part in parts) for i in range(n)]
     unknown = {
-        i for part in parts for i in range(n) if part.of[i] < 0 or is_missing_group(part.names[part.of[i]])
+        i for part in parts for i in range(n) if part.of[i] < 0 or is_unknown_group(part.names[part.of[i]])
     }
     count = Counter(key for i, key in enumerate(keys) if i not in unknown)
     named = {
@@ -141,6 +142,19 @@ def is_missing_group(name: str) -> bool:
         name: of the group.
     """
     return name in (_MISSING, f"{_MISSING} (empty cells)")
+
+
+def is_unknown_group(name: str) -> bool:
+    """Whether a group's category is not known: its rows have no value, or a text that says so, such as "Unknown".
+
+    Args:
+        name: of the group.
+
+    Example:
+        >>> is_unknown_group("missing"), is_unknown_group("Not stated"), is_unknown_group("Female")
+        (True, True, False)
+    """
+    return is_missing_group(name) or name.strip().lower() in _UNKNOWN
 
 
 def _is_missing(cell: str, declared: Column | None, schema: TableSchema) -> bool:
