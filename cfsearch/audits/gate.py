@@ -7,9 +7,11 @@ from typing import Any, Final, final
 
 from cfsearch.numerics.intervals import wilson
 
-from .conditions import EVERY, PROTECTED, Condition
-from .metrics import BY_CLASS, Measurement, catalogue
+from .conditions import EVERY, PROTECTED, Condition, limits
+from .measurements import Measurement, unsigned
+from .metrics import BY_CLASS, COMPARED, catalogue, change_in_no_flip
 from .reading import AuditDocument
+from .reading_parts import Estimate
 
 FORMAT: Final = "cfsearch-gate/1"
 PASS: Final = "pass"  # noqa: S105 - no password
@@ -118,7 +120,7 @@ def passed(judgements: Sequence[Judgement], *, unsure_passes: bool) -> bool:
 
 
 def _named(condition: Condition, every: Sequence[Measurement], document: AuditDocument) -> list[Measurement]:
-    """The figures that a condition names; every figure of the metric where it names no subject and no group."""
+    """The figures that a condition names; of comparisons each, where it names no group."""
 
     def fits(figure: Measurement) -> bool:
         if figure.metric != condition.metric or condition.model not in ("", figure.model):
@@ -128,11 +130,21 @@ def _named(condition: Condition, every: Sequence[Measurement], document: AuditDo
         every_class = condition.metric in BY_CLASS and not condition.subject
         if condition.subject not in (EVERY, PROTECTED, figure.subject) and not every_class:
             return False
-        if condition.group == EVERY:
-            return bool(figure.group)
-        return figure.group == condition.group or figure.group.split(":")[0] == condition.group != ""
+        return _of_group(condition, figure)
 
-    return [figure for figure in every if fits(figure)]
+    found = [figure for figure in every if fits(figure)]
+    if condition.metric == "change_rate" and not condition.group:
+        found += change_in_no_flip(document, condition.subject, model=condition.model)
+    return found
+
+
+def _of_group(condition: Condition, figure: Measurement) -> bool:
+    wanted, group = condition.group, figure.group
+    if wanted in ("", EVERY):
+        return condition.metric in COMPARED or bool(group) == (wanted == EVERY)
+    if condition.metric in ("proxy", "abs_proxy") and group.endswith(f":{wanted}"):
+        return True  # of one of several groups, by the column
+    return wanted in (group, group.split(":")[0])
 
 
 def _missing(condition: Condition, every: Sequence[Measurement], document: AuditDocument) -> Judgement:
@@ -198,7 +210,7 @@ def interval_at(figure: Measurement, confidence: float) -> tuple[float, float] |
     """The ends of the interval of a figure; None where there is no number.
 
     Of shares by Wilson's interval at that confidence; of other figures the ends at 95 % are moved
-    as those of a normal distribution.
+    as those of a normal distribution, of sizes with their sign, and never beyond what the figure can be.
 
     Args:
         figure: with its interval at 95 %.
@@ -215,4 +227,11 @@ def interval_at(figure: Measurement, confidence: float) -> tuple[float, float] |
         again = wilson(figure.count, figure.n, confidence=confidence)
         return None if again is None else (again.low, again.high)
     scale = float(norm.ppf(0.5 + confidence / 2) / norm.ppf(0.975))
-    return value - scale * (value - low), value + scale * (high - value)
+    if figure.signed is not None:
+        value, low, high = figure.signed.value, figure.signed.low, figure.signed.high
+    low, high = value - scale * (value - low), value + scale * (high - value)
+    if figure.signed is not None:
+        size = unsigned(Estimate(value=value, low=low, high=high))
+        low, high = size.low, size.high
+    least, most = limits(figure.metric)
+    return max(low, least), min(high, most)

@@ -16,7 +16,7 @@ from ._places import PLACE
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cfsearch.audits.metrics import Measurement
+    from cfsearch.audits.measurements import Measurement
     from cfsearch.audits.reading import AuditDocument
 
 LIST = "cfsearch-metrics/1"

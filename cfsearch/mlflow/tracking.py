@@ -12,14 +12,15 @@ from types import ModuleType
 from typing import Final
 
 from cfsearch.audits.checking import require_intact
-from cfsearch.audits.metrics import Measurement, catalogue
+from cfsearch.audits.measurements import Measurement
+from cfsearch.audits.metrics import catalogue
 from cfsearch.audits.pages import PAGE, open_run, page_text, read_audit
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.audits.shared.cells import shared_cells
 from cfsearch.audits.tables import figure_rows
 from cfsearch.errors import MissingExtraError
 from cfsearch.files import dump_json, read_text, write_atomically
-from cfsearch.runs.export import export_run
+from cfsearch.runs.export import export_run, neutral
 from cfsearch.runs.guard import read_object
 from cfsearch.secrecy import redacted
 
@@ -202,11 +203,15 @@ def _folders(run: Path, document: AuditDocument) -> list[Path]:
     return [run] if (run / "run.sqlite").exists() else [run / model.id for model in document.models]
 
 
+def _cell(cell: object) -> object:
+    return neutral(cell) if isinstance(cell, str) else cell
+
+
 def _write(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     listed = list(rows)
     text = io.StringIO()
     if listed:
         writer = csv.DictWriter(text, fieldnames=list(listed[0]), lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(listed)
+        writer.writerows({name: _cell(cell) for name, cell in row.items()} for row in listed)
     path.write_text(text.getvalue(), encoding="utf-8")

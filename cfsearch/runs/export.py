@@ -202,10 +202,10 @@ def _write_jsonl(file: IO[bytes], rows: Iterable[dict[str, Cell]]) -> int:
 def _write_csv(file: IO[bytes], rows: Iterable[dict[str, Cell]], columns: Sequence[str]) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_neutral(name) for name in columns])
+    writer.writerow([neutral(name) for name in columns])
     count = 0
     for row in rows:
-        writer.writerow([_neutral(row.get(name)) for name in columns])
+        writer.writerow([neutral(row.get(name)) for name in columns])
         count += 1
     text.detach()
     return count
@@ -260,7 +260,16 @@ def _parts(rows: Iterable[dict[str, Cell]], *, most: int) -> Iterator[list[dict[
         yield part
 
 
-def _neutral(cell: Cell) -> Cell:
+def neutral(cell: Cell) -> Cell:
+    """A cell of a CSV file that no spreadsheet runs: text that begins like a formula stands behind an apostrophe.
+
+    Args:
+        cell: of a row.
+
+    Example:
+        >>> neutral("=1+1"), neutral("one"), neutral(-1.5)
+        ("'=1+1", 'one', -1.5)
+    """
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return f"'{cell}"
     return cell

@@ -13,7 +13,8 @@ import xmlschema
 from cfsearch.audits.conditions import Condition, fail_if, named, read_conditions
 from cfsearch.audits.gate import FAIL, PASS, UNSURE, Judgement, interval_at, judge, passed
 from cfsearch.audits.gate_formats import MOST_RESULTS, WRITERS, github, junit, sarif, text
-from cfsearch.audits.metrics import METRICS, Measurement, catalogue
+from cfsearch.audits.measurements import Measurement
+from cfsearch.audits.metrics import METRICS, catalogue
 from cfsearch.audits.reading import AuditDocument
 from cfsearch.errors import ConfigError
 from cfsearch.numerics.intervals import wilson

@@ -9,7 +9,7 @@ from cfsearch.audits import gate_formats
 from cfsearch.audits.conditions import Condition
 from cfsearch.audits.gate import FAIL, PASS, UNSURE, Judgement
 from cfsearch.audits.gate_formats import github, junit, sarif, text
-from cfsearch.audits.metrics import Measurement
+from cfsearch.audits.measurements import Measurement
 
 FIRST = Condition("found_rate", ">=", 0.5, name="enough: found, 100%")
 SECOND = Condition("effect", "<", 1.0, subject="Male")

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from cfsearch.audits.metrics import BY_CLASS, METRICS, Measurement, catalogue, untold
+from cfsearch.audits.measurements import Measurement
+from cfsearch.audits.metrics import BY_CLASS, METRICS, catalogue, untold
 from cfsearch.audits.reading import EffectRow
 from cfsearch.audits.verdict import ERROR_UNMEASURED
 
@@ -175,6 +176,34 @@ def test_groups_of_rows_have_names_and_impact_ratios_but_of_the_most_selected() 
         ("impact_ratio", "", "sex:x", None, None, None, None, 3, FEW),
         ("decided_gap", "", "sex:f", *SIZE_ACROSS, None, 0, ""),
         ("found_gap", "", "sex:f", *SIZE_BELOW, None, 0, ""),
+    ]
+
+
+def test_a_ratio_that_is_missing_says_why_and_unknown_groups_have_none() -> None:
+    names = (("f", 21), ("missing", 5000), ("Unknown", 40), ("x", 3), ("m", 22))
+    ratios = [{"name": name, "n": n, "rate": RATE if n > 9 else None, "ratio": None} for name, n in names]
+    group = {
+        "model": "m", "attribute": "sex", "groups": [], "comparisons": [],
+        "impact": {"label": "yes", "most_selected": "m", "unknown": 5040, "groups": ratios},
+    }  # fmt: skip
+    assert [(one[2], one[-1]) for one in figures(groups=[group])] == [
+        ("sex:f", "no input of any group is selected"),
+        ("sex:x", FEW),
+    ]
+
+
+def test_shares_of_rows_that_were_chosen_by_the_decision_say_so() -> None:
+    base = document().model_dump()["search"]
+    group = {
+        "model": "m", "attribute": "sex", "groups": [{"name": "f", **part(None, RATE, 200, 200)}],
+        "comparisons": [{"name": "f", "against": "m", "difference": {"decided": None, "found_rate": BELOW}, "p": {}}],
+    }  # fmt: skip
+    chosen = "rows were chosen by what the model decides"
+    assert [(one[0], one[-1]) for one in figures(groups=[group], search={**base, "decided": "a"})] == [
+        ("decided", chosen),
+        ("found_rate", ""),
+        ("decided_gap", chosen),
+        ("found_gap", ""),
     ]
 
 

@@ -69,7 +69,7 @@ def test_effects_of_attributes_with_very_long_names(width: int) -> None:
 
 
 def test_figures_of_a_gate_with_very_long_names() -> None:
-    from cfsearch.audits.metrics import Measurement
+    from cfsearch.audits.measurements import Measurement
 
     figures = [Measurement("flip_rate", "m", f"{LONG}{i}", value=0.5, low=0.4, high=0.6) for i in range(5)]
     text = printed(lambda console: _table(console, figures))

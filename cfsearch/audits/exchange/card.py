@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from cfsearch.audits.metrics import Measurement, catalogue
+from cfsearch.audits.measurements import Measurement
+from cfsearch.audits.metrics import catalogue
 from cfsearch.audits.reading import AuditDocument, Model
 from cfsearch.report.agreement import counted_as
 

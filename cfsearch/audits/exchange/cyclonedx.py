@@ -3,7 +3,8 @@
 import uuid
 from typing import Any, Final
 
-from cfsearch.audits.metrics import METRICS, Measurement, catalogue
+from cfsearch.audits.measurements import Measurement
+from cfsearch.audits.metrics import METRICS, catalogue
 from cfsearch.audits.reading import AuditDocument, Model, VerdictRow
 
 from .subjects import digest_of, limits, text_of
