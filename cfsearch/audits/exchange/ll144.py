@@ -2,24 +2,23 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
-from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
+from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Impact, Model
 from cfsearch.audits.reading_parts import Estimate
 from cfsearch.audits.shares import LEAST
+from cfsearch.datasets.tables import is_unknown_group
 from cfsearch.numerics.intervals import share_ratio
 from cfsearch.numerics.percent import percent
+from cfsearch.runs.export import neutral
 
 from .subjects import digest_of, limits
 
 FORMAT: Final = "cfsearch-ll144/1"
 SMALL: Final = 0.02
 """Categories with a smaller share of the inputs may be left out of impact ratios (6 RCNY 5-301)."""
-UNKNOWN: Final = frozenset(
-    {"", "?", "missing", "missing (empty cells)", "n/a", "na", "not stated", "unknown"}
-)
-"""Names of groups of which the category is not known."""
 
 
 @final
@@ -34,7 +33,7 @@ class Category:
         inputs: how many.
         selected: how many of them the model puts into the favourable class; None where that may not be shown.
         rate: the selection rate, with its 95 % Wilson interval.
-        ratio: that divided by the highest rate of the column's categories, with a 95 % interval (``share_ratio``).
+        ratio: that divided by the highest rate of the column's categories that are not left out, with a 95 % interval (``share_ratio``).
         left_out: why it has no impact ratio; empty where it has one.
     """
 
@@ -83,43 +82,27 @@ def impact_ratios(document: AuditDocument) -> ImpactRatios:
     unknown: dict[tuple[str, str], int] = {}
     for row in document.groups:
         counts = next((c for c in document.counts if c.model == row.model), None)
-        known = [(name, part) for name, part in _parts(row) if name.lower() not in UNKNOWN]
+        known = [(name, part) for name, part in _parts(row) if not is_unknown_group(name)]
         sizes = sum(part.instances for _, part in _parts(row))
         total = sizes if counts is None else counts.instances - counts.failed
-        impact = row.model_dump().get("impact")  # of audits that measured ratios themselves
+        impact = row.impact  # of audits that measured rates of the favourable class themselves
         if impact is None:
             turned = (
                 len(models[row.model].labels) == 2 and favourable[row.model] == models[row.model].labels[0]
             )
             unknown[row.model, row.attribute] = max(0, total - sum(part.instances for _, part in known))
-            categories += _column(row, known, total=total, turned=turned)
+            rates = [(name, part.instances, _rate(part, turned=turned)) for name, part in known]
         else:
-            favourable[row.model] = impact["label"] or favourable[row.model]
-            unknown[row.model, row.attribute] = impact["unknown"]
-            categories += _measured(row, impact, total=total)
+            favourable[row.model] = impact.label or favourable[row.model]
+            unknown[row.model, row.attribute] = _unknown(impact)
+            rates = [(one.name, one.n, one.rate) for one in impact.groups if not is_unknown_group(one.name)]
+        categories += _column(row, rates, total=total)
     return ImpactRatios(document, favourable, tuple(categories), unknown)
 
 
-def _measured(row: GroupRow, impact: dict[str, Any], *, total: int) -> list[Category]:
-    """The categories of an audit whose document holds ratios."""
-    found = []
-    for one in impact["groups"]:
-        if one["name"].lower() in UNKNOWN:
-            continue
-        rate, ratio = (
-            None if one[key] is None else Estimate.model_validate(one[key]) for key in ("rate", "ratio")
-        )
-        if one["name"] == impact["most_selected"] and rate is not None and rate.value > 0:
-            ratio = Estimate(value=1.0, low=1.0, high=1.0)
-        why = _few(one["n"]) if rate is None else _small(one["n"], total=total)
-        why = why or ("" if ratio is not None else "no input of any category is selected")
-        selected = None if rate is None else round(rate.value * one["n"])
-        found.append(
-            Category(
-                row.model, row.attribute, one["name"], one["n"], selected, rate, None if why else ratio, why
-            )
-        )
-    return found
+def _unknown(impact: Impact) -> int:
+    """Inputs of no known category; older documents do not count those whose text says "Unknown"."""
+    return max(impact.unknown, sum(one.n for one in impact.groups if is_unknown_group(one.name)))
 
 
 def _favourable(model: Model, document: AuditDocument) -> str:
@@ -134,21 +117,20 @@ def _parts(row: GroupRow) -> list[tuple[str, GroupFigures]]:
 
 
 def _column(
-    row: GroupRow, parts: list[tuple[str, GroupFigures]], *, total: int, turned: bool
+    row: GroupRow, parts: Sequence[tuple[str, int, Estimate | None]], *, total: int
 ) -> list[Category]:
-    rates = {name: _rate(part, turned=turned) for name, part in parts}
-    left_out = {name: _reason(part, total=total) for name, part in parts}
-    counted = {name: rate for name, rate in rates.items() if rate is not None and not left_out[name]}
-    best = max(counted, key=lambda name: counted[name].value, default=None)
-    sizes = {name: part.instances for name, part in parts}
+    """The categories of one column, each with its name, its inputs and its selection rate."""
+    left_out = {name: _few(n) if rate is None else _small(n, total=total) for name, n, rate in parts}
+    counted = {name: (rate, n) for name, n, rate in parts if rate is not None and not left_out[name]}
+    best = max(counted, key=lambda name: counted[name][0].value, default=None)
     found = []
-    for name, part in parts:
-        rate, ratio, why = rates[name], None, left_out[name]
+    for name, n, rate in parts:
+        ratio, why = None, left_out[name]
         if best is not None and rate is not None and not why:
-            ratio = _ratio(rate, part.instances, counted[best], sizes[best], same=name == best)
+            ratio = _ratio(rate, n, *counted[best], same=name == best)
             why = "" if ratio is not None else "no input of any category is selected"
-        selected = None if rate is None else round(rate.value * part.instances)
-        found.append(Category(row.model, row.attribute, name, part.instances, selected, rate, ratio, why))
+        selected = None if rate is None else round(rate.value * n)
+        found.append(Category(row.model, row.attribute, name, n, selected, rate, ratio, why))
     return found
 
 
@@ -156,10 +138,6 @@ def _rate(part: GroupFigures, *, turned: bool) -> Estimate | None:
     if part.decided is None or not turned:
         return part.decided
     return Estimate(value=1 - part.decided.value, low=1 - part.decided.high, high=1 - part.decided.low)
-
-
-def _reason(part: GroupFigures, *, total: int) -> str:
-    return _few(part.instances) if part.decided is None else _small(part.instances, total=total)
 
 
 def _few(n: int) -> str:
@@ -235,6 +213,8 @@ _COLUMNS: Final = (
 def ll144_csv(found: ImpactRatios) -> str:
     """One line a category, and one a column for the inputs of unknown category.
 
+    Names that begin like a formula stand behind an apostrophe, as in ``cfsearch.runs.export.to_csv``.
+
     Args:
         found: by ``impact_ratios``.
     """
@@ -242,10 +222,14 @@ def ll144_csv(found: ImpactRatios) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for one in found.categories:
-        counted = (one.model, one.column, one.category, one.inputs, one.selected)
-        writer.writerow([*counted, *_cells(one.rate), *_cells(one.ratio), one.left_out])
+        names = (neutral(text) for text in (one.model, one.column, one.category))
+        writer.writerow(
+            [*names, one.inputs, one.selected, *_cells(one.rate), *_cells(one.ratio), one.left_out]
+        )
     for (model, column), count in found.unknown.items():
-        writer.writerow([model, column, "unknown", count, *[None] * 7, "the category is not known"])
+        writer.writerow(
+            [neutral(model), neutral(column), "unknown", count, *[None] * 7, "the category is not known"]
+        )
     return text.getvalue()
 
 

@@ -15,6 +15,9 @@ from cfsearch.numerics.intervals import wilson
 
 from .conftest import made
 
+AGAINST_ALL = {"value": 0.3, "low": 0.25, "high": 0.35}
+"""A ratio to a category that the table leaves out."""
+
 
 def figures(selected: int, n: int) -> dict[str, Any]:
     rate = wilson(selected, n) if n >= 10 else None
@@ -93,7 +96,7 @@ def test_all_three_forms_hold_the_same_figures() -> None:
     assert "compliant" not in text.lower()
 
 
-def test_ratios_that_the_audit_measured_are_taken_as_they_are() -> None:
+def test_rates_that_the_audit_measured_are_taken_as_they_are() -> None:
     row = people().groups[0].model_dump(by_alias=True)
     ratio = {"value": 0.35, "low": 0.24, "high": 0.51}
     row["impact"] = {
@@ -114,12 +117,72 @@ def test_ratios_that_the_audit_measured_are_taken_as_they_are() -> None:
     by_name = {one.category: one for one in found.categories}
     assert list(by_name) == ["women", "men", "other", "few"]
     women, men = by_name["women"], by_name["men"]
-    assert women.ratio is not None and women.ratio.value == 0.35 and women.selected == 30
+    assert women.ratio is not None and women.ratio.value == pytest.approx(0.35) and women.selected == 30
+    assert (women.ratio.low, women.ratio.high) == pytest.approx((0.24, 0.51), abs=0.005)
     assert men.ratio is not None and men.ratio.value == 1.0
     assert by_name["other"].ratio is None and "fewer than 2\u202f%" in by_name["other"].left_out
     assert "fewer than 10" in by_name["few"].left_out
     assert found.unknown == {("model", "sex"): 7}
     assert "left out: x (3)." in ll144_markdown(found)
+
+
+def test_the_yardstick_is_the_highest_rate_of_a_category_that_is_in_the_table() -> None:
+    """Of 1,000: 12 of a category under 2 %, all selected, were the yardstick of the audit, 60 "Unknown" are none.
+
+    ============ ====== ======== ===== ==============
+    category     inputs selected rate  impact ratio
+    ============ ====== ======== ===== ==============
+    women        400    120      0.30  0.30 / 0.40 = 0.75
+    men          500    200      0.40  1
+    other        12     12       1     left out: under 2 %
+    ============ ====== ======== ===== ==============
+    """
+    counts = [
+        ("women", 120, 400),
+        ("men", 200, 500),
+        ("other", 12, 12),
+        ("Unknown", 57, 60),
+        ("missing", 1, 18),
+    ]
+    document = people()
+    row = document.groups[0].model_dump(by_alias=True)
+    row["groups"] = [{"name": name, **figures(k, n)} for name, k, n in counts]
+    measured = [
+        {
+            "name": name,
+            "n": n,
+            "rate": figures(k, n)["decided"],
+            "ratio": None if name == "other" else AGAINST_ALL,
+        }
+        for name, k, n in counts
+    ]
+    row["impact"] = {"label": "Male", "most_selected": "other", "unknown": 78, "groups": measured}
+    for one in (row, row | {"impact": None}, row | {"impact": row["impact"] | {"unknown": 18}}):
+        group = type(document.groups[0]).model_validate(one)
+        found = impact_ratios(document.model_copy(update={"groups": (group,)}))
+        by_name = {one.category: one for one in found.categories}
+        assert list(by_name) == ["women", "men", "other"]
+        women, men, other = by_name.values()
+        assert women.ratio is not None and women.ratio.value == pytest.approx(0.75)  # below four fifths
+        theirs = relative_risk(120, 400, 200, 500).confidence_interval(0.95)
+        assert (women.ratio.low, women.ratio.high) == pytest.approx((theirs.low, theirs.high), abs=1e-5)
+        assert men.ratio is not None and men.ratio.value == 1.0
+        assert other.ratio is None and other.left_out.endswith("fewer than 2\u202f%")
+        assert found.unknown == {("model", "sex"): 78}
+
+
+def test_no_name_in_the_table_is_a_formula_of_a_spreadsheet() -> None:
+    document = people()
+    row = document.groups[0].model_dump(by_alias=True)
+    row["attribute"] = "@sex"
+    row["groups"][0]["name"] = '=HYPERLINK("http://x")'
+    row["groups"][1]["name"] = "-men"
+    group = type(document.groups[0]).model_validate(row)
+    text = ll144_csv(impact_ratios(document.model_copy(update={"groups": (group,)})))
+    rows = list(csv.reader(io.StringIO(text)))
+    assert [cells[2] for cells in rows[1:3]] == ['\'=HYPERLINK("http://x")', "'-men"]
+    assert {cells[1] for cells in rows[1:]} == {"'@sex"}
+    assert not any(cell[:1] in ("=", "+", "-", "@") for cells in rows for cell in cells)
 
 
 def test_nobody_selected_gives_no_ratio() -> None:
