@@ -9,12 +9,12 @@ from cfsearch.contracts.modality import Modality, modality_named
 from . import wording
 from .agreement import counterfactual, genuineness_words, loses_flips
 from .charts import judged
+from .contrasts import Contrast, contrasts
 from .decisions import decisions, headline
 from .gallery import Article, Strip
 from .wording import finite
 
 _GENUINE = 0.9  # a smaller share is a weakness that stands first
-_MATTERS = 0.5  # logits; a smaller difference is no contrast
 _MOST = 3
 
 
@@ -52,16 +52,6 @@ class Finding:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Contrast:
-    """A variable with effects on two models whose intervals lie apart."""
-
-    variable: str
-    headline: str
-    detail: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """A further first sentence, of another protected attribute or another model."""
 
@@ -81,7 +71,7 @@ class Story:
     figures: tuple[Figure, ...]
     weaknesses: tuple[str, ...]
     findings: tuple[Finding, ...]
-    contrast: tuple["Contrast", ...]
+    contrast: tuple[Contrast, ...]
     examples: tuple[Example, ...]
 
 
@@ -94,7 +84,7 @@ def tell(document: Mapping[str, Any], articles: Sequence[Article]) -> Story:
     """
     names = {m["id"]: m["name"] for m in document["models"]}
     thing, genuine = _thing(document), loses_flips(document)
-    contrast = _contrast(document["effects"], names)
+    contrast = contrasts(document["effects"], names)
     verdicts = [Verdict(v["headline"], v["detail"]) for v in document.get("verdicts", ())]
     protected = document.get("protected", ())
     first = [c for c in contrast if not protected or c.variable in protected][:1]
@@ -327,53 +317,6 @@ def _why_unsure(document: Mapping[str, Any]) -> str:
 
 def _thing(document: Mapping[str, Any]) -> str:
     return modality_named(document.get("inputs", "")).thing
-
-
-def _contrast(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Contrast]:
-    """Variables whose intervals lie apart for the first two models, widest gap first."""
-    if len(names) < 2:
-        return []
-    (a, first), (b, second) = list(names.items())[:2]
-    of = {(e["model"], e["variable"]): e for e in effects}
-    found = []
-    for variable in dict.fromkeys(e["variable"] for e in effects if judged(e) != "hardly edited"):
-        pair = [_best(of.get((model, variable))) for model in (a, b)]
-        if pair[0] is None or pair[1] is None:
-            continue
-        left, right = pair[0], pair[1]
-        gap = max(right["low"] - left["high"], left["low"] - right["high"])
-        if gap > 0 and abs(right["value"] - left["value"]) >= _MATTERS:
-            found.append((gap, _apart(variable, first, left, second, right)))
-    return [contrast for _, contrast in sorted(found, key=lambda pair: -pair[0])]
-
-
-def _best(effect: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The truth where it is known, the estimate elsewhere; None where a number is missing."""
-    for part in ("truth", "estimate"):
-        found = None if effect is None else effect[part]
-        if found and all(wording.finite(found[k]) is not None for k in ("value", "low", "high")):
-            return {**found, "known": part == "truth"}
-    return None
-
-
-def _apart(
-    variable: str, first: str, left: Mapping[str, Any], second: str, right: Mapping[str, Any]
-) -> Contrast:
-    large = min(abs(left["value"]), abs(right["value"])) >= _MATTERS
-    opposite = large and {wording.sides(left), wording.sides(right)} == {-1, 1}
-    name = wording.human(variable)
-    headline = (
-        f"{name} pushes the two models in opposite directions."
-        if opposite
-        else f"{name} weighs differently in the two models."
-    )
-    parts = [
-        f"{wording.number(effect['value'], signed=True)} logits "
-        f"({wording.span(effect, form='logit')}) for “{model}”"
-        for model, effect in ((first, left), (second, right))
-    ]
-    how = "Measured by re-rendering" if left["known"] and right["known"] else "Through the generator"
-    return Contrast(variable, headline, f"{how}: {'; '.join(parts)}. The 95 % intervals do not overlap.")
 
 
 def _examples(articles: Sequence[Article], *, about: str) -> list[Example]:

@@ -18,7 +18,8 @@ def around(value: float, half: float = 0.25) -> dict[str, float]:
 
 def effect(variable: str, value: float | None, *, model: str = "m", **more: Any) -> dict[str, Any]:
     estimate = None if value is None else around(value)
-    return {"model": model, "variable": variable, "estimate": estimate, "truth": None, "n": 9} | more
+    base = {"model": model, "variable": variable, "estimate": estimate, "truth": None, "n": 9}
+    return base | {"edit_success": 0.9} | more
 
 
 def count(model: str = "m", **more: Any) -> dict[str, Any]:
@@ -263,7 +264,7 @@ class TestFindings:
         effects = [
             effect("Pale_Skin", -1.0), effect("a", 3.0), effect("b", 2.0), effect("c", 0.9), effect("yes", 9.0),
             effect("wrong", 1.0, truth=around(-1.0)),
-            effect("unmeasured", 1.0, reading="cannot tell"),
+            effect("unmeasured", 1.0, reading="cannot tell", edit_success=None),
             effect("unsure", 0.1), effect("faint", 1.0, edit_success=0.25),
             effect("other", 9.0, model="k"),
         ]  # fmt: skip
