@@ -293,7 +293,7 @@ def summary(inputs: Sequence[Mapping[str, Any]], side: str) -> dict[str, Any]:
     valid = [one for one in every if one["valid"]]
     share = wilson(len(valid), len(every))
     kept = wilson(sum(not one["broken"] and one["readable"] for one in every), len(every))
-    judged = [entry for entry in inputs if not entry.get("because")]
+    judged = [entry for entry in inputs if not entry.get("because") and entry[side] is not None]
     served = wilson(
         sum(any(one["valid"] and not one["broken"] for one in entry[side] or ()) for entry in judged),
         len(judged),

@@ -244,7 +244,7 @@ def test_a_summary_as_a_whole() -> None:
     }
     assert list(summary(inputs, "theirs")["broken"]) == ["a", "b", "c"]
     assert summary(inputs, "ours") == {
-        "inputs": 1, "counterfactuals": 1, "valid": wilson(1, 1), "keep_rules": wilson(1, 1), "inputs_served": wilson(1, 4),
+        "inputs": 1, "counterfactuals": 1, "valid": wilson(1, 1), "keep_rules": wilson(1, 1), "inputs_served": wilson(1, 2),
         "dominated": 0, "median": {"l1": 0.25}, "broken": {},
     }  # fmt: skip
     assert summary([], "theirs") == {
