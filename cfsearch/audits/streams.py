@@ -36,7 +36,7 @@ class Observation:
         failed: whether it failed.
         decided: whether the model puts it into its last class; None where it failed.
         found: whether it has a valid counterfactual; None where it was not searched.
-        changes: changes of its sparsest flip, as in ``audit.json``; None where it has none.
+        changes: changes of its sparsest flip, as in ``audit.json``; None where it has no flip that says anything of changes.
         flips: attributes whose change alone flips it, or not; empty where that says nothing.
         probability: effect of each attribute on the probability of the last class, less the generator's error where that is known.
         edits: what the generator's error on this input follows from; empty where it is not known.
@@ -71,7 +71,8 @@ class Observation:
         if front is None:
             return cls(failed=row.status == "failed")
         found = row.status == "found" if row.status in ("found", "not_found") else None
-        held = changes([front])
+        sparsest = front.pick("sparsest")
+        tells = sparsest is not None and not front.reconstruction_flips  # as ``ChangeTally`` counts
         flips: dict[str, bool] = {}
         probability: dict[str, float] = {}
         edits: dict[str, EditedEffect] = {}
@@ -91,7 +92,7 @@ class Observation:
             failed=False,
             decided=front.source == len(front.labels) - 1,
             found=found,
-            changes=frozenset(f"{c.direction}{c.variable}" for c in held) if held else None,
+            changes=frozenset(f"{c.direction}{c.variable}" for c in changes([front])) if tells else None,
             flips=flips,
             probability=probability,
             edits=edits,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from cfsearch.audits.changes import ChangeTally
 from cfsearch.audits.conditions import Condition, fail_if
 from cfsearch.audits.effects import Effects
 from cfsearch.audits.measured import Membership
@@ -15,8 +16,17 @@ from cfsearch.datasets.tables import RowGroups
 from cfsearch.errors import ConfigError
 from cfsearch.numerics.intervals import Interval
 from cfsearch.numerics.sequences import MeanSequence, share_sequence
+from cfsearch.runs.directory import InstanceRow
 
 from .fronts import front_of, instance
+
+
+def changes_of(row: InstanceRow) -> tuple[int, int]:
+    """How many of the flips that the document counts hold "+Hat"."""
+    tally = ChangeTally()
+    assert row.front is not None
+    tally.add(row.front, row.front.pick("sparsest"))
+    return tally.counted()["Hat", "+"], tally.n
 
 
 def measured(*, kept: bool) -> Effects:
@@ -41,6 +51,14 @@ def test_an_observation_is_what_the_instance_says() -> None:
 def test_an_observation_of_what_was_not_found_not_searched_or_failed() -> None:
     missed = instance(0, front_of(verified=[False]), "not_found")
     assert Observation.of(missed) == Observation(False, False, False, None)
+    dull = instance(
+        0, front_of([[0.01, 0.0]])
+    )  # a change that nobody sees: a flip of none, of which rates count
+    assert changes_of(dull) == (0, 1)
+    assert Observation.of(dull) == Observation(False, False, True, frozenset())
+    assert Observation.of(dull).value("change_rate", "+Hat") == 0.0
+    alone = instance(0, front_of(flips=True))
+    assert changes_of(alone) == (0, 0) and Observation.of(alone).changes is None
     there = instance(0, front_of([], source=1), "already_target")
     assert Observation.of(there) == Observation(False, True, None, None)
     assert Observation.of(instance(0, None, "failed"), measured(kept=True)) == Observation(True)
