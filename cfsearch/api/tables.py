@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from cfsearch.datasets.tables import types_of_columns, types_of_frame, write_types
 from cfsearch.errors import DataError
 from cfsearch.files import write_atomically
 
@@ -59,7 +60,7 @@ def is_table(x: object, *, model: object = None, given: Mapping[str, object] | N
 
 
 def written_table(x: object, folder: Path, *, columns: Sequence[str] | None = None) -> Path:
-    """Rows as a CSV file; the path of a file is given back.
+    """Rows as a CSV file, with the types of its columns beside it; the path of a file is given back.
 
     Args:
         x: a data frame (of pandas, polars or pyarrow), a row of one (``Series``), a row as ``{column: value}``, a list of
@@ -78,11 +79,13 @@ def written_table(x: object, folder: Path, *, columns: Sequence[str] | None = No
     """
     if isinstance(x, str | Path):
         return Path(x)
-    text = _text(x, columns)
+    text, types = _text(x, columns)
     if text.count("\n") < 2:
         raise DataError("table: expected one row at least, got none.")
     folder.mkdir(parents=True, exist_ok=True)
-    return write_atomically(folder / "table.csv", text)
+    path = write_atomically(folder / "table.csv", text)
+    write_types(path, types)
+    return path
 
 
 def rows_in(x: object) -> int | None:
@@ -122,15 +125,15 @@ def is_matrix(x: object) -> bool:
     return isinstance(x, torch.Tensor)
 
 
-def _text(x: object, columns: Sequence[str] | None) -> str:
-    """The content of the file."""
+def _text(x: object, columns: Sequence[str] | None) -> tuple[str, dict[str, str]]:
+    """The content of the file, and the types of its columns that it does not show."""
     if _is_frame(x):
         frame: Any = x  # Any: pandas is not imported where nobody uses it
         frame = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
         frame = frame.compute() if hasattr(frame, "compute") else frame
         frame = frame.to_frame().T if frame.ndim == 1 else frame
         frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
-        return str(frame.to_csv(index=False, lineterminator="\n"))
+        return str(frame.to_csv(index=False, lineterminator="\n")), types_of_frame(frame)
     if isinstance(x, Mapping):
         if not _of_columns(x):
             return _lines(list(x), [list(x.values())])
@@ -164,12 +167,14 @@ def _text(x: object, columns: Sequence[str] | None) -> str:
     )
 
 
-def _lines(names: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+def _lines(names: Sequence[object], rows: Iterable[Sequence[object]]) -> tuple[str, dict[str, str]]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([str(name) for name in names])
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    header = [str(name) for name in names]
+    cells = [[_cell(value) for value in row] for row in rows]
+    writer.writerow(header)
+    writer.writerows(cells)
+    return text.getvalue(), types_of_columns(dict(zip(header, zip(*cells, strict=True), strict=False)))
 
 
 def _cell(value: object) -> object:

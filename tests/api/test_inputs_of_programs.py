@@ -66,6 +66,25 @@ def test_a_path_is_a_table_whatever_its_ending_that_is_no_pictures(
     assert torch.equal(front(str(path)).f, usual.f)
 
 
+def test_a_function_compares_the_texts_that_the_frame_holds(tmp_path: Path) -> None:
+    frame = FRAME.assign(branch=["01", "02", "03", "02"] * (ROWS // 4), flag=["True", "False"] * (ROWS // 2))
+
+    def of_texts(rows: Any) -> NDArray[Any]:  # Any: a data frame
+        z = rows["age"].to_numpy(dtype=float) - 60
+        z = z + 20.0 * (rows["branch"] == "02").to_numpy() + 20.0 * (rows["flag"] == "False").to_numpy()
+        p = 1 / (1 + np.exp(-z / 8))
+        return np.stack([1 - p, p], 1)
+
+    frame.to_parquet(tmp_path / "t.parquet")
+    row = 33
+    truth = of_texts(frame.iloc[[row]])[0]
+    for x in (frame, tmp_path / "t.parquet", frame.to_dict("records")):
+        found = cfsearch.search(of_texts, x, rows=[row], labels=["no", "yes"], evaluations=60, population=10)[
+            0
+        ]
+        assert found.source == int(truth.argmax()) == 1
+
+
 def test_a_frame_of_pyarrow_is_a_table(usual: ParetoFront) -> None:
     arrow = pytest.importorskip("pyarrow")
     assert torch.equal(front(arrow.Table.from_pandas(FRAME)).f, usual.f)

@@ -39,12 +39,13 @@ columns the schema lacks            left out, with a note
 
 from ._cells import is_absent, truth_of
 from ._columns import Cell, Column, ColumnKind, Missing
-from ._csv import TextTable, number_of, read_text_table, text_and_delimiter, written_numbers
+from ._csv import read_text_table, text_and_delimiter
 from ._encoding import Encoding, Part, Style
 from ._file import bytes_of
 from ._frame import frame_of, frame_of_codes, values_of_levels
 from ._groups import RowGroups, crossed, is_missing_group, is_unknown_group, row_groups
 from ._infer import Inference, infer_schema
+from ._number_forms import number_of, written_numbers
 from ._numbers import on_grid
 from ._odd_rows import bare_name
 from ._protected import free_note, protected_kind
@@ -53,7 +54,9 @@ from ._relations import Follow, Limit, condition_of, holds
 from ._sample import FileSample, sample_of
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
+from ._text_table import TextTable
 from ._toml import read_schema, schema_of, write_schema
+from ._types import types_of_columns, types_of_frame, write_types
 from ._variable import Variable
 from ._variables import Variables
 
@@ -104,7 +107,10 @@ __all__ = [
     "table_of_text",
     "text_and_delimiter",
     "truth_of",
+    "types_of_columns",
+    "types_of_frame",
     "values_of_levels",
     "write_schema",
+    "write_types",
     "written_numbers",
 ]

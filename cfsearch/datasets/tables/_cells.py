@@ -72,7 +72,7 @@ def level_values(levels: Sequence[str], *, dtype: str = "", absent: bool = False
     """
     gone = absent and levels[-1] in NOT_AVAILABLE
     names = list(levels[:-1] if gone else levels)
-    kind = _natural(names) if dtype in ("", "category") else dtype
+    kind = natural_type(names) if dtype in ("", "category") else dtype
     values: NDArray[Any]
     if kind == "bool":
         wrong = [name for name in names if name not in _TRUTH]
@@ -90,7 +90,12 @@ def level_values(levels: Sequence[str], *, dtype: str = "", absent: bool = False
     return np.array([*names, *([np.nan] if gone else [])], dtype=object)
 
 
-def _natural(names: Sequence[str]) -> str:
+def natural_type(names: Sequence[str]) -> str:
+    """The type that pandas makes of a column of these cells: "bool", "int64", "float64" or "str".
+
+    Args:
+        names: the cells, none of them missing.
+    """
     if names and all(name in _TRUTH for name in names):
         return "bool"
     if names and all(_WHOLE.fullmatch(name) and abs(int(name)) < _INT64 for name in names):

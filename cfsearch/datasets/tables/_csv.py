@@ -2,66 +2,22 @@
 
 import csv
 import io
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, final
+from typing import Final
 
 from cfsearch.errors import ConfigError, DataError
 
 from ._file import text_of
-from ._numbers import is_number
+from ._number_forms import plain_numbers, some_of
 from ._odd_rows import bare_name, has_sums, is_second_header, is_unseen
+from ._text_table import TextTable
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _TABS: Final = ("\\t", "tab", "TAB")
 """How a tabulator is written where a shell does not know one."""
-_DECIMAL_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+", re.ASCII)
-_WITH_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
-_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
-_PLAIN: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
-_SPACED: Final = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?:[.,]\d+)?", re.ASCII)
-_MOSTLY: Final = 0.5
-"""Share of the cells of a column that must be such numbers before the others count as words."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TextTable:
-    """The cells of a file as text, without spaces at their ends.
-
-    Args:
-        name: of the file.
-        header: names of the columns.
-        rows: their cells.
-        lines: for each row on which line of the file it ends.
-        notes: what a reader must know of how the file was read.
-        encoding: of the file's text.
-        delimiter: between its cells.
-        as_written: whether every cell stands as in the file, and pandas would read the same ones there.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    lines: list[int]
-    notes: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    delimiter: str = ","
-    as_written: bool = True
-    _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        places = {name: at for at, name in reversed(list(enumerate(self.header)))}
-        object.__setattr__(self, "_places", places)
-
-    def column(self, name: str) -> list[str]:
-        """The cells of one column; of names that come twice the first."""
-        at = self._places[name]
-        return [row[at] for row in self.rows]
 
 
 def read_text_table(
@@ -88,8 +44,9 @@ def read_text_table(
         raise ConfigError(
             f"table: `delimiter` must be one character ('tab' for a tabulator), got {delimiter!r}."
         )
-    text, encoding, notes = text_of(path, encoding)
-    body, skipped = _without_preface(text)
+    file = text_of(path, encoding)
+    notes = file.notes
+    body, skipped = _without_preface(file.text)
     if delimiter is None:
         delimiter = _delimiter(body)
         if delimiter != ",":
@@ -98,7 +55,7 @@ def read_text_table(
     header, rows, changed = _trimmed(header, rows)
     unseen = [bare_name(name) for name in header if is_unseen(name)]
     if unseen:
-        notes += (f"{path.name}: letters that nobody sees were taken out of the names {_listed(unseen)}.",)
+        notes += (f"{path.name}: letters that nobody sees were taken out of the names {some_of(unseen)}.",)
     header = [bare_name(name) for name in header]
     table = TextTable(
         path.name,
@@ -106,11 +63,12 @@ def read_text_table(
         rows,
         lines,
         notes,
-        encoding,
+        file.encoding,
         delimiter,
         not (changed or skipped or path.suffix.lower() in (".zip", ".parquet")),
+        {bare_name(name): kind for name, kind in file.types.items()},
     )
-    return _without_odd_rows(_plain_numbers(table))
+    return _without_odd_rows(plain_numbers(table))
 
 
 def text_and_delimiter(path: Path) -> tuple[str, str, int]:
@@ -131,8 +89,7 @@ def text_and_delimiter(path: Path) -> tuple[str, str, int]:
         ...     text_and_delimiter(file)
         ('age;job\n31;café\n', ';', 1)
     """
-    text, _, _ = text_of(path, None)
-    body, skipped = _without_preface(text)
+    body, skipped = _without_preface(text_of(path, None).text)
     return body, _delimiter(body), skipped
 
 
@@ -142,7 +99,7 @@ def _without_odd_rows(table: TextTable) -> TextTable:
     first, end = 0, len(table.rows)
     if is_second_header(table.rows):
         first = 1
-        shown = _listed([cell for cell in table.rows[0] if cell])
+        shown = some_of([cell for cell in table.rows[0] if cell])
         notes.append(
             f"{table.name}: line {table.lines[0]} ({shown}) has words where all others have numbers; left out, as a second header."
         )
@@ -247,106 +204,6 @@ def _trimmed(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[
         header, rows = header[:last], [row[:last] for row in rows]
     named = [name or f"Unnamed: {i}" for i, name in enumerate(header)]
     return named, rows, empty
-
-
-def _plain_numbers(table: TextTable) -> TextTable:
-    """Numbers with decimal commas or marks between thousands as plain ones, column by column."""
-    commas: list[str] = []
-    marks: list[str] = []
-    columns = list(zip(*table.rows, strict=True))
-    for j, cells in enumerate(columns):
-        form = _form(cells, table.delimiter)
-        if form is not None:
-            (commas if form == "comma" else marks).append(table.header[j])
-            columns[j] = tuple(_plain(cell, form) for cell in cells)
-    if not (commas or marks):
-        return table
-    notes = []
-    if commas:
-        notes.append(f"{table.name}: numbers with decimal commas in {_listed(commas)}, read as points.")
-    if marks:
-        notes.append(f"{table.name}: marks between thousands in {_listed(marks)}, read without them.")
-    return TextTable(
-        table.name,
-        table.header,
-        [list(row) for row in zip(*columns, strict=True)],
-        table.lines,
-        (*table.notes, *notes),
-        table.encoding,
-        table.delimiter,
-        as_written=False,
-    )
-
-
-def _form(cells: Sequence[str], delimiter: str) -> str | None:
-    """How the numbers of a column are written: with a decimal "comma", "thousands", "spaces"; None for plainly.
-
-    In a file of commas alone ``1,234`` is a thousand, in another one a decimal.
-    """
-    count = Counter(cells)
-    odd = {cell: n for cell, n in count.items() if not _PLAIN.fullmatch(cell)}
-    if not any("," in cell or _SPACED.fullmatch(cell) for cell in odd):
-        return None
-    plain = len(cells) - sum(odd.values())
-    ways = {
-        "thousands": sum(n for cell, n in odd.items() if _THOUSANDS.fullmatch(cell)),
-        "comma": sum(n for cell, n in odd.items() if _DECIMAL_COMMA.fullmatch(cell)),
-        "spaces": sum(n for cell, n in odd.items() if _SPACED.fullmatch(cell)),
-    }
-    order = ("thousands", "comma", "spaces") if delimiter == "," else ("comma", "thousands", "spaces")
-    best = max(order, key=lambda way: (ways[way], -order.index(way)))
-    points = sum(n for cell, n in count.items() if "." in cell and _PLAIN.fullmatch(cell))
-    if best == "comma" and points:
-        return None  # points and commas side by side: one of the two is wrong, which is reported later
-    enough = ways[best] >= (2 if delimiter == "," else 1)
-    return best if enough and ways[best] + plain > _MOSTLY * len(cells) else None
-
-
-def _plain(cell: str, form: str) -> str:
-    if form == "comma" and _WITH_COMMA.fullmatch(cell):
-        return cell.replace(".", "").replace(",", ".")
-    if form == "thousands" and _THOUSANDS.fullmatch(cell):
-        return cell.replace(",", "")
-    if form == "spaces" and _SPACED.fullmatch(cell):
-        return re.sub(r"[ \u00a0\u202f']", "", cell).replace(",", ".")
-    return cell
-
-
-def written_numbers(texts: Iterable[str]) -> dict[float, str]:
-    """Numbers, and how they are written: 7 as ``007``, 1000 as ``1,000``, 2 as ``2.0``.
-
-    Of several ways to write a number the shortest holds.
-
-    Args:
-        texts: as they stand in a file; what is no number is left out.
-
-    Example:
-        >>> written_numbers(["007", "1,000", "2 500,5", "many", "7.50"])
-        {7.0: '007', 1000.0: '1,000', 2500.5: '2 500,5', 7.5: '7.50'}
-    """
-    found: dict[float, str] = {}
-    for text in texts:
-        if (number := number_of(text)) is not None and len(text) < len(found.get(number, text + " ")):
-            found[number] = text
-    return found
-
-
-def number_of(text: str) -> float | None:
-    """The number that a text writes, with marks between thousands, a decimal comma or leading zeros; None of other texts."""
-    plain = next((p for form in ("thousands", "comma", "spaces") if (p := _plain(text, form)) != text), text)
-    return float(plain) if is_number(plain) else None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def as_csv(table: TextTable) -> Iterator[str]:
-    """The lines of a plain CSV file of the same cells."""
-    for row in (table.header, *table.rows):
-        out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="\n").writerow(row)
-        yield out.getvalue()
 
 
 def _wrong(path: Path, line: int, what: str) -> DataError:

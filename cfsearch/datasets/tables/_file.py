@@ -9,12 +9,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, final
 
 from cfsearch.errors import ConfigError, DataError, MissingExtraError
 from cfsearch.files import open_file, read_most, why_no_file
+
+from ._types import types_beside, types_of_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_BYTES: Final = 2**30
 """Tables of more bytes (unpacked) are refused."""
@@ -57,8 +63,26 @@ _UNPACKED: Final[
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
-def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]]:
+@final
+@dataclass(frozen=True, slots=True)
+class FileText:
     """The text of a file, its encoding, and what a reader must know of how it was read.
+
+    Args:
+        text: without a byte order mark.
+        encoding: in which it was written.
+        notes: one sentence each.
+        types: as of ``TextTable``.
+    """
+
+    text: str
+    encoding: str
+    notes: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+def text_of(path: Path, encoding: str | None) -> FileText:
+    """The text of a file, unpacked and decoded.
 
     gzip, bzip2, xz and ``.zip`` are unpacked, ``.parquet`` is read by pyarrow. Without a declared encoding the byte
     order mark says which it is; else UTF-8, and where it is none Windows-1252, the usual one of older
@@ -77,20 +101,24 @@ def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]
     if kind is not None:
         raise DataError(f"table: {path.name!r} must be a CSV file, got {kind}.")
     if path.suffix.lower() == ".parquet":
-        return _parquet(path), "utf-8", (f"{path.name} was read as parquet.",)
+        frame = parquet_frame(path)
+        frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
+        return FileText(
+            frame.to_csv(index=False), "utf-8", (f"{path.name} was read as parquet.",), types_of_frame(frame)
+        )
     raw = bytes_of(path)
     if raw[:4] == b"PK\x03\x04":
         raise DataError(
             f"table: {path.name!r} must be a CSV file, got a packed one (a spreadsheet, perhaps). Save it as CSV."
         )
     if encoding is not None:
-        return _decoded(raw, path, encoding), encoding, ()
+        return FileText(_decoded(raw, path, encoding), encoding, types=types_beside(path))
     notes: tuple[str, ...]
     for mark, name in _MARKS:
         if raw.startswith(mark):
             marked = f"{path.name} is {name.upper()} text, by its byte order mark."
             notes = () if name == "utf-8-sig" else (marked,)
-            return _decoded(raw, path, name), name, notes
+            return FileText(_decoded(raw, path, name), name, notes, types_beside(path))
     if raw.startswith(_ZSTD):
         raise DataError(
             f"table: {path.name!r} must be a CSV file, got one packed by zstd. Unpack it (unzstd FILE), or pack it with gzip."
@@ -102,7 +130,7 @@ def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]
     if b"\0" in raw:
         raise _nul(path, line=raw[: raw.index(b"\0")].count(b"\n") + 1)
     try:
-        return raw.decode("utf-8"), "utf-8", ()
+        return FileText(raw.decode("utf-8"), "utf-8", types=types_beside(path))
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
     name = "cp1252"
@@ -115,7 +143,7 @@ def text_of(path: Path, encoding: str | None) -> tuple[str, str, tuple[str, ...]
         f"{path.name} is no UTF-8 text (line {line}); read as {'Windows-1252' if name == 'cp1252' else 'Latin-1'}. "
         "If letters look wrong, declare another: --encoding."
     )
-    return text, name, (note,)
+    return FileText(text, name, (note,), types_beside(path))
 
 
 def bytes_of(path: Path) -> bytes:
@@ -188,7 +216,16 @@ def _unzipped(path: Path) -> bytes:
             ) from error
 
 
-def _parquet(path: Path) -> str:
+def parquet_frame(path: Path) -> "pd.DataFrame":
+    """The rows of a parquet file; an index with a name is a column.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: it is no parquet file.
+        MissingExtraError: pyarrow or pandas is missing (extra ``export``).
+    """
     if find_spec("pyarrow") is None or find_spec("pandas") is None:
         raise MissingExtraError(
             f"table: {path.name!r} needs pyarrow, which is not installed: pip install 'cfsearch[export]'; or save "
@@ -198,14 +235,13 @@ def _parquet(path: Path) -> str:
 
     raw = bytes_of(path)
     try:
-        frame = pd.read_parquet(io.BytesIO(raw))
-        named = all(name is not None and name not in frame.columns for name in frame.index.names)
-        text: str = frame.to_csv(index=named)
+        frame: pd.DataFrame = pd.read_parquet(io.BytesIO(raw))
     except (OSError, ValueError) as error:  # pyarrow's errors are of these
         raise DataError(
             f"table: {path.name!r} is no parquet file ({str(error)[:80]}). Copy it again."
         ) from error
-    return text
+    named = all(name is not None and name not in frame.columns for name in frame.index.names)
+    return frame.reset_index() if named else frame.reset_index(drop=True)
 
 
 def _decoded(raw: bytes, path: Path, encoding: str) -> str:

@@ -3,17 +3,18 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 from cfsearch.errors import DataError
 
-from ._cells import NOT_AVAILABLE, fixed_digits
+from ._cells import NOT_AVAILABLE, fixed_digits, truth_of
 from ._columns import MOST_DIGITS, Column, ColumnKind, Missing
-from ._csv import TextTable
 from ._names import names_identifiers
 from ._numbers import is_number, signed_example
 from ._support import support_of
+from ._text_table import TextTable
+from ._types import CATEGORY, TEXT, looks_typed
 
 _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
@@ -158,8 +159,12 @@ class Guesses:
                 )
             self.notes.append(f"{name}: every cell is missing; left out.")
             return None
+        known = self.text.types.get(name, "")
         if name in self.categorical:
             self.reasons[name] = "declared as categories"
+        if known:
+            return self._typed(name, values, count, gone, known=known)
+        if name in self.categorical:
             return self._levels(name, values, count, gone)
         wrong = [cell for cell in values if not is_number(cell)]
         if wrong and self._are_words(name, count, wrong):
@@ -170,6 +175,31 @@ class Guesses:
         if wrong or fixed_digits(values) > MOST_DIGITS:
             return self._levels(name, values, count, gone)
         return self._numbers(name, values, count, gone)
+
+    def _typed(
+        self, name: str, values: list[str], count: Counter[str], gone: list[str], *, known: str
+    ) -> Column | None:
+        """A column of a data frame that holds texts, categories or dates there, whatever its cells look like."""
+        typed = looks_typed(values)
+        if known == CATEGORY:
+            self.reasons.setdefault(name, f"{len(values)} categories of the data frame")
+            found = self._levels(name, values, count, gone)
+            return found if found is None else replace(found, dtype=CATEGORY)
+        if known != TEXT:
+            self.notes.append(f"{name}: {known} in the data frame; a model is given its values as texts.")
+        if not typed:
+            return self._levels(name, values, count, gone)
+        if len(values) > _MOST_LEVELS and 0 < fixed_digits(values) <= MOST_DIGITS:
+            often: Counter[float] = Counter({float(cell): count[cell] for cell in values})
+            absent = sum(count[cell] for cell in gone)
+            return self._codes(name, often, fixed_digits(values), counts=False, absent=absent, dtype=TEXT)
+        what = "truth values" if truth_of(values[0]) is not None else "numbers"
+        self.notes.append(
+            f"{name}: texts that look like {what} ({values[0]!r}); a model is given these texts, as the data frame holds them "
+            '(dtype = "str"). If it takes numbers, convert the column (astype).'
+        )
+        found = self._levels(name, values, count, gone)
+        return found if found is None else replace(found, dtype=TEXT)
 
     def _are_words(self, name: str, count: Counter[str], wrong: list[str]) -> bool:
         """Whether cells that are no numbers stand for missing ones; refuses those that are mistakes."""
@@ -260,7 +290,9 @@ class Guesses:
             gaps=support.gaps,
         )
 
-    def _codes(self, name: str, often: Counter[float], digits: int, *, counts: bool, absent: int) -> Column:
+    def _codes(
+        self, name: str, often: Counter[float], digits: int, *, counts: bool, absent: int, dtype: str = ""
+    ) -> Column:
         """Numbers with zeros in front: codes, between which nothing lies."""
         many = len(often) > _MOST_CODES
         if many:
@@ -270,7 +302,10 @@ class Guesses:
             )
         only = "" if many else ", a search goes to those that occur (values)"
         self.notes.append(
-            f"{name}: codes of {digits} digits with zeros in front; taken for the whole numbers that pandas reads{only}, and "
+            f"{name}: codes of {digits} digits with zeros in front; a model is given them as texts, as the data frame holds them"
+            f"{only}."
+            if dtype == TEXT
+            else f"{name}: codes of {digits} digits with zeros in front; taken for the whole numbers that pandas reads{only}, and "
             'written with all digits (digits). Where the model takes texts, set `dtype = "str"` in a schema.'
         )
         self.reasons[name] = (
@@ -283,6 +318,7 @@ class Guesses:
             high=max(often),
             step=1.0,
             digits=digits,
+            dtype=dtype,
             immutable=many or counts,
             missing=Missing.DROP if absent else Missing.REFUSE,
             values=() if many or len(often) < 2 else tuple(sorted(often)),

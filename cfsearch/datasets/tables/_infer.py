@@ -12,12 +12,13 @@ import numpy as np
 from cfsearch.errors import ConfigError, DataError, listed
 
 from ._columns import Column, ColumnKind, Missing
-from ._csv import TextTable, read_text_table
+from ._csv import read_text_table
 from ._guess import Guesses, by_number, note_on_gaps
 from ._notes import joined_notes
 from ._numbers import is_number
 from ._protected import free_note
 from ._schema import MISSING_VALUES, Link, TableSchema
+from ._text_table import TextTable
 
 _MOST_LEVELS: Final = 100
 _MOST_LINKED: Final = 64

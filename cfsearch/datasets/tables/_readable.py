@@ -7,9 +7,9 @@ from typing import final
 from cfsearch.errors import DataError
 
 from ._columns import Cell, Column, Missing
-from ._csv import TextTable
 from ._schema import TableSchema, is_missing, stand_in
 from ._table import Table, table_of_text
+from ._text_table import TextTable
 
 
 @final

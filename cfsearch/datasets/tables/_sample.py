@@ -1,9 +1,11 @@
 """Rows of a file as pandas reads them, beside the same rows as read by a schema."""
 
 import io
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 import torch
@@ -14,12 +16,13 @@ from cfsearch.errors import DataError
 
 from ._cells import NOT_AVAILABLE
 from ._columns import Column, Missing
-from ._csv import TextTable, as_csv
-from ._file import bytes_of
+from ._file import bytes_of, parquet_frame
 from ._frame import require_pandas
 from ._odd_rows import bare_name
 from ._schema import TableSchema, is_missing
 from ._table import table_of_text
+from ._text_table import TextTable, as_csv
+from ._types import TEXT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +44,7 @@ class FileSample:
         lines: on which line of the file each stands.
         total: rows of the file.
         text: its cells, where they are not those that pandas reads in the file.
+        types: of its columns, as of ``TextTable``.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class FileSample:
     lines: tuple[int, ...]
     total: int
     text: TextTable | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _separator(self) -> str:
@@ -65,7 +70,7 @@ class FileSample:
         """The same rows as ``pandas.read_csv`` reads them; None where it counts other rows.
 
         Types are those that pandas infers from the whole file, except where a column declares its
-        ``dtype``. What the schema declares as missing in columns of numbers is NaN.
+        ``dtype``, or where they are texts, categories or dates of a data frame or a parquet file. What the schema declares as missing in columns of numbers is NaN.
 
         Raises:
             MissingExtraError: pandas is not installed (extra ``tables``).
@@ -87,6 +92,9 @@ class FileSample:
             index_col=False,
         ).columns
         own = {bare_name(str(name)): str(name) for name in names}
+        typed = {c.name: self.types[c.name] for c in schema.columns if c.has_levels and c.name in self.types}
+        wanted = {own[c.name]: c.dtype for c in schema.columns if c.dtype in ("str", "float64")}
+        wanted |= {own[name]: TEXT for name, kind in typed.items() if kind == TEXT}
         try:
             read = pd.read_csv(
                 self._source(),
@@ -95,15 +103,36 @@ class FileSample:
                 index_col=False,
                 keep_default_na=False,
                 na_values={own[name]: words for name, words in missing.items()},
-                dtype={own[c.name]: c.dtype for c in schema.columns if c.dtype in ("str", "float64")},
+                dtype=wanted,
                 low_memory=False,
             )
-        except (ValueError, KeyError):  # what pandas cannot read in its own way is not compared
+            for name, kind in typed.items():
+                read[own[name]] = read[own[name]].astype(pd.api.types.pandas_dtype(kind))
+        except (ValueError, KeyError, TypeError):  # what pandas cannot read in its own way is not compared
             return None
         if len(read) != self.total:
             return None
         frame = read.iloc[list(self.places)][[own[name] for name in schema.names]]
-        return frame.set_axis(list(schema.names), axis=1).reset_index(drop=True)
+        frame = frame.set_axis(list(schema.names), axis=1).reset_index(drop=True)
+        return self._with_types_of_parquet(frame, names=list(typed))
+
+    def _with_types_of_parquet(self, frame: "pd.DataFrame", *, names: list[str]) -> "pd.DataFrame":
+        """Rows whose texts, categories and dates are those of the parquet file itself, where it is one."""
+        if not names or self.path.suffix.lower() != ".parquet":
+            return frame
+        whole = parquet_frame(self.path)
+        if len(whole) != self.total:
+            return frame
+        own = {bare_name(str(name)): at for at, name in reversed(list(enumerate(whole.columns)))}
+        rows = whole.iloc[list(self.places)].reset_index(drop=True)
+        return frame.assign(**{name: _plainly_missing(rows.iloc[:, own[name]]) for name in names})
+
+
+def _plainly_missing(values: "pd.Series[Any]") -> "pd.Series[Any]":  # Any: texts, categories or dates
+    """Cells of which missing ones are NaN, as in what pandas reads from a file, and no NA of its own."""
+    if values.dtype.kind != "O" or str(values.dtype) == "category":
+        return values
+    return values.astype(object).where(values.notna(), math.nan)
 
 
 def sample_of(text: TextTable, path: str | Path, *, schema: TableSchema) -> FileSample | None:
@@ -135,6 +164,7 @@ def sample_of(text: TextTable, path: str | Path, *, schema: TableSchema) -> File
         lines=tuple(text.lines[i] for i in places),
         total=len(text.rows),
         text=None if text.as_written else text,
+        types=text.types,
     )
 
 

@@ -15,10 +15,11 @@ from cfsearch.errors import DataError, ShapeError, listed
 
 from ._cells import truth_of
 from ._columns import Cell, Column, Missing
-from ._csv import TextTable, read_text_table
+from ._csv import read_text_table
 from ._frame import frame_of
 from ._numbers import is_number
 from ._schema import TableSchema, is_missing, stand_in
+from ._text_table import TextTable
 
 if TYPE_CHECKING:
     import pandas as pd

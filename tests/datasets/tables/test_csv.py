@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cfsearch.datasets.tables import read_text_table
-from cfsearch.datasets.tables._csv import TextTable, as_csv, written_numbers
+from cfsearch.datasets.tables import TextTable, read_text_table, written_numbers
+from cfsearch.datasets.tables._text_table import as_csv
 from cfsearch.errors import ConfigError, DataError
 
 

@@ -1,0 +1,127 @@
+"""Types that the text of a table does not show: those of data frames and parquet files reach the model."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from cfsearch.api.tables import written_table
+from cfsearch.datasets.tables import (
+    Column,
+    ColumnKind,
+    Table,
+    TableSchema,
+    infer_schema,
+    read_table,
+    read_text_table,
+    sample_of,
+)
+from cfsearch.errors import DataError
+
+FRAME = pd.DataFrame(
+    {
+        "branch": ["01", "02", "03"] * 20,
+        "flag": ["True", "False", "True", "True"] * 15,
+        "code": pd.Categorical([3, 1, 2, 2, 1] * 12),
+        "job": pd.Categorical(["cook", "clerk"] * 30),
+        "amount": ["1,500", "2,000", None, "1,750"] * 15,
+        "income": [i / 7 for i in range(60)],
+    }
+)
+ZIPS = pd.DataFrame({"zip": [f"{7 * i:05d}" for i in range(150)], "age": [i % 50 for i in range(150)]})
+
+
+def a_file(frame: pd.DataFrame, folder: Path, kind: str) -> Path:
+    if kind == "frame":
+        return written_table(frame, folder)
+    frame.to_parquet(folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def as_guessed(path: Path) -> Table:
+    return read_table(path, schema=infer_schema(path).schema)
+
+
+@pytest.mark.parametrize("kind", ["frame", "parquet"])
+@pytest.mark.parametrize("frame", [FRAME, ZIPS, FRAME.iloc[::-1]], ids=["levels", "codes", "other order"])
+def test_a_model_is_given_what_the_frame_holds(frame: pd.DataFrame, tmp_path: Path, kind: str) -> None:
+    path = a_file(frame, tmp_path, kind)
+    given = as_guessed(path).frame()
+    known = pd.read_parquet(path) if kind == "parquet" else frame  # categories of numbers are numbers there
+    assert_frame_equal(given, known.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("kind", ["frame", "parquet"])
+def test_the_other_reading_is_that_of_the_frame_where_the_schema_lacks_the_types(
+    tmp_path: Path, kind: str
+) -> None:
+    path = a_file(FRAME, tmp_path, kind)
+    column = Column(name="branch", kind=ColumnKind.CATEGORICAL, levels=("01", "02", "03"))
+    schema = TableSchema(columns=(column,), ignore=tuple(FRAME.columns[1:]))
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    assert sample is not None
+    frame = sample.frame(schema)
+    assert frame is not None
+    assert frame["branch"].tolist() == FRAME["branch"].iloc[list(sample.places)].tolist()
+    assert read_table(path, schema=schema).frame()["branch"].tolist()[:3] == [1, 2, 3]
+
+
+def test_a_schema_of_numbers_decides(tmp_path: Path) -> None:
+    path = a_file(FRAME, tmp_path, "parquet")
+    column = Column(name="branch", kind=ColumnKind.INTEGER, low=1.0, high=3.0)
+    schema = TableSchema(columns=(column,), ignore=tuple(FRAME.columns[1:]))
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    frame = None if sample is None else sample.frame(schema)
+    assert frame is not None
+    assert frame["branch"].tolist()[:3] == [1, 3, 2]
+
+
+def test_dates_are_noted_and_the_other_reading_has_them(tmp_path: Path) -> None:
+    days = pd.to_datetime(["2024-05-01", "2024-06-01", "2024-07-01"] * 20)
+    for kind in ("frame", "parquet"):
+        path = a_file(FRAME.assign(day=days), tmp_path, kind)
+        guess = infer_schema(path)
+        assert any("day: datetime64" in note and "as texts" in note for note in guess.notes)
+        sample = sample_of(read_text_table(path), path, schema=guess.schema)
+        frame = None if sample is None else sample.frame(guess.schema)
+        assert frame is not None
+        assert frame["day"].dtype.kind == "M"
+
+
+def test_texts_that_look_like_numbers_are_noted(tmp_path: Path) -> None:
+    notes = " ".join(infer_schema(written_table(FRAME, tmp_path)).notes)
+    assert "branch: texts that look like numbers ('01')" in notes
+    assert "flag: texts that look like truth values ('True')" in notes
+    assert "convert the column (astype)" in notes
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [{"zip": "02139", "age": 30}, {"zip": "10001", "age": 31}, {"age": 31}],
+        {"zip": ["02139", "10001", None], "age": [30, 31, 31]},
+    ],
+    ids=["records", "columns"],
+)
+def test_texts_of_records_stay_texts_beside_numbers(x: object, tmp_path: Path) -> None:
+    assert as_guessed(written_table(x, tmp_path)).frame()["zip"].tolist()[:2] == ["02139", "10001"]
+
+
+def test_records_of_texts_alone_are_read_as_a_file(tmp_path: Path) -> None:
+    path = written_table([{"zip": "2139", "age": "30"}, {"zip": "10001", "age": "31"}], tmp_path)
+    assert as_guessed(path).frame()["age"].tolist() == [30, 31]
+
+
+def test_a_table_written_again_has_its_own_types(tmp_path: Path) -> None:
+    written_table({"zip": ["02139", "10001"], "age": [30, 31]}, tmp_path)
+    path = written_table({"zip": [2139, 10001], "age": [30, 31]}, tmp_path)
+    assert read_text_table(path).types == {}
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"a": 1}', "{"])
+def test_what_are_no_types_is_refused(tmp_path: Path, content: str) -> None:
+    path = written_table({"zip": ["02139"], "age": [30]}, tmp_path)
+    path.with_name("table.csv.types.json").write_text(content)
+    with pytest.raises(DataError, match=r"must hold the types of the columns of 'table.csv'.*Remove it"):
+        read_text_table(path)
