@@ -36,6 +36,8 @@ class GroupPair:
 def group_parts(members: Membership) -> Iterator[tuple[str, list[tuple[str, frozenset[str]]]]]:
     """Each attribute or column with its groups.
 
+    Rows that are in no group, as there are of several columns crossed, are in none of the sets.
+
     Args:
         members: which input is in which group.
     """
@@ -47,7 +49,8 @@ def group_parts(members: Membership) -> Iterator[tuple[str, list[tuple[str, froz
     for by in members.columns:
         found: list[set[str]] = [set() for _ in by.names]
         for name, of in zip(members.names, by.of, strict=True):
-            found[of].add(name)
+            if of >= 0:
+                found[of].add(name)
         yield by.column, [(name, frozenset(part)) for name, part in zip(by.names, found, strict=True)]
 
 

@@ -205,6 +205,7 @@ class Audit:
             try:
                 search_left(run, assembly, found, watch=self._watch, stopping=stopping)
                 document, figures = self._document(run, assembly, found, stopping)
+                run.write("audit.json", document)
             except BaseException as error:
                 if isinstance(error, Exception) and not isinstance(error, ServerDownError):
                     if not run.done():
@@ -214,7 +215,6 @@ class Audit:
                 run.event("interrupted", {"error": type(error).__name__})
                 self._manifest(run, assembly, status="interrupted")
                 raise
-            run.write("audit.json", document)
             self._manifest(run, assembly, status="finished")
             forget_answers(run.path)
             run.event("finished", {"instances": len(refs)})

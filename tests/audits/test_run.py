@@ -1,8 +1,10 @@
 """An audit over a model that was away: what failed is tried again, what is done is not."""
 
 import inspect
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,3 +108,26 @@ def test_conditions_on_groups_of_rows_end_an_audit_and_its_program_makes_it_agai
     [path] = re.findall(r"Config\.read\('(.*)'\)", text)
     assert Config.read(Path(path)).resolved() == Config.check(settings).resolved()
     compile(text, "again.py", "exec")
+
+
+def test_a_document_that_cannot_be_written_leaves_an_interrupted_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config.check(
+        {"data": {"texts": ["a dull film"]}, "search": {"evaluations": 40, "population": 20}}
+    )
+    found = Audit._document
+
+    def broken(*given: Any) -> Any:  # Any: as of the method
+        document, figures = found(*given)
+        return document | {"practical": float("nan")}, figures
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Audit, "_document", broken)
+        with pytest.raises(ValueError, match="JSON"):
+            Audit(config, directory=tmp_path / "run").run()
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "interrupted"
+    last = json.loads((tmp_path / "run" / "events.jsonl").read_text().splitlines()[-1])
+    assert "interrupted" in last.values()
+    assert not (tmp_path / "run" / "audit.json").exists()
+    assert Audit(config, directory=tmp_path / "run").run()["counts"][0]["instances"] == 1

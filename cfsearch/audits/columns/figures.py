@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cfsearch.audits.family import signed_rank, welch
 from cfsearch.audits.verdict import LEANS, NOT, UNSURE
 from cfsearch.numerics.intervals import Interval, holm, mean_difference, paired_mean, wilson
 
-from .measuring import MeasuredColumn, clip
+from .measuring import MeasuredColumn
 from .members import MemberFigures
 from .protection import LEAST, NONE, pairs
+from .querying import clip
 
 _SURE: Final = 0.05
 _FIRST: Final = ("effect", "through")
@@ -58,7 +58,7 @@ def _row(model: str, one: MeasuredColumn, members: MemberFigures | None) -> dict
         "guessed": protected.guessed,
         "taken": protected.taken,
         "label": one.label,
-        "n": int((protected.of != NONE).sum()),
+        "n": int(((protected.of != NONE) & one.spread).sum()),
         "unknown": protected.unknown,
         "left_out": list(protected.small),
         "note": protected.note,
@@ -74,12 +74,13 @@ def _row(model: str, one: MeasuredColumn, members: MemberFigures | None) -> dict
 
 def _comparison(one: MeasuredColumn, c: int, group: int, against: str) -> dict[str, Any]:
     of, weights = one.protected.of, one.weights
-    known = of != NONE
+    known = (of != NONE) & one.spread
     rest = weights.clone()
     rest[group] = 0.0
     rest = rest / rest.sum()
     odds = clip(one.odds) if one.clipped else one.odds
-    inside, outside = of == group, known & (of != group)
+    inside, outside = _sides(one, group)
+    enough = min(int(inside.sum()), int(outside.sum())) >= LEAST
 
     def contrast(values: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
         return values[:, group] - values @ rest.to(values.dtype)
@@ -99,10 +100,10 @@ def _comparison(one: MeasuredColumn, c: int, group: int, against: str) -> dict[s
         else [],
         "linked": None,
         "through": {
-            "logits": _plain(mean_difference(even[inside], even[outside])) if graded else None,
-            "probability": _plain(mean_difference(even_p[inside], even_p[outside])),
-            "n": int(known.sum()),
-            "p": welch(even[inside], even[outside]),
+            "logits": _plain(mean_difference(even[inside], even[outside])) if enough and graded else None,
+            "probability": _plain(mean_difference(even_p[inside], even_p[outside])) if enough else None,
+            "n": int((inside | outside).sum()),
+            "p": welch(even[inside], even[outside]) if enough else None,
         },
         "proxies": _proxies(one, c),
     }
@@ -112,6 +113,13 @@ def _comparison(one: MeasuredColumn, c: int, group: int, against: str) -> dict[s
             contrast(linked), contrast(one.linked_p), known, graded=graded, tested=False
         )
     return entry
+
+
+def _sides(one: MeasuredColumn, group: int) -> tuple[Bool[Tensor, " n"], Bool[Tensor, " n"]]:
+    """Rows of a group, and those that it is compared with: of one other group all, of several those spread evenly."""
+    of = one.protected.of
+    outside = (of != NONE) & (of != group)
+    return of == group, outside if len(one.protected.names) == 2 else outside & one.spread
 
 
 def _effect(
@@ -129,7 +137,9 @@ def _effect(
         "n": int(rows.sum()),
     }
     return found | (
-        {"p": signed_rank((logits if graded else points)[rows].round(decimals=9))} if tested else {}
+        {"p": signed_rank((logits if graded else points)[rows].round(decimals=9)) if enough else None}
+        if tested
+        else {}
     )
 
 
@@ -162,7 +172,7 @@ def _normal(values: Float[Tensor, " m"], error: float) -> tuple[dict[str, float]
 
 
 def _flips_alone(one: MeasuredColumn) -> dict[str, Any]:
-    known = one.protected.of != NONE
+    known = (one.protected.of != NONE) & one.spread
     other = (one.classes != one.own[:, None]).any(dim=1) & known
     n, count = int(known.sum()), int(other.sum())
     return {"count": count, "n": n, "rate": _plain(wilson(count, n))}
@@ -185,13 +195,12 @@ def _members(members: MemberFigures) -> dict[str, Any]:
 
 def _cost(one: MeasuredColumn, members: MemberFigures) -> dict[str, Any]:
     place = {name: i for i, name in enumerate(members.rows)}
-    group = {
-        name: int(g) for name, g in zip(one.rows, one.protected.of.tolist(), strict=True) if name in place
-    }
-    costs = [
-        members.cost[[place[name] for name, g in group.items() if g == i]]
-        for i in range(len(one.protected.names))
-    ]
+
+    def costs_of(rows: Bool[Tensor, " n"]) -> Float[Tensor, " m"]:
+        names = (name for name, inside in zip(one.rows, rows.tolist(), strict=True) if inside)
+        return members.cost[[place[name] for name in names if name in place]]
+
+    costs = [costs_of(one.protected.of == g) for g in range(len(one.protected.names))]
     return {
         "groups": [
             {
@@ -202,19 +211,21 @@ def _cost(one: MeasuredColumn, members: MemberFigures) -> dict[str, Any]:
             for name, cost in zip(one.protected.names, costs, strict=True)
         ],
         "comparisons": [
-            _cost_gap(one.protected.names[g], against, costs, g) for g, against in pairs(one.protected.names)
+            _cost_gap(one.protected.names[g], against, *map(costs_of, _sides(one, g)))
+            for g, against in pairs(one.protected.names)
         ],
     }
 
 
-def _cost_gap(name: str, against: str, costs: Sequence[Float[Tensor, " m"]], group: int) -> dict[str, Any]:
-    rest = torch.cat([cost for i, cost in enumerate(costs) if i != group])
-    enough = min(len(costs[group]), len(rest)) >= LEAST
+def _cost_gap(
+    name: str, against: str, costs: Float[Tensor, " m"], others: Float[Tensor, " l"]
+) -> dict[str, Any]:
+    enough = min(len(costs), len(others)) >= LEAST
     return {
         "name": name,
         "against": against,
-        "difference": _plain(mean_difference(costs[group], rest)) if enough else None,
-        "p": welch(costs[group], rest) if enough else None,
+        "difference": _plain(mean_difference(costs, others)) if enough else None,
+        "p": welch(costs, others) if enough else None,
     }
 
 
@@ -234,10 +245,12 @@ def _correct(rows: Sequence[dict[str, Any]]) -> None:
 
 def _read(row: dict[str, Any], one: MeasuredColumn, practical: float) -> None:
     """Three-valued readings, in place: of each figure, of the column alone, and of what goes through others."""
-    for c in row["comparisons"]:
+    for c, (group, _) in zip(row["comparisons"], pairs(one.protected.names), strict=True):
+        fewest = min(int(side.sum()) for side in _sides(one, group))
         for entry in (c["effect"], c["through"], *c["proxies"]):
             if entry is not None:
-                entry["reading"], entry["because"] = _reading(entry, practical)
+                rows = fewest if entry is c["through"] else entry["n"]
+                entry["reading"], entry["because"] = _reading(entry, practical, rows=rows)
     if not row["comparisons"]:
         none = (UNSURE, one.protected.because)
         alone, through = none if one.protected.taken else (NOT, ""), none
@@ -248,10 +261,11 @@ def _read(row: dict[str, Any], one: MeasuredColumn, practical: float) -> None:
     row["through"] = {"reading": through[0], "because": through[1]}
 
 
-def _reading(entry: Mapping[str, Any], practical: float) -> tuple[str, str]:
+def _reading(entry: Mapping[str, Any], practical: float, *, rows: int) -> tuple[str, str]:
+    """``rows`` are those of the smaller side, where two groups are compared."""
     logits = entry["logits"]
     if logits is None:
-        few = f"fewer than {LEAST} rows" if entry["n"] < LEAST else "the model gives labels only"
+        few = f"fewer than {LEAST} rows" if rows < LEAST else "the model gives labels only"
         return UNSURE, few
     low, high = logits["low"], logits["high"]
     if max(abs(low), abs(high)) < practical:

@@ -10,22 +10,23 @@ from typing import Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider, ScoreKind
-from cfsearch.contracts.scores import log_odds, verdict_scores
 from cfsearch.datasets.tables import ColumnKind, Variables
 
 from .moving import moved, sampling_error
-from .protection import NONE, Protected, pairs
+from .protection import LEAST, NONE, Protected, pairs
+from .querying import Queried, clip
 
 MOST_ROWS: Final = 1000
 """Rows on which a column's effect is measured, spread over the table."""
 MOST_MOVED: Final = 400
 """Rows of these of which the other columns are moved as well."""
-LEAST_PROBABILITY: Final = 0.005
-"""Stands for 0 where a model gives probabilities of exactly 0 or 1, whose log-odds are infinite."""
+_NOT_KNOWN: Final = (
+    "A group is not among the reference rows, so that distributions are those of the audited ones."
+)
 
 
 @final
@@ -73,6 +74,9 @@ class MeasuredColumn:
         moves: what the other columns do.
         graded: whether the model gives more than labels.
         clipped: whether probabilities of exactly 0 or 1 were counted as 0.005 from them.
+        added: places of the rows that were measured beside those spread over the table, so that each group has 10;
+            figures over rows of several groups leave them out.
+        counts: rows of the whole table in each group; counted among the rows measured when empty.
 
     Shapes:
         ``odds``, ``p``, ``classes`` ``(n, k)``; ``own`` ``(n,)``; ``linked_odds``, ``linked_p`` ``(n, k)`` or
@@ -92,71 +96,25 @@ class MeasuredColumn:
     moves: Moves | None = None
     graded: bool = True
     clipped: bool = False
+    added: tuple[int, ...] = ()
+    counts: tuple[int, ...] = ()
 
     @property
     def weights(self) -> Float[Tensor, " k"]:
-        """The share of each group among the rows that are in one."""
-        count = torch.bincount(
-            self.protected.of[self.protected.of != NONE], minlength=len(self.protected.names)
-        )
+        """The share of each group among the rows of the table that are in one."""
+        count = torch.tensor(self.counts) if self.counts else _counts(self.protected)
         return count.double() / count.sum()
 
-
-class Queried:
-    """A model and one of its classes: log-odds, probability and decision of rows, each queried about once.
-
-    Args:
-        model: the audited model.
-        label: index of the class.
-    """
-
-    def __init__(self, model: Provider, label: int) -> None:
-        self._model, self._label = model, label
-        self.clipped: bool = False
-        self._known: dict[bytes, Float[Tensor, " k"]] = {}
-
-    @torch.no_grad()
-    def scores(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        """Log-scores of rows.
-
-        Args:
-            x: rows in canonical form.
-        """
-        keys = [row.tobytes() for row in x.double().numpy()]
-        new = [
-            i for key, i in dict(zip(keys, range(len(keys)), strict=True)).items() if key not in self._known
-        ]
-        most = max(1, self._model.max_batch)
-        for piece in torch.split(torch.tensor(new, dtype=torch.int64), most) if new else ():
-            raw = self._model.predict(x[piece]).double().cpu()
-            self.clipped |= self._model.scores is ScoreKind.PROBABILITIES and bool((raw == 0).any())
-            found = verdict_scores(raw, self._model)
-            self._known.update({keys[i]: row for i, row in zip(piece.tolist(), found, strict=True)})
-        if not keys:
-            return torch.zeros(0, len(self._model.labels), dtype=torch.float64)
-        return torch.stack([self._known[key] for key in keys])
-
-    def __call__(
-        self, x: Float[Tensor, "n d"]
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Int[Tensor, " n"]]:
-        """Log-odds and probability of the class, and the class that the model gives.
-
-        Args:
-            x: rows in canonical form.
-        """
-        scores = self.scores(x)
-        odds = log_odds(scores[None], index=torch.tensor([self._label]))[0]
-        return odds, odds.sigmoid(), scores.argmax(-1)
+    @property
+    def spread(self) -> Bool[Tensor, " n"]:
+        """True for rows that are spread over the table, in which groups have their own shares."""
+        found = torch.ones(len(self.rows), dtype=torch.bool)
+        found[list(self.added)] = False
+        return found
 
 
-def clip(odds: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Log-odds within those of 0.005 and 0.995.
-
-    Args:
-        odds: any.
-    """
-    most = float(np.log((1.0 - LEAST_PROBABILITY) / LEAST_PROBABILITY))
-    return odds.clamp(-most, most)
+def _counts(protected: Protected) -> Int[Tensor, " k"]:
+    return torch.bincount(protected.of[protected.of != NONE], minlength=len(protected.names))
 
 
 def measure_columns(
@@ -182,22 +140,56 @@ def measure_columns(
         label: index of the class whose log-odds are measured.
         reference: rows whose distributions are taken; the rows themselves when left out.
         seed: decides ties.
-        most: rows that are measured, spread over the table.
+        most: rows that are measured, spread over the table; of a group that has fewer than 10 of these, others are
+            measured as well, up to 10.
     """
-    chosen = torch.linspace(0, len(x) - 1, most).round().long() if len(x) > most else torch.arange(len(x))
+    spread = torch.linspace(0, len(x) - 1, most).round().long() if len(x) > most else torch.arange(len(x))
     ask = Queried(model, label)
-    found = []
+    found: list[tuple[_Measure, MeasuredColumn, bool]] = []
     for one in protected:
-        pool, of = (x, one.of) if one.reference is None or reference is None else (reference, one.reference)
-        measure = _Measure(ask, x[chosen], one.of[chosen], pool, of, one, variables, seed)
+        known = _known(one) if reference is not None else None
+        pool, of = (x, one.of) if known is None or reference is None else (reference, known)
+        note = "" if reference is None or one.reference is None or known is not None else _NOT_KNOWN
+        chosen = torch.cat([spread, _others(one, spread)])
         rows: tuple[str, ...] = tuple(names[int(i)] for i in chosen)
-        found.append(measure.column(rows, label=model.labels[label]))
+        about = replace(one, note=f"{one.note} {note}".strip())
+        measure = _Measure(ask, x[chosen], one.of[chosen], pool, of, about, variables, seed, len(spread))
+        before = ask.clipped
+        column = measure.column(rows, label=model.labels[label])
+        counts = tuple(_counts(one).tolist()) if len(one.names) > 1 else ()
+        added = tuple(range(len(spread), len(chosen)))
+        found.append((measure, replace(column, added=added, counts=counts), before))
     graded = model.scores is not ScoreKind.LABELS
-    return [_finished(one, clipped=ask.clipped and graded, graded=graded) for one in found]
+    clipped = ask.clipped and graded
+    return [
+        replace(
+            column,
+            graded=graded,
+            clipped=clipped,
+            moves=measure.moves() if clipped and not before else column.moves,
+        )
+        for measure, column, before in found
+    ]
 
 
-def _finished(one: MeasuredColumn, *, clipped: bool, graded: bool) -> MeasuredColumn:
-    return replace(one, graded=graded, clipped=clipped)
+def _known(one: Protected) -> Int[Tensor, " r"] | None:
+    """The groups of the reference rows; None where one of the groups is not among them."""
+    of = one.reference
+    return of if of is not None and all((of == group).any() for group in range(len(one.names))) else None
+
+
+def _others(one: Protected, spread: Int[Tensor, " m"]) -> Int[Tensor, " a"]:
+    """Further rows of the groups that have fewer than 10 of those spread over the table, spread over the group."""
+    found = [torch.zeros(0, dtype=torch.int64)]
+    left = one.of.clone()
+    left[spread] = NONE
+    for group in range(len(one.names) if len(one.names) > 1 else 0):
+        rest, lacking = (left == group).nonzero().flatten(), LEAST - int((one.of[spread] == group).sum())
+        if lacking >= len(rest):
+            found.append(rest)
+        elif lacking > 0:
+            found.append(rest[torch.linspace(0, len(rest) - 1, lacking).round().long()])
+    return torch.cat(found)
 
 
 @final
@@ -214,9 +206,10 @@ class _Measure:
         protected: Protected,
         variables: Variables,
         seed: int,
+        spread: int,
     ) -> None:
         self.ask, self.x, self.of, self.pool, self.pool_of = ask, x.double(), of, pool.double(), pool_of
-        self.protected, self.variables, self.seed = protected, variables, seed
+        self.protected, self.variables, self.seed, self.spread = protected, variables, seed, spread
         schema = variables.schema
         self.at = schema.names.index(protected.column) if protected.taken else -1
         self.own = next((v for v in variables.all if self.at in v.columns), None) if protected.taken else None
@@ -243,7 +236,7 @@ class _Measure:
             linked=linked,
             linked_odds=torch.stack([answer[0] for answer in along], dim=1) if along else empty,
             linked_p=torch.stack([answer[1] for answer in along], dim=1) if along else empty,
-            moves=self._moves(),
+            moves=self.moves(),
         )
 
     def _sample(self, group: int, column: int) -> Float[np.ndarray, " s"]:
@@ -313,9 +306,10 @@ class _Measure:
                 new[:, follow.column] = self.variables.followed(follow, new)
         return new
 
-    def _moves(self) -> Moves | None:
-        units = self._units()
-        inside = (self.of != NONE).nonzero().flatten()
+    def moves(self) -> Moves | None:
+        """What the other columns do; log-odds are clipped where any that was queried so far has to be."""
+        units = self._units() if len(self.protected.names) > 1 else []
+        inside = (self.of[: self.spread] != NONE).nonzero().flatten()
         if not units or not len(inside):
             return None
         if len(inside) > MOST_MOVED:
@@ -336,8 +330,8 @@ class _Measure:
                 answer = self.ask(new)
                 sign = torch.where(of, -1.0, 1.0)
                 for k, (part, into) in enumerate(((0, logits), (1, points))):
-                    pair = [clip(t) if part == 0 else t for t in (answer[part], base[part])]
-                    change = pair[0] - pair[1]
+                    bounded = part == 0 and self.ask.clipped
+                    change = clip(answer[part]) - clip(base[part]) if bounded else answer[part] - base[part]
                     into[c, d] = sign * change
                     errors[k, c, d] = sampling_error(change.numpy(), before, after, samples, ordered=ordered)
         return Moves(tuple(name for name, _ in units), inside, logits, points, errors[0], errors[1])

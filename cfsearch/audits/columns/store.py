@@ -63,6 +63,8 @@ def save_columns(
                 "linked": list(one.linked),
                 "graded": one.graded,
                 "clipped": one.clipped,
+                "added": list(one.added),
+                "counts": list(one.counts),
                 "moves": None if one.moves is None else list(one.moves.columns),
                 "members": None if own is None else list(own.rows),
             }
@@ -107,6 +109,10 @@ def _members(kept: KeptTensors, i: int, n: int) -> list[Tensor]:
 def _measured(kept: KeptTensors, i: int, entry: Mapping[str, Any]) -> MeasuredColumn:
     names, rows, linked = (kept.names(key, entry, distinct=False) for key in ("names", "rows", "linked"))
     n, k = len(rows), len(names) if len(names) > 1 else 0
+    # older runs have neither
+    added, counts = (tuple(int(i) for i in entry.get(key, ())) for key in ("added", "counts"))
+    if not all(0 <= i < n for i in added) or (counts and (len(counts) != k or min(counts) < 1)):
+        raise ValueError("the rows that were added, or the sizes of groups, are not those of the column")
     protected = Protected(
         entry["column"],
         entry["kind"],
@@ -145,6 +151,8 @@ def _measured(kept: KeptTensors, i: int, entry: Mapping[str, Any]) -> MeasuredCo
         _moved(kept, i, entry),
         entry["graded"],
         entry["clipped"],
+        added,
+        counts,
     )
 
 

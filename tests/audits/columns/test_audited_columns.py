@@ -152,3 +152,27 @@ def test_no_rows_measured_leaves_it_out(run: Path, tmp_path: Path) -> None:
     table = open_table(config)
     assert table.protected and config.audit.effect_rows == 0
     assert measured_table(FakeProvider(), table, target=None, rows=config.audit.effect_rows) == []
+
+
+def test_a_group_that_the_rows_measured_would_miss_is_measured_all_the_same(tmp_path: Path) -> None:
+    """Eleven men of 1,500 rows, none of them among the thousand that are spread over the table."""
+    rows = frame(1500)
+    spread = set(np.linspace(0, 1499, 1000).round().astype(int).tolist())
+    men = [i for i in range(1500) if i not in spread][:11]
+    rows["sex"] = ["m" if i in men else "f" for i in range(1500)]
+    result = cfsearch.audit(
+        model, rows, out=tmp_path / "run", labels=["no", "yes"], scores="probabilities", protected=["sex"], target="yes",
+        decided="no", limit=2, evaluations=20, population=10,
+    )  # fmt: skip
+    [row] = result.document["columns"]
+    assert row["groups"] == [{"name": "f", "instances": 1000}, {"name": "m", "instances": 10}]
+    [c] = row["comparisons"]
+    assert (row["n"], c["effect"]["n"], c["through"]["n"]) == (1000, 1000, 1010)
+    assert c["effect"]["logits"]["value"] == pytest.approx(-DIRECT, abs=1e-6)
+    assert [part["n"] for part in c["by_group"]] == [1000, 10]
+    chosen = [men[i] for i in np.linspace(0, 10, 10).round().astype(int)]
+    income = rows["income"].to_numpy(float)
+    gap = 0.1 * (income[sorted(spread)].mean() - income[chosen].mean())
+    assert c["through"]["logits"]["value"] == pytest.approx(gap, abs=1e-5)
+    found = check_run(tmp_path / "run", page=False)
+    assert (found.findings, found.notes) == ((), ())

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 import cfsearch
-from cfsearch.audits.columns.measuring import clip
 from cfsearch.audits.columns.moving import moved, sampling_error
+from cfsearch.audits.columns.querying import clip
 from cfsearch.audits.columns.result import ColumnEffects
 
 DIRECT, HOURS, INCOME = 0.8, 0.1, 0.05

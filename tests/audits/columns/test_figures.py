@@ -8,9 +8,10 @@ import torch
 from scipy.stats import norm, ttest_ind, wilcoxon
 
 from cfsearch.audits.columns.figures import column_rows
-from cfsearch.audits.columns.measuring import MeasuredColumn, Moves, clip
+from cfsearch.audits.columns.measuring import MeasuredColumn, Moves
 from cfsearch.audits.columns.members import MemberFigures
 from cfsearch.audits.columns.protection import NONE, Protected
+from cfsearch.audits.columns.querying import clip
 from cfsearch.audits.family import signed_rank, welch
 from cfsearch.numerics.intervals import Interval, holm, mean_difference, paired_mean, wilson
 
@@ -281,7 +282,7 @@ def test_few_rows_and_many_tests_leave_it_open() -> None:
     found = row(of=of, odds=odds, p=odds.sigmoid(), classes=torch.zeros(9, 2).long())
     effect = found["comparisons"][0]["effect"]
     assert (effect["logits"], effect["probability"], effect["n"]) == (None, None, 8)
-    assert (effect["reading"], effect["because"]) == ("cannot tell", "fewer than 10 rows")
+    assert (effect["reading"], effect["because"], effect["p"]) == ("cannot tell", "fewer than 10 rows", None)
     ten = torch.tensor([0, 1] * 5)
     wide = torch.stack([torch.linspace(0.9, 1.1, 10), torch.zeros(10)], dim=1).double()
     many = [measured(of=ten, odds=wide, p=wide.sigmoid(), classes=torch.zeros(10, 2).long())] * 30
@@ -290,6 +291,59 @@ def test_few_rows_and_many_tests_leave_it_open() -> None:
         "cannot tell",
         "the rows are too few for so many comparisons",
     )
+
+
+def test_groups_of_fewer_than_ten_rows_are_not_compared_as_they_are() -> None:
+    for few in (0, 9, 10):
+        of = torch.tensor([1] * few + [0] * (24 - few))
+        for names in (("f", "m"), ("m", "f")):
+            [c] = row(of=of if names[0] == "f" else 1 - of, names=names, counts=(20, 20))["comparisons"]
+            through = c["through"]
+            assert through["n"] == 24
+            assert [through[part] is None for part in ("logits", "probability", "p")] == [few < 10] * 3
+            assert (through["because"] == "fewer than 10 rows") is (few < 10)
+            assert c["effect"]["logits"] is not None and np.isfinite(c["effect"]["logits"]["value"])
+
+
+def test_rows_that_were_added_for_a_rare_group_say_nothing_of_all() -> None:
+    """Figures over all rows are those without them; the group's own are those with them."""
+    of = torch.tensor([0] * 12 + [1] * 2 + [1] * 8 + [NONE] * 2)
+    added, spread = tuple(range(14, 22)), torch.arange(24) < 14
+    found = row(of=of, added=added, counts=(600, 12), classes=CLASSES)
+    [c] = found["comparisons"]
+    alone = ODDS[:, 0] - ODDS[:, 1]
+    assert (c["effect"]["logits"], c["effect"]["n"], found["n"]) == (estimate(alone[spread]), 14, 14)
+    assert [part["n"] for part in c["by_group"]] == [12, 10]
+    assert c["by_group"][1]["logits"] == estimate(alone[of == 1])
+    even = (600 * ODDS[:, 0] + 12 * ODDS[:, 1]) / 612
+    assert c["through"]["logits"] == plain(mean_difference(even[of == 0], even[of == 1]))
+    assert found["flips_alone"] == {"count": 6, "n": 14, "rate": plain(wilson(6, 14))}
+    assert found["groups"] == [{"name": "f", "instances": 12}, {"name": "m", "instances": 10}]
+
+
+def test_of_three_groups_added_rows_are_not_among_all_others() -> None:
+    draw = np.random.default_rng(5)
+    of = torch.tensor([0] * 12 + [1] * 12 + [2] * 10)
+    odds = torch.from_numpy(draw.normal(size=(34, 3)))
+    costs = MemberFigures(tuple(f"r{i}" for i in range(34)), *torch.from_numpy(draw.random((4, 34))))
+    found = row(
+        of=of, names=("a", "b", "c"), odds=odds, p=odds.sigmoid(), classes=torch.zeros(34, 3).long(), members=costs,
+        added=tuple(range(25, 34)), counts=(300, 300, 12),
+    )  # fmt: skip
+    even, spread = odds @ torch.tensor([300, 300, 12]).double() / 612, torch.arange(34) < 25
+    first, _, third = found["comparisons"]
+    others = even[12:25]  # twelve of b, one of c
+    expected = mean_difference(even[:12], others)
+    assert expected is not None
+    assert first["through"]["logits"] == pytest.approx(expected.to_dict(), abs=1e-6)
+    contrast = odds[:, 0] - (300 * odds[:, 1] + 12 * odds[:, 2]) / 312
+    assert first["effect"]["logits"] == estimate(contrast[spread])
+    expected = mean_difference(even[24:], even[:24])
+    assert expected is not None
+    assert third["through"]["logits"] == pytest.approx(expected.to_dict(), abs=1e-6)
+    gap = found["cost"]["comparisons"][0]
+    assert gap["difference"] == plain(mean_difference(costs.cost[:12], costs.cost[12:25]))
+    assert [group["n"] for group in found["cost"]["groups"]] == [12, 12, 10]
 
 
 def test_with_nothing_to_compare_the_reason_stands_for_both() -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from cfsearch.audits.columns import measuring
-from cfsearch.audits.columns.measuring import MeasuredColumn, Queried, clip, measure_columns
+from cfsearch.audits.columns.measuring import MeasuredColumn, measure_columns
 from cfsearch.audits.columns.moving import sampling_error
 from cfsearch.audits.columns.protection import NONE, Protected
+from cfsearch.audits.columns.querying import Queried, clip
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.datasets.tables import Column, ColumnKind, Link, TableSchema, Variables
 
@@ -195,15 +196,45 @@ def test_other_columns_move_to_the_other_groups_distribution() -> None:
     assert moves.error[0, 1] == moves.error_p[0, 1] == 0
 
 
-def test_moves_of_log_odds_are_clipped_and_of_probabilities_not() -> None:
-    moves = measured(model=Linear((0.0, 1.0, 0.0))).moves
-    most = float(np.log(199))
-    assert moves is not None
-    assert moves.logits[0, 0].tolist() == pytest.approx([0.0] * 4)  # 10 to 40 all lie beyond it
-    moves = measured(model=Linear((-30.0, 1.0, 0.0))).moves
-    assert moves is not None
-    # as women 10, 20 -> 30, 40 (beyond both times); as men 0, 10 -> -20, -10
-    assert moves.logits[0, 0].tolist() == pytest.approx([0.0, 0.0, -most, -2 * most])
+def test_moves_of_log_odds_are_those_of_the_model_however_sure_it_is() -> None:
+    for weights in ((0.0, 1.0, 0.0), (-30.0, 1.0, 0.0), (500.0, 1.0, 0.0)):
+        moves = measured(model=Linear(weights)).moves
+        assert moves is not None
+        assert moves.logits[0, 0].tolist() == pytest.approx([-20.0] * 4)
+        assert float(moves.error[0, 0]) == pytest.approx(np.sqrt(50 / 2 + 50 / 2))
+
+
+def test_moves_of_log_odds_are_clipped_where_probabilities_of_0_were_met() -> None:
+    model = Linear((0.0, 0.04, 0.0), scores=ScoreKind.PROBABILITIES)  # 0.4, 0.8, 1 and 1
+    found = measured(model=model)
+    most, odds = float(np.log(199)), [float(np.log(p / (1 - p))) for p in (0.4, 0.8)]
+    assert found.clipped and found.moves is not None
+    # 10 and 20 go to 30 and 40 and back: to and from what is clipped
+    expected = [odds[0] - most, odds[1] - most] * 2
+    assert found.moves.logits[0, 0].tolist() == pytest.approx(expected)
+    change = np.array(expected) * np.array([-1, -1, 1, 1])
+    before, after = ROWS[:, 1].numpy(), ROWS[[2, 3, 0, 1], 1].numpy()
+    assert float(found.moves.error[0, 0]) == pytest.approx(
+        sampling_error(change, before, after, (before[:2], before[2:]), ordered=True)
+    )
+
+
+def test_what_is_clipped_is_decided_when_all_was_queried() -> None:
+    """Moves that were measured before the first probability of 0 are clipped like those after it."""
+    rows = torch.tensor([[0, 60, 10], [0, 10, 60], [1, 89.7, 10], [1, 10, 60]]).double()  # 0.7 and 0.997
+    low, high, most = (float(np.log(p / (1 - p))) for p in (0.7, 0.997, 0.995))
+    hours = Protected("work", "", False, False, ("much", "little"), torch.tensor([0, 1, 0, 1]))
+
+    def first(*others: Protected) -> MeasuredColumn:
+        model = Linear((0.0, 0.01, 0.01), scores=ScoreKind.PROBABILITIES)
+        names, variables = list("abcd"), Variables.of(PLAIN)
+        return measure_columns(model, rows, [sex(), *others], names=names, variables=variables, label=1)[0]
+
+    for one, clipped, top in ((first(), False, high), (first(hours), True, most)):
+        assert one.clipped is clipped and one.moves is not None
+        assert one.moves.logits[0, 0].tolist() == pytest.approx([low - top, 0.0, low - top, 0.0], rel=1e-4)
+        expected = abs(top - low) / 29.7 * np.sqrt(50**2 / 4 + 79.7**2 / 4)  # a line through the changes seen
+        assert float(one.moves.error[0, 0]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_levels_move_by_coupling_and_more_groups_each_against_all_others() -> None:
@@ -229,7 +260,12 @@ def test_distributions_are_those_of_the_reference_where_there_is_one() -> None:
     assert moves.logits[0, 0].tolist() == pytest.approx(
         [-40 * weight, -40 * weight, -20 * weight, -30 * weight]
     )
-    for one, given in ((sex(), reference), (sex(reference=own), None)):
+    half = sex(reference=torch.tensor([1, 1, 1, 1, NONE]), note="By value.")
+    lacking = measured(one=half, reference=reference)
+    assert lacking.protected.note == (
+        "By value. A group is not among the reference rows, so that distributions are those of the audited ones."
+    )
+    for one, given in ((sex(), reference), (sex(reference=own), None), (half, reference)):
         moves = measured(one=one, reference=given).moves
         assert moves is not None and moves.logits[0, 0].tolist() == pytest.approx([-20 * weight] * 4)
 
@@ -256,13 +292,19 @@ def test_with_fewer_than_two_groups_nothing_is_moved(names: tuple[str, ...]) -> 
     assert found.protected.names == names
 
 
+def numbered(n: int) -> torch.Tensor:
+    return torch.stack([torch.tensor([i % 2, i, 5]).double() for i in range(n)])
+
+
 def test_many_rows_are_spread_over_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = torch.stack([torch.tensor([i % 2, i, 5]).double() for i in range(11)])
-    of = [i % 2 for i in range(11)]
+    rows, of = numbered(101), [i % 2 for i in range(101)]
+    monkeypatch.setattr(measuring, "LEAST", 1)
     some = measured(rows, sex(of), most=5)
-    assert some.rows == ("row 0", "row 2", "row 5", "row 8", "row 10")
-    assert some.protected.of.tolist() == [0, 0, 1, 0, 0]
-    assert len(measured(rows, sex(of), most=11).rows) == 11
+    assert some.rows == ("row 0", "row 25", "row 50", "row 75", "row 100")
+    assert some.protected.of.tolist() == [0, 1, 0, 1, 0] and some.added == ()
+    assert some.counts == (51, 50) and some.weights.tolist() == pytest.approx([51 / 101, 50 / 101])
+    assert len(measured(rows, sex(of), most=101).rows) == 101
+    rows, of = numbered(11), [i % 2 for i in range(11)]
     monkeypatch.setattr(measuring, "MOST_MOVED", 3)
     moves = measured(rows, sex(of)).moves
     assert moves is not None and moves.rows.tolist() == [0, 5, 10]
@@ -270,6 +312,25 @@ def test_many_rows_are_spread_over_the_table(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(measuring, "MOST_MOVED", 11)
     moves = measured(rows, sex(of)).moves
     assert moves is not None and len(moves.rows) == 11
+
+
+def test_of_a_rare_group_ten_rows_are_measured_wherever_they_stand() -> None:
+    rows = numbered(1001)
+    for rare in (range(1, 13), range(0, 1000, 84), (*range(0, 81, 20), *range(501, 508))):
+        of = [int(i in rare) for i in range(1001)]
+        found = measured(rows, sex(of), model=Linear(most=1000), most=101)
+        spread = [f"row {10 * i}" for i in range(101)]
+        assert found.rows[:101] == tuple(spread)
+        places = [int(name.removeprefix("row ")) for name in found.rows]
+        assert found.protected.of.tolist() == [of[i] for i in places] and len(set(places)) == len(places)
+        assert sum(found.protected.of.tolist()) == 10
+        assert found.added == tuple(range(101, len(places)))
+        assert found.spread.tolist() == [True] * 101 + [False] * len(found.added)
+        assert found.counts == (1001 - len(rare), len(rare))
+        assert found.weights.tolist() == pytest.approx([1 - len(rare) / 1001, len(rare) / 1001])
+        assert found.moves is not None and int(found.moves.rows.max()) < 101
+    few = measured(rows, sex([NONE] * 989 + [0, 1] * 6), most=11)
+    assert [int((few.protected.of == group).sum()) for group in (0, 1)] == [6, 6]  # all that there are
 
 
 TITLE = Column(name="title", kind=LEVELS, levels=("Mr", "Mrs", "Ms"))

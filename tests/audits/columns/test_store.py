@@ -40,7 +40,7 @@ def measured() -> list[MeasuredColumn]:
     )  # fmt: skip
     whole = MeasuredColumn(
         full, ("a", "b", "c"), "yes", block(3, 2, start=10), block(3, 2, start=20), block(3, 2, start=30).long(),
-        torch.tensor([1, 0, 1]), ("title",), block(3, 2, start=40), block(3, 2, start=45), moves, False, True,
+        torch.tensor([1, 0, 1]), ("title",), block(3, 2, start=40), block(3, 2, start=45), moves, False, True, (2,), (70, 12),
     )  # fmt: skip
     single = Protected(
         "age", "", False, True, ("all",), torch.zeros(2).long(), None, 0, (), "only one group", ""
@@ -69,12 +69,12 @@ def test_every_field_comes_back(tmp_path: Path) -> None:
         {
             "column": "sex", "kind": "sex", "guessed": True, "taken": False, "names": ["f", "m"], "unknown": 4,
             "small": ["x", "y"], "because": "why", "note": "how", "rows": ["a", "b", "c"], "label": "yes", "linked": ["title"],
-            "graded": False, "clipped": True, "moves": ["hours", "job"], "members": ["a", "c"],
+            "graded": False, "clipped": True, "added": [2], "counts": [70, 12], "moves": ["hours", "job"], "members": ["a", "c"],
         },
         {
             "column": "age", "kind": "", "guessed": False, "taken": True, "names": ["all"], "unknown": 0, "small": [],
             "because": "only one group", "note": "", "rows": ["a", "b"], "label": "yes", "linked": [], "graded": True,
-            "clipped": False, "moves": None, "members": None,
+            "clipped": False, "added": [], "counts": [], "moves": None, "members": None,
         },
     ]  # fmt: skip
     parts = ("odds", "p", "classes", "own", "linked_odds", "linked_p", "of")
