@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 from cfsearch.errors import ConfigError, DataError
 from cfsearch.registry import unknown
 
@@ -28,8 +28,7 @@ def chosen_by_decision(table: TableInput, model: Provider, *, decided: str, limi
     if decided not in model.labels:
         raise ConfigError(f"decided: {unknown('class', decided, list(model.labels))}")
     with torch.no_grad():
-        pieces = torch.split(table.x, max(1, model.max_batch))
-        classes = torch.cat([model.predict(piece).argmax(-1).cpu() for piece in pieces])
+        classes = answers_of(model, table.x).argmax(-1).cpu()
     found = (classes == model.labels.index(decided)).nonzero().flatten().tolist()
     if not found:
         raise DataError(

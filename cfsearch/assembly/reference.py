@@ -6,7 +6,7 @@ from typing import Final
 import torch
 
 from cfsearch.config import PluginConfig
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 from cfsearch.contracts.records import UNTARGETED
 from cfsearch.datasets.tables import Table
 from cfsearch.explainers.seeding import NEAREST
@@ -50,8 +50,7 @@ def decided_rows(reference: Table, model: Provider) -> Table:
 
 def _classes(rows: Table, model: Provider) -> torch.Tensor:
     with torch.no_grad():
-        answers = [model.predict(piece).argmax(-1).cpu() for piece in torch.split(rows.x, model.max_batch)]
-    return torch.cat(answers)
+        return answers_of(model, rows.x).argmax(-1).cpu()
 
 
 def has_neighbours(decided: Table | None, *, classes: int, target: int) -> bool:

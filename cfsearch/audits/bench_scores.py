@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets import faces
 from cfsearch.metrics.typicality import Typicality
@@ -141,8 +141,7 @@ class FaceBench:
 def _classes(model: Provider, images: UInt8[np.ndarray, "n 3 s s"]) -> NDArray[np.int64]:
     x = torch.from_numpy(images).float() / 255.0
     with torch.no_grad():
-        parts = [model.predict(part) for part in torch.split(x, model.max_batch)]
-    scores: Tensor = verdict_scores(torch.cat(parts), model)
+        scores: Tensor = verdict_scores(answers_of(model, x), model)
     found: NDArray[np.int64] = scores.argmax(-1).cpu().numpy()
     return found
 

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.assembly.search import Assembly
-from cfsearch.contracts.provider import Provider, ScoreKind
+from cfsearch.contracts.provider import Provider, ScoreKind, answers_of
 from cfsearch.contracts.records import UNTARGETED
 from cfsearch.contracts.scores import lead, log_odds, verdict_scores
 from cfsearch.engine.problem import Problem
@@ -182,7 +182,7 @@ class _Model:
         wanted = problem.space.repair(z[None].to(problem.space.lower))[0]
         different, at = wanted.unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch leaves it untyped
         x = modality.restored(modality.stored(problem.decode(different[None], query=0))).to(problem.queries.x)
-        answers = torch.cat([self._model.predict(piece) for piece in torch.split(x, self._model.max_batch)])
+        answers = answers_of(self._model, x)
         self.queries += len(x)
         return verdict_scores(answers, self._model).cpu()[at.cpu()]
 

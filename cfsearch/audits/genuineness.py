@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.generator import AttributeTaker, Generator
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 from cfsearch.contracts.records import UNTARGETED
 from cfsearch.contracts.scores import log_odds, verdict_scores
 from cfsearch.errors import ConfigError, ShapeError
@@ -338,7 +338,7 @@ def _encoded(
 
 def _odds(provider: Provider, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
     """Log-odds of every class, float64 on the CPU."""
-    scores = verdict_scores(provider.predict(x), provider)
+    scores = verdict_scores(answers_of(provider, x), provider)
     k = scores.shape[-1]
     columns = [log_odds(scores[None], index=torch.tensor([i], device=scores.device))[0] for i in range(k)]
     return torch.stack(columns, dim=-1).cpu()

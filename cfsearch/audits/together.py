@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 
 MOST_INPUTS: Final = 2048
 """Inputs that are waited for before the model is queried."""
@@ -68,8 +68,7 @@ class Together:
         if not waiting:
             return
         x = torch.cat([part for part, _ in waiting])
-        pieces = torch.split(x, max(1, self._model.max_batch))
-        scores = torch.cat([self._model.predict(piece).cpu() for piece in pieces])
+        scores = answers_of(self._model, x).cpu()
         for answers, (_, then) in zip(
             torch.split(scores, [len(part) for part, _ in waiting]), waiting, strict=True
         ):

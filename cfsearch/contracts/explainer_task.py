@@ -24,7 +24,7 @@ from cfsearch.errors import (
 )
 
 from .domain import Domain
-from .provider import Provider
+from .provider import Provider, answers_of
 from .records import UNTARGETED, flipped
 from .scores import verdict_scores
 
@@ -106,7 +106,7 @@ class Task:
         if not len(x):
             return torch.zeros(0, len(model.labels), device=x.device)
         with torch.no_grad():
-            raw = model.predict(x)
+            raw = answers_of(model, x)
         if not bool(torch.isfinite(raw).all()):
             raise NonFiniteError(
                 f"{model.name}: answered NaN or infinity for {int((~torch.isfinite(raw)).any(1).sum())} of "

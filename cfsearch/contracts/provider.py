@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from enum import Enum
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -27,7 +28,8 @@ class Provider(ABC):
     provider can bring to its own) and answers in its own kind of numbers,
     always with ``k = len(labels) >= 2`` columns: a model with a single output is widened to
     two classes by its provider. ``scores`` says which kind; ``cfsearch.engine.problem`` turns each
-    kind into the log-probabilities or logits that objectives receive.
+    kind into the log-probabilities or logits that objectives receive. No call of it has more inputs than
+    ``max_batch``: whoever has more takes ``answers_of``.
 
     Example:
         >>> import torch
@@ -68,6 +70,28 @@ class Provider(ABC):
     def note(self) -> str:
         """Warnings about the scores for the reader of a result; empty if none."""
         return ""
+
+
+def answers_of(provider: Provider, x: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
+    """A provider's answers to any number of inputs, at most ``max_batch`` of them a call, joined in order.
+
+    Args:
+        provider: the audited model.
+        x: the inputs.
+
+    Raises:
+        ProviderError, ShapeError: as ``Provider.predict``.
+
+    Example:
+        >>> import torch
+        >>> from cfsearch.testing import FakeProvider
+        >>> answers_of(FakeProvider(), torch.full((3, 3, 4, 4), 0.75)).shape
+        torch.Size([3, 2])
+    """
+    most = max(1, provider.max_batch)
+    if len(x) <= most:
+        return provider.predict(x)
+    return torch.cat([provider.predict(piece) for piece in torch.split(x, most)])
 
 
 class DifferentiableProvider(Provider):

@@ -19,7 +19,7 @@ from cfsearch.contracts.explainer import Explainer, Explanation
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.generator import Critic, Describer
 from cfsearch.contracts.modality import PICTURES
-from cfsearch.contracts.provider import Provider
+from cfsearch.contracts.provider import Provider, answers_of
 from cfsearch.contracts.records import UNTARGETED, Candidates, Reason, flipped
 from cfsearch.contracts.scores import lead, verdict_scores
 from cfsearch.contracts.space import SearchSpace
@@ -322,7 +322,7 @@ def _front(
 
 def _answers(x: Float[Tensor, "n *x"], model: Provider) -> Float[Tensor, "n k"]:
     with torch.no_grad():
-        return verdict_scores(model.predict(x), model).cpu()
+        return verdict_scores(answers_of(model, x), model).cpu()
 
 
 def _words(z: Float[Tensor, "n 1"]) -> tuple[tuple[str, ...], ...]:

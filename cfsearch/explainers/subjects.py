@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cfsearch.contracts.explainer_task import Subject
-from cfsearch.contracts.provider import DifferentiableProvider, Provider
+from cfsearch.contracts.provider import DifferentiableProvider, Provider, answers_of
 from cfsearch.contracts.scores import objective_scores, verdict_scores
 from cfsearch.datasets.tables import Encoding
 from cfsearch.errors import CapabilityError, ConfigError, listed
@@ -45,7 +45,7 @@ def image_subject(
         )
 
     def network(u: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        return objective_scores(followed.predict(u), kind=followed.scores)
+        return objective_scores(answers_of(followed, u), kind=followed.scores)
 
     return Subject(provider, network, PixelDomain(shape, block=block), white_box=surrogate is None)
 
@@ -106,7 +106,7 @@ def table_subject(
         raise CapabilityError(no_gradient(model))
 
     def network(u: Float[Tensor, "n w"]) -> Float[Tensor, "n k"]:
-        return verdict_scores(model.predict(model.encoding.invert(u)), model).float()
+        return verdict_scores(answers_of(model, model.encoding.invert(u)), model).float()
 
     return replace(row_subject(model, model.encoding, network, immutable=immutable), asks=True)
 
@@ -154,7 +154,7 @@ def picture_subject(
         raise CapabilityError(no_gradient(model))
 
     def network(u: Float[Tensor, "n *x"]) -> Float[Tensor, "n k"]:
-        return verdict_scores(model.predict(u), model)
+        return verdict_scores(answers_of(model, u), model)
 
     return Subject(model, network, PixelDomain(shape, block=block))
 

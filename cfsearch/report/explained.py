@@ -11,6 +11,7 @@ from torch import Tensor
 from cfsearch.contracts.explainer import Explanation
 from cfsearch.contracts.explainer_task import Subject
 from cfsearch.contracts.modality import PICTURES
+from cfsearch.contracts.provider import answers_of
 from cfsearch.contracts.records import flipped
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.datasets.tables import TableSchema, Variables
@@ -272,7 +273,7 @@ def stored_flips(explanation: Explanation, inputs: ExplainedInputs) -> list[bool
         return None
     model = inputs.subject.provider
     with torch.no_grad():
-        raw = model.predict(PICTURES.restored(PICTURES.stored(explanation.counterfactuals)))
+        raw = answers_of(model, PICTURES.restored(PICTURES.stored(explanation.counterfactuals)))
     done: list[bool] = flipped(
         verdict_scores(raw, model), source=explanation.source, target=explanation.target
     ).tolist()

@@ -17,8 +17,11 @@ from cfsearch.engine.problem import Problem
 from cfsearch.engine.progress import Failure
 from cfsearch.engine.search import Search
 from cfsearch.errors import NonFiniteError
+from cfsearch.explainers.emap import Emap
 from cfsearch.explainers.fronts import explained, seeds_of
 from cfsearch.explainers.gradient import Gradient
+from cfsearch.explainers.gradual import Gradual
+from cfsearch.explainers.pgd import Pgd
 from cfsearch.explainers.subjects import row_subject
 from cfsearch.explainers.subjects import table_subject as opened_subject
 from cfsearch.explainers.wachter import Wachter
@@ -235,3 +238,21 @@ def test_merged_fronts_add_up_where_both_were_counted() -> None:
     [by_explainer] = explained(told, problem=problem)
     assert by_explainer.queries is None
     assert one.merge(by_explainer).queries is None
+
+
+def test_no_call_has_more_inputs_than_the_model_takes() -> None:
+    model = Counted(max_batch=3)
+    subject = replace(WALK, provider=model)
+    explainers = (
+        *EXPLAINERS,
+        Still(),
+        Pgd(steps=5),
+        Gradual().fit(subject, ROWS),
+        Emap(epochs=2, surrogate_epochs=2, rounds=1).fit(subject, ROWS),
+    )
+    for explainer in explainers:
+        found = explainer.explain(ROWS, subject=subject, target=WALK.provider.labels[1], seed=0)
+        assert len(found.source) == len(ROWS)
+    problem = Problem(X, names=NAMES, provider=model, generator=Rows(SCHEMA, dead_zone=0.0), objectives=[Adversarial(), Gower()], target=WALK.provider.labels[1])  # fmt: skip
+    explained(Still().explain(X, subject=subject, target=WALK.provider.labels[1], seed=0), problem=problem)
+    assert max(model.rows) == 3

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cfsearch.contracts.domain import Domain
 from cfsearch.contracts.explainer import Explainer, Proposal, need_reference
 from cfsearch.contracts.explainer_task import Subject, Task
+from cfsearch.contracts.provider import answers_of
 from cfsearch.contracts.records import Need
 from cfsearch.contracts.scores import verdict_scores
 from cfsearch.errors import ConfigError, DataError, NonFiniteError, PluginError
@@ -299,7 +300,7 @@ def _classes_of(subject: Subject, x: Float[Tensor, "n *x"]) -> Tensor:
     """The audited model's class of every input."""
     provider = subject.provider
     with torch.no_grad():
-        raw = provider.predict(x)
+        raw = answers_of(provider, x)
     if not bool(torch.isfinite(raw).all()):
         raise NonFiniteError(
             f"{provider.name}: answered NaN or infinity for inputs to learn from. Look at the model's "
