@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from . import wording
-from .charts import LEAST_EDITED
+from .charts import LEAST_EDITED, judged
 
 LEAST_STRENGTH = 0.5
 """Strength of an edit, as a share of the difference that labels make, below which an effect says nothing."""
@@ -37,7 +37,7 @@ def contrasts(effects: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
     (a, first), (b, second) = list(names.items())[:2]
     of = {(e["model"], e["variable"]): e for e in effects}
     found = []
-    for variable in dict.fromkeys(e["variable"] for e in effects):
+    for variable in dict.fromkeys(e["variable"] for e in effects if judged(e) != "hardly edited"):
         pair = [_best(of.get((model, variable))) for model in (a, b)]
         if pair[0] is None or pair[1] is None:
             continue
