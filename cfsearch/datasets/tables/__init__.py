@@ -22,7 +22,9 @@ other encodings                     as declared, else Windows-1252, and noted
 semicolons, tabs, bars              found out, and noted
 decimal commas, 1,234 and 1 234     read where a column is written so, and noted
 gzip, bzip2, xz, .zip, .parquet     unpacked
-comments above the header, sep=;    skipped
+comments above the header, sep=;    skipped, and noted; "#,Name" is a header
+empty lines, lines of spaces        skipped
+names of rows, as R writes them     left out, and noted
 a column without a name             "Unnamed: 0"; left out at the end where it is empty
 more or fewer cells than names      refused, with the line
 doubled names, no rows              refused

@@ -174,9 +174,11 @@ class Column:
             raise self._wrong(f"`dtype` must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         if self.has_levels:
             try:
-                level_values(self.levels, dtype=self.dtype, absent=self.missing is Missing.LEVEL)
+                values = level_values(self.levels, dtype=self.dtype, absent=self.missing is Missing.LEVEL)
             except ValueError as error:
                 raise self._wrong(f"dtype = {self.dtype!r} does not fit its levels: {error}") from error
+            if self.dtype == "category":
+                self._check_categories(values.tolist())
         elif self.dtype == "category":
             raise self._wrong("dtype = 'category' goes with levels; make the column categorical")
         elif self.kind is ColumnKind.REAL and self.dtype in ("bool", "int64"):
@@ -185,6 +187,15 @@ class Column:
             raise self._wrong(f"dtype = {self.dtype!r} has no missing number to keep; leave `dtype` out")
         elif self.dtype == "bool" and (self.low < 0 or self.high > 1):
             raise self._wrong("dtype = 'bool' needs range = [0, 1]")
+
+    def _check_categories(self, values: list[Cell]) -> None:
+        seen: dict[Cell, str] = {}
+        for value, level in zip(values, self.levels, strict=True):
+            if seen.setdefault(value, level) != level:
+                raise self._wrong(
+                    f"dtype = 'category' does not fit its levels: {seen[value]!r} and {level!r} are the same {value!r}; leave one "
+                    "out, or make it dtype = 'str'"
+                )
 
     def _check_numbers(self) -> None:
         if self.levels or self.unknown or self.missing is Missing.LEVEL:

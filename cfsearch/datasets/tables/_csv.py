@@ -12,9 +12,9 @@ from cfsearch.errors import ConfigError, DataError
 from ._file import text_of
 from ._number_forms import plain_numbers, some_of
 from ._odd_rows import bare_name, has_sums, is_second_header, is_unseen
+from ._preface import delimiter_of, without_preface
 from ._text_table import TextTable
 
-_DELIMITERS: Final = (",", ";", "\t", "|")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _TABS: Final = ("\\t", "tab", "TAB")
 """How a tabulator is written where a shell does not know one."""
@@ -25,7 +25,7 @@ def read_text_table(
 ) -> TextTable:
     """The cells of a CSV file with a header; ``.gz``, ``.zip`` and ``.parquet`` are unpacked.
 
-    Empty lines are skipped, and comments (``#``) above the header. Quoted cells may hold line breaks. Columns of
+    Empty lines are skipped, comments (``#``) above the header too, and names of rows (R). Quoted cells may hold line breaks. Columns of
     numbers with decimal commas or marks between thousands are brought to plain numbers, which ``notes``
     says. A column without a name is "Unnamed: 0" as in pandas; one at the end without any cell is left out.
 
@@ -46,12 +46,21 @@ def read_text_table(
         )
     file = text_of(path, encoding)
     notes = file.notes
-    body, skipped = _without_preface(file.text)
+    body, skipped = without_preface(file.text, delimiter=delimiter)
+    if skipped:
+        above = "1 line" if skipped == 1 else f"{skipped} lines"
+        notes += (f"{path.name}: {above} above the header (empty, comments or sep=) passed over.",)
     if delimiter is None:
-        delimiter = _delimiter(body)
+        delimiter = delimiter_of(body)
         if delimiter != ",":
             notes += (f"{path.name}: {_NAMES[delimiter]} stand between the cells.",)
     header, rows, lines = _cells(body, path, delimiter, skipped)
+    named = bool(rows) and len(rows[0]) > len(header)
+    if named:
+        rows = [row[1:] for row in rows]
+        notes += (
+            f"{path.name}: each row has one cell more than the header names; the first ones, names of rows, were left out.",
+        )
     header, rows, changed = _trimmed(header, rows)
     unseen = [bare_name(name) for name in header if is_unseen(name)]
     if unseen:
@@ -65,7 +74,7 @@ def read_text_table(
         notes,
         file.encoding,
         delimiter,
-        not (changed or skipped or path.suffix.lower() in (".zip", ".parquet")),
+        not (changed or named or skipped or path.suffix.lower() in (".zip", ".parquet")),
         {bare_name(name): kind for name, kind in file.types.items()},
     )
     return _without_odd_rows(plain_numbers(table))
@@ -89,8 +98,8 @@ def text_and_delimiter(path: Path) -> tuple[str, str, int]:
         ...     text_and_delimiter(file)
         ('age;job\n31;café\n', ';', 1)
     """
-    body, skipped = _without_preface(text_of(path, None).text)
-    return body, _delimiter(body), skipped
+    body, skipped = without_preface(text_of(path, None).text, delimiter=None)
+    return body, delimiter_of(body), skipped
 
 
 def _without_odd_rows(table: TextTable) -> TextTable:
@@ -117,55 +126,47 @@ def _without_odd_rows(table: TextTable) -> TextTable:
     )
 
 
-def _without_preface(text: str) -> tuple[str, int]:
-    """The text from its header on, and how many lines stand above it: comments, and Excel's ``sep=;``."""
-    skipped, at = 0, 0
-    while True:
-        end = text.find("\n", at)
-        line = text[at : end if end >= 0 else len(text)].strip()
-        if end < 0 or not (line.startswith("#") or line.lower().startswith("sep=")):
-            return text[at:], skipped
-        at, skipped = end + 1, skipped + 1
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter that splits the first lines into as many cells each, two or more; else the comma."""
-    sample = "\n".join(text.splitlines()[:20])
-    for delimiter in sorted(_DELIMITERS, key=lambda one: -sample.partition("\n")[0].count(one)):
-        try:
-            rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter) if row]
-        except csv.Error:
-            continue
-        if rows and len(rows[0]) > 1 and sum(len(row) == len(rows[0]) for row in rows) * 2 > len(rows):
-            return delimiter
-    return ","
-
-
 def _cells(
     text: str, path: Path, delimiter: str, skipped: int
 ) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the rows, and the line on which each ends; rows with names have one cell more than the header."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, path, delimiter, skipped + 1)
-        for row in reader:
-            if not any(row) and len(row) != len(header):
-                continue
-            if len(row) == len(header) + 1 and not row[-1].strip():
-                row.pop()
-            if len(row) != len(header):
-                what = f"must have {len(header)} cells, got {len(row)}{_ragged_hint(row, header, delimiter)}"
-                raise _wrong(path, reader.line_num + skipped, what)
-            rows.append([cell.strip() for cell in row])
-            lines.append(reader.line_num + skipped)
+        for cells in reader:
+            row = [cell.strip() for cell in cells]
+            if any(row) or len(row) == len(header):
+                rows.append(row)
+                lines.append(reader.line_num + skipped)
     except csv.Error as error:
         line = max(1, reader.line_num) + skipped
         raise _wrong(path, line, f"is no row of a table ({error})") from error
     if not rows:
         raise _wrong(path, skipped + 2, "must be the first row, but there is only the header")
+    if _have_names(rows, header, text, delimiter):
+        return header, rows, lines
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) == len(header) + 1 and not row[-1]:
+            row.pop()
+        if len(row) != len(header):
+            what = f"must have {len(header)} cells, got {len(row)}{_ragged_hint(row, header, delimiter)}"
+            raise _wrong(path, line, what)
     return header, rows, lines
+
+
+def _have_names(rows: Sequence[Sequence[str]], header: Sequence[str], text: str, delimiter: str) -> bool:
+    """Whether names of rows, all different, stand before the cells, as R writes them.
+
+    Between commas only in quotes: a decimal comma would make one cell more of each row too.
+    """
+    if len(header) < 2 or any(len(row) != len(header) + 1 for row in rows):
+        return False
+    if not any(row[-1] for row in rows) or len({row[0] for row in rows}) < len(rows):
+        return False
+    return delimiter != "," or all(line.startswith('"') for line in text.splitlines() if line.strip())
 
 
 def _ragged_hint(row: Sequence[str], header: Sequence[str], delimiter: str) -> str:

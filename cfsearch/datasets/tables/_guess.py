@@ -8,7 +8,7 @@ from typing import Final, final
 
 from cfsearch.errors import DataError
 
-from ._cells import NOT_AVAILABLE, fixed_digits, truth_of
+from ._cells import ABSENT, NOT_AVAILABLE, fixed_digits, truth_of
 from ._columns import MOST_DIGITS, Column, ColumnKind, Missing
 from ._names import names_identifiers
 from ._numbers import is_number, signed_example
@@ -29,69 +29,6 @@ _CODES: Final = 12
 _NEARLY: Final = 0.9
 """From this share of numbers on, a column that also holds texts is one of numbers with wrong cells."""
 _MOSTLY: Final = 0.5
-ABSENT: Final = frozenset(
-    [
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "...",
-        "?",
-        "??",
-        "*",
-        "n.a.",
-        "n.a",
-        "n/a",
-        "na",
-        "n\\a",
-        "nan",
-        "nil",
-        "null",
-        "none",
-        "missing",
-        "unknown",
-        "unk",
-        "undefined",
-        "void",
-        "blank",
-        "empty",
-        "(blank)",
-        "(null)",
-        "(empty)",
-        "not-available",
-        "not_available",
-        "#n/a",
-        "#na",
-        "#null!",
-        "#div/0!",
-        "#value!",
-        "#ref!",
-        "#name?",
-        "k.a.",
-        "k.a",
-        "ka",
-        "unbekannt",
-        "inconnu",
-        "inconnue",
-        "desconocido",
-        "desconhecido",
-        "sconosciuto",
-        "onbekend",
-        "nieznany",
-        "okänd",
-        "bilinmiyor",
-        "nd",
-        "n.d.",
-        "s/d",
-        "nr",
-        "n.r.",
-        "tbd",
-        "tba",
-        "x",
-    ]
-) | {"not available", "not known", "keine angabe", "no data", "k. a.", "n. a."}
-"""Words that, among numbers, stand for a missing one; in lower case."""
 
 
 def note_on_gaps(name: str, rows: int, *, kept: bool) -> str:

@@ -14,6 +14,8 @@ _WITH_COMMA: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?(?:[e
 _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _PLAIN: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _SPACED: Final = re.compile(r"[+-]?\d{1,3}(?:[ \u00a0\u202f']\d{3})+(?:[.,]\d+)?", re.ASCII)
+_BOTH: Final = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[ \u00a0\u202f']\d{3})+)(?:,\d+)?", re.ASCII)
+"""With a decimal comma, and spaces between thousands."""
 _MOSTLY: Final = 0.5
 """Share of the cells of a column that must be such numbers before the others count as words."""
 
@@ -30,7 +32,10 @@ def plain_numbers(table: TextTable) -> TextTable:
     for j, cells in enumerate(columns):
         form = None if table.header[j] in table.types else _form(cells, table.delimiter)
         if form is not None:
-            (commas if form == "comma" else marks).append(table.header[j])
+            if form in ("comma", "both"):
+                commas.append(table.header[j])
+            if form != "comma":
+                marks.append(table.header[j])
             columns[j] = tuple(_plain(cell, form) for cell in cells)
     if not (commas or marks):
         return table
@@ -48,7 +53,7 @@ def plain_numbers(table: TextTable) -> TextTable:
 
 
 def _form(cells: Sequence[str], delimiter: str) -> str | None:
-    """How the numbers of a column are written: with a decimal "comma", "thousands", "spaces"; None for plainly.
+    """How the numbers of a column are written: with a decimal "comma", "thousands", "spaces", "both" comma and spaces; None for plainly.
 
     In a file of commas alone ``1,234`` is a thousand, in another one a decimal.
     """
@@ -62,10 +67,13 @@ def _form(cells: Sequence[str], delimiter: str) -> str | None:
         "comma": sum(n for cell, n in odd.items() if _DECIMAL_COMMA.fullmatch(cell)),
         "spaces": sum(n for cell, n in odd.items() if _SPACED.fullmatch(cell)),
     }
-    order = ("thousands", "comma", "spaces") if delimiter == "," else ("comma", "thousands", "spaces")
+    if ways["spaces"] and not (delimiter == "," and ways["thousands"]):
+        ways["both"] = sum(n for cell, n in odd.items() if _BOTH.fullmatch(cell))
+    first = ("thousands", "comma") if delimiter == "," else ("comma", "thousands")
+    order = [way for way in (*first, "spaces", "both") if way in ways]
     best = max(order, key=lambda way: (ways[way], -order.index(way)))
     points = sum(n for cell, n in count.items() if "." in cell and _PLAIN.fullmatch(cell))
-    if best == "comma" and points:
+    if best in ("comma", "both") and points:
         return None  # points and commas side by side: one of the two is wrong, which is reported later
     enough = ways[best] >= (2 if delimiter == "," else 1)
     return best if enough and ways[best] + plain > _MOSTLY * len(cells) else None
@@ -76,6 +84,8 @@ def _plain(cell: str, form: str) -> str:
         return cell.replace(".", "").replace(",", ".")
     if form == "thousands" and _THOUSANDS.fullmatch(cell):
         return cell.replace(",", "")
+    if form == "both" and _BOTH.fullmatch(cell):
+        return re.sub(r"[ \u00a0\u202f']", "", cell).replace(",", ".")
     if form == "spaces" and _SPACED.fullmatch(cell):
         return re.sub(r"[ \u00a0\u202f']", "", cell).replace(",", ".")
     return cell

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from ._cells import ABSENT, NOT_AVAILABLE
 from ._numbers import is_number
 
 _UNSEEN: Final = re.compile("[\u200b\u2060\ufeff]")
@@ -83,6 +84,8 @@ def _is_sum(rows: Sequence[Sequence[str]], j: int) -> bool:
 def is_second_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row says more of the columns, as units do: words where all others have numbers, and no number.
 
+    What stands for a missing number ("NA", "?", "unknown") is no such word.
+
     Args:
         rows: the cells of a file.
 
@@ -95,7 +98,11 @@ def is_second_header(rows: Sequence[Sequence[str]]) -> bool:
     if len(rows) < _FEWEST or any(is_number(cell) for cell in rows[0]):
         return False
     words = [
-        j for j, cell in enumerate(rows[0]) if cell and any(is_number(row[j]) for row in rows[1:_FEWEST])
+        j
+        for j, cell in enumerate(rows[0])
+        if cell not in NOT_AVAILABLE
+        and cell.casefold() not in ABSENT
+        and any(is_number(row[j]) for row in rows[1:_FEWEST])
     ]
     return len(words) >= _FEWEST - 1 and all(
         is_number(row[j]) or not row[j] for j in words for row in rows[1:]

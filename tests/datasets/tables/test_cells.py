@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cfsearch.datasets.tables import Column, ColumnKind, Missing
 from cfsearch.datasets.tables._cells import NOT_AVAILABLE, is_absent, level_values, truth_of
+from cfsearch.errors import ConfigError
 
 BIG = 2**63
 
@@ -84,3 +86,15 @@ def test_words_for_true_and_false() -> None:
 
 def test_whole_numbers_beyond_64_bits_are_floating() -> None:
     assert level_values([str(BIG), "1"]).tolist() == [float(BIG), 1.0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "missing"), [(("7", "07"), Missing.REFUSE), (("7", "7.0", "NaN"), Missing.LEVEL)]
+)
+def test_levels_that_are_one_category_are_refused(levels: tuple[str, ...], missing: Missing) -> None:
+    with pytest.raises(ConfigError, match=r"'7' and '(07|7.0)' are the same 7.*dtype = 'str'"):
+        Column(name="z", kind=ColumnKind.CATEGORICAL, levels=levels, missing=missing, dtype="category")
+    assert (
+        Column(name="z", kind=ColumnKind.CATEGORICAL, levels=levels, missing=missing, dtype="str").levels
+        == levels
+    )

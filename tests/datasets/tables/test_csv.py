@@ -1,7 +1,9 @@
 """A CSV file as rows of text: line numbers, delimiters, and numbers as people write them."""
 
+import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from cfsearch.datasets.tables import TextTable, read_text_table, written_numbers
@@ -112,6 +114,15 @@ def test_columns_without_a_name(tmp_path: Path) -> None:
         (["1,234", "2,345"], ",", ["1234", "2345"]),
         (["1 000", "25 000,5"], ";", ["1000", "25000.5"]),
         (["1'000", "2'000"], ";", ["1000", "2000"]),
+        (["1 234,50", "987,50", "7", "-12 345"], ";", ["1234.50", "987.50", "7", "-12345"]),
+        (["987,50", "1\u202f234,50", "2\u00a0000,5"], ";", ["987.50", "1234.50", "2000.5"]),
+        (["1'234,50", "987,50", "1234,5"], ";", ["1234.50", "987.50", "1234.5"]),
+        (["1 234,50", "987,50"], ",", ["1234.50", "987.50"]),
+        (["1.234,50", "987,50"], ";", ["1234.50", "987.50"]),
+        (["1,234.50", "987.50"], ";", ["1234.50", "987.50"]),
+        (["1,234.50", "2,000", "987.50"], ",", ["1234.50", "2000", "987.50"]),
+        (["1 234.50", "987.50"], ";", ["1234.50", "987.50"]),
+        (["1 234,50", "987.50"], ";", ["1234.50", "987.50"]),
         (["1,5", "2.5"], ";", None),  # points and commas side by side
         (["1,5", "x", "y"], ";", None),  # most are words
         (["1,5", "2,5", "x"], ";", ["1.5", "2.5", "x"]),
@@ -127,7 +138,7 @@ def test_numbers_are_brought_to_plain_ones_where_most_cells_are_such(
     assert table.column("n") == (read_as or cells)
     assert table.column("t") == ["z"] * len(cells)
     assert table.as_written == (read_as is None)
-    assert len(table.notes) == (read_as is not None)
+    assert bool(table.notes) == (read_as is not None)
 
 
 def test_what_was_read_otherwise_is_noted_by_column(tmp_path: Path) -> None:
@@ -139,6 +150,75 @@ def test_what_was_read_otherwise_is_noted_by_column(tmp_path: Path) -> None:
         "t.csv: marks between thousands in h, read without them.",
     )
     assert list(as_csv(table))[:2] == ["a,b,c,d,e,f,g,h\n", "1.5,1.5,1.5,1.5,1.5,1.5,1.5,1000\n"]
+
+
+def test_a_decimal_comma_and_spaces_between_thousands_are_both_noted(tmp_path: Path) -> None:
+    notes = read(tmp_path, "n;t\n1 234,50;a\n987,50;b\n").notes
+    assert [note.partition(": ")[2] for note in notes[1:]] == [
+        "numbers with decimal commas in n, read as points.",
+        "marks between thousands in n, read without them.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "header", "rows", "above"),
+    [
+        ("#,Name,HP\n1,P1,40\n2,P2,50\n", ("#", "Name", "HP"), 2, 0),
+        ("# x,y\n1,2\n3,4\n", ("# x", "y"), 2, 0),  # as numpy writes it
+        ("#chrom\tpos\nchr1\t7\n", ("#chrom", "pos"), 1, 0),
+        ("## one, two\n#name,job\nan,cook\nbo,clerk\n", ("#name", "job"), 2, 1),
+        ("# made by A, B\na,b\n1,2\n", ("a", "b"), 1, 1),
+        ("#made by A,B\na,b\n1,2\n", ("a", "b"), 1, 1),
+        ("# one, two\na,b\nx,y\n", ("a", "b"), 1, 1),
+        ("# made by hand\n#\na,b\n1,2\n", ("a", "b"), 1, 2),
+        ("\na,b\n1,2\n", ("a", "b"), 1, 1),
+        ("  \r\n\r\nsep=,\r\na,b\r\n1,2\r\n", ("a", "b"), 1, 3),
+    ],
+)
+def test_what_stands_above_the_header_is_counted_and_a_header_may_begin_with_a_number_sign(
+    tmp_path: Path, content: str, header: tuple[str, ...], rows: int, above: int
+) -> None:
+    table = read(tmp_path, content)
+    assert (table.header, len(table.rows)) == (header, rows)
+    assert table.lines == [above + 2 + i for i in range(rows)]
+    counted = [note for note in table.notes if "above the header" in note]
+    assert [int(note.split()[1]) for note in counted] == ([above] if above else [])
+
+
+def test_lines_of_spaces_are_skipped_as_pandas_does(tmp_path: Path) -> None:
+    content = "a,b\n1,2\n   \n3,4\n\n5,6\n"
+    table = read(tmp_path, content)
+    frame = pd.read_csv(io.StringIO(content))
+    assert [[int(cell) for cell in row] for row in table.rows] == frame.to_numpy().tolist()
+    assert (table.lines, table.as_written) == ([2, 4, 6], True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['"a","b"\n"1",5,6\n"2",7,8\n', "a\tb\nx\t5\t6\ny\t7\t8\n", "a;b\nx;5;6\ny;7;8\n"],
+    ids=["R with quotes", "tabs", "semicolons"],
+)
+def test_names_of_rows_are_left_out(tmp_path: Path, content: str) -> None:
+    table = read(tmp_path, content)
+    frame = pd.read_csv(io.StringIO(content), sep=None, engine="python")
+    assert table.header == tuple(frame.columns)
+    assert [[int(cell) for cell in row] for row in table.rows] == frame.to_numpy().tolist()
+    assert "names of rows, were left out" in table.notes[-1]
+    assert not table.as_written
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('"a","b"\n"1",5,6\n"1",7,8\n', 2),  # a name twice
+        ("a,b\n1,5,6\n2,7,8\n", 2),  # perhaps decimal commas
+        ('"a","b"\n"1",5,6\n"2",7\n', 2),  # not each row
+        ('"a"\n"1",5\n"2",7\n', 2),
+    ],
+)
+def test_one_cell_more_that_is_no_name_of_the_row_is_refused(tmp_path: Path, content: str, line: int) -> None:
+    with pytest.raises(DataError, match=f"line {line} must have"):
+        read(tmp_path, content, delimiter=",")
 
 
 def test_numbers_as_they_were_written() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cfsearch.datasets.tables import ColumnKind, Missing, infer_schema
-from cfsearch.datasets.tables._cells import NOT_AVAILABLE
+from cfsearch.datasets.tables._cells import ABSENT, NOT_AVAILABLE
 from cfsearch.datasets.tables._csv import read_text_table
-from cfsearch.datasets.tables._guess import ABSENT, Guesses, by_number
+from cfsearch.datasets.tables._guess import Guesses, by_number
 from cfsearch.errors import DataError
 
 Guess = Callable[..., Guesses]

@@ -64,6 +64,11 @@ def test_a_row_with_one_wrong_cell_is_no_second_header(tmp_path: Path, first: st
     assert len(table.rows) == 5
 
 
+@pytest.mark.parametrize("gone", ["NA", "?", "NaN", "unknown", "n.a."])
+def test_a_first_row_of_missing_numbers_is_no_second_header(tmp_path: Path, gone: str) -> None:
+    assert len(read_text_table(a_file(tmp_path, f"a,{gone},{gone}", *ROWS)).rows) == len(ROWS) + 1
+
+
 def test_words_in_a_later_row_make_the_first_an_ordinary_one(tmp_path: Path) -> None:
     assert len(read_text_table(a_file(tmp_path, ",low,high", *ROWS, "e,low,3")).rows) == 6
 
