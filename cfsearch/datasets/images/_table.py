@@ -103,7 +103,7 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
         values: list[list[int]] = []
         for row in reader:
             line = reader.line_num + above
-            if not row:
+            if len(row) <= 1 and not "".join(row).strip():
                 continue
             if len(row) != len(header):
                 raise _error(path, line, f"must have {len(header)} cells, got {len(row)}")

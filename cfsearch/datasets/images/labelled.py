@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cfsearch.errors import ConfigError, DataError
+from cfsearch.errors import ConfigError, DataError, listed
 from cfsearch.files import open_file
 from cfsearch.places import is_file, is_folder
 
@@ -109,7 +109,8 @@ def open_photographs(
         limit: only the first this many images.
 
     Raises:
-        DataError: no image is found, the table cannot be read, or an image has no row in it.
+        DataError: no image is found, the table cannot be read, an image has no row in it, or two have one by their
+            bare name.
         ConfigError: a part of what has no parts.
     """
     attributes = None if attributes is None else Path(attributes)
@@ -128,10 +129,10 @@ def open_photographs(
         note = f"CelebA in its official layout: {len(refs):,} faces of {what}."
         if attributes is None:
             attributes = base / "list_attr_celeba.txt"
-    refs = refs if limit is None else refs[:limit]
+    every, refs = refs, refs if limit is None else refs[:limit]
     if attributes is None:
         return LabelledPhotographs(refs, None, "", base is not None, note)
-    table = _rows(read_labels(attributes), refs, attributes)
+    table = _rows(read_labels(attributes), refs, attributes, every=every)
     return LabelledPhotographs(refs, table, attributes.name, base is not None, note)
 
 
@@ -174,8 +175,20 @@ def _of_part(refs: Sequence[ImageRef], base: Path, part: str) -> tuple[ImageRef,
     return found
 
 
-def _rows(table: AttributeTable, refs: Sequence[ImageRef], path: Path) -> AttributeTable:
+def _rows(
+    table: AttributeTable, refs: Sequence[ImageRef], path: Path, *, every: Sequence[ImageRef]
+) -> AttributeTable:
+    """The rows of some images, each by its path, or by its bare name where no other of ``every`` has that."""
     place = {file: i for i, file in enumerate(table.files)}
+    alike: dict[str, list[str]] = {}
+    for ref in every:
+        alike.setdefault(_bare(ref), []).append(ref.name)
+    for ref in refs:
+        if ref.name not in place and _bare(ref) in place and len(names := alike[_bare(ref)]) > 1:
+            raise DataError(
+                f"attributes: {path.name!r} has a row {_bare(ref)!r}, but {len(names)} images have that name ({listed(names)}). "
+                "Write the folder before it in the table, as in these names."
+            )
     rows = [place.get(ref.name, place.get(_bare(ref))) for ref in refs]
     missing = [ref.name for ref, row in zip(refs, rows, strict=True) if row is None]
     if missing:

@@ -84,6 +84,16 @@ def test_rows_are_matched_by_path_then_by_name_and_text_columns_passed_over(tmp_
     assert other.fingerprint not in ("", found.fingerprint)
 
 
+@pytest.mark.parametrize("limit", [None, 1])
+def test_a_row_of_a_bare_name_that_two_images_have_is_refused(tmp_path: Path, limit: int | None) -> None:
+    for name in ("a/1.png", "b/1.png"):
+        picture(tmp_path / "photos" / name)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,Male\n1.png,1\n")
+    with pytest.raises(DataError, match=r"a row '1.png', but 2 images have that name \(a/1.png, b/1.png\)"):
+        open_photographs(tmp_path / "photos", attributes=labels, recursive=True, limit=limit)
+
+
 def test_both_forms_of_labels_say_the_same(celeba: Path, tmp_path: Path) -> None:
     csv = tmp_path / "labels.csv"
     rows = [f"{i}.jpg,{a},{b}" for i, (a, b) in enumerate(SIGNS)]

@@ -68,6 +68,7 @@ def test_a_table_is_read(tmp_path: Path, content: str) -> None:
         "file|Male|Young\n\u00e9.png|True|False\nb.png|False|True\n".encode("utf-8-sig"),
         gzip.compress("file,Male,Young\n\u00e9.png,1.0,0.0\nb.png,0.0,1.0\n".encode()),
         "sep=;\r\nfile;Male;Young\r\n\u00e9.png;1;0\r\nb.png;0;1\r\n".encode("cp1252"),
+        "\nfile,Male,Young\n\u00e9.png,1,0\n  \nb.png,0,1\n".encode(),
         "# by hand\n# twice\nfile,Male,Young\n\u00e9.png,1,0\nb.png,0,1\n".encode(),
     ],
     ids=[
@@ -77,6 +78,7 @@ def test_a_table_is_read(tmp_path: Path, content: str) -> None:
         "bars and truths",
         "packed, with decimals",
         "Excel's line",
+        "empty lines",
         "comments",
     ],
 )
@@ -90,6 +92,13 @@ def test_a_table_is_read_as_other_tables_are(tmp_path: Path, content: bytes) -> 
     cells = read_text_table(path)
     assert cells.header == ("file", "Male", "Young")
     assert [row[0] for row in cells.rows] == ["\u00e9.png", "b.png"]
+
+
+def test_a_header_may_begin_with_a_number_sign(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("#,Male\na.png,1\nb.png,0\n")
+    got = read_attributes(path)
+    assert (got.files, got.names, got.values.tolist()) == (("a.png", "b.png"), ("Male",), [[True], [False]])
 
 
 def test_columns_that_are_known_to_be_texts_are_none_of_the_attributes(tmp_path: Path) -> None:
