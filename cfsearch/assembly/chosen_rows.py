@@ -15,10 +15,16 @@ def chosen_rows(data: DataConfig, text: TextTable) -> list[int] | None:
 
     Raises:
         ConfigError: a row twice, or a condition that is none of the table.
-        DataError: no row keeps all conditions.
+        DataError: there is no such row, or none keeps all conditions.
     """
     if data.rows is not None and len(set(data.rows)) != len(data.rows):
         raise ConfigError("rows: the same row was given twice.")
+    total = len(text.rows)
+    for i in data.rows or ():
+        if not 0 <= i < total:
+            raise DataError(
+                f"rows: {text.name!r} has no row {i}; it has {total} rows, counted from 0 (0 to {total - 1})."
+            )
     if data.where is None:
         return None if data.rows is None else list(data.rows)
     found = list(range(len(text.rows)))
@@ -34,7 +40,16 @@ def chosen_rows(data: DataConfig, text: TextTable) -> list[int] | None:
         found = [i for i in found if _stands(text.rows[i][at], value)]
     if not found:
         raise DataError(f"where: no row of {text.name!r} has {' and '.join(data.where)}.")
-    return found if data.rows is None else [i for i in data.rows if i in found]
+    if data.rows is None:
+        return found
+    matching = frozenset(found)
+    chosen = [i for i in data.rows if i in matching]
+    if not chosen:
+        raise DataError(
+            f"where: none of the {len(data.rows)} rows that were chosen has {' and '.join(data.where)}. Choose others, or leave "
+            "one of the two out."
+        )
+    return chosen
 
 
 def _stands(cell: str, value: str) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 from cfsearch.config import Config
 from cfsearch.contracts.modality import SOUNDS, TEXTS, Modality
 from cfsearch.datasets.sound import Spectrogram, holds_recordings, read_all, read_recordings
-from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts
+from cfsearch.datasets.text import FEWEST_TEXTS, TextLine, WordVectors, read_texts, texts_of_file
 from cfsearch.errors import ConfigError, DataError, ModelFileError
 from cfsearch.places import is_file, is_there
 
@@ -109,18 +109,19 @@ class TextInputs(Inputs):
     Args:
         lines: the texts.
         reference: texts of the same kind; near words are learned from them where they are enough.
+        note: what a reader must know of how they were read.
     """
 
     modality: ClassVar[Modality] = TEXTS
 
-    def __init__(self, lines: Sequence[TextLine], *, reference: Sequence[str] = ()) -> None:
+    def __init__(self, lines: Sequence[TextLine], *, reference: Sequence[str] = (), note: str = "") -> None:
         if len({line.name for line in lines}) != len(lines):
             raise ConfigError("texts: two texts have the same name.")
         self.texts: tuple[str, ...] = tuple(line.text for line in lines)
         self.reference: tuple[str, ...] = tuple(reference)
         self._lines = tuple(lines)
         shown = "near words are those of " + self.vectors.source
-        self.notes: tuple[str, ...] = (f"{shown[0].upper()}{shown[1:]}.",)
+        self.notes: tuple[str, ...] = (f"{shown[0].upper()}{shown[1:]}.", *([note] if note else []))
 
     @cached_property
     def vectors(self) -> WordVectors:
@@ -199,13 +200,15 @@ def open_texts(config: Config) -> TextInputs:
     if data.texts is None:
         raise ConfigError("inputs: expected `data.texts`, got another kind. Give --text or --texts.")
     if isinstance(data.texts, str):
-        lines = read_texts(data.texts, column=data.column)
+        found = texts_of_file(data.texts, column=data.column)
+        lines, note = found.lines, found.note
     else:
+        note = ""
         lines = tuple(TextLine(f"text {i}", text) for i, text in enumerate(data.texts))
         if any(not text.strip() for text in data.texts):
             raise DataError("texts: expected one word or more in each text, got an empty one. Leave it out.")
     reference = () if data.reference is None else read_texts(data.reference, column=None)
-    return TextInputs(lines[: data.limit], reference=[line.text for line in reference])
+    return TextInputs(lines[: data.limit], reference=[line.text for line in reference], note=note)
 
 
 def open_sounds(config: Config) -> SoundInputs:

@@ -51,3 +51,17 @@ def test_what_is_no_condition_is_refused_with_one(text: TextTable, where: str, s
 def test_a_condition_that_no_row_keeps_is_refused(text: TextTable) -> None:
     with pytest.raises(DataError, match="no row of 't.csv' has a=nan"):
         chosen_rows(DataConfig(table="t.csv", where=("a=nan",)), text)
+
+
+@pytest.mark.parametrize("where", [None, ("a=42",)])
+@pytest.mark.parametrize("row", [3, -1])
+def test_a_row_that_does_not_exist_is_refused(
+    text: TextTable, where: tuple[str, ...] | None, row: int
+) -> None:
+    with pytest.raises(DataError, match=rf"has no row {row}; it has 3 rows, counted from 0 \(0 to 2\)"):
+        chosen_rows(DataConfig.model_construct(table="t.csv", where=where, rows=(1, row)), text)
+
+
+def test_rows_of_which_none_keeps_the_condition_are_refused(text: TextTable) -> None:
+    with pytest.raises(DataError, match="none of the 1 rows that were chosen has a=42"):
+        chosen_rows(DataConfig(table="t.csv", where=("a=42",), rows=(0,)), text)

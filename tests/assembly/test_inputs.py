@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import cfsearch
-from cfsearch.assembly.inputs import SoundInputs, settings_of_inputs, spectrogram_of
+from cfsearch.assembly.inputs import SoundInputs, open_texts, settings_of_inputs, spectrogram_of
 from cfsearch.assembly.parts import Parts
 from cfsearch.assembly.search import assemble
 from cfsearch.config import Config
@@ -79,6 +79,15 @@ def test_recordings_are_spectrograms_of_the_models_form(tmp_path: Path) -> None:
         SoundInputs(form, [folder, folder / "a.wav"])
     with pytest.raises(DataError, match="cannot be found"):
         SoundInputs(form, [tmp_path / "none.wav"])
+
+
+def test_texts_of_a_table_are_named_by_their_rows_and_empty_ones_noted(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,id\na dull film,r0\n,r1\na fine play,r2\n")
+    found = open_texts(Config.check({"data": {"texts": str(tmp_path / "t.csv")}}))
+    assert list(found.texts) == ["a dull film", "a fine play"]
+    assert found.notes[-1].startswith("t.csv: 1 row holds no text (the first on line 3)")
+    codes = torch.zeros(2, 1)
+    assert [one.name for one in found.encoded(codes, varied=codes).records] == ["text 0", "text 2"]
 
 
 def test_a_function_or_network_in_memory_searches_texts() -> None:

@@ -7,7 +7,7 @@ pieces that give the text back exactly, capitals and spaces among them; a search
 
 from ._bigrams import Bigrams
 from ._lexicon import Lexicon, closed, cut, is_content, replacements
-from ._read import TextLine, read_texts
+from ._read import FileTexts, TextLine, read_texts, texts_of_file
 from ._texts import (
     FIRST,
     PADDING,
@@ -29,6 +29,7 @@ __all__ = [
     "POLARITY",
     "UNKNOWN",
     "Bigrams",
+    "FileTexts",
     "Lexicon",
     "Part",
     "Sentences",
@@ -42,5 +43,6 @@ __all__ = [
     "read_polarity",
     "read_texts",
     "replacements",
+    "texts_of_file",
     "tokens",
 ]

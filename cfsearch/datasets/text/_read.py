@@ -19,7 +19,7 @@ class TextLine:
     """A text under its name, ``text 17`` for the text of index 17.
 
     Args:
-        name: counted from 0 over the texts that are not empty.
+        name: counted from 0: the row of a table, or over the lines that are not empty.
         text: without spaces around it.
     """
 
@@ -27,8 +27,37 @@ class TextLine:
     text: str
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class FileTexts:
+    """The texts of a file.
+
+    Args:
+        lines: those that are not empty.
+        note: how many rows of a table hold none; empty where each has one.
+    """
+
+    lines: tuple[TextLine, ...]
+    note: str = ""
+
+
 def read_texts(path: str | Path, *, column: str | None = None) -> tuple[TextLine, ...]:
+    """The texts of a file, without the note on empty ones; see ``texts_of_file``.
+
+    Args:
+        path: as for ``texts_of_file``.
+        column: likewise.
+
+    Raises:
+        DataError, ConfigError: likewise.
+    """
+    return texts_of_file(path, column=column).lines
+
+
+def texts_of_file(path: str | Path, *, column: str | None = None) -> FileTexts:
     """The texts of a file; empty ones are passed over. Tables are read as those of rows are, packed ones too.
+
+    A text of a table bears the number of its row, from 0 below the header.
 
     Args:
         path: ``.csv``, ``.tsv`` or ``.parquet`` with a header, or any other file with one text a line, in UTF-8.
@@ -40,13 +69,20 @@ def read_texts(path: str | Path, *, column: str | None = None) -> tuple[TextLine
     """
     path = Path(path)
     if _TABLES.intersection(suffix.lower() for suffix in path.suffixes):
-        cells = _column(path, column)
+        cells, places = _column(path, column)
     else:
-        cells = _lines(path, column)
-    found = [cell.strip() for cell in cells if cell.strip()]
+        cells, places = [line for line in _lines(path, column) if line.strip()], []
+    found = tuple(TextLine(f"text {i}", cell.strip()) for i, cell in enumerate(cells) if cell.strip())
     if not found:
         raise DataError(f"texts: expected one text or more in {str(path)!r}, got none. Give another file.")
-    return tuple(TextLine(f"text {i}", text) for i, text in enumerate(found))
+    empty = [place for place, cell in zip(places, cells, strict=False) if not cell.strip()]
+    if not empty:
+        return FileTexts(found)
+    what = "1 row holds no text" if len(empty) == 1 else f"{len(empty)} rows hold no text"
+    return FileTexts(
+        found,
+        f"{path.name}: {what} (the first on line {empty[0]}); passed over, and the others bear the numbers of their rows.",
+    )
 
 
 def _lines(path: Path, column: str | None) -> list[str]:
@@ -64,7 +100,8 @@ def _lines(path: Path, column: str | None) -> list[str]:
     return content.split("\n")
 
 
-def _column(path: Path, column: str | None) -> list[str]:
+def _column(path: Path, column: str | None) -> tuple[list[str], list[int]]:
+    """The cells of a column, and the line on which each ends."""
     table = read_text_table(path)
     header = list(table.header)
     name = column or ("text" if "text" in header else header[0] if len(header) == 1 else None)
@@ -74,4 +111,4 @@ def _column(path: Path, column: str | None) -> list[str]:
             f"texts: expected {what} in {path.name!r}, got {' '.join(', '.join(header).split()) or 'no header'}. Name one of "
             "these with --column."
         )
-    return table.column(name)
+    return table.column(name), table.lines

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cfsearch.datasets.text import TextLine, read_texts
+from cfsearch.datasets.text import TextLine, read_texts, texts_of_file
 from cfsearch.errors import ConfigError, DataError
 
 
@@ -46,6 +46,16 @@ def test_a_comma_that_no_quotes_hold_is_refused_instead_of_a_text_cut_short(tmp_
     path.write_text("text\na good film, mostly\n")
     with pytest.raises(DataError, match="line 2 must have 1 cells, got 2"):
         read_texts(path)
+
+
+def test_texts_of_a_table_bear_the_numbers_of_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,id\na good film,r0\n,r1\n  ,r2\na bad film,r3\n")
+    found = texts_of_file(path)
+    assert found.lines == (TextLine("text 0", "a good film"), TextLine("text 3", "a bad film"))
+    assert found.note.startswith("a.csv: 2 rows hold no text (the first on line 3)")
+    path.write_text("text,id\na good film,r0\n")
+    assert texts_of_file(path).note == ""
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
