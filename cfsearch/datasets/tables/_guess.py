@@ -86,9 +86,11 @@ class Guesses:
             DataError: it is nearly all numbers, but for a cell that is none; says which line.
         """
         cells = self.text.column(name)
-        count = Counter(cells)
-        gone = [cell for cell in count if cell in self.markers]
-        values = [cell for cell in count if cell not in self.markers]
+        count, known = Counter(cells), self.text.types.get(name, "")
+        # a text "None" of a data frame is one, and no missing cell
+        markers = frozenset(self.markers) - (NOT_AVAILABLE - {""} if known else frozenset())
+        gone = [cell for cell in count if cell in markers]
+        values = [cell for cell in count if cell not in markers]
         if not values:
             if name in self.needed:
                 raise DataError(
@@ -96,7 +98,6 @@ class Guesses:
                 )
             self.notes.append(f"{name}: every cell is missing; left out.")
             return None
-        known = self.text.types.get(name, "")
         if name in self.categorical:
             self.reasons[name] = "declared as categories"
         if known:

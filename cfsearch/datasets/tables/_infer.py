@@ -206,7 +206,7 @@ def _link(schema: TableSchema, group: list[str], found: list[tuple[str, ...]]) -
     for combination in found:
         codes = []
         for column, cell in zip(columns, combination, strict=True):
-            gone = cell in schema.missing_values
+            gone = cell in schema.missing_values and cell not in column.levels
             if gone and column.missing is not Missing.LEVEL:
                 break
             codes.append(float(len(column.levels) - 1) if gone else column.code(cell))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cfsearch.datasets.tables import Column, ColumnKind, Missing, infer_schema
+from cfsearch.datasets.tables import Column, ColumnKind, Missing, infer_schema, read_table
 from cfsearch.datasets.tables._infer import _line
 from cfsearch.datasets.tables._relations import _level
 from cfsearch.errors import ConfigError, DataError
@@ -151,3 +151,15 @@ def test_of_a_constant_column_the_guess_says_that_nothing_can_change(write: Writ
     guess = infer_schema(write(a=[f"{i % 3}.5" for i in range(12)], b=[7] * 12, c=["x"] * 12))
     assert guess.reasons["b"] == guess.reasons["c"] == "one value only: nothing to change to"
     assert guess.reasons["a"] == "3 different numbers with 1 decimal"
+
+
+def test_linked_columns_keep_each_marker_of_missing_cells_apart(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "a,b,n\n"
+        + "".join(f"{a},{b},{i % 7}\n" for i, (a, b) in enumerate([("x", "u"), ("?", "v"), ("", "w")] * 6))
+    )
+    guess = infer_schema(path)
+    assert [link.columns for link in guess.schema.links] == [("a", "b")]
+    table = read_table(path, schema=guess.schema)
+    assert [table.cells(i)["a"] for i in range(3)] == ["x", "?", "NaN"]

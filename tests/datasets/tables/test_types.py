@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
+from pandas.testing import assert_frame_equal, assert_series_equal
 
 from cfsearch.api.tables import written_table
 from cfsearch.datasets.tables import (
@@ -25,6 +25,9 @@ FRAME = pd.DataFrame(
         "flag": ["True", "False", "True", "True"] * 15,
         "code": pd.Categorical([3, 1, 2, 2, 1] * 12),
         "job": pd.Categorical(["cook", "clerk"] * 30),
+        "alley": ["None", "Grvl", None, "NA", "Pave"] * 12,
+        "street": [f"{name} street" for name in ("None", "Grvl", "no", "NA", "Pave")] * 12,
+        "word": pd.Categorical(["None", "null", None] * 20),
         "amount": ["1,500", "2,000", None, "1,750"] * 15,
         "income": [i / 7 for i in range(60)],
     }
@@ -65,6 +68,18 @@ def test_the_other_reading_is_that_of_the_frame_where_the_schema_lacks_the_types
     assert frame is not None
     assert frame["branch"].tolist() == FRAME["branch"].iloc[list(sample.places)].tolist()
     assert read_table(path, schema=schema).frame()["branch"].tolist()[:3] == [1, 2, 3]
+
+
+def test_a_text_that_pandas_reads_as_missing_is_a_text_in_both_readings(tmp_path: Path) -> None:
+    path = a_file(FRAME, tmp_path, "frame")
+    schema = infer_schema(path).schema
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    frame = None if sample is None else sample.frame(schema)
+    assert sample is not None and frame is not None
+    given = read_table(path, schema=schema, rows=sample.places).frame()
+    for name in ("alley", "word"):
+        assert_series_equal(frame[name], given[name], check_dtype=False)
+        assert frame[name].dropna().tolist() == FRAME[name].iloc[list(sample.places)].dropna().tolist()
 
 
 def test_a_schema_of_numbers_decides(tmp_path: Path) -> None:
