@@ -40,6 +40,7 @@ class Observation:
         flips: attributes whose change alone flips it, or not; empty where that says nothing.
         probability: effect of each attribute on the probability of the last class, less the generator's error where that is known.
         edits: what the generator's error on this input follows from; empty where it is not known.
+        variables: that the generator changes; None where each input has its own.
     """
 
     failed: bool
@@ -49,6 +50,7 @@ class Observation:
     flips: Mapping[str, bool] = field(default_factory=dict)
     probability: Mapping[str, float] = field(default_factory=dict)
     edits: Mapping[str, EditedEffect] = field(default_factory=dict)
+    variables: Sequence[str] | None = field(default=None, compare=False)
 
     @classmethod
     def of(
@@ -96,6 +98,7 @@ class Observation:
             flips=flips,
             probability=probability,
             edits=edits,
+            variables=None if front.modality.own_variables else front.variables,
         )
 
     def value(self, metric: str, subject: str) -> float | None:
@@ -258,6 +261,9 @@ class Watch:
             seen: what it says.
             inputs: how many there were with it.
         """
+        of = self.subject[1:]
+        if self._metric == "change_rate" and seen.variables is not None and of not in seen.variables:
+            self.because = f"the generator has no variable {of!r}"  # else it would be in none of the flips
         for stream in self._streams:
             stream.add(name, seen)
         if self.decided_at is None:

@@ -54,8 +54,11 @@ def watches(
 def _subjects(condition: Condition, *, attributes: Sequence[str], protected: Sequence[str]) -> list[str]:
     metric, subject = condition.metric, condition.subject
     if metric == "change_rate":
-        if subject in ("", EVERY, PROTECTED):
-            raise ConfigError(f"until-decided: {metric} needs a change, such as {metric}:+Blond_Hair.")
+        if subject[:1] not in ("+", "-", "~") or not subject[1:]:
+            raise ConfigError(
+                f"until-decided: {metric} needs a change, such as {metric}:+Blond_Hair (+ more, - less, ~ another "
+                f"category), got {subject!r}."
+            )
         return [subject]
     if metric not in OF_EFFECTS:
         if subject:

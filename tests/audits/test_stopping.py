@@ -127,6 +127,20 @@ def test_what_one_input_says() -> None:
     assert failed.value("found_rate", "") is None
 
 
+def test_a_change_of_a_variable_that_is_none_is_never_decided() -> None:
+    """As ``cfsearch gate``, which finds no such figure; it would be in none of the flips."""
+    first = Observation.of(row(0, cost=0.3)).variables
+    assert first
+    known, none = watched(f"change_rate:~{first[0]} > 50%", "change_rate:~Nobody > 50%")
+    for i in range(N):
+        seen = Observation.of(row(i, cost=0.3))
+        known.add(f"{i}", seen, inputs=i + 1)
+        none.add(f"{i}", seen, inputs=i + 1)
+    assert (known.result, known.because) == ("pass", "")
+    assert (none.result, none.because) == ("cannot tell", "the generator has no variable 'Nobody'")
+    assert none.to_dict()["because"] == none.because
+
+
 @pytest.mark.parametrize(
     ("line", "known", "words"),
     [
@@ -140,6 +154,7 @@ def test_what_one_input_says() -> None:
         ("found_rate:Hat > 5%", {}, "found_rate has no subject"),
         ("flip_rate:Hat@sex > 5%", {}, "not measured by group"),
         ("change_rate > 5%", {}, "needs a change"),
+        ("change_rate:Hat > 5%", {}, "needs a change, .* got 'Hat'"),
     ],
 )
 def test_what_cannot_be_watched_is_refused(line: str, known: dict[str, Any], words: str) -> None:
