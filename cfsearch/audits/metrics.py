@@ -118,6 +118,12 @@ def column_figures(row: ColumnRow) -> Iterator[Measurement]:
     """
     of, model = row.column, row.model
     several = len(row.comparisons) > 1
+    if (
+        not row.comparisons and not row.guessed
+    ):  # named, and of too few groups: no gate passes for want of figures
+        itself = ("effect", "abs_effect", "probability", "abs_probability", "p", "flip_rate")
+        for metric in (*(itself if row.taken else ()), "through", "abs_through", "proxy", "abs_proxy"):
+            yield Measurement(metric, model, of, because=row.because or row.through.because)
     for c in row.comparisons:
         group = c.name if several else ""
         alone, through = c.effect, c.through

@@ -58,6 +58,13 @@ def test_a_condition_on_protected_columns_is_on_each_group_of_each(line: str, ex
     assert result(line, columns=columns(), effects=[], protected=["sex", "race"]) == expected
 
 
+def test_a_protected_column_that_could_not_be_compared_lets_no_gate_pass() -> None:
+    few = column(column="age", reading="cannot tell", because="only one group of age has 10 rows")
+    parts: dict[str, Any] = {"columns": [*columns()[:1], few], "effects": [], "protected": ["sex", "age"]}
+    assert result("|effect:protected| > 0.25", **parts) == [PASS, UNSURE]
+    assert result("|through:protected| > 0.25", **parts) == [PASS, UNSURE]
+
+
 def rows_by_sex_and_job() -> list[dict[str, Any]]:
     part = {
         "instances": 40,

@@ -307,6 +307,18 @@ def test_a_protected_column_with_several_comparisons_names_each() -> None:
     ]
 
 
+def test_a_protected_column_of_one_group_has_figures_of_which_one_cannot_tell() -> None:
+    few = "only one group of sex has 10 rows"
+    none = (None, None, None, None, 0, few)
+    alone = ["effect", "abs_effect", "probability", "abs_probability", "p", "flip_rate"]
+    together = ["through", "abs_through", "proxy", "abs_proxy"]
+    row = column(reading="cannot tell", because=few)
+    assert figures(columns=[row]) == [(metric, "sex", "", *none) for metric in alone + together]
+    unseen = {**row, "taken": False, "because": "", "through": {"reading": "cannot tell", "because": few}}
+    assert figures(columns=[unseen]) == [(metric, "sex", "", *none) for metric in together]
+    assert figures(columns=[{**row, "guessed": True}]) == []
+
+
 def test_genuine_flips_of_the_demo() -> None:
     some = {"model": "m", "count": 4, "n": 9, "rate": RATE}
     assert figures(genuine=[some, {**some, "count": 0, "n": 0, "rate": None}]) == [
