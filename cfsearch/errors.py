@@ -245,6 +245,12 @@ class ProviderCrashedError(ProviderError):
     code = "provider_crashed"
 
 
+class WorkerDiedError(ProviderError):
+    """Workers of an audit died one after the other on one input; it is tried again when the audit goes on."""
+
+    code = "worker_died"
+
+
 def crash(who: str, error: BaseException) -> ProviderCrashedError:
     """The error of a model that raised what ends a program, and no ordinary exception.
 

@@ -3,17 +3,18 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Final, Unpack
 
-from cfsearch.assembly.parts import Parts
 from cfsearch.audits.result import AuditResult
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
 from cfsearch.places import check_place
+from cfsearch.runs.reservation import Reservation
 
 from .prepare import prepared
+from .replaced_inputs import ReplacedInputs
 from .settings import GeneratorLike, Settings, names_of, plain
 
 _LIVE = """\
@@ -22,6 +23,9 @@ import cfsearch
 # model: the object that this run was made with
 result = cfsearch.audit(model, {inputs!r}, out="again")
 """
+_REPORTED: Final = (
+    *("protected", "shared_queries", "contribution_queries", "practical", "fail_if", "until_decided"),
+)
 
 
 def audit(
@@ -51,7 +55,8 @@ def audit(
     """Search many inputs and measure what the model reacts to.
 
     Args:
-        model: as for ``cfsearch.search``; or a ``Config``, which says everything by itself.
+        model: as for ``cfsearch.search``; or a ``Config``, which says everything by itself:
+            beside it stand ``out``, ``title``, ``effects`` and ``watch`` alone.
         data: the inputs, as ``x`` of ``cfsearch.search``.
         out: the run directory; an interrupted run in it goes on. A temporary one when left out.
         generator: as for ``cfsearch.search``.
@@ -91,16 +96,39 @@ def audit(
     """
     if out is not None:
         check_place(out, folder=True)
+    beside = {
+        "generator": generator,
+        "target": target,
+        "labels": labels,
+        "scores": scores,
+        "protected": names_of(protected) or None,
+        "by": names_of(by) or None,
+        "attributes": attributes,
+        "split": split,
+        "second_generator": second_generator,
+        "shared_queries": shared_queries,
+        "contribution_queries": contribution_queries,
+        "practical": practical,
+        "fail_if": ([fail_if] if isinstance(fail_if, str) else list(fail_if)) or None,
+        "until_decided": until_decided or None,
+    }
+    if isinstance(model, Config):
+        if given := [
+            name for name, value in {"data": data, **beside, **settings}.items() if value is not None
+        ]:
+            raise ConfigError(
+                f"audit: a Config says everything by itself, but {', '.join(f'`{name}`' for name in given)} came beside it. Write that into the "
+                "Config; only `out`, `title`, `effects` and `watch` are given with one."
+            )
+    elif data is None:
+        raise ConfigError(
+            "audit: expected inputs after the model. Give pictures, a folder, a table or a data frame."
+        )
     place = Path(tempfile.mkdtemp(prefix="cfsearch-audit-")) if out is None else Path(out)
     if isinstance(model, Config):
-        if data is not None or settings or second_generator is not None:
-            raise ConfigError("audit: a Config says everything by itself; give it alone, with `out`.")
-        config, parts, python = model, Parts(), ""
-    else:
-        if data is None:
-            raise ConfigError(
-                "audit: expected inputs after the model. Give pictures, a folder, a table or a data frame."
-            )
+        Audit(model, directory=place, title=title, effects=effects, watch=watch).run()
+        return AuditResult(place)
+    with Reservation.of(place) as held, ReplacedInputs(place / "inputs") as inputs:
         call = prepared(
             model,
             data,
@@ -109,26 +137,20 @@ def audit(
             target=target,
             labels=labels,
             scores=scores,
-            data={
-                "by": tuple(names_of(by)) or None,
-                "attributes": attributes,
-                "split": split,
-            },
+            data={name: beside[name] for name in ("by", "attributes", "split")},
             given=settings,
             second_generator=second_generator,
-            audit={
-                "protected": names_of(protected) or None,
-                "shared_queries": shared_queries,
-                "contribution_queries": contribution_queries,
-                "practical": practical,
-                "fail_if": ([fail_if] if isinstance(fail_if, str) else list(fail_if)) or None,
-                "until_decided": until_decided or None,
-            },
+            audit={name: beside[name] for name in _REPORTED},
         )
-        config, parts = call.config, call.parts
-        inputs = config.data.images or config.data.table or ""
-        python = "" if parts.model is None else _LIVE.format(inputs=plain(inputs))
-    Audit(
-        config, directory=place, title=title, effects=effects, watch=watch, parts=parts, python=python
-    ).run()
+        source = call.config.data.images or call.config.data.table or ""
+        whole = Audit(
+            call.config,
+            directory=place,
+            title=title,
+            effects=effects,
+            watch=watch,
+            parts=call.parts,
+            python="" if call.parts.model is None else _LIVE.format(inputs=plain(source)),
+        )
+        whole.run(held=held, accepted=inputs.accept)
     return AuditResult(place)

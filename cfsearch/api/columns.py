@@ -1,9 +1,10 @@
 """``cfsearch.column_effects``: does a model lean on a protected column, directly or through others? No search."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Final, Unpack
 
 from cfsearch.assembly.model import open_model
 from cfsearch.audits.columns.measuring import MOST_ROWS
@@ -12,7 +13,9 @@ from cfsearch.contracts.provider import ScoreKind
 from cfsearch.errors import ConfigError
 
 from .prepare import prepared
-from .settings import Settings
+from .settings import Settings, names_of
+
+_MOST: Final = 10**9
 
 
 def column_effects(
@@ -58,6 +61,14 @@ def column_effects(
         >>> print(found.verdicts[0]["headline"][-16:], found["sex"]["comparisons"][0]["effect"]["logits"]["value"])
         on sex directly. -0.8
     """
+    if type(rows_measured) is not int or not 0 <= rows_measured <= _MOST:
+        raise ConfigError(
+            f"column_effects: `rows_measured` must be a whole number from 0 to {_MOST:,}, got {rows_measured!r}."
+        )
+    if isinstance(practical, bool) or not isinstance(practical, int | float) or not 0 < practical < math.inf:
+        raise ConfigError(
+            f"column_effects: `practical` must be a finite number of logits above 0, got {practical!r}."
+        )
     with tempfile.TemporaryDirectory(prefix="cfsearch-columns-") as folder:
         call = prepared(
             model,
@@ -69,7 +80,7 @@ def column_effects(
             scores=scores,
             data={},
             given=settings,
-            audit={"protected": list(protected) or None},
+            audit={"protected": names_of(protected) or None},
         )
         if call.config.data.table is None:
             raise ConfigError(

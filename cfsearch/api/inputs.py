@@ -80,21 +80,30 @@ def written_pictures(x: object, folder: Path) -> Path:
     items = _items(x)
     if not items:
         raise DataError("pictures: expected one at least, got an empty list.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
+    new = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        _write(items, new)
+        shutil.rmtree(folder, ignore_errors=True)  # only now: some of the pictures may lie in it
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return folder
+
+
+def _write(items: Sequence[Image.Image | Path], new: Path) -> None:
     digits = len(str(len(items) - 1))
     for i, item in enumerate(items):
         if isinstance(item, Path):
             if wrong := why_no_file(item):
                 raise DataError(f"pictures: {str(item)!r} must be a file, but {wrong}. Check the path.")
-            name = item.name if not (folder / item.name).exists() else f"{i:0{digits}d}-{item.name}"
-            shutil.copyfile(item, folder / name)
+            name = item.name if not (new / item.name).exists() else f"{i:0{digits}d}-{item.name}"
+            shutil.copyfile(item, new / name)
             continue
         data = io.BytesIO()
         item.save(data, format="PNG")
-        write_atomically(folder / f"{i:0{digits}d}.png", data.getvalue())
-    return folder
+        write_atomically(new / f"{i:0{digits}d}.png", data.getvalue())
 
 
 def _items(x: object) -> list[Image.Image | Path]:

@@ -51,17 +51,21 @@ class AuditResult:
 
     @property
     def fronts(self) -> Fronts:
-        """The front of each input, with the inputs that failed; of several models one after the other."""
+        """The front of each input, with the inputs that failed; of several models one after the other.
+
+        Of several models ``failures`` are by model and input, "first/row 7".
+        """
         fronts, failures = [], {}
         models = [entry["id"] for entry in self.document["models"]]
         places = [self.path] if is_there(self.path / "run.sqlite") else [self.path / name for name in models]
         for place in places:
+            of = f"{place.name}/" if len(models) > 1 else ""
             with RunDirectory.read(place) as run:
                 for row in run.rows():
                     if row.front is not None:
                         fronts.append(row.front)
                     if row.status == "failed":
-                        failures[row.name] = CfsearchError(row.message)
+                        failures[f"{of}{row.name}"] = CfsearchError(row.message)
         return Fronts(fronts, notes=self.notes, failures=failures)
 
     @property

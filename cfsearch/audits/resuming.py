@@ -8,10 +8,10 @@ from cfsearch.assembly.inputs import InputRecord
 from cfsearch.assembly.search import Assembly
 from cfsearch.datasets.images import ImageRef
 from cfsearch.datasets.images.labelled import LabelledPhotographs
-from cfsearch.errors import DataError, DeadlineError, ModelMemoryError, ProviderError
+from cfsearch.errors import DataError, DeadlineError, ModelMemoryError, ProviderError, WorkerDiedError
 from cfsearch.runs.directory import RunDirectory
 
-PASSING: Final = (ProviderError.code, DeadlineError.code, ModelMemoryError.code)
+PASSING: Final = (ProviderError.code, DeadlineError.code, ModelMemoryError.code, WorkerDiedError.code)
 """An instance that failed so is tried again when the run goes on: the model may be back."""
 
 

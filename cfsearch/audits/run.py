@@ -91,8 +91,14 @@ class Audit:
         self._parts, self._python = parts, python
         self._dataset: dict[str, Any] | None = None
 
-    def run(self) -> dict[str, Any]:
+    def run(
+        self, *, held: Reservation | None = None, accepted: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
         """Do what is left, write ``audit.json``, and return it.
+
+        Args:
+            held: the run directory of one model, where the caller holds it already.
+            accepted: called when the directory takes the settings and inputs, before the first search.
 
         Raises:
             CfsearchError: the settings, the model or the directory cannot be used; instances
@@ -100,16 +106,20 @@ class Audit:
         """
         if self._config.further_models:
             return self._side_by_side()
-        with self.reserved() as held:
-            return self.run_one(assemble(self._config, parts=self._parts), held=held).document
+        with self.reserved(held) as mine:
+            assembly = assemble(self._config, parts=self._parts)
+            return self.run_one(assembly, held=mine, accepted=accepted).document
 
-    def reserved(self) -> Reservation:
+    def reserved(self, held: Reservation | None = None) -> Reservation:
         """The run directory, held before the first query to a model.
+
+        Args:
+            held: it, where the caller holds it already.
 
         Raises:
             RunError: it cannot be written, is in use, or holds a run with other settings.
         """
-        held = Reservation.of(self._directory)
+        held = Reservation.of(self._directory) if held is None else held
         try:
             held.check_settings(self._decisive)
         except BaseException:
@@ -173,12 +183,19 @@ class Audit:
 
         return watch
 
-    def run_one(self, assembly: Assembly, *, held: Reservation | None = None) -> ModelAudit:
+    def run_one(
+        self,
+        assembly: Assembly,
+        *,
+        held: Reservation | None = None,
+        accepted: Callable[[], None] | None = None,
+    ) -> ModelAudit:
         """Do what is left of a search that is assembled already, of one model.
 
         Args:
             assembly: the search, made from this audit's settings.
             held: the run directory, as ``reserved`` gives it.
+            accepted: as of ``run``.
         """
         check_protected(self._config.audit.protected, assembly)
         check_workers(assembly, parts=self._parts)
@@ -196,6 +213,8 @@ class Audit:
             held=held,
             hashes_without=found.hashes_without,
         ) as run:
+            if accepted is not None:
+                accepted()
             assembly = remembered(assembly, run.path)
             run.write("config.resolved.toml", self._config.resolved())
             for name, values in assembly.files.items():

@@ -109,6 +109,11 @@ def _advice(reason: str, search: Mapping[str, Any]) -> str:
             "The model ended its own process on this input, twice: ask it about this input alone, outside "
             "cfsearch. It is not queried again in this run."
         )
+    if reason == "worker_died":
+        return (
+            "Three workers died on this input, of too little memory perhaps: repeat the run with fewer --workers; it is "
+            "searched again then."
+        )
     return "Read the message; repeat the run, which continues where it stopped."
 
 

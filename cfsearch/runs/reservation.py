@@ -165,7 +165,8 @@ def _remove(folders: tuple[Path, ...]) -> None:
 
 def _only_ours(path: Path) -> bool:
     """Whether a directory without a store holds nothing but what a killed start leaves."""
-    return all(entry.name in {LOCK, "events.jsonl", "inputs"} for entry in path.iterdir())
+    ours = {LOCK, "events.jsonl", "inputs", "inputs.before", "inputs.part"}
+    return all(entry.name in ours for entry in path.iterdir())
 
 
 def _locked(path: Path) -> IO[str]:

@@ -186,7 +186,7 @@ def test_a_config_says_everything_by_itself(result: AuditResult, tmp_path: Path)
         )
         other = cfsearch.audit(config, out=tmp_path / "run")
     assert len(other.fronts) == 3
-    with pytest.raises(ConfigError, match="give it alone"):
+    with pytest.raises(ConfigError, match="but `data` came beside it"):
         cfsearch.audit(config, pictures())
     with pytest.raises(ConfigError, match="expected inputs after the model"):
         cfsearch.audit(dark)

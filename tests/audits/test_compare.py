@@ -11,6 +11,7 @@ from PIL import Image
 from cfsearch.assembly.search import assemble
 from cfsearch.audits.checking import check_run, require_intact
 from cfsearch.audits.compare import apart
+from cfsearch.audits.result import AuditResult
 from cfsearch.audits.run import Audit, AuditProgress
 from cfsearch.config import Config
 from cfsearch.errors import ConfigError, DamagedError, RunError
@@ -158,3 +159,11 @@ def test_a_check_reads_each_model_of_them(settings: dict[str, Any], tmp_path: Pa
     assert found == {("checksums", "manifest.json"), ("identity", "manifest.json")}
     with pytest.raises(DamagedError, match=r"And 1 more; `cfsearch check` lists them"):
         require_intact(run)
+
+
+def test_failures_of_each_model_stand_apart(settings: dict[str, Any], tmp_path: Path) -> None:
+    (Path(settings["data"]["images"]) / "torn.png").write_bytes(b"no picture")
+    Audit(Config.check(settings), directory=tmp_path / "run").run()
+    fronts = AuditResult(tmp_path / "run").fronts
+    assert len(fronts) == 4
+    assert set(fronts.failures) == {f"{name}_side_by_side-{name}/torn.png" for name in ("soft", "steep")}

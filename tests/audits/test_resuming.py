@@ -1,5 +1,6 @@
 """An audit that goes on searches again what is not what it was, and says so."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 import cfsearch
 from cfsearch.runs.checksums import events
-from cfsearch.runs.directory import RunDirectory
+from cfsearch.runs.directory import InstanceRow, RunDirectory
 from cfsearch.testing import FakeGenerator, FakeProvider
 
 
@@ -54,3 +55,23 @@ def test_what_is_as_it_was_or_cannot_be_read_any_more_is_kept(pictures: Path, tm
     (pictures / "b.png").write_bytes(b"no picture")
     assert audited(pictures, tmp_path / "run") == before
     assert started(tmp_path / "run")[1] == {"instances": 3, "done": 3, "tried again": 0}
+
+
+@pytest.mark.parametrize(
+    ("code", "tried"), [("worker_died", 1), ("out_of_memory", 1), ("provider_crashed", 0)]
+)
+def test_what_workers_died_on_is_searched_again_and_what_a_model_died_on_is_not(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, tried: int
+) -> None:
+    add = RunDirectory.add
+
+    def losing(run: RunDirectory, rows: Sequence[InstanceRow]) -> None:
+        lost = [InstanceRow(row.name, row.position, "failed", code, "lost", "", (), None) for row in rows]
+        add(run, [new if row.name == "b.png" else row for row, new in zip(rows, lost, strict=True)])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunDirectory, "add", losing)
+        assert set(audited(pictures, tmp_path / "run")) == {"a.png", "c.png"}
+    after = audited(pictures, tmp_path / "run")
+    assert set(after) == {"a.png", "c.png"} | ({"b.png"} if tried else set())
+    assert started(tmp_path / "run")[1] == {"instances": 3, "done": 3 - tried, "tried again": tried}

@@ -34,6 +34,7 @@ def document(reason: str, **search: Any) -> dict[str, Any]:  # Any: lists of wor
         ("no_cf_reason", "input range and labels"),
         ("nothing_may_change", "leave this input out"),
         ("provider_crashed", "ended its own process"),
+        ("worker_died", "with fewer --workers; it is searched again"),
         ("not_genuine", "take a generator whose reconstructions"),
         ("unreadable", "repeat the run"),
     ],

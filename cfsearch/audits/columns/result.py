@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ID: Final = "model"
+_COLUMNS: Final = ("column", "group", "against", "path", "logits", "low", "high", "p", "reading", "n")
 
 
 def measured_table(
@@ -114,7 +115,7 @@ class ColumnEffects:
                             "n": entry["n"],
                         }
                     )
-        return frame_of_rows(found)
+        return frame_of_rows(found) if found else frame_of_rows([dict.fromkeys(_COLUMNS)]).iloc[:0]
 
     def __repr__(self) -> str:
         lines = [f"{v['headline']} {v['detail']}" for v in self.verdicts]

@@ -17,7 +17,7 @@ from typing import Final, final
 from cfsearch.assembly.provenance import versions as present_versions
 from cfsearch.audits.genuineness import Calibration
 from cfsearch.config import Config
-from cfsearch.errors import CfsearchError, ProviderCrashedError, RunError
+from cfsearch.errors import CfsearchError, RunError, WorkerDiedError
 from cfsearch.runs.record import InstanceRow, Stored, stored
 
 MOST_DEATHS: Final = 3
@@ -140,7 +140,7 @@ def spread(
     """Search inputs by workers; what is done, as it arrives.
 
     A batch whose worker died in it is searched again, input by input; one whose worker died before, as it is. An
-    input on which three workers died alone has failed, as ``provider_crashed``: it is tried again when the audit is started again.
+    input on which three workers died alone has failed, as ``worker_died``: it is tried again when the audit is started again.
 
     Args:
         workers: the processes.
@@ -188,4 +188,4 @@ def spread(
 
 def _given_up(position: int, name: str, death: str) -> InstanceRow:
     message = f"{MOST_DEATHS} workers died on this input; the last one {death}."
-    return InstanceRow(name, position, "failed", ProviderCrashedError.code, message, "", (), None)
+    return InstanceRow(name, position, "failed", WorkerDiedError.code, message, "", (), None)

@@ -11,6 +11,7 @@ import cfsearch
 from cfsearch.audits.columns.moving import moved, sampling_error
 from cfsearch.audits.columns.querying import clip
 from cfsearch.audits.columns.result import ColumnEffects
+from cfsearch.errors import ConfigError
 
 DIRECT, HOURS, INCOME = 0.8, 0.1, 0.05
 Frame = pd.DataFrame
@@ -258,3 +259,24 @@ rows = [["m", "Mr"], ["f", "Mrs"], ["f", "Ms"]]
     assert c["effect"]["logits"]["value"] == pytest.approx(-0.5, abs=1e-6)
     assert c["linked"]["logits"]["value"] == pytest.approx(-1.2, abs=1e-6)
     assert {p["column"] for p in c["proxies"]} == {"income", "title"}
+
+
+@pytest.mark.parametrize("rows", [-1, 10**9 + 1, 2.5, True, None])
+def test_rows_measured_is_a_number_of_rows(rows: object) -> None:
+    with pytest.raises(
+        ConfigError, match=r"`rows_measured` must be a whole number from 0 to 1,000,000,000, got"
+    ):
+        effects(people(), DIRECT, HOURS, rows_measured=rows)
+
+
+@pytest.mark.parametrize("practical", [-1.0, 0, float("nan"), float("inf"), "0.25", True])
+def test_practical_is_above_0(practical: object) -> None:
+    with pytest.raises(ConfigError, match="`practical` must be a finite number of logits above 0, got"):
+        effects(people(), DIRECT, HOURS, practical=practical)
+
+
+def test_with_nothing_measured_the_frame_has_its_columns() -> None:
+    names = ["column", "group", "against", "path", "logits", "low", "high", "p", "reading", "n"]
+    empty = effects(people(), DIRECT, HOURS, rows_measured=0).frame
+    assert (list(empty.columns), len(empty)) == (names, 0)
+    assert list(effects(people(), DIRECT, HOURS).frame.columns) == names

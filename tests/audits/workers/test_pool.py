@@ -70,7 +70,7 @@ def test_an_input_on_which_three_workers_died_alone_has_failed_and_the_others_go
     came = [row for arrival in arrivals(Played(2, {1: 99}), 4) for row in arrival.rows]
     assert sorted(row.position for row in came) == [0, 1, 2, 3]
     [failed] = [row for row in came if row.status == "failed"]
-    assert (failed.name, failed.code) == ("row 1", "provider_crashed")
+    assert (failed.name, failed.code) == ("row 1", "worker_died")
     assert failed.message == "3 workers died on this input; the last one was ended by SIGKILL."
 
 
