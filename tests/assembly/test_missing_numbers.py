@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
+from onnx import TensorProto, helper
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -101,6 +103,47 @@ def test_they_are_dropped_where_it_does_not(config: Config, function: str) -> No
     assert opened.table is not None and len(opened.table.x) == N - LACKING and lacking(opened.table) == 0
     assert opened.table.schema.column("income").missing is Missing.DROP
     assert any(note.startswith(f"{LACKING} of {N} rows were dropped") for note in opened.notes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "kept"), [(TensorProto.INT64, 0), (TensorProto.INT32, 0), (TensorProto.FLOAT, 9)]
+)
+def test_an_onnx_input_of_whole_numbers_takes_no_missing_one(tmp_path: Path, kind: int, kept: int) -> None:
+    cells = [f"{20 + i}" if i % 4 else "" for i in range(36)]
+    (tmp_path / "t.csv").write_text("age\n" + "\n".join(f'"{cell}"' for cell in cells) + "\n")
+    nodes = [
+        helper.make_node("Cast", ["age"], ["a"], to=TensorProto.FLOAT),
+        helper.make_node("IsNaN", ["a"], ["gone"]),
+        helper.make_node("Where", ["gone", "one", "a"], ["filled"]),
+        helper.make_node("Gemm", ["filled", "w"], ["scores"]),
+    ]
+    values = [
+        helper.make_tensor("one", TensorProto.FLOAT, [1, 1], [1.0]),
+        helper.make_tensor("w", TensorProto.FLOAT, [1, 2], [-1.0, 1.0]),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "g",
+        [
+            helper.make_tensor_value_info(name, at, ["n", 1])
+            for name, at in (("age", kind), ("pay", TensorProto.FLOAT))
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 2])],
+        values,
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    (tmp_path / "m.toml").write_text('labels = ["no", "yes"]\nscores = "logits"\n')
+    text = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "t.csv").write_text(
+        "\n".join(f"{line},{'pay' if not i else i + 0.5}" for i, line in enumerate(text))
+    )
+    data = {"table": str(tmp_path / "t.csv")}
+    config = Config.check(
+        {"model": {"path": str(tmp_path / "m.onnx")}, "data": data, "run": {"isolate": False}}
+    )
+    table = open_model(config, keep_missing=True).table
+    assert table is not None and lacking(table) == kept and len(table.x) == 27 + kept
 
 
 def test_a_row_that_was_chosen_is_searched_or_refused(config: Config, people: pd.DataFrame) -> None:

@@ -32,6 +32,7 @@ from cfsearch.datasets.tables import (
 from cfsearch.errors import ConfigError, DataError, ModelFileError, ShapeError
 from cfsearch.providers.answers import RawArray
 from cfsearch.providers.batch_invariance import in_blocks, tried_block
+from cfsearch.providers.exact_casts import WHOLE_NUMBERS, cast_exactly
 from cfsearch.providers.tabular import TabularProvider
 from cfsearch.registry import unknown
 
@@ -52,7 +53,6 @@ _TYPES: Final = {
     "tensor(bool)": "bool",
     _TEXT: "object",
 }
-_BOUNDS: Final = {"int64": (-(2**63), 2**63 - 1), "int32": (-(2**31), 2**31 - 1), "bool": (0, 1)}
 _TRUTH: Final = {"0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0}
 _SHOWN: Final = 8
 
@@ -99,6 +99,7 @@ class ColumnInputs:
         Raises:
             ModelFileError: an input is no column, or of a type that no column has.
             ConfigError: inputs and columns do not match, or a column does not fit its input's type.
+            DataError: a column may lack numbers, and its input's type has no missing one.
         """
         for entry in inputs:
             if entry.type not in _TYPES:
@@ -294,7 +295,12 @@ def _fitted(path: Path, entry: Arg, column: Column, *, place: int) -> ColumnInpu
                 f"{column.name!r}. Correct `levels` in the schema, or export the model with text for this input."
             )
         numbers = np.array(found, dtype=np.float64)
-    elif column.kind is ColumnKind.REAL and kind in ("int64", "int32", "bool"):
+    elif column.missing is Missing.KEEP and kind in WHOLE_NUMBERS:
+        raise DataError(
+            f"{start} no missing numbers ({entry.type}), and the column {column.name!r} may lack them. Leave such rows "
+            "out, missing = 'drop' in the schema, or export the model with float for this input."
+        )
+    elif column.kind is ColumnKind.REAL and kind in WHOLE_NUMBERS:
         raise ConfigError(
             f"{start} whole numbers ({entry.type}), but the column {column.name!r} is real. Set kind = 'integer' "
             "in the schema, or export the model with float for this input."
@@ -328,13 +334,15 @@ def _truth(level: str, *, absent: bool) -> float | None:
 
 
 def _typed(values: RawArray, kind: str, *, name: str) -> RawArray:
-    """Values in the type of an input; whole numbers that it cannot hold are refused, never wrapped."""
-    if kind not in _BOUNDS:
+    """Values in the type of an input; numbers that it cannot hold are refused, never wrapped or cut off."""
+    if kind not in WHOLE_NUMBERS:
         return np.ascontiguousarray(values, dtype=kind)
-    low, high = _BOUNDS[kind]
-    wrong = (values < low) | (values > high)
+    ready, wrong = cast_exactly(values, kind)
     if bool(wrong.any()):
+        low, high = WHOLE_NUMBERS[kind]
+        got = values[wrong][0].item()
         raise DataError(
-            f"table, column {name!r}: the model takes {low} to {high} there, got {values[wrong][0].item():g}."
+            f"table, column {name!r}: the model takes {low} to {high} there, got "
+            f"{'a missing number' if math.isnan(got) else f'{got:g}'}."
         )
-    return np.ascontiguousarray(values.astype(kind))
+    return np.ascontiguousarray(ready)
