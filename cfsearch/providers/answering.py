@@ -1,6 +1,8 @@
 """Base class of providers whose model answers raw numbers: batching, conversion, fingerprint."""
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -10,6 +12,19 @@ from cfsearch.contracts.provider import Provider
 
 from .answers import ask_in_pieces, scores_of
 from .preprocessing import Preprocessing
+
+
+def labels_part(labels: Sequence[str]) -> str:
+    """The part of a fingerprint that tells labels, and their order, apart.
+
+    Args:
+        labels: one a class.
+
+    Example:
+        >>> labels_part(["no", "yes"])
+        'labels-3d361a2b45c2f2d2'
+    """
+    return f"labels-{hashlib.sha256(repr(tuple(labels)).encode()).hexdigest()[:16]}"
 
 
 class AnsweringProvider(Provider, ABC):
@@ -38,9 +53,10 @@ class AnsweringProvider(Provider, ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the model, of its preprocessing and of what its numbers are."""
+        """Hash of the model, of its preprocessing, of what its numbers are and of its labels."""
         before = self.preprocessing.fingerprint if self.preprocessing else "as it comes"
-        return f"{self.family}:{self.source}:{before[:16]}:{self.scores.name.lower()}"
+        numbers = self.scores.name.lower()
+        return f"{self.family}:{self.source}:{before[:16]}:{numbers}:{labels_part(self.labels)}"
 
     @property
     def note(self) -> str:

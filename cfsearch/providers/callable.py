@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -296,7 +297,10 @@ class CallableProvider(AnsweringProvider):
 
 
 def source_hash(function: object) -> str:
-    """A hash of the source of a function or of an object's class, which does not see what it calls.
+    """A hash of the source of a function, or of an object's class, with what is bound to it; it does not see what it calls.
+
+    Of a bound method its object is part of the hash, of a ``functools.partial`` its function and arguments, of
+    another object the object itself, where these can be pickled.
 
     Args:
         function: what is called.
@@ -307,4 +311,30 @@ def source_hash(function: object) -> str:
         text = inspect.getsource(owner)
     except (OSError, TypeError):
         text = ""
-    return hashlib.sha256(f"{place}\n{text}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{place}\n{text}".encode())
+    bound = function if owner is not function else getattr(function, "__self__", None)
+    if bound is not None:
+        digest.update(_pickle_hash(bound))
+    return digest.hexdigest()
+
+
+def _pickle_hash(value: object) -> bytes:
+    """A hash of an object's pickle, which is written and never read; empty where it has none."""
+    digest = hashlib.sha256()
+    try:
+        pickle.Pickler(_Hashed(digest.update), protocol=4).dump(value)
+    except Exception:  # noqa: BLE001  # what an object's own pickling may raise
+        return b""
+    return digest.digest()
+
+
+@final
+class _Hashed:
+    """A file whose content is hashed and not kept."""
+
+    def __init__(self, update: Callable[[bytes], object]) -> None:
+        self._update: Final = update
+
+    def write(self, part: bytes, /) -> int:
+        self._update(part)
+        return memoryview(part).nbytes

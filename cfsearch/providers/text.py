@@ -17,6 +17,7 @@ from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.places import is_there
 from cfsearch.registry import is_path, object_at
 
+from .answering import labels_part
 from .answers import RawArray, ask_in_pieces, scores_of
 from .callable import CallableProvider
 from .live import is_estimator, model_name
@@ -116,8 +117,8 @@ class TextProvider(Provider):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the weights and of the words."""
-        return f"text:{self._source}"
+        """Hash of the weights and of the words, and the labels."""
+        return f"text:{self._source}:{labels_part(self.labels)}"
 
     @property
     def embedding(self) -> Float[Tensor, "v e"]:

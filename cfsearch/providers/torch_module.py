@@ -134,7 +134,7 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
         declared = sidecar_of(path, given=None if sidecar is None else Path(sidecar))
         where = str(sidecar or sidecar_path(path))
         module = _built(arch)
-        taken = fill(module, read, arch=arch, chosen=declared.weights, where=where)
+        filled = fill(module, read, arch=arch, chosen=declared.weights, where=where)
         preprocessing = declared.input.over(Preprocessing()) if probe is None else None
         return cls.inferred(
             module,
@@ -144,11 +144,11 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             device=device,
             max_batch=max_batch or declared.max_batch or MAX_BATCH,
             name=declared.name or path.stem,
-            source=f"{read.sha256}:{arch}",
+            source=":".join([read.sha256, arch, *([f"weights-{filled.name}"] if filled.name else [])]),
             probe=probe,
             who=str(path),
             where=where,
-            remark=taken,
+            remark=filled.note,
             assumed=assumed_range(declared.input, preprocessing, where=where),
             output=declared.output,
         )
@@ -229,6 +229,11 @@ class TorchProvider(AnsweringProvider, DifferentiableProvider):
             assumed=bool(assumed),
             output=output,
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the network, see ``AnsweringProvider``, with the part of its answer that is read."""
+        return f"{super().fingerprint}{'' if self._output is None else f':output-{self._output}'}"
 
     @property
     def pixel_clues(self) -> tuple[Clue, ...]:

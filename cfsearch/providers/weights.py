@@ -49,6 +49,20 @@ class Weights:
         return self.found[0].tensors
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Which weights of a file a network was given.
+
+    Args:
+        name: of the set of tensors, as the sidecar can choose it; empty where the file is the set.
+        note: what the reader of a result must know.
+    """
+
+    name: str
+    note: str
+
+
 class RunsCodeError(UnsafeModelError):
     """A file that would run code when it is loaded, which its hash lets in."""
 
@@ -214,8 +228,8 @@ def fill(
     arch: str,
     chosen: str | None = None,
     where: str = "the sidecar",
-) -> str:
-    """Puts the weights into a network that was just built; returns what the reader of a result must know.
+) -> Filled:
+    """Puts the weights into a network that was just built.
 
     Args:
         module: the network.
@@ -237,9 +251,8 @@ def fill(
         raise ModelFileError(
             f"{weights.path}: its tensors cannot be put into the network of {arch}: {cause_of(error)}. {_FIX}"
         ) from error
-    return " ".join(
-        text for text in (others, _left_out(weights.path, match), _cast(tensors, own, arch)) if text
-    )
+    notes = (others, _left_out(weights.path, match), _cast(tensors, own, arch))
+    return Filled(match.name, " ".join(text for text in notes if text))
 
 
 def _one_of(

@@ -9,6 +9,7 @@ written whole from it; ``events.jsonl`` is a hash-chained record of what happene
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -367,7 +368,7 @@ class RunDirectory:
             if hashes.get(what) != before:
                 raise RunError(
                     f"run {str(self.path)!r}: the {what} changed since it was started: "
-                    f"{before} then, {hashes.get(what)} now. Give a new directory."
+                    f"{before} then, {hashes.get(what)} now.{_differing(before, hashes.get(what))} Give a new directory."
                 )
 
 
@@ -381,6 +382,16 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _differing(before: str, now: str | None) -> str:
+    """A sentence on two fingerprints of a model that are alike but for its labels."""
+    if now is None or _LABELS.sub("", before) != _LABELS.sub("", now):
+        return ""
+    if not _LABELS.search(before):
+        return " It was started by a version whose fingerprints hold no labels; go on with that version."
+    return " Only its labels, or their order, are others (`labels` in the sidecar)."
+
+
+_LABELS = re.compile(r":labels-[0-9a-f]{16}")
 _UNREAD = ("unreadable", "too_large", DataError.code)
 _FILES_OF_A_START = (
     *("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "events.jsonl", "manifest.json"),

@@ -1,8 +1,10 @@
 """Python functions: what they get, what they may return, and how they may fail."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -155,6 +157,45 @@ def test_the_fingerprint_follows_the_source() -> None:
     assert provider_of(brightness).fingerprint == provider_of(brightness).fingerprint
     assert provider_of(brightness).fingerprint != provider_of(lambda rows: rows).fingerprint
     assert "v2" in provider_of(brightness, fingerprint="v2").fingerprint
+
+
+class Scaled:
+    """A model with a number of its own, as a method and as an object that is called."""
+
+    def __init__(self, by: float) -> None:
+        self.by = by
+
+    def scores(self, rows: Any) -> Any:
+        return self.by * brightness(rows)
+
+    def __call__(self, rows: Any) -> Any:
+        return self.scores(rows)
+
+
+class Unpickled(Scaled):
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("holds a lock")
+
+
+def test_what_is_bound_to_a_function_is_part_of_the_fingerprint() -> None:
+    forms: list[Callable[[Any], Any]] = [  # Any: a model
+        lambda made: made,
+        lambda made: made.scores,
+        lambda made: partial(Scaled.scores, made),
+    ]
+    for form in forms:
+        one, two, again = (provider_of(form(Scaled(by))).fingerprint for by in (1.0, 2.0, 1.0))
+        assert one == again != two
+    prints = {provider_of(Unpickled(by).scores).fingerprint for by in (1.0, 2.0)}
+    assert len(prints) == 1  # of its source alone
+
+
+def test_labels_are_part_of_the_fingerprint() -> None:
+    made = [
+        CallableProvider(brightness, labels=labels, scores=ScoreKind.PROBABILITIES).fingerprint
+        for labels in (("dark", "bright"), ("bright", "dark"))
+    ]
+    assert made[0] != made[1]
 
 
 def test_a_function_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,7 @@ def test_averages_stand_behind_plain_weights_and_can_be_named(nets: Any) -> None
     averaged = open_provider("w.pt", arch="nets_of_test:build", sidecar="s.toml")
     network.load_state_dict(others(state))
     assert torch.allclose(averaged.predict(images()), network(images()), atol=1e-6)
-    assert averaged.note == ""
+    assert averaged.note == "" and averaged.fingerprint != plain.fingerprint
 
 
 def test_of_two_sets_one_must_be_named(nets: Any) -> None:

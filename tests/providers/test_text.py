@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from torch import Tensor
 
 from cfsearch.contracts.provider import Provider
 from cfsearch.datasets.text import POLARITY, Vocabulary
 from cfsearch.errors import ConfigError, DataError, ShapeError
 from cfsearch.models.text_cnn import TextCnn, TextModel, save_text_model
-from cfsearch.providers.text import TextProvider
+from cfsearch.providers.text import TextProvider, live_text_model
 from cfsearch.testing.provider_case import ProviderCase
 
 VOCABULARY = Vocabulary(("good", "bad", "film", "the", "and"))
@@ -76,3 +79,13 @@ def test_files_and_the_one_that_ships(tmp_path: Path) -> None:
     ours = TextProvider.open()
     assert ours.name == "text_cnn_polarity" and ours.fingerprint != mine.fingerprint
     assert ours.predict(ours.encode(["a moving and heartfelt film ."])).argmax(1).tolist() == [1]
+
+
+def test_two_pipelines_given_as_objects_have_fingerprints_of_their_own() -> None:
+    texts = ["good film", "bad film", "fine work", "dull work"]
+    answers = (["p", "n", "p", "n"], ["n", "p", "n", "p"], ["p", "n", "p", "n"])
+    one, two, again = (
+        live_text_model(make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, words), texts=texts)
+        for words in answers
+    )
+    assert one.labels == two.labels and one.fingerprint == again.fingerprint != two.fingerprint

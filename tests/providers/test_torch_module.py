@@ -150,6 +150,15 @@ def test_the_fingerprint_is_that_of_the_weights() -> None:
     assert provider_of(network()).fingerprint != provider_of(network(seed=1)).fingerprint
 
 
+def test_the_fingerprint_tells_labels_and_the_part_that_is_read_apart() -> None:
+    made = [
+        TorchProvider(network(), labels=labels, scores=ScoreKind.LOGITS, output=output).fingerprint
+        for labels in (("a", "b"), ("b", "a"))
+        for output in (None, "age", "sex")
+    ]
+    assert len(set(made)) == 6
+
+
 ARCH = """\
 import torch
 from torch import nn

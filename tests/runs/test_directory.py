@@ -144,6 +144,22 @@ def test_f14_another_model_is_refused_with_both_hashes(start: Start) -> None:
         start(hashes={**HASHES, "model": "onnx:2"})
 
 
+def test_what_other_labels_or_an_older_version_changed_is_named(start: Start) -> None:
+    start().close()
+    newer = {**HASHES, "model": f"onnx:1:labels-{'0' * 16}"}
+    with pytest.raises(
+        RunError, match="by a version whose fingerprints hold no labels; go on with that version"
+    ):
+        start(hashes=newer)
+
+
+def test_other_labels_of_the_same_model_are_named(start: Start) -> None:
+    start(hashes={**HASHES, "model": f"onnx:1:labels-{'0' * 16}:rows:2"}).close()
+    other = {**HASHES, "model": f"onnx:1:labels-{'1' * 16}:rows:2"}
+    with pytest.raises(RunError, match="Only its labels, or their order, are others"):
+        start(hashes=other)
+
+
 def test_f65_a_run_in_use_is_refused_and_free_again_when_its_process_is_killed(
     start: Start, tmp_path: Path
 ) -> None:

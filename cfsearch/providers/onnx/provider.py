@@ -11,7 +11,7 @@ from torch import Tensor
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
 from cfsearch.errors import ConfigError, ModelFileError, ModelMemoryError, UnsafeModelError
-from cfsearch.providers.answering import AnsweringProvider
+from cfsearch.providers.answering import AnsweringProvider, labels_part
 from cfsearch.providers.answers import scores_of
 from cfsearch.providers.pixel_clues import Clue
 from cfsearch.providers.preprocessing import Preprocessing
@@ -208,10 +208,10 @@ class OnnxProvider(AnsweringProvider):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the file, its external data, the preprocessing and what is read of it."""
+        """Hash of the file, its external data, the preprocessing, what is read of it and its labels."""
         part = "" if self.column is None else f"[{self.column}]"
-        read = f"{self._signature.output}{part}"
-        return f"onnx:{self.sha256}:{self._signature.fingerprint}:{read}:{self.scores.name.lower()}"
+        read = f"{self._signature.output}{part}:{self.scores.name.lower()}"
+        return f"onnx:{self.sha256}:{self._signature.fingerprint}:{read}:{labels_part(self.labels)}"
 
     def predict_frame(self, frame: "pd.DataFrame") -> Float[Tensor, "n k"] | None:
         """The answers for rows of a data frame, of a model with one input a column.

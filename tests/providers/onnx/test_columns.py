@@ -240,7 +240,10 @@ def test_the_fingerprint_knows_the_file_and_the_columns(tmp_path: Path) -> None:
         opened(path, changed("grade", levels=("10", "20", "41"))).fingerprint,
         opened(other).fingerprint,
     ]
-    assert len(set(prints)) == 4
+    path.with_suffix(".toml").write_text('labels = ["approve", "refuse"]\n')  # the order of a map's columns
+    prints.append(opened(path).fingerprint)
+    path.with_suffix(".toml").unlink()
+    assert len(set(prints)) == 5
     assert opened(path).fingerprint == prints[0]
 
 
@@ -400,6 +403,21 @@ class TestRefused:
             DataError, match=r"column 'hours-per-week': the model takes -2147483648 to 2147483647"
         ):
             opened(path).predict(far)
+
+    @pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL])
+    def test_whole_numbers_have_no_missing_one(self, tmp_path: Path, kind: int) -> None:
+        path = graph_of(tmp_path / "m.onnx", types={"hours_per_week": kind})
+        low, high = (0, 1) if kind == TensorProto.BOOL else (0, 80)
+        with pytest.raises(DataError, match=r"'hours_per_week' takes no missing numbers .* missing = 'drop'"):
+            opened(path, changed("hours-per-week", missing=Missing.KEEP, low=low, high=high))
+
+    def test_a_missing_number_is_refused_where_floats_come_in(self, tmp_path: Path) -> None:
+        model = opened(graph_of(tmp_path / "m.onnx"))
+        frame = model.given(X[:2]).astype({"hours-per-week": "float64"})
+        assert model.predict_frame(frame) is not None
+        frame.loc[1, "hours-per-week"] = np.nan
+        with pytest.raises(DataError, match="column 'hours-per-week': .* got a missing number"):
+            model.predict_frame(frame)
 
 
 class TestCommandLine:
