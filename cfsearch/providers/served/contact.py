@@ -23,7 +23,7 @@ from .json_protocols import MLflow, TensorFlowServing
 from .ledger import Ledger
 from .model import ServedModel
 from .oip import OpenInference
-from .secrets import Secrets
+from .secrets import Secrets, is_reference
 from .settings import ProtocolName, ServedTable
 from .single import HuggingFace, TorchServe
 from .template import Template
@@ -106,6 +106,7 @@ class Contact:
         self.protocol: Final = _PROTOCOLS[self.address.protocol](
             self.address, served, output=self.declared.output
         )
+        self.protocol.labels = self.declared.labels or ()
         self.protocol.metadata = self._described(transport)
         self.settings: Final = served
         self.labels: Final = self.declared.labels or self.protocol.metadata.labels or None
@@ -174,13 +175,22 @@ class Contact:
             function(preprocessing.apply(known_inputs((3, *preprocessing.size), n=4)).numpy())
 
     def identity(self) -> str:
-        """A hash of the address, of what the server says of its model and of the settings that change answers."""
+        """A hash of the address with its query, of what the server says of its model and of the settings that change answers.
+
+        Headers count as they stand in the sidecar, where secrets are references.
+        """
         metadata = self.protocol.metadata
         settings = self.settings.model_dump(
             include={"protocol", "input", "form", "template", "pointer", "ids"}, exclude_none=True
         )
         entry = {
             "url": self.address.url,
+            "query": hashlib.sha256(self.address.query.encode()).hexdigest(),
+            "headers": sorted(
+                (name.lower(), value)
+                for name, value in self.settings.headers.items()
+                if not is_reference(value)
+            ),
             "protocol": self.address.protocol,
             "output": self.protocol.output,
             "version": metadata.version,

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Any, Final, final
 
 import numpy as np
@@ -88,7 +89,7 @@ class TensorFlowServing(Protocol):
             rows = columns
         if rows is None:
             raise BadAnswerError(f"answered {shown(document)}, expected `predictions`. {LOOK}")
-        return answer_of(rows, n, output=self.output)
+        return answer_of(rows, n, output=self.output, labels=self.labels)
 
 
 @final
@@ -124,7 +125,7 @@ class MLflow(Protocol):
         rows = document.get("predictions") if isinstance(document, dict) else document
         if rows is None:
             raise BadAnswerError(f"answered {shown(document)}, expected `predictions`. {LOOK}")
-        return answer_of(rows, n, output=self.output)
+        return answer_of(rows, n, output=self.output, labels=self.labels)
 
 
 def listed(batch: Batch) -> list[Json]:
@@ -161,13 +162,14 @@ def packed(document: Json) -> bytes:
         raise ConfigError("served model: an input holds NaN or infinity, which JSON cannot carry.") from error
 
 
-def answer_of(rows: Json, n: int, *, output: str | None) -> Answer:
+def answer_of(rows: Json, n: int, *, output: str | None, labels: Sequence[str] = ()) -> Answer:
     """Scores of a JSON list with one entry an input: numbers, names, lists, named outputs or ranked classes.
 
     Args:
         rows: of the answer.
         n: inputs of the request.
         output: the output that the user names, where entries have several.
+        labels: the declared classes.
 
     Raises:
         BadAnswerError: it is something else.
@@ -180,9 +182,9 @@ def answer_of(rows: Json, n: int, *, output: str | None) -> Answer:
     if len(rows) != n:
         raise BadAnswerError(f"answered {len(rows)} rows of scores to {n} inputs.")
     if output is not None and all(isinstance(row, dict) and output in row for row in rows):
-        return answer_of([row[output] for row in rows], n, output=None)
+        return answer_of([row[output] for row in rows], n, output=None, labels=labels)
     if rows and all(is_ranked(row) for row in rows):
-        return ranked_of(rows)
+        return ranked_of(rows, labels=labels)
     if rows and all(isinstance(row, dict) for row in rows):
         names = list(rows[0])
         if any(list(row) != names for row in rows):

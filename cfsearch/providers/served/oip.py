@@ -1,13 +1,15 @@
 """Open Inference Protocol v2, in JSON and in its binary extension (KServe, Triton, MLServer, OVMS)."""
 
 import base64
-import json
+import math
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, DataError
+from cfsearch.providers.exact_casts import cast_exactly
 
+from .json_protocols import packed
 from .messages import LOOK, BadAnswerError, Json, Request, Response, whole_number
 from .wire import (
     Answer,
@@ -82,7 +84,7 @@ class OpenInference(Protocol):
             parameters["binary_data_output"] = True
         if parameters:
             document["parameters"] = parameters
-        head = json.dumps(document, allow_nan=False, ensure_ascii=False).encode()
+        head = packed(document)
         n = size_of(batch)
         headers = {"content-type": "application/json"}
         if blobs:
@@ -118,7 +120,15 @@ class OpenInference(Protocol):
                 f"{self.address.name}: its input {info.name!r} takes {kind}, which numbers cannot be sent as."
                 + (' Send pictures as files: form = "png" under [served].' if kind == "BYTES" else "")
             )
-        cast = values.astype(np.dtype(_NUMPY[kind]).newbyteorder("<"))
+        held, wrong = cast_exactly(values, np.dtype(_NUMPY[kind]).name)
+        if values.ndim == 2 and bool(wrong.any()):
+            got = values[wrong][0].item()
+            raise DataError(
+                f"{self.address.name}: its input {info.name!r} takes {kind}, which cannot hold "
+                f"{'a missing number' if math.isnan(got) else f'{got:g}'}. Correct the column's kind and range in the schema, "
+                "or serve the model with an input of FP64."
+            )
+        cast = held.astype(np.dtype(_NUMPY[kind]).newbyteorder("<"))
         entry: dict[str, Any] = {"name": info.name, "shape": list(values.shape), "datatype": kind}
         if self.settings.binary:
             blob = np.ascontiguousarray(cast).tobytes()

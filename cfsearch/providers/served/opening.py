@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from .wire import Files, RawArray, TensorInfo, Texts
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cfsearch.datasets.tables import TableSchema
+    from cfsearch.datasets.tables import Column, TableSchema
     from cfsearch.providers.tabular import TabularProvider
 
 
@@ -92,7 +93,6 @@ def open_served_table(
     Raises:
         ConfigError, ModelFileError, MissingExtraError, ProviderError: as ``open_served``.
     """
-    from cfsearch.datasets.tables import frame_of
     from cfsearch.providers.tabular import ColumnOrder, EncodedProvider
 
     contact = Contact(spec, sidecar=sidecar, max_batch=max_batch)
@@ -100,10 +100,12 @@ def open_served_table(
     if contact.declared.encoding is not None:
         provider = contact.opened(contact.model, probe=order.arranged(order.encoding.apply(probes.double())))
         return EncodedProvider(provider, order=order, probes=probes, dtype=torch.float64)
-    contact.prefer_probabilities(frame_of(probes[:1], schema=schema))
+    texts = {one.name for one in contact.protocol.metadata.inputs if one.dtype == "BYTES"}
+    as_texts = _AsTexts(schema, frozenset(texts))
+    contact.prefer_probabilities(as_texts.rows(probes[:1]))
 
     def function(batch: RawArray) -> RawArray:
-        return contact.model(frame_of(torch.from_numpy(batch), schema=schema))
+        return contact.model(as_texts.rows(torch.from_numpy(batch)))
 
     provider = contact.opened(function, probe=probes.double())
 
@@ -112,7 +114,7 @@ def open_served_table(
 
         def piece(places: Tensor) -> Tensor:
             rows = frame.iloc[places.long().tolist()].reset_index(drop=True)
-            raw = torch.from_numpy(np.array(contact.model(rows)))
+            raw = torch.from_numpy(np.array(contact.model(as_texts.read(rows))))
             return scores_of(
                 raw, n=len(rows), labels=provider.labels, kind=provider.scores, who=provider.name
             )
@@ -120,6 +122,49 @@ def open_served_table(
         return ask_in_pieces(torch.arange(len(frame)).float(), max_batch=provider.max_batch, ask=piece)
 
     return EncodedProvider(provider, order=order, probes=probes, dtype=torch.float64, on_frame=on_frame)
+
+
+@final
+class _AsTexts:
+    """Rows for a server that takes some columns as texts: their levels and codes as the schema writes them.
+
+    Args:
+        schema: what the columns mean.
+        texts: columns that go as texts.
+    """
+
+    def __init__(self, schema: "TableSchema", texts: frozenset[str]) -> None:
+        from cfsearch.datasets.tables import is_absent, values_of_levels
+
+        self._codes: Final = {c.name: c for c in schema.columns if c.name in texts and c.digits}
+        self._schema: Final = replace(
+            schema,
+            columns=tuple(replace(c, dtype="str") if c.name in self._codes else c for c in schema.columns),
+        )
+        self._levels: Final[dict[str, RawArray]] = {}
+        for column in schema.columns:
+            if column.name in texts and column.has_levels and not column.dtype:
+                values = values_of_levels(column)
+                if values.dtype != bool:
+                    named = zip(values.tolist(), column.levels, strict=True)
+                    made = [value if is_absent(value) else level for value, level in named]
+                    self._levels[column.name] = np.array(made, dtype=object)
+
+    def rows(self, x: Tensor) -> "pd.DataFrame":
+        """Canonical rows."""
+        from cfsearch.datasets.tables import frame_of
+
+        return frame_of(x, schema=self._schema, levels=self._levels)
+
+    def read(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Rows as pandas read them, codes with all digits."""
+        from cfsearch.datasets.tables import is_absent
+
+        def text(cell: Any, column: "Column") -> Any:  # Any: a cell of a data frame
+            return cell if isinstance(cell, str) or is_absent(cell) else column.text(float(cell))
+
+        made = {name: [text(cell, c) for cell in frame[name].tolist()] for name, c in self._codes.items()}
+        return frame.assign(**made) if made else frame
 
 
 def open_served_texts(

@@ -71,6 +71,19 @@ class Secrets:
         return text
 
 
+def is_reference(value: str) -> bool:
+    """Whether a header's value stands elsewhere: ``env:NAME`` or ``file:PATH``, behind a scheme or not.
+
+    Args:
+        value: as it stands in ``[served]``.
+
+    Example:
+        >>> is_reference("Bearer env:TOKEN"), is_reference("blue")
+        (True, False)
+    """
+    return _split(value)[1].partition(":")[0] in ("env", "file")
+
+
 def _split(value: str) -> tuple[str, str]:
     """The scheme of a value ("Bearer ") and the rest."""
     for prefix in _PREFIXES:

@@ -19,7 +19,6 @@ from .wire import (
     Texts,
     array_of,
     is_ranked,
-    ranked_of,
     rows_counted,
     shown,
     size_of,
@@ -70,7 +69,7 @@ class HuggingFace(Protocol):
         rows = response.json()
         if isinstance(rows, list) and n == 1 and rows and isinstance(rows[0], dict):
             rows = [rows]
-        return answer_of(rows, n, output=self.output)
+        return answer_of(rows, n, output=self.output, labels=self.labels)
 
 
 @final
@@ -101,7 +100,7 @@ class TorchServe(Protocol):
     def _scores(self, response: Response) -> Answer:
         value = response.json()
         if is_ranked(value):
-            return ranked_of([value])
+            return answer_of([value], 1, output=self.output, labels=self.labels)
         if isinstance(value, bool | str) or not isinstance(value, list | int | float):
             raise BadAnswerError(f"answered {shown(json.dumps(value))} where scores were expected. {LOOK}")
         if not isinstance(value, list):

@@ -12,7 +12,7 @@ from .address import Address
 from .json_protocols import answer_of, listed, packed
 from .messages import BadAnswerError, Json, Request, Response, whole_number
 from .settings import ServedTable
-from .wire import Answer, Batch, Files, Protocol, is_ranked, ranked_of, shown, size_of
+from .wire import Answer, Batch, Files, Protocol, is_ranked, shown, size_of
 
 _MANY: Final = "$inputs"
 _ONE: Final = "$input"
@@ -87,8 +87,8 @@ class Template(Protocol):
         if self._ids is not None:
             value = _in_order(value, _at(document, self._ids, "ids"), n)
         if self._single and (is_ranked(value) or not isinstance(value, list) or _flat(value)):
-            return ranked_of([value]) if is_ranked(value) else answer_of([value], n, output=self.output)
-        return answer_of(value, n, output=self.output)
+            value = [value]
+        return answer_of(value, n, output=self.output, labels=self.labels)
 
 
 def _placeholders(value: Json) -> set[str]:

@@ -152,6 +152,8 @@ class Protocol(ABC):
         self.settings: Final = settings
         self.output = output
         self.metadata: Metadata = Metadata()
+        self.labels: tuple[str, ...] = ()
+        """The declared classes; empty where none are."""
 
     @property
     def most(self) -> int | None:
@@ -257,21 +259,40 @@ def rows_counted(array: RawArray, n: int) -> RawArray:
     return array
 
 
-def ranked_of(rows: Sequence[Json], *, label: Sequence[str] = ("label", "class", "name")) -> Ranked:
+_NO_CLASSES: Final = frozenset(
+    (
+        *("id", "index", "label", "class", "prediction", "predictions", "predicted", "predict"),
+        *("score", "scores", "probability", "probabilities", "probs", "prob", "logit", "logits"),
+        *("confidence", "threshold", "latency"),
+    )
+)
+"""Keys that name parts of an answer and no classes, unless a declared label is called so."""
+
+
+def ranked_of(
+    rows: Sequence[Json], *, label: Sequence[str] = ("label", "class", "name"), labels: Sequence[str] = ()
+) -> Ranked:
     """Answers that name their classes: ``[{"label": ..., "score": ...}]`` or ``{label: score}`` for each input.
 
     Args:
         rows: one an input.
         label: keys under which a name may stand.
+        labels: the declared classes, which may be called as parts of an answer are.
 
     Raises:
-        BadAnswerError: they are something else.
+        BadAnswerError: they are something else, or the keys of an object are parts of an answer.
     """
     made: list[tuple[tuple[str, float], ...]] = []
     for row in rows:
         pairs: list[tuple[object, object]]
         if isinstance(row, dict):
             pairs = list(row.items())
+            strange = [key for key in row if key.lower() in _NO_CLASSES and key not in labels]
+            if strange:
+                raise BadAnswerError(
+                    f"answered {shown(row)}, where {strange[0]!r} is no class. Name the entry that holds the scores: "
+                    "output = ... in the sidecar."
+                )
         elif isinstance(row, list) and row and all(isinstance(one, dict) for one in row):
             pairs = [
                 (
