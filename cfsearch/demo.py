@@ -6,6 +6,7 @@ faces with the natural skew of hair colour, the other on the same faces without 
 counterfactual can be drawn again as it should look, and every effect has a known true value.
 """
 
+import io
 from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -32,10 +33,11 @@ from cfsearch.contracts.provider import Provider
 from cfsearch.contracts.records import UNTARGETED, flipped
 from cfsearch.contracts.scores import log_odds, verdict_scores
 from cfsearch.datasets import faces
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, RunError
 from cfsearch.files import dump_json, write_atomically
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.numerics.intervals import wilson
+from cfsearch.places import is_folder
 from cfsearch.report.page import ReportInstance, build_page
 from cfsearch.runs.checksums import seal
 from cfsearch.runs.directory import InstanceRow, RunDirectory, now
@@ -66,6 +68,12 @@ document = run_demo(Path("again"), count={count}, evaluations={evaluations}, see
 """
 
 
+def _png(pixels: UInt8[np.ndarray, "3 s s"]) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(content, format="PNG")
+    return content.getvalue()
+
+
 @final
 class Demo:
     """Searches fronts on rendered faces for both classifiers and writes one page.
@@ -74,7 +82,7 @@ class Demo:
         directory: where everything goes; an interrupted demo goes on there.
         count: how many faces, half of them men.
         evaluations: candidates a face and model.
-        seed: seed of the searches; the faces are always the same.
+        seed: seed of the searches; as many faces are always the same ones.
         effect_faces: further faces on which effects are measured.
         watch: called with progress, with the name of the model that is searched.
     """
@@ -152,11 +160,18 @@ class Demo:
 
     def _write_faces(self, shown: faces.FaceSet) -> None:
         folder = self._directory / "faces"
+        drawn = {face_name(i): _png(pixels) for i, pixels in enumerate(shown.images)}
+        before = sorted(folder.iterdir()) if is_folder(folder) else []
+        # looked at before anything is written: what one number of faces adds would spoil the folder for the other
+        if any(path.name not in drawn or path.read_bytes() != drawn[path.name] for path in before):
+            raise RunError(
+                f"demo: {str(folder)!r} holds other faces than the {len(drawn)} of this demo, from one with another "
+                "`--faces` perhaps. Give the number from before, or a new directory."
+            )
         folder.mkdir(parents=True, exist_ok=True)
-        for i, pixels in enumerate(shown.images):
-            path = folder / face_name(i)
-            if not path.exists():
-                Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path)
+        for name, content in drawn.items():
+            if not (folder / name).exists():
+                write_atomically(folder / name, content)
 
     def _document(
         self,

@@ -12,7 +12,7 @@ import torch
 from cfsearch.contracts.records import Reason
 from cfsearch.datasets import faces
 from cfsearch.demo import Demo, demo_faces, face_index, face_name, rerender, survives, switched, true_effects
-from cfsearch.errors import ConfigError
+from cfsearch.errors import ConfigError, RunError
 from cfsearch.fronts.front import ParetoFront
 from cfsearch.providers.onnx.provider import OnnxProvider
 
@@ -118,6 +118,16 @@ def test_a_small_demo_writes_the_page_and_resumes_to_the_same(tmp_path: Path) ->
     for volatile in ("created", "finished"):
         del first[volatile], again[volatile]
     assert json.dumps(first) == json.dumps(again)
+
+
+def test_another_number_of_faces_leaves_a_folder_as_it_is(tmp_path: Path) -> None:
+    first, more = Demo(tmp_path, count=2), Demo(tmp_path, count=3)
+    first._write_faces(demo_faces(2))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "faces").iterdir()}
+    with pytest.raises(RunError, match="holds other faces than the 3 of this demo"):
+        more._write_faces(demo_faces(3))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "faces").iterdir()} == before
+    first._write_faces(demo_faces(2))
 
 
 @pytest.mark.parametrize("count", [0, 1, 201])

@@ -3,14 +3,14 @@
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import click
 
-from cfsearch.errors import ConfigError, PartialFailure
+from cfsearch.errors import CfsearchError, ConfigError, PartialFailure, ProviderError
 from cfsearch.numerics.percent import percent
 
 from ._bench_audit import audit, originals
@@ -112,23 +112,35 @@ def compare(
         )
     document = _document(assembly, runs, names)
     return Outcome(
-        document=document,
-        show=lambda console: _show(console, document),
-        error=PartialFailure("none of the images was searched; see above.")
-        if not document["images"]
-        else None,
+        document=document, show=lambda console: _show(console, document), error=_verdict(runs, document)
     )
+
+
+def _verdict(runs: "Sequence[_Run]", document: dict[str, Any]) -> PartialFailure | ProviderError | None:
+    """The error of a comparison in which no image, or not every image, has a front of each solver and seed."""
+    failures = {name: error for run in runs for name, error in run.failures.items()}
+    for name, error in failures.items():
+        note(f"{name} is left out: {error}")
+    if document["images"]:
+        return None
+    if not failures:
+        return PartialFailure("none of the images has a front of every solver and seed.")
+    name, first = next(iter(failures.items()))
+    text = f"none of the images was searched; {name}: {first}"
+    return ProviderError(text) if isinstance(first, ProviderError) else PartialFailure(text)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One solver with one seed: its fronts by image, and the time it took."""
+    """One solver with one seed: its fronts by image, why others have none, and the time it took."""
 
     solver: str
     seed: int
     fronts: "dict[str, ParetoFront]"
     seconds: float
+    failures: "dict[str, CfsearchError]" = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 def _runs(
@@ -137,6 +149,7 @@ def _runs(
     import torch
 
     from cfsearch.assembly.images import read_fitting
+    from cfsearch.engine.progress import Failure
     from cfsearch.fronts.front import ParetoFront
 
     from .search import image_refs
@@ -152,13 +165,16 @@ def _runs(
                 line.update(f"{solver.name}, seed {seed}", share=len(found) / total)
                 search = replace(assembly.search, solver=partial(_solver, solver), seed=seed)
                 begin = time.perf_counter()
-                fronts: dict[str, ParetoFront] = {}
+                fronts, failures = dict[str, ParetoFront](), dict[str, CfsearchError]()
                 for start in range(0, len(records), step):
                     group = records[start : start + step]
                     x = torch.stack([record.x for record in group]).to(device)
                     results = search.run(x, names=[record.name for record in group])
                     fronts |= {r.name: r for r in results if isinstance(r, ParetoFront) and len(r)}
-                found.append(_Run(solver.name, seed, fronts, time.perf_counter() - begin))
+                    failures |= {r.name: r.error for r in results if isinstance(r, Failure)}
+                seconds = time.perf_counter() - begin
+                names = tuple(record.name for record in records)
+                found.append(_Run(solver.name, seed, fronts, seconds, failures, names))
     return found
 
 
@@ -204,7 +220,7 @@ def _document(assembly: "Assembly", runs: Sequence[_Run], names: Sequence[str]) 
         "evaluations": assembly.search.evaluations,
         "seeds": sorted({run.seed for run in runs}),
         "images": images,
-        "left_out": sorted({name for run in runs for name in run.fronts} - set(shared)),
+        "left_out": sorted({name for run in runs for name in (*run.names, *run.fronts)} - {*shared}),
         "solvers": _ranked(runs, shares, names) if shared else [],
     }
 

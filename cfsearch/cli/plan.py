@@ -230,7 +230,11 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         ),
         ("objectives", ", ".join(document["objectives"])),
         ("constraints", ", ".join(document["constraints"]) or "none"),
-        *((noun, f"{document[noun]:,}") for noun in ("images", "rows") if noun in document),
+        *(
+            (noun, f"{document[noun]:,}")
+            for noun in ("images", "rows", "texts", "recordings")
+            if noun in document
+        ),
         ("queries", f"at most {document['queries']:,} to the model by the searches"),
         *((("beside", f"at most {_beside(document['beside'])}"),) if document["beside"] else ()),
         ("time", f"about {duration(document['seconds'])} on this machine"),

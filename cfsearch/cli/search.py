@@ -1,6 +1,7 @@
 """``cfsearch search``: one or a few inputs, the front in the terminal."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count as numbers_from
@@ -101,10 +102,11 @@ def search(
         from cfsearch.assembly.search import assemble
 
         assembly = assemble(chosen) if table is None else assemble(chosen, table=table)
-    count = len(images) if assembly is None else len(assembly.records or ())
+    refs = image_refs(images) if assembly is None else assembly.records or ()
+    count = len(refs)
     outputs = [_Output.of(kind, path, count=count) for kind, path in (("front", save), ("png", strip))]
     with interruptible(f"interrupted; a search of a few {chosen.data.noun}s keeps nothing. Run it again."):
-        found = _run(chosen, images, assembly)
+        found = _run(chosen, refs, assembly)
         for output in outputs:
             output.write(found.fronts)
     detail(f"{duration(found.seconds)} in all")
@@ -197,15 +199,12 @@ def file_stems(names: Sequence[str]) -> list[str]:
     return list(stems)
 
 
-def _run(config: "Config", images: Sequence[Path], assembly: "Assembly | None") -> _Found:
+def _run(config: "Config", refs: "Sequence[ImageRef | InputRecord]", assembly: "Assembly | None") -> _Found:
     from cfsearch.assembly.batches import searched
     from cfsearch.assembly.search import assemble
     from cfsearch.engine.clock import Clock
 
     begin = time.monotonic()
-    refs: "Sequence[ImageRef | InputRecord]" = (
-        image_refs(images) if assembly is None else assembly.records or ()
-    )
     assembly = assembly or assemble(config)
     for text in assembly.notes:
         note(text)
@@ -277,8 +276,8 @@ def image_refs(images: Sequence[Path]) -> "list[ImageRef]":
     from cfsearch.datasets.images import find_images
 
     refs = [ref for path in images for ref in readable(find_images(path))]
-    names = [ref.name for ref in refs]
-    refs = [replace(ref, name=str(ref.path)) if names.count(ref.name) > 1 else ref for ref in refs]
+    times = Counter(ref.name for ref in refs)
+    refs = [replace(ref, name=str(ref.path)) if times[ref.name] > 1 else ref for ref in refs]
     if len({ref.name for ref in refs}) != len(refs):
         raise ConfigError("search: the same image was given twice.")
     return refs

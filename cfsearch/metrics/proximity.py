@@ -37,15 +37,15 @@ def mad(reference: Float[Tensor, "r d"]) -> Float[Tensor, " d"]:
     """Median absolute deviation of each column from its median, as a scale to divide by.
 
     A column of which more than half is one value has none; its mean absolute deviation from the
-    median stands in, and 1 for a column that is constant.
+    median stands in, and 1 for a column that is constant. Missing numbers (NaN) are left out.
 
     Example:
         >>> mad(torch.tensor([[1.0, 7.0], [2.0, 7.0], [4.0, 7.0]])).tolist()
         [1.0, 1.0]
     """
     rows = reference.double()
-    gap = (rows - rows.quantile(0.5, dim=0)).abs()
-    middle, mean = gap.quantile(0.5, dim=0), gap.mean(0)
+    gap = (rows - rows.nanquantile(0.5, dim=0)).abs()
+    middle, mean = gap.nanquantile(0.5, dim=0), gap.nanmean(0)
     return torch.where(middle > 0, middle, torch.where(mean > 0, mean, 1.0))
 
 

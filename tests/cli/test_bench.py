@@ -11,6 +11,7 @@ from rich.console import Console
 from cfsearch.cli import bench
 from cfsearch.cli._invocation import Invocation
 from cfsearch.cli.bench import _Run
+from cfsearch.errors import CfsearchError, PartialFailure, ProviderError
 
 
 def stub(points: list[list[float]], *, first: list[float], found: bool = True) -> Any:
@@ -86,6 +87,23 @@ def test_one_seed_has_no_deviation_and_no_shared_image_no_ranks() -> None:
     apart = [_Run("slow", 1, {"a": stub([[1.0, 1.0]], first=[2.0, 2.0])}, 1.0), _Run("good", 1, {}, 1.0)]
     empty = bench._document(assembled(), apart, ["slow", "good"])
     assert (empty["images"], empty["solvers"], empty["left_out"]) == ([], [], ["a"])
+
+
+def test_an_image_that_failed_everywhere_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(bench, "note", heard.append)
+    failed: dict[str, CfsearchError] = {"b.png": ProviderError("model: it raised.")}
+    both = [_Run(run.solver, run.seed, {"a.png": run.fronts["a.png"]}, 1.0, failed, ("a.png", "b.png")) for run in runs()]  # fmt: skip
+    document = bench._document(assembled(), both, ["slow", "good"])
+    assert [image["name"] for image in document["images"]] == ["a.png"] and document["left_out"] == ["b.png"]
+    assert bench._verdict(both, document) is None and heard == ["b.png is left out: model: it raised."]
+    none = [_Run("slow", 1, {}, 1.0, failed, ("b.png",)), _Run("good", 1, {}, 1.0, failed, ("b.png",))]
+    document = bench._document(assembled(), none, ["slow", "good"])
+    error = bench._verdict(none, document)
+    assert isinstance(error, ProviderError) and error.exit_code == 3 and "it raised" in str(error)
+    still = [_Run("slow", 1, {}, 1.0, {}, ("a",)), _Run("good", 1, {}, 1.0, {}, ("a",))]
+    document = bench._document(assembled(), still, ["slow", "good"])
+    assert document["left_out"] == ["a"] and isinstance(bench._verdict(still, document), PartialFailure)
 
 
 def printed(document: dict[str, Any]) -> list[str]:

@@ -67,6 +67,12 @@ def test_each_figure_stands_on_its_line() -> None:
     ]
 
 
+@pytest.mark.parametrize("noun", ["texts", "recordings", "rows"])
+def test_inputs_of_every_kind_are_counted(noun: str) -> None:
+    document = {key: value for key, value in DOCUMENT.items() if key != "images"}
+    assert f"{noun:<12}41" in printed(document | {noun: 41})
+
+
 def test_rows_and_constraints_are_named() -> None:
     document = {key: value for key, value in DOCUMENT.items() if key != "images"}
     lines = printed(document | {"rows": 3, "constraints": ["flip", "max_changed"], "notes": [], "beside": {}})

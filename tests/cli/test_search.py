@@ -81,6 +81,21 @@ def test_several_images_are_saved_under_their_names(
     assert sorted(path.name for path in out.iterdir()) == ["face0.png.front", "face1.png.front"]
 
 
+@pytest.mark.parametrize(("option", "ending"), [("--save", "front"), ("--strip", "png")])
+def test_a_folder_of_images_needs_a_folder_of_fronts(
+    call: Call, model: Path, faces: Path, fast: Flags, tmp_path: Path, option: str, ending: str
+) -> None:
+    names = sorted(path.name for path in faces.iterdir())
+    assert len(names) > 1
+    out = tmp_path / "all"
+    assert call("search", faces, "--model", model, *fast, option, out).code == 0
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}.{ending}" for name in names]
+    one = tmp_path / f"one.{ending}"
+    one.write_bytes(b"mine")
+    result = call("search", faces, "--model", model, *fast, option, one)
+    assert result.code == 2 and "inputs need a folder" in result.error and one.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("width", [40, 80, 160])
 def test_a_table_fits_any_terminal(
     call: Call, model: Path, face: Path, fast: Flags, monkeypatch: pytest.MonkeyPatch, width: int

@@ -32,6 +32,12 @@ def test_columns_without_a_mad() -> None:
     assert mad(reference).tolist() == [2.0, 1.0]
 
 
+def test_missing_numbers_are_left_out_of_a_mad() -> None:
+    known = torch.tensor([1.0, 2.0, 4.0, 9.0, 30.0])
+    rows = torch.stack([torch.cat([known, torch.tensor([torch.nan])]), torch.full((6,), torch.nan)], dim=1)
+    assert mad(rows).tolist() == [median_abs_deviation(known.numpy()), 1.0]
+
+
 def test_mad_scaled_by_hand() -> None:
     value = mad_scaled(torch.zeros(1, 2), torch.tensor([[3.0, -1.0]]), scale=torch.tensor([2.0, 0.5]))
     assert value.tolist() == [3.5]
