@@ -16,6 +16,8 @@ from ._invocation import Invocation
 from ._opened import open_pictured, size_of
 from ._options import (
     DEADLINE,
+    DELIMITER,
+    ENCODING,
     FILE,
     ISOLATION,
     MEMORY,
@@ -78,6 +80,8 @@ _SIZE = 64
     shell_complete=column,
     help="The column with the true class, where the schema is guessed.",
 )
+@ENCODING
+@DELIMITER
 @TARGET_RANGE
 @click.option("--limit", type=WHOLE, help="At most the first N inputs.")
 @click.option(
@@ -254,7 +258,7 @@ def _images(model: str, flags: dict[str, Any]) -> _Inputs:
 def _rows(model: str, flags: dict[str, Any]) -> _Inputs:
     from cfsearch.assembly.model import open_model
 
-    names = ("schema", "label", "limit", "trust", "target", *_MODEL)
+    names = ("schema", "label", "encoding", "delimiter", "limit", "trust", "target", *_MODEL)
     given = {"model": model, "data": flags["table"], **{name: flags[name] for name in names}}
     opened = open_model(settings(None, given))
     if opened.table is None:

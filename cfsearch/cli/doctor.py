@@ -14,6 +14,8 @@ from ._help import Command
 from ._opened import open_pictured, preparation_of
 from ._options import (
     DEADLINE,
+    DELIMITER,
+    ENCODING,
     FILE,
     ISOLATION,
     LABEL,
@@ -68,6 +70,8 @@ _COLUMNS = 8
 )
 @SCHEMA
 @LABEL
+@ENCODING
+@DELIMITER
 @TARGET_RANGE
 @click.option("--text", multiple=True, metavar="TEXT", help="Of a model of texts: one to ask about; repeat.")
 @click.option("--texts", type=FILE, help="Of a model of texts: a file of them, one a line, or a CSV.")

@@ -15,6 +15,8 @@ from ._help import Command
 from ._invocation import Invocation
 from ._options import (
     DEADLINE,
+    DELIMITER,
+    ENCODING,
     FILE,
     ISOLATION,
     LABEL,
@@ -84,6 +86,8 @@ _SUFFIXES = (".html", ".png")
 )
 @SCHEMA
 @LABEL
+@ENCODING
+@DELIMITER
 @TRUST
 @TRUST_MODEL
 @list_option("--immutable", shell_complete=columns, help="Columns that must not change.")

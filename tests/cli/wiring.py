@@ -117,11 +117,16 @@ def _alone() -> dict[tuple[str, str], Row]:
             rows[command, option] = Row(f"{base} {words}", border, argument(name), value)
         base = "judge c.csv --data t.csv --model m.skops"
         rows["judge", option] = Row(f"{base} {words}", OPEN_MODEL, setting(f"run.{name}"), value)
+    of_rows = {
+        "judge": "judge c.csv --data t.csv --model m.skops",
+        "doctor": "doctor m --data t.csv",
+        "explain": _EXPLAINED_ROWS,
+        "distill": _DISTILLED_ROWS,
+    }
     for option in ("--encoding", "--delimiter"):
         written, read, held = _TABLE[option]
-        rows["judge", option] = Row(
-            f"judge c.csv --data t.csv --model m.skops {written}", OPEN_MODEL, read, held
-        )
+        for command, base in of_rows.items():
+            rows[command, option] = Row(f"{base} {written}", OPEN_MODEL, read, held)
     for command, base in {"doctor": "doctor m", "distill": _DISTILLED}.items():
         rows[command, "--trust-model"] = Row(
             f"{base} --trust-model sha256:ab", OPEN_PROVIDER, argument("trust_model"), "sha256:ab"
