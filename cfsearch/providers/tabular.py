@@ -40,7 +40,9 @@ def numbers_of(frame: "pd.DataFrame") -> NDArray[np.float64] | None:
     """A data frame of numbers and truth values as one array; None where a column holds texts."""
     if any(kind.kind not in "biuf" for kind in frame.dtypes):
         return None
-    return frame.to_numpy(dtype=np.float64)
+    return frame.to_numpy(
+        dtype=np.float64, copy=True
+    )  # a view of a frame may not be written, of which torch warns
 
 
 class TabularProvider(Provider, ABC):

@@ -138,9 +138,13 @@ def _cells(
         _check_header(header, path, delimiter, skipped + 1)
         for cells in reader:
             row = [cell.strip() for cell in cells]
-            if any(row) or len(row) == len(header):
-                rows.append(row)
-                lines.append(reader.line_num + skipped)
+            if not any(row):
+                # as pandas has it: a line of spaces is none, one of delimiters a row of missing cells
+                if len(row) < 2 and (len(header) > 1 or cells != [""]):
+                    continue
+                row += [""] * (len(header) - len(row))
+            rows.append(row)
+            lines.append(reader.line_num + skipped)
     except csv.Error as error:
         line = max(1, reader.line_num) + skipped
         raise _wrong(path, line, f"is no row of a table ({error})") from error

@@ -1,6 +1,7 @@
 """A CSV file as rows of text: line numbers, delimiters, and numbers as people write them."""
 
 import io
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -231,3 +232,17 @@ def test_numbers_as_they_were_written() -> None:
         -1.5: "-1.5",
         8.0: "+08",
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b,c\n1,2,3\n,,\n4,5,6\n", "a,b,c\n1,2,3\n,\n4,5,6\n", "a,b,c\n1,2,3\n  \n\n4,5,6\n", 'a\n1\n""\n   \n4\n', "a\n1\n\n4\n"],
+)  # fmt: skip
+def test_rows_without_a_cell_are_counted_as_pandas_counts_them(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    theirs = pd.read_csv(path)
+    ours = read_text_table(path)
+    assert [[float(cell) if cell else None for cell in row] for row in ours.rows] == [
+        [None if math.isnan(value) else value for value in row] for row in theirs.to_numpy(float).tolist()
+    ]
