@@ -18,7 +18,7 @@ _REPORT: Final = 'examples=("cfsearch report runs/one",)'
 USERS: Final = (
     Case(
         "`RunDirectory.read` takes a text", "cfsearch/runs/directory.py",
-        "        path = Path(path)\n        if not (path / STORE).is_file():", "        if not (path / STORE).is_file():",
+        "        path = Path(path)\n        if not is_file(path / STORE):", "        if not is_file(path / STORE):",
         ("tests/test_exports.py::test_a_run_is_begun_and_read_by_a_text_as_by_a_path",),
     ),
     Case(

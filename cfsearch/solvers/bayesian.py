@@ -61,8 +61,7 @@ class Bayesian(BatchedSolver):
     Example:
         >>> import numpy as np
         >>> import torch
-        >>> from cfsearch.contracts.records import NOT_EVALUATED
-    from cfsearch.contracts.space import SearchSpace
+        >>> from cfsearch.contracts.space import SearchSpace
         >>> space = SearchSpace(names=("a", "b"), lower=-torch.ones(1, 2), upper=torch.ones(1, 2))
         >>> solver = Bayesian(population=4)
         >>> solver.start(space, objectives=2, constrained=False, rngs=[np.random.default_rng(0)], generations=2)

@@ -222,7 +222,7 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, damage: bytes)
 
 
 def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="found none"):
+    with pytest.raises(ModelFileError, match="there is no such file"):
         load_attgan(tmp_path / "none.safetensors")
     save_file({"w": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ModelFileError, match="expected the format"):

@@ -214,7 +214,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> No
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="found none"):
+    with pytest.raises(ModelFileError, match="there is no such file"):
         load_published(tmp_path / "w.pth")
 
 
