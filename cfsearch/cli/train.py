@@ -247,6 +247,8 @@ def _train(what: str, flags: dict[str, Any], work: _Work) -> Outcome:
         device=flags["device"],
     )
     trainer = open_trainer(flags["family"])
+    if done := _steps_done(folder):
+        note(f"{str(folder)!r} holds a training, which goes on from step {done}.")
     call = Invocation.current()
     words = f"interrupted; the last checkpoint is in {str(folder)!r}. To go on: {call.command}"
     with stoppable(words, grace_s=_GRACE_S) as stop, progress("train") as line:
@@ -283,6 +285,12 @@ def _check_places(out: Path, folder: Path, *, resume: bool) -> None:
         raise RunError(
             f"{str(folder)!r} holds a training already. Name another --folder, or leave out --no-resume."
         )
+
+
+def _steps_done(folder: Path) -> int:
+    """Steps of the last checkpoint in a folder; 0 without one."""
+    found = [path.name.removeprefix("step-") for path in (folder / "checkpoints").glob("step-*")]
+    return max((int(name) for name in found if name.isdecimal()), default=0)
 
 
 def _given(flags: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

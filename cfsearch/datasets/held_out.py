@@ -1,11 +1,13 @@
 """Part of a labelled source that a training does not see, so that what it learned can be measured there."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, final
 
 import torch
 
 from cfsearch.contracts.trainer import Labelled, Source
+from cfsearch.datasets.fingerprint import source_fingerprint
 from cfsearch.errors import ConfigError
 
 
@@ -32,6 +34,12 @@ class Part:
     def batch(self, indices: Sequence[int]) -> Labelled:
         """These images."""
         return self._source.batch(self._whole(indices))
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the whole and of what of it this is."""
+        whole = source_fingerprint(self._source)
+        return hashlib.sha256(f"{whole} {' '.join(map(str, self._indices))}".encode()).hexdigest()
 
     def _whole(self, indices: Sequence[int]) -> list[int]:
         return [self._indices[i] for i in indices]

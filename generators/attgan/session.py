@@ -26,6 +26,7 @@ from .losses import (
 )
 from .networks import Critic, Editor
 from .progress import StepMetrics, Trained, flips
+from .provenance import Provenance, check_provenance, provenance
 from .recipe import Adversarial, Decay, Precision, TrainingConfig
 from .runs import Checkpoint, TrainingFolder
 
@@ -78,6 +79,7 @@ class Session:
             uniform=training.uniform,
             same=training.same,
         )
+        self._provenance: Provenance
         self.step: int = 0
         self.seconds: float = 0.0
 
@@ -90,6 +92,7 @@ class Session:
         stop: Callable[[], bool] | None,
         frozen: bool,
     ) -> Trained:
+        self._provenance = provenance(self.source, self.training, frozen=self.editor if frozen else None)
         self.folder.prepare()
         self._resume()
         last = time.monotonic()
@@ -126,6 +129,10 @@ class Session:
         if self.training.minutes is not None:
             share = max(share, self.seconds / (60.0 * self.training.minutes))
         return min(share, 1.0)
+
+    @property
+    def _stage_over(self) -> bool:
+        return self.training.until < 1.0 and self.progress >= self.training.until
 
     def _set_rates(self) -> None:
         t = self.training
@@ -343,13 +350,18 @@ class Session:
             f"{part}.{name}": value for part, net in self._nets() for name, value in net.state_dict().items()
         }
         optimizers = {"editor": self.editor_adam.state_dict(), "critic": self.critic_adam.state_dict()}
-        state: dict[str, object] = {"seconds": self.seconds, "config": self.config.to_json()}
+        state: dict[str, object] = {
+            "seconds": self.seconds,
+            "config": self.config.to_json(),
+            "provenance": self._provenance.to_json(),
+            "stage_over": self._stage_over,
+        }
         self.folder.save(Checkpoint(step=self.step, weights=weights, optimizers=optimizers, state=state))
 
     def _resume(self) -> None:
         found = self.folder.latest()
-        self.folder.rewind(0 if found is None else found.step)
         if found is None:
+            self.folder.rewind(0)
             return
         theirs = AttGANConfig.from_json(found.state.get("config"))
         if theirs != self.config:
@@ -357,6 +369,10 @@ class Session:
                 f"attgan training: {self.folder.path} holds a training of other networks "
                 f"({theirs} instead of {self.config}). Name another folder."
             )
+        self.step = found.step
+        self.seconds = float(cast(float, found.state["seconds"]))
+        check_provenance(self.folder.path, found.state, self._provenance, stage_over=self._stage_over)
+        self.folder.rewind(found.step)
         for part, net in self._nets():
             prefix = f"{part}."
             net.load_state_dict(
@@ -364,8 +380,6 @@ class Session:
             )
         self.editor_adam.load_state_dict(found.optimizers["editor"])
         self.critic_adam.load_state_dict(found.optimizers["critic"])
-        self.step = found.step
-        self.seconds = float(cast(float, found.state["seconds"]))
 
     def _nets(self) -> Iterator[tuple[str, nn.Module]]:
         yield "editor", self.editor

@@ -48,7 +48,8 @@ def train(
     Raises:
         DataError: the source is empty, has other attributes, or gives images that do not fit.
         CapabilityError: paired terms without a paired source.
-        RunError: the folder cannot be written to.
+        RunError: the folder cannot be written to, or holds a training of other data or settings
+            (steps, minutes and the intervals may change, and all after a stage, see ``TrainingConfig.until``).
         ModelFileError: the checkpoint in it is damaged or of other networks.
     """
     _check(source, config=config, training=training)

@@ -51,7 +51,15 @@ def test_a_generator_is_trained_and_goes_on(call: Call, tmp_path: Path) -> None:
     assert made.shape == (3, 64, 64)
     assert isinstance(made, Critic)
     assert attributes(out) == faces.ATTRIBUTES
-    assert call(*words, "--steps", 3).document["steps"] == 3
+    assert "goes on" not in answer.err
+    longer = call(*words, "--steps", 3)
+    assert longer.document["steps"] == 3
+    assert "holds a training, which goes on from step 2." in longer.err
+    before = out.read_bytes()
+    other = call(*words, "--steps", 3, "--seed", 5, "--rate", 0.01)
+    assert other.code == 2
+    assert "seed was 0, now 5; rate was" in other.error
+    assert out.read_bytes() == before
     lines = [
         json.loads(line) for line in (tmp_path / "mine-training" / "metrics.jsonl").read_text().splitlines()
     ]

@@ -1,5 +1,6 @@
 """Rendered faces as a source of training: people, and true re-renders of their edits."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -35,6 +36,7 @@ class RenderedFaces:
         if n < 2:
             raise ConfigError(f"rendered faces: at least 2 people are needed, got {n}.")
         self._size = size
+        self._seed = seed
         self._halves = (
             faces.faces(n - n // 2, seed=seed * 2, size=size, joint="natural"),
             faces.faces(n // 2, seed=seed * 2 + 1, size=size, joint="independent"),
@@ -55,6 +57,11 @@ class RenderedFaces:
         images = np.stack([half.images[row] for half, row in picked])
         labels = np.stack([half.attributes[row] for half, row in picked])
         return LabelledFaces(torch.from_numpy(images), torch.from_numpy(labels))
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what decides the people: how many, the seed and the size."""
+        return hashlib.sha256(f"rendered {len(self)} {self._seed} {self._size}".encode()).hexdigest()
 
     def pairs(self, indices: Sequence[int], targets: Tensor) -> Tensor:
         """The same people with other attributes, all else held fixed."""

@@ -30,6 +30,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from cfsearch.datasets.fingerprint import label_bytes, sampled_rows
 from cfsearch.errors import ConfigError, DataError
 
 from ._find import SUFFIXES, ImageRef, archive_of, find_images, open_file, unpacked
@@ -226,10 +227,27 @@ class ImageFolderSource:
         """The labels of all images, 0 or 1, without decoding one."""
         return self._labels.clone()
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the names, the labels and some of the files."""
+        words = (str(self._images.size), *self.attributes, *self.names)
+        digest = hashlib.sha256("\n".join(words).encode() + label_bytes(self._labels))
+        for i in sampled_rows(len(self)):
+            digest.update(_content(self._images.refs[i]))
+        return digest.hexdigest()
+
     def batch(self, indices: Sequence[int]) -> LabelledImages:
         """These images and their labels, in this order."""
         pixels = self._images.pixels(indices)
         return LabelledImages(pixels.to(torch.float32) / 255.0, self._labels[list(indices)])
+
+
+def _content(ref: ImageRef) -> bytes:
+    if ref.member is None:
+        with open_file(ref) as stream:
+            return hashlib.sha256(stream.read()).digest()
+    with archive_of(ref.path) as archive:
+        return hashlib.sha256(unpacked(ref, archive).read()).digest()
 
 
 def _matched(files: Sequence[str], found: Sequence[ImageRef]) -> list[ImageRef]:

@@ -57,6 +57,11 @@ class _Part(ABC):
         """The labels of all faces, 0 or 1, without decoding one."""
         return self._faces.labels
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the names, the labels and some of the files."""
+        return self._faces.fingerprint
+
     def batch(self, indices: Sequence[int]) -> LabelledImages:
         """These faces and their labels, in this order."""
         return self._faces.batch(indices)
