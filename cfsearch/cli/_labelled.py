@@ -1,8 +1,14 @@
 """Options of commands that take labelled images: rendered faces, a folder with a table, CelebA."""
 
+from typing import Final
+
 import click
+from click.core import ParameterSource
 
 from ._options import FILE, WHOLE, Function
+
+PEOPLE: Final = 10_000
+"""Rendered faces where no number is given."""
 
 _OPTIONS = (
     click.option("--data", metavar="faces|FOLDER|ZIP", help="Rendered faces, or images with --attributes."),
@@ -15,7 +21,7 @@ _OPTIONS = (
     click.option(
         "--people",
         type=click.IntRange(min=2),
-        default=10_000,
+        default=PEOPLE,
         show_default=True,
         help="Rendered faces, for --data faces.",
     ),
@@ -32,3 +38,13 @@ def labelled_images(command: Function) -> Function:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def given_people(people: int) -> int | None:
+    """The number of rendered faces where the caller gave one; None where it is the default.
+
+    Args:
+        people: the value of the option.
+    """
+    source = click.get_current_context().get_parameter_source("people")
+    return None if source is ParameterSource.DEFAULT else people

@@ -64,10 +64,8 @@ def measured(
     from cfsearch.contracts.trainer import Annotator
     from cfsearch.measurement import measure
 
-    if write and not isinstance(trainer, Annotator):
-        raise CapabilityError(
-            "files of this family of generators hold no figures. Add --no-write to print them only."
-        )
+    if write and (why := why_no_figures(file, trainer)):
+        raise CapabilityError(why)
     config = Config.check({"model": {"path": "none"}, "data": {"images": "none"}, "generator": str(file)})
     found = measure(
         open_generator(config), training=training, held_out=held, seed=seed, device=device, watch=watch
@@ -75,6 +73,26 @@ def measured(
     if write and isinstance(trainer, Annotator):
         trainer.annotate(file, {"edit_success": found.edit_success, "measured": found.to_json()})
     return found.to_json()
+
+
+def why_no_figures(file: Path, trainer: "Trainer") -> str:
+    """Why a generator's file cannot hold figures, as a sentence; empty where it can.
+
+    Args:
+        file: of the generator.
+        trainer: of its family.
+    """
+    from cfsearch.contracts.trainer import Annotator
+
+    if not isinstance(trainer, Annotator):
+        return (
+            "files of this family of generators hold no figures. --no-write says the same without this note."
+        )
+    try:
+        trainer.annotate(file, {})
+    except CapabilityError as error:
+        return str(error)
+    return ""
 
 
 def show_measured(console: "Console", figures: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from cfsearch.places import check_place
 
 from ._completion import plugins
 from ._help import Command, Family
-from ._labelled import labelled_images
+from ._labelled import given_people, labelled_images
 from ._options import FILE, SEED, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._progress import progress
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FORMAT = "cfsearch-measurement/1"
 _FEWEST: Final = 60
+_OTHER_PEOPLE: Final = 2**63
+"""Added to the seed of rendered people: larger than any seed of a training, so that none is of both."""
 
 
 @click.group(cls=Family, invoke_without_command=True)
@@ -60,26 +62,32 @@ def generator(file: Path, **flags: Any) -> Outcome:  # Any: the options, by name
 
     Give labelled images that FILE was not trained on. Half of them train a classifier; on the other half it says
     whether edits are seen. Audits read the figures from FILE: effects of what it hardly edits count as not known.
+    Of CelebA the test part is taken; rendered people are others than those of any training.
     """
-    if flags["write"] and file.is_file():
-        check_place(file)
     use_threads(flags["threads"])
     from cfsearch.contracts.trainer import open_trainer
     from cfsearch.datasets.held_out import split
 
-    from ._measured import measured, show_measured
+    from ._measured import measured, show_measured, why_no_figures
     from ._sources import open_source
 
     trainer = open_trainer(flags["family"])
+    if write := flags["write"] and file.is_file():
+        if why := why_no_figures(file, trainer):
+            note(f"the figures are printed only: {why}")
+            write = False
+        else:
+            check_place(file)
     source = open_source(
         flags["data"],
         celeba=flags["celeba"],
         table=flags["table"],
         names=trainer.attributes(file),
         size=trainer.size(file),
-        people=flags["people"],
-        seed=flags["seed"],
+        people=given_people(flags["people"]),
+        seed=flags["seed"] + _OTHER_PEOPLE,
         limit=flags["limit"],
+        parts=("test", "valid"),
     )
     if len(source) < _FEWEST:
         raise DataError(
@@ -94,11 +102,11 @@ def generator(file: Path, **flags: Any) -> Outcome:  # Any: the options, by name
             held=held,
             seed=flags["seed"],
             device=flags["device"],
-            write=flags["write"],
+            write=write,
             watch=lambda share: line.update("a classifier learns, then judges", share=share),
         )
-    document = {"format": FORMAT, "file": str(file), "written": flags["write"], **figures}
-    if flags["write"]:
+    document = {"format": FORMAT, "file": str(file), "written": write, **figures}
+    if write:
         note(f"the figures stand in {plain(str(file))} now, and in every audit that uses it.")
 
     def show(console: "Console") -> None:

@@ -12,8 +12,8 @@ from cfsearch.places import check_place
 from ._completion import columns, plugins
 from ._help import Command, Family
 from ._invocation import Invocation
-from ._labelled import labelled_images
-from ._measured import held_out, measured, show_measured
+from ._labelled import given_people, labelled_images
+from ._measured import held_out, measured, show_measured, why_no_figures
 from ._options import FILE, SEED, WHOLE, Function, json_option, threads_option
 from ._output import Outcome, note, plain
 from ._places import FOLDER_PLACE, PLACE
@@ -177,15 +177,18 @@ def _with_figures(outcome: Outcome, held: list[Any], flags: dict[str, Any]) -> O
     from cfsearch.contracts.trainer import open_trainer
 
     training, rest = held
+    trainer = open_trainer(flags["family"])
+    if why := why_no_figures(flags["out"], trainer):
+        note(f"the figures are printed only: {why}")
     with progress("measure") as line:
         figures = measured(
             flags["out"],
-            open_trainer(flags["family"]),
+            trainer,
             training=training,
             held=rest,
             seed=flags["seed"],
             device=flags["device"],
-            write=True,
+            write=not why,
             watch=lambda share: line.update("a classifier learns, then judges", share=share),
         )
 
@@ -312,7 +315,7 @@ def _source(
         table=flags["table"],
         names=names,
         size=size,
-        people=flags["people"],
+        people=given_people(flags["people"]),
         seed=flags["seed"],
         limit=flags["limit"],
     )

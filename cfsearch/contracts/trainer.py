@@ -168,6 +168,8 @@ class Annotator(Protocol):
     def annotate(self, generator: Path, entries: Mapping[str, object]) -> None:
         """Add entries to what the file says of itself; ``edit_success``, a share for each attribute, is one.
 
+        Without entries nothing is written: it says only whether files of that kind hold figures.
+
         Raises:
             CapabilityError: files of that kind hold no figures.
         """

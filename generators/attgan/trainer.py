@@ -51,7 +51,8 @@ class AttGANTrainer:
                 f"attgan: {generator.name} is a published checkpoint, which holds no figures. `cfsearch train critic "
                 "--generator FILE` makes a .safetensors file of it, which does."
             )
-        annotate_attgan(generator, entries)
+        if entries:
+            annotate_attgan(generator, entries)
 
     def train_generator(
         self,

@@ -8,7 +8,9 @@ import pytest
 from safetensors import safe_open
 
 from cfsearch.cli._measured import held_out
+from cfsearch.errors import CapabilityError, DataError
 from cfsearch.generators.attgan.files import load_attgan
+from cfsearch.generators.attgan.trainer import AttGANTrainer
 from cfsearch.schemas import schema
 
 from .conftest import Call
@@ -78,12 +80,46 @@ def test_few_images_are_refused(call: Call, mine: Path) -> None:
 
 
 def test_a_published_checkpoint_holds_no_figures(call: Call, tmp_path: Path) -> None:
-    from cfsearch.errors import CapabilityError
-    from cfsearch.generators.attgan.trainer import AttGANTrainer
-
     with pytest.raises(CapabilityError, match="train critic"):
         AttGANTrainer().annotate(tmp_path / "weights.49.pth", {})
 
 
 def test_a_tenth_is_held_out_of_enough() -> None:
     assert [held_out(n) for n in (2, 299, 300, 301, 9_999, 10_000, 10**6)] == [0, 0, 30, 30, 999, 1000, 1000]
+
+
+def test_a_file_that_holds_no_figures_is_known_before_it_is_measured(
+    call: Call, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of measurement ended in an error, and no figure was shown."""
+    monkeypatch.setattr("cfsearch.measurement.judge._STEPS", (2, 2))
+
+    def annotate(_: object, __: Path, entries: object) -> None:
+        assert entries == {}
+        raise CapabilityError("attgan: holds no figures.")
+
+    monkeypatch.setattr(AttGANTrainer, "annotate", annotate)
+    before = mine.read_bytes()
+    answer = call("measure", "generator", mine, "--data", "faces", "--people", 64, "--threads", 1, "--json")
+    assert answer.code == 0, answer.err
+    assert "the figures are printed only: attgan: holds no figures." in answer.err
+    assert answer.document["written"] is False
+    assert answer.document["images"] == 32
+    assert mine.read_bytes() == before
+
+
+def test_measured_people_are_others_than_a_training_draws(
+    call: Call, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its seed: seeds of a training are smaller than those of a measurement."""
+    drawn: list[int] = []
+
+    def draw(_: int, *, seed: int, size: int) -> None:
+        drawn.append(seed)
+        raise DataError("drawn")
+
+    monkeypatch.setattr("cfsearch.datasets.faces.training.RenderedFaces", draw)
+    for seed in (0, 2**63 - 1):
+        call("measure", "generator", mine, "--data", "faces", "--seed", seed)
+    assert min(drawn) > 2**63 - 1
+    assert len(set(drawn)) == 2

@@ -72,7 +72,9 @@ class AttributeTable:
         )
 
 
-def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[str] = ()) -> AttributeTable:
+def read_attributes(
+    path: Path, *, extra: Sequence[str] = (), known: Sequence[str] = (), only: Sequence[str] = ()
+) -> AttributeTable:
     """The attribute table in a file with a header, whatever its encoding and what stands between its cells.
 
     The file name stands in the column named file, filename, image_id or image, else in the
@@ -83,6 +85,7 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
         path: the table.
         extra: columns to keep as text.
         known: as ``extra``, of those that the table has beside its first column.
+        only: the attributes; every other column is kept as text. Where empty, all others are attributes.
 
     Raises:
         DataError: the file cannot be read as such a table; names the line.
@@ -97,6 +100,9 @@ def read_attributes(path: Path, *, extra: Sequence[str] = (), known: Sequence[st
     try:
         header = [name.strip() for name in next(reader, [])]
         extra = [*extra, *(name for name in known if name in header[1:] and name not in extra)]
+        if only:
+            own = {*only, next((name for name in KEYS if name in header), header[0] if header else "")}
+            extra = [name for name in dict.fromkeys([*extra, *header]) if name not in own]
         key, kept, attributes = _header(header, extra, path, line=above + 1)
         rows: dict[str, int] = {}
         texts: list[list[str]] = []

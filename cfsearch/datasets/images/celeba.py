@@ -32,6 +32,10 @@ _HQ_PARTS: Final = {"train": "train", "valid": "val", "test": "test"}
 _VALUES: Final = {"-1": False, "1": True}
 
 
+class EmptyPartError(DataError):
+    """No face of the data set is of the part that was named."""
+
+
 class _Part(ABC):
     """The faces of one official part, read from a folder or zips, with their labels."""
 
@@ -197,7 +201,7 @@ def _rows(column: Sequence[str], *, part: str, parts: dict[str, str], limit: int
         raise ConfigError(f"celeba: `limit` must be 1 or more, or left out, got {limit!r}.")
     rows = [i for i, value in enumerate(column) if value == parts[part]]
     if not rows:
-        raise DataError(
+        raise EmptyPartError(
             f"celeba: the part {part!r} must have faces, but no row of the table is marked "
             f"{parts[part]!r}. Choose another split."
         )

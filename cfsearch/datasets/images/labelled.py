@@ -136,8 +136,12 @@ def open_photographs(
     return LabelledPhotographs(refs, table, attributes.name, base is not None, note)
 
 
-def read_labels(path: str | Path) -> AttributeTable:
+def read_labels(path: str | Path, *, attributes: Sequence[str] = ()) -> AttributeTable:
     """A table of attributes, CSV or in the form of CelebA's ``list_attr_celeba.txt``.
+
+    Args:
+        path: the table.
+        attributes: of a CSV, the columns that are attributes; every one that can be when empty.
 
     Raises:
         DataError: it cannot be read as either; names the line.
@@ -150,7 +154,7 @@ def read_labels(path: str | Path) -> AttributeTable:
         first = ""  # the reader gives the whole sentence
     if first.strip().isdigit():
         return read_signs(path)
-    return read_attributes(path, known=_TEXTS)
+    return read_attributes(path, known=_TEXTS, only=attributes)
 
 
 def _official_base(path: Path) -> Path | None:
