@@ -11,6 +11,7 @@ from cfsearch.places import check_place, why_not_written
 from cfsearch.registry import unknown
 
 from ._completion import column, plugins
+from ._errors import Interrupted
 from ._help import Command
 from ._invocation import Invocation
 from ._opened import open_pictured, size_of
@@ -124,7 +125,7 @@ def distill(model: str | None, **flags: Any) -> Outcome:  # Any: the options, by
     from dataclasses import replace
 
     from cfsearch.contracts import network as networks
-    from cfsearch.distill import DistillRequest, distil, preset
+    from cfsearch.distill import DistillRequest, StoppedError, distil, preset
 
     recipe = preset(flags["preset"])
     for name in flags["networks"]:
@@ -158,15 +159,18 @@ def distill(model: str | None, **flags: Any) -> Outcome:  # Any: the options, by
         f"interrupted; answers and trials are in {str(folder)!r}. To go on: {Invocation.current().command}"
     )
     with stoppable(words, grace_s=_GRACE_S) as stop, progress("distill") as line:
-        made = distil(
-            x,
-            provider,
-            request=request,
-            schema=schema,
-            report=lambda what, share: line.update(what, share=share),
-            stop=stop,
-        )
-    written, card = made.save(out)
+        try:
+            made = distil(
+                x,
+                provider,
+                request=request,
+                schema=schema,
+                report=lambda what, share: line.update(what, share=share),
+                stop=stop,
+            )
+        except StoppedError:
+            raise Interrupted(words) from None
+        written, card = made.save(out)
     about = made.surrogate.about
     document = {
         "format": FORMAT,

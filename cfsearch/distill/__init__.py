@@ -16,6 +16,7 @@ from .distilling import Distilled, DistillRequest, distil
 from .on_the_way import surrogate_of_rows
 from .recipe import BEST, PAPER, PRESETS, Hyper, Recipe, Tuning, preset
 from .searching import with_surrogate
+from .training import StoppedError
 
 __all__ = [
     "BEST",
@@ -25,6 +26,7 @@ __all__ = [
     "Distilled",
     "Hyper",
     "Recipe",
+    "StoppedError",
     "Tuning",
     "distil",
     "preset",

@@ -29,7 +29,7 @@ from .card import card
 from .examples import Examples, gives_chances, queried
 from .recipe import BEST, Hyper, Recipe
 from .rounds import QueryPlan
-from .training import Lesson, answers, seconds_a_pass
+from .training import Lesson, StoppedError, answers, seconds_a_pass
 from .tuning import Tuned, tune
 
 _TUNING_SHARE: Final = 0.5
@@ -113,9 +113,11 @@ def distil(
         request: recipe, budget, seed.
         schema: of rows; None for images.
         report: called with the progress.
-        stop: called between trials; True ends the search, what was found is trained.
+        stop: called between pieces of the queries, trials and passes of the training; True ends the work, but for a
+            training that is done.
 
     Raises:
+        StoppedError: by ``stop``; with a folder the answers and trials so far are kept.
         DataError: too few inputs, or rows that are none of the schema's.
         BudgetExhausted, ProviderError, NonFiniteError: as ``queried``.
         MissingExtraError: optuna is not installed.
@@ -158,11 +160,21 @@ def distil(
             seed=request.seed,
         )
         report("querying", 0.0)
-        examples = plan.run(cached, lesson=first, watch=lambda done, total: report("querying", done / total))
+        examples = plan.run(
+            cached, lesson=first, watch=lambda done, total: report("querying", done / total), stop=stop
+        )
     finally:
         cached.close()
     tuned, lesson, notes = _settings(examples, first, candidates, request=request, report=report, stop=stop)
-    module = lesson.learn(examples, watch=lambda done, total: report("training", done / total))
+
+    def on_pass(done: int, total: int) -> None:
+        report("training", done / total)
+        if done < total and stop():
+            raise StoppedError
+
+    if stop():
+        raise StoppedError
+    module = lesson.learn(examples, watch=on_pass)
     measured = None
     if truth is not None:
         measured = fidelity(answers(module, truth.kept, device=request.device), truth.y)

@@ -6,7 +6,7 @@ the provider's answer teaches most.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -21,7 +21,7 @@ from cfsearch.datasets.tables import Encoding, TableSchema
 from .augment import count, in_8_bits, mixer_for, mixup
 from .examples import Examples, as_kept, queried
 from .recipe import Hyper, Recipe
-from .training import Lesson, Watch, answers
+from .training import Lesson, StoppedError, Watch, answers
 
 _PIECE: Final = 2048
 
@@ -61,20 +61,34 @@ class QueryPlan:
     def _jitters(self) -> bool:
         return self.recipe.jitter is not None and self.schema is None
 
-    def run(self, provider: Provider, *, lesson: Lesson, watch: Watch | None = None) -> Examples:
+    def run(
+        self,
+        provider: Provider,
+        *,
+        lesson: Lesson,
+        watch: Watch | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Examples:
         """The examples that the queries brought.
 
         Args:
             provider: the model that is queried.
             lesson: how the surrogate between rounds is trained.
             watch: called with how many inputs were queried, of how many.
+            stop: called between pieces of the queries and passes of the surrogate; True ends the work.
 
         Raises:
+            StoppedError: by ``stop``.
             BudgetExhausted, ProviderError, NonFiniteError: as ``queried``.
         """
         notify = watch or (lambda _done, _total: None)
 
+        def check() -> None:
+            if stop():
+                raise StoppedError
+
         def ask(x: Tensor) -> Examples:
+            check()
             return queried(x, provider, encoding=self.encoding, soft=self.recipe.soft)
 
         if self.recipe.rounds == 1 and not self._jitters:
@@ -94,7 +108,7 @@ class QueryPlan:
             if turn and self.recipe.unsure:
                 hyper = Hyper(lesson.hyper.rate, self.recipe.round_epochs, lesson.hyper.batch)
                 between = replace(lesson, hyper=hyper, seed=lesson.seed + turn)
-                network = between.learn(known, network=network)
+                network = between.learn(known, network=network, watch=lambda _done, _total: check())
             new = [
                 ask(part) for part in self._chosen(wanted, turn=turn, network=network, device=lesson.device)
             ]

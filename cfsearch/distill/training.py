@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cfsearch.contracts import network as networks
-from cfsearch.errors import NonFiniteError
+from cfsearch.errors import NonFiniteError, RunError
 
 from .examples import Examples, as_taken
 from .recipe import Hyper, Recipe
@@ -19,6 +19,14 @@ from .recipe import Hyper, Recipe
 _BATCH: Final = 1024
 Watch = Callable[[int, int], None]
 """Called after every pass with how many are done, of how many."""
+
+
+@final
+class StoppedError(RunError):
+    """The distillation was stopped; with a folder its answers and trials are kept."""
+
+    def __init__(self) -> None:
+        super().__init__("distill: was stopped. With the same folder it goes on where it stopped.")
 
 
 @final

@@ -1,5 +1,7 @@
 """``cfsearch distill``: flags reach the method, results go to stdout, places are checked first."""
 
+import os
+import signal
 from pathlib import Path
 
 import jsonschema
@@ -47,6 +49,32 @@ def test_images_give_a_surrogate_and_its_card(call: Call, toys: Toys, photos: Pa
     assert again.code == 0, again.err
     assert "0 queries" in again.out
     assert str(out) in again.out.replace("\n", "")
+
+
+@pytest.mark.parametrize(("when", "written"), [(("querying", 0.0), False), (("training", 1.0), True)])
+def test_a_signal_ends_it_at_the_next_step_and_what_is_done_is_written(
+    call: Call,
+    toys: Toys,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    when: tuple[str, float],
+    written: bool,
+) -> None:
+    seen: list[str] = []
+
+    def stop(_: object, text: str, *, share: float) -> None:
+        seen.append(text)
+        if (text, share) == when:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("cfsearch.cli._progress._Plain.update", stop)
+    out = tmp_path / "mine.safetensors"
+    answer = call("distill", toys.model(), "--images", photos, "--queries", 60, *QUICK, "--out", out)
+    assert answer.code == 130
+    assert "To go on: cfsearch distill" in answer.error
+    assert out.exists() is written
+    assert ("training" in seen) is written
 
 
 def test_rows_of_a_table(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from cfsearch.contracts.provider import ScoreKind
 from cfsearch.datasets.tables import TableSchema
-from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Recipe, distil, preset
+from cfsearch.distill import BEST, PAPER, DistillRequest, Hyper, Recipe, StoppedError, distil, preset
 from cfsearch.distill.recipe import Tuning
 from cfsearch.errors import BudgetExhausted, ConfigError, DataError, NonFiniteError
 from cfsearch.numerics.percent import percent
@@ -114,6 +114,36 @@ def test_an_interrupted_run_asks_nothing_twice(tmp_path: Path, schema: TableSche
     assert first.asked > 50
     assert second.asked == 0
     assert again.surrogate.fingerprint == made.surrogate.fingerprint
+
+
+@pytest.mark.parametrize("when", ["querying", "training"])
+def test_a_stopped_run_ends_at_once_and_goes_on(tmp_path: Path, schema: TableSchema, when: str) -> None:
+    request = DistillRequest(recipe=quick(BEST, epochs=5), queries=100, folder=tmp_path)
+    seen: list[str] = []
+
+    def report(what: str, share: float) -> None:
+        if share or when == "querying":
+            seen.append(what)
+
+    first, second = Judge(), Judge()
+    with pytest.raises(StoppedError, match="goes on where it stopped"):
+        distil(people(20), first, request=request, schema=schema, report=report, stop=lambda: when in seen)
+    assert seen.count(when) == 1
+    made = distil(people(20), second, request=request, schema=schema)
+    assert second.asked == made.surrogate.about["queries"]["spent"]
+    assert (second.asked == 0) is (when == "training")
+
+
+def test_a_training_that_is_done_is_kept_when_it_is_stopped(tmp_path: Path, schema: TableSchema) -> None:
+    done: list[float] = []
+
+    def report(what: str, share: float) -> None:
+        if (what, share) == ("training", 1.0):
+            done.append(share)
+
+    request = DistillRequest(recipe=quick(BEST), queries=100, folder=tmp_path)
+    made = distil(people(20), Judge(), request=request, schema=schema, report=report, stop=lambda: bool(done))
+    assert done and made.fidelity is not None
 
 
 def test_passes_are_cut_to_the_minutes_and_the_card_says_so(schema: TableSchema) -> None:
