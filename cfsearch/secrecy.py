@@ -10,7 +10,17 @@ _ADDRESS: Final = re.compile(
     r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#,'\"<>]*@|[^\s/?#,'\"<>:@]*:(?!\d+/)[^\s'\"<>@]*@)?(?P<path>[^\s?#,'\"<>]*)(?P<query>\?[^\s'\"<>]*)?"
 )
 _PLAIN: Final = frozenset(
-    {"api-version", "api_version", "deployment", "format", "model", "model_version", "output", "v", "version"}
+    {
+        "api-version",
+        "api_version",
+        "deployment",
+        "deployment_id",
+        "deployment_name",
+        "endpoint",
+        "format",
+        "model",
+    }
+    | {"model_id", "model_name", "model_version", "name", "output", "v", "variant", "version"}
 )
 """Names of a query whose values are no secrets, and tell models apart."""
 HIDDEN: Final = "[redacted]"

@@ -65,4 +65,5 @@ class Intensity(Objective):
             case "l1":
                 return z.abs().sum(-1)
             case "count":
-                return (z.abs() > self.threshold).sum(-1).to(z.dtype)
+                steps = candidates.space.steps.to(z.device)
+                return torch.where(steps > 0, z != 0, z.abs() > self.threshold).sum(-1).to(z.dtype)

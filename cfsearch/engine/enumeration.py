@@ -33,6 +33,8 @@ def every_point(space: SearchSpace, *, most: int) -> Float[Tensor, "n d"] | None
     if math.prod(max(1, high - low + 1) for low, high in ends) > most:
         return None  # counted before they are listed: one variable alone may have millions
     values = [_values(space, j, *ends[j]) for j in range(space.d)]
+    if math.prod(len(one) for one in values) > most:
+        return None  # a value of the query's own that is no step is one more
     z = torch.stack(torch.meshgrid(*values, indexing="ij"), dim=-1).reshape(-1, space.d)
     z = space.repair(z[None])[0] + 0.0
     distinct = torch.unique(z, dim=0)

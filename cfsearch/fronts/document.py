@@ -43,6 +43,11 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     changes, values, measured = front.z.tolist(), front.values.tolist(), front.f.tolist()
     verified, picked, predicted = front.verified.tolist(), front.picks(), front.predicted
     codes, write, least = _codes(front), _writer(front), least_change(front.z)
+    exact = front.z.dtype is torch.float64
+
+    def written(value: float, change: float) -> float:
+        return write(value if exact else _sum(value, change=change))
+
     members = [
         {
             "index": i,
@@ -52,7 +57,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
                 if abs(change) > least
             },
             "values": {
-                name: codes[i].get(name, write(_sum(value, change=change)))
+                name: codes[i].get(name, written(value, change))
                 for name, value, change in zip(front.variables, values[i], changes[i], strict=True)
                 if abs(change) > least
             },

@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
 from .answers import RawArray, indices_of
+from .contents import content_hash
 from .foreign import foreign_code
 from .pixel_clues import Clue
 from .plain_array import plain_array
@@ -297,10 +297,11 @@ class CallableProvider(AnsweringProvider):
 
 
 def source_hash(function: object) -> str:
-    """A hash of the source of a function, or of an object's class, with what is bound to it; it does not see what it calls.
+    """A hash of the source of a function, or of an object's class, with the model bound to it; it does not see what it calls.
 
-    Of a bound method its object is part of the hash, of a ``functools.partial`` its function and arguments, of
-    another object the object itself, where these can be pickled.
+    Of a bound method, or of an object that is called, the networks and estimators that it holds are part of the
+    hash, of a ``functools.partial`` its function and its arguments. What else an object holds is not: counters,
+    caches and random states change with use, and a run could not go on.
 
     Args:
         function: what is called.
@@ -314,27 +315,5 @@ def source_hash(function: object) -> str:
     digest = hashlib.sha256(f"{place}\n{text}".encode())
     bound = function if owner is not function else getattr(function, "__self__", None)
     if bound is not None:
-        digest.update(_pickle_hash(bound))
+        digest.update(content_hash(bound))
     return digest.hexdigest()
-
-
-def _pickle_hash(value: object) -> bytes:
-    """A hash of an object's pickle, which is written and never read; empty where it has none."""
-    digest = hashlib.sha256()
-    try:
-        pickle.Pickler(_Hashed(digest.update), protocol=4).dump(value)
-    except Exception:  # noqa: BLE001  # what an object's own pickling may raise
-        return b""
-    return digest.digest()
-
-
-@final
-class _Hashed:
-    """A file whose content is hashed and not kept."""
-
-    def __init__(self, update: Callable[[bytes], object]) -> None:
-        self._update: Final = update
-
-    def write(self, part: bytes, /) -> int:
-        self._update(part)
-        return memoryview(part).nbytes

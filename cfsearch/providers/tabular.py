@@ -295,7 +295,7 @@ def _lacks(error: Exception, name: str, *, frame: "pd.DataFrame") -> bool:
     if by == "sklearn":  # "columns are missing: {'a'}", and of names seen in fitting, one a line, "- a"
         return repr(name) in str(wanted) or f"- {name}" in str(wanted).splitlines()
     # of several columns pandas writes a sentence: "['a', 'b'] not in index", of an expression "name 'a' is not defined"
-    return by == "pandas" and repr(name) in str(wanted)
+    return by == "pandas" and not isinstance(error, ValueError) and repr(name) in str(wanted)
 
 
 @final

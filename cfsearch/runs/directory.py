@@ -383,12 +383,11 @@ def now() -> str:
 
 
 def _differing(before: str, now: str | None) -> str:
-    """A sentence on two fingerprints of a model that are alike but for its labels."""
-    if now is None or _LABELS.sub("", before) != _LABELS.sub("", now):
-        return ""
-    if not _LABELS.search(before):
-        return " It was started by a version whose fingerprints hold no labels; go on with that version."
-    return " Only its labels, or their order, are others (`labels` in the sidecar)."
+    """A sentence on two fingerprints of a model: of an older version, or alike but for labels."""
+    if now is not None and _LABELS.search(now) and not _LABELS.search(before):
+        return " A version whose fingerprints hold less may have started it; go on with that version."
+    alike = now is not None and _LABELS.sub("", before) == _LABELS.sub("", now)
+    return " Only its labels, or their order, are others (`labels` in the sidecar)." if alike else ""
 
 
 _LABELS = re.compile(r":labels-[0-9a-f]{16}")

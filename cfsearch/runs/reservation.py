@@ -30,6 +30,7 @@ OWN: Final = (
     *("audit.json", "report.html", "config.resolved.toml", "schema.toml", "genuineness.json", "groups.json"),
 )
 """Files of a run, besides its tensors."""
+_TURNS: Final = 20
 KEPT_OPEN: Final = ("run.sqlite", "run.sqlite-wal", "run.sqlite-shm", LOCK, "events.jsonl")
 """Those that are written where they stand: a link there would lead the writing elsewhere."""
 
@@ -171,10 +172,10 @@ def _only_ours(path: Path) -> bool:
 
 def _locked(path: Path) -> IO[str]:
     """An open file that this process holds; the system lets go of it when the process dies."""
-    while True:
+    for turn in range(_TURNS):
         file = _held(path)
         try:
-            if _is_sole(file, path / LOCK):
+            if _is_sole(file, path / LOCK, parted=turn > 0):
                 _signed(file)
                 return file
         except OSError as error:
@@ -185,12 +186,18 @@ def _locked(path: Path) -> IO[str]:
             file.close()
             raise
         file.close()
+    raise RunError(
+        f"run {str(path)!r}: another process takes its lock away again and again. Try again later."
+    )
 
 
-def _is_sole(file: IO[str], path: Path) -> bool:
-    """Whether a locked file is the one at a path, and there alone; a snapshot of the folder (hard links) may share it."""
+def _is_sole(file: IO[str], path: Path, *, parted: bool) -> bool:
+    """Whether a locked file is the one at a path, and there alone; a snapshot of the folder (hard links) may share it.
+
+    Once it was parted from others it is, whatever a file system says of its names.
+    """
     try:
-        return not make_sole(path) and os.path.samestat(os.fstat(file.fileno()), path.stat())
+        return (parted or not make_sole(path)) and os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:  # another process has just let go of the directory, and removed it
         return False
 
@@ -212,6 +219,8 @@ def _held(path: Path) -> IO[str]:
     except OSError:
         file.seek(0)
         holder = file.read().strip() or "another process"
+        if os.fstat(file.fileno()).st_nlink > 1:
+            holder += ", perhaps in a copy of the folder that shares its files (hard links)"
         file.close()
         raise RunError(f"run {str(path)!r} is in use by {holder}. Wait for it to end.") from None
     return file

@@ -269,3 +269,17 @@ def test_an_enumeration_that_time_ends_is_thinned_to_its_members(monkeypatch: py
     monkeypatch.setattr(Course, "_taken", ended)
     [front] = run(X[:1], capacity=3)[0]
     assert len(turns) == 4 and len(front) <= 3 and not front.exact
+
+
+def test_a_value_beside_the_steps_counts_for_the_budget() -> None:
+    one = SearchSpace(
+        names=tuple("abcde"),
+        lower=torch.full((1, 5), -0.5),
+        upper=torch.full((1, 5), 0.5),
+        origin=torch.full((1, 5), 0.5),
+        kinds=(Kind.INTEGER,) * 5,
+        steps=torch.ones(5),
+    )
+    assert every_point(one, most=242) is None  # 0, 1 and 0.5 of each
+    points = every_point(one, most=243)
+    assert points is not None and len(points) == 243

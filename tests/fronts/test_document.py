@@ -150,6 +150,14 @@ def test_a_whole_number_changes_however_large_its_range_is(four: ParetoFront) ->
     assert replace(four, z=z.float()).changed.sum().item() == 0
 
 
+def test_numbers_of_rows_keep_what_a_float64_holds(four: ParetoFront) -> None:
+    z = torch.zeros(4, four.z.shape[1], dtype=torch.float64)
+    z[1, 0] = 0.25
+    start = torch.tensor([52.123456789, 0.95, 0.0], dtype=torch.float64)
+    value = front_document(replace(four, z=z, origin_values=start))["members"][1]["values"]["hat"]
+    assert value == pytest.approx(52.373456789, abs=1e-13)
+
+
 @pytest.mark.parametrize(
     ("start", "change", "shown"),
     [

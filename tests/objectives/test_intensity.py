@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from cfsearch.contracts.space import SearchSpace
 from cfsearch.errors import ConfigError
 from cfsearch.objectives.intensity import Intensity, Norm
 from cfsearch.testing import ObjectiveCase, make_candidates
@@ -50,3 +51,13 @@ def test_norm_must_be_one_of_three() -> None:
 def test_threshold_must_be_finite_and_not_negative(threshold: float) -> None:
     with pytest.raises(ConfigError, match=r"intensity: `threshold` must be a finite number >= 0, got"):
         Intensity(norm="count", threshold=threshold)
+
+
+def test_whole_numbers_are_counted_however_small_the_step_is_beside_the_range() -> None:
+    candidates = make_candidates(z=torch.tensor([[[5e-5, 5e-5, 0.0]]]))
+    assert Intensity(norm="count")(candidates).item() == 0
+    one = torch.ones(1, 3)
+    candidates.space = SearchSpace(
+        names=("a", "b", "c"), lower=-one, upper=one, steps=torch.tensor([1e-5, 0.0, 1e-5])
+    )
+    assert Intensity(norm="count")(candidates).item() == 1

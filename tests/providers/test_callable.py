@@ -2,17 +2,20 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from cfsearch.contracts.provider import Provider, ScoreKind
 from cfsearch.errors import ConfigError, DeadlineError, ModelFileError, ProviderError, ShapeError
 from cfsearch.providers.callable import CallableProvider
+from cfsearch.providers.contents import content_hash
 from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.testing.provider_case import ProviderCase
 
@@ -159,11 +162,11 @@ def test_the_fingerprint_follows_the_source() -> None:
     assert "v2" in provider_of(brightness, fingerprint="v2").fingerprint
 
 
+@dataclass(frozen=True)
 class Scaled:
     """A model with a number of its own, as a method and as an object that is called."""
 
-    def __init__(self, by: float) -> None:
-        self.by = by
+    by: float
 
     def scores(self, rows: Any) -> Any:
         return self.by * brightness(rows)
@@ -172,22 +175,61 @@ class Scaled:
         return self.scores(rows)
 
 
-class Unpickled(Scaled):
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("holds a lock")
+class Weighted:
+    """Holds a network, counts its calls and remembers the last one."""
+
+    def __init__(self, weight: float) -> None:
+        self.net = nn.Linear(1, 1)
+        nn.init.constant_(self.net.weight, weight)
+        nn.init.constant_(self.net.bias, 0.0)
+        self.calls, self.last = 0, None
+
+    def scores(self, rows: Any) -> Any:
+        self.calls, self.last = self.calls + 1, rows
+        return brightness(rows)
+
+    def __call__(self, rows: Any) -> Any:
+        return self.scores(rows)
 
 
-def test_what_is_bound_to_a_function_is_part_of_the_fingerprint() -> None:
-    forms: list[Callable[[Any], Any]] = [  # Any: a model
-        lambda made: made,
-        lambda made: made.scores,
-        lambda made: partial(Scaled.scores, made),
-    ]
-    for form in forms:
-        one, two, again = (provider_of(form(Scaled(by))).fingerprint for by in (1.0, 2.0, 1.0))
-        assert one == again != two
-    prints = {provider_of(Unpickled(by).scores).fingerprint for by in (1.0, 2.0)}
-    assert len(prints) == 1  # of its source alone
+def linear(rows: Any, *, weight: Any) -> Any:
+    return brightness(rows) + 0.0 * float(weight.sum())
+
+
+FORMS: list[Callable[[Any], Any]] = [  # Any: a model
+    lambda made: made,
+    lambda made: made.scores,
+    lambda made: partial(type(made).scores, made),
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["object", "method", "partial"])
+@pytest.mark.parametrize("kind", [Scaled, Weighted])
+def test_the_model_that_is_bound_to_a_function_is_part_of_the_fingerprint(
+    form: Callable[[Any], Any], kind: Callable[[float], Any]
+) -> None:
+    one, two, again = (provider_of(form(kind(number))).fingerprint for number in (1.0, 2.0, 1.0))
+    assert one == again != two
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["object", "method", "partial"])
+def test_a_model_that_was_used_is_the_same_model(form: Callable[[Any], Any]) -> None:
+    made = Weighted(1.0)
+    before = provider_of(form(made)).fingerprint
+    made(np.zeros((2, 3, 4, 4), np.float32))
+    assert made.calls > 0 and provider_of(form(made)).fingerprint == before
+
+
+def test_arguments_of_a_partial_count_by_their_values() -> None:
+    weights = [torch.tensor([value]) for value in (1.0, 2.0, 1.0)]
+    one, two, again = (provider_of(partial(linear, weight=weight)).fingerprint for weight in weights)
+    assert one == again != two
+    assert content_hash({"b", "a", "c"}) == content_hash({"c", "b", "a"}) != content_hash({"a", "b"})
+    assert content_hash({"x": 1, "y": [np.ones(2)]}) == content_hash({"y": [np.ones(2)], "x": 1})
+    assert content_hash(np.ones(2)) != content_hash(np.ones(2, np.float32))
+    endless: list[object] = []
+    endless.append(endless)
+    assert content_hash(endless) == content_hash(endless)
 
 
 def test_labels_are_part_of_the_fingerprint() -> None:

@@ -17,6 +17,7 @@ from cfsearch.providers.preprocessing import Preprocessing
 from cfsearch.providers.probes import known_inputs
 from cfsearch.providers.sidecar import Sidecar, read_sidecar
 from cfsearch.providers.wrapping import WrappedProvider
+from cfsearch.secrecy import redacted
 
 from .address import Address
 from .json_protocols import MLflow, TensorFlowServing
@@ -177,7 +178,8 @@ class Contact:
     def identity(self) -> str:
         """A hash of the address with its query, of what the server says of its model and of the settings that change answers.
 
-        Headers count as they stand in the sidecar, where secrets are references.
+        What may be a secret is no part of it, so that one that was renewed changes no model: of the query values
+        under other names than those of ``cfsearch.secrecy``, and headers that are references.
         """
         metadata = self.protocol.metadata
         settings = self.settings.model_dump(
@@ -185,7 +187,7 @@ class Contact:
         )
         entry = {
             "url": self.address.url,
-            "query": hashlib.sha256(self.address.query.encode()).hexdigest(),
+            "query": redacted(f"http://host/?{self.address.query}"),
             "headers": sorted(
                 (name.lower(), value)
                 for name, value in self.settings.headers.items()
