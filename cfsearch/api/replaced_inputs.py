@@ -9,13 +9,14 @@ from typing import Self, final
 
 from cfsearch.errors import RunError
 from cfsearch.places import why_not_written
+from cfsearch.runs.reservation import put_inputs_back
 
 
 @final
 class ReplacedInputs:
     """A folder of inputs that is as it was before, unless ``accept`` was called.
 
-    The earlier files lie beside it meanwhile, so that a process that is killed loses none: the next call puts them back.
+    The earlier files lie beside it meanwhile, so that a process that is killed loses none: whoever holds the run next puts them back.
 
     Args:
         folder: of the inputs; none need be there.
@@ -41,7 +42,7 @@ class ReplacedInputs:
         with self._written():
             if self._part.is_dir():
                 shutil.rmtree(self._part)
-            self._put_back()
+            put_inputs_back(self._folder)
             if self._folder.is_dir() and not self._folder.is_symlink():
                 shutil.copytree(self._folder, self._part, copy_function=_shared)
                 self._part.rename(self._before)
@@ -49,7 +50,7 @@ class ReplacedInputs:
 
     def __exit__(self, *_: object) -> None:
         with self._written():
-            self._put_back()
+            put_inputs_back(self._folder)
 
     def accept(self) -> None:
         """Let go of the earlier files.
@@ -61,12 +62,6 @@ class ReplacedInputs:
             if self._before.is_dir():
                 self._before.rename(self._part)  # at once: half of them is never put back
                 shutil.rmtree(self._part)
-
-    def _put_back(self) -> None:
-        if self._before.is_dir():
-            if self._folder.is_dir():
-                shutil.rmtree(self._folder)
-            self._before.rename(self._folder)
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:

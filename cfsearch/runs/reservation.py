@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import IO, Any, Final, Self, final
@@ -74,10 +75,18 @@ class Reservation:
         except OSError as error:
             raise RunError(f"cannot write {str(path)!r}: {why_not_written(error, path)}") from error
         try:
-            return cls(path, _locked(path), made=made)
+            held = cls(path, _locked(path), made=made)
         except RunError:
             _remove(made)
             raise
+        try:
+            put_inputs_back(path / "inputs")
+        except OSError as error:
+            held.release()
+            raise RunError(
+                f"cannot write {str(path / 'inputs')!r}: {why_not_written(error, path)}"
+            ) from error
+        return held
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +127,22 @@ class Reservation:
                 before = parse_json(store.meta().get("config", "null"))
             if isinstance(before, dict):
                 refuse_other_settings(self.path, before, config)
+
+
+def put_inputs_back(folder: Path) -> None:
+    """Put the inputs of a run back that a call laid aside, which was refused, or killed before the run took its own.
+
+    Args:
+        folder: of the inputs of a run that this process holds.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    before = folder.with_name(f"{folder.name}.before")
+    if before.is_dir() and not before.is_symlink():
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        before.rename(folder)
 
 
 def check_own_files(folder: Path) -> None:

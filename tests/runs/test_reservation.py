@@ -44,6 +44,25 @@ def test_other_settings_are_refused_before_the_model_is_known(tmp_path: Path) ->
             held.check_settings({"search": {"seed": 8, "goals": (1, 2)}})
 
 
+def test_inputs_that_a_killed_call_laid_aside_are_put_back_by_whoever_holds_the_run_next(
+    tmp_path: Path,
+) -> None:
+    for name, text in (("inputs.before", "old"), ("inputs", "refused")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "table.csv").write_text(text)
+    Reservation.of(tmp_path).release()
+    assert [path.name for path in tmp_path.glob("inputs*")] == ["inputs"]
+    assert (tmp_path / "inputs" / "table.csv").read_text() == "old"
+
+
+def test_inputs_in_use_stay_as_they_are(tmp_path: Path) -> None:
+    with Reservation.of(tmp_path):
+        (tmp_path / "inputs.before").mkdir()
+        with pytest.raises(RunError, match="in use"):
+            Reservation.of(tmp_path)
+        assert (tmp_path / "inputs.before").is_dir()
+
+
 def test_a_damaged_store_is_left_to_whoever_mends_it(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.sqlite").write_bytes(b"not a database")
