@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, final
 
-from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Impact, Model
+from cfsearch.audits.reading import AuditDocument, GroupFigures, GroupRow, Model
 from cfsearch.audits.reading_parts import Estimate
 from cfsearch.audits.shares import LEAST
 from cfsearch.datasets.tables import is_unknown_group
@@ -94,15 +94,10 @@ def impact_ratios(document: AuditDocument) -> ImpactRatios:
             rates = [(name, part.instances, _rate(part, turned=turned)) for name, part in known]
         else:
             favourable[row.model] = impact.label or favourable[row.model]
-            unknown[row.model, row.attribute] = _unknown(impact)
             rates = [(one.name, one.n, one.rate) for one in impact.groups if not is_unknown_group(one.name)]
+            unknown[row.model, row.attribute] = max(0, total - sum(n for _, n, _ in rates))
         categories += _column(row, rates, total=total)
     return ImpactRatios(document, favourable, tuple(categories), unknown)
-
-
-def _unknown(impact: Impact) -> int:
-    """Inputs of no known category; older documents do not count those whose text says "Unknown"."""
-    return max(impact.unknown, sum(one.n for one in impact.groups if is_unknown_group(one.name)))
 
 
 def _favourable(model: Model, document: AuditDocument) -> str:
