@@ -102,10 +102,18 @@ def share_of(
 
 
 def number_of(
-    metric: str, model: str, value: float | None, *, subject: str, n: int, group: str = ""
+    metric: str,
+    model: str,
+    value: float | None,
+    *,
+    subject: str,
+    n: int,
+    group: str = "",
+    because: str = "",
 ) -> Measurement:
-    """A number without an interval."""
-    return Measurement(metric, model, subject, group, value, value, value, n=n)
+    """A number without an interval; ``because`` says why it is missing."""
+    why = because if value is None else ""
+    return Measurement(metric, model, subject, group, value, value, value, n=n, because=why)
 
 
 def few_in_group(estimate: Estimate | None) -> str:

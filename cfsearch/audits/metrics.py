@@ -101,7 +101,13 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
             for found in _groups(group, chosen=document.search.decided is not None)
         ),
         *(found for row in document.attainment for found in _attainment(row)),
-        *(found for column in document.columns for found in column_figures(column)),
+        *(
+            found
+            for column in document.columns
+            for found in column_figures(
+                column, searched=any(one.members is not None for one in document.columns)
+            )
+        ),
         *(found for shared in document.shared for found in _shared(shared)),
         *(found for row in document.contributions for found in _contributions(row)),
         *(figure_of("robustness", row.model, row.mean, n=row.n) for row in document.robustness),
@@ -110,19 +116,23 @@ def catalogue(document: AuditDocument) -> list[Measurement]:
     ]
 
 
-def column_figures(row: ColumnRow) -> Iterator[Measurement]:
+def column_figures(row: ColumnRow, *, searched: bool = False) -> Iterator[Measurement]:
     """Every figure of one protected column of a table.
 
     Args:
         row: as it stands in ``audit.json``.
+        searched: whether counterfactuals say anything of any column.
     """
     of, model = row.column, row.model
     several = len(row.comparisons) > 1
     if (
         not row.comparisons and not row.guessed
     ):  # named, and of too few groups: no gate passes for want of figures
-        itself = ("effect", "abs_effect", "probability", "abs_probability", "p", "flip_rate")
-        for metric in (*(itself if row.taken else ()), "through", "abs_through", "proxy", "abs_proxy"):
+        itself = ["effect", "abs_effect", "probability", "abs_probability", "p", "flip_rate"]
+        if searched and row.members is None:
+            itself += ["necessity", "sufficiency"]
+        others = ("through", "abs_through", "proxy", "abs_proxy", "cost_gap")
+        for metric in (*(itself if row.taken else ()), *others):
             yield Measurement(metric, model, of, because=row.because or row.through.because)
     for c in row.comparisons:
         group = c.name if several else ""
@@ -134,7 +144,7 @@ def column_figures(row: ColumnRow) -> Iterator[Measurement]:
                 yield size_of(
                     f"abs_{metric}", model, estimate, subject=of, group=group, n=alone.n, because=because
                 )
-            yield number_of("p", model, alone.p, subject=of, group=group, n=alone.n)
+            yield number_of("p", model, alone.p, subject=of, group=group, n=alone.n, because=alone.because)
         for metric, make in (("through", figure_of), ("abs_through", size_of)):
             because, n = _graded(through), through.n
             yield make(metric, model, through.logits, subject=of, group=group, n=n, because=because)
@@ -143,10 +153,9 @@ def column_figures(row: ColumnRow) -> Iterator[Measurement]:
             for metric, make in (("proxy", figure_of), ("abs_proxy", size_of)):
                 yield make(metric, model, proxy.logits, subject=of, group=where, n=proxy.n)
     if row.flips_alone is not None:
-        alone_rate = row.flips_alone
-        yield share_of(
-            "flip_rate", model, alone_rate.rate, subject=of, count=alone_rate.count, n=alone_rate.n, few=True
-        )
+        count, n = row.flips_alone.count, row.flips_alone.n
+        rate, few = (row.flips_alone.rate, "") if n >= LEAST else (None, f"fewer than {LEAST} rows")
+        yield share_of("flip_rate", model, rate, subject=of, count=count, n=n, because=few)
     if row.members is not None:
         for metric, share in (("necessity", row.members.necessary), ("sufficiency", row.members.sufficient)):
             yield figure_of(metric, model, share.rate, subject=of, n=share.n, because=_few_rows(share.rate))
@@ -188,7 +197,7 @@ def _effects(effect: EffectRow) -> Iterator[Measurement]:
         yield share_of(
             "flip_rate", effect.model, alone.rate, subject=of, count=alone.count, n=alone.n, because=because
         )
-    yield number_of("p", effect.model, effect.p, subject=of, n=n)
+    yield number_of("p", effect.model, effect.p, subject=of, n=n, because=because)
     yield number_of("edit_success", effect.model, effect.edit_success, subject=of, n=n)
 
 
@@ -223,15 +232,25 @@ def change_in_no_flip(document: AuditDocument, change: str, *, model: str) -> li
 
     Args:
         document: the content of ``audit.json``.
-        change: with its direction, "+Hat"; of no variable of the generator there is no share.
+        change: with its direction, "+Hat"; there is no share of a variable that the generator lacks, nor of a direction
+            that it cannot have: a category, "~Hat", goes neither up nor down.
         model: id of a model; empty for all.
     """
-    if change[:1] not in ("+", "-", "~") or change[1:] not in document.generator.variables:
+    way, variable = change[:1], change[1:]
+    ways = {c.direction for c in document.changes if c.variable == variable}  # of texts their words
+    if document.inputs != "rows":
+        ways.add("~" if document.inputs == "texts" else "+")
+    if way not in ("+", "-", "~") or any((way == "~") != (held == "~") for held in ways):
+        return []
+    if variable not in (*document.generator.variables, *(c.variable for c in document.changes)):
         return []
     found = []
-    for name in dict.fromkeys(c.model for c in document.changes if model in ("", c.model)):
+    for name in (one.id for one in document.models if model in ("", one.id)):
         held = [c for c in document.changes if c.model == name]
-        if all(f"{c.direction}{c.variable}" != change for c in held):
+        if not held:
+            none = "no input has a counterfactual with a change"
+            found.append(Measurement("change_rate", name, change, because=none))
+        elif all((c.direction, c.variable) != (way, variable) for c in held):
             n = held[0].n
             found.append(share_of("change_rate", name, _none_of(n), subject=change, count=0, n=n))
     return found
@@ -251,17 +270,21 @@ def _groups(row: GroupRow, *, chosen: bool) -> Iterator[Measurement]:
         group, of, n = f"{row.attribute}:{name}", part.decided, part.instances
         yield share_of("decided", row.model, of, group=group, n=n, because=_undecided(of, chosen=chosen))
         yield share_of("found_rate", row.model, part.found_rate, group=group, n=part.searched, few=True)
+    most = "" if row.impact is None else row.impact.most_selected or ""
+    unknown_most = is_unknown_group(most) if most else False  # as audits once compared with it
     for one in () if row.impact is None else row.impact.groups:
-        if is_unknown_group(one.name) or (row.impact and one.name == row.impact.most_selected):
+        if is_unknown_group(one.name) or one.name == most:
             continue
         because = "a group has fewer than 10 inputs" if one.n < LEAST else "no input of any group is selected"
+        if unknown_most and one.ratio is not None:
+            because = f"it is measured against the group {most!r}, which says nothing; audit again"
         yield figure_of(
             "impact_ratio",
             row.model,
             one.ratio,
             group=f"{row.attribute}:{one.name}",
             n=one.n,
-            because=because if one.ratio is None else "",
+            because=because if one.ratio is None or unknown_most else "",
         )
     if row.difference is not None:
         yield from _gaps(row.model, row.attribute, row.difference, chosen=chosen)

@@ -41,6 +41,7 @@ class Observation:
         probability: effect of each attribute on the probability of the last class, less the generator's error where that is known.
         edits: what the generator's error on this input follows from; empty where it is not known.
         variables: that the generator changes; None where each input has its own.
+        categories: those of them whose values have no order.
     """
 
     failed: bool
@@ -51,6 +52,7 @@ class Observation:
     probability: Mapping[str, float] = field(default_factory=dict)
     edits: Mapping[str, EditedEffect] = field(default_factory=dict)
     variables: Sequence[str] | None = field(default=None, compare=False)
+    categories: Sequence[str] = field(default=(), compare=False)
 
     @classmethod
     def of(
@@ -99,6 +101,7 @@ class Observation:
             probability=probability,
             edits=edits,
             variables=None if front.modality.own_variables else front.variables,
+            categories=front.categories,
         )
 
     def value(self, metric: str, subject: str) -> float | None:
@@ -261,14 +264,23 @@ class Watch:
             seen: what it says.
             inputs: how many there were with it.
         """
-        of = self.subject[1:]
-        if self._metric == "change_rate" and seen.variables is not None and of not in seen.variables:
-            self.because = f"the generator has no variable {of!r}"  # else it would be in none of the flips
+        if self._metric == "change_rate" and seen.variables is not None:
+            self.because = self._in_no_flip(seen.variables, seen.categories)
         for stream in self._streams:
             stream.add(name, seen)
         if self.decided_at is None:
             self._result = self._judged()
             self.decided_at = None if self._result == UNSURE else inputs
+
+    def _in_no_flip(self, variables: Sequence[str], categories: Sequence[str]) -> str:
+        """Why no flip can ever hold the change, so that its share says nothing; empty where one can."""
+        way, of = self.subject[:1], self.subject[1:]
+        if of not in variables:
+            return f"the generator has no variable {of!r}"
+        if (way == "~") == (of in categories):
+            return ""
+        named = f"has no order: its change is ~{of}" if of in categories else f"has an order: +{of} or -{of}"
+        return f"{of!r} {named}"
 
     @property
     def result(self) -> str:

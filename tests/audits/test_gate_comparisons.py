@@ -63,6 +63,8 @@ def test_a_protected_column_that_could_not_be_compared_lets_no_gate_pass() -> No
     parts: dict[str, Any] = {"columns": [*columns()[:1], few], "effects": [], "protected": ["sex", "age"]}
     assert result("|effect:protected| > 0.25", **parts) == [PASS, UNSURE]
     assert result("|through:protected| > 0.25", **parts) == [PASS, UNSURE]
+    both = parts | {"columns": [columns()[1], few], "protected": ["race", "age"]}
+    assert result("cost_gap:protected > 1", **both) == [PASS, UNSURE]
 
 
 def rows_by_sex_and_job() -> list[dict[str, Any]]:
@@ -179,7 +181,43 @@ def test_a_change_that_no_flip_holds_is_in_none_of_them() -> None:
     for line in ("change_rate:+Mael > 5%", "change_rate:Male > 5%", "change_rate:+Male@sex > 5%"):
         [missing] = judge(document(**parts), [fail_if(line)])
         assert (missing.result, missing.figure) == (FAIL, None), line
-    assert result("change_rate:+Male > 5%", generator=generator) == [FAIL]  # no flips at all
+    assert result("change_rate:+Male > 5%", generator=generator) == [UNSURE]  # no flips at all
+
+
+@pytest.mark.parametrize(
+    ("inputs", "held", "line", "expected"),
+    [
+        ("rows", "~", "change_rate:+job > 10%", [FAIL]),
+        ("rows", "~", "change_rate:-job > 10%", [FAIL]),
+        ("rows", "+", "change_rate:~job > 10%", [FAIL]),
+        ("rows", "+", "change_rate:-job > 10%", [PASS]),
+        ("rows", "~", "change_rate:+age > 10%", [PASS]),
+        ("pictures", "+", "change_rate:~age > 10%", [FAIL]),
+        ("pictures", "+", "change_rate:-age > 10%", [PASS]),
+        ("texts", "~", "change_rate:+age > 10%", [FAIL]),
+    ],
+)
+def test_a_direction_that_a_variable_cannot_have_lets_no_gate_pass(
+    inputs: str, held: str, line: str, expected: list[str]
+) -> None:
+    generator = document().model_dump()["generator"] | {"variables": ["job", "age"]}
+    changes = [changed("job", 40, 40) | {"direction": held}]
+    assert result(line, changes=changes, generator=generator, inputs=inputs) == expected
+
+
+def test_of_two_models_the_one_without_a_flip_is_not_passed_over() -> None:
+    models = document().model_dump()["models"]
+    generator = document().model_dump()["generator"] | {"variables": ["Male", "Young"]}
+    parts: dict[str, Any] = {"models": [*models, models[0] | {"id": "k"}], "generator": generator}
+    parts["changes"] = [changed("Male", 30, 100)]
+    assert result("change_rate:+Young > 5%", **parts) == [PASS, UNSURE]
+    assert result("change_rate:+Male > 5%", **parts) == [FAIL, UNSURE]
+
+
+def test_a_p_that_fewer_than_ten_rows_lack_is_not_judged() -> None:
+    few = {"logits": None, "probability": None, "n": 5, "p": None, "because": "fewer than 10 rows"}
+    [judged] = judge(document(columns=[column(compared("f", effect=few))]), [fail_if("p:sex < 0.05")])
+    assert (judged.result, judged.message) == (UNSURE, "cannot tell: fewer than 10 rows.")
 
 
 def test_of_two_models_the_one_without_the_change_is_judged_too() -> None:

@@ -192,6 +192,25 @@ def test_a_ratio_that_is_missing_says_why_and_unknown_groups_have_none() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("most", "because"), [("m", ""), ("Unknown", "measured against the group 'Unknown'")]
+)
+def test_a_ratio_to_a_group_of_unknown_members_tells_nothing(most: str, because: str) -> None:
+    """As audits once had it, which took any group as the most selected."""
+    ratios = [
+        {"name": "f", "n": 21, "rate": RATE, "ratio": RATE},
+        {"name": "m", "n": 22, "rate": RATE, "ratio": None if most == "m" else RATE},
+        {"name": "Unknown", "n": 40, "rate": RATE, "ratio": None},
+    ]
+    group = {
+        "model": "m", "attribute": "sex", "groups": [], "comparisons": [],
+        "impact": {"label": "yes", "most_selected": most, "unknown": 0, "groups": ratios},
+    }  # fmt: skip
+    found = figures(groups=[group])
+    assert [one[2] for one in found] == (["sex:f"] if most == "m" else ["sex:f", "sex:m"])
+    assert all((because in one[-1]) if because else not one[-1] for one in found)
+
+
 def test_shares_of_rows_that_were_chosen_by_the_decision_say_so() -> None:
     base = document().model_dump()["search"]
     group = {
@@ -299,10 +318,10 @@ def test_a_protected_column_with_several_comparisons_names_each() -> None:
         ("abs_effect", "sex", "b", None, None, None, None, 30, "labels only"),
         ("probability", "sex", "b", *ENDS, None, 30, "labels only"),
         ("abs_probability", "sex", "b", *ENDS, None, 30, "labels only"),
-        ("p", "sex", "b", None, None, None, None, 30, ""),
+        ("p", "sex", "b", None, None, None, None, 30, "labels only"),
         ("through", "sex", "b", 0.2, -0.1, 0.5, None, 31, ""),
         ("abs_through", "sex", "b", *SIZE_ACROSS, None, 31, ""),
-        ("flip_rate", "sex", "", None, None, None, None, 3, FEW),
+        ("flip_rate", "sex", "", None, None, None, None, 3, "fewer than 10 rows"),
         ("cost_gap", "sex", "b", None, None, None, None, 0, FEW),
     ]
 
@@ -311,12 +330,26 @@ def test_a_protected_column_of_one_group_has_figures_of_which_one_cannot_tell() 
     few = "only one group of sex has 10 rows"
     none = (None, None, None, None, 0, few)
     alone = ["effect", "abs_effect", "probability", "abs_probability", "p", "flip_rate"]
-    together = ["through", "abs_through", "proxy", "abs_proxy"]
+    together = ["through", "abs_through", "proxy", "abs_proxy", "cost_gap"]
     row = column(reading="cannot tell", because=few)
     assert figures(columns=[row]) == [(metric, "sex", "", *none) for metric in alone + together]
     unseen = {**row, "taken": False, "because": "", "through": {"reading": "cannot tell", "because": few}}
     assert figures(columns=[unseen]) == [(metric, "sex", "", *none) for metric in together]
     assert figures(columns=[{**row, "guessed": True}]) == []
+    share = {"n": 20, "rate": RATE}
+    other = column(
+        compared("f"), column="race", members=dict.fromkeys(("changed", "necessary", "sufficient"), share)
+    )
+    found = [one for one in figures(columns=[row, other]) if one[0] in ("necessity", "sufficiency")]
+    assert found[:2] == [(metric, "sex", "", *none) for metric in ("necessity", "sufficiency")]
+    assert [one[1] for one in found[2:]] == ["race", "race"]
+
+
+def test_a_share_of_fewer_than_ten_rows_is_not_judged_though_older_audits_have_it() -> None:
+    row = column(compared("f"), flips_alone={"count": 4, "n": 5, "rate": RATE})
+    assert [one[3:] for one in figures(columns=[row]) if one[0] == "flip_rate"] == [
+        (None, None, None, None, 5, "fewer than 10 rows")
+    ]
 
 
 def test_genuine_flips_of_the_demo() -> None:

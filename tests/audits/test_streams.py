@@ -246,6 +246,27 @@ def test_a_correction_without_a_reason_leaves_a_condition_that_can_be_decided() 
     assert watch.because == "its edits were never measured"
 
 
+@pytest.mark.parametrize(
+    ("subject", "because"),
+    [
+        ("~Hat", ""),
+        ("-Beard", ""),
+        ("+Hat", "'Hat' has no order: its change is ~Hat"),
+        ("~Beard", "'Beard' has an order: +Beard or -Beard"),
+        ("+Coat", "the generator has no variable 'Coat'"),
+    ],
+)
+def test_a_change_that_no_flip_can_hold_is_never_decided(subject: str, because: str) -> None:
+    [watch] = watches(
+        [Condition("change_rate", "<", 0.5, subject=subject)], attributes=(), protected=(), members=None
+    )
+    for i in range(80):
+        seen = Observation.of(instance(i, front_of([[0.0, 0.0]], categories=("Hat",))))
+        watch.add(f"{i}", seen, inputs=i + 1)
+    assert watch.because == because
+    assert (watch.result == "pass") is (because == "")
+
+
 @pytest.mark.parametrize("subject", ["", "*", "protected"])
 def test_a_change_must_be_named(subject: str) -> None:
     with pytest.raises(ConfigError, match="change_rate needs a change, such as change_rate:.Blond_Hair"):

@@ -175,7 +175,7 @@ def _flips_alone(one: MeasuredColumn) -> dict[str, Any]:
     known = (one.protected.of != NONE) & one.spread
     other = (one.classes != one.own[:, None]).any(dim=1) & known
     n, count = int(known.sum()), int(other.sum())
-    return {"count": count, "n": n, "rate": _plain(wilson(count, n))}
+    return {"count": count, "n": n, "rate": _plain(wilson(count, n)) if n >= LEAST else None}
 
 
 def _members(members: MemberFigures) -> dict[str, Any]:

@@ -321,6 +321,14 @@ def test_rows_that_were_added_for_a_rare_group_say_nothing_of_all() -> None:
     assert found["groups"] == [{"name": "f", "instances": 12}, {"name": "m", "instances": 10}]
 
 
+@pytest.mark.parametrize("n", [9, 10])
+def test_a_share_of_fewer_than_ten_rows_is_not_given(n: int) -> None:
+    of = torch.tensor([i % 2 if i < n else NONE for i in range(N)])
+    flips = row(of=of, classes=CLASSES)["flips_alone"]
+    count = min(n, 6)
+    assert flips == {"count": count, "n": n, "rate": None if n < 10 else plain(wilson(count, n))}
+
+
 def test_of_three_groups_added_rows_are_not_among_all_others() -> None:
     draw = np.random.default_rng(5)
     of = torch.tensor([0] * 12 + [1] * 12 + [2] * 10)
