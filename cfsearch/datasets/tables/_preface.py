@@ -11,6 +11,8 @@ _SAMPLED: Final = 20
 """Lines that say what stands between the cells."""
 _FEW: Final = 2**14
 """Letters in which a header and the lines below it stand."""
+_MOST_LINES: Final = 2**8
+_BLANK: Final = frozenset(" \r\n")
 
 
 def without_preface(text: str, *, delimiter: str | None) -> tuple[str, int]:
@@ -40,7 +42,12 @@ def _is_above(line: str) -> bool:
 
 def _is_header(text: str, at: int, delimiter: str | None) -> bool:
     """Whether the line at a place of a text, one that begins with "#", names the columns of those below."""
-    sample = text[at : at + _FEW].split("\n")
+    after = text.find("\n", at) + 1
+    while after and text[after : after + 1] in _BLANK:
+        after += 1
+    if _is_above(text[after : after + len("sep=")]):
+        return False
+    sample = text[at : at + _FEW].split("\n", maxsplit=_MOST_LINES)[:_MOST_LINES]
     lines = [bare for line in sample if (bare := line.strip(" \r"))][:_SAMPLED]
     if len(lines) < 2 or _is_above(lines[1]):
         return False

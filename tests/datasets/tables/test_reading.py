@@ -21,6 +21,7 @@ from cfsearch.datasets.tables import (
     read_text_table,
     sample_of,
 )
+from cfsearch.datasets.tables._preface import without_preface
 from cfsearch.errors import ConfigError, DataError
 
 Write = Callable[..., Path]
@@ -285,3 +286,9 @@ def test_the_refusal_of_a_missing_cell_names_the_ways_that_its_kind_has(
     with pytest.raises(DataError) as caught:
         read_table(write("x,y\n,1\n"), schema=schema)
     assert str(caught.value).endswith(f"set `missing` in the schema to {ways}.")
+
+
+def test_a_header_below_a_long_preface_is_found() -> None:
+    preface = "# of a station\n\n" * 4000
+    body = "#,name\n1,Ann\n2,Bob\n"
+    assert without_preface(preface + body, delimiter=None) == (body, 8000)
