@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from cfsearch.datasets.tables import types_of_columns, types_of_frame, write_types
+from cfsearch.datasets.tables import ColumnType, types_of_columns, types_of_frame, write_types
 from cfsearch.errors import DataError
 from cfsearch.files import write_atomically
 
@@ -125,7 +125,7 @@ def is_matrix(x: object) -> bool:
     return isinstance(x, torch.Tensor)
 
 
-def _text(x: object, columns: Sequence[str] | None) -> tuple[str, dict[str, str]]:
+def _text(x: object, columns: Sequence[str] | None) -> tuple[str, dict[str, ColumnType]]:
     """The content of the file, and the types of its columns that it does not show."""
     if _is_frame(x):
         frame: Any = x  # Any: pandas is not imported where nobody uses it
@@ -167,7 +167,7 @@ def _text(x: object, columns: Sequence[str] | None) -> tuple[str, dict[str, str]
     )
 
 
-def _lines(names: Sequence[object], rows: Iterable[Sequence[object]]) -> tuple[str, dict[str, str]]:
+def _lines(names: Sequence[object], rows: Iterable[Sequence[object]]) -> tuple[str, dict[str, ColumnType]]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     header = [str(name) for name in names]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cfsearch.datasets.tables import (
+    ColumnKind,
     Missing,
     TableSchema,
     bare_name,
@@ -135,7 +136,9 @@ class FittedFrames:
         for column in self._schema.columns:
             if column.dtype == "category" and column.name not in self._categories:
                 values = self._levels.get(column.name, values_of_levels(column))
-                made[column.name] = _categorical(made[column.name], values.tolist())
+                made[column.name] = _categorical(
+                    made[column.name], values.tolist(), ordered=column.kind is ColumnKind.ORDINAL
+                )
         return self._converted(made)
 
     def _converted(self, frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -169,8 +172,8 @@ def _alike(known: frozenset[str]) -> list[list[str]]:
 
 
 def _categorical(
-    values: "pd.Series[Any]", known: list[Any]
+    values: "pd.Series[Any]", known: list[Any], *, ordered: bool = False
 ) -> "pd.Categorical[Any]":  # Any: numbers or texts
     import pandas as pd
 
-    return pd.Categorical(values, categories=[v for v in known if not is_absent(v)])
+    return pd.Categorical(values, categories=[v for v in known if not is_absent(v)], ordered=ordered)

@@ -58,7 +58,7 @@ from ._schema import MISSING_VALUES, Link, TableSchema
 from ._table import Table, check_labels, read_table, table_of_text
 from ._text_table import TextTable
 from ._toml import read_schema, schema_of, write_schema
-from ._types import types_of_columns, types_of_frame, write_types
+from ._types import ColumnType, types_of_columns, types_of_frame, write_types
 from ._variable import Variable
 from ._variables import Variables
 
@@ -67,6 +67,7 @@ __all__ = [
     "Cell",
     "Column",
     "ColumnKind",
+    "ColumnType",
     "Encoding",
     "FileSample",
     "Follow",

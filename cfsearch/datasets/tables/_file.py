@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, final
 from cfsearch.errors import ConfigError, DataError, MissingExtraError
 from cfsearch.files import open_file, read_most, why_no_file
 
-from ._types import types_beside, types_of_frame
+from ._types import ColumnType, types_beside, types_of_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ class FileText:
     text: str
     encoding: str
     notes: tuple[str, ...] = ()
-    types: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
 
 
 def text_of(path: Path, encoding: str | None) -> FileText:

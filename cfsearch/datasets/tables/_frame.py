@@ -61,7 +61,11 @@ def frame_of(
         values = values_of_levels(column) if values is None else values
         made = values[index]
         if column.dtype == "category":
-            made = pd.Categorical(made, categories=[v for v in values.tolist() if not is_absent(v)])
+            made = pd.Categorical(
+                made,
+                categories=[v for v in values.tolist() if not is_absent(v)],
+                ordered=column.kind is ColumnKind.ORDINAL,
+            )
         columns[column.name] = made
     return pd.DataFrame(columns)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
@@ -14,7 +14,7 @@ from ._names import names_identifiers
 from ._numbers import is_number, signed_example
 from ._support import support_of
 from ._text_table import TextTable
-from ._types import CATEGORY, TEXT, looks_typed
+from ._types import CATEGORY, TEXT, ColumnType, looks_typed
 
 _MOST_LEVELS: Final = 100
 _MOST_DECIMALS: Final = 6
@@ -86,9 +86,15 @@ class Guesses:
             DataError: it is nearly all numbers, but for a cell that is none; says which line.
         """
         cells = self.text.column(name)
-        count, known = Counter(cells), self.text.types.get(name, "")
-        # a text "None" of a data frame is one, and no missing cell
-        markers = frozenset(self.markers) - (NOT_AVAILABLE - {""} if known else frozenset())
+        count, known = Counter(cells), self.text.types.get(name)
+        markers = frozenset(self.markers)
+        if known is not None and not (known.name == TEXT and _are_numbers(set(count) - markers)):
+            markers -= NOT_AVAILABLE - {""}  # a text "None" among texts of a data frame is one
+            texts = sorted(cell for cell in count if cell in NOT_AVAILABLE and cell)
+            if texts:
+                self.notes.append(
+                    f"{name}: {texts[0]!r} is a text of the data frame, and a level; a missing cell is none."
+                )
         gone = [cell for cell in count if cell in markers]
         values = [cell for cell in count if cell not in markers]
         if not values:
@@ -100,7 +106,7 @@ class Guesses:
             return None
         if name in self.categorical:
             self.reasons[name] = "declared as categories"
-        if known:
+        if known is not None:
             return self._typed(name, values, count, gone, known=known)
         if name in self.categorical:
             return self._levels(name, values, count, gone)
@@ -115,22 +121,23 @@ class Guesses:
         return self._numbers(name, values, count, gone)
 
     def _typed(
-        self, name: str, values: list[str], count: Counter[str], gone: list[str], *, known: str
+        self, name: str, values: list[str], count: Counter[str], gone: list[str], *, known: ColumnType
     ) -> Column | None:
         """A column of a data frame that holds texts, categories or dates there, whatever its cells look like."""
-        typed = looks_typed(values)
-        if known == CATEGORY:
+        if known.name == CATEGORY:
             self.reasons.setdefault(name, f"{len(values)} categories of the data frame")
             found = self._levels(name, values, count, gone)
-            return found if found is None else replace(found, dtype=CATEGORY)
-        if known != TEXT:
-            self.notes.append(f"{name}: {known} in the data frame; a model is given its values as texts.")
-        if not typed:
+            return found if found is None else self._of_frame(found, known, values)
+        if known.name != TEXT:
+            self.notes.append(
+                f"{name}: {known.name} in the data frame; a model is given its values as texts."
+            )
+        if not looks_typed(values):
             return self._levels(name, values, count, gone)
-        if len(values) > _MOST_LEVELS and 0 < fixed_digits(values) <= MOST_DIGITS:
-            often: Counter[float] = Counter({float(cell): count[cell] for cell in values})
-            absent = sum(count[cell] for cell in gone)
-            return self._codes(name, often, fixed_digits(values), counts=False, absent=absent, dtype=TEXT)
+        rows, words = len(self.text.rows), sorted(cell for cell in gone if cell)
+        many = len(values) > _MOST_LEVELS or (rows > _CODES and len(values) > rows // 2)
+        if name not in self.categorical and (many or words) and _are_numbers(values):
+            return self._texts_of_numbers(name, values, count, gone, words=words)
         what = "truth values" if truth_of(values[0]) is not None else "numbers"
         self.notes.append(
             f"{name}: texts that look like {what} ({values[0]!r}); a model is given these texts, as the data frame holds them "
@@ -138,6 +145,49 @@ class Guesses:
         )
         found = self._levels(name, values, count, gone)
         return found if found is None else replace(found, dtype=TEXT)
+
+    def _of_frame(self, found: Column, known: ColumnType, values: list[str]) -> Column:
+        """A column of categories with those of the data frame, in their order."""
+        kind = ColumnKind.ORDINAL if known.ordered else ColumnKind.CATEGORICAL
+        if not set(values) <= set(known.categories):
+            return replace(found, dtype=CATEGORY)
+        unused = sorted(set(known.categories) - set(values))
+        if unused:
+            self.notes.append(
+                f"{found.name}: {len(unused)} categories of the data frame are in no row ({unused[0]!r}); they are levels too. "
+                "Take them out of the data frame (remove_unused_categories) if no search should go there."
+            )
+        names = set(known.categories)
+        levels = (*known.categories, *(level for level in found.levels if level not in names))
+        return replace(found, kind=kind, levels=levels, dtype=CATEGORY)
+
+    def _texts_of_numbers(
+        self, name: str, values: list[str], count: Counter[str], gone: list[str], *, words: list[str]
+    ) -> Column | None:
+        """A column of texts that are numbers: a model is given the numbers as texts."""
+        digits = fixed_digits(values)
+        if digits > MOST_DIGITS:
+            return self._levels(name, values, count, gone)
+        if words:
+            self.notes.append(
+                f"{name}: {words[0]!r} among texts that are numbers; taken for missing. If it is a level, make the column "
+                "categorical."
+            )
+        if digits:
+            often: Counter[float] = Counter({float(cell): count[cell] for cell in values})
+            absent = sum(count[cell] for cell in gone)
+            return self._codes(name, often, digits, counts=False, absent=absent, dtype=TEXT)
+        found = self._numbers(name, values, count, gone)
+        if found is None:
+            return None
+        found = replace(found, dtype=TEXT)
+        other = next((cell for cell in values if found.text(float(cell)) != cell), None)
+        form = "" if other is None else f", all in one form ({found.text(float(other))!r} for {other!r})"
+        self.notes.append(
+            f"{name}: {len(values)} texts that are numbers; taken for numbers, and a model is given them as texts{form} "
+            '(dtype = "str"). If it takes numbers, convert the column (astype).'
+        )
+        return found
 
     def _are_words(self, name: str, count: Counter[str], wrong: list[str]) -> bool:
         """Whether cells that are no numbers stand for missing ones; refuses those that are mistakes."""
@@ -304,6 +354,10 @@ class Guesses:
             immutable=many and not declared,
             missing=Missing.LEVEL if gone else Missing.REFUSE,
         )
+
+
+def _are_numbers(cells: Collection[str]) -> bool:
+    return bool(cells) and all(map(is_number, cells))
 
 
 def by_number(label: str) -> tuple[float, str]:

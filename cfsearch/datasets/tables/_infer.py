@@ -15,10 +15,12 @@ from ._columns import Column, ColumnKind, Missing
 from ._csv import read_text_table
 from ._guess import Guesses, by_number, note_on_gaps
 from ._notes import joined_notes
+from ._number_forms import plain_numbers
 from ._numbers import is_number
 from ._protected import free_note
 from ._schema import MISSING_VALUES, Link, TableSchema
 from ._text_table import TextTable
+from ._types import TEXT
 
 _MOST_LEVELS: Final = 100
 _MOST_LINKED: Final = 64
@@ -117,6 +119,10 @@ def infer_schema(
             raise DataError(
                 f"table: {text.name!r} has no column {name!r}; its columns are {listed(text.header, most=30)}."
             )
+    others = {*categorical, *ignored, *([target] if target else [])}
+    text = plain_numbers(
+        text, names=[name for name, kind in text.types.items() if kind.name == TEXT and name not in others]
+    )
     found = Guesses(text, missing_values, categorical=categorical, needed=needed)
     names = [name for name in text.header if name not in ignored and name != target]
     guessed = {name: found.column(name) for name in names}

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,17 +20,22 @@ _MOSTLY: Final = 0.5
 """Share of the cells of a column that must be such numbers before the others count as words."""
 
 
-def plain_numbers(table: TextTable) -> TextTable:
+def plain_numbers(table: TextTable, *, names: Collection[str] | None = None) -> TextTable:
     """Numbers with decimal commas or marks between thousands as plain ones, column by column.
 
     Args:
-        table: the cells of a file; columns that are known to be texts stay as they are.
+        table: the cells of a file.
+        names: of columns; None for those that are not known to be texts.
     """
     commas: list[str] = []
     marks: list[str] = []
+    if names is not None and not names:
+        return table
     columns = list(zip(*table.rows, strict=True))
     for j, cells in enumerate(columns):
-        form = None if table.header[j] in table.types else _form(cells, table.delimiter)
+        name = table.header[j]
+        chosen = name not in table.types if names is None else name in names
+        form = _form(cells, table.delimiter) if chosen else None
         if form is not None:
             if form in ("comma", "both"):
                 commas.append(table.header[j])
@@ -49,6 +54,7 @@ def plain_numbers(table: TextTable) -> TextTable:
         rows=[list(row) for row in zip(*columns, strict=True)],
         notes=(*table.notes, *notes),
         as_written=False,
+        types={name: kind for name, kind in table.types.items() if name not in (*commas, *marks)},
     )
 
 

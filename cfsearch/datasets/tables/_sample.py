@@ -14,15 +14,15 @@ from torch import Tensor
 
 from cfsearch.errors import DataError
 
-from ._cells import NOT_AVAILABLE
+from ._cells import NOT_AVAILABLE, level_values
 from ._columns import Column, Missing
 from ._file import bytes_of, parquet_frame
 from ._frame import require_pandas
 from ._odd_rows import bare_name
 from ._schema import TableSchema, is_missing
-from ._table import table_of_text
+from ._table import as_declared, table_of_text
 from ._text_table import TextTable, as_csv
-from ._types import TEXT
+from ._types import CATEGORY, TEXT, ColumnType
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class FileSample:
     lines: tuple[int, ...]
     total: int
     text: TextTable | None = None
-    types: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
 
     @property
     def _separator(self) -> str:
@@ -94,7 +94,7 @@ class FileSample:
         own = {bare_name(str(name)): str(name) for name in names}
         typed = {c.name: self.types[c.name] for c in schema.columns if c.has_levels and c.name in self.types}
         wanted = {own[c.name]: c.dtype for c in schema.columns if c.dtype in ("str", "float64")}
-        wanted |= {own[name]: TEXT for name, kind in typed.items() if kind == TEXT}
+        wanted |= {own[name]: TEXT for name, kind in typed.items() if kind.name == TEXT or kind.categories}
         try:
             read = pd.read_csv(
                 self._source(),
@@ -107,7 +107,7 @@ class FileSample:
                 low_memory=False,
             )
             for name, kind in typed.items():
-                read[own[name]] = read[own[name]].astype(pd.api.types.pandas_dtype(kind))
+                read[own[name]] = _of_type(read[own[name]], kind)
         except (ValueError, KeyError, TypeError):  # what pandas cannot read in its own way is not compared
             return None
         if len(read) != self.total:
@@ -128,6 +128,18 @@ class FileSample:
         return frame.assign(**{name: _plainly_missing(rows.iloc[:, own[name]]) for name in names})
 
 
+def _of_type(values: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":  # Any: as below
+    """The texts of a column as the data frame held them."""
+    import pandas as pd
+
+    if not kind.categories:
+        return values.astype(pd.api.types.pandas_dtype(kind.name))
+    known = level_values(kind.categories, dtype=CATEGORY).tolist()
+    places = {text: at for at, text in enumerate(kind.categories)}
+    codes = [places.get(str(cell).strip(), -1) for cell in values.tolist()]
+    return pd.Series(pd.Categorical.from_codes(codes, categories=known, ordered=kind.ordered), values.index)
+
+
 def _plainly_missing(values: "pd.Series[Any]") -> "pd.Series[Any]":  # Any: texts, categories or dates
     """Cells of which missing ones are NaN, as in what pandas reads from a file, and no NA of its own."""
     if values.dtype.kind != "O" or str(values.dtype) == "category":
@@ -146,6 +158,7 @@ def sample_of(text: TextTable, path: str | Path, *, schema: TableSchema) -> File
     Returns:
         At most 32 rows; None if no row can be read.
     """
+    text = as_declared(text, schema)
     spread = dict.fromkeys(np.linspace(0, len(text.rows) - 1, _SAMPLED).round().astype(int).tolist())
     whole: list[int] = []
     for place in spread:

@@ -17,6 +17,7 @@ from ._cells import truth_of
 from ._columns import Cell, Column, Missing
 from ._csv import read_text_table
 from ._frame import frame_of
+from ._number_forms import plain_numbers
 from ._numbers import is_number
 from ._schema import TableSchema, is_missing, stand_in
 from ._text_table import TextTable
@@ -156,6 +157,7 @@ def read_table(
 
 def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] | None = None) -> Table:
     """The rows of a file whose cells are at hand; see ``read_table``."""
+    text = as_declared(text, schema)
     total = len(text.rows)
     for i in () if rows is None else rows:
         if not 0 <= i < total:
@@ -183,6 +185,18 @@ def table_of_text(text: TextTable, schema: TableSchema, *, rows: Sequence[int] |
     kept = parts[2]
     x, target, _, notes = parts
     return Table(schema, x, target, kept, (*text.notes, *notes), tuple(place[line] for line in kept))
+
+
+def as_declared(text: TextTable, schema: TableSchema) -> TextTable:
+    """The cells of a file, with marks between thousands and decimal commas taken out of texts that the schema declares as numbers.
+
+    Args:
+        text: the cells.
+        schema: what the columns mean.
+    """
+    return plain_numbers(
+        text, names=[c.name for c in schema.columns if not c.has_levels and c.name in text.types]
+    )
 
 
 Where = Callable[[int], str]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+from ._types import ColumnType
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,7 @@ class TextTable:
         encoding: of the file's text.
         delimiter: between its cells.
         as_written: whether every cell stands as in the file, and pandas would read the same ones there.
-        types: by column, the type that its text does not show, of those that came from a data frame: "str" for texts,
-            "category", or pandas' name of dates.
+        types: by column, the type that its text does not show, of those that came from a data frame.
     """
 
     name: str
@@ -33,7 +34,7 @@ class TextTable:
     encoding: str = "utf-8"
     delimiter: str = ","
     as_written: bool = True
-    types: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, ColumnType] = field(default_factory=dict)
     _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
