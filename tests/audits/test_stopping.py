@@ -129,9 +129,11 @@ def test_what_one_input_says() -> None:
 
 def test_a_change_of_a_variable_that_is_none_is_never_decided() -> None:
     """As ``cfsearch gate``, which finds no such figure; it would be in none of the flips."""
-    first = Observation.of(row(0, cost=0.3)).variables
-    assert first
-    known, none = watched(f"change_rate:~{first[0]} > 50%", "change_rate:~Nobody > 50%")
+    first = Observation.of(row(0, cost=0.3))
+    assert first.variables and first.changes is not None
+    held = first.changes
+    free = next(way + of for of in first.variables for way in "+-" if way + of not in held)
+    known, none = watched(f"change_rate:{free} > 50%", "change_rate:+Nobody > 50%")
     for i in range(N):
         seen = Observation.of(row(i, cost=0.3))
         known.add(f"{i}", seen, inputs=i + 1)
