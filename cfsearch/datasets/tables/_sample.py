@@ -132,7 +132,7 @@ def _of_type(values: "pd.Series[Any]", kind: ColumnType) -> "pd.Series[Any]":  #
     """The texts of a column as the data frame held them."""
     import pandas as pd
 
-    if not kind.categories:
+    if not kind.categories or not set(values.dropna().astype(str).str.strip()) <= set(kind.categories):
         return values.astype(pd.api.types.pandas_dtype(kind.name))
     known = level_values(kind.categories, dtype=CATEGORY).tolist()
     places = {text: at for at, text in enumerate(kind.categories)}

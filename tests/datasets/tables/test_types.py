@@ -251,3 +251,14 @@ def test_texts_of_arrow_are_texts() -> None:
     frame = pd.DataFrame({"b": ["01", None], "n": [1, 2]})
     frame["b"] = frame["b"].astype(pd.ArrowDtype(pyarrow.string()))
     assert types_of_frame(frame) == {"b": ColumnType("str")}
+
+
+def test_categories_of_dates_are_compared_as_texts(tmp_path: Path) -> None:
+    days = ["2024-05-01", "2024-06-01"] * 30
+    frame = pd.DataFrame({"day": pd.Categorical(pd.to_datetime(days)), "age": [i % 50 for i in range(60)]})
+    path = written_table(frame, tmp_path)
+    schema = infer_schema(path).schema
+    sample = sample_of(read_text_table(path), path, schema=schema)
+    read = None if sample is None else sample.frame(schema)
+    assert sample is not None and read is not None
+    assert read["day"].tolist() == [days[place] for place in sample.places]
