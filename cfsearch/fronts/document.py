@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _MOST_CLASSES: Final = 1000
 _DIGITS: Final = 6
 """Decimals of a value of a variable, behind the first digit of start or change: what follows is rounding of their sum."""
+_DIGITS_EXACT: Final = 13
+"""The same of rows, which are float64."""
 
 
 def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
@@ -46,7 +48,7 @@ def front_document(front: "ParetoFront") -> dict[str, Any]:  # Any: JSON values
     exact = front.z.dtype is torch.float64
 
     def written(value: float, change: float) -> float:
-        return write(value if exact else _sum(value, change=change))
+        return write(_sum(value, change=change, digits=_DIGITS_EXACT if exact else _DIGITS))
 
     members = [
         {
@@ -178,10 +180,10 @@ def _writer(front: "ParetoFront") -> Callable[[float], float]:
     return _number if front.z.dtype is torch.float32 else lambda value: float(f"{value:.15g}")
 
 
-def _sum(value: float, *, change: float) -> float:
-    """A value without the rounding that adding a float32 change to its start left behind."""
+def _sum(value: float, *, change: float, digits: int) -> float:
+    """A value without the rounding that adding a change to its start left behind."""
     scale = max(abs(value - change), abs(change))
-    return round(value, max(2, _DIGITS - math.floor(math.log10(scale)))) + 0.0 if scale > 0 else value
+    return round(value, max(2, digits - math.floor(math.log10(scale)))) + 0.0 if scale > 0 else value
 
 
 def _probabilities(
