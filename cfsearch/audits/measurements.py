@@ -1,6 +1,6 @@
 """One figure of an audit that a condition can be put on, and how it is made of what stands in the document."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 from .reading_parts import Estimate
@@ -71,12 +71,9 @@ def size_of(
     because: str = "",
 ) -> Measurement:
     """The size of a figure that has a sign, which it keeps beside it."""
-    if estimate is None:
-        return Measurement(metric, model, subject, group, n=n, because=because)
-    end = unsigned(estimate)
-    return Measurement(
-        metric, model, subject, group, end.value, end.low, end.high, n=n, because=because, signed=estimate
-    )
+    end = None if estimate is None else unsigned(estimate)
+    size = figure_of(metric, model, end, subject=subject, group=group, n=n, because=because)
+    return replace(size, signed=estimate)
 
 
 def share_of(

@@ -1,7 +1,5 @@
 """An audited model that is a Python function on numpy arrays."""
 
-import hashlib
-import inspect
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +20,7 @@ from cfsearch.registry import object_at
 
 from .answering import AnsweringProvider
 from .answers import RawArray, indices_of
-from .contents import content_hash
+from .contents import source_hash
 from .foreign import foreign_code
 from .pixel_clues import Clue
 from .plain_array import plain_array
@@ -294,26 +292,3 @@ class CallableProvider(AnsweringProvider):
         if array.dtype.kind in "ub":
             array = array.astype(np.int64)
         return torch.from_numpy(np.array(array, order="C"))
-
-
-def source_hash(function: object) -> str:
-    """A hash of the source of a function, or of an object's class, with the model bound to it; it does not see what it calls.
-
-    Of a bound method, or of an object that is called, the networks and estimators that it holds are part of the
-    hash, of a ``functools.partial`` its function and its arguments. What else an object holds is not: counters,
-    caches and random states change with use, and a run could not go on.
-
-    Args:
-        function: what is called.
-    """
-    owner = function if inspect.isroutine(function) else type(function)
-    place = f"{getattr(owner, '__module__', '?')}:{getattr(owner, '__qualname__', '?')}"
-    try:
-        text = inspect.getsource(owner)
-    except (OSError, TypeError):
-        text = ""
-    digest = hashlib.sha256(f"{place}\n{text}".encode())
-    bound = function if owner is not function else getattr(function, "__self__", None)
-    if bound is not None:
-        digest.update(content_hash(bound))
-    return digest.hexdigest()

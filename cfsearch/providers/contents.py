@@ -1,11 +1,12 @@
 """What a function has bound to it, as a hash that is the same in every process."""
 
+import contextlib
 import functools
 import hashlib
 import inspect
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any, Final, final
+from typing import Final, final
 
 import numpy as np
 import torch
@@ -29,6 +30,20 @@ def content_hash(value: object) -> bytes:
         (True, False)
     """
     return _hash(value, 0)
+
+
+def source_hash(function: object) -> str:
+    """A hash of the source of a function, or of an object's class, with the model bound to it; it does not see what it calls.
+
+    Of a bound method, or of an object that is called, the networks and estimators that it holds are part of the
+    hash, of a ``functools.partial`` its function and its arguments. What else an object holds is not: counters,
+    caches and random states change with use, and a run could not go on. What cannot be read (a sparse tensor)
+    leaves the source alone.
+
+    Args:
+        function: what is called.
+    """
+    return _sourced(function, 0).hex()
 
 
 def _hash(value: object, depth: int) -> bytes:
@@ -63,7 +78,7 @@ def _hash(value: object, depth: int) -> bytes:
         case functools.partial():
             digest.update(inner(value.func) + inner(value.args) + inner(value.keywords))
         case _ if inspect.isroutine(value):
-            digest.update(_source(value) + inner(getattr(value, "__self__", None)))
+            digest.update(_sourced(value, depth + 1))
         case _ if _is_estimator(value):
             digest.update(_pickled(value))
         case _:
@@ -75,11 +90,21 @@ def _hash(value: object, depth: int) -> bytes:
     return digest.digest()
 
 
-def _source(function: Callable[..., Any]) -> bytes:  # Any: whatever it takes
+def _sourced(function: object, depth: int) -> bytes:
+    owner = function if inspect.isroutine(function) else type(function)
+    place = f"{getattr(owner, '__module__', '?')}:{getattr(owner, '__qualname__', '?')}"
     try:
-        return inspect.getsource(function).encode("utf-8", "replace")
+        text = inspect.getsource(owner)
     except (OSError, TypeError):
-        return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '')}".encode()
+        text = ""
+    digest = hashlib.sha256(f"{place}\n{text}".encode())
+    bound = function if owner is not function else getattr(function, "__self__", None)
+    if bound is not None and depth <= _DEEPEST:
+        with contextlib.suppress(
+            Exception
+        ):  # torch reads no bytes of sparse tensors, Python writes no endless numbers
+            digest.update(_hash(bound, depth + 1))
+    return digest.digest()
 
 
 def _is_frozen(value: object) -> bool:

@@ -14,7 +14,8 @@ from cfsearch.contracts.target_range import TargetRange
 from cfsearch.datasets.tables import TableSchema, bare_name
 from cfsearch.errors import CfsearchError, ConfigError, ModelFileError
 
-from .callable import CallableProvider, source_hash
+from .callable import CallableProvider
+from .contents import source_hash
 from .preprocessing import Preprocessing
 from .probes import known_inputs
 from .regression import within_range

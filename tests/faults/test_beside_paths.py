@@ -1,8 +1,6 @@
 """What is no name of a file, wherever a file is expected."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from cfsearch.errors import CfsearchError
 from cfsearch.files import why_no_file
 from cfsearch.places import is_file, is_folder, is_there
 from tests.cli.test_help import commands
+from tests.rights import nobody
 
 PATHS = [
     (name, param)
@@ -93,19 +92,6 @@ def test_a_name_that_is_too_long_is_refused_by_an_error_of_ours(call: Callable[[
         call()
 
 
-@contextmanager
-def rights_of_nobody() -> Iterator[None]:
-    """Root may read everything; nobody may not."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 def test_what_may_not_be_looked_at_is_neither_missed_nor_raised(tmp_path: Path) -> None:
     (tmp_path / "shut").mkdir()
     file = tmp_path / "shut" / "rows.csv"
@@ -113,7 +99,7 @@ def test_what_may_not_be_looked_at_is_neither_missed_nor_raised(tmp_path: Path) 
     tmp_path.chmod(0o755)
     (tmp_path / "shut").chmod(0)
     try:
-        with rights_of_nobody():
+        with nobody():
             found = is_there(file), is_file(file), is_folder(file), why_no_file(file)
     finally:
         (tmp_path / "shut").chmod(0o700)

@@ -6,8 +6,6 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -25,6 +23,7 @@ from cfsearch.places import check_place, is_file
 from cfsearch.providers.sidecar import sidecar_of
 from tests.cli.conftest import Toys
 from tests.cli.test_help import commands
+from tests.rights import nobody
 
 WRITTEN = {"out", "outs", "save", "strip", "folder", "path"}
 """Names of parameters that say where something goes."""
@@ -180,19 +179,6 @@ def test_full_and_read_only_file_systems_are_distinguished(tmp_path: Path) -> No
         }
         assert text.startswith("cannot write '"), text
         assert text.endswith(says[what]), text
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Rights do not stop root, so root is somebody else for a moment."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def test_rights_are_tried_and_protected_files_stay(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -227,6 +227,11 @@ def test_arguments_of_a_partial_count_by_their_values() -> None:
     assert content_hash({"b", "a", "c"}) == content_hash({"c", "b", "a"}) != content_hash({"a", "b"})
     assert content_hash({"x": 1, "y": [np.ones(2)]}) == content_hash({"y": [np.ones(2)], "x": 1})
     assert content_hash(np.ones(2)) != content_hash(np.ones(2, np.float32))
+    for odd in (torch.eye(2).to_sparse(), 10**5000):  # whose bytes torch, whose digits Python does not give
+        assert (
+            provider_of(partial(linear, weight=odd)).fingerprint
+            == provider_of(partial(linear, weight=odd)).fingerprint
+        )
     endless: list[object] = []
     endless.append(endless)
     assert content_hash(endless) == content_hash(endless)
